@@ -1,0 +1,131 @@
+/** `ask` and `plan` only read, `agent` edits files and runs commands. */
+export const modes = ['ask', 'plan', 'agent'] as const;
+export type Mode = (typeof modes)[number];
+
+export const backendNames = ['opencode', 'cursor'] as const;
+export type BackendName = (typeof backendNames)[number];
+
+/** One task for the agent. */
+export type AgentRequest = {
+  /** Marks every process of the run (`NOSTR_DM_AGENT_RUN`), so that all descendants can be found and ended. */
+  readonly runId: string;
+  /** Goes to the agent on stdin, verbatim; never in argv. */
+  readonly task: string;
+  readonly mode: Mode;
+  /** As the backend names it (`routstr/…`, `anthropic/…`); undefined = the backend's default. */
+  readonly model: string | undefined;
+  /** Absolute path of the directory in which the agent works. */
+  readonly workspace: string;
+  /** The backend's own session id to go on with; undefined = a new session. */
+  readonly backendSession: string | undefined;
+  /** Unique title of a new session, by which it is found again if the agent dies before it names its id. */
+  readonly title: string;
+  readonly payment: RunPayment;
+};
+
+/**
+ * Who pays for the model calls of this run, as the subprocess needs to know it.
+ * `own`: the user's own login, configuration and API-key variables pass through (provider `local`).
+ * `provided`: only `variables` and `configuration` reach the agent; it sees none of the user's credentials.
+ */
+export type RunPayment = {
+  readonly credentials: 'own' | 'provided';
+  /** Added to the agent's environment, e.g. `ROUTSTR_API_KEY`. Secrets: never logged. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Merged over the backend's configuration (for opencode: `provider`, `model`, `small_model` …). */
+  readonly configuration: Readonly<Record<string, unknown>>;
+};
+
+/** What the agent does while it runs, in the order it happens. */
+export type AgentEvent =
+  | { readonly type: 'session'; readonly backendSession: string }
+  | { readonly type: 'step' }
+  | { readonly type: 'tool'; readonly tool: string; readonly title: string; readonly ok: boolean }
+  | { readonly type: 'text'; readonly text: string };
+
+export type Tokens = {
+  readonly input: number;
+  readonly output: number;
+  readonly reasoning: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+};
+
+/** Why a run gave no (full) answer; each kind becomes one sentence for the owner in `replies/`. */
+export const agentFailureKinds = [
+  'budget_exhausted', // 402
+  'unauthorized', // 401, 403
+  'model_unknown', // 404, or a model that is not in the configuration
+  'bad_request', // other 400
+  'rate_limited', // 429
+  'provider_down', // 5xx, connection refused, stream cut
+  'provider_nonsense', // HTML, error object inside the stream, no finish reason
+  'context_overflow', // 413, context_length_exceeded
+  'output_limit', // finish reason `length`
+  'permission_denied', // a rule that asks was rejected and the agent stopped
+  'loop', // the same step over and over
+  'no_answer', // ended well and said nothing
+  'session_unknown', // the backend has forgotten its session
+  'bad_configuration',
+  'backend_missing', // the executable is not there
+  'crashed', // ended by a signal that was not ours, or a non-zero exit without a reason
+] as const;
+export type AgentFailureKind = (typeof agentFailureKinds)[number];
+
+export type AgentFailure = {
+  readonly kind: AgentFailureKind;
+  /** What the provider or the backend said, redacted and at most 300 characters; undefined when it said nothing. */
+  readonly detail: string | undefined;
+  /** HTTP status of the provider's answer, if there was one. */
+  readonly status: number | undefined;
+};
+
+/** Facts of one finished execution. All descendants of the agent are gone when this exists. */
+export type AgentResult = {
+  /** `stopped`: ended by the caller's signal; its `reason` says why. */
+  readonly outcome: 'answered' | 'failed' | 'stopped';
+  /** The answer, or what there was of it; empty when nothing was said. */
+  readonly answer: string;
+  readonly failure: AgentFailure | undefined;
+  readonly backendSession: string | undefined;
+  readonly steps: number;
+  /** Names of the tools used, with how often. */
+  readonly tools: Readonly<Record<string, number>>;
+  readonly tokens: Tokens;
+  /** Model as the backend reports it, else as requested. */
+  readonly model: string | undefined;
+  /** Lines of the backend's output that no schema knew; tolerated and counted. */
+  readonly unknownEvents: number;
+};
+
+export type BackendHealth =
+  | { readonly state: 'ok'; readonly path: string; readonly version: string }
+  /** It works, but it is not the version that the tests ran with. */
+  | { readonly state: 'untested'; readonly path: string; readonly version: string; readonly tested: string }
+  | { readonly state: 'missing'; readonly looked: readonly string[]; readonly problem: string };
+
+export type Model = { readonly id: string; readonly name: string };
+
+export type RunObserver = {
+  /** The subprocess exists. `pid` is stored so that a later start can end it. */
+  readonly onSpawn?: (pid: number) => void;
+  readonly onEvent?: (event: AgentEvent) => void;
+  /** Any byte of output: the run is not idle. */
+  readonly onActivity?: () => void;
+};
+
+/** The program that does the work. */
+export type Backend = {
+  readonly name: BackendName;
+  /**
+   * Runs the agent to its end and resolves when it and all of its descendants are gone. Aborting the signal ends
+   * it politely first, then with SIGKILL. Does not throw for anything that the agent or its provider does: that is a
+   * `failed` result.
+   */
+  readonly run: (request: AgentRequest, observer: RunObserver, signal: AbortSignal) => Promise<AgentResult>;
+  /** Ends whatever an earlier life of the bot left behind of this run; returns how many processes. */
+  readonly endLeftovers: (runId: string, signal: AbortSignal) => Promise<number>;
+  readonly health: (signal: AbortSignal) => Promise<BackendHealth>;
+  /** Models that can be chosen with `!model`, for the given payment. */
+  readonly models: (payment: RunPayment, signal: AbortSignal) => Promise<readonly Model[]>;
+};

@@ -1,0 +1,38 @@
+import type { BackendName } from './backends/types.ts';
+import type { Identity, PublicKey, RelayUrl } from './nostr/types.ts';
+
+export type Role = 'admin' | 'member';
+export type Owner = { readonly publicKey: PublicKey; readonly role: Role };
+export type Workspace = { readonly name: string; readonly directory: string };
+
+/** The validated environment (DESIGN §7), frozen. Made by `env.ts`; the only place that reads the process environment. */
+export type Config = {
+  readonly identity: Identity;
+  /** From `BOT_OWNERS`; the first is admin. Never empty. */
+  readonly owners: readonly Owner[];
+  readonly relays: readonly RelayUrl[];
+  /** Absolute. */
+  readonly home: string;
+  /** At least one; the first is the default. */
+  readonly workspaces: readonly Workspace[];
+  readonly backend: BackendName;
+  readonly opencodeBin: string | undefined;
+  readonly cursorBin: string | undefined;
+  readonly model: string | undefined;
+  readonly concurrency: number;
+  readonly runTimeoutMs: number;
+  readonly runIdleMs: number;
+  readonly holdMs: number;
+  /** 0 = never. */
+  readonly progressMs: number;
+  readonly catchupMs: number;
+  readonly trustWorkspace: boolean;
+  readonly isolation: 'auto' | 'bwrap' | 'none';
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly logFormat: 'pretty' | 'json';
+  /**
+   * The environment that the bot itself was started with, without anything that `.env` added and without the bot's
+   * own variables: from it the backends take what their allow-list names.
+   */
+  readonly ambient: Readonly<Record<string, string>>;
+};

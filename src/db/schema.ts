@@ -1,0 +1,131 @@
+import type { Migration } from './open.ts';
+
+/** The bot's own database, `BOT_HOME/bot.db`. Times are Unix milliseconds unless a column says otherwise. */
+export const botMigrations: readonly Migration[] = [
+  (db) =>
+    db.exec(`
+      -- Single facts about this database: created_at (ms), last_seen_at (ms; when the bot was last alive), …
+      CREATE TABLE meta (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+      ) STRICT;
+
+      -- Gift wraps that were looked at, whatever came of it: a relay that sends one again costs no decryption.
+      -- Pruned once they are older than the subscription's window.
+      CREATE TABLE seen_wraps (
+        id TEXT PRIMARY KEY,
+        seen_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX seen_wraps_by_time ON seen_wraps (seen_at);
+
+      -- Inbound DMs of owners. Stored before they are acted on; (sender, id) makes acting exactly-once.
+      CREATE TABLE messages (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
+        kind INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        refs TEXT NOT NULL,                  -- JSON array of event ids
+        created_at_s INTEGER NOT NULL,       -- Unix seconds, the sender's
+        relay TEXT NOT NULL,
+        received_at INTEGER NOT NULL,
+        -- received: stored, not acted on yet. acting: a command has begun. done: answered, or it became a run.
+        -- missed: too old at catch-up, listed to the owner.
+        state TEXT NOT NULL CHECK (state IN ('received', 'acting', 'done', 'missed')),
+        UNIQUE (sender, id)
+      ) STRICT;
+      CREATE INDEX messages_open ON messages (state) WHERE state IN ('received', 'acting');
+
+      -- Signed events on their way to somebody. Encrypted already: no reply is stored here in clear.
+      CREATE TABLE outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        event_id TEXT NOT NULL UNIQUE,
+        event TEXT NOT NULL,                 -- JSON
+        recipient TEXT NOT NULL,
+        protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
+        content TEXT NOT NULL CHECK (content IN ('text', 'reaction')),
+        fallback_relays TEXT NOT NULL,       -- JSON array of URLs
+        accepted TEXT NOT NULL DEFAULT '[]', -- JSON array of relay URLs that said OK
+        refused TEXT NOT NULL DEFAULT '{}',  -- JSON object: relay URL -> its last reason
+        state TEXT NOT NULL CHECK (state IN ('pending', 'sent', 'undeliverable')),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL,
+        created_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX outbox_open ON outbox (next_at) WHERE state = 'pending';
+
+      -- Last created_at (Unix seconds) of a rumor to each peer: clients sort by it, so it only ever rises.
+      CREATE TABLE peer_clock (
+        peer TEXT PRIMARY KEY,
+        created_at_s INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      -- Cache of relay lists (kinds 10050 and 10002) of those whom the bot answers.
+      CREATE TABLE relay_lists (
+        pubkey TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        relays TEXT NOT NULL,                -- JSON array of URLs, permitted ones only; empty: has none
+        event_created_at_s INTEGER NOT NULL,
+        fetched_at INTEGER NOT NULL,
+        PRIMARY KEY (pubkey, kind)
+      ) STRICT, WITHOUT ROWID;
+
+      -- Who may command the bot beside BOT_OWNERS, and who no longer may.
+      CREATE TABLE owners (
+        pubkey TEXT PRIMARY KEY,
+        role TEXT NOT NULL CHECK (role IN ('admin', 'member', 'removed')),
+        changed_by TEXT NOT NULL,
+        changed_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      -- What each owner has chosen: session, mode, model, workspace, backend, provider.
+      CREATE TABLE settings (
+        owner TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (owner, key)
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        workspace TEXT NOT NULL,             -- its name in BOT_WORKSPACE
+        directory TEXT NOT NULL,             -- absolute; opencode hangs when a session is resumed from elsewhere
+        backend TEXT NOT NULL,
+        mode TEXT NOT NULL CHECK (mode IN ('ask', 'plan', 'agent')),
+        model TEXT,
+        provider TEXT,
+        backend_session TEXT,
+        title TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        used_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX sessions_of_owner ON sessions (owner, used_at DESC);
+
+      CREATE TABLE runs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        session TEXT NOT NULL REFERENCES sessions (id),
+        message TEXT NOT NULL,               -- id of the message that asked for it
+        protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
+        fallback_relays TEXT NOT NULL,       -- JSON array
+        task TEXT NOT NULL,
+        mode TEXT NOT NULL CHECK (mode IN ('ask', 'plan', 'agent')),
+        model TEXT,
+        budget INTEGER,                      -- sat; of this run only (… !!500)
+        state TEXT NOT NULL CHECK (state IN ('queued', 'preparing', 'running', 'settling', 'done', 'refused')),
+        outcome TEXT,                        -- answered, failed, stopped, timeout, idle, dropped, interrupted, refused
+        pid INTEGER,
+        answer TEXT,
+        result TEXT,                         -- JSON: AgentResult without its answer
+        queued_at INTEGER NOT NULL,
+        started_at INTEGER,
+        ended_at INTEGER
+      ) STRICT;
+      CREATE INDEX runs_open ON runs (state) WHERE state NOT IN ('done', 'refused');
+      CREATE INDEX runs_of_session ON runs (session, seq DESC);
+      CREATE INDEX runs_of_owner ON runs (owner, seq DESC);
+    `),
+];
