@@ -71,12 +71,12 @@ export const botMigrations: readonly Migration[] = [
         PRIMARY KEY (pubkey, kind)
       ) STRICT, WITHOUT ROWID;
 
-      -- Who may command the bot beside BOT_OWNERS, and who no longer may.
+      -- Who may command the bot beside those of BOT_OWNERS.
       CREATE TABLE owners (
         pubkey TEXT PRIMARY KEY,
-        role TEXT NOT NULL CHECK (role IN ('admin', 'member', 'removed')),
-        changed_by TEXT NOT NULL,
-        changed_at INTEGER NOT NULL
+        role TEXT NOT NULL CHECK (role IN ('admin', 'member')),
+        added_by TEXT NOT NULL,
+        added_at INTEGER NOT NULL
       ) STRICT, WITHOUT ROWID;
 
       -- What each owner has chosen: session, mode, model, workspace, backend, provider.
@@ -109,14 +109,15 @@ export const botMigrations: readonly Migration[] = [
         owner TEXT NOT NULL,
         session TEXT NOT NULL REFERENCES sessions (id),
         message TEXT NOT NULL,               -- id of the message that asked for it
+        message_kind INTEGER NOT NULL,       -- its kind, for the reaction's k tag
         protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
         fallback_relays TEXT NOT NULL,       -- JSON array
         task TEXT NOT NULL,
         mode TEXT NOT NULL CHECK (mode IN ('ask', 'plan', 'agent')),
         model TEXT,
         budget INTEGER,                      -- sat; of this run only (… !!500)
-        state TEXT NOT NULL CHECK (state IN ('queued', 'preparing', 'running', 'settling', 'done', 'refused')),
-        outcome TEXT,                        -- answered, failed, stopped, timeout, idle, dropped, interrupted, refused
+        state TEXT NOT NULL CHECK (state IN ('queued', 'preparing', 'running', 'settling', 'done')),
+        outcome TEXT,                        -- see RunOutcome in runs/types.ts
         pid INTEGER,
         answer TEXT,
         result TEXT,                         -- JSON: AgentResult without its answer
@@ -124,7 +125,7 @@ export const botMigrations: readonly Migration[] = [
         started_at INTEGER,
         ended_at INTEGER
       ) STRICT;
-      CREATE INDEX runs_open ON runs (state) WHERE state NOT IN ('done', 'refused');
+      CREATE INDEX runs_open ON runs (state) WHERE state <> 'done';
       CREATE INDEX runs_of_session ON runs (session, seq DESC);
       CREATE INDEX runs_of_owner ON runs (owner, seq DESC);
     `),
