@@ -1,0 +1,83 @@
+/**
+ * What goes wrong with one request, for tests.
+ * `before`: the mint never does what was asked; `after`: it has done it, and only the answer suffers.
+ */
+export type Fault = {
+  /** Exact path, e.g. `/v1/swap`. */
+  readonly path: string;
+  readonly when: 'before' | 'after';
+  readonly effect: /** Answers with this status instead. */
+    | { readonly kind: 'status'; readonly status: number; readonly retryAfterSeconds?: number }
+    /** Never answers; the client has to give up. */
+    | { readonly kind: 'hold' }
+    /** Begins an answer and breaks the connection off. */
+    | { readonly kind: 'cut' }
+    /** Answers with this body, status 200. */
+    | { readonly kind: 'body'; readonly body: string }
+    /** Does something at this moment (rotate, clear the cache, …) and goes on. */
+    | { readonly kind: 'run'; readonly run: () => void };
+  /** How many requests suffer; then it is over. Default 1. */
+  readonly times?: number;
+};
+
+export type Faults = {
+  readonly add: (fault: Fault) => void;
+  readonly clear: () => void;
+  /** Applies the next fault for this moment. Undefined: go on as if nothing were. */
+  readonly apply: (path: string, when: Fault['when']) => Promise<Response | undefined>;
+  /** Lets every held request go with a 503. */
+  readonly release: () => void;
+};
+
+export function createFaults(): Faults {
+  let planned: { fault: Fault; left: number }[] = [];
+  let held: (() => void)[] = [];
+  return {
+    add: (fault) => {
+      planned.push({ fault, left: fault.times ?? 1 });
+    },
+    clear: () => {
+      planned = [];
+    },
+    async apply(path, when) {
+      const entry = planned.find(({ fault }) => fault.path === path && fault.when === when);
+      if (!entry) return undefined;
+      entry.left -= 1;
+      if (entry.left <= 0) planned = planned.filter((other) => other !== entry);
+      const { effect } = entry.fault;
+      switch (effect.kind) {
+        case 'run':
+          effect.run();
+          return undefined;
+        case 'status':
+          return Response.json(
+            { detail: 'injected fault' },
+            {
+              status: effect.status,
+              ...(effect.retryAfterSeconds === undefined
+                ? {}
+                : { headers: { 'retry-after': String(effect.retryAfterSeconds) } }),
+            },
+          );
+        case 'body':
+          return new Response(effect.body, { headers: { 'content-type': 'application/json' } });
+        case 'cut':
+          return new Response(
+            new ReadableStream({
+              start(controller) {
+                controller.enqueue(new TextEncoder().encode('{"sig'));
+                controller.error(new Error('injected fault'));
+              },
+            }),
+          );
+        case 'hold':
+          await new Promise<void>((resolve) => held.push(resolve));
+          return new Response(null, { status: 503 });
+      }
+    },
+    release: () => {
+      for (const go of held) go();
+      held = [];
+    },
+  };
+}
