@@ -1,0 +1,194 @@
+import { realpathSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { backendNames } from './backends/types.ts';
+import type { Owner, Role, Workspace } from './config.ts';
+import { InvalidKeyError, parsePublicKey } from './nostr/event.ts';
+import { parseRelayUrl, RelayUrlError } from './nostr/relay-url.ts';
+import type { PublicKey, RelayUrl } from './nostr/types.ts';
+
+/** Relays that store gift wraps for anybody. Up to three: what NIP-17 wants of a list of inbox relays. */
+export const defaultRelays = 'wss://relay.damus.io,wss://nos.lol,wss://relay.primal.net';
+
+export type Places = {
+  /** What relative paths are relative to, and the default workspace. */
+  readonly directory: string;
+  /** What `~` stands for. */
+  readonly userHome: string;
+};
+
+/** Reports what is wrong in words that continue the variable's name (`must be …`). */
+export type Report = (problem: string) => void;
+
+/** `~` and relative paths made absolute. */
+export function absolutePath(text: string, places: Places): string {
+  if (text === '~' || text.startsWith('~/')) return join(places.userHome, text.slice(1));
+  return resolve(places.directory, text);
+}
+
+/**
+ * Reads `npub1…,npub1…:member,…`. The first is admin; one who is named twice is one owner, with the greater role.
+ * Problems name the position, never the text: it may be a secret key pasted into the wrong line.
+ */
+export function readOwners(text: string, report: Report): readonly Owner[] {
+  const roles = new Map<PublicKey, Role>();
+  const entries = listOf(text);
+  if (entries.length === 0) report('names nobody');
+  for (const [index, entry] of entries.entries()) {
+    const place = `has an entry (number ${index + 1}) that`;
+    // `nostr:npub1…` has a colon too; a role is what follows the key.
+    const [, key = '', suffix] = /^((?:nostr:)?[^:]*)(?::(.*))?$/i.exec(entry) ?? [];
+    const written = suffix?.trim().toLowerCase();
+    if (written !== undefined && written !== 'admin' && written !== 'member') {
+      report(`${place} ends with neither :admin nor :member`);
+      continue;
+    }
+    if (index === 0 && written === 'member')
+      report(`${place} comes first and is therefore admin, not member`);
+    const role: Role = written ?? (index === 0 ? 'admin' : 'member');
+    try {
+      const publicKey = parsePublicKey(key);
+      if (role === 'admin' || !roles.has(publicKey)) roles.set(publicKey, role);
+    } catch (error) {
+      if (!(error instanceof InvalidKeyError)) throw error;
+      report(`${place} ${keyProblems[error.reason]}`);
+    }
+  }
+  return Array.from(roles, ([publicKey, role]) => ({ publicKey, role }));
+}
+
+const keyProblems: Record<InvalidKeyError['reason'], string> = {
+  format: 'is neither npub1… nor 64 hex characters (mistyped?)',
+  secret: 'is a SECRET key (nsec1…): an owner is named by his public key, npub1…',
+  curve: 'is 64 hex characters, but no public key',
+};
+
+/** Reads a comma-separated list of relay URLs; the same one twice is one. */
+export function readRelays(text: string, report: Report): readonly RelayUrl[] {
+  const urls = new Set<RelayUrl>();
+  const entries = listOf(text);
+  if (entries.length === 0) report('names no relay');
+  for (const [index, entry] of entries.entries()) {
+    try {
+      urls.add(parseRelayUrl(entry));
+    } catch (error) {
+      if (!(error instanceof RelayUrlError)) throw error;
+      report(
+        `has an entry (number ${index + 1}${error.host === undefined ? '' : `, ${error.host}`}): ${error.reason}`,
+      );
+    }
+  }
+  return [...urls];
+}
+
+/**
+ * Reads one path, which may hold commas and spaces, or `name=path,name=path`. Directories must exist; they come back
+ * with symbolic links resolved, because opencode keeps a session by the real path.
+ */
+export function readWorkspaces(text: string, places: Places, report: Report): readonly Workspace[] {
+  const pairs = /^\s*[\w.-]+\s*=/.test(text)
+    ? listOf(text).map((entry) => {
+        const equals = entry.indexOf('=');
+        return { name: entry.slice(0, Math.max(equals, 0)).trim(), path: entry.slice(equals + 1).trim() };
+      })
+    : [{ name: nameOf(absolutePath(text, places)), path: text }];
+  const workspaces = new Map<string, Workspace>();
+  for (const { name, path } of pairs) {
+    if (!/^[\w.-]+$/.test(name) || path === '') {
+      report('must be one path, or name=path pairs whose names have only letters, digits, `.`, `-` and `_`');
+      continue;
+    }
+    if (workspaces.has(name)) report(`names "${name}" twice`);
+    const directory = absolutePath(path, places);
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      report(`names ${directory}, which is not a directory`);
+      continue;
+    }
+    workspaces.set(name, { name, directory: realpathSync(directory) });
+  }
+  return [...workspaces.values()];
+}
+
+const nameOf = (directory: string): string => basename(directory).replace(/[^\w.-]+/g, '-') || 'root';
+
+const listOf = (text: string): readonly string[] =>
+  text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+
+/** What the zod schema of one variable is made of. */
+const variable = <T>(read: (text: string, report: Report) => T) =>
+  z.string().transform((text, context) => {
+    let wrong = false;
+    const value = read(text, (message) => {
+      wrong = true;
+      context.addIssue({ code: 'custom', message });
+    });
+    return wrong ? z.NEVER : value;
+  });
+
+const oneOf = <const T extends string>(first: T, ...others: readonly T[]) =>
+  variable((text, report): T => {
+    const choices = [first, ...others];
+    const choice = choices.find((name) => name === text.toLowerCase());
+    if (choice === undefined) report(`must be one of ${choices.join(', ')}`);
+    return choice ?? first;
+  });
+
+/** `unit` in milliseconds. At most a week: beyond any use, and within what a timer can take. */
+const duration = (units: string, unit: number, min: number) => {
+  const max = 604_800_000 / unit;
+  return variable((text, report) => {
+    const value = decimal(text);
+    if (!(value >= min && value <= max)) report(`must be a number of ${units} from ${min} to ${max}`);
+    return Math.round(value * unit);
+  });
+};
+
+const wholeNumber = (min: number, max: number) =>
+  variable((text, report) => {
+    const value = decimal(text);
+    if (!(Number.isInteger(value) && value >= min && value <= max)) {
+      report(`must be a whole number from ${min} to ${max}`);
+    }
+    return value;
+  });
+
+const decimal = (text: string): number => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN);
+
+const flag = variable((text, report) => {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (!/^(0|false|no|off)$/i.test(text)) report('must be 1 or 0');
+  return false;
+});
+
+/** The variables without `BOT_KEY` (see `bot-key.ts`), as zod reads them; absent ones get DESIGN §7's defaults. */
+export const environmentSchema = (places: Places) => {
+  const path = variable((text) => absolutePath(text, places));
+  // A bare name is looked up on the PATH by the backend.
+  const executable = variable((text) => (/[/~]/.test(text) ? absolutePath(text, places) : text));
+  return z.object({
+    BOT_OWNERS: variable(readOwners).optional(),
+    BOT_MASTER_PUBKEY: variable(readOwners).optional(),
+    BOT_RELAYS: variable(readRelays).prefault(defaultRelays),
+    BOT_HOME: path.prefault('~/.nostr-dm-agent'),
+    BOT_WORKSPACE: variable((text, report) => readWorkspaces(text, places, report)).prefault(
+      places.directory,
+    ),
+    BOT_BACKEND: oneOf(...backendNames).prefault('opencode'),
+    OPENCODE_BIN: executable.optional(),
+    CURSOR_BIN: executable.optional(),
+    BOT_MODEL: z.string().optional(),
+    BOT_CONCURRENCY: wholeNumber(1, 32).prefault('2'),
+    BOT_RUN_TIMEOUT_MINUTES: duration('minutes', 60_000, 0.01).prefault('60'),
+    BOT_RUN_IDLE_MINUTES: duration('minutes', 60_000, 0.01).prefault('10'),
+    BOT_HOLD_MINUTES: duration('minutes', 60_000, 0).prefault('4'),
+    BOT_PROGRESS_SECONDS: duration('seconds', 1000, 0).prefault('60'),
+    BOT_CATCHUP_HOURS: duration('hours', 3_600_000, 0).prefault('6'),
+    BOT_TRUST_WORKSPACE: flag.prefault('0'),
+    BOT_ISOLATION: oneOf('auto', 'bwrap', 'none').prefault('auto'),
+    LOG_LEVEL: oneOf('info', 'debug', 'warn', 'error', 'silent').prefault('info'),
+    LOG_FORMAT: oneOf('pretty', 'json').optional(),
+  });
+};

@@ -1,0 +1,32 @@
+/** Every variable of the program, with a line that would be right. DESIGN §7. */
+export const variables = {
+  BOT_KEY: 'BOT_KEY=nsec1…  (`bun run setup` makes one)',
+  BOT_KEY_PASSWORD: 'BOT_KEY_PASSWORD=…',
+  BOT_OWNERS: 'BOT_OWNERS=npub1…,npub1…:member',
+  BOT_MASTER_PUBKEY: 'BOT_MASTER_PUBKEY=npub1…',
+  BOT_RELAYS: 'BOT_RELAYS=wss://relay.damus.io,wss://nos.lol',
+  BOT_HOME: 'BOT_HOME=~/.nostr-dm-agent',
+  BOT_WORKSPACE: 'BOT_WORKSPACE=~/code/project  or  BOT_WORKSPACE=site=~/code/site,api=~/code/api',
+  BOT_BACKEND: 'BOT_BACKEND=opencode',
+  OPENCODE_BIN: 'OPENCODE_BIN=~/.local/bin/opencode',
+  CURSOR_BIN: 'CURSOR_BIN=~/.local/bin/cursor-agent',
+  BOT_MODEL: 'BOT_MODEL=anthropic/claude-sonnet-4-5',
+  BOT_CONCURRENCY: 'BOT_CONCURRENCY=2',
+  BOT_RUN_TIMEOUT_MINUTES: 'BOT_RUN_TIMEOUT_MINUTES=60',
+  BOT_RUN_IDLE_MINUTES: 'BOT_RUN_IDLE_MINUTES=10',
+  BOT_HOLD_MINUTES: 'BOT_HOLD_MINUTES=4',
+  BOT_PROGRESS_SECONDS: 'BOT_PROGRESS_SECONDS=60',
+  BOT_CATCHUP_HOURS: 'BOT_CATCHUP_HOURS=6',
+  BOT_TRUST_WORKSPACE: 'BOT_TRUST_WORKSPACE=0',
+  BOT_ISOLATION: 'BOT_ISOLATION=auto',
+  CASHU_MNEMONIC: "CASHU_MNEMONIC='twelve words …'",
+  CASHU_MINT_URL: 'CASHU_MINT_URL=https://mint.minibits.cash/Bitcoin',
+  CASHU_MINTS: 'CASHU_MINTS=https://mint.example,https://other.example',
+  CASHU_WALLET_DIR: 'CASHU_WALLET_DIR=~/.cashu-wallet',
+  CASHU_MAX_BALANCE_SAT: 'CASHU_MAX_BALANCE_SAT=100000',
+  ROUTSTR_BASE_URL: 'ROUTSTR_BASE_URL=https://api.routstr.com/v1',
+  LOG_LEVEL: 'LOG_LEVEL=info',
+  LOG_FORMAT: 'LOG_FORMAT=pretty',
+} as const satisfies Record<string, string>;
+export type VariableName = keyof typeof variables;
+export const isVariableName = (name: string): name is VariableName => Object.hasOwn(variables, name);
