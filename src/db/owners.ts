@@ -3,11 +3,11 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { Owner, Role } from '../config.ts';
 import type { PublicKey } from '../nostr/types.ts';
+import { publicKeyColumn } from './columns.ts';
 
-const ownerRow = z.object({
-  pubkey: z.string().transform((value) => value as PublicKey),
-  role: z.enum(['admin', 'member']),
-});
+const ownerRow = z
+  .object({ pubkey: publicKeyColumn, role: z.enum(['admin', 'member']) })
+  .transform(({ pubkey, role }): KnownOwner => ({ publicKey: pubkey, role, source: 'command' }));
 
 export type KnownOwner = Owner & {
   /** `environment`: named in `BOT_OWNERS`, so only whoever runs the bot can change him. */
@@ -24,33 +24,40 @@ export type Owners = {
   readonly remove: (publicKey: PublicKey) => void;
 };
 
-/**
- * Kept in memory, because every gift wrap of a stranger asks for it.
- * A role in `BOT_OWNERS` wins over one in the database.
- */
+/** A role in `BOT_OWNERS` wins over one in the database. */
 export function createOwners(db: Database, configured: readonly Owner[], clock: Clock): Owners {
-  const known = new Map<PublicKey, KnownOwner>();
-  for (const row of db.query('SELECT pubkey, role FROM owners ORDER BY added_at').all()) {
-    const { pubkey, role } = ownerRow.parse(row);
-    known.set(pubkey, { publicKey: pubkey, role, source: 'command' });
-  }
-  for (const owner of configured) known.set(owner.publicKey, { ...owner, source: 'environment' });
-
+  const environment = new Map(
+    configured.map((owner): [PublicKey, KnownOwner] => [
+      owner.publicKey,
+      { ...owner, source: 'environment' },
+    ]),
+  );
+  const select = db.query('SELECT pubkey, role FROM owners WHERE pubkey = ?');
+  const selectAll = db.query('SELECT pubkey, role FROM owners ORDER BY added_at');
   const upsert = db.query(
     'INSERT OR REPLACE INTO owners (pubkey, role, added_by, added_at) VALUES (?, ?, ?, ?)',
   );
   const remove = db.query('DELETE FROM owners WHERE pubkey = ?');
+
+  const find = (publicKey: PublicKey): KnownOwner | undefined => {
+    const row = select.get(publicKey);
+    return environment.get(publicKey) ?? (row === null ? undefined : ownerRow.parse(row));
+  };
   return {
-    roleOf: (publicKey) => known.get(publicKey)?.role,
-    list: () => [...known.values()].sort((a, b) => a.source.localeCompare(b.source) * -1),
-    find: (publicKey) => known.get(publicKey),
+    roleOf: (publicKey) => find(publicKey)?.role,
+    find,
+    list: () => [
+      ...environment.values(),
+      ...selectAll
+        .all()
+        .map((row) => ownerRow.parse(row))
+        .filter(({ publicKey }) => !environment.has(publicKey)),
+    ],
     put: (publicKey, role, by) => {
       upsert.run(publicKey, role, by, clock.now());
-      known.set(publicKey, { publicKey, role, source: 'command' });
     },
     remove: (publicKey) => {
       remove.run(publicKey);
-      known.delete(publicKey);
     },
   };
 }

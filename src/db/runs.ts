@@ -56,6 +56,7 @@ const runRow = z
     task: z.string(),
     mode: z.enum(modes),
     model: nullable(z.string()),
+    provider: nullable(z.string()),
     budget: nullable(z.int()),
     state: z.enum(runStates),
     outcome: nullable(z.enum(runOutcomes)),
@@ -94,7 +95,7 @@ export type RunStore = {
   /** The last ones of a session, newest first. */
   readonly ofSession: (session: string, limit: number) => readonly Run[];
   readonly lastOf: (owner: PublicKey) => Run | undefined;
-  readonly prepare: (id: string, startedAt: number) => void;
+  readonly prepare: (id: string, provider: string, startedAt: number) => void;
   readonly running: (id: string, pid: number) => void;
   readonly settling: (id: string) => void;
   readonly finish: (id: string, end: RunEnd) => void;
@@ -109,7 +110,7 @@ export function createRunStore(db: Database): RunStore {
   const open = db.query("SELECT * FROM runs WHERE state <> 'done' ORDER BY seq");
   const ofSession = db.query('SELECT * FROM runs WHERE session = ? ORDER BY seq DESC LIMIT ?');
   const lastOf = db.query('SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 1');
-  const prepare = db.query("UPDATE runs SET state = 'preparing', started_at = ? WHERE id = ?");
+  const prepare = db.query("UPDATE runs SET state = 'preparing', provider = ?, started_at = ? WHERE id = ?");
   const running = db.query("UPDATE runs SET state = 'running', pid = ? WHERE id = ?");
   const settling = db.query("UPDATE runs SET state = 'settling' WHERE id = ?");
   const finish = db.query(
@@ -134,8 +135,8 @@ export function createRunStore(db: Database): RunStore {
     open: () => open.all().map((row) => runRow.parse(row)),
     ofSession: (session, limit) => ofSession.all(session, limit).map((row) => runRow.parse(row)),
     lastOf: (owner) => parse(lastOf.get(owner)),
-    prepare: (id, startedAt) => {
-      prepare.run(startedAt, id);
+    prepare: (id, provider, startedAt) => {
+      prepare.run(provider, startedAt, id);
     },
     running: (id, pid) => {
       running.run(pid, id);

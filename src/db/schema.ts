@@ -115,6 +115,7 @@ export const botMigrations: readonly Migration[] = [
         task TEXT NOT NULL,
         mode TEXT NOT NULL CHECK (mode IN ('ask', 'plan', 'agent')),
         model TEXT,
+        provider TEXT,                       -- who pays; set when the run is prepared
         budget INTEGER,                      -- sat; of this run only (… !!500)
         state TEXT NOT NULL CHECK (state IN ('queued', 'preparing', 'running', 'settling', 'done')),
         outcome TEXT,                        -- see RunOutcome in runs/types.ts

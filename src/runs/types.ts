@@ -65,6 +65,8 @@ export type Run = {
   readonly task: string;
   readonly mode: Mode;
   readonly model: string | undefined;
+  /** Who pays; set when the run is prepared. */
+  readonly provider: string | undefined;
   /** Sat, for this run only (`… !!500`). */
   readonly budget: number | undefined;
   readonly state: RunState;

@@ -1,0 +1,120 @@
+import type { BackendHealth, BackendName } from '../backends/types.ts';
+import type { Clock } from '../clock.ts';
+import type { RelayStatus } from '../nostr/relay.ts';
+import { formatAgo, formatDuration, plural, shorten } from '../replies/format.ts';
+import type { SessionDesk } from '../runs/desk.ts';
+import type { RunQueue } from '../runs/queue.ts';
+import type { Command } from './types.ts';
+
+export type BotState = {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly relays: () => readonly RelayStatus[];
+  readonly outbox: () => { readonly pending: number; readonly undeliverable: number };
+  /** As found at start; undefined while it is still being looked at. */
+  readonly health: (backend: BackendName) => BackendHealth | undefined;
+  /** A line of the provider that pays for the owner's next task. */
+  readonly provider: () => string;
+  /** The last warning or error in the log. */
+  readonly lastProblem: () => { readonly text: string; readonly at: number } | undefined;
+};
+
+/** `!status`, `!ping`, `!version`. */
+export function botCommands(deps: {
+  readonly state: BotState;
+  readonly desk: SessionDesk;
+  readonly queue: RunQueue;
+  readonly clock: Clock;
+}): readonly Command[] {
+  const { state, desk, queue, clock } = deps;
+  const uptime = () => formatDuration(clock.now() - state.startedAt);
+  const connected = () => {
+    const relays = state.relays();
+    return `${relays.filter((relay) => relay.state === 'open').length} of ${relays.length}`;
+  };
+
+  return [
+    {
+      path: 'status',
+      parameters: '',
+      family: 'Bot',
+      summary: 'relays, session, queue, provider, last error',
+      examples: ['!status'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner }) => {
+        const { workspace, backend, mode, model } = desk.choices(owner.publicKey);
+        const session = desk.current(owner.publicKey);
+        const runs = queue.list();
+        const waiting = runs.filter((run) => run.state === 'queued').length;
+        const { pending, undeliverable } = state.outbox();
+        const problem = state.lastProblem();
+        const lines = [
+          `Up ${uptime()}, version ${state.version}`,
+          `Relays: ${connected()} connected`,
+          ...state
+            .relays()
+            .filter((relay) => relay.state !== 'open')
+            .map((relay) => `  ${relay.url}: ${relay.lastError ?? relay.state}`),
+          `Session: ${session?.id ?? 'none yet'} · ${workspace.name} · ${mode}`,
+          `Backend: ${backend} ${healthLine(state.health(backend))}`,
+          `Model: ${model ?? `the default of ${backend}`}`,
+          `Provider: ${state.provider()}`,
+          `Queue: ${runs.length - waiting} running, ${waiting} waiting`,
+          ...(pending > 0 ? [`Replies on their way: ${pending}`] : []),
+          ...(undeliverable > 0 ? [`Replies that could not be delivered: ${undeliverable}`] : []),
+          problem === undefined
+            ? 'Last error: none'
+            : `Last error, ${formatAgo(clock.now() - problem.at)}: ${shorten(problem.text, 160)}`,
+        ];
+        return { reply: lines.join('\n') };
+      },
+    },
+    {
+      path: 'ping',
+      parameters: '',
+      family: 'Bot',
+      summary: 'is it there?',
+      examples: ['!ping'],
+      role: 'member',
+      kind: 'immediate',
+      run: () => ({ reply: `pong · up ${uptime()} · ${connected()} relays` }),
+    },
+    {
+      path: 'version',
+      parameters: '',
+      family: 'Bot',
+      summary: 'versions of the bot and of its backend',
+      examples: ['!version'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner }) => {
+        const { backend } = desk.choices(owner.publicKey);
+        return {
+          reply: [
+            `nostr-dm-agent ${state.version}`,
+            `${backend} ${healthLine(state.health(backend))}`,
+            `Bun ${Bun.version}`,
+          ].join('\n'),
+        };
+      },
+    },
+  ];
+}
+
+function healthLine(health: BackendHealth | undefined): string {
+  switch (health?.state) {
+    case undefined:
+      return '(being looked at)';
+    case 'ok':
+      return health.version;
+    case 'untested':
+      return `${health.version} (not the tested ${health.tested})`;
+    case 'missing':
+      return `is missing: ${shorten(health.problem, 120)}`;
+  }
+}
+
+/** For the ready notice. */
+export const countRelays = (relays: readonly RelayStatus[]): string =>
+  plural(relays.filter((relay) => relay.state === 'open').length, 'relay');

@@ -1,0 +1,238 @@
+import type { Mode } from '../backends/types.ts';
+import type { Clock } from '../clock.ts';
+import type { Owner } from '../config.ts';
+import type { Owners } from '../db/owners.ts';
+import type { SessionStore } from '../db/sessions.ts';
+import type { Logger } from '../log.ts';
+import type { MessageLog, StoredMessage } from '../nostr/inbox-store.ts';
+import type { Recipient } from '../nostr/types.ts';
+import { plural, shorten } from '../replies/format.ts';
+import type { SessionDesk } from '../runs/desk.ts';
+import type { Correspondence } from '../runs/ports.ts';
+import type { RunQueue } from '../runs/queue.ts';
+import { describeCommandError, describeForbidden } from './errors.ts';
+import { unknownCommand } from './help.ts';
+import { createMissedList } from './missed.ts';
+import type { Registry } from './registry.ts';
+import type { Call, Command, Outcome } from './types.ts';
+
+export type DispatchDeps = {
+  readonly registry: Registry;
+  readonly messages: MessageLog;
+  readonly owners: Owners;
+  readonly desk: SessionDesk;
+  readonly sessions: SessionStore;
+  readonly queue: RunQueue;
+  readonly correspondence: Correspondence;
+  readonly atomically: (change: () => void) => void;
+  /** Older messages are listed, not acted on. */
+  readonly catchupMs: number;
+  /** How long more of them are waited for before they are told in one message. */
+  readonly gatherMs: number;
+  readonly commandTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+/** Acts on stored messages, each exactly once: a command is answered, a task is put in the queue. */
+export type Dispatcher = {
+  /** Takes a message that has just been stored. Before `start` it only waits in the database. */
+  readonly accept: (message: StoredMessage) => void;
+  /** Begins to act, first on what was stored before. */
+  readonly start: () => void;
+  /** Waits for commands under way to be answered. */
+  readonly close: () => Promise<void>;
+};
+
+const recipientOf = (message: StoredMessage): Recipient => ({
+  publicKey: message.sender,
+  protocol: message.protocol,
+  fallbackRelays: [message.relay],
+  inReplyTo: message.id,
+});
+
+export function createDispatcher(deps: DispatchDeps): Dispatcher {
+  const { registry, messages, owners, desk, sessions, queue, correspondence, atomically, clock, log } = deps;
+  const controller = new AbortController();
+  const lasting = new Set<Promise<void>>();
+  const missed = createMissedList(deps);
+  let started = false;
+
+  const reply = (message: StoredMessage, text: string) => correspondence.send(recipientOf(message), text);
+
+  /** Acts on a message in one transaction with everything that comes of it. */
+  const once = (message: StoredMessage, act: () => void) =>
+    atomically(() => {
+      if (!messages.begin(message.seq)) return;
+      act();
+      messages.finish(message.seq);
+    });
+
+  const putInQueue = (message: StoredMessage, task: string, choice: { mode?: Mode; model?: string }) => {
+    const session = desk.ensure(message.sender);
+    if (session.title === '') sessions.update(session.id, { title: shorten(task, 80) });
+    sessions.update(session.id, { usedAt: clock.now() });
+    const ahead = queue.list().filter((run) => run.session === session.id).length;
+    queue.enqueue({
+      owner: message.sender,
+      session: session.id,
+      message: message.id,
+      messageKind: message.kind,
+      protocol: message.protocol,
+      fallbackRelays: [message.relay],
+      task,
+      mode: choice.mode ?? session.mode,
+      model: choice.model ?? desk.choices(message.sender).model,
+      budget: undefined,
+    });
+    const target = { id: message.id, author: message.sender, kind: message.kind };
+    correspondence.react(recipientOf(message), target, '👀');
+    if (ahead > 0) {
+      reply(
+        message,
+        `Queued behind ${plural(ahead, 'task')} of this session. !queue shows them, !new begins another session.`,
+      );
+    }
+  };
+
+  const apply = (message: StoredMessage, outcome: Outcome) => {
+    if ('reply' in outcome) reply(message, outcome.reply);
+    else putInQueue(message, outcome.task, outcome);
+  };
+
+  const fault = (command: Command, cause: unknown): string => {
+    if (!(cause instanceof Error && cause.name === 'UsageError'))
+      log.error({ cause, command: command.path }, 'a command failed');
+    return describeCommandError(command, cause);
+  };
+
+  const actOnCommand = (message: StoredMessage, owner: Owner) => {
+    const match = registry.match(message.text);
+    if (!match.found) {
+      once(message, () => reply(message, unknownCommand(match.asked, match.nearest)));
+      return;
+    }
+    const { command, argument } = match;
+    if (command.role === 'admin' && owner.role !== 'admin') {
+      once(message, () => reply(message, describeForbidden(command)));
+      return;
+    }
+    const call: Call = { owner, message, argument };
+    if (command.kind === 'immediate') {
+      try {
+        once(message, () => apply(message, command.run(call)));
+      } catch (cause) {
+        once(message, () => reply(message, fault(command, cause)));
+      }
+      return;
+    }
+    if (!messages.begin(message.seq)) return;
+    follow(call, message, command);
+  };
+
+  const follow = (call: Call, message: StoredMessage, command: Extract<Command, { kind: 'lasting' }>) => {
+    const limit = AbortSignal.any([controller.signal, AbortSignal.timeout(deps.commandTimeoutMs)]);
+    const work = async () => {
+      let outcome: Outcome;
+      try {
+        outcome = await command.run(call, limit);
+      } catch (cause) {
+        // The bot is being stopped: the message stays `acting`, and the next start says or repeats it.
+        if (controller.signal.aborted) return;
+        outcome = { reply: fault(command, cause) };
+      }
+      atomically(() => {
+        apply(message, outcome);
+        messages.finish(message.seq);
+      });
+    };
+    const done: Promise<void> = work()
+      .catch((cause: unknown) =>
+        log.error({ cause, command: command.path }, 'a command could not be answered'),
+      )
+      .finally(() => lasting.delete(done));
+    lasting.add(done);
+  };
+
+  const dropDeleted = (message: StoredMessage) => {
+    const deleted = queue
+      .list()
+      .filter((run) => run.owner === message.sender && message.references.includes(run.message));
+    for (const run of deleted) queue.drop(run.id);
+  };
+
+  const act = (message: StoredMessage) => {
+    const role = owners.roleOf(message.sender);
+    if (role === undefined) {
+      // He was removed after his message was stored: a stranger gets silence.
+      once(message, () => {});
+      return;
+    }
+    switch (message.kind) {
+      case 7:
+        once(message, () => {});
+        return;
+      case 5:
+        once(message, () => dropDeleted(message));
+        return;
+      case 15:
+        once(message, () =>
+          reply(message, 'I cannot open files yet. Send the text of the task, or a link to the file.'),
+        );
+        return;
+      case 4:
+      case 14:
+        break;
+    }
+    if (message.text.trim() === '')
+      once(message, () => reply(message, 'That message was empty. Send a task, or !help.'));
+    else if (clock.now() - message.createdAt * 1000 > deps.catchupMs) missed.add(message);
+    else if (/^\s*[!！]/.test(message.text)) actOnCommand(message, { publicKey: message.sender, role });
+    else once(message, () => putInQueue(message, message.text, {}));
+  };
+
+  const guarded = (message: StoredMessage) => {
+    try {
+      act(message);
+    } catch (cause) {
+      log.error({ cause, message: message.id }, 'a message could not be acted on; it stays stored');
+    }
+  };
+
+  /** A command that an earlier life of the bot had begun and not answered. */
+  const resume = (message: StoredMessage) => {
+    const match = registry.match(message.text);
+    const role = owners.roleOf(message.sender);
+    if (role !== undefined && match.found && match.command.kind === 'lasting' && match.command.repeatable) {
+      const owner = { publicKey: message.sender, role };
+      follow({ owner, message, argument: match.argument }, message, match.command);
+      return;
+    }
+    atomically(() => {
+      reply(
+        message,
+        `The bot was restarted while it worked on “${shorten(message.text, 60)}”. See what came of it, then send it again if you still want it.`,
+      );
+      messages.finish(message.seq);
+    });
+  };
+
+  return {
+    accept: (message) => {
+      if (started) guarded(message);
+    },
+    start: () => {
+      started = true;
+      for (const { state, ...message } of messages.open()) {
+        if (state === 'acting') resume(message);
+        else guarded(message);
+      }
+    },
+    close: async () => {
+      started = false;
+      missed.tell();
+      controller.abort();
+      await Promise.all(lasting);
+    },
+  };
+}

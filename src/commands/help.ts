@@ -1,0 +1,65 @@
+import { createRegistry, type Registry, usageOf } from './registry.ts';
+import { type Command, families } from './types.ts';
+
+/** The `!help` command over a registry that contains itself. */
+export function withHelp(commands: readonly Command[]): Registry {
+  const help: Command = {
+    path: 'help',
+    parameters: '[command]',
+    family: 'Bot',
+    summary: 'all commands, or one of them in detail',
+    examples: ['!help', '!help queue drop'],
+    role: 'member',
+    kind: 'immediate',
+    run: ({ argument }) => ({ reply: argument === '' ? overview(registry) : detailOf(registry, argument) }),
+  };
+  const registry: Registry = createRegistry([...commands, help]);
+  return registry;
+}
+
+function overview({ commands }: Registry): string {
+  const sections = families.flatMap((family) => {
+    const members = commands.filter((command) => command.family === family);
+    if (members.length === 0) return [];
+    return [[family, ...members.map((command) => `${usageOf(command)} – ${command.summary}`)].join('\n')];
+  });
+  const intro = 'Send a task as a plain message, or a command:';
+  return [intro, ...sections, '!help <command> says more about one.'].join('\n\n');
+}
+
+function detailOf(registry: Registry, asked: string): string {
+  const match = registry.match(asked);
+  if (!match.found) return unknownCommand(match.asked, match.nearest);
+  const { command } = match;
+  const related = registry.commands.filter(({ path }) => path.startsWith(`${command.path} `));
+  return [
+    usageOf(command),
+    `${command.summary}${command.role === 'admin' ? ' (admins only)' : ''}`,
+    ...(command.detail === undefined ? [] : ['', command.detail]),
+    '',
+    command.examples.length === 1 ? 'Example:' : 'Examples:',
+    ...command.examples,
+    ...(related.length === 0 ? [] : ['', 'See also:', ...related.map(usageOf)]),
+  ].join('\n');
+}
+
+/** The answer to a command that there is not. */
+export function unknownCommand(asked: string, nearest: Command | undefined): string {
+  const name = asked === '' ? 'That is no command.' : `There is no command !${asked}.`;
+  const hint = nearest === undefined ? '' : ` Did you mean ${usageOf(nearest)}?`;
+  return `${name}${hint} !help lists all.`;
+}
+
+/** The commands as a Markdown table, for the README. */
+export function markdownTable({ commands }: Registry): string {
+  const escapeCell = (text: string) => text.replaceAll('|', '\\|');
+  const rows = families.flatMap((family) =>
+    commands
+      .filter((command) => command.family === family)
+      .map(
+        (command) =>
+          `| \`${escapeCell(usageOf(command))}\` | ${escapeCell(command.summary)}${command.role === 'admin' ? ' (admins)' : ''} |`,
+      ),
+  );
+  return ['| command | does |', '|---|---|', ...rows].join('\n');
+}

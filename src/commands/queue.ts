@@ -1,0 +1,125 @@
+import type { Clock } from '../clock.ts';
+
+import type { RunStore } from '../db/runs.ts';
+import type { MessageLog } from '../nostr/inbox-store.ts';
+import type { PublicKey } from '../nostr/types.ts';
+import { formatDuration, plural, shorten } from '../replies/format.ts';
+import type { SessionDesk } from '../runs/desk.ts';
+import type { RunQueue } from '../runs/queue.ts';
+import type { Run } from '../runs/types.ts';
+import { parseCount } from './arguments.ts';
+import { type Command, UsageError } from './types.ts';
+
+export type QueueCommandDeps = {
+  readonly queue: RunQueue;
+  readonly runs: RunStore;
+  readonly messages: Pick<MessageLog, 'missed'>;
+  readonly desk: SessionDesk;
+  readonly clock: Clock;
+};
+
+/** `!queue`, `!queue drop`, `!stop`, `!retry`. */
+export function queueCommands({ queue, runs, messages, desk, clock }: QueueCommandDeps): readonly Command[] {
+  const ofOwner = (owner: PublicKey) => queue.list().filter((run) => run.owner === owner);
+  const waiting = (owner: PublicKey) => ofOwner(owner).filter(({ state }) => state === 'queued');
+  const inHand = (owner: PublicKey) => ofOwner(owner).filter(({ state }) => state !== 'queued');
+
+  return [
+    {
+      path: 'queue',
+      parameters: '',
+      family: 'Queue',
+      summary: 'the run in hand and the tasks that wait',
+      examples: ['!queue'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner }) => {
+        const running = inHand(owner.publicKey).map((run) => runningLine(run, clock.now()));
+        const queued = waiting(owner.publicKey).map((run, index) => `${index + 1}. ${shorten(run.task, 80)}`);
+        if (running.length + queued.length === 0) return { reply: 'Nothing is running and nothing waits.' };
+        const ways = [
+          ...(running.length > 0 ? ['!stop ends the run.'] : []),
+          ...(queued.length > 0 ? ['!queue drop <n> takes a task off.'] : []),
+        ];
+        return {
+          reply: [
+            ...running,
+            ...(queued.length > 0 ? [`Waiting, ${plural(queued.length, 'task')}:`, ...queued] : []),
+            ways.join(' '),
+          ].join('\n'),
+        };
+      },
+    },
+    {
+      path: 'queue drop',
+      parameters: '<n>',
+      family: 'Queue',
+      summary: 'take a waiting task off the queue',
+      detail: 'The number is that of !queue. A task that is being run already is ended with !stop.',
+      examples: ['!queue drop 1'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const queued = waiting(owner.publicKey);
+        if (queued.length === 0) throw new UsageError('Nothing waits in the queue.');
+        const run = queued[parseCount(argument, 'number of the queue', queued.length) - 1];
+        if (run === undefined || !queue.drop(run.id))
+          throw new UsageError('That task has begun already; see !queue.');
+        const left = queued.length - 1;
+        return {
+          reply: `Dropped: ${shorten(run.task, 80)}\n${left === 0 ? 'Nothing else waits.' : `${plural(left, 'task')} still waiting.`}`,
+        };
+      },
+    },
+    {
+      path: 'stop',
+      parameters: '',
+      family: 'Queue',
+      summary: 'end the run in hand, with all that it started',
+      detail: 'Of several, the one of this session is ended. Tasks that wait stay in the queue.',
+      examples: ['!stop'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner }) => {
+        const running = inHand(owner.publicKey);
+        const session = desk.current(owner.publicKey)?.id;
+        const run = running.find((candidate) => candidate.session === session) ?? running[0];
+        if (run === undefined || !queue.stop(run.id)) {
+          const queued = waiting(owner.publicKey).length;
+          const rest = queued === 0 ? '' : ` ${plural(queued, 'task')} waiting: see !queue.`;
+          return { reply: `Nothing is running.${rest}` };
+        }
+        return { reply: `Stopping: ${shorten(run.task, 80)}` };
+      },
+    },
+    {
+      path: 'retry',
+      parameters: '[n]',
+      family: 'Queue',
+      summary: 'run your last task again, or the missed message n',
+      detail: 'With a number: a task that came while the bot was away, as it was listed (#n).',
+      examples: ['!retry', '!retry 12'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        if (argument !== '') {
+          const seq = parseCount(argument, 'number of a missed message', 999_999);
+          const missed = messages.missed(owner.publicKey, seq);
+          if (missed === undefined) throw new UsageError(`There is no missed message #${seq}.`);
+          if (missed.text.startsWith('!')) throw new UsageError(`#${seq} was a command: send it again.`);
+          return { task: missed.text };
+        }
+        const session = desk.current(owner.publicKey);
+        const last = (session && runs.ofSession(session.id, 1)[0]) ?? runs.lastOf(owner.publicKey);
+        if (last === undefined) throw new UsageError('There is no task to run again yet.');
+        if (last.state !== 'done') throw new UsageError('Your last task is not done yet; see !queue.');
+        return { task: last.task, mode: last.mode };
+      },
+    },
+  ];
+}
+
+function runningLine(run: Run, now: number): string {
+  const since = run.startedAt === undefined ? '' : `, ${formatDuration(now - run.startedAt)}`;
+  return `Running${since}: ${shorten(run.task, 80)}`;
+}

@@ -1,0 +1,165 @@
+import { backendNames } from '../backends/types.ts';
+import type { Clock } from '../clock.ts';
+import type { RunStore } from '../db/runs.ts';
+import type { SettingsStore } from '../db/settings.ts';
+import type { PublicKey } from '../nostr/types.ts';
+import { formatAgo, shorten } from '../replies/format.ts';
+import type { SessionDesk } from '../runs/desk.ts';
+import type { Run, Session } from '../runs/types.ts';
+import { parseChoice, parseCount } from './arguments.ts';
+import { type Command, UsageError } from './types.ts';
+
+const listed = 10;
+const historyLimit = 20;
+
+export type SessionCommandDeps = {
+  readonly desk: SessionDesk;
+  readonly runs: RunStore;
+  readonly settings: SettingsStore;
+  readonly clock: Clock;
+};
+
+/** `!new`, `!sessions`, `!resume`, `!history`, `!workspace`, `!backend`. */
+export function sessionCommands({ desk, runs, settings, clock }: SessionCommandDeps): readonly Command[] {
+  const workspaceNames = desk.workspaces.map(({ name }) => name);
+  const describe = ({ id, workspace, backend, mode }: Session) =>
+    `${id} · ${workspace} · ${backend} · ${mode}`;
+
+  const resolve = (owner: PublicKey, argument: string): Session => {
+    if (/^#?\d+$/.test(argument)) {
+      const sessions = desk.list(owner, listed);
+      const session = sessions[parseCount(argument, 'number of the list', Math.max(1, sessions.length)) - 1];
+      if (session !== undefined) return session;
+    }
+    if (argument === '')
+      throw new UsageError('Which session? Its number or id is missing; !sessions lists them.');
+    const session = desk.find(owner, argument.toLowerCase());
+    if (session === undefined)
+      throw new UsageError(`There is no session “${argument}”; !sessions lists them.`);
+    return session;
+  };
+
+  return [
+    {
+      path: 'new',
+      parameters: '[workspace]',
+      family: 'Sessions',
+      summary: 'begin a new session',
+      detail: `The agent starts without memory of what was said. Workspaces: ${workspaceNames.join(', ')}.`,
+      examples: ['!new', `!new ${workspaceNames.at(-1)}`],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const workspace =
+          argument === '' ? {} : { workspace: parseChoice(argument, 'workspace', workspaceNames) };
+        return { reply: `New session ${describe(desk.begin(owner.publicKey, workspace))}. Send a task.` };
+      },
+    },
+    {
+      path: 'sessions',
+      parameters: '',
+      family: 'Sessions',
+      summary: 'your sessions, the last used first',
+      examples: ['!sessions'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner }) => {
+        const current = desk.current(owner.publicKey)?.id;
+        const sessions = desk.list(owner.publicKey, listed);
+        if (sessions.length === 0) return { reply: 'No session yet. Send a task to begin one.' };
+        const lines = sessions.map((session, index) => {
+          const mark = session.id === current ? ' ← current' : '';
+          const title = session.title === '' ? 'nothing said yet' : shorten(session.title, 50);
+          return `${index + 1}. ${describe(session)} · ${formatAgo(clock.now() - session.usedAt)}${mark}\n   ${title}`;
+        });
+        return { reply: [...lines, '!resume <n> goes on with one, !new begins another.'].join('\n') };
+      },
+    },
+    {
+      path: 'resume',
+      parameters: '<n|id>',
+      family: 'Sessions',
+      summary: 'go on with an earlier session',
+      detail: 'The number is that of !sessions.',
+      examples: ['!resume 2', '!resume k7fqa'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const session = resolve(owner.publicKey, argument);
+        desk.resume(owner.publicKey, session);
+        const title = session.title === '' ? '' : `\nIt began with: ${shorten(session.title, 60)}`;
+        return { reply: `Going on with session ${describe(session)}.${title}` };
+      },
+    },
+    {
+      path: 'history',
+      parameters: '[n]',
+      family: 'Sessions',
+      summary: 'the last tasks and answers of this session (default 3)',
+      examples: ['!history', '!history 5'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const count = parseCount(argument, 'number of tasks', historyLimit, 3);
+        const session = desk.current(owner.publicKey);
+        const entries = session === undefined ? [] : runs.ofSession(session.id, count);
+        if (session === undefined || entries.length === 0)
+          return { reply: 'Nothing was said in this session yet.' };
+        const said = [...entries].reverse().map((run) => historyEntry(run, clock.now()));
+        return { reply: [`Session ${session.id}`, ...said].join('\n\n') };
+      },
+    },
+    {
+      path: 'workspace',
+      parameters: '[name]',
+      family: 'Sessions',
+      summary: 'show the workspaces, or work in another one',
+      detail: 'A session stays in its workspace, so another workspace begins a new session.',
+      examples: ['!workspace', `!workspace ${workspaceNames.at(-1)}`],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const current = desk.choices(owner.publicKey).workspace.name;
+        if (argument === '') {
+          const lines = desk.workspaces.map(
+            ({ name, directory }) => `${name}: ${directory}${name === current ? ' ← current' : ''}`,
+          );
+          return { reply: [...lines, '!workspace <name> changes to another.'].join('\n') };
+        }
+        const name = parseChoice(argument, 'workspace', workspaceNames);
+        if (name === current) return { reply: `You are in workspace ${name} already.` };
+        settings.set(owner.publicKey, 'workspace', name);
+        return { reply: `Workspace: ${name}. New session ${describe(desk.begin(owner.publicKey))}.` };
+      },
+    },
+    {
+      path: 'backend',
+      parameters: '[name]',
+      family: 'Sessions',
+      summary: 'show or set the program that does the work',
+      detail: `There are: ${backendNames.join(', ')}. Another backend begins a new session.`,
+      examples: ['!backend', '!backend opencode'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const current = desk.choices(owner.publicKey).backend;
+        if (argument === '') {
+          const others = backendNames.filter((name) => name !== current);
+          return { reply: `Backend: ${current}. !backend ${others.join(' or !backend ')} changes it.` };
+        }
+        const name = parseChoice(argument, 'backend', backendNames);
+        if (name === current) return { reply: `The backend is ${name} already.` };
+        settings.set(owner.publicKey, 'backend', name);
+        return { reply: `Backend: ${name}. New session ${describe(desk.begin(owner.publicKey))}.` };
+      },
+    },
+  ];
+}
+
+function historyEntry(run: Run, now: number): string {
+  const answer =
+    run.answer !== undefined && run.answer.trim() !== ''
+      ? shorten(run.answer, 400)
+      : `(${run.outcome ?? run.state})`;
+  return `You, ${formatAgo(now - run.queuedAt)}: ${shorten(run.task, 200)}\nAgent: ${answer}`;
+}

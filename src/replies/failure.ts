@@ -1,0 +1,50 @@
+import type { AgentFailure, AgentFailureKind } from '../backends/types.ts';
+
+const withDetail = (sentence: string, detail: string | undefined) =>
+  detail === undefined || detail === '' ? sentence : `${sentence}\nIt said: ${detail}`;
+
+/** What happened, and what the owner can do next. The provider's own words are added where they help. */
+const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => string>> = {
+  budget_exhausted: ({ detail }) =>
+    withDetail('The provider wants to be paid: its balance is used up. Top up, then send !retry.', detail),
+  unauthorized: ({ status, detail }) =>
+    withDetail(
+      `The provider refused the credentials${status === undefined ? '' : ` (${status})`}. Log in on the host again, or choose another model with !models.`,
+      detail,
+    ),
+  model_unknown: ({ detail }) =>
+    withDetail('The model is not known there. See !models, then choose with !model <id>.', detail),
+  bad_request: ({ detail }) => withDetail('The provider did not accept the request.', detail),
+  rate_limited: () =>
+    'The provider is limiting requests, also after several tries. Wait a little, then !retry.',
+  provider_down: ({ detail }) =>
+    withDetail(
+      'The provider could not be reached or broke off, also after several tries. Try !retry later.',
+      detail,
+    ),
+  provider_nonsense: ({ detail }) =>
+    withDetail(
+      'The provider sent something that is not an answer, so the run was ended. Try !retry, or another model: !models.',
+      detail,
+    ),
+  context_overflow: () =>
+    'The conversation is too long for this model. Begin a new one with !new, or choose a model with a larger context.',
+  output_limit: () => 'The answer was cut off at the model’s output limit. Send “go on” to have the rest.',
+  permission_denied: ({ detail }) =>
+    withDetail('The agent stopped at something that it may not do in this mode.', detail),
+  loop: ({ detail }) =>
+    withDetail('The agent went round in circles, so it was ended. Try to say the task differently.', detail),
+  no_answer: () => 'The agent ended without a word. Try !retry, or another model: !models.',
+  session_unknown: () => 'The backend no longer knows this conversation. Begin a new one with !new.',
+  bad_configuration: ({ detail }) =>
+    withDetail(
+      'The agent’s configuration is not valid. Whoever runs the bot can see more with doctor.',
+      detail,
+    ),
+  backend_missing: ({ detail }) =>
+    withDetail('The agent’s program is not there. Whoever runs the bot can see more with doctor.', detail),
+  crashed: ({ detail }) => withDetail('The agent’s program broke off. Try !retry.', detail),
+};
+
+/** The sentence for a failed run. */
+export const describeFailure = (failure: AgentFailure): string => sentences[failure.kind](failure);
