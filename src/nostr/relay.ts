@@ -21,6 +21,11 @@ export type Subscription = {
   readonly onEvent: (event: NostrEvent, relay: RelayUrl) => void;
   /** Stored events are through; called again after each re-subscribe. */
   readonly onEose?: () => void;
+  /**
+   * Also fetches what the relay's cap per answer left out: pages back by `until` to the `since` of each filter that has
+   * one and no `limit`. `room` is waited for before each page; `onEose` then comes after the last one.
+   */
+  readonly pageBack?: { readonly room: (signal: AbortSignal) => Promise<void> };
 };
 
 export type RelayStatus = {

@@ -1,0 +1,315 @@
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import { backoffMs } from './backoff.ts';
+import { verifyEvent } from './event.ts';
+import type { Relay, RelayState } from './relay.ts';
+import { createRelayAuth } from './relay-auth.ts';
+import { RelayError } from './relay-error.ts';
+import { parseRelayFrame, peekEventFrame, relayText } from './relay-frames.ts';
+import { addToPages, createPage, type FetchPage, type PagingLimits } from './relay-paging.ts';
+import { createRelayPublishing } from './relay-publishing.ts';
+import { askOnce } from './relay-query.ts';
+import { createRelayRequests } from './relay-requests.ts';
+import { openRelaySocket, type RelaySocket } from './relay-socket.ts';
+import { startSubscription } from './relay-subscriptions.ts';
+import { defaultRelayTimings, type RelayTimings } from './relay-timings.ts';
+import { RelayUrlError } from './relay-url.ts';
+import type { NostrEvent, RelayUrl, Signer } from './types.ts';
+
+export type RelayConnectionOptions = {
+  readonly url: RelayUrl;
+  /** One of the bot's own relays: it may know who we are (AUTH) before it demands it. Others only get to for a publish. */
+  readonly own: boolean;
+  readonly sign: Signer;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly timings?: Partial<RelayTimings>;
+  readonly limits?: Partial<RelayLimits>;
+  /** Waited for before each attempt to connect. A RelayUrlError refuses everything that waits for this relay. */
+  readonly admit?: (signal: AbortSignal) => Promise<void>;
+};
+
+/** What a relay can make us do at most. */
+export type RelayLimits = PagingLimits & {
+  /** Characters of one text frame; longer ones are dropped before they are parsed. */
+  readonly maxFrameLength: number;
+  /** Frames of one connection that are binary, oversized or malformed, before it is cut. */
+  readonly maxBadFrames: number;
+  /** Events of one query: what comes beyond is not taken. */
+  readonly maxQueryEvents: number;
+};
+
+export const defaultRelayLimits: RelayLimits = {
+  maxFrameLength: 256 * 1024,
+  maxBadFrames: 1_000,
+  maxQueryEvents: 5_000,
+  minFullPage: 20,
+  maxPages: 200,
+};
+
+export type RelayConnection = Relay & {
+  /** Ends everything: subscriptions, queries (RelayError `closed`), publishes (`unanswered`), socket and timers. */
+  readonly close: () => void;
+};
+
+/** Connects to one relay, and keeps connecting until `close()`. */
+export function connectRelay(options: RelayConnectionOptions): RelayConnection {
+  const { url, own, clock, logger } = options;
+  const timings: RelayTimings = { ...defaultRelayTimings, ...options.timings };
+  const limits: RelayLimits = { ...defaultRelayLimits, ...options.limits };
+
+  let state: RelayState = 'connecting';
+  let since = clock.now();
+  let lastError: string | undefined;
+  let socket: RelaySocket | undefined;
+  let attempt = 0;
+  let badFrames = 0;
+  let authenticated = false;
+  let reconnectTimer: Timer | undefined;
+  let stableTimer: Timer | undefined;
+  let challengeTimer: Timer | undefined;
+  const closing = new AbortController();
+  const enders = new Set<() => void>();
+
+  const enter = (next: RelayState) => {
+    if (state !== next) since = clock.now();
+    state = next;
+  };
+  const send = (frame: readonly unknown[]) => socket?.send(JSON.stringify(frame)) ?? false;
+  const downReason = () => (state === 'open' ? undefined : lastError);
+
+  const requests = createRelayRequests(send);
+  const ready = () => {
+    clearTimeout(challengeTimer);
+    requests.ready();
+  };
+  const auth = createRelayAuth({
+    ...{ url, own, send, timings, clock, logger },
+    sign: options.sign,
+    random: options.random,
+    onAccepted: () => {
+      authenticated = true;
+      ready();
+    },
+    onUnaccepted: (message) => {
+      lastError = message;
+      // It may serve us all the same; if not, it says so with CLOSED.
+      if (!requests.isReady()) ready();
+    },
+  });
+  const publishing = createRelayPublishing({ send, auth, downReason });
+
+  const connect = async () => {
+    enter('connecting');
+    try {
+      await options.admit?.(closing.signal);
+      if (closing.signal.aborted) return;
+      socket = openRelaySocket(url, timings, limits.maxFrameLength, {
+        onOpen: opened,
+        onText: (text) => guarded(() => receive(text)),
+        onIgnored: countBadFrame,
+        onEnd: ended,
+      });
+    } catch (error) {
+      if (!closing.signal.aborted) notAdmitted(error);
+    }
+  };
+
+  const notAdmitted = (error: unknown) => {
+    const reason = relayText(error instanceof Error ? error.message : String(error));
+    if (error instanceof RelayUrlError) {
+      publishing.settleAll({ result: 'refused', permanent: true, message: error.reason });
+    }
+    retry(reason);
+  };
+
+  const opened = () => {
+    enter('open');
+    logger.debug({ relay: url }, 'relay connected');
+    badFrames = 0;
+    stableTimer = setTimeout(stable, timings.stableMs);
+    // NIP-42 relays send their challenge first thing: asked before our AUTH they would only refuse.
+    if (own) challengeTimer = setTimeout(ready, timings.challengeMs);
+    else ready();
+    publishing.onOpen();
+  };
+
+  const stable = () => {
+    attempt = 0;
+  };
+
+  const ended = (reason: string) => {
+    socket = undefined;
+    authenticated = false;
+    clearTimeout(stableTimer);
+    clearTimeout(challengeTimer);
+    auth.onDown();
+    requests.down(reason);
+    retry(reason);
+  };
+
+  const retry = (reason: string) => {
+    lastError = reason;
+    enter('waiting');
+    const delay = backoffMs(attempt++, timings.reconnect, options.random);
+    logger.debug({ relay: url, reason, delayMs: Math.round(delay) }, 'relay not connected');
+    reconnectTimer = setTimeout(() => void connect(), delay);
+  };
+
+  const countBadFrame = (what: string) => {
+    badFrames += 1;
+    if (badFrames === 1) logger.debug({ relay: url, what }, 'relay sent what is not of the protocol');
+    if (badFrames > limits.maxBadFrames) socket?.terminate('too many malformed frames');
+  };
+
+  /** A subscriber that throws must not cost the others their frames. */
+  const guarded = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      logger.error({ relay: url, error }, 'handling a frame failed');
+    }
+  };
+
+  const receive = (text: string) => {
+    const peek = peekEventFrame(text);
+    if (peek !== undefined) {
+      const listener = requests.find(peek.subscriptionId);
+      if (listener === undefined) return;
+      if (peek.eventId !== undefined && !listener.wants(peek.eventId)) return;
+    }
+    const frame = parseRelayFrame(text);
+    switch (frame.type) {
+      case 'EVENT':
+        requests.find(frame.subscriptionId)?.onEvent(frame.event);
+        break;
+      case 'EOSE':
+        requests.find(frame.subscriptionId)?.onEose();
+        break;
+      case 'CLOSED':
+        requests.onClosed(frame.subscriptionId, frame.message);
+        break;
+      case 'OK':
+        if (!auth.onOk(frame.eventId, frame.accepted, frame.message)) {
+          publishing.onOk(frame.eventId, frame.accepted, frame.message);
+        }
+        break;
+      case 'AUTH':
+        clearTimeout(challengeTimer);
+        auth.onChallenge(frame.challenge);
+        publishing.onChallenge();
+        break;
+      case 'NOTICE':
+        logger.debug({ relay: url, notice: frame.message }, 'relay notice');
+        break;
+      case 'malformed':
+        countBadFrame('malformed frame');
+        break;
+    }
+  };
+
+  const closedByRelay = (message: string) => {
+    lastError = `subscription closed by the relay: ${message === '' ? 'no reason given' : message}`;
+    logger.debug({ relay: url, message }, 'relay closed a subscription');
+    if (/^auth-required/i.test(message)) auth.onRequired();
+  };
+
+  /** `AbortSignal.any`, but without keeping anything of a caller's long-lived signal once the work is done. */
+  const until = (signal: AbortSignal) => {
+    const controller = new AbortController();
+    const abort = () => controller.abort(signal.reason);
+    const end = () => controller.abort(closing.signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    enders.add(end);
+    const done = () => {
+      signal.removeEventListener('abort', abort);
+      enders.delete(end);
+    };
+    return { signal: controller.signal, done };
+  };
+
+  const ask = async (
+    filters: Parameters<Relay['query']>[0],
+    onEvent: (event: NostrEvent) => void,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ) => {
+    if (state === 'closed') throw new RelayError(url, 'closed', '');
+    const bounded = until(signal);
+    try {
+      await askOnce({
+        ...{ url, requests, filters, onEvent, timeoutMs, downReason },
+        signal: bounded.signal,
+        awaitsAuth: (message) => {
+          const waits = own && !authenticated && /^(auth-required|restricted)/i.test(message);
+          if (waits) auth.onRequired();
+          return waits;
+        },
+      });
+    } catch (error) {
+      if (closing.signal.aborted) throw new RelayError(url, 'closed', '', { cause: error });
+      throw error;
+    } finally {
+      bounded.done();
+    }
+  };
+
+  const fetchPage: FetchPage = (filter, onEvent, signal) => {
+    const page = [createPage(filter)];
+    // What doesn't match the filter would lead the paging astray.
+    return ask([filter], (event) => addToPages(page, event) && onEvent(event), 2 * timings.eoseMs, signal);
+  };
+
+  void connect();
+
+  return {
+    url,
+    status: () => ({ url, state, lastError, since }),
+    subscribe: (subscription, signal) => {
+      if (state === 'closed' || signal.aborted) return;
+      const stop = startSubscription({
+        ...{ url, requests, subscription, fetchPage, timings, clock, logger },
+        random: options.random,
+        limits,
+        onClosed: closedByRelay,
+        onEose: stable,
+        onUnanswered: () => socket?.terminate('REQ is not answered'),
+      });
+      const end = () => {
+        signal.removeEventListener('abort', end);
+        enders.delete(end);
+        stop();
+      };
+      enders.add(end);
+      signal.addEventListener('abort', end, { once: true });
+    },
+    publish: async (event, timeoutMs, signal) =>
+      state === 'closed'
+        ? { result: 'unanswered', message: 'closed' }
+        : publishing.publish(event, timeoutMs, signal),
+    query: async (filters, timeoutMs, signal) => {
+      const found = new Map<string, NostrEvent>();
+      const wanted = filters.map(createPage);
+      const take = (event: NostrEvent) => {
+        if (found.size < limits.maxQueryEvents && addToPages(wanted, event)) found.set(event.id, event);
+      };
+      await ask(filters, take, timeoutMs, signal);
+      return [...found.values()].filter(verifyEvent);
+    },
+    close: () => {
+      if (state === 'closed') return;
+      enter('closed');
+      closing.abort();
+      for (const timer of [reconnectTimer, stableTimer, challengeTimer]) clearTimeout(timer);
+      for (const end of [...enders]) end();
+      requests.closeAll();
+      auth.onDown();
+      publishing.settleAll({ result: 'unanswered', message: 'closed' });
+      socket?.close();
+      socket = undefined;
+    },
+  };
+}
