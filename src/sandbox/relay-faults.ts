@@ -1,0 +1,72 @@
+import type { ServerWebSocket } from 'bun';
+import type { RelayClient } from './relay.ts';
+
+/** What the sandbox relay does wrong. May be changed while it runs. */
+export type RelayFaults = {
+  /** Before each answer. */
+  latencyMs: number;
+  /** Messages of these types are read and not acted on. */
+  readonly swallow: Set<'EVENT' | 'REQ' | 'AUTH'>;
+  /** Every AUTH gets OK false. */
+  refuseAuth: boolean;
+  /** The challenge doesn't come at the beginning, but with the first refusal. */
+  lateChallenge: boolean;
+  /** Every EVENT gets OK false with this reason. */
+  refuseEvents: string | undefined;
+  /** This many EVENTs cut the connection instead of being answered. */
+  dropOnEvent: number;
+  /** Stored events come without EOSE at the end. */
+  omitEose: boolean;
+};
+
+export const noFaults = (): RelayFaults => ({
+  latencyMs: 0,
+  swallow: new Set(),
+  refuseAuth: false,
+  lateChallenge: false,
+  refuseEvents: undefined,
+  dropOnEvent: 0,
+  omitEose: false,
+});
+
+/** Trouble that is made at a moment, for all connections at once. */
+export type RelayTrouble = {
+  /** Cuts the connections without a closing handshake. */
+  readonly dropAll: () => void;
+  readonly closeAll: (code: number) => void;
+  /** Ends the subscriptions with CLOSED; without a reason the frame has no third item. */
+  readonly closeSubscriptions: (reason?: string) => void;
+  /** Sends a frame as it is: text, or bytes as a binary frame. */
+  readonly sendRaw: (frame: string | Uint8Array<ArrayBuffer>) => void;
+  /** Forgets who is authenticated and sends a new challenge. */
+  readonly challengeAgain: () => void;
+};
+
+export function createRelayTrouble(sockets: ReadonlySet<ServerWebSocket<RelayClient>>): RelayTrouble {
+  return {
+    dropAll: () => {
+      for (const socket of sockets) socket.terminate();
+    },
+    closeAll: (code) => {
+      for (const socket of sockets) socket.close(code, 'bye');
+    },
+    closeSubscriptions: (reason) => {
+      for (const socket of sockets) {
+        for (const id of socket.data.subscriptions.keys()) {
+          socket.send(JSON.stringify(reason === undefined ? ['CLOSED', id] : ['CLOSED', id, reason]));
+        }
+        socket.data.subscriptions.clear();
+      }
+    },
+    sendRaw: (frame) => {
+      for (const socket of sockets) socket.send(frame);
+    },
+    challengeAgain: () => {
+      for (const socket of sockets) {
+        socket.data.authenticated.clear();
+        socket.data.challenge = crypto.randomUUID();
+        socket.send(JSON.stringify(['AUTH', socket.data.challenge]));
+      }
+    },
+  };
+}
