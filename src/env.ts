@@ -10,8 +10,8 @@ import type { Identity } from './nostr/types.ts';
 import { isVariableName, type VariableName, variables } from './variables.ts';
 
 export type LoadConfigOptions = {
-  /** Default: `.env` in the current directory. */
-  readonly envFile?: string;
+  /** Default: `.env` in the current directory. null: none. */
+  readonly envFile?: string | null;
   /** Asks for the password of an `ncryptsec1…` key when `BOT_KEY_PASSWORD` is not set; undefined = gave none. */
   readonly askPassword?: () => Promise<string | undefined>;
   /** Whether a person reads the log on a terminal: decides the default of `LOG_FORMAT`. */
@@ -34,7 +34,8 @@ export async function loadConfig(
   directory: string,
   options: LoadConfigOptions = {},
 ): Promise<Config> {
-  const file = openEnvFile(options.envFile ?? join(directory, '.env'));
+  const { envFile = join(directory, '.env') } = options;
+  const file = envFile === null ? undefined : openEnvFile(envFile);
   if (file !== undefined) for (const notice of noticesOf(file)) options.onNotice?.(notice);
 
   const given = givenVariables(file?.values ?? {}, processEnv);

@@ -1,0 +1,119 @@
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+import { npubEncode } from 'nostr-tools/nip19';
+import { toString as qrCode } from 'qrcode';
+import type { Config } from '../config.ts';
+import { ConfigError } from '../config-error.ts';
+import { describeConfigError } from '../describe-config-error.ts';
+import { loadConfig } from '../env.ts';
+import { readEnvFile } from '../env-file.ts';
+import type { Places } from '../environment.ts';
+import { type Answers, variablesOf } from './answers.ts';
+import { envText, UnwritableValueError } from './env-text.ts';
+import { askAnswers, askKeyPassword, askReplace, SetupCancelledError } from './questions.ts';
+import { FileExistsError, writeSecretFile } from './secret-file.ts';
+
+export type SetupOptions = Answers & {
+  readonly envFile?: string | undefined;
+  /** Replace a `.env` that is there, without asking. */
+  readonly force: boolean;
+  /** Ask nothing. */
+  readonly yes: boolean;
+};
+
+export type SetupSurroundings = {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly directory: string;
+  /** Whether a person can be asked. */
+  readonly interactive: boolean;
+  /** Whether `out` understands ANSI codes. */
+  readonly color: boolean;
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+  /** All of standard input, for `--key -`. */
+  readonly readInput: () => Promise<string>;
+};
+
+/**
+ * Makes the bot's configuration: asks, or takes flags; writes `.env` and shows the bot's npub.
+ * @returns the exit code: 0, 1 when it was cancelled or the file was not written, 2 when the answers can't be used
+ */
+export async function runSetup(options: SetupOptions, surroundings: SetupSurroundings): Promise<number> {
+  try {
+    return await setUp(options, surroundings);
+  } catch (error) {
+    const { code, sentence } = explain(error);
+    surroundings.error(`${sentence}\n`);
+    return code;
+  }
+}
+
+async function setUp(options: SetupOptions, surroundings: SetupSurroundings): Promise<number> {
+  const { environment, directory, out } = surroundings;
+  const places: Places = { directory, userHome: environment.HOME ?? homedir() };
+  const path = resolve(directory, options.envFile ?? '.env');
+  const ask = surroundings.interactive && !options.yes;
+
+  const old = readEnvFile(path);
+  if (old !== undefined && !options.force) {
+    if (!ask) throw new FileExistsError(path);
+    if (!(await askReplace(path))) throw new SetupCancelledError('setup was cancelled');
+  }
+  const key = options.key === '-' ? (await surroundings.readInput()).trim() : options.key;
+  const given: Answers = { ...options, key };
+  const answers = ask ? await askAnswers(given, old?.values ?? {}, places) : given;
+  const values = variablesOf(answers, old?.values ?? {}, places);
+
+  const config = await loadConfig(
+    { HOME: places.userHome, BOT_KEY_PASSWORD: environment.BOT_KEY_PASSWORD, ...values },
+    directory,
+    { envFile: null, ...(ask ? { askPassword: askKeyPassword } : {}) },
+  );
+  const backup = writeSecretFile(path, envText(values), old !== undefined);
+  out(
+    await report({ path, backup, config, wallet: values.CASHU_MNEMONIC !== undefined }, surroundings.color),
+  );
+  return 0;
+}
+
+type Outcome = {
+  readonly path: string;
+  readonly backup: string | undefined;
+  readonly config: Config;
+  readonly wallet: boolean;
+};
+
+async function report({ path, backup, config, wallet }: Outcome, color: boolean): Promise<string> {
+  const npub = npubEncode(config.identity.publicKey);
+  // Only with its own colours is a QR code readable on dark and on light terminals.
+  const qr = await qrCode(`nostr:${npub}`, color ? { type: 'terminal', small: true } : { type: 'utf8' });
+  return [
+    `Wrote ${path} (only you can read it).`,
+    ...(backup === undefined ? [] : [`The old one is ${backup}.`]),
+    ...(wallet ? ["The wallet's 12 words are in it too (CASHU_MNEMONIC): keep a copy in a safe place."] : []),
+    '',
+    `The bot is ${npub}`,
+    '',
+    qr,
+    'Next: `bun start` (or `nostr-dm-agent start`) starts it; it then says hello to you by DM.',
+    'Write it a task from any Nostr client, or !help.',
+    '',
+  ].join('\n');
+}
+
+function explain(error: unknown): { readonly code: 1 | 2; readonly sentence: string } {
+  if (error instanceof ConfigError) {
+    const ownerless = error.problems.some(({ variable }) => variable === 'BOT_OWNERS');
+    const hint = ownerless ? '\nName yourself with --owner npub1…' : '';
+    return { code: 2, sentence: `${describeConfigError(error)}${hint}\nNothing was written.` };
+  }
+  if (error instanceof UnwritableValueError) return { code: 2, sentence: `${error.message}.` };
+  if (error instanceof SetupCancelledError) return { code: 1, sentence: 'Nothing was written.' };
+  if (error instanceof FileExistsError) {
+    return {
+      code: 1,
+      sentence: `${error.path} exists. --force replaces it and keeps the old one beside it.`,
+    };
+  }
+  throw error;
+}
