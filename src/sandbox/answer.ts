@@ -1,0 +1,33 @@
+/** What came back for one message so far. */
+export type Answer = {
+  /** 👀 was seen: it is a task, and its end is told by another reaction. */
+  readonly working: boolean;
+  /** ✅ or ❌ was seen. */
+  readonly ended: boolean;
+  /** Texts that belong to the reply; progress lines do not. */
+  readonly texts: number;
+  /** Of how many texts the reply consists, as its chunks state it: `(1/3)`. */
+  readonly total: number;
+};
+
+export const noAnswer: Answer = { working: false, ended: false, texts: 0, total: 1 };
+
+/** A long run tells how it goes in lines like this; they are not its answer. */
+const progressLine = /^⏳/;
+const chunkNumber = /^\((\d+)\/(\d+)\)\n/;
+
+export function withText(answer: Answer, text: string): Answer {
+  if (progressLine.test(text)) return answer;
+  const total = Number(chunkNumber.exec(text)?.[2] ?? 1);
+  return { ...answer, texts: answer.texts + 1, total: Math.max(answer.total, total) };
+}
+
+export function withReaction(answer: Answer, reaction: string): Answer {
+  if (reaction === '👀') return { ...answer, working: true };
+  if (reaction === '✅' || reaction === '❌') return { ...answer, ended: true };
+  return answer;
+}
+
+/** Nothing more will come: all chunks of a command's reply, or the end of a task and its text, in either order. */
+export const isComplete = (answer: Answer): boolean =>
+  answer.texts >= answer.total && (answer.ended || !answer.working);

@@ -1,0 +1,104 @@
+import { createRumor, createSeal, createWrap, unwrapEvent } from 'nostr-tools/nip59';
+import { type Clock, unixSeconds } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { PublishOutcome, Relay } from '../nostr/relay.ts';
+import type { Identity, NostrEvent, PublicKey } from '../nostr/types.ts';
+import { type Answer, isComplete, noAnswer, withReaction, withText } from './answer.ts';
+
+export type BotMessage =
+  | { readonly type: 'text'; readonly text: string; readonly about: string | undefined }
+  | { readonly type: 'reaction'; readonly reaction: string; readonly about: string | undefined };
+
+/** A message on its way. Neither promise rejects for anything but the caller's signal. */
+export type SentMessage = {
+  /** Id of the rumor: what the bot's answer refers to. */
+  readonly id: string;
+  readonly delivered: Promise<PublishOutcome>;
+  /** Resolves once the whole answer was handed to `onMessage`. */
+  readonly answered: Promise<void>;
+};
+
+export type ChatClient = {
+  readonly send: (text: string) => SentMessage;
+};
+
+export type ChatClientOptions = {
+  /** Whoever opened it closes it. */
+  readonly relay: Relay;
+  /** The owner's. */
+  readonly identity: Identity;
+  readonly bot: PublicKey;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onMessage: (message: BotMessage) => void;
+};
+
+const publishMs = 30_000;
+/** Gift wraps are dated back by up to two days (NIP-59). */
+const wrapWindowS = 3 * 24 * 60 * 60;
+
+/**
+ * A small NIP-17 client for one conversation. It shares nothing with the bot but the relay connection: what it
+ * understands, another client will. Ends with the signal.
+ */
+export function createChatClient(options: ChatClientOptions, signal: AbortSignal): ChatClient {
+  const { relay, identity, bot, clock, log } = options;
+  const answers = new Map<string, { answer: Answer; complete: () => void }>();
+  const seen = new Set<string>();
+  let lastCreatedAt = 0;
+
+  const change = (about: string | undefined, next: (answer: Answer) => Answer): void => {
+    const entry = about === undefined ? undefined : answers.get(about);
+    if (about === undefined || entry === undefined) return;
+    entry.answer = next(entry.answer);
+    if (!isComplete(entry.answer)) return;
+    answers.delete(about);
+    entry.complete();
+  };
+
+  const receive = (wrap: NostrEvent): void => {
+    if (seen.has(wrap.id)) return;
+    seen.add(wrap.id);
+    let rumor: ReturnType<typeof unwrapEvent>;
+    try {
+      rumor = unwrapEvent(wrap, identity.secretKey);
+    } catch (error) {
+      log.debug({ error, wrap: wrap.id }, 'a gift wrap can not be opened');
+      return;
+    }
+    if (rumor.pubkey !== bot || seen.has(rumor.id)) return;
+    seen.add(rumor.id);
+    const about = rumor.tags.find(([name]) => name === 'e')?.[1];
+    if (rumor.kind === 7) {
+      options.onMessage({ type: 'reaction', reaction: rumor.content, about });
+      change(about, (answer) => withReaction(answer, rumor.content));
+    } else if (rumor.kind === 14) {
+      options.onMessage({ type: 'text', text: rumor.content, about });
+      change(about, (answer) => withText(answer, rumor.content));
+    }
+  };
+
+  // The relay keeps gift wraps: what is sent before it serves this subscription comes with it.
+  relay.subscribe(
+    {
+      filters: () => [{ kinds: [1059], '#p': [identity.publicKey], since: unixSeconds(clock) - wrapWindowS }],
+      known: (id) => seen.has(id),
+      onEvent: receive,
+    },
+    signal,
+  );
+
+  const send = (text: string): SentMessage => {
+    // The same text twice in one second would be the same rumor, which a bot acts on once.
+    lastCreatedAt = Math.max(unixSeconds(clock), lastCreatedAt + 1);
+    const tags = [['p', bot, relay.url]];
+    const template = { kind: 14, content: text, created_at: lastCreatedAt, tags };
+    const rumor = createRumor(template, identity.secretKey);
+    const wrap = createWrap(createSeal(rumor, identity.secretKey, bot), bot);
+    const { promise: answered, resolve: complete } = Promise.withResolvers<void>();
+    answers.set(rumor.id, { answer: noAnswer, complete });
+    return { id: rumor.id, delivered: relay.publish(wrap, publishMs, signal), answered };
+  };
+
+  return { send };
+}
