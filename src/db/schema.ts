@@ -37,23 +37,24 @@ export const botMigrations: readonly Migration[] = [
       ) STRICT;
       CREATE INDEX messages_open ON messages (state) WHERE state IN ('received', 'acting');
 
-      -- Signed events on their way to somebody. Encrypted already: no reply is stored here in clear.
+      -- Messages on their way to somebody. Encrypted already: no reply is stored here in clear.
       CREATE TABLE outbox (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        event_id TEXT NOT NULL UNIQUE,
-        event TEXT NOT NULL,                 -- JSON
+        message_id TEXT NOT NULL UNIQUE,     -- what replies refer to: the rumor's id, or that of the kind 4
         recipient TEXT NOT NULL,
         protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
         content TEXT NOT NULL CHECK (content IN ('text', 'reaction')),
-        fallback_relays TEXT NOT NULL,       -- JSON array of URLs
-        accepted TEXT NOT NULL DEFAULT '[]', -- JSON array of relay URLs that said OK
-        refused TEXT NOT NULL DEFAULT '{}',  -- JSON object: relay URL -> its last reason
         state TEXT NOT NULL CHECK (state IN ('pending', 'sent', 'undeliverable')),
         attempts INTEGER NOT NULL DEFAULT 0,
-        next_at INTEGER NOT NULL,
-        created_at INTEGER NOT NULL
+        next_at INTEGER,                     -- NULL: nothing is left to be tried
+        created_at INTEGER NOT NULL,
+        fallback_relays TEXT NOT NULL,       -- JSON array of URLs
+        deliveries TEXT NOT NULL DEFAULT '{}', -- JSON object: relay URL -> what it said last
+        event TEXT NOT NULL,                 -- JSON: the signed event that is published
+        seal TEXT                            -- JSON; nip17 only: wrapped anew for relays that refuse back-dated events
       ) STRICT;
-      CREATE INDEX outbox_open ON outbox (next_at) WHERE state = 'pending';
+      CREATE INDEX outbox_open ON outbox (next_at, seq, recipient, state) WHERE next_at IS NOT NULL;
+      CREATE INDEX outbox_by_state ON outbox (state, content, created_at);
 
       -- Last created_at (Unix seconds) of a rumor to each peer: clients sort by it, so it only ever rises.
       CREATE TABLE peer_clock (
@@ -66,8 +67,8 @@ export const botMigrations: readonly Migration[] = [
         pubkey TEXT NOT NULL,
         kind INTEGER NOT NULL,
         relays TEXT NOT NULL,                -- JSON array of URLs, permitted ones only; empty: has none
-        event_created_at_s INTEGER NOT NULL,
-        fetched_at INTEGER NOT NULL,
+        event_created_at_s INTEGER NOT NULL, -- 0: no such list was found
+        fresh_until INTEGER NOT NULL,        -- 0: found before all had answered
         PRIMARY KEY (pubkey, kind)
       ) STRICT, WITHOUT ROWID;
 

@@ -1,0 +1,141 @@
+import type { Database } from 'bun:sqlite';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as nip04 from 'nostr-tools/nip04';
+import { unwrapEvent } from 'nostr-tools/nip59';
+import { type Clock, systemClock } from '../../src/clock.ts';
+import { openDatabase } from '../../src/db/open.ts';
+import { createOutboxStore } from '../../src/db/outbox.ts';
+import { createRelayListStore } from '../../src/db/relay-lists.ts';
+import { botMigrations } from '../../src/db/schema.ts';
+import { generateSecretKey, publicKeyOf, signEvent } from '../../src/nostr/event.ts';
+import { createOutbox, type Outbox } from '../../src/nostr/outbox.ts';
+import { assertPublicHost } from '../../src/nostr/public-host.ts';
+import type { Relays } from '../../src/nostr/relay.ts';
+import { createRelayLists, type RelayListTimings } from '../../src/nostr/relay-lists.ts';
+import { createRelays } from '../../src/nostr/relays.ts';
+import type { RetryLimits } from '../../src/nostr/retry-policy.ts';
+import type { Identity, NostrEvent, Protocol, Recipient, RelayUrl } from '../../src/nostr/types.ts';
+import type { SandboxRelay } from '../../src/sandbox/relay.ts';
+import { quickTimings, silentLogger } from './relay-client.ts';
+
+export const newIdentity = (): Identity => {
+  const secretKey = generateSecretKey();
+  return { secretKey, publicKey: publicKeyOf(secretKey) };
+};
+
+/** Waits made short, yet long enough for two busy cores. */
+const quickRetries: Partial<RetryLimits> = { publishMs: 3_000, backoff: { baseMs: 100, maxMs: 400 } };
+
+export type LifeOptions = {
+  readonly own: readonly RelayUrl[];
+  readonly indexers?: readonly RelayUrl[];
+  readonly clock?: Clock;
+  readonly limits?: Partial<RetryLimits>;
+  readonly listTimings?: Partial<RelayListTimings>;
+};
+
+/** One life of the bot's sending side: from start to the end of its process. */
+export type Life = {
+  readonly outbox: Outbox;
+  readonly relays: Relays;
+  readonly db: Database;
+  readonly signal: AbortSignal;
+  /** As if the process was gone: nothing is finished, everything is closed. */
+  readonly kill: () => void;
+};
+
+/** A bot whose database survives its lives, in a folder that is removed at the end (`using`). */
+export function outboxWorld() {
+  const folder = mkdtempSync(join(tmpdir(), 'outbox-'));
+  const path = join(folder, 'bot.db');
+  const identity = newIdentity();
+  const lives = new Set<() => void>();
+
+  const live = (options: LifeOptions): Life => {
+    const { own, clock = systemClock } = options;
+    const ending = new AbortController();
+    const db = openDatabase(path, botMigrations);
+    const relays = createRelays({
+      own,
+      sign: async (template) => signEvent(template, identity.secretKey),
+      clock,
+      random: Math.random,
+      logger: silentLogger,
+      timings: quickTimings,
+      idleMs: 500,
+      assertHost: (url, signal) => assertPublicHost(url, signal, { allowLoopback: true }),
+    });
+    const { signal } = ending;
+    const lists = createRelayLists({
+      ...{ relays, clock, signal, log: silentLogger },
+      indexers: options.indexers ?? [],
+      store: createRelayListStore(db),
+      timings: { firstAnswerMs: 1_000, queryMs: 2_000, spacingMs: 100, ...options.listTimings },
+    });
+    const outbox = createOutbox({
+      ...{ identity, relays, lists, clock, random: Math.random, log: silentLogger },
+      store: createOutboxStore(db),
+      limits: { ...quickRetries, ...options.limits },
+    });
+    const kill = () => {
+      if (!lives.delete(kill)) return;
+      ending.abort();
+      relays.close();
+      db.close();
+    };
+    lives.add(kill);
+    outbox.start(signal);
+    return { outbox, relays, db, signal, kill };
+  };
+
+  return {
+    identity,
+    live,
+    [Symbol.dispose]: () => {
+      for (const kill of lives) kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export const recipientOf = (
+  owner: Identity,
+  fallbackRelays: readonly RelayUrl[],
+  protocol: Protocol = 'nip17',
+): Recipient => ({ publicKey: owner.publicKey, protocol, fallbackRelays });
+
+/** What an owner finds at a relay, oldest first by the time that the bot states. */
+export type Read = Pick<NostrEvent, 'id' | 'kind' | 'content' | 'created_at' | 'tags' | 'pubkey'>;
+
+/** Everything for `owner` that is stored at a relay, decrypted by nostr-tools. */
+export function readBy(owner: Identity, relay: SandboxRelay): readonly Read[] {
+  return storedFor(owner, relay)
+    .map((event) =>
+      event.kind === 4
+        ? { ...event, content: nip04.decrypt(owner.secretKey, event.pubkey, event.content) }
+        : unwrapEvent(event, owner.secretKey),
+    )
+    .sort((a, b) => a.created_at - b.created_at);
+}
+
+/** The events for `owner` at a relay, as they came. */
+export const storedFor = (owner: Identity, relay: SandboxRelay): readonly NostrEvent[] =>
+  relay.store.find([{ kinds: [4, 1059], '#p': [owner.publicKey] }], 10_000, () => true);
+
+export const textsFor = (owner: Identity, relay: SandboxRelay): readonly string[] =>
+  readBy(owner, relay)
+    .filter(({ kind }) => kind !== 7)
+    .map(({ content }) => content);
+
+/** An owner's signed relay list. */
+export const relayList = (
+  owner: Identity,
+  kind: 10050 | 10002,
+  urls: readonly string[],
+  createdAt = Math.floor(Date.now() / 1000),
+): NostrEvent => {
+  const tags = urls.map((url) => [kind === 10050 ? 'relay' : 'r', url]);
+  return signEvent({ kind, created_at: createdAt, tags, content: '' }, owner.secretKey);
+};
