@@ -1,0 +1,29 @@
+/** What looks like a secret, wherever it stands in a text that leaves the backend. */
+const secrets: readonly RegExp[] = [
+  /\bcashu[AB][\w+/=-]{8,}/gi,
+  /\bn(?:sec1|cryptsec1)[a-z0-9]{8,}/gi,
+  /\b(?:sk|pk|rk)-[\w-]{8,}/g,
+  /\b(?:ghp|gho|ghs|github_pat|glpat|xox[abp])[_-][\w-]{10,}/g,
+  /\bAIza[\w-]{20,}/g,
+];
+const bearer = /\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi;
+/** `name=value` and `"name": "value"` where the name says that the value is secret. */
+const named = /((?:api[_-]?key|token|secret|password|authorization)["']?\s*[:=]\s*["']?)[^\s"',}]{8,}/gi;
+const ansi = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, 'g');
+
+/** The text with everything that looks like a key, a token or a credential replaced. */
+export const withoutSecrets = (text: string): string => {
+  const cut = secrets.reduce((rest, secret) => rest.replace(secret, '[redacted]'), text);
+  return cut.replace(bearer, '$1 [redacted]').replace(named, '$1[redacted]');
+};
+
+/** One line for a person: no escape sequences, no control characters, no secrets, at most `limit` characters. */
+export const toDetail = (text: string, limit = 300): string => {
+  const line = Array.from(withoutSecrets(text.slice(0, 20_000).replace(ansi, '')), (character) =>
+    character < ' ' || (character >= '\u007f' && character <= '\u009f') ? ' ' : character,
+  )
+    .join('')
+    .replace(/ {2,}/g, ' ')
+    .trim();
+  return line.length <= limit ? line : `${line.slice(0, limit - 1).trimEnd()}…`;
+};
