@@ -1,0 +1,15 @@
+import type { Config } from './config.ts';
+import type { Redactor } from './redact.ts';
+import { isSecretName } from './secret-names.ts';
+
+/** The exact secrets that have no shape of their own. */
+export function registerSecrets(
+  redactor: Redactor,
+  config: Config,
+  environment: Readonly<Record<string, string | undefined>>,
+): void {
+  redactor.add(Buffer.from(config.identity.secretKey).toString('hex'));
+  for (const [name, value] of Object.entries({ ...config.ambient, ...environment })) {
+    if (value !== undefined && isSecretName(name)) redactor.add(value);
+  }
+}
