@@ -6,9 +6,11 @@ import type { NostrEvent } from './types.ts';
 export type Urgency = 'live' | 'backlog';
 
 export type LaneLimits = {
-  /** Events that wait per relay, and their bytes; what comes on top is dropped and asked for again later. */
+  /** Events that wait per relay, and their bytes; what finds no room is dropped and asked for again later. */
   readonly queueEvents: number;
   readonly queueBytes: number;
+  /** From so many waiting on, the newest is opened first: what an owner writes into a flood must not wait behind it. */
+  readonly crowdedAt: number;
   /** Junk and strangers' wraps that are opened per relay and second in the long run, and at once. */
   readonly junkPerSecond: number;
   readonly junkBurst: number;
@@ -18,7 +20,7 @@ export type LaneLimits = {
 export type Lane = {
   readonly relay: Relay;
   readonly bucket: TokenBucket;
-  /** Queues an event; false when the lane is full. */
+  /** Queues an event; a live one takes the place of the oldest that waits. False when an event was dropped for want of room. */
   readonly offer: (event: NostrEvent, urgency: Urgency) => boolean;
   readonly take: (urgency: Urgency) => NostrEvent | undefined;
   readonly size: (urgency?: Urgency) => number;
@@ -35,38 +37,73 @@ export type Lane = {
 };
 
 export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => number): Lane {
-  // Keyed by id AND signature: the id does not cover the signature, so a relay that sends a copy with a
-  // broken one must not keep out the genuine event.
-  const queues = { live: new Map<string, NostrEvent>(), backlog: new Map<string, NostrEvent>() };
+  const queues = { live: createDeque<NostrEvent>(), backlog: createDeque<NostrEvent>() };
+  // Of id AND signature: the id does not cover the signature, so a relay that sends a copy with a broken one
+  // must not keep out the genuine event.
+  const waiting = new Set<string>();
   let bytes = 0;
-  const size: Lane['size'] = (urgency) =>
-    urgency === undefined ? queues.live.size + queues.backlog.size : queues[urgency].size;
-  return {
+
+  const keyOf = (event: NostrEvent) => event.id + event.sig;
+  const left = (event: NostrEvent | undefined): NostrEvent | undefined => {
+    if (event === undefined) return undefined;
+    waiting.delete(keyOf(event));
+    bytes -= sizeOf(event);
+    return event;
+  };
+  const isFull = (added: number) => waiting.size >= limits.queueEvents || bytes + added > limits.queueBytes;
+
+  const lane: Lane = {
     relay,
     bucket: createTokenBucket(limits.junkPerSecond, limits.junkBurst, monotonic),
     offer: (event, urgency) => {
-      const key = event.id + event.sig;
-      if (queues.live.has(key) || queues.backlog.has(key)) return true;
-      const eventBytes = sizeOf(event);
-      if (size() >= limits.queueEvents || bytes + eventBytes > limits.queueBytes) return false;
-      bytes += eventBytes;
-      queues[urgency].set(key, event);
-      return true;
+      if (waiting.has(keyOf(event))) return true;
+      const added = sizeOf(event);
+      let complete = true;
+      while (isFull(added)) {
+        complete = false;
+        lane.dropped += 1;
+        if (urgency === 'backlog' || added > limits.queueBytes) return false;
+        left(queues.backlog.takeOldest() ?? queues.live.takeOldest());
+      }
+      waiting.add(keyOf(event));
+      bytes += added;
+      queues[urgency].add(event);
+      return complete;
     },
     take: (urgency) => {
-      for (const [key, event] of queues[urgency]) {
-        queues[urgency].delete(key);
-        bytes -= sizeOf(event);
-        return event;
-      }
-      return undefined;
+      const queue = queues[urgency];
+      return left(queue.size() >= limits.crowdedAt ? queue.takeNewest() : queue.takeOldest());
     },
-    size,
+    size: (urgency) => (urgency === undefined ? waiting.size : queues[urgency].size()),
     phase: 'stored',
     catchUpEnds: 0,
     incomplete: false,
     askAgainAfter: 0,
     dropped: 0,
+  };
+  return lane;
+}
+
+function createDeque<Item>() {
+  let items: Item[] = [];
+  let head = 0;
+  return {
+    size: () => items.length - head,
+    add: (item: Item) => {
+      items.push(item);
+    },
+    takeNewest: (): Item | undefined => (items.length > head ? items.pop() : undefined),
+    takeOldest: (): Item | undefined => {
+      const item = items[head];
+      if (item === undefined) return undefined;
+      head += 1;
+      // Frees what was taken, seldom enough to cost nothing.
+      if (head > 100 && head * 2 > items.length) {
+        items = items.slice(head);
+        head = 0;
+      }
+      return item;
+    },
   };
 }
 

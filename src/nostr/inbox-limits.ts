@@ -18,6 +18,7 @@ export type InboxLimits = LaneLimits & {
 export const defaultInboxLimits: InboxLimits = {
   queueEvents: 4000,
   queueBytes: 8 * 1024 * 1024,
+  crowdedAt: 200,
   junkPerSecond: 400,
   junkBurst: 2000,
   seenInMemory: 50_000,

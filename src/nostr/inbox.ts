@@ -104,7 +104,6 @@ export function createInbox(options: InboxOptions): Inbox {
     const urgency = lane.phase === 'live' ? 'live' : 'backlog';
     if (!lane.offer(event, urgency)) {
       if (!lane.incomplete) log.warn({ relay: lane.relay.url }, 'a relay delivers more than can be read');
-      lane.dropped += 1;
       lane.incomplete = true;
     }
     pump.wake();

@@ -3,9 +3,10 @@ import * as nip04 from 'nostr-tools/nip04';
 import { npubEncode } from 'nostr-tools/nip19';
 import * as nip44 from 'nostr-tools/nip44';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { signEvent } from '../../src/nostr/event.ts';
 import type { Identity, PublicKey } from '../../src/nostr/types.ts';
 
-/** Made with nostr-tools alone: nothing of `src/`, so that a mistake there is not made twice. */
+/** Made with nostr-tools alone (but for junk, which takes long): so that a mistake in `src/` is not made twice. */
 export type Party = Identity & { readonly npub: string };
 
 export function createParty(secretKey: Uint8Array = generateSecretKey()): Party {
@@ -95,3 +96,15 @@ function idOf(rumor: Readonly<Record<string, unknown>>): string {
   const serialized = JSON.stringify([0, pubkey, created_at, kind, tags, content]);
   return new Bun.CryptoHasher('sha256').update(serialized).digest('hex');
 }
+
+/** As many wraps as asked for, rightly signed by throwaway keys, that the bot cannot decrypt: they cost it the most. */
+export const forgeJunk = (to: PublicKey, count: number): NostrEvent[] =>
+  Array.from({ length: count }, () => {
+    const content = Buffer.concat([Uint8Array.of(2), crypto.getRandomValues(new Uint8Array(300))]).toString(
+      'base64',
+    );
+    return signEvent(
+      { kind: 1059, created_at: nowSeconds() - 3600, tags: [['p', to]], content },
+      generateSecretKey(),
+    );
+  });
