@@ -85,17 +85,17 @@ export function peekEventFrame(text: string): EventFramePeek | undefined {
 }
 
 const MAX_MESSAGE_LENGTH = 200;
-// Control and format characters (direction overrides, zero-width), and lone surrogates: what could disturb a
-// terminal, a log line or a chat.
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]+/gu;
+// Control and format characters (direction overrides, zero-width), lone surrogates and line ends: what could disturb
+// a terminal, a log line or a chat.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\s]+/gu;
 
 /** Text of a relay made fit to be logged and shown: one line of at most 200 characters; '' when it is no text. */
 export function relayText(value: unknown): string {
   if (typeof value !== 'string') return '';
-  // Cut before the replacement so that a huge text costs nothing, and after it, because it may end with a space.
-  return value
+  // The first cut keeps a huge text cheap; the second one may halve a surrogate pair.
+  const line = value
     .slice(0, 4 * MAX_MESSAGE_LENGTH)
     .replace(UNPRINTABLE, ' ')
-    .trim()
-    .slice(0, MAX_MESSAGE_LENGTH);
+    .trim();
+  return line.slice(0, MAX_MESSAGE_LENGTH).toWellFormed();
 }

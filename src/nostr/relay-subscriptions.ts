@@ -66,6 +66,7 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
   const ask = () => {
     quiet();
     paging = new AbortController();
+    if (!requests.isReady()) return;
     const filters = currentFilters();
     if (filters === undefined) retryLater();
     if (filters === undefined || filters.length === 0) return;
