@@ -1,0 +1,163 @@
+import type { Readable, Writable } from 'node:stream';
+import type { AppDeps } from '../app.ts';
+import { systemClock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { createLogger, type LogDestination, openLogFile } from '../create-logger.ts';
+import { generateSecretKey, publicKeyOf, signEvent } from '../nostr/event.ts';
+import { connectRelay } from '../nostr/relay-connection.ts';
+import type { Identity, RelayUrl } from '../nostr/types.ts';
+import { createRedactor } from '../redact.ts';
+import { chatByLines, chatOnTerminal } from './chat.ts';
+import { createChatClient } from './chat-client.ts';
+import { createSandboxHome, type SandboxHome } from './home.ts';
+import { startSandboxRelay } from './relay.ts';
+
+/** What answers the agent's model calls. */
+export type SandboxModel = {
+  /** For the person who watches: which model, where. */
+  readonly description: string;
+  /** As the agent names it: `provider/model`. */
+  readonly model: string;
+  readonly stop: () => Promise<void>;
+};
+
+export type SandboxParts = {
+  readonly startApp: (config: Config, deps: AppDeps) => Promise<{ readonly stop: () => Promise<void> }>;
+  /** Starts it and points the pretended user's agent at it. `userHome` is his `HOME`. */
+  readonly startModel: (userHome: string) => Promise<SandboxModel>;
+};
+
+export type RunSandboxOptions = {
+  readonly keep: boolean;
+  readonly verbose: boolean;
+  /** How long one piped line may wait for its answer. */
+  readonly deadlineMs: number;
+  /** Whether `input` and `output` are a terminal with somebody at it. */
+  readonly terminal: boolean;
+  readonly input: Readable;
+  readonly output: Writable;
+  readonly error: Writable;
+  /** What the bot may hand on of the environment (`PATH` and the like); the user's own home is never in it. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+};
+
+/**
+ * Everything on loopback in one process: a relay, a model, the bot, and a chat in which every line is a DM to it. Ends
+ * with the chat or the signal; whatever happens, all of it is stopped and the home removed (unless kept).
+ * @returns the exit code of the chat
+ */
+export async function runSandbox(
+  options: RunSandboxOptions,
+  parts: SandboxParts,
+  signal: AbortSignal,
+): Promise<number> {
+  const say = (line: string): void => void options.error.write(`${line}\n`);
+  const home = createSandboxHome();
+  // Whoever ends the process in a hurry (a second Ctrl-C) leaves no home behind either.
+  const onExit = (): void => (options.keep ? undefined : home.remove());
+  process.on('exit', onExit);
+  await using ending = new AsyncDisposableStack();
+  ending.defer(() => {
+    process.off('exit', onExit);
+    if (options.keep) say(`home    ${home.path} (kept)`);
+    else home.remove();
+  });
+
+  const relay = startSandboxRelay();
+  ending.defer(() => relay.stop());
+  say(`relay   ${relay.url}`);
+
+  const model = await parts.startModel(home.user);
+  ending.defer(() => model.stop());
+  say(`model   ${model.description}`);
+
+  const [bot, owner] = [newIdentity(), newIdentity()];
+  const config = configOf({ bot, owner, relay: relay.url, home, model: model.model }, options.environment);
+  const redactor = createRedactor();
+  redactor.add(Buffer.from(bot.secretKey).toString('hex'));
+  const file = openLogFile(home.logFile);
+  ending.defer(() => file.close());
+  const destination = options.verbose ? both(file, options.error) : file;
+  const log = await createLogger({ level: 'info', format: 'json', redactor, destination });
+  if (signal.aborted) return 1;
+
+  const app = await parts.startApp(config, { log, redact: redactor.text, indexers: [] });
+  ending.defer(() => app.stop());
+  say(`bot     in ${home.workspace}`);
+
+  const connection = connectRelay({
+    url: relay.url,
+    own: false,
+    sign: async (template) => signEvent(template, owner.secretKey),
+    clock: systemClock,
+    random: Math.random,
+    logger: log.child({ of: 'chat' }),
+  });
+  ending.defer(() => connection.close());
+  const leaving = new AbortController();
+  ending.defer(() => leaving.abort());
+
+  say(options.terminal ? 'ready   write a task, or !help; /quit ends it\n' : 'ready');
+  const connect: Parameters<typeof chatByLines>[0] = (onMessage) =>
+    createChatClient(
+      { relay: connection, identity: owner, bot: bot.publicKey, clock: systemClock, log, onMessage },
+      leaving.signal,
+    );
+  return options.terminal
+    ? await chatOnTerminal(connect, options, signal)
+    : await chatByLines(connect, options, options.deadlineMs, signal);
+}
+
+const newIdentity = (): Identity => {
+  const secretKey = generateSecretKey();
+  return { secretKey, publicKey: publicKeyOf(secretKey) };
+};
+
+const both = (file: LogDestination, error: Writable): LogDestination => ({
+  write: (line) => {
+    file.write(line);
+    error.write(line);
+  },
+});
+
+type Places = {
+  readonly bot: Identity;
+  readonly owner: Identity;
+  readonly relay: RelayUrl;
+  readonly home: SandboxHome;
+  readonly model: string;
+};
+
+/** What `loadConfig` would make, with nothing of the real user in it. */
+function configOf(
+  { bot, owner, relay, home, model }: Places,
+  environment: RunSandboxOptions['environment'],
+): Config {
+  const ambient: Record<string, string> = { HOME: home.user };
+  for (const name of ['PATH', 'LANG', 'LC_ALL', 'TERM', 'TZ', 'TMPDIR']) {
+    const value = environment[name];
+    if (value !== undefined) ambient[name] = value;
+  }
+  return Object.freeze({
+    identity: bot,
+    owners: [{ publicKey: owner.publicKey, role: 'admin' as const }],
+    relays: [relay],
+    home: home.bot,
+    workspaces: [{ name: 'workspace', directory: home.workspace }],
+    backend: 'opencode' as const,
+    opencodeBin: environment.OPENCODE_BIN,
+    cursorBin: undefined,
+    model,
+    concurrency: 2,
+    runTimeoutMs: 3_600_000,
+    runIdleMs: 600_000,
+    holdMs: 240_000,
+    progressMs: 60_000,
+    catchupMs: 21_600_000,
+    trustWorkspace: false,
+    isolation: 'auto' as const,
+    logLevel: 'info' as const,
+    logFormat: 'json' as const,
+    ambient,
+  });
+}
