@@ -54,6 +54,8 @@ export type SandboxMint = {
   readonly rotate: (options?: { readonly feePpk?: number; readonly version?: KeysetVersion }) => MintKeyset;
   /** Somebody pays the invoice of this mint quote (also after it expired). */
   readonly pay: (mintQuote: string) => void;
+  /** The mint quote that this invoice belongs to. @throws MintRefusal */
+  readonly quoteOf: (invoice: string) => string;
   /** Ends a payment that is `PENDING`. */
   readonly settle: (meltQuote: string, outcome: 'paid' | 'failed') => void;
   /** An invoice from elsewhere, in sat. */
@@ -169,6 +171,7 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
     keysets: keysets.all,
     rotate,
     pay: lightning.pay,
+    quoteOf: lightning.quoteOf,
     settle: lightning.settle,
     invoice: lightning.foreignInvoice,
     stateOfSecret: (secret) => ledger.stateOf(yOf(secret)).state,

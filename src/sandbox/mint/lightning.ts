@@ -55,6 +55,8 @@ export type Lightning = {
   readonly melt: (id: string, inputs: readonly Input[], outputs: readonly Output[]) => MeltQuote;
   /** Somebody pays the invoice of a mint quote, whether it has expired or not. */
   readonly pay: (id: string) => void;
+  /** @throws MintRefusal 20000 */
+  readonly quoteOf: (invoice: string) => string;
   /** Ends a pending payment. */
   readonly settle: (id: string, outcome: 'paid' | 'failed') => void;
   /** An invoice of somebody else's node. Undefined amount: the payer chooses. */
@@ -293,6 +295,13 @@ export function createLightning({
         return showMeltQuote(readMeltQuote(id));
       })(),
     pay,
+    quoteOf(request) {
+      const row = db
+        .query<{ id: string }, [string]>('SELECT id FROM mint_quotes WHERE request = ?')
+        .get(request);
+      if (!row) throw refusal.quoteUnknown();
+      return row.id;
+    },
     settle: (id, outcome) =>
       db.transaction(() => {
         const quote = readMeltQuote(id);

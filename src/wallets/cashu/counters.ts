@@ -1,0 +1,36 @@
+import type { CounterSource } from '@cashu/cashu-ts';
+import type { Store } from './store.ts';
+
+/**
+ * NUT-13 counters. What is handed out is on disk before any secret is made from it: a crash wastes numbers (restore
+ * scans across gaps), but no number is ever used twice. Kept by keyset alone, because the mint is no part of the
+ * derivation.
+ */
+export function createCounters(store: Store): CounterSource {
+  const read = store.db.query<{ next: number }, [string]>('SELECT next FROM counters WHERE keyset = ?');
+  const put = store.db.query(
+    'INSERT INTO counters (keyset, next) VALUES (?, ?) ON CONFLICT (keyset) DO UPDATE SET next = excluded.next',
+  );
+  const next = (keyset: string): number => read.get(keyset)?.next ?? 0;
+  return {
+    reserve: async (keyset, count) => {
+      if (count <= 0) return { start: next(keyset), count: 0 };
+      return store.write(() => {
+        const start = next(keyset);
+        put.run(keyset, start + count);
+        return { start, count };
+      });
+    },
+    reserveAt: async (keyset, start, count) =>
+      store.write(() => {
+        if (start < next(keyset)) throw new RangeError(`counters from ${start} were handed out before`);
+        put.run(keyset, start + count);
+        return { start, count };
+      }),
+    advanceToAtLeast: async (keyset, least) => {
+      store.write(() => {
+        if (next(keyset) < least) put.run(keyset, least);
+      });
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { HttpResponseError, isMintOperationError, NetworkError, RateLimitError } from '@cashu/cashu-ts';
+import { MintError, type MintProblem } from '../errors.ts';
+import { RequestTimeoutError } from './request.ts';
+
+/** What went wrong at the mint, in the wallet's own words. A MintError stays what it is. */
+export function explainMintError(mint: string, error: unknown): MintError {
+  return error instanceof MintError ? error : new MintError(mint, problemOf(error), error);
+}
+
+function problemOf(error: unknown): MintProblem {
+  if (isMintOperationError(error)) return { kind: 'refused', code: error.code, detail: error.message };
+  if (error instanceof RateLimitError) return { kind: 'rate-limited', retryAfterMs: error.retryAfterMs };
+  if (error instanceof HttpResponseError)
+    return { kind: 'http', status: error.status, detail: error.message };
+  if (error instanceof RequestTimeoutError) return { kind: 'timeout', afterMs: error.afterMs };
+  if (error instanceof NetworkError) return { kind: 'unreachable' };
+  return { kind: 'nonsense', detail: error instanceof Error ? error.message.slice(0, 200) : 'unknown' };
+}
+
+/**
+ * Whether the mint has said, in answer to this very request, that it does not do it. Everything else (a timeout, 5xx,
+ * an answer that makes no sense) leaves open what it did.
+ */
+export const isDefiniteRefusal = (error: unknown): boolean =>
+  isMintOperationError(error) ||
+  (error instanceof HttpResponseError && error.status >= 400 && error.status < 500);
+
+export { isMintOperationError };

@@ -1,0 +1,297 @@
+/*
+ * Receive: somebody's proofs become ours (NUT-03 swap). Also how a token that we made is taken back.
+ *
+ *              prepare                signed
+ *   (nothing) ────────► prepared ──────────────► done
+ *                        │ │ ▲ ├ rotated ──────────┐
+ *                        │ │ │ ├ partly spent ─────┤ fresh outputs
+ *                        │ │ └─┴───────────────────┘
+ *                        │ └─ all spent, nothing signed ──► failed
+ *                        └─ refused ──────────────────────► refused
+ *
+ *   state       on disk when it is entered             killed in it: recovery
+ *   ──────────  ─────────────────────────────────────  ───────────────────────────────────────────────────────────
+ *   (counters)  numbers of the outputs                 nothing happened; the token is where it came from (DM, inbox)
+ *   prepared    the token's proofs, outputs, counters  outputs signed? -> done. Else inputs spent? -> failed, or on
+ *                                                      with those that are not. Else the identical request again:
+ *                                                      always forward, for the sender could take the token back.
+ *   done        proofs are ready                       nothing to do
+ *   failed      the inputs were spent by another       nothing to do: no value of ours was in it
+ *   refused     proofs and outputs are kept            nothing to do: the mint does not take the token
+ */
+import { z } from 'zod';
+import { type Sat, sat } from '../../sat.ts';
+import { BalanceCapError, TokenRefusedError, UnfinishedOperationError } from '../errors.ts';
+import type { InboxId, MintUrl, OperationId, Received, ReceiveOptions } from '../types.ts';
+import { loadProof, operationIdSchema, type StoredProof, sumProofs } from './codec.ts';
+import { type Core, newOperationId, whileBusy } from './core.ts';
+import { totalHoldings } from './holdings.ts';
+import { isMintOperationError } from './mint-errors.ts';
+import { requireActiveKeyset, type Session } from './mints.ts';
+import { yOf } from './proofs.ts';
+import { endReclaim } from './send.ts';
+import { driveSwap, keysetsOf, planOf, type SwapPlan, type Swapped, swapPlanSchema } from './swap.ts';
+import { readProofs, requireAcceptable } from './token.ts';
+
+const plans = z.array(swapPlanSchema).min(1);
+const origin = {
+  /** The send operation whose token is taken back. */
+  reclaims: operationIdSchema.optional(),
+  inbox: z
+    .number()
+    .transform((id) => id as InboxId)
+    .optional(),
+};
+
+export const receiveStates = {
+  prepared: z.object({ state: z.literal('prepared'), plans, ...origin }),
+  done: z.object({ state: z.literal('done'), ...origin }),
+  failed: z.object({ state: z.literal('failed'), plans, ...origin }),
+  refused: z.object({ state: z.literal('refused'), plans, detail: z.string(), ...origin }),
+};
+export const receiveSchema = z.discriminatedUnion('state', [
+  receiveStates.prepared,
+  receiveStates.done,
+  receiveStates.failed,
+  receiveStates.refused,
+]);
+/** A receive in one of its states, with what exists in that state. */
+export type ReceiveOperation = z.infer<typeof receiveSchema>;
+
+/**
+ * Redeems a token.
+ *
+ * @throws TokenRefusedError, BalanceCapError, MintError, UnfinishedOperationError (it will be redeemed when the mint
+ *   can be asked again)
+ */
+export async function receive(
+  core: Core,
+  text: string,
+  options: ReceiveOptions & { readonly inbox?: InboxId },
+  signal: AbortSignal,
+): Promise<Received> {
+  const token = requireAcceptable(core, text);
+  if (options.cap) requireRoom(core, sat(token.amount));
+  const { session, proofs } = await readProofs(core, token, signal);
+  const known = findByInputs(core, proofs);
+  if (known) {
+    if (known.state === 'prepared') return finishReceive(core, known.id, signal);
+    if (known.state === 'done') {
+      const { amount, updatedAt } = core.journal.head(known.id);
+      throw new TokenRefusedError({ kind: 'already-received', operation: known.id, amount, at: updatedAt });
+    }
+  }
+  return receiveProofs(core, session, token.mint, proofs, { inbox: options.inbox }, signal);
+}
+
+export type ReceiveOrigin = {
+  readonly reclaims?: OperationId | undefined;
+  readonly inbox?: InboxId | undefined;
+  /** Written in the transaction that prepares the operation. */
+  readonly also?: (id: OperationId) => void;
+};
+
+/** The part of `receive` after the token is read; a reclaim begins here. */
+export async function receiveProofs(
+  core: Core,
+  session: Session,
+  mint: MintUrl,
+  proofs: readonly StoredProof[],
+  { reclaims, inbox, also }: ReceiveOrigin,
+  signal: AbortSignal,
+): Promise<Received> {
+  const id = newOperationId();
+  return whileBusy(core, id, async () => {
+    const plan = await prepare(session, proofs);
+    core.reached('receive:reserved');
+    core.store.write(() => {
+      core.journal.insert<ReceiveOperation>({
+        id,
+        kind: 'receive',
+        mint,
+        amount: plan.amount,
+        fee: plan.fee,
+        open: true,
+        body: {
+          state: 'prepared',
+          plans: [plan],
+          ...(reclaims === undefined ? {} : { reclaims }),
+          ...(inbox === undefined ? {} : { inbox }),
+        },
+      });
+      core.journal.recordInputs(id, plan.inputs);
+      also?.(id);
+    });
+    core.reached('receive:prepared');
+    return settle(core, session, id, signal, true);
+  });
+}
+
+/** Recovery of `prepared`. Throws what `receive` throws. */
+export async function finishReceive(core: Core, id: OperationId, signal: AbortSignal): Promise<Received> {
+  return whileBusy(core, id, async () => {
+    const head = core.journal.head(id);
+    const body = core.journal.body(id, receiveStates.prepared);
+    const session = await core.mints.refresh(head.mint, signal);
+    await core.mints.ensureKeys(session, keysetsOf(body.plans));
+    return settle(core, session, id, signal, false);
+  });
+}
+
+/** From `prepared` to wherever the mint's word leads. */
+async function settle(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  signal: AbortSignal,
+  fresh: boolean,
+): Promise<Received> {
+  const head = core.journal.head(id);
+  const body = core.journal.body(id, receiveStates.prepared);
+  const verdict = await driveSwap(session, {
+    plans: body.plans,
+    fresh,
+    settled: core.clock.now() - head.updatedAt > core.policy.settleAfterMs,
+    refresh: () => core.mints.refresh(head.mint, signal),
+  });
+  switch (verdict.kind) {
+    case 'signed':
+      core.reached('receive:answered');
+      core.store.write(() => book(core, id, head.mint, body, verdict.plan, verdict.swapped));
+      core.reached('receive:done');
+      return { operation: id, mint: head.mint, amount: verdict.plan.amount, fee: verdict.plan.fee };
+    case 'rotated': {
+      const inputs = body.plans.at(-1)?.inputs ?? [];
+      return goOn(core, verdict.session, id, body, await prepare(verdict.session, inputs), signal);
+    }
+    case 'spent': {
+      const left = (body.plans.at(-1)?.inputs ?? []).filter((_, i) => verdict.states[i] === 'UNSPENT');
+      const next = left.length > 0 ? await prepare(session, left).catch(ifDust) : undefined;
+      if (next) return goOn(core, session, id, body, next, signal);
+      close(core, id, body, { ...body, state: 'failed' });
+      throw new TokenRefusedError({ kind: 'spent' });
+    }
+    case 'refused': {
+      const detail = verdict.error instanceof Error ? verdict.error.message : '';
+      close(core, id, body, { ...body, state: 'refused', detail });
+      const forged = isMintOperationError(verdict.error) && verdict.error.code === 10001;
+      throw new TokenRefusedError(
+        forged ? { kind: 'bad-signature' } : { kind: 'refused', detail },
+        verdict.error,
+      );
+    }
+    case 'partial':
+      core.store.write(() => core.journal.setTrouble(id, 'partial-signatures'));
+      throw new UnfinishedOperationError(id, 'partial-signatures');
+    case 'never-sent':
+    case 'unknown':
+      throw new UnfinishedOperationError(id, undefined, verdict.error);
+  }
+}
+
+/** One transaction: the proofs are ours, and whatever the token came from is settled. */
+function book(
+  core: Core,
+  id: OperationId,
+  mint: MintUrl,
+  { reclaims, inbox }: ReceiveOrigin,
+  plan: SwapPlan,
+  swapped: Swapped,
+): void {
+  core.proofs.add(mint, swapped.keep, 'ready', id);
+  core.journal.move<ReceiveOperation>(id, ['prepared'], {
+    body: {
+      state: 'done',
+      ...(reclaims === undefined ? {} : { reclaims }),
+      ...(inbox === undefined ? {} : { inbox }),
+    },
+    open: false,
+    amount: plan.amount,
+    fee: plan.fee,
+  });
+  if (reclaims !== undefined) endReclaim(core, reclaims, true);
+  if (inbox !== undefined) core.inbox.close(inbox, 'redeemed', id);
+}
+
+function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: ReceiveOperation): void {
+  core.store.write(() => {
+    core.journal.move<ReceiveOperation>(id, ['prepared'], { body, open: false });
+    if (origin.reclaims !== undefined) endReclaim(core, origin.reclaims, false);
+    if (origin.inbox !== undefined && body.state === 'failed') core.inbox.close(origin.inbox, 'spent', id);
+  });
+}
+
+/** A mint that rotates its keyset each time it is asked is not asked for ever. */
+const maxPlans = 5;
+
+/** The same operation with fresh outputs; the earlier ones stay, should they be signed after all. */
+async function goOn(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  body: Extract<ReceiveOperation, { state: 'prepared' }>,
+  next: SwapPlan,
+  signal: AbortSignal,
+): Promise<Received> {
+  if (body.plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+  core.store.write(() => {
+    core.journal.move<ReceiveOperation>(id, ['prepared'], {
+      body: { ...body, plans: [...body.plans, next] },
+      open: true,
+      amount: next.amount,
+      fee: next.fee,
+    });
+  });
+  return settle(core, session, id, signal, true);
+}
+
+/** @throws TokenRefusedError `dust`, `bad-signature`; MintError */
+async function prepare(session: Session, inputs: readonly StoredProof[]): Promise<SwapPlan> {
+  requireActiveKeyset(session);
+  const proofs = inputs.map(loadProof);
+  const total = sumProofs(inputs);
+  const fee: Sat = sat(session.getFeesForProofs(proofs).toNumber());
+  if (fee >= total) throw new TokenRefusedError({ kind: 'dust', amount: total, fee });
+  try {
+    return planOf(await session.ops.receive(proofs).asDeterministic().prepare());
+  } catch (cause) {
+    if (cause instanceof Error && cause.message.includes('DLEQ')) {
+      throw new TokenRefusedError({ kind: 'bad-signature' }, cause);
+    }
+    throw cause;
+  }
+}
+
+function ifDust(error: unknown): undefined {
+  if (error instanceof TokenRefusedError && error.problem.kind === 'dust') return undefined;
+  throw error;
+}
+
+/** A receive that had one of these proofs: still under way, or done. */
+function findByInputs(
+  core: Core,
+  proofs: readonly StoredProof[],
+): { id: OperationId; state: string } | undefined {
+  const own = proofs.find((proof) => core.proofs.isOwn(yOf(proof)));
+  if (own) throw new TokenRefusedError({ kind: 'refused', detail: 'these proofs are in this wallet' });
+  for (const state of ['prepared', 'done']) {
+    const [found] = core.journal.withInputs(proofs, state).filter((head) => head.kind === 'receive');
+    if (found) return { id: found.operation, state };
+  }
+  return undefined;
+}
+
+/** What became of a token of the inbox; undefined when its value was somebody else's. */
+export function findReceived(core: Core, inbox: InboxId): Received | undefined {
+  const operation = core.inbox.redeemedBy(inbox);
+  if (operation === undefined) return undefined;
+  const { mint, amount, fee } = core.journal.head(operation);
+  return { operation, mint, amount, fee };
+}
+
+/** @throws BalanceCapError */
+function requireRoom(core: Core, amount: Sat): void {
+  const balance = totalHoldings(core);
+  const cap = core.policy.maxBalance;
+  if (balance + amount > cap) throw new BalanceCapError({ balance, amount, cap });
+}

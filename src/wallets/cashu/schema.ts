@@ -1,0 +1,124 @@
+import type { Migration } from '../../db/open.ts';
+
+/** The wallet's own database, `CASHU_WALLET_DIR/<fingerprint>.db`. Amounts in sat, times in Unix milliseconds. */
+export const walletMigrations: readonly Migration[] = [
+  (db) =>
+    db.exec(`
+      -- Who may write. One row or none.
+      CREATE TABLE lease (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        token TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        process_start TEXT,                  -- as the system tells it; NULL where it does not
+        host TEXT NOT NULL,
+        taken_at INTEGER NOT NULL,
+        beat_at INTEGER NOT NULL
+      ) STRICT;
+
+      -- What is known of each mint, so that a wallet that starts asks nothing that it knows.
+      CREATE TABLE mints (
+        url TEXT PRIMARY KEY,
+        accepted INTEGER NOT NULL DEFAULT 0, -- by an owner's command, beside CASHU_MINTS
+        info TEXT,                           -- JSON (NUT-06)
+        keys TEXT,                           -- JSON, keysets with the keys seen so far
+        fetched_at INTEGER
+      ) STRICT, WITHOUT ROWID;
+
+      -- Keyset ids belong to the mint that showed them first: another mint with the same id would make the wallet
+      -- use the same secrets twice (NUT-13 derives them from seed, keyset id and counter alone).
+      CREATE TABLE keysets (
+        id TEXT PRIMARY KEY,
+        mint TEXT NOT NULL,
+        unit TEXT NOT NULL,
+        seen_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE counters (
+        keyset TEXT PRIMARY KEY,
+        next INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE operations (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL CHECK (kind IN ('send', 'receive', 'mint', 'melt')),
+        state TEXT NOT NULL,
+        open INTEGER NOT NULL,               -- 1: how it ended is not known; recovery has something to do
+        mint TEXT NOT NULL,
+        amount INTEGER NOT NULL,
+        fee INTEGER NOT NULL DEFAULT 0,
+        key TEXT UNIQUE,                     -- the caller's, against doing it twice
+        note TEXT,
+        trouble TEXT,
+        data TEXT NOT NULL,                  -- JSON: all that this state needs to be finished or undone
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL DEFAULT 0,  -- not asked again before
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX operations_open ON operations (seq) WHERE open = 1;
+      CREATE INDEX operations_by_state ON operations (kind, state, seq);
+
+      -- Which proofs an operation puts in, also after it gave them back: a payment that was undone and went through
+      -- all the same is found by the proofs that it spent.
+      CREATE TABLE operation_inputs (
+        operation TEXT NOT NULL REFERENCES operations (id),
+        y TEXT NOT NULL,
+        PRIMARY KEY (operation, y)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX operation_inputs_by_y ON operation_inputs (y);
+
+      -- Our ecash. y = hash_to_curve(secret), hex: the same proof recovered twice is the same row.
+      CREATE TABLE proofs (
+        y TEXT PRIMARY KEY,
+        mint TEXT NOT NULL,
+        keyset TEXT NOT NULL,
+        amount INTEGER NOT NULL,
+        proof TEXT NOT NULL,                 -- JSON
+        state TEXT NOT NULL CHECK (state IN ('ready', 'reserved', 'sent', 'spent', 'quarantined')),
+        operation TEXT REFERENCES operations (id), -- who holds it (reserved, sent) or spent it
+        origin TEXT REFERENCES operations (id),    -- who made it; NULL: restored from the words
+        created_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX proofs_live ON proofs (state, mint, amount) WHERE state <> 'spent';
+      CREATE INDEX proofs_by_operation ON proofs (operation) WHERE operation IS NOT NULL;
+
+      -- Tokens as they came, stored before anything is done with them.
+      CREATE TABLE inbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        token TEXT NOT NULL UNIQUE,
+        source TEXT NOT NULL,
+        face INTEGER NOT NULL,               -- as far as it could be read; else 0
+        state TEXT NOT NULL CHECK (state IN ('new', 'redeemed', 'spent')),
+        operation TEXT REFERENCES operations (id),
+        problem TEXT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL DEFAULT 0,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new';
+
+      -- DESIGN §7, Ledger: one row per paid run.
+      CREATE TABLE spend_log (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        ts INTEGER NOT NULL,
+        provider TEXT NOT NULL,
+        budget_sats INTEGER NOT NULL,
+        refund_sats INTEGER NOT NULL,
+        spent_sats INTEGER NOT NULL,
+        fee_sats INTEGER NOT NULL,
+        model TEXT,
+        session_id TEXT,
+        prompt_prefix TEXT NOT NULL,
+        state TEXT NOT NULL,
+        node_url TEXT
+      ) STRICT;
+      CREATE INDEX spend_log_by_time ON spend_log (ts);
+
+      CREATE TABLE settings (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `),
+];

@@ -1,0 +1,331 @@
+/*
+ * Send: proofs of ours become a token (NUT-03 swap), for a node or for a friend.
+ *
+ *              prepare               signed
+ *   (nothing) ────────► prepared ─────────────► issued ───────► handed_over
+ *                        │ │ ▲ └ rotated ┐        │                  │
+ *                        │ │ └───────────┘        └──── reclaim ─────┤
+ *                        │ └─ spent ──► failed                       ▼
+ *                        └─ refused ──► rolled_back              reclaiming ──► reclaimed
+ *                                                                    └────────► claimed
+ *
+ *   state        on disk when it is entered                     killed in it: recovery
+ *   ───────────  ─────────────────────────────────────────────  ─────────────────────────────────────────────────
+ *   (counters)   numbers of the outputs                         nothing happened; a gap in the numbers
+ *   prepared     inputs (reserved), outputs, counters           outputs signed? -> issued. Else inputs spent? -> failed.
+ *                                                               Else the identical request again.
+ *   issued       the token; change is ready, inputs are spent   the token is still ours: reclaim takes it back
+ *   handed_over  that somebody may have it, and who             NUT-07 says whether it was claimed
+ *   reclaiming   the receive operation that takes it back       that operation's recovery ends this state too
+ *   rolled_back  inputs are ready again; outputs are kept       were they signed after all: `revive` brings them back
+ *   failed       unspent inputs are ready again                 nothing to do
+ *
+ * The token's text leaves this file through `handOver` alone, which writes down that it did.
+ */
+import { CTSError, getEncodedToken } from '@cashu/cashu-ts';
+import { z } from 'zod';
+import { addSat, type Sat, sat } from '../../sat.ts';
+import {
+  InsufficientFundsError,
+  OperationStateError,
+  SpentElsewhereError,
+  UnfinishedOperationError,
+} from '../errors.ts';
+import type { MintUrl, OperationId, SendRequest, SentToken } from '../types.ts';
+import { loadProof, operationIdSchema, type StoredProof, satSchema, sumProofs } from './codec.ts';
+import { type Core, newOperationId, whileBusy } from './core.ts';
+import type { OperationHead } from './journal.ts';
+import { explainMintError } from './mint-errors.ts';
+import { requireActiveKeyset, type Session } from './mints.ts';
+import { driveSwap, keysetsOf, planOf, type SwapPlan, type Swapped, swapPlanSchema } from './swap.ts';
+
+/** A mint that rotates its keyset each time it is asked is not asked for ever. */
+const maxPlans = 5;
+
+const plans = z.array(swapPlanSchema).min(1);
+const token = { token: z.string(), face: satSchema };
+
+export const sendStates = {
+  prepared: z.object({ state: z.literal('prepared'), plans }),
+  issued: z.object({ state: z.literal('issued'), ...token }),
+  handedOver: z.object({ state: z.literal('handed_over'), ...token, to: z.string() }),
+  reclaiming: z.object({
+    state: z.literal('reclaiming'),
+    ...token,
+    to: z.string(),
+    receive: operationIdSchema,
+  }),
+  reclaimed: z.object({ state: z.literal('reclaimed'), face: satSchema, receive: operationIdSchema }),
+  claimed: z.object({ state: z.literal('claimed'), face: satSchema, to: z.string() }),
+  rolledBack: z.object({ state: z.literal('rolled_back'), plans }),
+  failed: z.object({ state: z.literal('failed'), plans }),
+};
+export const sendSchema = z.discriminatedUnion('state', [
+  sendStates.prepared,
+  sendStates.issued,
+  sendStates.handedOver,
+  sendStates.reclaiming,
+  sendStates.reclaimed,
+  sendStates.claimed,
+  sendStates.rolledBack,
+  sendStates.failed,
+]);
+/** A send in one of its states, with what exists in that state. */
+export type SendOperation = z.infer<typeof sendSchema>;
+
+/**
+ * Makes a token. Holds the mint's lock until the change is there, so that a second send sees it.
+ *
+ * @throws InsufficientFundsError, MintError, UnfinishedOperationError, SpentElsewhereError
+ */
+export async function send(core: Core, request: SendRequest, signal: AbortSignal): Promise<SentToken> {
+  const mint = request.mint ?? core.mints.defaultMint;
+  return core.lock(mint, signal, async () => {
+    const known = request.key === undefined ? undefined : core.journal.byKey(request.key);
+    if (known) {
+      if (known.state === 'prepared') await finishSend(core, known.operation, signal);
+      return describeSent(core, known.operation);
+    }
+    const id = newOperationId();
+    return whileBusy(core, id, async () => {
+      const session = await core.mints.open(mint, signal);
+      const plan = await prepare(session, mint, request.amount, core.proofs.ready(mint));
+      core.reached('send:reserved');
+      core.store.write(() => {
+        core.journal.insert<SendOperation>({
+          id,
+          kind: 'send',
+          mint,
+          amount: request.amount,
+          fee: plan.fee,
+          open: true,
+          body: { state: 'prepared', plans: [plan] },
+          key: request.key,
+          note: request.note,
+        });
+        core.journal.recordInputs(id, plan.inputs);
+        core.proofs.reserve(plan.inputs, id);
+      });
+      core.reached('send:prepared');
+      await settle(core, session, id, signal, true);
+      return describeSent(core, id);
+    });
+  });
+}
+
+/** Recovery of `prepared`. Throws what `send` throws. */
+export async function finishSend(core: Core, id: OperationId, signal: AbortSignal): Promise<void> {
+  await whileBusy(core, id, async () => {
+    const head = core.journal.head(id);
+    const body = core.journal.body(id, sendSchema);
+    if (body.state !== 'prepared') return;
+    const session = await core.mints.refresh(head.mint, signal);
+    await core.mints.ensureKeys(session, keysetsOf(body.plans));
+    await settle(core, session, id, signal, false);
+  });
+}
+
+/** From `prepared` to wherever the mint's word leads. */
+async function settle(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  signal: AbortSignal,
+  fresh: boolean,
+): Promise<void> {
+  const head = core.journal.head(id);
+  const body = core.journal.body(id, sendStates.prepared);
+  const verdict = await driveSwap(session, {
+    plans: body.plans,
+    fresh,
+    settled: core.clock.now() - head.updatedAt > core.policy.settleAfterMs,
+    refresh: () => core.mints.refresh(head.mint, signal),
+  });
+  switch (verdict.kind) {
+    case 'signed':
+      core.reached('send:answered');
+      core.store.write(() => issue(core, head, 'prepared', verdict.plan, verdict.swapped));
+      core.reached('send:done');
+      return;
+    case 'never-sent':
+    case 'refused':
+      rollBack(core, id, body.plans);
+      throw explainMintError(head.mint, verdict.error);
+    case 'rotated': {
+      if (body.plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+      const next = await prepareAgain(core, verdict.session, head, body.plans).catch((cause) => {
+        rollBack(core, id, body.plans);
+        throw cause;
+      });
+      core.store.write(() => {
+        core.proofs.release(id);
+        core.proofs.reserve(next.inputs, id);
+        core.journal.recordInputs(id, next.inputs);
+        core.journal.move<SendOperation>(id, ['prepared'], {
+          body: { state: 'prepared', plans: [...body.plans, next] },
+          open: true,
+          fee: next.fee,
+        });
+      });
+      return settle(core, verdict.session, id, signal, true);
+    }
+    case 'spent': {
+      const inputs = body.plans.at(-1)?.inputs ?? [];
+      const lost = inputs.filter((_, i) => verdict.states[i] === 'SPENT');
+      core.store.write(() => {
+        core.proofs.spend(lost, id);
+        core.proofs.release(id);
+        core.journal.move<SendOperation>(id, ['prepared'], {
+          body: { state: 'failed', plans: body.plans },
+          open: false,
+        });
+        core.journal.dropKey(id);
+      });
+      throw new SpentElsewhereError(id, sumProofs(lost));
+    }
+    case 'partial':
+      core.store.write(() => core.journal.setTrouble(id, 'partial-signatures'));
+      throw new UnfinishedOperationError(id, 'partial-signatures');
+    case 'unknown':
+      throw new UnfinishedOperationError(id, undefined, verdict.error);
+  }
+}
+
+/** One transaction: inputs spent, change ready, token on disk. Called by recovery for a rolled back send, too. */
+export function issue(
+  core: Core,
+  head: OperationHead,
+  from: 'prepared' | 'rolled_back',
+  plan: SwapPlan,
+  swapped: Swapped,
+): void {
+  const id = head.operation;
+  core.proofs.spend(plan.inputs, id);
+  core.proofs.release(id);
+  core.proofs.add(head.mint, swapped.keep, 'ready', id);
+  core.proofs.add(head.mint, swapped.send, 'sent', id);
+  const text = getEncodedToken(
+    { mint: head.mint, proofs: swapped.send.map(loadProof), unit: 'sat' },
+    { removeDleq: true },
+  );
+  core.journal.move<SendOperation>(id, [from], {
+    body: { state: 'issued', token: text, face: sumProofs(swapped.send) },
+    open: false,
+    fee: plan.fee,
+  });
+}
+
+/** Nothing is signed and nothing spent: the inputs are free again. The outputs stay, should the mint prove us wrong. */
+function rollBack(core: Core, id: OperationId, plans: SwapPlan[]): void {
+  core.store.write(() => {
+    core.proofs.release(id);
+    core.journal.move<SendOperation>(id, ['prepared'], {
+      body: { state: 'rolled_back', plans },
+      open: false,
+    });
+    core.journal.dropKey(id);
+  });
+}
+
+async function prepare(
+  session: Session,
+  mint: MintUrl,
+  amount: Sat,
+  candidates: readonly StoredProof[],
+): Promise<SwapPlan> {
+  requireActiveKeyset(session);
+  const usable = candidates.filter((proof) => session.keyChain.isUnitKeyset(proof.id));
+  const have = sumProofs(usable);
+  const shortage = () => {
+    const fees = session.getFeesToInclude(amount).add(session.getFeesForProofs(usable)).toNumber();
+    return new InsufficientFundsError({ have, need: addSat(amount, sat(fees)), mint });
+  };
+  if (have < amount) throw shortage();
+  try {
+    const preview = await session.ops
+      .send(amount, usable.map(loadProof))
+      .asDeterministic()
+      .keepAsDeterministic()
+      .includeFees(true)
+      .prepare();
+    return planOf(preview);
+  } catch (cause) {
+    if (cause instanceof CTSError && cause.message.startsWith('Not enough funds')) throw shortage();
+    throw cause;
+  }
+}
+
+/** The same amount with outputs of the keyset that signs now: from the same inputs, and more if its fees want it. */
+async function prepareAgain(
+  core: Core,
+  session: Session,
+  head: OperationHead,
+  before: readonly SwapPlan[],
+): Promise<SwapPlan> {
+  const own = before.at(-1)?.inputs ?? [];
+  return prepare(session, head.mint, head.amount, own).catch((cause) => {
+    if (!(cause instanceof InsufficientFundsError)) throw cause;
+    return prepare(session, head.mint, head.amount, [...own, ...core.proofs.ready(head.mint)]);
+  });
+}
+
+function describeSent(core: Core, id: OperationId): SentToken {
+  const head = core.journal.head(id);
+  const body = core.journal.body(id, sendSchema);
+  if (!('face' in body)) throw new OperationStateError(id, body.state);
+  return { operation: id, mint: head.mint, amount: head.amount, face: body.face, fee: head.fee };
+}
+
+/** The token, written down as being with `to` before anybody sees it. @throws OperationStateError once it is settled */
+export function handOver(core: Core, id: OperationId, to: string): string {
+  return core.store.write(() => {
+    const body = core.journal.body(id, sendSchema);
+    if (body.state !== 'issued' && body.state !== 'handed_over')
+      throw new OperationStateError(id, body.state);
+    core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
+      body: { state: 'handed_over', token: body.token, face: body.face, to },
+      open: false,
+    });
+    return body.token;
+  });
+}
+
+/** Inside the transaction that prepares the receive operation which takes the token back. */
+export function beginReclaim(core: Core, id: OperationId, receive: OperationId): void {
+  const body = core.journal.body(id, sendSchema);
+  if (body.state !== 'issued' && body.state !== 'handed_over') throw new OperationStateError(id, body.state);
+  const to = body.state === 'issued' ? '' : body.to;
+  core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
+    body: { state: 'reclaiming', token: body.token, face: body.face, to, receive },
+    open: false,
+  });
+}
+
+/** Inside the transaction that ends that receive operation. Not taken back: the token may be claimed, or is as before. */
+export function endReclaim(core: Core, id: OperationId, taken: boolean): void {
+  const body = core.journal.body(id, sendStates.reclaiming);
+  const { token: text, face, to, receive } = body;
+  if (taken) core.proofs.spend(core.proofs.heldBy(id, 'sent'), id);
+  core.journal.move<SendOperation>(id, ['reclaiming'], {
+    body: taken
+      ? { state: 'reclaimed', face, receive }
+      : to === ''
+        ? { state: 'issued', token: text, face }
+        : { state: 'handed_over', token: text, face, to },
+    open: false,
+  });
+}
+
+/** The mint says that every proof of the token is spent, and it was not us. */
+export function markClaimed(core: Core, id: OperationId): void {
+  core.store.write(() => {
+    const body = core.journal.body(id, sendSchema);
+    if (body.state !== 'issued' && body.state !== 'handed_over')
+      throw new OperationStateError(id, body.state);
+    core.proofs.spend(core.proofs.heldBy(id, 'sent'), id);
+    core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
+      body: { state: 'claimed', face: body.face, to: body.state === 'issued' ? '' : body.to },
+      open: false,
+    });
+  });
+}

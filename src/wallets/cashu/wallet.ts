@@ -1,0 +1,177 @@
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../../clock.ts';
+import type { Logger } from '../../log.ts';
+import { type Sat, sat } from '../../sat.ts';
+import { SpentElsewhereError, TokenRefusedError, UnknownOperationError } from '../errors.ts';
+import type { AnyWallet, MintUrl, Received } from '../types.ts';
+import { check } from './check.ts';
+import { type Checkpoint, type Core, createLock, type WalletPolicy } from './core.ts';
+import { createCounters } from './counters.ts';
+import { readBalance } from './holdings.ts';
+import { createInbox } from './inbox.ts';
+import { createJournal } from './journal.ts';
+import { createLedger, type Ledger } from './ledger.ts';
+import { quoteWithdrawal, withdraw } from './melt.ts';
+import { claimTopUp, requestTopUp } from './mint.ts';
+import { createMints, type Mints } from './mints.ts';
+import { createProofs } from './proofs.ts';
+import { findReceived, receive } from './receive.ts';
+import { reclaim } from './reclaim.ts';
+import { type RecoveryScope, recover, redeemItem, revive } from './recovery.ts';
+import type { RequestLimits } from './request.ts';
+import { type RestoreDepth, restore } from './restore.ts';
+import type { Seed } from './seed.ts';
+import { handOver, send } from './send.ts';
+import { openStore, type Store } from './store.ts';
+import { previewToken, secretsOf } from './token.ts';
+import { watchTopUp } from './watch.ts';
+
+export type CashuWalletOptions = {
+  readonly seed: Seed;
+  /** `CASHU_WALLET_DIR`; the file in it is named after the seed's fingerprint. */
+  readonly directory: string;
+  readonly defaultMint: MintUrl;
+  /** Further mints that are accepted. */
+  readonly mints: readonly MintUrl[];
+  readonly maxBalance: Sat;
+  /** BOLT11 prefix of the invoices that may be paid: `bc`; undefined accepts every network (sandbox, tests). */
+  readonly network: string | undefined;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly limits?: RequestLimits;
+  readonly policy?: Partial<WalletPolicy>;
+  readonly restoreDepth?: RestoreDepth;
+  /** Told between the steps of every operation; for tests that end the process there. */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
+};
+
+/** What this wallet offers beside `AnyWallet`: to the provider that settles runs, and to those who look after mints. */
+export type CashuWallet = Omit<AnyWallet, 'recover'> & {
+  readonly recover: (signal: AbortSignal, scope?: RecoveryScope) => ReturnType<AnyWallet['recover']>;
+  readonly ledger: Ledger;
+  readonly mints: Pick<Mints, 'accepted' | 'require' | 'setAccepted'>;
+  /** One transaction over wallet and ledger: budget, change and the run's row change together. */
+  readonly write: Store['write'];
+};
+
+/**
+ * Opens the Cashu wallet of these words. Reaches no mint; `recover` is to be called before anything else.
+ *
+ * @throws WalletInUseError, DatabaseTooNewError
+ */
+export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
+  const clock = options.clock ?? systemClock;
+  const { seed, log, defaultMint } = options;
+  const file = join(options.directory, `${seed.fingerprint}.db`);
+  const store = openStore(file, clock);
+  const core: Core = {
+    store,
+    seed,
+    clock,
+    log,
+    proofs: createProofs(store, clock),
+    journal: createJournal(store, clock),
+    inbox: createInbox(store, clock),
+    mints: createMints({
+      store,
+      seed,
+      counters: createCounters(store),
+      clock,
+      log,
+      limits: options.limits ?? { timeoutMs: 15_000, meltTimeoutMs: 90_000 },
+      defaultMint,
+      configured: options.mints,
+    }),
+    policy: {
+      maxBalance: options.maxBalance,
+      maxTokenLength: 64 * 1024,
+      maxTokenProofs: 200,
+      // Longer than the longest request can take.
+      settleAfterMs: 120_000,
+      watchExpiredMs: 24 * 3_600_000,
+      network: options.network,
+      ...options.policy,
+    },
+    lock: createLock(),
+    busy: new Set(),
+    reached: options.onCheckpoint ?? (() => undefined),
+  };
+
+  /** Our own unclaimed token comes back as what it is: a reclaim. */
+  const receiveAny = async (text: string, cap: boolean, signal: AbortSignal): Promise<Received> => {
+    const own = secretsOf(core, text)
+      .map(core.proofs.sentBySecret)
+      .find((id) => id !== undefined);
+    if (own === undefined) return receive(core, text, { cap }, signal);
+    const outcome = await reclaim(core, own, signal);
+    if (outcome.state === 'claimed') throw new TokenRefusedError({ kind: 'spent' });
+    return { operation: own, mint: core.journal.head(own).mint, amount: outcome.amount, fee: outcome.fee };
+  };
+
+  return {
+    name: 'cashu',
+    info: () => ({
+      name: 'cashu',
+      fingerprint: seed.fingerprint,
+      file,
+      defaultMint,
+      mints: core.mints.accepted(),
+      maxBalance: core.policy.maxBalance,
+    }),
+    balance: () => readBalance(core),
+    send: async (request, signal) => {
+      try {
+        return await send(core, request, signal);
+      } catch (error) {
+        if (error instanceof SpentElsewhereError) await revive(core, error.operation, signal);
+        throw error;
+      }
+    },
+    handOver: (id, to) => handOver(core, id, to),
+    reclaim: (id, signal) => reclaim(core, id, signal),
+    receive: (token, { cap }, signal) => receiveAny(token, cap, signal),
+    keep: (token, source) => {
+      const text = token.trim();
+      return core.inbox.keep(text, source, faceOf(core, text));
+    },
+    async redeem(id, signal) {
+      const item = core.inbox.read(id);
+      if (!item) throw new UnknownOperationError(String(id));
+      if (item.state === 'new') {
+        const failure = await redeemItem(core, item, signal);
+        if (failure) throw failure;
+      }
+      const received = findReceived(core, id);
+      if (!received) throw new TokenRefusedError({ kind: 'spent' });
+      return received;
+    },
+    topUp: ({ amount, mint }, signal) => requestTopUp(core, amount, mint ?? defaultMint, signal),
+    claimTopUp: (id, signal) => claimTopUp(core, id, signal),
+    watchTopUp: (id, signal) => watchTopUp(core, id, signal),
+    quoteWithdrawal: ({ invoice, mint }, signal) =>
+      quoteWithdrawal(core, invoice, mint ?? defaultMint, signal),
+    withdraw: (id, signal) => withdraw(core, id, signal),
+    decode: (token) => previewToken(core, token),
+    operations: ({ limit, unfinished }) =>
+      unfinished === true ? core.journal.unfinished(limit) : core.journal.latest(limit),
+    recover: (signal, scope = 'all') => recover(core, scope, signal),
+    check: (signal) => check(core, signal),
+    restore: (signal) => restore(core, options.restoreDepth ?? { gap: 300, batch: 100 }, signal),
+    backup: store.backup,
+    close: store.close,
+    ledger: createLedger(store),
+    mints: core.mints,
+    write: store.write,
+  };
+}
+
+function faceOf(core: Core, token: string): Sat {
+  try {
+    const { amount, unit } = previewToken(core, token);
+    return sat(unit === 'sat' ? amount : 0);
+  } catch (error) {
+    // What cannot be read now is kept all the same.
+    if (error instanceof TokenRefusedError) return sat(0);
+    throw error;
+  }
+}

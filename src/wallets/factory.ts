@@ -1,0 +1,44 @@
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { Sat } from '../sat.ts';
+import { readMintUrl } from './cashu/mints.ts';
+import { readMnemonic } from './cashu/seed.ts';
+import { type CashuWallet, openCashuWallet } from './cashu/wallet.ts';
+
+export type { CashuWallet } from './cashu/wallet.ts';
+
+/** The wallet's part of the environment (DESIGN §7), as text. */
+export type WalletConfig = {
+  /** `CASHU_MNEMONIC`. Never logged. */
+  readonly mnemonic: string;
+  /** `CASHU_MINT_URL`. */
+  readonly mintUrl: string;
+  /** `CASHU_MINTS`. */
+  readonly mints: readonly string[];
+  /** `CASHU_WALLET_DIR`, absolute. */
+  readonly directory: string;
+  /** `CASHU_MAX_BALANCE_SAT`. */
+  readonly maxBalance: Sat;
+};
+
+/**
+ * Opens the wallet that the configuration names. Reaches no mint.
+ *
+ * @throws BadMnemonicError, MintError `not-accepted` for an address that is none, WalletInUseError, DatabaseTooNewError
+ */
+export function createWallet(
+  config: WalletConfig,
+  parts: { readonly log: Logger; readonly clock?: Clock },
+): CashuWallet {
+  const defaultMint = readMintUrl(config.mintUrl);
+  return openCashuWallet({
+    seed: readMnemonic(config.mnemonic),
+    directory: config.directory,
+    defaultMint,
+    mints: config.mints.map(readMintUrl),
+    maxBalance: config.maxBalance,
+    // A mint on loopback is a sandbox: its Lightning is a test network.
+    network: defaultMint.startsWith('https:') ? 'bc' : undefined,
+    ...parts,
+  });
+}

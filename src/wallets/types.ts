@@ -1,0 +1,214 @@
+import type { Brand } from '../brand.ts';
+import type { Sat } from '../sat.ts';
+
+/** A mint's address, normalised: lower-case host, no slash at the end, no credentials, query or fragment. */
+export type MintUrl = Brand<string, 'MintUrl'>;
+/** One wallet action that moves value. Short enough to be typed by an owner. */
+export type OperationId = Brand<string, 'OperationId'>;
+/** A token that was put away raw, before it is redeemed. */
+export type InboxId = Brand<number, 'InboxId'>;
+
+/** Where the money is. */
+export type Holdings = {
+  /** Can be spent now. */
+  readonly ready: Sat;
+  /** Held by operations under way: it becomes `ready`, `sent` or is paid out. */
+  readonly reserved: Sat;
+  /** In tokens that were made and not claimed yet; can be taken back. */
+  readonly sent: Sat;
+  /** Face value of tokens and paid invoices on their way in. */
+  readonly incoming: Sat;
+};
+export type Balance = Holdings & { readonly mints: readonly (Holdings & { readonly mint: MintUrl })[] };
+
+export type WalletInfo = {
+  readonly name: string;
+  /** First characters of a hash of the seed: names the wallet without giving anything away. */
+  readonly fingerprint: string;
+  readonly file: string;
+  readonly defaultMint: MintUrl;
+  readonly mints: readonly MintUrl[];
+  readonly maxBalance: Sat;
+};
+
+export type SendRequest = {
+  /** What the receiver nets: the fee of redeeming the token is put on top. */
+  readonly amount: Sat;
+  /** Default: the default mint. */
+  readonly mint?: MintUrl;
+  /** The same key again gives the same operation, also after a crash: nothing is sent twice. */
+  readonly key?: string;
+  /** For people: what it is for. */
+  readonly note?: string;
+};
+
+/** A token that exists and is on disk. Its text is had from `handOver` alone. */
+export type SentToken = {
+  readonly operation: OperationId;
+  readonly mint: MintUrl;
+  /** What the receiver nets. */
+  readonly amount: Sat;
+  /** Sum of the token's proofs: `amount` and the receiver's fee. */
+  readonly face: Sat;
+  /** What making it cost, beside its face. */
+  readonly fee: Sat;
+};
+
+export type ReceiveOptions = {
+  /** Refuse what would bring the balance above the cap. Off for money that comes back by itself. */
+  readonly cap: boolean;
+};
+export type Received = {
+  readonly operation: OperationId;
+  readonly mint: MintUrl;
+  /** What is ours now, the fee already taken off. */
+  readonly amount: Sat;
+  readonly fee: Sat;
+};
+
+/** An invoice that fills the wallet when somebody pays it. */
+export type TopUp = {
+  readonly operation: OperationId;
+  readonly mint: MintUrl;
+  readonly amount: Sat;
+  /** BOLT11. */
+  readonly invoice: string;
+  /** Milliseconds since the Unix epoch; undefined: never. A payment that comes later is noticed all the same. */
+  readonly expiresAt: number | undefined;
+};
+export type TopUpState = 'unpaid' | 'paid' | 'expired';
+
+/** What paying an invoice will cost. Nothing is reserved yet. */
+export type WithdrawalQuote = {
+  readonly operation: OperationId;
+  readonly mint: MintUrl;
+  readonly amount: Sat;
+  /** At most this for Lightning; what it does not use comes back. */
+  readonly feeReserve: Sat;
+  /** The mint's fee for the proofs, as far as it is known now. */
+  readonly inputFee: Sat;
+  readonly expiresAt: number | undefined;
+};
+export type Withdrawal =
+  | {
+      readonly state: 'paid';
+      readonly operation: OperationId;
+      readonly amount: Sat;
+      readonly fee: Sat;
+      readonly preimage: string | undefined;
+    }
+  /** Under way, perhaps for days; the money stays reserved until the mint says what became of it. */
+  | { readonly state: 'pending'; readonly operation: OperationId; readonly amount: Sat };
+
+export type OperationKind = 'send' | 'receive' | 'mint' | 'melt';
+
+/** One operation as people see it. */
+export type OperationSummary = {
+  readonly operation: OperationId;
+  readonly kind: OperationKind;
+  readonly state: string;
+  /** Recovery has something to do: the outcome is not known yet. */
+  readonly open: boolean;
+  readonly mint: MintUrl;
+  readonly amount: Sat;
+  readonly fee: Sat;
+  readonly note: string | undefined;
+  /** Something that a person must look at; the operation stays open and nothing of it is thrown away. */
+  readonly trouble: string | undefined;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+};
+
+export type Reclaimed =
+  | { readonly state: 'reclaimed'; readonly amount: Sat; readonly fee: Sat }
+  /** The receiver was there first. */
+  | { readonly state: 'claimed' };
+
+export type RecoveryReport = {
+  /** Operations that were open and are closed now. */
+  readonly settled: readonly OperationSummary[];
+  /** Still open: the mint is away, or a payment is under way. */
+  readonly waiting: readonly OperationSummary[];
+  /** Open, and the mint contradicts itself: somebody must look. */
+  readonly troubled: readonly OperationSummary[];
+};
+
+export type CheckReport = {
+  /** The books add up: nothing is held by a closed operation, no operation holds nothing. */
+  readonly consistent: boolean;
+  readonly problems: readonly string[];
+  /** Proofs that the mint calls spent although they are ready here: the seed is used elsewhere, or stolen. */
+  readonly spentElsewhere: Sat;
+  readonly checkedProofs: number;
+  /** Mints that did not answer. */
+  readonly unreachable: readonly MintUrl[];
+};
+
+export type RestoreReport = {
+  readonly recovered: Sat;
+  readonly proofs: number;
+  readonly unreachable: readonly MintUrl[];
+};
+
+/** What a token is, read without any connection. */
+export type TokenPreview = {
+  readonly mint: string;
+  readonly unit: string;
+  readonly amount: number;
+  readonly proofs: number;
+  readonly memo: string | undefined;
+  /** `P2PK`, `HTLC`, …: somebody's key or a preimage is needed. */
+  readonly lock: string | undefined;
+  readonly accepted: boolean;
+};
+
+/**
+ * A wallet, as the rest of the program sees it. Methods that reach a mint take a signal; aborting it stops the waiting,
+ * never loses money: what was begun is finished by `recover`. Errors are those of `errors.ts`.
+ */
+export type AnyWallet = {
+  readonly name: string;
+  readonly info: () => WalletInfo;
+  readonly balance: () => Balance;
+
+  readonly send: (request: SendRequest, signal: AbortSignal) => Promise<SentToken>;
+  /** The token's text, to be put on the wire after this: from now on it may be with `to`. Can be called again. */
+  readonly handOver: (operation: OperationId, to: string) => string;
+  /** Takes an unclaimed token back, or finds that it was claimed. */
+  readonly reclaim: (operation: OperationId, signal: AbortSignal) => Promise<Reclaimed>;
+
+  readonly receive: (token: string, options: ReceiveOptions, signal: AbortSignal) => Promise<Received>;
+  /** Puts a token on disk as it came. For change: its sender will not send it twice. */
+  readonly keep: (token: string, source: string) => InboxId;
+  /** Redeems what `keep` put away; `recover` does it too. */
+  readonly redeem: (id: InboxId, signal: AbortSignal) => Promise<Received>;
+
+  readonly topUp: (
+    request: { readonly amount: Sat; readonly mint?: MintUrl },
+    signal: AbortSignal,
+  ) => Promise<TopUp>;
+  /** Asks once whether it was paid, and takes the money when it was. */
+  readonly claimTopUp: (operation: OperationId, signal: AbortSignal) => Promise<TopUpState>;
+  /** Waits until it is paid and taken (NUT-17 where the mint has it, else by asking), or expired for good. */
+  readonly watchTopUp: (operation: OperationId, signal: AbortSignal) => Promise<TopUpState>;
+
+  readonly quoteWithdrawal: (
+    request: { readonly invoice: string; readonly mint?: MintUrl },
+    signal: AbortSignal,
+  ) => Promise<WithdrawalQuote>;
+  readonly withdraw: (operation: OperationId, signal: AbortSignal) => Promise<Withdrawal>;
+
+  readonly decode: (token: string) => TokenPreview;
+  readonly operations: (filter: {
+    readonly limit: number;
+    readonly unfinished?: boolean;
+  }) => readonly OperationSummary[];
+  /** Finishes or undoes what an earlier life or a mint that was away left open. Run before any command. */
+  readonly recover: (signal: AbortSignal) => Promise<RecoveryReport>;
+  readonly check: (signal: AbortSignal) => Promise<CheckReport>;
+  /** Finds what the words alone can find, at every accepted mint. */
+  readonly restore: (signal: AbortSignal) => Promise<RestoreReport>;
+  /** Writes a consistent copy of the database, 0600. */
+  readonly backup: (path: string) => void;
+  readonly close: () => void;
+};
