@@ -157,12 +157,13 @@ describe('with piped input', () => {
         return;
       }
       react('👀');
+      say('⏳ 1 s · 1 step');
       react('❌');
       setTimeout(() => say('failed'), 100);
     });
     scene.input.end('!long\ntask\n');
     expect(await scene.byLines(20_000)).toBe(0);
-    expect(scene.output.text).toBe('bot> (1/2)\none\nbot> (2/2)\ntwo\nbot> failed\n');
+    expect(scene.output.text).toBe('bot> (1/2)\none\nbot> (2/2)\ntwo\nbot> ⏳ 1 s · 1 step\nbot> failed\n');
   }, 60_000);
 
   test('a line without an answer makes the exit code 1, and the next line is sent all the same', async () => {
