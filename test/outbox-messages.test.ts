@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { Event, Keys, loadWasmSync, NostrSigner, UnwrappedGift } from '@rust-nostr/nostr-sdk';
 import type { EventId } from '../src/nostr/types.ts';
@@ -14,6 +14,7 @@ import {
 import { relayWorld } from './support/relay-world.ts';
 import { until } from './support/until.ts';
 
+setDefaultTimeout(40_000);
 loadWasmSync();
 
 const question = 'a'.repeat(64) as EventId;

@@ -55,7 +55,7 @@ export function afterAttempt(
   const { now, random, limits } = options;
   const life = message.content === 'text' ? limits.textLifeMs : limits.reactionLifeMs;
   const expired = now >= message.createdAt + life;
-  const later = now + backoffMs(attempts - 1, limits.backoff, random);
+  const later = now + Math.round(backoffMs(attempts - 1, limits.backoff, random));
   const primaryOpen = primary.some(isOpen(deliveries));
 
   if ([...deliveries.keys()].some(accepted(deliveries))) {

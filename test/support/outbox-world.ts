@@ -9,11 +9,12 @@ import { openDatabase } from '../../src/db/open.ts';
 import { createOutboxStore } from '../../src/db/outbox.ts';
 import { createRelayListStore } from '../../src/db/relay-lists.ts';
 import { botMigrations } from '../../src/db/schema.ts';
+import type { Logger } from '../../src/log.ts';
 import { generateSecretKey, publicKeyOf, signEvent } from '../../src/nostr/event.ts';
 import { createOutbox, type Outbox } from '../../src/nostr/outbox.ts';
 import { assertPublicHost } from '../../src/nostr/public-host.ts';
 import type { Relays } from '../../src/nostr/relay.ts';
-import { createRelayLists, type RelayListTimings } from '../../src/nostr/relay-lists.ts';
+import { createRelayLists, type RelayLists, type RelayListTimings } from '../../src/nostr/relay-lists.ts';
 import { createRelays } from '../../src/nostr/relays.ts';
 import type { RetryLimits } from '../../src/nostr/retry-policy.ts';
 import type { Identity, NostrEvent, Protocol, Recipient, RelayUrl } from '../../src/nostr/types.ts';
@@ -32,6 +33,8 @@ export type LifeOptions = {
   readonly own: readonly RelayUrl[];
   readonly indexers?: readonly RelayUrl[];
   readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly log?: Logger;
   readonly limits?: Partial<RetryLimits>;
   readonly listTimings?: Partial<RelayListTimings>;
 };
@@ -39,6 +42,7 @@ export type LifeOptions = {
 /** One life of the bot's sending side: from start to the end of its process. */
 export type Life = {
   readonly outbox: Outbox;
+  readonly lists: RelayLists;
   readonly relays: Relays;
   readonly db: Database;
   readonly signal: AbortSignal;
@@ -52,9 +56,12 @@ export function outboxWorld() {
   const path = join(folder, 'bot.db');
   const identity = newIdentity();
   const lives = new Set<() => void>();
+  const faults: unknown[] = [];
 
   const live = (options: LifeOptions): Life => {
-    const { own, clock = systemClock } = options;
+    const { own, clock = systemClock, random = Math.random, log: inner = silentLogger } = options;
+    // An error in the log is a fault of ours: no test may pass with one.
+    const log: Logger = { ...inner, error: (facts, message) => faults.push(message, facts) };
     const ending = new AbortController();
     const db = openDatabase(path, botMigrations);
     const relays = createRelays({
@@ -75,7 +82,7 @@ export function outboxWorld() {
       timings: { firstAnswerMs: 1_000, queryMs: 2_000, spacingMs: 100, ...options.listTimings },
     });
     const outbox = createOutbox({
-      ...{ identity, relays, lists, clock, random: Math.random, log: silentLogger },
+      ...{ identity, relays, lists, clock, random, log },
       store: createOutboxStore(db),
       limits: { ...quickRetries, ...options.limits },
     });
@@ -87,7 +94,7 @@ export function outboxWorld() {
     };
     lives.add(kill);
     outbox.start(signal);
-    return { outbox, relays, db, signal, kill };
+    return { outbox, lists, relays, db, signal, kill };
   };
 
   return {
@@ -96,6 +103,7 @@ export function outboxWorld() {
     [Symbol.dispose]: () => {
       for (const kill of lives) kill();
       rmSync(folder, { recursive: true, force: true });
+      if (faults.length > 0) throw new Error(`logged as errors: ${Bun.inspect(faults)}`);
     },
   };
 }
