@@ -77,6 +77,28 @@ test('thousands pass through without being kept', () => {
   expect(lane.size()).toBe(0);
 });
 
+test('there is room once the lane is half empty, or the wait is called off', async () => {
+  const lane = laneWith({ queueEvents: 4 });
+  const { signal } = new AbortController();
+  await lane.room(signal);
+  for (const name of ['a', 'b', 'c', 'd']) lane.offer(event(name), 'live');
+  let room = false;
+  const waiting = lane.room(signal).then(() => {
+    room = true;
+  });
+  lane.take('live');
+  await Promise.resolve();
+  expect(room).toBe(false);
+  lane.take('live');
+  await waiting;
+  lane.offer(event('e'), 'live');
+  const controller = new AbortController();
+  const calledOff = lane.room(controller.signal);
+  controller.abort(new Error('enough'));
+  await expect(calledOff).rejects.toThrow('enough');
+  await expect(lane.room(controller.signal)).rejects.toThrow('enough');
+});
+
 test('a bucket lets a burst through, then its rate, and never saves up more than a burst', () => {
   let now = 0;
   const bucket = createTokenBucket(0.5, 3, () => now);

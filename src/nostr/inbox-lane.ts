@@ -24,6 +24,8 @@ export type Lane = {
   readonly offer: (event: NostrEvent, urgency: Urgency) => boolean;
   readonly take: (urgency: Urgency) => NostrEvent | undefined;
   readonly size: (urgency?: Urgency) => number;
+  /** Resolves once the lane is half empty. @throws the signal's reason */
+  readonly room: (signal: AbortSignal) => Promise<void>;
   /** `stored`: from subscribing until everything stored came. */
   phase: 'stored' | 'live';
   /** Monotonic ms: from then on messages of this lane no longer wait to be put in order. */
@@ -41,13 +43,16 @@ export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => nu
   // Of id AND signature: the id does not cover the signature, so a relay that sends a copy with a broken one
   // must not keep out the genuine event.
   const waiting = new Set<string>();
+  const waitingForRoom = new Set<() => void>();
   let bytes = 0;
 
+  const hasRoom = () => waiting.size <= limits.queueEvents / 2 && bytes <= limits.queueBytes / 2;
   const keyOf = (event: NostrEvent) => event.id + event.sig;
   const left = (event: NostrEvent | undefined): NostrEvent | undefined => {
     if (event === undefined) return undefined;
     waiting.delete(keyOf(event));
     bytes -= sizeOf(event);
+    if (hasRoom()) for (const tell of waitingForRoom) tell();
     return event;
   };
   const isFull = (added: number) => waiting.size >= limits.queueEvents || bytes + added > limits.queueBytes;
@@ -75,6 +80,20 @@ export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => nu
       return left(queue.size() >= limits.crowdedAt ? queue.takeNewest() : queue.takeOldest());
     },
     size: (urgency) => (urgency === undefined ? waiting.size : queues[urgency].size()),
+    room: async (signal) => {
+      if (hasRoom()) return;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const onAbort = () => reject(signal.reason);
+      signal.addEventListener('abort', onAbort, { once: true });
+      waitingForRoom.add(resolve);
+      try {
+        signal.throwIfAborted();
+        await promise;
+      } finally {
+        waitingForRoom.delete(resolve);
+        signal.removeEventListener('abort', onAbort);
+      }
+    },
     phase: 'stored',
     catchUpEnds: 0,
     incomplete: false,

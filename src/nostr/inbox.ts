@@ -189,6 +189,7 @@ export function createInbox(options: InboxOptions): Inbox {
           lane.phase = 'live';
           releaseWhenCaughtUp();
         },
+        pageBack: { room: lane.room },
       },
       signal,
     );

@@ -99,12 +99,12 @@ function idOf(rumor: Readonly<Record<string, unknown>>): string {
 
 /** As many wraps as asked for, rightly signed by throwaway keys, that the bot cannot decrypt: they cost it the most. */
 export const forgeJunk = (to: PublicKey, count: number): NostrEvent[] =>
-  Array.from({ length: count }, () => {
+  Array.from({ length: count }, (_, index) => {
     const content = Buffer.concat([Uint8Array.of(2), crypto.getRandomValues(new Uint8Array(300))]).toString(
       'base64',
     );
     return signEvent(
-      { kind: 1059, created_at: nowSeconds() - 3600, tags: [['p', to]], content },
+      { kind: 1059, created_at: nowSeconds() - 3600 - index, tags: [['p', to]], content },
       generateSecretKey(),
     );
   });
