@@ -117,18 +117,41 @@ test.concurrent('a page that the relay refuses is asked for again', async () => 
   const relay = world.relay({
     maxPerFilter: 20,
     store: storeOf(50, 1_000),
-    onMessage: ([type]) => {
+    onMessage: ([type, id]) => {
       if (type !== 'REQ') return;
       requests += 1;
       relay.faults.swallow.clear();
       if (requests !== 2) return;
       relay.faults.swallow.add('REQ');
-      relay.sendRaw('["CLOSED","s2","rate-limited: slow down"]');
+      relay.sendRaw(JSON.stringify(['CLOSED', id, 'rate-limited: slow down']));
     },
   });
   const { delivered, eoses } = collect(world, relay.url);
   await until(() => eoses() === 1, 'the end of the stored events');
   expect(delivered).toEqual(allOf(50));
+});
+
+test.concurrent('stored events are not said to be through while the relay refuses a page', async () => {
+  await using world = relayWorld();
+  let refused = 0;
+  const relay = world.relay({
+    maxPerFilter: 20,
+    store: storeOf(50, 1_000),
+    onMessage: (message) => {
+      if (message[0] !== 'REQ') return;
+      relay.faults.swallow.clear();
+      // Only pages have an `until`. More refusals than a page gets attempts.
+      if (refused === 6 || message[2]?.until === undefined) return;
+      refused += 1;
+      relay.faults.swallow.add('REQ');
+      relay.sendRaw(JSON.stringify(['CLOSED', message[1], 'rate-limited: slow down']));
+    },
+  });
+  const refusedAtEose: number[] = [];
+  const { delivered } = collect(world, relay.url, { onEose: () => refusedAtEose.push(refused) });
+  await until(() => refusedAtEose.length > 0, 'the end of the stored events');
+  expect(refusedAtEose).toEqual([6]);
+  expect(new Set(delivered)).toEqual(new Set(allOf(50)));
 });
 
 test.concurrent('when the connection is lost between two pages, paging begins anew on the next one', async () => {

@@ -6,7 +6,8 @@ import type { Relay, RelayState } from './relay.ts';
 import { createRelayAuth } from './relay-auth.ts';
 import { RelayError } from './relay-error.ts';
 import { parseRelayFrame, peekEventFrame, relayText } from './relay-frames.ts';
-import { addToPages, createPage, type FetchPage, type PagingLimits } from './relay-paging.ts';
+import { defaultRelayLimits, type RelayLimits } from './relay-limits.ts';
+import { addToPages, createPage, type FetchPage } from './relay-paging.ts';
 import { createRelayPublishing } from './relay-publishing.ts';
 import { askOnce } from './relay-query.ts';
 import { createRelayRequests } from './relay-requests.ts';
@@ -27,26 +28,8 @@ export type RelayConnectionOptions = {
   readonly logger: Logger;
   readonly timings?: Partial<RelayTimings>;
   readonly limits?: Partial<RelayLimits>;
-  /** Waited for before each attempt to connect. A RelayUrlError refuses everything that waits for this relay. */
+  /** Waited for before each attempt to connect. When it rejects with a RelayUrlError, publishes are refused for good. */
   readonly admit?: (signal: AbortSignal) => Promise<void>;
-};
-
-/** What a relay can make us do at most. */
-export type RelayLimits = PagingLimits & {
-  /** Characters of one text frame; longer ones are dropped before they are parsed. */
-  readonly maxFrameLength: number;
-  /** Frames of one connection that are binary, oversized or malformed, before it is cut. */
-  readonly maxBadFrames: number;
-  /** Events of one query: what comes beyond is not taken. */
-  readonly maxQueryEvents: number;
-};
-
-export const defaultRelayLimits: RelayLimits = {
-  maxFrameLength: 256 * 1024,
-  maxBadFrames: 1_000,
-  maxQueryEvents: 5_000,
-  minFullPage: 20,
-  maxPages: 200,
 };
 
 export type RelayConnection = Relay & {
@@ -71,7 +54,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
   let stableTimer: Timer | undefined;
   let challengeTimer: Timer | undefined;
   const closing = new AbortController();
-  const enders = new Set<() => void>();
+  const subscriptionEnds = new Set<() => void>();
 
   const enter = (next: RelayState) => {
     if (state !== next) since = clock.now();
@@ -216,21 +199,6 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     if (/^auth-required/i.test(message)) auth.onRequired();
   };
 
-  /** `AbortSignal.any`, but without keeping anything of a caller's long-lived signal once the work is done. */
-  const until = (signal: AbortSignal) => {
-    const controller = new AbortController();
-    const abort = () => controller.abort(signal.reason);
-    const end = () => controller.abort(closing.signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    enders.add(end);
-    const done = () => {
-      signal.removeEventListener('abort', abort);
-      enders.delete(end);
-    };
-    return { signal: controller.signal, done };
-  };
-
   const ask = async (
     filters: Parameters<Relay['query']>[0],
     onEvent: (event: NostrEvent) => void,
@@ -238,11 +206,10 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     signal: AbortSignal,
   ) => {
     if (state === 'closed') throw new RelayError(url, 'closed', '');
-    const bounded = until(signal);
     try {
       await askOnce({
         ...{ url, requests, filters, onEvent, timeoutMs, downReason },
-        signal: bounded.signal,
+        signal: AbortSignal.any([signal, closing.signal]),
         awaitsAuth: (message) => {
           const waits = own && !authenticated && /^(auth-required|restricted)/i.test(message);
           if (waits) auth.onRequired();
@@ -252,8 +219,6 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     } catch (error) {
       if (closing.signal.aborted) throw new RelayError(url, 'closed', '', { cause: error });
       throw error;
-    } finally {
-      bounded.done();
     }
   };
 
@@ -280,10 +245,10 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
       });
       const end = () => {
         signal.removeEventListener('abort', end);
-        enders.delete(end);
+        subscriptionEnds.delete(end);
         stop();
       };
-      enders.add(end);
+      subscriptionEnds.add(end);
       signal.addEventListener('abort', end, { once: true });
     },
     publish: async (event, timeoutMs, signal) =>
@@ -304,7 +269,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
       enter('closed');
       closing.abort();
       for (const timer of [reconnectTimer, stableTimer, challengeTimer]) clearTimeout(timer);
-      for (const end of [...enders]) end();
+      for (const end of [...subscriptionEnds]) end();
       requests.closeAll();
       auth.onDown();
       publishing.settleAll({ result: 'unanswered', message: 'closed' });

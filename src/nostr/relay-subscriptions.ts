@@ -40,9 +40,9 @@ const PAGE_ATTEMPTS = 4;
 const isPaged = ({ since, limit }: Filter) => since !== undefined && limit === undefined;
 
 /**
- * One subscription, kept alive until the returned function is called: asked again after every reconnect and AUTH, after CLOSED with
- * a backoff, after an EOSE that doesn't come; paged back to `since` if that is wanted and
- * the relay caps its answers.
+ * One subscription, kept alive until the returned function is called: asked again after every reconnect and AUTH,
+ * after CLOSED with a backoff, after an EOSE that doesn't come; paged back to `since` if that is wanted and the relay
+ * caps its answers.
  */
 export function startSubscription(options: RelaySubscriptionOptions): () => void {
   const { url, requests, subscription, timings, clock, logger } = options;
@@ -109,13 +109,13 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
   };
 
   const finishStored = async (first: readonly Page[], signal: AbortSignal) => {
-    let complete = true;
     try {
       for (const page of first) await readOlder(page, signal);
     } catch (error) {
       if (signal.aborted) return;
       logger.warn({ relay: url, error }, 'stored events could not be read to the end; asking again later');
-      complete = false;
+      retryLater();
+      return;
     }
     if (signal.aborted) return;
     try {
@@ -123,7 +123,6 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
     } catch (error) {
       logger.error({ relay: url, error }, 'a subscriber failed at the end of the stored events');
     }
-    if (!complete) retryLater();
   };
 
   const readOlder = async (first: Page, signal: AbortSignal) => {

@@ -23,7 +23,8 @@ export type Subscription = {
   readonly onEose?: () => void;
   /**
    * Also fetches what the relay's cap per answer left out: pages back by `until` to the `since` of each filter that has
-   * one and no `limit`. `room` is waited for before each page; `onEose` then comes after the last one.
+   * one and no `limit`. `room` is waited for before each page; `onEose` then comes after the last one, and not before
+   * every page was answered.
    */
   readonly pageBack?: { readonly room: (signal: AbortSignal) => Promise<void> };
 };
