@@ -22,7 +22,7 @@ function announcer(
   const { relays } = world.live({ own });
   const options: AnnounceOptions = {
     ...{ identity: world.identity, relays, indexers, profile, clock: systemClock, log: silentLogger },
-    timeoutMs: 1_500,
+    timeoutMs: own.includes(refusingUrl) ? 3_000 : 15_000,
   };
   return { options, announce: () => announce(options, never) };
 }
@@ -76,10 +76,10 @@ describe('a bot that nobody knows yet', () => {
     const retry = { baseMs: 100, maxMs: 300 };
     const ending = new AbortController();
     const done = announceUntilComplete(
-      { ...options, timeoutMs: 300, random: Math.random, retry },
+      { ...options, timeoutMs: 1_000, random: Math.random, retry },
       ending.signal,
     );
-    expect(await Promise.race([done, Bun.sleep(1_000).then(() => 'still trying')])).toBe('still trying');
+    expect(await Promise.race([done, Bun.sleep(2_500).then(() => 'still trying')])).toBe('still trying');
     const relay = net.relay({ port });
     expect((await done)?.complete).toBe(true);
     expect(stored(relay, 10050)).toBeDefined();

@@ -3,6 +3,7 @@ import type { Logger } from '../src/log.ts';
 import type { EventId } from '../src/nostr/types.ts';
 import type { SandboxRelay } from '../src/sandbox/relay.ts';
 import {
+  impatientLists,
   newIdentity,
   outboxWorld,
   recipientOf,
@@ -128,7 +129,11 @@ describe('a relay in trouble', () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const [port, owner] = [await reservePort(), newIdentity()];
-    const { outbox } = world.live({ own: [loopback(port)], limits: { publishMs: 300 } });
+    const { outbox } = world.live({
+      own: [loopback(port)],
+      limits: { publishMs: 500 },
+      listTimings: impatientLists,
+    });
 
     outbox.send(recipientOf(owner, []), 'at last');
     await until(() => outbox.status().lastProblem !== undefined, 'a failed attempt');
@@ -145,6 +150,7 @@ describe('a relay in trouble', () => {
     const { outbox } = world.live({
       own: [up.url, loopback(port)],
       limits: { publishMs: 2_000, extraAttempts: 100 },
+      listTimings: impatientLists,
     });
 
     outbox.send(recipientOf(owner, []), 'hello');
@@ -234,7 +240,12 @@ describe('a message that nobody takes', () => {
     const owner = newIdentity();
     let now = Date.now();
     const clock = { now: () => now };
-    const { outbox } = world.live({ own: [refusingUrl], clock, limits: { publishMs: 100 } });
+    const { outbox } = world.live({
+      own: [refusingUrl],
+      clock,
+      limits: { publishMs: 100 },
+      listTimings: impatientLists,
+    });
 
     outbox.send(recipientOf(owner, []), 'hello?');
     const problemAt = () => outbox.status().lastProblem?.at ?? 0;
@@ -264,7 +275,7 @@ describe('a message that nobody takes', () => {
 
   test('is not waited for beyond the time that was given', async () => {
     using world = outboxWorld();
-    const { outbox } = world.live({ own: [refusingUrl] });
+    const { outbox } = world.live({ own: [refusingUrl], listTimings: impatientLists });
     expect(await outbox.flush(60_000, never)).toBe(true);
     outbox.send(recipientOf(newIdentity(), []), 'hello?');
     expect(await outbox.flush(100, never)).toBe(false);

@@ -29,6 +29,9 @@ export const newIdentity = (): Identity => {
 /** Waits made short, yet long enough for two busy cores. */
 const quickRetries: Partial<RetryLimits> = { publishMs: 3_000, backoff: { baseMs: 100, maxMs: 400 } };
 
+/** For lives in which a relay that is asked for lists is down. */
+export const impatientLists: Partial<RelayListTimings> = { firstAnswerMs: 200, queryMs: 1_000 };
+
 export type LifeOptions = {
   readonly own: readonly RelayUrl[];
   readonly indexers?: readonly RelayUrl[];
@@ -79,7 +82,7 @@ export function outboxWorld() {
       ...{ relays, clock, signal, log: silentLogger },
       indexers: options.indexers ?? [],
       store: createRelayListStore(db),
-      timings: { firstAnswerMs: 1_000, queryMs: 2_000, spacingMs: 100, ...options.listTimings },
+      timings: { firstAnswerMs: 5_000, queryMs: 10_000, spacingMs: 100, ...options.listTimings },
     });
     const outbox = createOutbox({
       ...{ identity, relays, lists, clock, random, log },
