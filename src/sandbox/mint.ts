@@ -137,7 +137,7 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
     const body = known ?? (result === undefined ? undefined : JSON.stringify(result));
     if (body === undefined) return new Response('not found', { status: 404 });
     if (caching && cachedPaths.includes(path)) cache.set(key, body);
-    const late = await faults.apply(path, 'after');
+    const late = await faults.apply(path, 'after', body);
     return late ?? new Response(body, { headers: { 'content-type': 'application/json' } });
   }
 

@@ -12,8 +12,10 @@ export type Fault = {
     | { readonly kind: 'hold' }
     /** Begins an answer and breaks the connection off. */
     | { readonly kind: 'cut' }
-    /** Answers with this body, status 200. */
-    | { readonly kind: 'body'; readonly body: string }
+    /** Holds the request until `release`, and goes on with it then: a request that was long on its way. */
+    | { readonly kind: 'delay' }
+    /** Answers something else, made from the true answer; `after` only. */
+    | { readonly kind: 'edit'; readonly edit: (body: string) => string }
     /** Does something at this moment (rotate, clear the cache, …) and goes on. */
     | { readonly kind: 'run'; readonly run: () => void };
   /** How many requests suffer; then it is over. Default 1. */
@@ -24,7 +26,9 @@ export type Faults = {
   readonly add: (fault: Fault) => void;
   readonly clear: () => void;
   /** Applies the next fault for this moment. Undefined: go on as if nothing were. */
-  readonly apply: (path: string, when: Fault['when']) => Promise<Response | undefined>;
+  readonly apply: (path: string, when: Fault['when'], answer?: string) => Promise<Response | undefined>;
+  /** How many requests are held now. */
+  readonly holding: () => number;
   /** Lets every held request go with a 503. */
   readonly release: () => void;
 };
@@ -39,7 +43,7 @@ export function createFaults(): Faults {
     clear: () => {
       planned = [];
     },
-    async apply(path, when) {
+    async apply(path, when, answer = '{}') {
       const entry = planned.find(({ fault }) => fault.path === path && fault.when === when);
       if (!entry) return undefined;
       entry.left -= 1;
@@ -59,8 +63,11 @@ export function createFaults(): Faults {
                 : { headers: { 'retry-after': String(effect.retryAfterSeconds) } }),
             },
           );
-        case 'body':
-          return new Response(effect.body, { headers: { 'content-type': 'application/json' } });
+        case 'delay':
+          await new Promise<void>((resolve) => held.push(resolve));
+          return undefined;
+        case 'edit':
+          return new Response(effect.edit(answer), { headers: { 'content-type': 'application/json' } });
         case 'cut':
           return new Response(
             new ReadableStream({
@@ -75,6 +82,7 @@ export function createFaults(): Faults {
           return new Response(null, { status: 503 });
       }
     },
+    holding: () => held.length,
     release: () => {
       for (const go of held) go();
       held = [];

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import type { Sat } from '../../sat.ts';
+import { UnfinishedOperationError } from '../errors.ts';
 import type { MintUrl, OperationId } from '../types.ts';
 import type { Inbox } from './inbox.ts';
 import type { Journal } from './journal.ts';
@@ -81,6 +82,20 @@ export function newOperationId(): OperationId {
   const alphabet = '23456789abcdefghjkmnpqrstuvwxyz';
   const id = Array.from(randomBytes(10), (byte) => alphabet[byte % alphabet.length]).join('');
   return id as OperationId;
+}
+
+/**
+ * Applies the mint's answer in one transaction. What cannot be written now (a full disk) is found again by recovery:
+ * the operation is still open.
+ *
+ * @throws UnfinishedOperationError
+ */
+export function commit(core: Core, id: OperationId, work: () => void): void {
+  try {
+    core.store.write(work);
+  } catch (cause) {
+    throw new UnfinishedOperationError(id, undefined, cause);
+  }
 }
 
 /** Works on an operation while recovery leaves it alone. */

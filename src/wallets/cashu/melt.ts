@@ -2,8 +2,8 @@
  * Melt: the mint pays an invoice with proofs of ours (NUT-05, NUT-23), change comes back (NUT-08).
  *
  *              quote             reserve             PAID
- *   (nothing) ───────► quoted ──────────► prepared ────────► paid
- *                        │                 │  │ ▲             ▲
+ *   (nothing) ───────► quoted ◄─────────► prepared ────────► paid
+ *                        │      rotated    │  │ ▲             ▲
  *                        │ too late        │  ▼ │ PENDING     │ PAID after all (`revive`)
  *                        ▼                 │ pending ─► paid  │
  *                      expired             └─ UNPAID ──► rolled_back
@@ -19,7 +19,8 @@
  *   paid         change is ready, preimage                 nothing to do
  *   rolled_back  inputs are ready again; outputs are kept  were they spent after all: `revive` makes it `paid`
  *
- * The request is never repeated: a payment that failed could be tried again by an owner who sees it fail.
+ * The request is never repeated, with one exception: when the mint refused it, the quote is UNPAID, all inputs are
+ * UNSPENT, and the keyset of the blank outputs signs no more, it is made once more with fresh ones.
  */
 import { Amount, type MeltQuoteBolt11Response, MeltQuoteState } from '@cashu/cashu-ts';
 import { z } from 'zod';
@@ -42,7 +43,7 @@ import {
   storeProof,
   sumProofs,
 } from './codec.ts';
-import { type Core, newOperationId, whileBusy } from './core.ts';
+import { type Core, commit, newOperationId, whileBusy } from './core.ts';
 import { requirePayable } from './invoice.ts';
 import type { OperationHead } from './journal.ts';
 import { explainMintError, isDefiniteRefusal, isMintOperationError } from './mint-errors.ts';
@@ -131,7 +132,12 @@ export async function quoteWithdrawal(
  * @throws InvoiceRefusedError (the money is still ours), InsufficientFundsError, MintError,
  *   UnfinishedOperationError (not known yet; the money is reserved)
  */
-export async function withdraw(core: Core, id: OperationId, signal: AbortSignal): Promise<Withdrawal> {
+export async function withdraw(
+  core: Core,
+  id: OperationId,
+  signal: AbortSignal,
+  again = true,
+): Promise<Withdrawal> {
   const { mint, amount, state } = core.journal.head(id);
   if (state !== 'quoted')
     return state === 'paid' || state === 'pending' ? describe(core, id) : notNow(id, state);
@@ -175,9 +181,30 @@ export async function withdraw(core: Core, id: OperationId, signal: AbortSignal)
       core.reached('melt:prepared');
       return opened;
     });
-    await submit(core, session, id, signal);
+    try {
+      await submit(core, session, id, signal);
+    } catch (error) {
+      if (!(error instanceof InvoiceRefusedError) || !again || !(await backToQuoted(core, id, signal)))
+        throw error;
+      return withdraw(core, id, signal, false);
+    }
     return describe(core, id);
   });
+}
+
+/** True when the payment was refused because its change could not be signed any more, and can be tried with fresh outputs. */
+async function backToQuoted(core: Core, id: OperationId, signal: AbortSignal): Promise<boolean> {
+  const body = core.journal.body(id, meltSchema);
+  if (body.state !== 'rolled_back') return false;
+  const session = await core.mints.refresh(core.journal.head(id).mint, signal);
+  if (session.keyChain.getKeyset(body.plan.keyset).isActive) return false;
+  core.store.write(() =>
+    core.journal.move<MeltOperation>(id, ['rolled_back'], {
+      body: { state: 'quoted', quote: body.quote },
+      open: false,
+    }),
+  );
+  return true;
 }
 
 async function submit(core: Core, session: Session, id: OperationId, signal: AbortSignal): Promise<void> {
@@ -237,7 +264,7 @@ async function apply(
       const change = await readChange(core, session, plan, answer).catch((cause: unknown) => {
         throw new UnfinishedOperationError(id, undefined, cause);
       });
-      core.store.write(() =>
+      commit(core, id, () =>
         book(
           core,
           core.journal.head(id),

@@ -25,7 +25,7 @@ import { type Sat, zeroSat } from '../../sat.ts';
 import { MintError, UnfinishedOperationError } from '../errors.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../types.ts';
 import { loadOutput, type StoredProof, storedOutputSchema, storeOutput, storeProof } from './codec.ts';
-import { type Core, newOperationId, whileBusy } from './core.ts';
+import { type Core, commit, newOperationId, whileBusy } from './core.ts';
 import { explainMintError, isDefiniteRefusal } from './mint-errors.ts';
 import { requireActiveKeyset, type Session } from './mints.ts';
 import { isPresent, restoreOutputs } from './swap.ts';
@@ -205,7 +205,7 @@ async function settle(
     if (!proofs) throw new UnfinishedOperationError(id, undefined, error);
     core.reached('mint:answered');
     const signed = proofs;
-    core.store.write(() => {
+    commit(core, id, () => {
       core.proofs.add(head.mint, signed, 'ready', id);
       core.journal.move<MintOperation>(id, ['prepared'], {
         body: { state: 'done', quote: body.quote },

@@ -24,7 +24,7 @@ import { type Sat, sat } from '../../sat.ts';
 import { BalanceCapError, TokenRefusedError, UnfinishedOperationError } from '../errors.ts';
 import type { InboxId, MintUrl, OperationId, Received, ReceiveOptions } from '../types.ts';
 import { loadProof, operationIdSchema, type StoredProof, sumProofs } from './codec.ts';
-import { type Core, newOperationId, whileBusy } from './core.ts';
+import { type Core, commit, newOperationId, whileBusy } from './core.ts';
 import { totalHoldings } from './holdings.ts';
 import { isMintOperationError } from './mint-errors.ts';
 import { requireActiveKeyset, type Session } from './mints.ts';
@@ -157,7 +157,7 @@ async function settle(
   switch (verdict.kind) {
     case 'signed':
       core.reached('receive:answered');
-      core.store.write(() => book(core, id, head.mint, body, verdict.plan, verdict.swapped));
+      commit(core, id, () => book(core, id, head.mint, body, verdict.plan, verdict.swapped));
       core.reached('receive:done');
       return { operation: id, mint: head.mint, amount: verdict.plan.amount, fee: verdict.plan.fee };
     case 'rotated': {

@@ -38,13 +38,14 @@ export async function recover(
       if (!away.has(mint)) await work();
       return undefined;
     } catch (error) {
-      if (signal.aborted || !(error instanceof WalletError)) throw error;
+      if (signal.aborted) throw error;
+      if (!(error instanceof WalletError))
+        core.log.error({ mint, error }, 'recovery met something unexpected');
       if (isAway(error)) away.add(mint);
       return error;
     }
   };
 
-  for (const item of core.inbox.due()) await redeemItem(core, item, signal);
   for (const head of before) {
     if (core.busy.has(head.operation) || (scope === 'due' && head.nextAt > core.clock.now())) continue;
     const error = await attempt(head.mint, () => finish(core, head, signal));
@@ -61,6 +62,8 @@ export async function recover(
     if (now.open)
       core.store.write(() => core.journal.postpone(now.operation, core.clock.now() + pause(now.attempts)));
   }
+  // After the operations: what one of them has redeemed is not looked at again.
+  for (const item of core.inbox.due()) await redeemItem(core, item, signal);
   for (const head of core.journal.inState('mint', 'quoted')) {
     await attempt(head.mint, () => claimTopUp(core, head.operation, signal));
   }

@@ -33,7 +33,7 @@ import {
 } from '../errors.ts';
 import type { MintUrl, OperationId, SendRequest, SentToken } from '../types.ts';
 import { loadProof, operationIdSchema, type StoredProof, satSchema, sumProofs } from './codec.ts';
-import { type Core, newOperationId, whileBusy } from './core.ts';
+import { type Core, commit, newOperationId, whileBusy } from './core.ts';
 import type { OperationHead } from './journal.ts';
 import { explainMintError } from './mint-errors.ts';
 import { requireActiveKeyset, type Session } from './mints.ts';
@@ -144,7 +144,7 @@ async function settle(
   switch (verdict.kind) {
     case 'signed':
       core.reached('send:answered');
-      core.store.write(() => issue(core, head, 'prepared', verdict.plan, verdict.swapped));
+      commit(core, id, () => issue(core, head, 'prepared', verdict.plan, verdict.swapped));
       core.reached('send:done');
       return;
     case 'never-sent':

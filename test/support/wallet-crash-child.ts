@@ -1,0 +1,71 @@
+/*
+ * The wallet in a process of its own, so that it can be killed: says `ready` when it is loaded, reads one order from
+ * standard input, ends itself by SIGKILL at the checkpoint that the order names, and else prints what became of it.
+ */
+import { z } from 'zod';
+import { sat } from '../../src/sat.ts';
+import { readMintUrl } from '../../src/wallets/cashu/mints.ts';
+import { readMnemonic } from '../../src/wallets/cashu/seed.ts';
+import { type CashuWallet, openCashuWallet } from '../../src/wallets/cashu/wallet.ts';
+import type { OperationId } from '../../src/wallets/types.ts';
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
+
+export const orderSchema = z.object({
+  mint: z.string(),
+  directory: z.string(),
+  words: z.string(),
+  killAt: z.string().optional(),
+  action: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('send'), amount: z.number() }),
+    z.object({ kind: z.literal('sends'), amounts: z.array(z.number()) }),
+    z.object({ kind: z.literal('receive'), token: z.string() }),
+    z.object({ kind: z.literal('mint'), amount: z.number() }),
+    z.object({ kind: z.literal('melt'), invoice: z.string() }),
+    z.object({ kind: z.literal('reclaim'), operation: z.string() }),
+  ]),
+});
+export type CrashOrder = z.infer<typeof orderSchema>;
+
+async function act(wallet: CashuWallet, action: CrashOrder['action']): Promise<unknown> {
+  const signal = AbortSignal.timeout(60_000);
+  switch (action.kind) {
+    case 'send':
+      return wallet.send({ amount: sat(action.amount) }, signal);
+    case 'sends':
+      return Promise.all(action.amounts.map((amount) => wallet.send({ amount: sat(amount) }, signal)));
+    case 'receive':
+      return wallet.redeem(wallet.keep(action.token, 'test'), signal);
+    case 'mint': {
+      const { operation } = await wallet.topUp({ amount: sat(action.amount) }, signal);
+      return wallet.claimTopUp(operation, signal);
+    }
+    case 'melt': {
+      const { operation } = await wallet.quoteWithdrawal({ invoice: action.invoice }, signal);
+      return wallet.withdraw(operation, signal);
+    }
+    case 'reclaim':
+      return wallet.reclaim(action.operation as OperationId, signal);
+  }
+}
+
+if (import.meta.main) {
+  process.stdout.write('ready\n');
+  const order = orderSchema.parse(JSON.parse(await new Response(Bun.stdin.stream()).text()));
+  const wallet = openCashuWallet({
+    seed: readMnemonic(order.words),
+    directory: order.directory,
+    defaultMint: readMintUrl(order.mint),
+    mints: [],
+    maxBalance: sat(1_000_000),
+    network: undefined,
+    log: quiet,
+    limits: { timeoutMs: 60_000, meltTimeoutMs: 60_000 },
+    onCheckpoint: (checkpoint) => {
+      if (checkpoint === order.killAt) process.kill(process.pid, 'SIGKILL');
+    },
+  });
+  const outcome = await act(wallet, order.action);
+  wallet.close();
+  process.stdout.write(`${JSON.stringify(outcome)}\n`);
+}
