@@ -60,6 +60,31 @@ test('a relay that is down, or never says EOSE, holds nothing up for long', asyn
   await until(() => running.texts().includes('live'), 'the live message');
 });
 
+test('a relay that never says EOSE does not delay live messages once the time for catching up is over', async () => {
+  const [up, mute] = [createScriptedRelay('up'), createScriptedRelay('mute', true)];
+  let now = 0;
+  const running = start({ relays: [up, mute], limits: { holdMs: 3_600_000 }, monotonic: () => now });
+  mute.connect({ eose: false });
+  up.deliver(written('held', 10));
+  await until(() => running.inbox.stats().relays[0]?.waiting === 0, 'the first message being held');
+  expect(running.texts()).toEqual([]);
+  now = 3_600_001;
+  up.deliver(written('live', 5));
+  await until(() => running.texts().includes('live'), 'the live message');
+  expect(running.texts()).toEqual(['held', 'live']);
+});
+
+test('a relay that connects a little later is waited for', async () => {
+  const [early, late] = [createScriptedRelay('early'), createScriptedRelay('late', true)];
+  early.deliver(written('newer', 10));
+  late.deliver(written('older', 20));
+  const running = start({ relays: [early, late], limits: { holdMs: 3_600_000 } });
+  await until(() => running.inbox.stats().relays[0]?.waiting === 0, 'the newer message being held');
+  late.connect();
+  await until(() => running.received.length === 2, 'both messages');
+  expect(running.texts()).toEqual(['older', 'newer']);
+});
+
 test('live messages wait for nobody once the relays are caught up', async () => {
   const relay = createScriptedRelay('one');
   // Were it held, it would be for an hour.

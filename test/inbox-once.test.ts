@@ -36,6 +36,10 @@ test('a message that two relays deliver is handed on once, with the relay that w
   const wrap = forge(owner, bot.publicKey, 'hello');
   for (const relay of relays) relay.deliver(wrap);
   expect(await settled(running, relays)).toEqual(['hello']);
+  const [, second] = relays;
+  const handedOver = second?.delivered();
+  second?.deliver(wrap);
+  expect(second?.delivered()).toBe(handedOver);
   expect(running.received[0]).toMatchObject({ sender: owner.publicKey, relay: 'wss://one.example/', seq: 1 });
 });
 
@@ -160,6 +164,20 @@ test('a message that the disk refused is asked for again and handed on then', as
   running.db.exec('DROP TRIGGER full');
   await until(() => running.texts().includes('hello'), 'the message');
   expect(running.texts()).toEqual(['hello']);
+});
+
+test('messages held when the signal comes are left for the next start', async () => {
+  const [up, down] = [createScriptedRelay('up'), createScriptedRelay('down', true)];
+  up.deliver(forge(owner, bot.publicKey, 'held'));
+  const file = createDatabaseFile();
+  cleanups.push(file.remove);
+  const before = start({ relays: [up, down], path: file.path, limits: { holdMs: 300 } });
+  await until(() => before.inbox.stats().relays[0]?.waiting === 0, 'the message being held');
+  before.stop();
+  await Bun.sleep(400);
+  expect([before.texts(), before.inbox.stats().failed]).toEqual([[], 0]);
+  const after = start({ relays: [up], path: file.path });
+  await until(() => after.texts().includes('held'), 'the message at the next start');
 });
 
 test('after the signal nothing is handed on, and nothing is subscribed', async () => {

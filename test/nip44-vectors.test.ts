@@ -132,6 +132,34 @@ test('any text survives, to and from nostr-tools', () => {
   );
 });
 
+test('a payload is read in one spelling only: no white space, no loose bits at its end', () => {
+  const key = generateSecretKey();
+  // 99 + 1 bytes: the last base64 character but the padding carries unused bits.
+  const payload = encrypt('x'.repeat(33), key);
+  const end = /(.)(=+)$/.exec(payload);
+  expect(end).not.toBeNull();
+  const [tail = '', last = '', padding = ''] = end ?? [];
+  const looser = String.fromCharCode(last.charCodeAt(0) + 1) + padding;
+  for (const spelling of [
+    `${payload.slice(0, 40)}    ${payload.slice(40)}`,
+    payload.slice(0, -tail.length) + looser,
+  ])
+    expect(captured(() => decrypt(spelling, key))).toMatchObject({ reason: 'format' });
+});
+
+test('a leading byte order mark is part of the text', () => {
+  const key = generateSecretKey();
+  expect(decrypt(encrypt('\uFEFFhello', key), key)).toBe('\uFEFFhello');
+});
+
+function captured(act: () => unknown): unknown {
+  try {
+    return act();
+  } catch (error) {
+    return error;
+  }
+}
+
 test('no altered payload decrypts', () => {
   const key = generateSecretKey();
   const payload = encrypt('one message of some length, so that there is something to alter', key);
