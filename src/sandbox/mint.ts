@@ -56,6 +56,8 @@ export type SandboxMint = {
   readonly pay: (mintQuote: string) => void;
   /** The mint quote that this invoice belongs to. @throws MintRefusal */
   readonly quoteOf: (invoice: string) => string;
+  /** The newest melt quote for this invoice. @throws MintRefusal */
+  readonly meltQuoteOf: (invoice: string) => string;
   /** Ends a payment that is `PENDING`. */
   readonly settle: (meltQuote: string, outcome: 'paid' | 'failed') => void;
   /** An invoice from elsewhere, in sat. */
@@ -172,6 +174,7 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
     rotate,
     pay: lightning.pay,
     quoteOf: lightning.quoteOf,
+    meltQuoteOf: lightning.meltQuoteOf,
     settle: lightning.settle,
     invoice: lightning.foreignInvoice,
     stateOfSecret: (secret) => ledger.stateOf(yOf(secret)).state,

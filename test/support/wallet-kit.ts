@@ -48,7 +48,7 @@ export function openWallet(
     log: quiet,
     limits: { timeoutMs: 20_000, meltTimeoutMs: 20_000 },
     ...rest,
-    policy: { settleAfterMs: 0, ...rest.policy },
+    policy: { settleAfterMs: -1, ...rest.policy },
   });
 }
 

@@ -57,6 +57,8 @@ export type Lightning = {
   readonly pay: (id: string) => void;
   /** @throws MintRefusal 20000 */
   readonly quoteOf: (invoice: string) => string;
+  /** @throws MintRefusal 20000 */
+  readonly meltQuoteOf: (invoice: string) => string;
   /** Ends a pending payment. */
   readonly settle: (id: string, outcome: 'paid' | 'failed') => void;
   /** An invoice of somebody else's node. Undefined amount: the payer chooses. */
@@ -295,6 +297,13 @@ export function createLightning({
         return showMeltQuote(readMeltQuote(id));
       })(),
     pay,
+    meltQuoteOf(request) {
+      const row = db
+        .query<{ id: string }, [string]>('SELECT id FROM melt_quotes WHERE request = ? ORDER BY rowid DESC')
+        .get(request);
+      if (!row) throw refusal.quoteUnknown();
+      return row.id;
+    },
     quoteOf(request) {
       const row = db
         .query<{ id: string }, [string]>('SELECT id FROM mint_quotes WHERE request = ?')

@@ -24,6 +24,8 @@ export type Mints = {
   readonly accepted: () => readonly MintUrl[];
   /** Reads an address out of a token or a command. @throws MintError `not-accepted`, before any connection is made */
   readonly require: (url: string) => MintUrl;
+  /** Reads an address that is to be accepted. @throws MintError `not-accepted` when it is none */
+  readonly parse: (url: string) => MintUrl;
   readonly setAccepted: (url: MintUrl, accepted: boolean) => void;
   /**
    * Opens a mint. Asks it nothing when what is known is fresh; what is stale is used when the mint is away.
@@ -168,6 +170,7 @@ export function createMints(parts: MintsParts): Mints {
       if (!list.includes(url)) throw new MintError(text, { kind: 'not-accepted', accepted: list });
       return url;
     },
+    parse: readMintUrl,
     setAccepted: (url, value) => {
       store.write(() =>
         store.db

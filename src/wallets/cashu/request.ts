@@ -20,12 +20,21 @@ export type RequestLimits = {
 const maxBodyBytes = 8 * 1024 * 1024;
 
 /** The request was certainly never sent: nobody listened, or the name has no address. */
-export class NotSentError extends NetworkError {}
+export class NotSentError extends NetworkError {
+  constructor(message: string, cause: unknown) {
+    super(message, { cause });
+    // cashu-ts sets the prototype in its constructors, which would make this a plain NetworkError.
+    Object.setPrototypeOf(this, NotSentError.prototype);
+    this.name = 'NotSentError';
+  }
+}
 /** No answer in time. The mint may have done what it was asked. */
 export class RequestTimeoutError extends NetworkError {
   readonly afterMs: number;
   constructor(afterMs: number, cause: unknown) {
     super(`no answer within ${afterMs} ms`, { cause });
+    Object.setPrototypeOf(this, RequestTimeoutError.prototype);
+    this.name = 'RequestTimeoutError';
     this.afterMs = afterMs;
   }
 }
@@ -64,7 +73,7 @@ export function createRequest(signal: AbortSignal, limits: RequestLimits): Reque
       if (timeout.aborted) throw new RequestTimeoutError(afterMs, cause);
       if (cause instanceof SyntaxError) throw new CTSError('the answer is not JSON', { cause });
       const message = cause instanceof Error ? cause.message : 'request failed';
-      throw neverSent(cause) ? new NotSentError(message, { cause }) : new NetworkError(message, { cause });
+      throw neverSent(cause) ? new NotSentError(message, cause) : new NetworkError(message, { cause });
     }
   };
 }

@@ -49,7 +49,7 @@ export type CashuWalletOptions = {
 export type CashuWallet = Omit<AnyWallet, 'recover'> & {
   readonly recover: (signal: AbortSignal, scope?: RecoveryScope) => ReturnType<AnyWallet['recover']>;
   readonly ledger: Ledger;
-  readonly mints: Pick<Mints, 'accepted' | 'require' | 'setAccepted'>;
+  readonly mints: Pick<Mints, 'accepted' | 'parse' | 'require' | 'setAccepted'>;
   /** One transaction over wallet and ledger: budget, change and the run's row change together. */
   readonly write: Store['write'];
 };
