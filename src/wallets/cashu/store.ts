@@ -1,5 +1,6 @@
-import type { Database } from 'bun:sqlite';
-import { chmodSync } from 'node:fs';
+import { Database } from 'bun:sqlite';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import { openDatabase } from '../../db/open.ts';
 import { takeLease } from './lease.ts';
@@ -10,7 +11,7 @@ export type Store = {
   readonly db: Database;
   /** Runs `work` in one IMMEDIATE transaction. @throws LeaseLostError, and whatever `work` throws, after a rollback */
   readonly write: <T>(work: () => T) => T;
-  /** Writes a consistent copy, 0600. */
+  /** Writes a consistent copy that nobody holds, 0600. The file must not be there yet. */
   readonly backup: (path: string) => void;
   readonly close: () => void;
 };
@@ -34,8 +35,16 @@ export function openStore(path: string, clock: Clock): Store {
           })
           .immediate(),
       backup(target) {
+        mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+        // VACUUM INTO writes to an empty file as well, and this one nobody else can read from the start.
+        writeFileSync(target, '', { mode: 0o600, flag: 'wx' });
         db.query('VACUUM INTO ?').run(target);
-        chmodSync(target, 0o600);
+        const copy = new Database(target);
+        try {
+          copy.exec('DELETE FROM lease');
+        } finally {
+          copy.close();
+        }
       },
       close() {
         lease.release();
