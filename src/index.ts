@@ -70,7 +70,7 @@ function commandLine(finish: (code: number) => void): Command {
     .description('check everything that the bot depends on, and say how to mend what is wrong')
     .option('--env-file <path>', 'read this instead of .env')
     .action(async (options: { envFile?: string }) => {
-      const { doctor } = await import('./doctor-command.ts');
+      const { doctor } = await import('./doctor/command.ts');
       finish(await doctor(options));
     });
 

@@ -39,3 +39,6 @@ export function shorten(text: string, limit: number): string {
 
 /** `1 task`, `3 tasks`. */
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** The message of whatever was thrown. */
+export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -1,0 +1,252 @@
+import { join } from 'node:path';
+import { nip19 } from 'nostr-tools';
+import packageJson from '../package.json' with { type: 'json' };
+import { createBackends } from './backends/factory.ts';
+import type { Backend, BackendName } from './backends/types.ts';
+import { watchHealth } from './backends/watch-health.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { type BotState, botCommands } from './commands/bot.ts';
+import { createDispatcher } from './commands/dispatch.ts';
+import { withHelp } from './commands/help.ts';
+import { type ModelCommandDeps, modelCommands } from './commands/models.ts';
+import { ownerCommands } from './commands/owners.ts';
+import { queueCommands } from './commands/queue.ts';
+import { sessionCommands } from './commands/sessions.ts';
+import { taskCommands } from './commands/tasks.ts';
+import type { Config } from './config.ts';
+import { acquireLock } from './db/lock.ts';
+import { createMessageStore } from './db/messages.ts';
+import { openDatabase } from './db/open.ts';
+import { createOutboxStore } from './db/outbox.ts';
+import { createOwners } from './db/owners.ts';
+import { createRelayListStore } from './db/relay-lists.ts';
+import { createRunStore } from './db/runs.ts';
+import { botMigrations } from './db/schema.ts';
+import { createSessionStore } from './db/sessions.ts';
+import { createSettingsStore } from './db/settings.ts';
+import type { Logger } from './log.ts';
+import { announceUntilComplete } from './nostr/announce.ts';
+import { signEvent } from './nostr/event.ts';
+import { createInbox } from './nostr/inbox.ts';
+import { createOutbox } from './nostr/outbox.ts';
+import { createRelayLists, DEFAULT_INDEXERS } from './nostr/relay-lists.ts';
+import { hostOf, isLoopbackHost } from './nostr/relay-url.ts';
+import { createRelays } from './nostr/relays.ts';
+import type { PublicKey, RelayUrl } from './nostr/types.ts';
+import { createLocalProvider } from './providers/local.ts';
+import { rememberProblems } from './recent-problem.ts';
+import { readyNotice } from './replies/ready.ts';
+import { createSessionDesk } from './runs/desk.ts';
+import type { RunDeps } from './runs/execute.ts';
+import { createRunQueue } from './runs/queue.ts';
+import { recoverRuns } from './runs/recover.ts';
+
+export type AppDeps = {
+  readonly log: Logger;
+  /** Takes secrets out of a text that an owner will read. */
+  readonly redact: (text: string) => string;
+  readonly clock?: Clock;
+  /** Files and folders that an isolated agent must not see, beside `BOT_HOME`: the `.env` that was read. */
+  readonly hiddenPaths?: readonly string[];
+  /** Asked for relay lists beside the bot's own relays. Default: well-known public ones. */
+  readonly indexers?: readonly RelayUrl[];
+};
+
+/** A running bot. */
+export type App = {
+  readonly publicKey: PublicKey;
+  /** Ends every run with all its processes, answers, delivers what it can, closes everything. */
+  readonly stop: () => Promise<void>;
+};
+
+/** How long settling a run, a graceful stop's deliveries, a command, and gathering missed messages may take. */
+const settleMs = 60_000;
+const flushMs = 5_000;
+const commandTimeoutMs = 60_000;
+const gatherMs = 2_000;
+
+/** What others see of the bot, until it is edited from a client. */
+const profile = {
+  name: 'nostr-dm-agent',
+  about: 'A coding agent that works for its owner by DM.',
+};
+
+/**
+ * Opens, wires, starts and recovers the bot. Resolves once everything that an earlier life left open is settled and
+ * messages are acted on; the relays connect meanwhile.
+ *
+ * @throws AlreadyRunningError when another process works in `config.home`
+ */
+export async function startApp(config: Config, deps: AppDeps): Promise<App> {
+  const open = new AsyncDisposableStack();
+  try {
+    return await wire(config, deps, open);
+  } catch (error) {
+    await open.disposeAsync();
+    throw error;
+  }
+}
+
+/** What is opened goes on the stack, to be closed in the opposite order. */
+async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): Promise<App> {
+  const clock = deps.clock ?? systemClock;
+  const startedAt = clock.now();
+  const { log, lastProblem } = rememberProblems(deps.log, deps.redact, clock);
+  const { identity } = config;
+  const random = Math.random;
+  const stopping = new AbortController();
+
+  open.defer(acquireLock(config.home).release);
+  const db = openDatabase(join(config.home, 'bot.db'), botMigrations);
+  open.defer(() => db.close());
+  const atomically = (change: () => void) => db.transaction(change).immediate();
+  const messages = createMessageStore(db, clock);
+  const owners = createOwners(db, config.owners, clock);
+  const settings = createSettingsStore(db);
+  const sessions = createSessionStore(db);
+  const runs = createRunStore(db);
+
+  const relays = createRelays({
+    own: config.relays,
+    sign: async (template) => signEvent(template, identity.secretKey),
+    clock,
+    random,
+    logger: log,
+  });
+  open.defer(relays.close);
+  open.defer(() => stopping.abort());
+  const indexers = deps.indexers ?? defaultIndexers(config.relays);
+  const lists = createRelayLists({
+    relays,
+    indexers,
+    store: createRelayListStore(db),
+    clock,
+    log,
+    signal: stopping.signal,
+  });
+  const outbox = createOutbox({
+    identity,
+    relays,
+    lists,
+    store: createOutboxStore(db),
+    clock,
+    random,
+    log,
+  });
+
+  const backends = createBackends(config, { log, hiddenPaths: deps.hiddenPaths ?? [] });
+  const healths = watchHealth(backends, log, stopping.signal);
+  const local = createLocalProvider();
+  const providers = new Map([[local.name, local]]);
+  const runDeps: RunDeps = {
+    runs,
+    sessions,
+    backends,
+    providers,
+    providerFor: (session) => session.provider ?? settings.get(session.owner, 'provider') ?? local.name,
+    correspondence: outbox,
+    atomically,
+    limits: { timeoutMs: config.runTimeoutMs, idleMs: config.runIdleMs },
+    progressMs: config.progressMs,
+    settleMs,
+    clock,
+    log,
+  };
+  const newId = () => crypto.randomUUID().slice(0, 8);
+  const queue = createRunQueue({ ...runDeps, concurrency: config.concurrency, newId });
+  const desk = createSessionDesk({
+    defaults: {
+      workspaces: config.workspaces,
+      backend: config.backend,
+      model: config.model,
+      mode: 'agent',
+    },
+    sessions,
+    settings,
+    clock,
+    random,
+  });
+
+  const state: BotState = {
+    version: packageJson.version,
+    startedAt,
+    relays: () => relays.own.map((relay) => relay.status()),
+    outbox: outbox.status,
+    health: (name) => healths.get(name),
+    provider: () => 'local (the backend’s own login)',
+    lastProblem,
+  };
+  const registry = withHelp([
+    ...taskCommands(desk),
+    ...sessionCommands({ desk, runs, settings, clock }),
+    ...modelCommands({ desk, models: modelsOf(backends) }),
+    ...queueCommands({ queue, runs, messages, desk, clock }),
+    ...botCommands({ state, desk, queue, clock }),
+    ...ownerCommands(owners, queue, identity.publicKey),
+  ]);
+  const dispatcher = createDispatcher({
+    registry,
+    messages,
+    owners,
+    desk,
+    sessions,
+    queue,
+    correspondence: outbox,
+    atomically,
+    catchupMs: config.catchupMs,
+    gatherMs,
+    commandTimeoutMs,
+    clock,
+    log,
+  });
+  const inbox = createInbox({
+    identity,
+    relays: relays.own,
+    store: messages,
+    isOwner: (publicKey) => owners.roleOf(publicKey) !== undefined,
+    clock,
+    log,
+    onMessage: dispatcher.accept,
+  });
+
+  inbox.start(stopping.signal);
+  outbox.start(stopping.signal);
+  for (const { publicKey } of owners.list()) lists.warm(publicKey);
+
+  const recovered = await recoverRuns({ ...runDeps, catchupMs: config.catchupMs }, stopping.signal);
+  const waiting = queue.list().length;
+  queue.start();
+  dispatcher.start();
+  tellAdmins(readyNotice(packageJson.version, waiting, recovered));
+  void announceUntilComplete({ identity, relays, indexers, profile, clock, log, random }, stopping.signal);
+  log.info({ npub: nip19.npubEncode(identity.publicKey), ms: clock.now() - startedAt }, 'ready');
+
+  function tellAdmins(text: string): void {
+    for (const { publicKey, role } of owners.list()) {
+      if (role !== 'admin') continue;
+      const last = messages.history(publicKey, 1).at(-1);
+      const protocol = last?.protocol ?? 'nip17';
+      outbox.send({ publicKey, protocol, fallbackRelays: config.relays }, text);
+    }
+  }
+
+  return {
+    publicKey: identity.publicKey,
+    stop: async () => {
+      await dispatcher.close();
+      await queue.close();
+      await outbox.flush(flushMs, stopping.signal);
+      await open.disposeAsync();
+    },
+  };
+}
+
+/** A bot on loopback relays is a sandbox: its owners' lists are nowhere else. */
+const defaultIndexers = (own: readonly RelayUrl[]): readonly RelayUrl[] =>
+  own.every((url) => isLoopbackHost(hostOf(url))) ? [] : DEFAULT_INDEXERS;
+
+const modelsOf =
+  (backends: ReadonlyMap<BackendName, Backend>): ModelCommandDeps['models'] =>
+  async (name, signal) =>
+    (await backends.get(name)?.models({ credentials: 'own', variables: {}, configuration: {} }, signal)) ??
+    [];

@@ -1,0 +1,48 @@
+import type { Config } from '../config.ts';
+import type { Logger } from '../log.ts';
+import { checkBackends } from './backends.ts';
+import { checkFiles } from './files.ts';
+import { checkRelays } from './relays.ts';
+import type { Finding } from './types.ts';
+
+/**
+ * Checks everything that the bot depends on and prints what is wrong and how to mend it.
+ * Returns the exit code: 1 when something is broken.
+ */
+export async function runDoctor(
+  config: Config,
+  options: {
+    readonly envFile: string;
+    readonly log: Logger;
+    readonly print: (line: string) => void;
+    readonly signal: AbortSignal;
+  },
+): Promise<0 | 1> {
+  const { log, print, signal } = options;
+  const checks = [
+    checkFiles(config, options.envFile),
+    checkRelays(config, log, signal),
+    checkBackends(config, log, signal),
+  ];
+  const findings: Finding[] = [];
+  for (const check of checks) {
+    for (const finding of await check) {
+      findings.push(finding);
+      for (const line of describe(finding)) print(line);
+    }
+  }
+  const count = (state: Finding['state']) => findings.filter((finding) => finding.state === state).length;
+  print('');
+  print(
+    count('broken') > 0
+      ? `${count('broken')} broken. Mend that, then run doctor again.`
+      : `All is well${count('warning') > 0 ? `, ${count('warning')} to know about` : ''}.`,
+  );
+  return count('broken') > 0 ? 1 : 0;
+}
+
+const marks: Readonly<Record<Finding['state'], string>> = { ok: '✓', warning: '!', broken: '✗' };
+
+function describe({ subject, state, fact, remedy }: Finding): readonly string[] {
+  return [`${marks[state]} ${subject}: ${fact}`, ...(remedy === undefined ? [] : [`    → ${remedy}`])];
+}

@@ -1,0 +1,133 @@
+import { afterEach, describe, expect, test } from 'bun:test';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { processesOf, startTestBot, type TestBot } from './support/bot.ts';
+import { until } from './support/until.ts';
+
+let bot: TestBot;
+afterEach(() => bot.cleanUp());
+
+describe('the bot is killed and started again', () => {
+  test('in the middle of a run: the agent is ended, the owner told, the task not run again', async () => {
+    bot = await startTestBot();
+    const id = await bot.owner.send('sleep 71');
+    await until(() => processesOf('sleep', '71').length > 0, 'the agent sleeps');
+    const waiting = await bot.owner.send('after it');
+    await bot.owner.answer(waiting, /Queued/);
+    await bot.end('SIGKILL');
+    expect(processesOf('sleep', '71').length).toBeGreaterThan(0);
+
+    await bot.start();
+    expect(processesOf('sleep', '71')).toEqual([]);
+    const told = await bot.owner.answer(id);
+    expect(told.text).toContain('Interrupted: the bot was stopped while this ran: “sleep 71”');
+    expect(told.text).toContain('!retry');
+    await bot.owner.reaction(id, '❌');
+    await bot.owner.answer(waiting, /did: after it/);
+    expect((await bot.owner.heard(/1 run had been cut off/)).text).toStartWith('Ready');
+    expect(bot.tasksDone()).toEqual(['sleep 71', 'after it']);
+  });
+
+  test('at random moments while messages come in: each is acted on exactly once', async () => {
+    bot = await startTestBot({ env: { BOT_CONCURRENCY: '1' } });
+    const tasks = Array.from({ length: 12 }, (_, index) => `task ${index}`);
+    const ids: string[] = [];
+    let sending = true;
+    const send = async () => {
+      for (const task of tasks) {
+        ids.push(await bot.owner.send(task));
+        await Bun.sleep(Math.random() * 150);
+      }
+      sending = false;
+    };
+    const sender = send();
+    while (sending) {
+      await Bun.sleep(100 + Math.random() * 500);
+      await bot.end('SIGKILL');
+      await bot.start();
+    }
+    await sender;
+    for (const id of ids) await bot.owner.answer(id, /did: |Interrupted: /, 60_000);
+    const done = bot.tasksDone();
+    expect(new Set(done).size).toBe(done.length); // none twice
+    const answered = ids.map((id) => bot.owner.said.filter((said) => said.about === id && said.kind === 14));
+    // Answered once each; a wrap that was sent again is the same event, which a relay takes once.
+    expect(
+      answered.map((answers) => answers.filter(({ text }) => /did: |Interrupted: /.test(text)).length),
+    ).toEqual(tasks.map(() => 1));
+  }, 180_000);
+
+  test('messages that came while it was down run if they are young enough, else they are listed', async () => {
+    bot = await startTestBot({ env: { BOT_CATCHUP_HOURS: '0.05' } }); // 3 minutes
+    await bot.owner.heard(/^Ready/);
+    await bot.end('SIGKILL');
+    const minutesAgo = (minutes: number) => ({ createdAt: Math.floor(Date.now() / 1000) - minutes * 60 });
+    await bot.owner.send('too old', minutesAgo(8));
+    await bot.owner.send('!status', minutesAgo(7));
+    const young = await bot.owner.send('young enough', minutesAgo(1));
+    await bot.start();
+    await bot.owner.answer(young, /did: young enough/);
+    const list = await bot.owner.heard(/reached me more than/);
+    expect(list.text).toMatch(
+      /^2 messages .*\n#\d+ · 8 min ago · too old\n#\d+ · 7 min ago · !status\n!retry \d+/,
+    );
+    const number = /#(\d+) · 8 min ago/.exec(list.text)?.[1];
+    await bot.owner.answer(await bot.owner.send(`!retry ${number}`), /did: too old/);
+    expect(bot.tasksDone()).toEqual(['young enough', 'too old']);
+  });
+
+  test('a fresh database replays nothing of what was said before it', async () => {
+    bot = await startTestBot();
+    const past = await bot.owner.send('from before', { createdAt: Math.floor(Date.now() / 1000) - 3600 });
+    await bot.owner.answer(await bot.owner.send('!ping'), /^pong/);
+    expect(bot.owner.said.filter(({ about }) => about === past)).toEqual([]);
+    expect(bot.tasksDone()).toEqual([]);
+  });
+
+  test('one rumor in several wraps, before and after a restart, is one task', async () => {
+    bot = await startTestBot();
+    const { id, wraps } = bot.owner.wraps('only once', 4);
+    for (const wrap of wraps.slice(0, 2)) await bot.owner.publish(wrap);
+    await bot.owner.answer(id, /did: only once/);
+    await bot.end('SIGKILL');
+    const [, , third, fourth] = wraps;
+    if (third !== undefined) await bot.owner.publish(third);
+    await bot.start();
+    if (fourth !== undefined) await bot.owner.publish(fourth);
+    await bot.owner.answer(await bot.owner.send('!ping'), /^pong/);
+    expect(bot.tasksDone()).toEqual(['only once']);
+  });
+
+  test('a second process in the same home refuses to start and says who holds it', async () => {
+    bot = await startTestBot();
+    const second = Bun.spawn([process.execPath, join(import.meta.dir, '../src/index.ts'), 'start'], {
+      cwd: bot.directory,
+      env: bot.env,
+      stdin: 'ignore',
+      stderr: 'pipe',
+    });
+    const text = await new Response(second.stderr).text();
+    expect(await second.exited).toBe(1);
+    expect(text).toContain(String(bot.pid()));
+    expect(text).toContain(bot.home);
+  });
+});
+
+describe('the bot is stopped', () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    test(`${signal}: the run is ended and answered, children gone, exit code 0`, async () => {
+      bot = await startTestBot();
+      const seconds = signal === 'SIGTERM' ? '72' : '73';
+      const id = await bot.owner.send(`sleep ${seconds}`);
+      await until(() => processesOf('sleep', seconds).length > 0, 'the agent sleeps');
+      expect(await bot.end(signal)).toBe(0);
+      expect(processesOf('sleep', seconds)).toEqual([]);
+      await bot.owner.answer(id, /^Interrupted/);
+      // The database was closed: no write-ahead log is left.
+      expect(existsSync(join(bot.home, 'bot.db-wal'))).toBe(false);
+      expect(readdirSync(bot.home)).toContain('bot.db');
+      await bot.start();
+      expect(bot.tasksDone()).toEqual([`sleep ${seconds}`]);
+    });
+  }
+});

@@ -1,0 +1,48 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * An executable that speaks like opencode 1.18.33 and starts in milliseconds, for stories about queues, crashes and
+ * money where the agent itself is not the thing under test. What it does depends on the task it is given:
+ *
+ *   sleep N      works for N seconds, in a shell of its own that leaves the process group
+ *   fail 402     ends with that status
+ *   anything     answers `did: <task>`
+ */
+export function writeStandInOpencode(directory: string): string {
+  const path = join(directory, 'opencode-stand-in');
+  writeFileSync(path, script);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+const script = `#!/bin/sh
+case "$1" in
+  --version) echo 1.18.33; exit 0 ;;
+  models) printf 'stand-in/small\\n{\\n  "name": "Small"\\n}\\nstand-in/large\\n{\\n  "name": "Large"\\n}\\n'; exit 0 ;;
+  session) echo '[]'; exit 0 ;;
+esac
+task=$(cat)
+echo "$task" >> "$PWD/tasks.txt"
+session=""
+while [ $# -gt 0 ]; do
+  case "$1" in --session|-s) session="$2"; shift ;; esac
+  shift
+done
+[ -n "$session" ] || session="ses_$$"
+step() { printf '{"type":"%s","timestamp":1,"sessionID":"%s","part":%s}\\n' "$1" "$session" "$2"; }
+base='"id":"prt_1","messageID":"msg_1","sessionID":"'$session'"'
+step step_start "{$base,\\"type\\":\\"step-start\\"}"
+case "$task" in
+  "sleep "*)
+    setsid sleep "\${task#sleep }" &
+    wait ;;
+  "fail "*)
+    status=\${task#fail }
+    printf '{"type":"error","timestamp":1,"sessionID":"%s","error":{"name":"APIError","data":{"message":"no more","statusCode":%s,"isRetryable":false}}}\\n' "$session" "$status"
+    exit 1 ;;
+esac
+text=$(printf '%s' "did: $task" | tr '\\n"' ' .')
+step text "{$base,\\"type\\":\\"text\\",\\"text\\":\\"$text\\",\\"time\\":{\\"start\\":1,\\"end\\":2}}"
+step step_finish "{$base,\\"reason\\":\\"stop\\",\\"type\\":\\"step-finish\\",\\"tokens\\":{\\"total\\":30,\\"input\\":20,\\"output\\":10,\\"reasoning\\":0,\\"cache\\":{\\"write\\":0,\\"read\\":0}},\\"cost\\":0}"
+`;
