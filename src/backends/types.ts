@@ -99,9 +99,21 @@ export type AgentResult = {
 };
 
 export type BackendHealth =
-  | { readonly state: 'ok'; readonly path: string; readonly version: string }
+  | {
+      readonly state: 'ok';
+      readonly path: string;
+      readonly version: string;
+      /** What keeps the agent from the bot's own files and processes, in a few words; undefined = not looked at. */
+      readonly isolation?: string;
+    }
   /** It works, but it is not the version that the tests ran with. */
-  | { readonly state: 'untested'; readonly path: string; readonly version: string; readonly tested: string }
+  | {
+      readonly state: 'untested';
+      readonly path: string;
+      readonly version: string;
+      readonly tested: string;
+      readonly isolation?: string;
+    }
   | { readonly state: 'missing'; readonly looked: readonly string[]; readonly problem: string };
 
 export type Model = { readonly id: string; readonly name: string };

@@ -1,0 +1,195 @@
+import { link, mkdir, readFile, realpath, stat, unlink, writeFile } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
+import { z } from 'zod';
+import type { Mode, RunPayment } from './types.ts';
+
+/** A configuration of opencode that cannot be used; the message says which file and what is wrong with it. */
+export class OpencodeConfigError extends Error {
+  override readonly name = 'OpencodeConfigError';
+  readonly path: string;
+  readonly problem: string;
+  constructor(path: string, problem: string, cause?: unknown) {
+    super(`${path}: ${problem}`, { cause });
+    this.path = path;
+    this.problem = problem;
+  }
+}
+
+const jsonObject = z.record(z.string(), z.unknown());
+type Json = z.infer<typeof jsonObject>;
+
+const isObject = (value: unknown): value is Json => jsonObject.safeParse(value).success;
+
+/** The `opencode.json` that ships with this package. */
+export const shippedConfigPath = fileURLToPath(new URL('../../opencode.json', import.meta.url));
+
+const errorCode = (error: unknown): unknown =>
+  error instanceof Error && 'code' in error ? error.code : undefined;
+
+/** Reads a configuration with comments and trailing commas. Undefined when there is no such file. */
+const readConfig = async (path: string): Promise<Json | undefined> => {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw new OpencodeConfigError(path, 'cannot be read', error);
+  }
+  const errors: ParseError[] = [];
+  const parsed = jsonObject.safeParse(parse(text, errors, { allowTrailingComma: true }));
+  const [first] = errors;
+  if (first !== undefined) {
+    const line = text.slice(0, first.offset).split('\n').length;
+    throw new OpencodeConfigError(path, `${printParseErrorCode(first.error)} in line ${line}`);
+  }
+  if (!parsed.success) throw new OpencodeConfigError(path, 'is not a JSON object');
+  return parsed.data;
+};
+
+/** `BOT_HOME/opencode.json`: the configuration that the bot runs with and that its owner may edit. */
+export const configPath = (botHome: string): string => join(botHome, 'opencode.json');
+
+/**
+ * Puts the configuration that ships into `botHome` (0600, all or nothing), unless there is one already.
+ * @throws when the folder cannot be written
+ */
+export const installOpencodeConfig = async (botHome: string): Promise<'created' | 'kept'> => {
+  await mkdir(botHome, { recursive: true, mode: 0o700 });
+  const text = await readFile(shippedConfigPath);
+  const draft = `${configPath(botHome)}.${crypto.randomUUID()}`;
+  await writeFile(draft, text, { mode: 0o600, flag: 'wx', flush: true });
+  try {
+    // link() never replaces: whoever else wrote the file meanwhile wins.
+    await link(draft, configPath(botHome));
+    return 'created';
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return 'kept';
+    throw error;
+  } finally {
+    await unlink(draft);
+  }
+};
+
+/** The bot's configuration, or what ships when there is none. @throws OpencodeConfigError */
+export const readBotConfig = async (botHome: string): Promise<{ bot: Json; shipped: Json }> => {
+  const shipped = (await readConfig(shippedConfigPath)) ?? {};
+  return { bot: (await readConfig(configPath(botHome))) ?? shipped, shipped };
+};
+
+/** `over` wins; objects are merged, everything else is replaced as a whole. */
+export const mergeConfig = (under: Json, over: Json): Json => {
+  const merged: Json = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key];
+    merged[key] = isObject(below) && isObject(value) ? mergeConfig(below, value) : value;
+  }
+  return merged;
+};
+
+/**
+ * The workspace's `AGENTS.md`, else its `CLAUDE.md`, by absolute path, as opencode would choose. Only a regular file
+ * inside the workspace: a link that leaves it could put any file of this machine into the prompt.
+ */
+export const workspaceInstructions = async (workspace: string): Promise<readonly string[]> => {
+  for (const name of ['AGENTS.md', 'CLAUDE.md']) {
+    try {
+      const path = await realpath(join(workspace, name));
+      const inside = path.startsWith((await realpath(workspace)) + sep) && path.endsWith('.md');
+      if (inside && (await stat(path)).isFile()) return [path];
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+    }
+  }
+  return [];
+};
+
+const providerOf = (model: unknown): string | undefined =>
+  typeof model === 'string' ? model.split('/', 1)[0] : undefined;
+
+/** Names of the variables that a configuration takes values from: `{env:NAME}`. */
+export const variablesOf = (config: unknown): readonly string[] =>
+  Array.from((JSON.stringify(config) ?? '').matchAll(/\{env:([A-Za-z_]\w*)\}/g), ([, name]) => name ?? '');
+
+/** Variables that the user's own opencode configuration names. What cannot be parsed is opencode's to complain about. */
+export const userConfigVariables = async (configHome: string): Promise<readonly string[]> => {
+  const names: string[] = [];
+  for (const file of ['config.json', 'opencode.json', 'opencode.jsonc']) {
+    try {
+      const config = await readConfig(join(configHome, 'opencode', file));
+      const providers = isObject(config?.provider) ? Object.values(config.provider) : [];
+      const declared = providers.flatMap((provider) =>
+        isObject(provider) && Array.isArray(provider.env) ? provider.env : [],
+      );
+      names.push(...variablesOf(config), ...declared.filter((name) => typeof name === 'string'));
+    } catch (error) {
+      if (!(error instanceof OpencodeConfigError)) throw error;
+    }
+  }
+  return names;
+};
+
+/** The providers that may serve a run that somebody else pays for. */
+const payingProviders = (payment: RunPayment, model: string | undefined): readonly string[] => {
+  const { configuration } = payment;
+  const named = z.array(z.string()).safeParse(configuration.enabled_providers);
+  if (named.success) return named.data;
+  if (isObject(configuration.provider)) return Object.keys(configuration.provider);
+  const provider = providerOf(configuration.model) ?? providerOf(model);
+  return provider === undefined ? [] : [provider];
+};
+
+/** Without the providers that may not serve, and without a default model of theirs. */
+const withProviders = (config: Json, serves: (id: string, provider: unknown) => boolean): Json => {
+  const all = isObject(config.provider) ? config.provider : {};
+  const kept = Object.entries(all).filter(([id, provider]) => serves(id, provider));
+  const { model, small_model, provider: _, ...rest } = config;
+  const models = Object.entries({ model, small_model }).filter(([, value]) => {
+    const id = providerOf(value);
+    return id !== undefined && serves(id, all[id]);
+  });
+  return { ...rest, ...Object.fromEntries(models), provider: Object.fromEntries(kept) };
+};
+
+/**
+ * The configuration of one run, to be handed over as `OPENCODE_CONFIG_CONTENT`, which beats the user's and the
+ * workspace's files. Automatic compaction stays on, so that a long session goes on; where it never ends (a provider
+ * that refuses every size, a wrong `limit.context`) the loop guard ends the run.
+ */
+export const composeConfig = (options: {
+  readonly bot: Json;
+  readonly shipped: Json;
+  readonly payment: RunPayment;
+  readonly mode: Mode;
+  readonly model: string | undefined;
+  /** What the process will see: a provider whose `{env:…}` key is not there cannot serve. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly instructions: readonly string[];
+  readonly trustWorkspace: boolean;
+}): Json => {
+  const { payment, mode, environment } = options;
+  const paying = payment.credentials === 'provided' ? payingProviders(payment, options.model) : undefined;
+  const usable = withProviders(options.bot, (id, provider) =>
+    paying === undefined
+      ? variablesOf(provider).every((name) => environment[name] !== undefined)
+      : paying.includes(id),
+  );
+  const merged = mergeConfig(usable, payment.configuration);
+  // An agent that is not there is replaced by opencode's default one, which may do anything: it must be there.
+  const shippedAgents = isObject(options.shipped.agent) ? options.shipped.agent : {};
+  const agents = isObject(merged.agent) ? merged.agent : {};
+  const agent = isObject(agents[mode]) ? agents[mode] : shippedAgents[mode];
+  const instructions = Array.isArray(merged.instructions) ? merged.instructions : [];
+  return {
+    ...merged,
+    autoupdate: false,
+    share: 'disabled',
+    default_agent: mode,
+    agent: { ...agents, [mode]: { ...(isObject(agent) ? agent : {}), mode: 'primary', disable: false } },
+    ...(paying === undefined ? {} : { enabled_providers: paying }),
+    instructions: [...instructions, ...options.instructions],
+    // Language servers and formatters are programs that a workspace may bring along.
+    ...(options.trustWorkspace ? {} : { lsp: false, formatter: false }),
+  };
+};

@@ -1,0 +1,211 @@
+import { z } from 'zod';
+import { type AgentFolders, agentFolders } from './environment.ts';
+import { endRun, ProcessesRemainError } from './leftovers.ts';
+import { createLoopGuard, type LoopVerdict } from './loop-guard.ts';
+import { testedOpencode } from './opencode-binary.ts';
+import { OpencodeConfigError } from './opencode-config.ts';
+import { createTranscript, parseOpencodeEvent, type Transcript } from './opencode-events.ts';
+import { judge } from './opencode-failures.ts';
+import { createLauncher, NotStartedError } from './opencode-launch.ts';
+import { sessionByTitle, sessionDirectory } from './opencode-sessions.ts';
+import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
+import { toDetail } from './redact.ts';
+import {
+  type BackendDeps,
+  type BackendSettings,
+  closeFolders,
+  describeIsolation,
+  openFolders,
+} from './surroundings.ts';
+import type {
+  AgentFailure,
+  AgentFailureKind,
+  AgentRequest,
+  AgentResult,
+  Backend,
+  Model,
+  RunObserver,
+} from './types.ts';
+
+const listTimeoutMs = 30_000;
+const modelsKeptMs = 5 * 60_000;
+
+const modelBlock = /^(\S+\/\S+)\n(\{\n[\s\S]*?\n\})$/gm;
+const modelName = z.object({ name: z.string() });
+
+/** Reads `opencode models --verbose`: an id, then its facts as JSON, and so on. */
+const parseModels = (output: string): readonly Model[] =>
+  Array.from(output.matchAll(modelBlock), ([, id = '', facts = '{}']) => {
+    const parsed = modelName.safeParse(JSON.parse(facts));
+    return { id, name: parsed.success ? parsed.data.name : id };
+  });
+
+/** Drives opencode by its command line, one process per run. */
+export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Backend => {
+  const { home } = settings;
+  const log = deps.log.child({ backend: 'opencode' });
+  const { prepare, ask, look } = createLauncher(settings, deps);
+  const modelLists = new Map<string, { readonly at: number; readonly models: readonly Model[] }>();
+  /** An agent that was ended before its first token has made a session all the same. */
+  const findSession = async (request: AgentRequest): Promise<string | undefined> => {
+    const { workspace, payment, mode, model, title } = request;
+    const args = ['session', 'list', '--format', 'json', '--max-count', '50'];
+    // Not the caller's signal: it has been aborted, that is why we are here.
+    const output = await ask({ workspace, payment, mode, model, args }, AbortSignal.timeout(listTimeoutMs));
+    return sessionByTitle(output, title);
+  };
+
+  const argumentsOf = (request: AgentRequest): readonly string[] => [
+    ...['run', '--format', 'json', '--agent', request.mode, '--dir', request.workspace],
+    // With a title of ours opencode does not pay for one.
+    request.backendSession === undefined ? `--title=${request.title}` : `--session=${request.backendSession}`,
+    ...(request.model === undefined ? [] : [`--model=${request.model}`]),
+  ];
+
+  const checkSession = (request: AgentRequest, folders: AgentFolders): void => {
+    if (request.backendSession === undefined) return;
+    const directory = sessionDirectory(folders.database, request.backendSession);
+    if (directory !== undefined && directory !== request.workspace)
+      throw new NotStartedError('session_unknown', `the session belongs to ${directory}`);
+  };
+
+  const resultOf = (facts: {
+    readonly transcript: Transcript;
+    readonly end: AgentProcessEnd | undefined;
+    readonly failure: AgentFailure | undefined;
+    readonly session: string | undefined;
+    readonly model: string | undefined;
+    readonly unknownEvents: number;
+  }): AgentResult => {
+    const { transcript, failure } = facts;
+    const { answer, steps, tools, tokens } = transcript;
+    const stopped = facts.end?.stopped === true && failure !== undefined;
+    // An answer that was cut off at its end is still an answer.
+    const answered = failure === undefined || (failure.kind === 'output_limit' && answer !== '');
+    return {
+      outcome: stopped ? 'stopped' : answered ? 'answered' : 'failed',
+      answer,
+      failure: stopped ? undefined : failure,
+      backendSession: facts.session,
+      steps,
+      tools,
+      tokens,
+      model: facts.model,
+      unknownEvents: facts.unknownEvents,
+    };
+  };
+
+  const execute = async (
+    request: AgentRequest,
+    folders: AgentFolders,
+    observer: RunObserver,
+    signal: AbortSignal,
+  ): Promise<AgentResult> => {
+    const transcript = createTranscript(request.workspace, (event) => observer.onEvent?.(event));
+    const guard = createLoopGuard();
+    let verdict: LoopVerdict | undefined;
+    let unknownEvents = 0;
+    let model = request.model;
+    let end: AgentProcessEnd | undefined;
+    let failure: AgentFailure | undefined;
+    try {
+      checkSession(request, folders);
+      const prepared = await prepare({ ...request, folders, args: argumentsOf(request) }, signal);
+      model = prepared.model;
+      end = await runAgentProcess(
+        prepared.command,
+        { runId: request.runId, stdin: request.task, graceMs: deps.graceMs },
+        {
+          onSpawn: observer.onSpawn,
+          onActivity: observer.onActivity,
+          onLine: (line) => {
+            if (line.type === 'line' && line.text.trim() === '') return 'go on';
+            const event = line.type === 'line' ? parseOpencodeEvent(line.text) : undefined;
+            if (event === undefined) unknownEvents++;
+            else {
+              transcript.add(event);
+              verdict = guard(event);
+            }
+            return verdict === undefined ? 'go on' : 'end';
+          },
+        },
+        signal,
+      );
+      failure =
+        verdict === undefined
+          ? judge(transcript.read(), end.exit, end.stderr)
+          : { kind: verdict.kind, detail: toDetail(verdict.detail), status: undefined };
+      log.debug({ runId: request.runId, exit: end.exit, failure: failure?.kind }, 'opencode ended');
+    } catch (error) {
+      if (signal.aborted && !(error instanceof ProcessesRemainError)) {
+        const nothing = { exit: { code: undefined, signal: undefined }, stderr: '', stopped: true };
+        end = nothing;
+        failure = judge(transcript.read(), { code: undefined, signal: 'SIGTERM' }, '');
+      } else failure = failureOf(error);
+    }
+    let session = transcript.read().session ?? request.backendSession;
+    if (session === undefined && end !== undefined && (end.stopped || verdict !== undefined)) {
+      if (end.exit.code !== undefined || end.exit.signal !== undefined) session = await findSession(request);
+    }
+    return resultOf({ transcript: transcript.read(), end, failure, session, model, unknownEvents });
+  };
+
+  /** What became of a run whose process could not be started or ended. Anything else is a mistake of ours. */
+  const failureOf = (error: unknown): AgentFailure => {
+    if (error instanceof NotStartedError) return error.failure;
+    const as = (kind: AgentFailureKind, detail: string): AgentFailure => ({
+      kind,
+      detail: toDetail(detail),
+      status: undefined,
+    });
+    if (error instanceof OpencodeConfigError) return as('bad_configuration', error.message);
+    if (error instanceof SpawnError)
+      return as('backend_missing', `${error.message} (${error.code ?? 'unknown'})`);
+    if (error instanceof ProcessesRemainError) {
+      log.error({ runId: error.runId, pids: error.pids }, 'processes of a run do not end');
+      return as('crashed', error.message);
+    }
+    throw error;
+  };
+
+  const run: Backend['run'] = async (request, observer, signal) => {
+    const folders = await openFolders(home, request.runId);
+    try {
+      return await execute(request, folders, observer, signal);
+    } finally {
+      await closeFolders(home, request.runId);
+    }
+  };
+
+  const endLeftovers: Backend['endLeftovers'] = async (runId, signal) => {
+    const graceMs = deps.graceMs;
+    const ended = await endRun({ runId, signal, ...(graceMs === undefined ? {} : { graceMs }) });
+    await closeFolders(home, runId);
+    return ended;
+  };
+
+  const health: Backend['health'] = async (signal) => {
+    const { found, isolation } = await look(signal);
+    if (found.state === 'missing') return found;
+    if (isolation.state === 'refused')
+      return { state: 'missing', looked: ['bwrap'], problem: `BOT_ISOLATION=bwrap: ${isolation.problem}` };
+    const facts = { path: found.path, version: found.version, isolation: describeIsolation(isolation) };
+    return found.version === testedOpencode
+      ? { state: 'ok', ...facts }
+      : { state: 'untested', ...facts, tested: testedOpencode };
+  };
+
+  const models: Backend['models'] = async (payment, signal) => {
+    const key = JSON.stringify([payment.credentials, payment.configuration, Object.keys(payment.variables)]);
+    const kept = modelLists.get(key);
+    if (kept !== undefined && Date.now() - kept.at < modelsKeptMs) return kept.models;
+    const workspace = agentFolders(home, 'models').home;
+    const args = ['models', '--verbose'];
+    const output = await ask({ workspace, payment, mode: 'ask', model: undefined, args }, signal);
+    const list = parseModels(output);
+    if (list.length > 0) modelLists.set(key, { at: Date.now(), models: list });
+    return list;
+  };
+
+  return { name: 'opencode', run, endLeftovers, health, models };
+};

@@ -1,0 +1,92 @@
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../config.ts';
+import type { Logger } from '../log.ts';
+import { type AgentFolders, agentFolders } from './environment.ts';
+import { type Isolation, isolate, probeIsolation } from './isolation.ts';
+import type { Command } from './processes.ts';
+
+/** What the backends take from the bot's configuration. */
+export type BackendSettings = Pick<
+  Config,
+  'home' | 'opencodeBin' | 'cursorBin' | 'trustWorkspace' | 'isolation' | 'ambient'
+>;
+
+export type BackendDeps = {
+  readonly log: Logger;
+  /**
+   * Files and folders that an isolated agent must not see, beside `BOT_HOME` and this package's own `.env`: the
+   * wallet's folder, the `.env` that was read.
+   */
+  readonly hiddenPaths?: readonly string[];
+  /** Between SIGTERM and SIGKILL. Default 3000. */
+  readonly graceMs?: number;
+};
+
+const packageEnvFile = fileURLToPath(new URL('../../.env', import.meta.url));
+
+/** True for an existing folder. */
+export const isFolder = async (path: string): Promise<boolean> => {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
+  }
+};
+
+/** Makes the folders of a run, and takes away what an earlier run may have left to configure this one. */
+export const openFolders = async (botHome: string, runId: string): Promise<AgentFolders> => {
+  const folders = agentFolders(botHome, runId);
+  const { database: _, root: __, ...all } = folders;
+  for (const folder of Object.values(all)) await mkdir(folder, { recursive: true, mode: 0o700 });
+  // opencode loads plugins and agents from here, and every agent can write here.
+  await rm(`${folders.home}/.opencode`, { recursive: true, force: true });
+  return folders;
+};
+
+export const closeFolders = async (botHome: string, runId: string): Promise<void> => {
+  await rm(agentFolders(botHome, runId).config, { recursive: true, force: true });
+};
+
+/** Finds out once which isolation there is, and puts commands behind it. */
+export const createWalls = (settings: BackendSettings, hiddenPaths: readonly string[]) => {
+  let known: Promise<Isolation> | undefined;
+
+  /** `again` tries anew: it may have been installed meanwhile. */
+  const probe = (signal: AbortSignal, again = false): Promise<Isolation> => {
+    if (known === undefined || again) {
+      const probing = probeIsolation(settings.isolation, settings.ambient.PATH, signal);
+      known = probing;
+      probing.catch(() => {
+        if (known === probing) known = undefined;
+      });
+    }
+    return known;
+  };
+
+  const enclose = (
+    isolation: Extract<Isolation, { state: 'bwrap' | 'none' }>,
+    command: Command,
+    open: { readonly writable: readonly string[]; readonly scratch: readonly string[] },
+  ): Promise<Command> =>
+    isolate(isolation, command, {
+      cwd: command.cwd,
+      ...open,
+      hidden: [settings.home, packageEnvFile, ...hiddenPaths],
+    });
+
+  return { probe, enclose };
+};
+
+/** For the status: what stands between the agents and the bot. */
+export const describeIsolation = (isolation: Isolation): string => {
+  switch (isolation.state) {
+    case 'bwrap':
+      return 'bubblewrap';
+    case 'none':
+      return `none: ${isolation.reason}`;
+    case 'refused':
+      return `refused: ${isolation.problem}`;
+  }
+};

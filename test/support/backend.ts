@@ -1,0 +1,74 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BackendDeps, BackendSettings } from '../../src/backends/surroundings.ts';
+import type { AgentEvent, AgentRequest, RunPayment } from '../../src/backends/types.ts';
+import type { Logger } from '../../src/log.ts';
+
+export const silent: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silent,
+};
+
+export const ownPayment: RunPayment = { credentials: 'own', variables: {}, configuration: {} };
+
+/** A temporary machine for an agent: the bot's home, a user's home, a workspace. */
+export const makePlace = (overrides: Partial<BackendSettings> = {}) => {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'nostr-dm-agent-test-')));
+  const folder = (name: string): string => {
+    mkdirSync(join(root, name), { mode: 0o700, recursive: true });
+    return join(root, name);
+  };
+  const user = folder('user');
+  const workspace = folder('workspace');
+  const settings: BackendSettings = {
+    home: folder('bot'),
+    opencodeBin: undefined,
+    cursorBin: undefined,
+    trustWorkspace: false,
+    isolation: 'none',
+    ambient: { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: user, OPENCODE_DISABLE_MODELS_FETCH: '1' },
+    ...overrides,
+  };
+  const deps: BackendDeps = { log: silent, graceMs: 1500 };
+  let runs = 0;
+  const request = (task: string, more: Partial<AgentRequest> = {}): AgentRequest => {
+    const runId = `test-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
+    runs++;
+    return {
+      runId,
+      task,
+      mode: 'agent',
+      model: undefined,
+      workspace,
+      backendSession: undefined,
+      title: `run ${runs} ${runId}`,
+      payment: ownPayment,
+      ...more,
+    };
+  };
+  const remove = (): void => rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  return { root, user, workspace, settings, deps, request, remove };
+};
+
+/** An observer that keeps what it saw. */
+export const watch = () => {
+  const events: AgentEvent[] = [];
+  const pids: number[] = [];
+  let activity = 0;
+  return {
+    events,
+    pids,
+    activity: () => activity,
+    observer: {
+      onSpawn: (pid: number) => void pids.push(pid),
+      onEvent: (event: AgentEvent) => void events.push(event),
+      onActivity: () => {
+        activity++;
+      },
+    },
+  };
+};
