@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { nip19 } from 'nostr-tools';
 import packageJson from '../package.json' with { type: 'json' };
 import { createBackends } from './backends/factory.ts';
+import { installOpencodeConfig } from './backends/opencode-config.ts';
 import type { Backend, BackendName } from './backends/types.ts';
 import { watchHealth } from './backends/watch-health.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -29,12 +30,14 @@ import { announceUntilComplete } from './nostr/announce.ts';
 import { signEvent } from './nostr/event.ts';
 import { createInbox } from './nostr/inbox.ts';
 import { createOutbox } from './nostr/outbox.ts';
+import { assertPublicHost } from './nostr/public-host.ts';
 import { createRelayLists, DEFAULT_INDEXERS } from './nostr/relay-lists.ts';
 import { hostOf, isLoopbackHost } from './nostr/relay-url.ts';
 import { createRelays } from './nostr/relays.ts';
 import type { PublicKey, RelayUrl } from './nostr/types.ts';
 import { createLocalProvider } from './providers/local.ts';
 import { rememberProblems } from './recent-problem.ts';
+import { createCorrespondence } from './replies/correspondence.ts';
 import { readyNotice } from './replies/ready.ts';
 import { createSessionDesk } from './runs/desk.ts';
 import type { RunDeps } from './runs/execute.ts';
@@ -106,16 +109,19 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   const sessions = createSessionStore(db);
   const runs = createRunStore(db);
 
+  // A bot on loopback relays is a sandbox: owners' inboxes may be on loopback too, their lists are at no public indexer.
+  const allowLoopback = config.relays.every((url) => isLoopbackHost(hostOf(url)));
   const relays = createRelays({
     own: config.relays,
     sign: async (template) => signEvent(template, identity.secretKey),
     clock,
     random,
     logger: log,
+    assertHost: (url, signal) => assertPublicHost(url, signal, { allowLoopback }),
   });
   open.defer(relays.close);
   open.defer(() => stopping.abort());
-  const indexers = deps.indexers ?? defaultIndexers(config.relays);
+  const indexers = deps.indexers ?? (allowLoopback ? [] : DEFAULT_INDEXERS);
   const lists = createRelayLists({
     relays,
     indexers,
@@ -134,7 +140,10 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     log,
   });
 
+  const correspondence = createCorrespondence(outbox);
+
   const backends = createBackends(config, { log, hiddenPaths: deps.hiddenPaths ?? [] });
+  await installOpencodeConfig(config.home);
   const healths = watchHealth(backends, log, stopping.signal);
   const local = createLocalProvider();
   const providers = new Map([[local.name, local]]);
@@ -144,7 +153,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     backends,
     providers,
     providerFor: (session) => session.provider ?? settings.get(session.owner, 'provider') ?? local.name,
-    correspondence: outbox,
+    correspondence,
     atomically,
     limits: { timeoutMs: config.runTimeoutMs, idleMs: config.runIdleMs },
     progressMs: config.progressMs,
@@ -191,7 +200,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     desk,
     sessions,
     queue,
-    correspondence: outbox,
+    correspondence,
     atomically,
     catchupMs: config.catchupMs,
     gatherMs,
@@ -240,10 +249,6 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     },
   };
 }
-
-/** A bot on loopback relays is a sandbox: its owners' lists are nowhere else. */
-const defaultIndexers = (own: readonly RelayUrl[]): readonly RelayUrl[] =>
-  own.every((url) => isLoopbackHost(hostOf(url))) ? [] : DEFAULT_INDEXERS;
 
 const modelsOf =
   (backends: ReadonlyMap<BackendName, Backend>): ModelCommandDeps['models'] =>

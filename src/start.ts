@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { App } from './app.ts';
 import { type ConfiguredOptions, configuredOrSetUp } from './configured.ts';
 import { createLogger } from './create-logger.ts';
@@ -25,7 +26,8 @@ export async function start(options: ConfiguredOptions): Promise<number> {
   const ending = endOfProcess(log);
   try {
     const { startApp } = await import('./app.ts');
-    const app = await startApp(config, { log, redact: redactor.text });
+    const envFile = options.envFile ?? join(process.cwd(), '.env');
+    const app = await startApp(config, { log, redact: redactor.text, hiddenPaths: [envFile] });
     return await untilEnd(app, ending.reason, log);
   } catch (error) {
     log.error({ error }, 'the bot could not be started');
