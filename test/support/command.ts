@@ -47,10 +47,11 @@ export function commandOnTerminal(args: readonly string[], where: Surroundings) 
   return {
     screen: () => screen,
     exited: child.exited,
+    signal: (name: 'SIGINT' | 'SIGTERM') => child.kill(name),
     kill: () => child.kill('SIGKILL'),
     /** Waits until `text` is on the screen, then types. `\r` is Enter. */
     answer: async (text: string, keys: string) => {
-      await until(() => screen.includes(text), `"${text}" on the screen`, 20_000);
+      await until(() => screen.includes(text), `"${text}" on the screen`, 60_000);
       child.terminal?.write(keys);
     },
   };
