@@ -55,7 +55,7 @@ const unquote = (text: string): string => text.trim().replace(/^"([\s\S]*)"$/, '
 
 type Rule = readonly [RegExp, (...parts: string[]) => Instruction];
 
-const name = String.raw`("[^"]+"|\S+)`;
+const name = String.raw`("[^"]+"|\S+?)`;
 const pattern = (source: string): RegExp => new RegExp(`^(?:please )?${source}$`, 'is');
 
 /** The first that fits counts. */
@@ -69,7 +69,7 @@ const rules: readonly Rule[] = [
     pattern(`edit ${name},? replac(?:e|ing) (".+?"|.+?) (?:by|with) (.+)`),
     (file, from, to) => ({ do: 'edit', file: unquote(file), from: unquote(from), to: unquote(to) }),
   ],
-  [pattern(`read(?: the file)? ${name}`), (file) => ({ do: 'read', file: unquote(file) })],
+  [pattern(`read(?: the file)? ${name}[.!?]?`), (file) => ({ do: 'read', file: unquote(file) })],
   [pattern('run (.+) and wait'), (command) => ({ do: 'run', command: unquote(command), wait: true })],
   [pattern('run (.+)'), (command) => ({ do: 'run', command: unquote(command), wait: false })],
   [pattern(String.raw`(?:take|wait) (\d+(?:\.\d+)?) seconds?`), (n) => ({ do: 'take', seconds: Number(n) })],

@@ -91,6 +91,7 @@ export const startModel = (options: ModelOptions = {}): SandboxModel => {
     hostname: '127.0.0.1',
     port: options.port ?? 0,
     idleTimeout: 0,
+    development: false,
     fetch: async (request) => {
       const refused = options.authorize?.(bearerOf(request));
       if (refused !== undefined) return refused;
