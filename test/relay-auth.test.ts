@@ -1,7 +1,9 @@
-import { expect, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { never, signAsBot, wrapFilters, wrapOf } from './support/relay-client.ts';
 import { relayWorld } from './support/relay-world.ts';
 import { until } from './support/until.ts';
+
+setDefaultTimeout(30_000);
 
 const failingSigner = async () => {
   throw new Error('bunker offline');
@@ -50,7 +52,10 @@ test.concurrent('a relay that sends its challenge only after it has refused is s
   const { heard } = world.listen(relay.url);
   await until(() => heard.includes('stored'), 'the wrap');
   const other = world.connect(relay.url, { own: false });
-  expect(await other.publish(wrapOf('p'), 10_000, never())).toMatchObject({ result: 'accepted' });
+  expect(await other.publish(wrapOf('one'), 10_000, never())).toMatchObject({ result: 'accepted' });
+  relay.dropAll();
+  await until(() => other.status().state !== 'open', 'the connection being lost');
+  expect(await other.publish(wrapOf('two'), 10_000, never())).toMatchObject({ result: 'accepted' });
 });
 
 test.concurrent('a second challenge on the same connection is answered', async () => {
@@ -127,6 +132,28 @@ test.concurrent('s10b: a signer that failed once is asked again, on the same con
   relay.inject(wrapOf('x'));
   await until(() => heard.includes('x'), 'the wrap');
   expect(calls).toBe(4);
+});
+
+test.concurrent('an AUTH that failed is tried again although nothing demands it', async () => {
+  await using world = relayWorld();
+  let accepted = 0;
+  const relay = world.relay({ auth: 'dms', onMessage: ([type]) => type === 'AUTH' && ++accepted });
+  let calls = 0;
+  world.connect(relay.url, {
+    sign: (template, signal) => (++calls === 1 ? failingSigner() : signAsBot(template, signal)),
+  });
+  await until(() => accepted === 1, 'the AUTH');
+  expect(calls).toBe(2);
+});
+
+test.concurrent('a relay whose session expired gets another AUTH for its old challenge', async () => {
+  await using world = relayWorld();
+  const relay = world.relay({ auth: 'dms' });
+  const { heard, eoses } = await world.listening(relay.url);
+  relay.expireAuth();
+  await until(() => eoses() === 2, 'the subscription being back');
+  relay.inject(wrapOf('x'));
+  await until(() => heard.includes('x'), 'the wrap');
 });
 
 test.concurrent('a signer that hangs, and one that throws at once, count as failed', async () => {

@@ -1,9 +1,11 @@
-import { expect, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { generateSecretKey, signEvent } from '../src/nostr/event.ts';
 import { startNostrRelayCore } from './support/nostr-relay-core.ts';
 import { botPublicKey, HOUR_S, never, nowS, wrapFilters, wrapOf } from './support/relay-client.ts';
 import { relayWorld } from './support/relay-world.ts';
 import { until } from './support/until.ts';
+
+setDefaultTimeout(30_000);
 
 // `@nostr-relay/core` is a relay that we have not written: what it and we both understand is NIP-01 and NIP-42.
 

@@ -1,9 +1,11 @@
-import { expect, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import type { Subscription } from '../src/nostr/relay.ts';
 import { createRelayStore } from '../src/sandbox/relay-store.ts';
 import { type ConnectOptions, HOUR_S, never, nowS, wrapFilters, wrapOf } from './support/relay-client.ts';
 import { type RelayWorld, relayWorld } from './support/relay-world.ts';
 import { until } from './support/until.ts';
+
+setDefaultTimeout(30_000);
 
 /** Stored wraps `w0`, `w1`, …, `spacingS` seconds apart, into the past. */
 function storeOf(count: number, spacingS: number) {

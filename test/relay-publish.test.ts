@@ -1,7 +1,9 @@
-import { expect, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { never, wrapOf } from './support/relay-client.ts';
 import { loopback, refusingUrl, relayWorld, reservePort } from './support/relay-world.ts';
 import { until } from './support/until.ts';
+
+setDefaultTimeout(30_000);
 
 test.concurrent('s13: a publish to a relay that is down settles, and says why', async () => {
   await using world = relayWorld();

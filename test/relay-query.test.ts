@@ -1,8 +1,10 @@
-import { expect, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { generateSecretKey, publicKeyOf, signEvent } from '../src/nostr/event.ts';
 import { botPublicKey, HOUR_S, never, nowS, wrapFilters, wrapOf } from './support/relay-client.ts';
 import { loopback, refusingUrl, relayWorld, reservePort } from './support/relay-world.ts';
 import { until } from './support/until.ts';
+
+setDefaultTimeout(30_000);
 
 test.concurrent('a query brings the stored events, once each, and leaves no subscription behind', async () => {
   await using world = relayWorld();
@@ -71,6 +73,22 @@ test.concurrent('a relay that cannot be reached is told from one that does not a
   const connection = world.connect(silent.url);
   await until(() => connection.status().state === 'open', 'the connection');
   await expect(connection.query(wrapFilters(), 1_000, never())).rejects.toMatchObject({ reason: 'timeout' });
+});
+
+test.concurrent('a query is refused at once by a relay that wants AUTH after it has accepted one', async () => {
+  await using world = relayWorld();
+  const relay = world.relay({
+    auth: 'dms',
+    faults: { swallow: new Set(['REQ']) },
+    onMessage: ([type, id]) => {
+      if (type === 'REQ')
+        relay.sendRaw(JSON.stringify(['CLOSED', id, 'auth-required: nobody is good enough']));
+    },
+  });
+  await expect(world.connect(relay.url).query(wrapFilters(), 600_000, never())).rejects.toMatchObject({
+    reason: 'refused',
+    detail: 'auth-required: nobody is good enough',
+  });
 });
 
 test.concurrent('a query outlives a lost connection, and waits for a relay that comes up in time', async () => {

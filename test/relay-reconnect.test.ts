@@ -1,8 +1,10 @@
-import { expect, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { createRelayStore } from '../src/sandbox/relay-store.ts';
 import { HOUR_S, nowS, wrapOf } from './support/relay-client.ts';
 import { loopback, relayWorld, reservePort } from './support/relay-world.ts';
 import { until } from './support/until.ts';
+
+setDefaultTimeout(30_000);
 
 const YEAR_S = 365 * 86_400;
 
@@ -74,6 +76,7 @@ test.concurrent('s11: a connection on which nothing passes any more is replaced'
   proxy.silence();
   await until(() => proxy.accepted() > 1, 'a second connection');
   expect(connection.status().lastError).toBe('no answer to a ping');
+  expect(proxy.held()).toBe(1);
   await until(() => connection.status().state === 'open', 'the second connection being open');
   relay.inject(wrapOf('x'));
   await until(() => heard.includes('x'), 'the wrap');

@@ -1,9 +1,11 @@
-import { expect, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { generateSecretKey, publicKeyOf, signEvent } from '../src/nostr/event.ts';
 import type { EventTemplate } from '../src/nostr/types.ts';
 import { botKey, connectTo, never, nowS, signAsBot, wrapFilters, wrapOf } from './support/relay-client.ts';
 import { relayWorld } from './support/relay-world.ts';
 import { until } from './support/until.ts';
+
+setDefaultTimeout(30_000);
 
 const key = generateSecretKey();
 const author = publicKeyOf(key);

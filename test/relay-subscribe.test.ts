@@ -1,7 +1,9 @@
-import { expect, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { HOUR_S, nowS, wrapFilters, wrapOf } from './support/relay-client.ts';
 import { relayWorld } from './support/relay-world.ts';
 import { until } from './support/until.ts';
+
+setDefaultTimeout(30_000);
 
 const never = new AbortController().signal;
 

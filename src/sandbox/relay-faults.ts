@@ -40,23 +40,30 @@ export type RelayTrouble = {
   readonly sendRaw: (frame: string | Uint8Array<ArrayBuffer>) => void;
   /** Forgets who is authenticated and sends a new challenge. */
   readonly challengeAgain: () => void;
+  /** Forgets who is authenticated and ends the subscriptions, without a new challenge. */
+  readonly expireAuth: () => void;
 };
 
 export function createRelayTrouble(sockets: ReadonlySet<ServerWebSocket<RelayClient>>): RelayTrouble {
+  const closeSubscriptions = (reason?: string) => {
+    for (const socket of sockets) {
+      for (const id of socket.data.subscriptions.keys()) {
+        socket.send(JSON.stringify(reason === undefined ? ['CLOSED', id] : ['CLOSED', id, reason]));
+      }
+      socket.data.subscriptions.clear();
+    }
+  };
   return {
+    closeSubscriptions,
+    expireAuth: () => {
+      for (const { data } of sockets) data.authenticated.clear();
+      closeSubscriptions('auth-required: the session has expired');
+    },
     dropAll: () => {
       for (const socket of sockets) socket.terminate();
     },
     closeAll: (code) => {
       for (const socket of sockets) socket.close(code, 'bye');
-    },
-    closeSubscriptions: (reason) => {
-      for (const socket of sockets) {
-        for (const id of socket.data.subscriptions.keys()) {
-          socket.send(JSON.stringify(reason === undefined ? ['CLOSED', id] : ['CLOSED', id, reason]));
-        }
-        socket.data.subscriptions.clear();
-      }
     },
     sendRaw: (frame) => {
       for (const socket of sockets) socket.send(frame);

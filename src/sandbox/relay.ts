@@ -112,8 +112,8 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
     }
     const reason = refusal(socket.data, event);
     if (reason !== undefined) {
-      if (reason.startsWith('auth-required')) challenge(socket);
       send(socket, 'OK', event.id, false, reason);
+      if (reason.startsWith('auth-required')) challenge(socket);
       return;
     }
     const result = store.add(event);
@@ -129,8 +129,8 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
     const wantsDms = filters.some(({ kinds }) => kinds?.some((kind) => kind === 4 || kind === 1059) ?? true);
     const needsAuth = auth === 'all' || (auth === 'dms' && wantsDms);
     if (needsAuth && socket.data.authenticated.size === 0) {
-      challenge(socket);
       send(socket, 'CLOSED', id, 'auth-required: to read this');
+      challenge(socket);
       return;
     }
     socket.data.subscriptions.set(id, filters);

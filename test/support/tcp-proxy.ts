@@ -5,6 +5,8 @@ export type TcpProxy = {
   readonly port: number;
   /** Connections it has accepted so far. */
   readonly accepted: () => number;
+  /** Connections that clients hold open now. */
+  readonly held: () => number;
   /** From now on nothing passes through the connections that exist. */
   readonly silence: () => void;
   /** While true, new connections are accepted and never answered. */
@@ -60,6 +62,7 @@ export function startTcpProxy(targetPort: number, options: { readonly mute?: boo
   const proxy: TcpProxy = {
     port: listener.port,
     accepted: () => accepted,
+    held: () => pairs.size,
     mute: options.mute ?? false,
     silence: () => {
       for (const pair of pairs) pair.silent = true;
