@@ -8,7 +8,7 @@ import {
   SpentElsewhereError,
   UnfinishedOperationError,
 } from '../src/wallets/errors.ts';
-import type { CashuWallet } from '../src/wallets/factory.ts';
+import type { AnyWallet } from '../src/wallets/types.ts';
 import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();
@@ -18,7 +18,7 @@ afterEach(() => bench.end());
 const operations: readonly {
   readonly name: string;
   readonly path: string;
-  readonly run: (wallet: CashuWallet, mint: SandboxMint) => Promise<unknown>;
+  readonly run: (wallet: AnyWallet, mint: SandboxMint) => Promise<unknown>;
 }[] = [
   { name: 'send', path: '/v1/swap', run: (wallet) => wallet.send({ amount: sat(100) }, soon()) },
   {
@@ -71,7 +71,7 @@ async function ready(
 }
 
 /** Nothing is held, nothing is open, and mint, wallet and words say the same. */
-async function expectWhole(wallet: CashuWallet, mint: SandboxMint, words: string): Promise<void> {
+async function expectWhole(wallet: AnyWallet, mint: SandboxMint, words: string): Promise<void> {
   const { ready: free, reserved, sent, incoming } = wallet.balance();
   expect({ reserved, incoming }).toEqual({ reserved: sat(0), incoming: sat(0) });
   expect(await wallet.check(soon())).toMatchObject({ consistent: true, problems: [], spentElsewhere: 0 });
@@ -287,7 +287,7 @@ test('a payment under way stays reserved until the mint says what became of it',
 });
 
 /** The invoice of the newest melt, from the database: the wallet shows it to nobody. */
-function quoteText(wallet: CashuWallet): string {
+function quoteText(wallet: AnyWallet): string {
   const db = new Database(wallet.info().file, { readonly: true });
   const row = db
     .query<{ request: string }, []>(
@@ -341,10 +341,7 @@ test('a mint with the keyset of another mint is refused: the same secrets would 
   const keysets = await (await fetch(`${mint.url}/v1/keysets`)).text();
   thief.faults.add({ path: '/v1/keys', when: 'after', effect: { kind: 'edit', edit: () => keys } });
   thief.faults.add({ path: '/v1/keysets', when: 'after', effect: { kind: 'edit', edit: () => keysets } });
-  const url = wallet.mints.require(mint.url);
-  wallet.mints.setAccepted(url, true);
-  const both = wallet.mints.parse(thief.url);
-  wallet.mints.setAccepted(both, true);
+  const both = wallet.addMint(thief.url);
   const failure = await wallet
     .topUp({ amount: sat(10), mint: both }, soon())
     .catch((error: unknown) => error);

@@ -1,6 +1,11 @@
 import { afterEach, expect, test } from 'bun:test';
 import { sat } from '../src/sat.ts';
-import { InsufficientFundsError, InvoiceRefusedError, OperationStateError } from '../src/wallets/errors.ts';
+import {
+  BalanceCapError,
+  InsufficientFundsError,
+  InvoiceRefusedError,
+  OperationStateError,
+} from '../src/wallets/errors.ts';
 import {
   balanceFromWords,
   count,
@@ -214,3 +219,63 @@ test('restore finds from the words what was lost with the file, over rotated key
   await restored.send({ amount: sat(100) }, soon());
   expect(await restored.check(soon())).toMatchObject({ consistent: true, spentElsewhere: 0 });
 }, 30_000);
+
+test('fees that are too high, a full wallet and a mint of the future are refused', async () => {
+  const mint = bench.mint();
+  const wallet = bench.wallet(mint, { maxBalance: sat(1500) });
+  await fund(wallet, 1000);
+  mint.lightning.feeReserve = (amount) => amount;
+  await expect(wallet.quoteWithdrawal({ invoice: mint.invoice(100) }, soon())).rejects.toMatchObject({
+    problem: { kind: 'fee-too-high', fee: sat(100), max: sat(10) },
+  });
+  await expect(wallet.topUp({ amount: sat(501) }, soon())).rejects.toThrow(BalanceCapError);
+
+  const future = bench.mint();
+  const later = (body: string) => body.replaceAll(/"id":"01/g, '"id":"02');
+  for (const path of ['/v1/keys', '/v1/keysets']) {
+    future.faults.add({ path, when: 'after', effect: { kind: 'edit', edit: later }, times: 9 });
+  }
+  const stuck = bench.wallet(future);
+  await expect(stuck.topUp({ amount: sat(5) }, soon())).rejects.toMatchObject({
+    problem: { kind: 'unsupported-keysets' },
+  });
+});
+
+test('a run is in the ledger together with the money', async () => {
+  const wallet = bench.wallet(bench.mint());
+  const entry = {
+    ts: 1000,
+    provider: 'routstr',
+    budget: sat(100),
+    refund: sat(0),
+    spent: sat(0),
+    fee: sat(0),
+    model: undefined,
+    sessionId: 's1',
+    promptPrefix: 'x'.repeat(200),
+    state: 'running',
+    nodeUrl: 'https://node.example',
+  };
+  const id = wallet.write(() => wallet.ledger.append(entry));
+  wallet.write(() =>
+    wallet.ledger.update(id, { refund: sat(60), spent: sat(38), fee: sat(2), state: 'settled' }),
+  );
+  expect(wallet.ledger.latest(5)).toEqual([
+    {
+      ...entry,
+      id,
+      refund: sat(60),
+      spent: sat(38),
+      fee: sat(2),
+      state: 'settled',
+      promptPrefix: 'x'.repeat(80),
+    },
+  ]);
+  expect(wallet.ledger.spentSince(1000)).toBe(sat(40));
+  expect(wallet.ledger.spentSince(1001)).toBe(sat(0));
+  expect((await wallet.check(soon())).problems).toEqual([]);
+  wallet.write(() =>
+    wallet.ledger.update(id, { refund: sat(61), spent: sat(38), fee: sat(2), state: 'settled' }),
+  );
+  expect((await wallet.check(soon())).problems).toEqual([`run ${id} of the ledger does not add up`]);
+});

@@ -61,7 +61,7 @@ test('a token of another mint is refused before any connection is made to it', a
     accepted: wallet.info().mints,
   });
   expect(other.requests).toEqual([]);
-  wallet.mints.setAccepted(wallet.mints.parse(`${other.url}/`), true);
+  wallet.addMint(`${other.url}/`);
   expect((await wallet.receive(token, receive, soon())).amount).toBe(sat(100));
   expect(wallet.balance().mints).toHaveLength(2);
 });

@@ -85,6 +85,29 @@ export class InvoiceRefusedError extends WalletError {
   }
 }
 
+export type LnurlProblem =
+  | { readonly kind: 'malformed' }
+  /** An address in our own network, or without https. */
+  | { readonly kind: 'forbidden'; readonly host: string }
+  | { readonly kind: 'unreachable'; readonly host: string }
+  /** There is nobody of that name. */
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'nonsense'; readonly detail: string }
+  | { readonly kind: 'amount'; readonly min: Sat; readonly max: Sat }
+  /** Its invoice is not what was asked for. */
+  | { readonly kind: 'invoice'; readonly problem: InvoiceProblem };
+
+/** A Lightning address or LNURL that gave no invoice to pay. Nothing was paid. */
+export class LnurlError extends WalletError {
+  override readonly name = 'LnurlError';
+  readonly problem: LnurlProblem;
+  constructor(problem: LnurlProblem, cause?: unknown) {
+    super(`Lightning address: ${problem.kind}`, { cause });
+    this.problem = problem;
+  }
+}
+
 /** How a mint cannot be used right now. */
 export type MintProblem =
   | { readonly kind: 'unreachable' }

@@ -3,9 +3,8 @@ import type { Logger } from '../log.ts';
 import type { Sat } from '../sat.ts';
 import { readMintUrl } from './cashu/mints.ts';
 import { readMnemonic } from './cashu/seed.ts';
-import { type CashuWallet, openCashuWallet } from './cashu/wallet.ts';
-
-export type { CashuWallet } from './cashu/wallet.ts';
+import { openCashuWallet } from './cashu/wallet.ts';
+import type { AnyWallet } from './types.ts';
 
 /** The wallet's part of the environment (DESIGN §7), as text. */
 export type WalletConfig = {
@@ -29,7 +28,7 @@ export type WalletConfig = {
 export function createWallet(
   config: WalletConfig,
   parts: { readonly log: Logger; readonly clock?: Clock },
-): CashuWallet {
+): AnyWallet {
   const defaultMint = readMintUrl(config.mintUrl);
   return openCashuWallet({
     seed: readMnemonic(config.mnemonic),

@@ -162,6 +162,38 @@ export type TokenPreview = {
   readonly accepted: boolean;
 };
 
+/** One paid run in `spend_log` (DESIGN §7, Ledger): `budget = spent + refund + fee`, to the sat, once it is `settled`. */
+export type LedgerEntry = {
+  readonly id: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly ts: number;
+  readonly provider: string;
+  readonly budget: Sat;
+  readonly refund: Sat;
+  readonly spent: Sat;
+  readonly fee: Sat;
+  readonly model: string | undefined;
+  readonly sessionId: string | undefined;
+  /** The first 80 characters of the task. */
+  readonly promptPrefix: string;
+  readonly state: string;
+  readonly nodeUrl: string | undefined;
+};
+export type NewLedgerEntry = Omit<LedgerEntry, 'id'>;
+
+/** The ledger of paid runs. What writes is to be called inside `AnyWallet.write`. */
+export type Ledger = {
+  readonly append: (entry: NewLedgerEntry) => number;
+  readonly update: (id: number, changes: Pick<LedgerEntry, 'refund' | 'spent' | 'fee' | 'state'>) => void;
+  /** Newest first. */
+  readonly latest: (limit: number) => readonly LedgerEntry[];
+  /** What runs cost since a moment (ms), fees included. */
+  readonly spentSince: (ts: number) => Sat;
+};
+
+/** `all`: at start. `due`: later, with pauses that grow while a mint is away. */
+export type RecoveryScope = 'all' | 'due';
+
 /**
  * A wallet, as the rest of the program sees it. Methods that reach a mint take a signal; aborting it stops the waiting,
  * never loses money: what was begun is finished by `recover`. Errors are those of `errors.ts`.
@@ -196,6 +228,8 @@ export type AnyWallet = {
     request: { readonly invoice: string; readonly mint?: MintUrl },
     signal: AbortSignal,
   ) => Promise<WithdrawalQuote>;
+  /** An invoice over exactly this amount from a Lightning address or LNURL. @throws LnurlError */
+  readonly requestInvoice: (address: string, amount: Sat, signal: AbortSignal) => Promise<string>;
   readonly withdraw: (operation: OperationId, signal: AbortSignal) => Promise<Withdrawal>;
 
   readonly decode: (token: string) => TokenPreview;
@@ -203,8 +237,18 @@ export type AnyWallet = {
     readonly limit: number;
     readonly unfinished?: boolean;
   }) => readonly OperationSummary[];
-  /** Finishes or undoes what an earlier life or a mint that was away left open. Run before any command. */
-  readonly recover: (signal: AbortSignal) => Promise<RecoveryReport>;
+  /** Reads an address and accepts its mint from now on. @throws MintError `not-accepted` when it is no address */
+  readonly addMint: (url: string) => MintUrl;
+  /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted */
+  readonly removeMint: (url: string) => MintUrl;
+  readonly ledger: Ledger;
+  /** One IMMEDIATE transaction over the wallet's database. */
+  readonly write: <T>(work: () => T) => T;
+
+  /** Finishes or undoes what an earlier life or a mint that was away left open. Run before any command, then now and then. */
+  readonly recover: (signal: AbortSignal, scope?: RecoveryScope) => Promise<RecoveryReport>;
+  /** Learns the keysets of every accepted mint, so that nobody waits for it later. Mints that are away are left out. */
+  readonly warmUp: (signal: AbortSignal) => Promise<void>;
   readonly check: (signal: AbortSignal) => Promise<CheckReport>;
   /** Finds what the words alone can find, at every accepted mint. */
   readonly restore: (signal: AbortSignal) => Promise<RestoreReport>;

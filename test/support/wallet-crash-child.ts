@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { sat } from '../../src/sat.ts';
 import { readMintUrl } from '../../src/wallets/cashu/mints.ts';
 import { readMnemonic } from '../../src/wallets/cashu/seed.ts';
-import { type CashuWallet, openCashuWallet } from '../../src/wallets/cashu/wallet.ts';
-import type { OperationId } from '../../src/wallets/types.ts';
+import { openCashuWallet } from '../../src/wallets/cashu/wallet.ts';
+import type { AnyWallet, OperationId } from '../../src/wallets/types.ts';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 
@@ -27,7 +27,7 @@ export const orderSchema = z.object({
 });
 export type CrashOrder = z.infer<typeof orderSchema>;
 
-async function act(wallet: CashuWallet, action: CrashOrder['action']): Promise<unknown> {
+async function act(wallet: AnyWallet, action: CrashOrder['action']): Promise<unknown> {
   const signal = AbortSignal.timeout(60_000);
   switch (action.kind) {
     case 'send':

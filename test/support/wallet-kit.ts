@@ -10,11 +10,8 @@ import { type SandboxMint, type SandboxMintOptions, startSandboxMint } from '../
 import { sat } from '../../src/sat.ts';
 import { readMintUrl } from '../../src/wallets/cashu/mints.ts';
 import { readMnemonic } from '../../src/wallets/cashu/seed.ts';
-import {
-  type CashuWallet,
-  type CashuWalletOptions,
-  openCashuWallet,
-} from '../../src/wallets/cashu/wallet.ts';
+import { type CashuWalletOptions, openCashuWallet } from '../../src/wallets/cashu/wallet.ts';
+import type { AnyWallet } from '../../src/wallets/types.ts';
 
 export const quiet: Logger = {
   debug: () => undefined,
@@ -37,7 +34,7 @@ export type OpenOptions = Partial<Omit<CashuWalletOptions, 'seed' | 'defaultMint
 export function openWallet(
   mint: SandboxMint,
   options: OpenOptions & { readonly directory: string },
-): CashuWallet {
+): AnyWallet {
   const { words, ...rest } = options;
   return openCashuWallet({
     seed: readMnemonic(words),
@@ -67,7 +64,7 @@ export function createBench() {
       ends.push(() => mint.stop());
       return mint;
     },
-    wallet(mint: SandboxMint, options: Partial<OpenOptions> = {}): CashuWallet {
+    wallet(mint: SandboxMint, options: Partial<OpenOptions> = {}): AnyWallet {
       const wallet = openWallet(mint, { words: newWords(), directory: folder(), ...options });
       let open = true;
       ends.push(() => open && wallet.close());
@@ -87,7 +84,7 @@ export function createBench() {
 export type Bench = ReturnType<typeof createBench>;
 
 /** Fills the wallet through a Lightning invoice. */
-export async function fund(wallet: CashuWallet, amount: number): Promise<void> {
+export async function fund(wallet: AnyWallet, amount: number): Promise<void> {
   const { operation } = await wallet.topUp({ amount: sat(amount) }, soon());
   const state = await wallet.watchTopUp(operation, soon());
   if (state !== 'paid') throw new Error(`the top-up is ${state}`);

@@ -19,6 +19,8 @@ export type WalletPolicy = {
   readonly settleAfterMs: number;
   /** How long an invoice is asked about after it expired. */
   readonly watchExpiredMs: number;
+  /** The most that a Lightning payment of this amount may reserve for fees. */
+  readonly maxFeeReserve: (amount: Sat) => Sat;
   /** BOLT11 prefix of the network that the mints are on: `bc`; undefined accepts all (sandbox). */
   readonly network: string | undefined;
 };

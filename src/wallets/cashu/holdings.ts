@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { addSat, type Sat, sat } from '../../sat.ts';
+import { BalanceCapError } from '../errors.ts';
 import type { Balance, Holdings, MintUrl } from '../types.ts';
 import { mintUrlSchema, satSchema } from './codec.ts';
 import type { Core } from './core.ts';
@@ -39,7 +40,14 @@ export function readBalance(core: Core): Balance {
   };
 }
 
-export function totalHoldings(core: Core): Sat {
+function totalHoldings(core: Core): Sat {
   const { ready, reserved, sent, incoming } = readBalance(core);
   return addSat(ready, reserved, sent, incoming);
+}
+
+/** @throws BalanceCapError when this much more is more than the wallet may hold */
+export function requireRoom(core: Core, amount: Sat): void {
+  const balance = totalHoldings(core);
+  const cap = core.policy.maxBalance;
+  if (balance + amount > cap) throw new BalanceCapError({ balance, amount, cap });
 }

@@ -1,37 +1,8 @@
 import { z } from 'zod';
 import { nullable } from '../../db/columns.ts';
-import type { Sat } from '../../sat.ts';
+import type { Ledger, LedgerEntry } from '../types.ts';
 import { satSchema } from './codec.ts';
 import type { Store } from './store.ts';
-
-/** One paid run (DESIGN §7, Ledger): `budget = spent + refund + fee`, to the sat, once it is settled. */
-export type LedgerEntry = {
-  readonly id: number;
-  /** Milliseconds since the Unix epoch. */
-  readonly ts: number;
-  readonly provider: string;
-  readonly budget: Sat;
-  readonly refund: Sat;
-  readonly spent: Sat;
-  readonly fee: Sat;
-  readonly model: string | undefined;
-  readonly sessionId: string | undefined;
-  /** The first 80 characters of the task. */
-  readonly promptPrefix: string;
-  readonly state: string;
-  readonly nodeUrl: string | undefined;
-};
-export type NewLedgerEntry = Omit<LedgerEntry, 'id'>;
-
-/** The ledger of paid runs. What writes is to be called inside the transaction that it belongs to. */
-export type Ledger = {
-  readonly append: (entry: NewLedgerEntry) => number;
-  readonly update: (id: number, changes: Pick<LedgerEntry, 'refund' | 'spent' | 'fee' | 'state'>) => void;
-  /** Newest first. */
-  readonly latest: (limit: number) => readonly LedgerEntry[];
-  /** What runs cost since a moment (ms), fees included. */
-  readonly spentSince: (ts: number) => Sat;
-};
 
 const row = z
   .object({
@@ -65,6 +36,7 @@ const row = z
     }),
   );
 
+/** The ledger of paid runs, in the wallet's own database: a run's change and its row change together. */
 export function createLedger({ db }: Store): Ledger {
   return {
     append: (entry) =>

@@ -110,6 +110,9 @@ export async function quoteWithdrawal(
     feeReserve: answer.fee_reserve.toNumber(),
     ...(answer.expiry ? { expiresAt: answer.expiry * 1000 } : {}),
   });
+  const max = core.policy.maxFeeReserve(amount);
+  if (quote.feeReserve > max)
+    throw new InvoiceRefusedError({ kind: 'fee-too-high', fee: quote.feeReserve, max });
   const { inputFee } = select(core, session, mint, addSat(amount, quote.feeReserve));
   const id = newOperationId();
   core.store.write(() =>

@@ -26,6 +26,7 @@ import { MintError, UnfinishedOperationError } from '../errors.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../types.ts';
 import { loadOutput, type StoredProof, storedOutputSchema, storeOutput, storeProof } from './codec.ts';
 import { type Core, commit, newOperationId, whileBusy } from './core.ts';
+import { requireRoom } from './holdings.ts';
 import { explainMintError, isDefiniteRefusal } from './mint-errors.ts';
 import { requireActiveKeyset, type Session } from './mints.ts';
 import { isPresent, restoreOutputs } from './swap.ts';
@@ -64,13 +65,14 @@ export const mintSchema = z.discriminatedUnion('state', [
 /** A top-up in one of its states, with what exists in that state. */
 export type MintOperation = z.infer<typeof mintSchema>;
 
-/** Asks for an invoice. @throws MintError */
+/** Asks for an invoice. @throws MintError, BalanceCapError */
 export async function requestTopUp(
   core: Core,
   amount: Sat,
   mint: MintUrl,
   signal: AbortSignal,
 ): Promise<TopUp> {
+  requireRoom(core, amount);
   const session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
   const key = session.getMintInfo().isSupported(20).supported ? createRandomSecretKey() : undefined;

@@ -21,11 +21,11 @@
  */
 import { z } from 'zod';
 import { type Sat, sat } from '../../sat.ts';
-import { BalanceCapError, TokenRefusedError, UnfinishedOperationError } from '../errors.ts';
+import { TokenRefusedError, UnfinishedOperationError } from '../errors.ts';
 import type { InboxId, MintUrl, OperationId, Received, ReceiveOptions } from '../types.ts';
 import { loadProof, operationIdSchema, type StoredProof, sumProofs } from './codec.ts';
 import { type Core, commit, newOperationId, whileBusy } from './core.ts';
-import { totalHoldings } from './holdings.ts';
+import { requireRoom } from './holdings.ts';
 import { isMintOperationError } from './mint-errors.ts';
 import { requireActiveKeyset, type Session } from './mints.ts';
 import { yOf } from './proofs.ts';
@@ -287,11 +287,4 @@ export function findReceived(core: Core, inbox: InboxId): Received | undefined {
   if (operation === undefined) return undefined;
   const { mint, amount, fee } = core.journal.head(operation);
   return { operation, mint, amount, fee };
-}
-
-/** @throws BalanceCapError */
-function requireRoom(core: Core, amount: Sat): void {
-  const balance = totalHoldings(core);
-  const cap = core.policy.maxBalance;
-  if (balance + amount > cap) throw new BalanceCapError({ balance, amount, cap });
 }

@@ -7,7 +7,7 @@ import {
   UnfinishedOperationError,
   WalletError,
 } from '../errors.ts';
-import type { MintUrl, OperationId, OperationSummary, RecoveryReport } from '../types.ts';
+import type { MintUrl, OperationId, OperationSummary, RecoveryReport, RecoveryScope } from '../types.ts';
 import type { Core } from './core.ts';
 import type { InboxItem } from './inbox.ts';
 import type { OperationHead } from './journal.ts';
@@ -16,9 +16,6 @@ import { claimTopUp } from './mint.ts';
 import { finishReceive, receive } from './receive.ts';
 import { finishSend, issue, sendStates } from './send.ts';
 import { findSwapOutcome, keysetsOf } from './swap.ts';
-
-/** `all`: at start. `due`: later, with pauses that grow while a mint is away. */
-export type RecoveryScope = 'all' | 'due';
 
 /**
  * Finishes or undoes what is open, oldest first, each by its own file's rules; redeems the inbox; asks about invoices.

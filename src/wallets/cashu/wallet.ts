@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import { type Sat, sat } from '../../sat.ts';
-import { SpentElsewhereError, TokenRefusedError, UnknownOperationError } from '../errors.ts';
+import { MintError, SpentElsewhereError, TokenRefusedError, UnknownOperationError } from '../errors.ts';
 import type { AnyWallet, MintUrl, Received } from '../types.ts';
 import { check } from './check.ts';
 import { type Checkpoint, type Core, createLock, type WalletPolicy } from './core.ts';
@@ -10,19 +10,20 @@ import { createCounters } from './counters.ts';
 import { readBalance } from './holdings.ts';
 import { createInbox } from './inbox.ts';
 import { createJournal } from './journal.ts';
-import { createLedger, type Ledger } from './ledger.ts';
+import { createLedger } from './ledger.ts';
+import { requestInvoice } from './lnurl.ts';
 import { quoteWithdrawal, withdraw } from './melt.ts';
 import { claimTopUp, requestTopUp } from './mint.ts';
-import { createMints, type Mints } from './mints.ts';
+import { createMints } from './mints.ts';
 import { createProofs } from './proofs.ts';
 import { findReceived, receive } from './receive.ts';
 import { reclaim } from './reclaim.ts';
-import { type RecoveryScope, recover, redeemItem, revive } from './recovery.ts';
+import { recover, redeemItem, revive } from './recovery.ts';
 import type { RequestLimits } from './request.ts';
 import { type RestoreDepth, restore } from './restore.ts';
 import type { Seed } from './seed.ts';
 import { handOver, send } from './send.ts';
-import { openStore, type Store } from './store.ts';
+import { openStore } from './store.ts';
 import { previewToken, secretsOf } from './token.ts';
 import { watchTopUp } from './watch.ts';
 
@@ -45,21 +46,12 @@ export type CashuWalletOptions = {
   readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
 };
 
-/** What this wallet offers beside `AnyWallet`: to the provider that settles runs, and to those who look after mints. */
-export type CashuWallet = Omit<AnyWallet, 'recover'> & {
-  readonly recover: (signal: AbortSignal, scope?: RecoveryScope) => ReturnType<AnyWallet['recover']>;
-  readonly ledger: Ledger;
-  readonly mints: Pick<Mints, 'accepted' | 'parse' | 'require' | 'setAccepted'>;
-  /** One transaction over wallet and ledger: budget, change and the run's row change together. */
-  readonly write: Store['write'];
-};
-
 /**
  * Opens the Cashu wallet of these words. Reaches no mint; `recover` is to be called before anything else.
  *
  * @throws WalletInUseError, DatabaseTooNewError
  */
-export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
+export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
   const clock = options.clock ?? systemClock;
   const { seed, log, defaultMint } = options;
   const file = join(options.directory, `${seed.fingerprint}.db`);
@@ -89,6 +81,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       // Longer than the longest request can take.
       settleAfterMs: 120_000,
       watchExpiredMs: 24 * 3_600_000,
+      maxFeeReserve: (amount) => sat(Math.max(10, Math.ceil(amount * 0.03))),
       network: options.network,
       ...options.policy,
     },
@@ -151,6 +144,23 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
     quoteWithdrawal: ({ invoice, mint }, signal) =>
       quoteWithdrawal(core, invoice, mint ?? defaultMint, signal),
     withdraw: (id, signal) => withdraw(core, id, signal),
+    requestInvoice: (address, amount, signal) =>
+      requestInvoice(
+        address,
+        amount,
+        { network: core.policy.network, now: clock.now(), loopback: core.policy.network === undefined },
+        signal,
+      ),
+    async warmUp(signal) {
+      await Promise.all(
+        core.mints.accepted().map((mint) =>
+          core.mints.open(mint, signal).catch((error: unknown) => {
+            if (!(error instanceof MintError) || signal.aborted) throw error;
+            log.warn({ mint, problem: error.problem.kind }, 'a mint could not be asked for its keysets');
+          }),
+        ),
+      );
+    },
     decode: (token) => previewToken(core, token),
     operations: ({ limit, unfinished }) =>
       unfinished === true ? core.journal.unfinished(limit) : core.journal.latest(limit),
@@ -160,7 +170,16 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
     backup: store.backup,
     close: store.close,
     ledger: createLedger(store),
-    mints: core.mints,
+    addMint(text) {
+      const url = core.mints.parse(text);
+      core.mints.setAccepted(url, true);
+      return url;
+    },
+    removeMint(text) {
+      const url = core.mints.require(text);
+      core.mints.setAccepted(url, false);
+      return url;
+    },
     write: store.write,
   };
 }
