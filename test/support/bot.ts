@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { bytesToHex } from 'nostr-tools/utils';
-import { type SandboxRelay, startSandboxRelay } from '../../src/sandbox/relay.ts';
+import type { RelayUrl } from '../../src/nostr/types.ts';
+import { startSandboxRelay } from '../../src/sandbox/relay.ts';
 import { createOwner, type TestOwner } from './owner.ts';
 import { writeStandInOpencode } from './stand-in-opencode.ts';
 import { until } from './until.ts';
@@ -15,7 +16,8 @@ export type TestBotOptions = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default: the stand-in. `real`: the opencode of package.json. */
   readonly opencode?: 'stand-in' | 'real';
-  readonly relay?: SandboxRelay;
+  /** Default: a sandbox relay of its own. Whoever passes one stops it. */
+  readonly relay?: { readonly url: RelayUrl };
 };
 
 /**
@@ -28,7 +30,9 @@ export async function startTestBot(options: TestBotOptions = {}) {
   const workspace = join(directory, 'app');
   const other = join(directory, 'docs');
   for (const path of [workspace, other, join(directory, 'user')]) mkdirSync(path, { recursive: true });
-  const relay = options.relay ?? startSandboxRelay();
+  const ownRelay = options.relay === undefined ? startSandboxRelay() : undefined;
+  const relay = options.relay ?? ownRelay;
+  if (relay === undefined) throw new Error('no relay');
   const secretKey = generateSecretKey();
   const ownerKey = generateSecretKey();
   const env: Record<string, string> = {};
@@ -107,7 +111,7 @@ export async function startTestBot(options: TestBotOptions = {}) {
     cleanUp: async () => {
       owner.close();
       await end('SIGKILL');
-      if (options.relay === undefined) await relay.stop();
+      await ownRelay?.stop();
       rmSync(directory, { recursive: true, force: true });
     },
   };

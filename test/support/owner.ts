@@ -47,6 +47,8 @@ export async function createOwner(
   const receive = (event: NostrEvent) => {
     if (seen.has(event.id)) return;
     seen.add(event.id);
+    // @nostr-relay/core sends every event of the kind, whomever it is for.
+    if (!event.tags.some(([name, key]) => name === 'p' && key === publicKey)) return;
     const at = performance.now();
     if (event.kind === 4) {
       if (event.pubkey !== bot) return;
