@@ -112,9 +112,18 @@ const providerOf = (model: unknown): string | undefined =>
 export const variablesOf = (config: unknown): readonly string[] =>
   Array.from((JSON.stringify(config) ?? '').matchAll(/\{env:([A-Za-z_]\w*)\}/g), ([, name]) => name ?? '');
 
-/** Variables that the user's own opencode configuration names. What cannot be parsed is opencode's to complain about. */
-export const userConfigVariables = async (configHome: string): Promise<readonly string[]> => {
-  const names: string[] = [];
+/** What the bot needs to know of the user's own opencode configuration. */
+export type UserConfig = {
+  /** Variables that it takes values from. */
+  readonly variables: readonly string[];
+  /** Its default model. */
+  readonly model: string | undefined;
+};
+
+/** Reads the user's own configuration. What of it cannot be parsed is opencode's to complain about. */
+export const readUserConfig = async (configHome: string): Promise<UserConfig> => {
+  const variables: string[] = [];
+  let model: string | undefined;
   for (const file of ['config.json', 'opencode.json', 'opencode.jsonc']) {
     try {
       const config = await readConfig(join(configHome, 'opencode', file));
@@ -122,12 +131,13 @@ export const userConfigVariables = async (configHome: string): Promise<readonly 
       const declared = providers.flatMap((provider) =>
         isObject(provider) && Array.isArray(provider.env) ? provider.env : [],
       );
-      names.push(...variablesOf(config), ...declared.filter((name) => typeof name === 'string'));
+      variables.push(...variablesOf(config), ...declared.filter((name) => typeof name === 'string'));
+      if (typeof config?.model === 'string') model = config.model;
     } catch (error) {
       if (!(error instanceof OpencodeConfigError)) throw error;
     }
   }
-  return names;
+  return { variables, model };
 };
 
 /** The providers that may serve a run that somebody else pays for. */
@@ -176,17 +186,19 @@ export const composeConfig = (options: {
       : paying.includes(id),
   );
   const merged = mergeConfig(usable, payment.configuration);
-  // An agent that is not there is replaced by opencode's default one, which may do anything: it must be there.
+  // An agent that is not there is replaced by opencode's default one, and one without permissions may do anything:
+  // what the owner left out is as it ships.
   const shippedAgents = isObject(options.shipped.agent) ? options.shipped.agent : {};
   const agents = isObject(merged.agent) ? merged.agent : {};
-  const agent = isObject(agents[mode]) ? agents[mode] : shippedAgents[mode];
+  const shippedAgent = isObject(shippedAgents[mode]) ? shippedAgents[mode] : {};
+  const agent = mergeConfig(shippedAgent, isObject(agents[mode]) ? agents[mode] : {});
   const instructions = Array.isArray(merged.instructions) ? merged.instructions : [];
   return {
     ...merged,
     autoupdate: false,
     share: 'disabled',
     default_agent: mode,
-    agent: { ...agents, [mode]: { ...(isObject(agent) ? agent : {}), mode: 'primary', disable: false } },
+    agent: { ...agents, [mode]: { ...agent, mode: 'primary', disable: false } },
     ...(paying === undefined ? {} : { enabled_providers: paying }),
     instructions: [...instructions, ...options.instructions],
     // Language servers and formatters are programs that a workspace may bring along.

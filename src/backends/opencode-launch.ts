@@ -6,7 +6,8 @@ import { findOpencode } from './opencode-binary.ts';
 import {
   composeConfig,
   readBotConfig,
-  userConfigVariables,
+  readUserConfig,
+  type UserConfig,
   workspaceInstructions,
 } from './opencode-config.ts';
 import { opencodeVariables } from './opencode-variables.ts';
@@ -50,7 +51,8 @@ export type Invocation = {
   readonly payment: RunPayment;
   readonly mode: Mode;
   readonly model: string | undefined;
-  readonly args: readonly string[];
+  /** May depend on the model that the run comes to: the one that was asked for, else the default of who pays. */
+  readonly args: readonly string[] | ((model: string | undefined) => readonly string[]);
 };
 
 /** Finds opencode and makes the commands that start it: environment, configuration, walls. */
@@ -95,13 +97,10 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     };
   };
 
-  const environmentOf = async (invocation: Invocation): Promise<Record<string, string>> => {
+  const environmentOf = (invocation: Invocation, user: UserConfig): Record<string, string> => {
     const { runId, folders, workspace, payment } = invocation;
-    const own = payment.credentials === 'own';
-    const ownVariables = own
-      ? [...opencodeVariables, ...(await userConfigVariables(userFolders(ambient).config))]
-      : [];
     const { credentials, variables } = payment;
+    const ownVariables = [...opencodeVariables, ...user.variables];
     return opencodeEnvironment({
       ...{ ambient, workspace, folders, runId, credentials, variables, ownVariables, trustWorkspace },
     });
@@ -132,7 +131,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     invocation: Invocation,
     signal: AbortSignal,
   ): Promise<{ readonly command: Command; readonly model: string | undefined }> => {
-    const { workspace, folders, args } = invocation;
+    const { workspace, folders, payment } = invocation;
     const found = await find(signal);
     if (found.state === 'missing') throw new NotStartedError('backend_missing', found.problem);
     const isolation = await walls.probe(signal);
@@ -140,7 +139,8 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       throw new NotStartedError('bad_configuration', `BOT_ISOLATION=bwrap: ${isolation.problem}`);
     if (!(await isFolder(workspace)))
       throw new NotStartedError('bad_configuration', `the workspace ${workspace} is not there`);
-    const environment = await environmentOf(invocation);
+    const user = await readUserConfig(userFolders(ambient).config);
+    const environment = environmentOf(invocation, user);
     const configuration = await configurationOf(invocation, environment);
     const text = JSON.stringify(configuration);
     const handedOver: Record<string, string> = {};
@@ -149,13 +149,16 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       handedOver.OPENCODE_CONFIG = join(folders.config, 'run.json');
       await writeFile(handedOver.OPENCODE_CONFIG, text, { mode: 0o600 });
     }
+    const fallback =
+      payment.credentials === 'own' ? (configuration.model ?? user.model) : configuration.model;
+    const model = invocation.model ?? (typeof fallback === 'string' ? fallback : undefined);
+    const args = typeof invocation.args === 'function' ? invocation.args(model) : invocation.args;
     const command = await walls.enclose(
       isolation,
       { file: found.path, args, cwd: workspace, environment: { ...environment, ...handedOver } },
       await openPaths(invocation),
     );
-    const { model } = configuration;
-    return { command, model: invocation.model ?? (typeof model === 'string' ? model : undefined) };
+    return { command, model };
   };
 
   /** Runs one of opencode's short commands in the surroundings that a run would have. */

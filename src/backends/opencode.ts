@@ -55,11 +55,12 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     return sessionByTitle(output, title);
   };
 
-  const argumentsOf = (request: AgentRequest): readonly string[] => [
+  const argumentsOf = (request: AgentRequest, model: string | undefined): readonly string[] => [
     ...['run', '--format', 'json', '--agent', request.mode, '--dir', request.workspace],
     // With a title of ours opencode does not pay for one.
     request.backendSession === undefined ? `--title=${request.title}` : `--session=${request.backendSession}`,
-    ...(request.model === undefined ? [] : [`--model=${request.model}`]),
+    // Always said when it is known: a session would go on with its last model, which may be another payer's.
+    ...(model === undefined ? [] : [`--model=${model}`]),
   ];
 
   const checkSession = (request: AgentRequest, folders: AgentFolders): void => {
@@ -110,7 +111,8 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     let failure: AgentFailure | undefined;
     try {
       checkSession(request, folders);
-      const prepared = await prepare({ ...request, folders, args: argumentsOf(request) }, signal);
+      const args = (known: string | undefined): readonly string[] => argumentsOf(request, known);
+      const prepared = await prepare({ ...request, folders, args }, signal);
       model = prepared.model;
       end = await runAgentProcess(
         prepared.command,
