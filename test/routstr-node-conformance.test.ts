@@ -373,7 +373,11 @@ for (const profile of conformanceProfiles) {
         const token = await node.purse.token(1);
         expect(await node.purse.feeOf(token)).toBe(1);
         const answer = await create(token);
-        expect(answer.status).toBeOneOf([400, 500]);
+        expectCoded(answer, 400, {
+          message: 'Failed to redeem Cashu token',
+          type: 'cashu_error',
+          code: 'cashu_token_redemption_failed',
+        });
         expect(await node.purse.isSpent(token)).toBe(false);
       });
 
@@ -451,6 +455,19 @@ for (const profile of conformanceProfiles) {
         expect(await node.purse.isSpent(token)).toBe(false);
       });
 
+      test('once, to several that ask at the same moment', async () => {
+        const { key } = await deposit(70);
+        const answers = await Promise.all([refund(key), refund(key), refund(key)]);
+        const statuses = answers.map(({ status }) => status);
+        expect(statuses).toContain(200);
+        for (const status of statuses) expect(status).toBeOneOf([200, 400, 409]);
+        const given = answers
+          .filter(({ status }) => status === 200)
+          .map(({ json }) => change.parse(json).token);
+        expect(new Set(given).size).toBe(1);
+        expect(change.parse((await refund(key)).json).token).toBe(given[0] ?? '');
+      });
+
       test('a deposit can follow a refund, and then its own change is given', async () => {
         const { key } = await deposit(80);
         const first = change.parse((await refund(key)).json);
@@ -515,7 +532,7 @@ for (const profile of conformanceProfiles) {
           Math.floor(cost / 1000),
           balance - cost,
         ]);
-        expect(body.model).toBe(node.model);
+        expect(body.model).toEndWith(node.model);
         expect(answer.headers.get('x-routstr-cost-msats')).toBe(String(cost));
         expect(answer.headers.get('x-routstr-input-cost-msats')).toBe(String(body.usage.cost.input_msats));
         expect(answer.headers.get('x-routstr-output-cost-msats')).toBe(String(body.usage.cost.output_msats));
@@ -549,7 +566,7 @@ for (const profile of conformanceProfiles) {
         );
         const last = chunks.pop();
         expect(chunks.some((chunk) => 'usage' in chunk || 'cost' in chunk)).toBe(false);
-        expect(chunks.map((chunk) => chunk.model)).toEqual(chunks.map(() => node.model));
+        expect(chunks.every((chunk) => String(chunk.model).endsWith(node.model))).toBe(true);
         expect(z.object({ choices: z.array(z.unknown()) }).parse(last).choices).toEqual([]);
         const body = reckoned.parse(last);
         expect(body.usage.remaining_balance_msats).toBe(balance - body.usage.cost.total_msats);
@@ -721,7 +738,7 @@ for (const profile of conformanceProfiles) {
         expect(await info(key)).toEqual({ balance, reserved: 0, total_spent: 0, total_requests: 0 });
       });
 
-      test('lets go of the reservation, uncharged, when the client leaves in mid-stream', async () => {
+      test('reads on and charges for everything when the client leaves in mid-stream', async () => {
         const { key, balance } = await deposit(2000);
         node.upstream.reply({ hang: true });
         const leave = new AbortController();
@@ -731,11 +748,14 @@ for (const profile of conformanceProfiles) {
           signal: leave.signal,
         });
         await response.body?.getReader().read();
-        expect((await info(key)).reserved).toBeGreaterThan(0);
         leave.abort();
-        await until(async () => (await info(key)).reserved === 0, 'the reservation is gone');
+        expect((await info(key)).reserved).toBeGreaterThan(0);
+        expect((await refund(key)).status).toBe(400);
         node.upstream.release();
-        expect(await info(key)).toMatchObject({ balance, total_spent: 0 });
+        await until(async () => (await info(key)).reserved === 0, 'upstream is read to its end');
+        const after = await info(key);
+        expect(after.total_spent).toBeGreaterThan(0);
+        expect(after.balance).toBe(balance - after.total_spent);
       });
     });
 
@@ -744,25 +764,43 @@ for (const profile of conformanceProfiles) {
         if (reply) node.upstream.reply(reply);
         return ask('/v1/chat/completions', { headers: { 'x-cashu': payment }, body: chatBody(more) });
       };
+      const faceOf = async (token: string): Promise<number> =>
+        (await node.purse.proofs(token)).reduce((sum, proof) => sum + proof.amount.toNumber(), 0);
       const paidBack = async (payment: string) =>
         ask(`${base}/refund`, { method: 'POST', headers: { 'x-cashu': payment } });
 
       test('change in a header, the cost rounded up to whole sat', async () => {
-        for (const stream of [false, true]) {
-          const payment = await node.purse.token(100);
-          const answer = await pay(payment, { stream });
-          expect(answer.status).toBe(200);
-          const cost = Number(answer.headers.get('x-routstr-cost-msats'));
-          expect(cost).toBeGreaterThan(0);
-          const back = answer.headers.get('x-cashu') ?? '';
-          const expected = 100 - (await node.purse.feeOf(payment)) - Math.ceil(cost / 1000);
-          const proofs = await node.purse.proofs(back);
-          expect(proofs.reduce((sum, proof) => sum + proof.amount.toNumber(), 0)).toBe(expected);
-          if (legacy) continue;
-          const again = await paidBack(payment);
-          expect(again.json).toEqual({ token: back, sats: String(expected) });
-          expect(again.headers.get('x-cashu')).toBe(back);
-        }
+        const payment = await node.purse.token(100);
+        const answer = await pay(payment, { stream: true });
+        expect(answer.status).toBe(200);
+        expect(answer.text).toContain('[DONE]');
+        const cost = Number(answer.headers.get('x-routstr-cost-msats'));
+        expect(cost).toBeGreaterThan(0);
+        const back = answer.headers.get('x-cashu') ?? '';
+        const expected = 100 - (await node.purse.feeOf(payment)) - Math.ceil(cost / 1000);
+        expect(await faceOf(back)).toBe(expected);
+        if (legacy) return;
+        const again = await paidBack(payment);
+        expect(again.json).toEqual({ token: back, sats: String(expected) });
+        expect(again.headers.get('x-cashu')).toBe(back);
+      });
+
+      test('without streaming the change comes, but up to 0.4.5 the body breaks off', async () => {
+        const payment = await node.purse.token(100);
+        const response = await http.open('/v1/chat/completions', {
+          headers: { 'x-cashu': payment },
+          body: chatBody(),
+        });
+        expect(response.status).toBe(200);
+        const cost = Number(response.headers.get('x-routstr-cost-msats'));
+        expect(await faceOf(response.headers.get('x-cashu') ?? '')).toBe(
+          100 - (await node.purse.feeOf(payment)) - Math.ceil(cost / 1000),
+        );
+        const readable = response.json().then(
+          () => true,
+          () => false,
+        );
+        expect(await readable).toBe(main);
       });
 
       test('too little is refused unspent', async () => {
@@ -794,15 +832,12 @@ for (const profile of conformanceProfiles) {
             refund_token: back,
           },
         });
-        const proofs = await node.purse.proofs(back ?? '');
-        expect(proofs.reduce((sum, proof) => sum + proof.amount.toNumber(), 0)).toBe(
-          100 - (await node.purse.feeOf(payment)),
-        );
+        expect(await faceOf(back ?? '')).toBe(100 - (await node.purse.feeOf(payment)));
       });
 
       test('a spent token is refused and not handed back', async () => {
         const payment = await node.purse.token(100);
-        expect((await pay(payment)).status).toBe(200);
+        expect((await pay(payment, { stream: true })).status).toBe(200);
         const answer = await pay(payment);
         expectProxied(answer, 400, {
           message: 'Cashu token already spent',
@@ -818,11 +853,10 @@ for (const profile of conformanceProfiles) {
         expectPlain(await paidBack(payment), 404, 'Refund not found');
         node.upstream.reply({ hang: true });
         const asked = node.upstream.requests.length;
-        const answer = pay(payment);
+        const answer = pay(payment, { stream: true });
         await until(() => node.upstream.requests.length > asked, 'upstream is asked');
         const pending = await paidBack(payment);
         expectPlain(pending, 425, 'Refund is pending; retry shortly.');
-        expect(pending.headers.get('retry-after')).toBe('2');
         node.upstream.release();
         expect((await answer).status).toBe(200);
         expect((await paidBack(payment)).status).toBe(200);

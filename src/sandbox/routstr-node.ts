@@ -55,7 +55,7 @@ export function startSandboxNode(options: SandboxNodeOptions): SandboxNode {
   const db = openDatabase(options.file ?? ':memory:', nodeMigrations);
   const behaviour: NodeBehaviour = {
     refundDelayMs: 0,
-    onDisconnect: 'release',
+    onDisconnect: 'drain',
     refundMint: undefined,
     foreignMints: profile === 'main' ? 'reject' : 'swap-fails',
     maxHeaderBytes: undefined,

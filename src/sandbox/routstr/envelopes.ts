@@ -36,8 +36,8 @@ export class NodeRefusal extends Error {
 }
 
 /** Envelope A. */
-export const plain = (status: number, detail: string, headers?: Record<string, string>): NodeRefusal =>
-  new NodeRefusal(status, { kind: 'detail', detail }, headers);
+export const plain = (status: number, detail: string): NodeRefusal =>
+  new NodeRefusal(status, { kind: 'detail', detail });
 
 /** Envelope B. */
 export const coded = (

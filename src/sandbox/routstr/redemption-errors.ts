@@ -7,14 +7,8 @@ const refusal = (status: number, type: string, code: string, message: string) =>
 export const redemption = {
   undecodable: refusal(400, 'invalid_token', 'invalid_cashu_token', 'Invalid Cashu token'),
   spent: refusal(400, 'token_already_spent', 'cashu_token_already_spent', 'Cashu token already spent'),
-  /** More than one keyset, another unit, a keyset the mint doesn't know. */
+  /** More than one keyset, another unit, a keyset the mint doesn't know, no more value than the fee. */
   failed: refusal(400, 'cashu_error', 'cashu_token_redemption_failed', 'Failed to redeem Cashu token'),
-  worthless: refusal(
-    400,
-    'cashu_error',
-    'cashu_token_zero_value',
-    'Failed to redeem Cashu token: token yielded no value',
-  ),
   untrustedMint: refusal(
     400,
     'untrusted_mint',
@@ -58,7 +52,6 @@ export const redemption = {
 export const terminal: ReadonlySet<string> = new Set([
   'cashu_token_already_spent',
   'invalid_cashu_token',
-  'cashu_token_zero_value',
   'cashu_token_swap_fees_exceed_amount',
 ]);
 
@@ -66,6 +59,5 @@ export const terminal: ReadonlySet<string> = new Set([
 export const gone: ReadonlySet<string> = new Set([
   'cashu_token_already_spent',
   'cashu_token_consumed',
-  'cashu_token_zero_value',
   'internal_error',
 ]);

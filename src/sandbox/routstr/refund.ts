@@ -45,7 +45,7 @@ function refundOfPayment(node: NodeContext, payment: string): Response {
   const paid = row('in', 'token', payment);
   if (!paid?.request_id) throw plain(404, 'Refund not found');
   const change = row('out', 'request_id', paid.request_id);
-  if (!change) throw plain(425, 'Refund is pending; retry shortly.', { 'retry-after': '2' });
+  if (!change) throw plain(425, 'Refund is pending; retry shortly.');
   const body = collect(node, change);
   return Response.json(body, { headers: { 'x-cashu': change.token } });
 }
@@ -127,6 +127,9 @@ async function pay(node: NodeContext, request: NodeRequest, bearer: string, acco
   }
   if (sats <= 0) throw badRequest(node, 'no_balance_to_refund', 'No balance to refund');
 
+  // Others may read the balance before it is taken: only one of them gets it.
+  await Bun.sleep(1);
+  node.life.throwIfAborted();
   const id = crypto.randomUUID();
   const taken = node.db.transaction(() => {
     if (node.profile === 'main') {

@@ -2,7 +2,6 @@ import type { Reservation } from './accounts.ts';
 import type { NodeContext, NodeRequest } from './context.ts';
 import { NodeRefusal } from './envelopes.ts';
 import { type ModelCall, noPrice } from './model-call.ts';
-import { advertisedId } from './models.ts';
 import { type Cost, costHeaders, costIntoAnswer, costOf, isObject } from './pricing.ts';
 import { dataLine, readEvents } from './sse.ts';
 import { askUpstream, parse, unreachable, upstreamFailure } from './upstream.ts';
@@ -16,14 +15,13 @@ export async function serve(
 ): Promise<Response> {
   const leave = new AbortController();
   const stop = AbortSignal.any([node.life, leave.signal]);
-  const onGone = () => leave.abort();
-  request.gone.addEventListener('abort', onGone);
+  request.gone.addEventListener('abort', () => abandon(node, reservation, leave));
   let answer: Response;
   try {
     answer = await askUpstream(node, call.path, call.model, call.body, stop);
   } catch (cause) {
     node.life.throwIfAborted();
-    if (request.gone.aborted) return clientLeft(node, reservation);
+    if (leave.signal.aborted) return new Response(null, { status: 499 });
     throw Object.assign(unreachable(node.profile), { cause });
   }
   if (answer.status !== 200) {
@@ -47,10 +45,11 @@ export async function serve(
 }
 
 /** Nobody waits for the answer any more. */
-function clientLeft(node: NodeContext, reservation: Reservation): Response {
+function abandon(node: NodeContext, reservation: Reservation, leave: AbortController): void {
+  if (node.behaviour.onDisconnect === 'drain' || node.life.aborted) return;
   node.memory.serving.delete(reservation.id);
   if (node.behaviour.onDisconnect === 'release') node.accounts.release(reservation, false);
-  return new Response(null, { status: 499 });
+  leave.abort();
 }
 
 /** Charges for an answer. What an earlier charge or a sweep has settled is not charged again. */
@@ -90,7 +89,7 @@ function whole(
 /** What the real node writes over upstream's own words. */
 function stamp(answer: Record<string, unknown>, call: ModelCall): void {
   answer.provider = typeof answer.provider === 'string' ? `base:${answer.provider}` : 'base';
-  answer.model = advertisedId(call.model);
+  answer.model = call.model.id;
 }
 
 /**
@@ -130,7 +129,7 @@ function stream(
     last ??= {
       id,
       object: 'chat.completion.chunk',
-      model: advertisedId(call.model),
+      model: call.model.id,
       choices: [],
       usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
       provider: 'base',
@@ -140,21 +139,31 @@ function stream(
     if (done) yield 'data: [DONE]\n\n';
   }
   const source = pieces();
+  async function next(): Promise<IteratorResult<string>> {
+    try {
+      return await source.next();
+    } catch (cause) {
+      // Upstream broke off: nothing is charged. Or the node died, and nothing has an effect any more.
+      if (!node.life.aborted && !leave.signal.aborted) {
+        node.memory.serving.delete(reservation.id);
+        node.accounts.release(reservation, false);
+      }
+      throw cause;
+    }
+  }
+  let left = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      try {
-        const next = await source.next();
-        if (next.done) controller.close();
-        else controller.enqueue(encoder.encode(next.value));
-      } catch (cause) {
-        // Upstream broke off, or the node died: so does the client's stream, and nothing was charged.
-        if (!node.life.aborted) clientLeft(node, reservation);
-        controller.error(cause);
-      }
+      const { done, value } = await next();
+      if (left) return;
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(value));
     },
-    cancel() {
-      leave.abort();
-      if (!node.life.aborted) clientLeft(node, reservation);
+    async cancel() {
+      left = true;
+      abandon(node, reservation, leave);
+      // Nobody reads on, and what follows is charged all the same.
+      while (!leave.signal.aborted && !(await next()).done);
     },
   });
 }

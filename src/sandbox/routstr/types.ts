@@ -13,8 +13,11 @@ export type Profile = 'legacy' | '0.4.5' | 'main';
 export type NodeBehaviour = {
   /** Between taking the balance and making the refund token: the window of the false "No balance to refund". */
   refundDelayMs: number;
-  /** What becomes of a request's reservation when the client goes away in mid-answer. */
-  onDisconnect: 'release' | 'keep';
+  /**
+   * When the client goes away in mid-answer. `drain`: upstream is read to its end and the whole answer charged, as
+   * 0.4.5 was seen to do; `release`: upstream is left, the reservation let go; `keep`: it stays until it is stale.
+   */
+  onDisconnect: 'drain' | 'release' | 'keep';
   /** Where refund tokens come from: the mint of the deposit, or always this trusted mint. */
   refundMint: string | undefined;
   /** Tokens of mints that are not listed. */

@@ -1,6 +1,6 @@
 import type { NodeContext } from './context.ts';
 import { type NodeRefusal, proxied } from './envelopes.ts';
-import { advertisedId, type NodeModel } from './models.ts';
+import type { NodeModel } from './models.ts';
 import { isObject } from './pricing.ts';
 import type { Profile } from './types.ts';
 
@@ -17,7 +17,7 @@ export async function askUpstream(
   const options = isObject(body.stream_options) ? body.stream_options : {};
   const sent = {
     ...body,
-    model: mapped ?? advertisedId(model),
+    model: mapped ?? model.id,
     ...(streams ? { stream_options: { ...options, include_usage: true } } : {}),
   };
   return fetch(`${baseUrl.replace(/\/$/, '')}/${path.replace(/^v1\//, '')}`, {
@@ -58,7 +58,7 @@ export async function upstreamFailure(
     return fromUpstream(
       node.profile,
       status,
-      `Upstream base returned ${status} for model ${advertisedId(model)}: ${preview}`,
+      `Upstream base returned ${status} for model ${model.id}: ${preview}`,
       limited ? 'UPSTREAM_RATE_LIMIT' : undefined,
     );
   }

@@ -100,7 +100,8 @@ export function createNodeWallet(db: Database, behaviour: NodeBehaviour, timeout
     if (new Set(proofs.map((proof) => proof.id)).size > 1) throw redemption.failed();
     const fee = wallet.getFeesForProofs(proofs).toNumber();
     const face = sumProofs(proofs).toNumber();
-    if (face - fee <= 0) throw redemption.worthless();
+    // Refused before the mint is asked: the token stays unspent.
+    if (face - fee <= 0) throw redemption.failed();
     try {
       // An inactive keyset's keys are asked for before they are needed to check DLEQ proofs.
       for (const proof of proofs) await wallet.keyChain.ensureKeysetKeys(proof.id);
