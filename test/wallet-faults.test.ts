@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'bun:test';
 import type { Fault, SandboxMint } from '../src/sandbox/mint.ts';
 import { sat } from '../src/sat.ts';
 import {
+  InsufficientFundsError,
   InvoiceRefusedError,
   MintError,
   SpentElsewhereError,
@@ -262,6 +263,10 @@ test('aborting stops the waiting and keeps the money', async () => {
   abort.abort(new Error('stop'));
   expect(await sending).toBeInstanceOf(UnfinishedOperationError);
   mint.faults.release();
+  // What the send holds is nobody else's, until it is known what became of it.
+  const { ready: free, reserved } = wallet.balance();
+  expect(reserved).toBeGreaterThan(100);
+  expect(free + reserved).toBe(1000);
   await wallet.recover(soon());
   await expectWhole(wallet, mint, words);
 });
@@ -297,6 +302,29 @@ function quoteText(wallet: AnyWallet): string {
   db.close();
   return row?.request ?? '';
 }
+
+test('change that the mint does not show twice is had by its exact outputs', async () => {
+  const { mint, words, wallet } = await ready();
+  mint.faults.add({ path: '/v1/melt/bolt11', when: 'after', effect: { kind: 'status', status: 500 } });
+  const once = (body: string) => JSON.stringify({ ...JSON.parse(body), change: undefined });
+  mint.faults.add({ path: '/v1/melt/quote/bolt11/', when: 'after', effect: { kind: 'edit', edit: once } });
+  const quote = await wallet.quoteWithdrawal({ invoice: mint.invoice(300) }, soon());
+  expect(await wallet.withdraw(quote.operation, soon())).toMatchObject({ state: 'paid' });
+  expect(wallet.balance().ready).toBeGreaterThan(690);
+  await expectWhole(wallet, mint, words);
+});
+
+test('a send beside a payment under way takes other proofs', async () => {
+  const { mint, words, wallet } = await ready({ outgoing: 'pending' });
+  const quote = await wallet.quoteWithdrawal({ invoice: mint.invoice(300) }, soon());
+  await wallet.withdraw(quote.operation, soon());
+  const { ready: free } = wallet.balance();
+  await expect(wallet.send({ amount: sat(free) }, soon())).rejects.toThrow(InsufficientFundsError);
+  await wallet.send({ amount: sat(free - 10) }, soon());
+  mint.settle(mint.meltQuoteOf(quoteText(wallet)), 'paid');
+  await wallet.recover(soon());
+  await expectWhole(wallet, mint, words);
+});
 
 test('a payment is not undone while its request can still be on its way; one that goes through after that is found', async () => {
   let now = Date.now();
@@ -347,5 +375,68 @@ test('a mint with the keyset of another mint is refused: the same secrets would 
     .catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(MintError);
   if (failure instanceof MintError) expect(failure.problem.kind).toBe('keyset-conflict');
+  await expectWhole(wallet, mint, words);
+});
+
+test("a request that is carried out while recovery asks is ours, not a thief's", async () => {
+  for (const [name, path] of [
+    ['send', '/v1/swap'],
+    ['receive', '/v1/swap'],
+  ] as const) {
+    const { mint, words, wallet } = await ready();
+    const abort = new AbortController();
+    const token = (await tokens.get(mint)?.()) ?? '';
+    // The first request is on its way, and arrives between the two questions of recovery: outputs, then inputs.
+    mint.faults.add({ path, when: 'before', effect: { kind: 'delay' } });
+    const first = (
+      name === 'send'
+        ? wallet.send({ amount: sat(100) }, abort.signal)
+        : wallet.receive(token, { cap: true }, abort.signal)
+    ).catch((error: unknown) => error);
+    while (mint.faults.holding() === 0) await Bun.sleep(2);
+    abort.abort(new Error('stop'));
+    expect(await first).toBeInstanceOf(UnfinishedOperationError);
+    mint.faults.add({
+      path: '/v1/restore',
+      when: 'after',
+      effect: { kind: 'run', run: mint.faults.release },
+    });
+    mint.faults.add({
+      path: '/v1/checkstate',
+      when: 'before',
+      effect: { kind: 'wait', until: () => spent(mint) },
+    });
+    const before = mint.audit().earned;
+    function spent(at: SandboxMint): boolean {
+      return at.audit().earned > before;
+    }
+    const report = await wallet.recover(soon());
+    expect(report).toMatchObject({ waiting: [], troubled: [] });
+    expect(report.settled).toMatchObject([{ state: name === 'send' ? 'issued' : 'done' }]);
+    await expectWhole(wallet, mint, words);
+  }
+});
+
+test('a mint that says PAID before it has signed the change is asked again', async () => {
+  let now = Date.now();
+  const { mint, words, wallet } = await ready({ settleAfterMs: 60_000, clock: { now: () => now } });
+  mint.faults.add({ path: '/v1/melt/bolt11', when: 'after', effect: { kind: 'status', status: 500 } });
+  const none = (body: string) => JSON.stringify({ ...JSON.parse(body), change: undefined });
+  mint.faults.add({
+    path: '/v1/melt/quote/bolt11/',
+    when: 'after',
+    effect: { kind: 'edit', edit: none },
+    times: 2,
+  });
+  mint.faults.add({
+    path: '/v1/restore',
+    when: 'after',
+    effect: { kind: 'edit', edit: () => '{"outputs": [], "signatures": []}' },
+  });
+  const quote = await wallet.quoteWithdrawal({ invoice: mint.invoice(300) }, soon());
+  await expect(wallet.withdraw(quote.operation, soon())).rejects.toThrow(UnfinishedOperationError);
+  now += 1000;
+  expect(await wallet.recover(soon())).toMatchObject({ waiting: [] });
+  expect(wallet.balance().ready).toBeGreaterThan(690);
   await expectWhole(wallet, mint, words);
 });

@@ -3,7 +3,7 @@
  * `before`: the mint never does what was asked; `after`: it has done it, and only the answer suffers.
  */
 export type Fault = {
-  /** Exact path, e.g. `/v1/swap`. */
+  /** A path, e.g. `/v1/swap`; with a slash at the end, every path below it. */
   readonly path: string;
   readonly when: 'before' | 'after';
   readonly effect: /** Answers with this status instead. */
@@ -14,6 +14,8 @@ export type Fault = {
     | { readonly kind: 'cut' }
     /** Holds the request until `release`, and goes on with it then: a request that was long on its way. */
     | { readonly kind: 'delay' }
+    /** Goes on once this is true. */
+    | { readonly kind: 'wait'; readonly until: () => boolean }
     /** Answers something else, made from the true answer; `after` only. */
     | { readonly kind: 'edit'; readonly edit: (body: string) => string }
     /** Does something at this moment (rotate, clear the cache, …) and goes on. */
@@ -44,7 +46,7 @@ export function createFaults(): Faults {
       planned = [];
     },
     async apply(path, when, answer = '{}') {
-      const entry = planned.find(({ fault }) => fault.path === path && fault.when === when);
+      const entry = planned.find(({ fault }) => fault.when === when && matches(fault.path, path));
       if (!entry) return undefined;
       entry.left -= 1;
       if (entry.left <= 0) planned = planned.filter((other) => other !== entry);
@@ -65,6 +67,9 @@ export function createFaults(): Faults {
           );
         case 'delay':
           await new Promise<void>((resolve) => held.push(resolve));
+          return undefined;
+        case 'wait':
+          while (!effect.until()) await Bun.sleep(2);
           return undefined;
         case 'edit':
           return new Response(effect.edit(answer), { headers: { 'content-type': 'application/json' } });
@@ -89,3 +94,6 @@ export function createFaults(): Faults {
     },
   };
 }
+
+const matches = (pattern: string, path: string): boolean =>
+  pattern.endsWith('/') ? path.startsWith(pattern) : path === pattern;

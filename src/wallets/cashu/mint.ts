@@ -243,7 +243,10 @@ async function afterRefusal(
     return settle(core, session, id, signal, true);
   }
   const { state } = await session.checkMintQuoteBolt11(body.quote.quote);
-  if (state !== MintQuoteState.ISSUED) throw new UnfinishedOperationError(id, undefined, error);
+  const age = core.clock.now() - core.journal.head(id).updatedAt;
+  if (state !== MintQuoteState.ISSUED || age <= core.policy.settleAfterMs) {
+    throw new UnfinishedOperationError(id, undefined, error);
+  }
   // Once more: it could have been issued to us after the last look.
   const restored = await restoreOutputs(
     session,

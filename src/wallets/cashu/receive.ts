@@ -17,7 +17,8 @@
  *                                                      always forward, for the sender could take the token back.
  *   done        proofs are ready                       nothing to do
  *   failed      the inputs were spent by another       nothing to do: no value of ours was in it
- *   refused     proofs and outputs are kept            nothing to do: the mint does not take the token
+ *   refused     proofs and outputs are kept            nothing to do: the mint does not take the token. Should it
+ *                                                      have taken it after all, the next try finds the outputs.
  */
 import { z } from 'zod';
 import { type Sat, sat } from '../../sat.ts';
@@ -30,7 +31,15 @@ import { isMintOperationError } from './mint-errors.ts';
 import { requireActiveKeyset, type Session } from './mints.ts';
 import { yOf } from './proofs.ts';
 import { endReclaim } from './send.ts';
-import { driveSwap, keysetsOf, planOf, type SwapPlan, type Swapped, swapPlanSchema } from './swap.ts';
+import {
+  driveSwap,
+  findSwapOutcome,
+  keysetsOf,
+  planOf,
+  type SwapPlan,
+  type Swapped,
+  swapPlanSchema,
+} from './swap.ts';
 import { readProofs, requireAcceptable } from './token.ts';
 
 const plans = z.array(swapPlanSchema).min(1);
@@ -168,7 +177,9 @@ async function settle(
       const left = (body.plans.at(-1)?.inputs ?? []).filter((_, i) => verdict.states[i] === 'UNSPENT');
       const next = left.length > 0 ? await prepare(session, left).catch(ifDust) : undefined;
       if (next) return goOn(core, session, id, body, next, signal);
+      const earlier = await findEarlier(core, session, body.plans.at(-1)?.inputs ?? []);
       close(core, id, body, { ...body, state: 'failed' });
+      if (earlier) return earlier;
       throw new TokenRefusedError({ kind: 'spent' });
     }
     case 'refused': {
@@ -197,9 +208,10 @@ function book(
   { reclaims, inbox }: ReceiveOrigin,
   plan: SwapPlan,
   swapped: Swapped,
+  from: 'prepared' | 'refused' = 'prepared',
 ): void {
   core.proofs.add(mint, swapped.keep, 'ready', id);
-  core.journal.move<ReceiveOperation>(id, ['prepared'], {
+  core.journal.move<ReceiveOperation>(id, [from], {
     body: {
       state: 'done',
       ...(reclaims === undefined ? {} : { reclaims }),
@@ -219,6 +231,24 @@ function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: Receive
     if (origin.reclaims !== undefined) endReclaim(core, origin.reclaims, false);
     if (origin.inbox !== undefined && body.state === 'failed') core.inbox.close(origin.inbox, 'spent', id);
   });
+}
+
+/** The same token, refused once and then taken by the mint all the same: its outputs are found and booked. */
+async function findEarlier(
+  core: Core,
+  session: Session,
+  inputs: readonly StoredProof[],
+): Promise<Received | undefined> {
+  for (const head of core.journal.withInputs(inputs, 'refused')) {
+    const body = core.journal.body(head.operation, receiveStates.refused);
+    await core.mints.ensureKeys(session, keysetsOf(body.plans));
+    const outcome = await findSwapOutcome(session, body.plans);
+    if (outcome.kind !== 'signed') continue;
+    const { plan, swapped } = outcome;
+    commit(core, head.operation, () => book(core, head.operation, head.mint, {}, plan, swapped, 'refused'));
+    return { operation: head.operation, mint: head.mint, amount: plan.amount, fee: plan.fee };
+  }
+  return undefined;
 }
 
 /** A mint that rotates its keyset each time it is asked is not asked for ever. */

@@ -100,10 +100,20 @@ export type SwapOutcome =
 
 /**
  * Finds out what became of the newest of `plans`. Earlier ones (made before a keyset rotation) are looked for too:
- * their request could have been on its way for longer than anybody thought. Outputs first, inputs then: the other way
- * round, a request that is carried out in between would look like a theft.
+ * their request could have been on its way for longer than anybody thought. An earlier request may be carried out
+ * while this asks: inputs that are spent are looked at only together with outputs that were asked for after them.
  */
 export async function findSwapOutcome(session: Session, plans: readonly SwapPlan[]): Promise<SwapOutcome> {
+  const early = await findSigned(session, plans);
+  if (early) return early;
+  const states = await statesOf(session, plans.at(-1)?.inputs ?? []);
+  if (states.includes('PENDING')) return { kind: 'pending' };
+  if (!states.includes('SPENT')) return { kind: 'untouched' };
+  // Spent, perhaps by our own request after the first look.
+  return (await findSigned(session, plans)) ?? { kind: 'spent', states };
+}
+
+async function findSigned(session: Session, plans: readonly SwapPlan[]): Promise<SwapOutcome | undefined> {
   const outputs = plans.flatMap((plan) => [...plan.keep, ...plan.send]);
   const restored = await restoreOutputs(session, outputs);
   let offset = 0;
@@ -118,10 +128,7 @@ export async function findSwapOutcome(session: Session, plans: readonly SwapPlan
     }
     return { kind: 'signed', plan, swapped: { keep: keep.filter(isPresent), send: send.filter(isPresent) } };
   }
-  const states = await statesOf(session, plans.at(-1)?.inputs ?? []);
-  if (states.includes('PENDING')) return { kind: 'pending' };
-  if (states.includes('SPENT')) return { kind: 'spent', states };
-  return { kind: 'untouched' };
+  return undefined;
 }
 
 export const isPresent = <T>(value: T | undefined): value is T => value !== undefined;
@@ -184,12 +191,15 @@ export async function driveSwap(session: Session, drive: SwapDrive): Promise<Swa
     for (let round = 0; round < 2; round += 1) {
       const outcome = await findSwapOutcome(session, drive.plans);
       if (outcome.kind === 'pending') return { kind: 'unknown', error };
+      // No earlier request of ours can be half done: the only one was refused, or time has passed.
+      const decided = drive.settled || (requests === 1 && drive.fresh && isDefiniteRefusal(error));
+      if (outcome.kind === 'spent' && !decided) return { kind: 'unknown', error };
       if (outcome.kind !== 'untouched') return outcome;
       if (isDefiniteRefusal(error)) {
         const refreshed = await drive.refresh();
         if (!refreshed.keyChain.getKeyset(plan.keyset).isActive)
           return { kind: 'rotated', session: refreshed };
-        return requests === 1 || drive.settled ? { kind: 'refused', error } : { kind: 'unknown', error };
+        return decided ? { kind: 'refused', error } : { kind: 'unknown', error };
       }
       if (round === 1) break;
       const swapped = await submit();
