@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { nip19 } from 'nostr-tools';
+import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../package.json' with { type: 'json' };
 import { createBackends } from './backends/factory.ts';
 import { installOpencodeConfig } from './backends/opencode-config.ts';
@@ -120,7 +120,6 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     assertHost: (url, signal) => assertPublicHost(url, signal, { allowLoopback }),
   });
   open.defer(relays.close);
-  open.defer(() => stopping.abort());
   const indexers = deps.indexers ?? (allowLoopback ? [] : DEFAULT_INDEXERS);
   const lists = createRelayLists({
     relays,
@@ -145,6 +144,9 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   const backends = createBackends(config, { log, hiddenPaths: deps.hiddenPaths ?? [] });
   await installOpencodeConfig(config.home);
   const healths = watchHealth(backends, log, stopping.signal);
+  // Closing aborts first, which ends their processes, and then waits for them.
+  open.defer(() => healths.done);
+  open.defer(() => stopping.abort());
   const local = createLocalProvider();
   const providers = new Map([[local.name, local]]);
   const runDeps: RunDeps = {
@@ -181,7 +183,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     startedAt,
     relays: () => relays.own.map((relay) => relay.status()),
     outbox: outbox.status,
-    health: (name) => healths.get(name),
+    health: healths.of,
     provider: () => 'local (the backend’s own login)',
     lastProblem,
   };

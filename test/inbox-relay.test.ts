@@ -24,7 +24,7 @@ function world(owners: readonly Party[] = [owner]) {
       clock: systemClock,
       random: Math.random,
       logger: silentLog,
-      timings: { reconnect: { baseMs: 50, maxMs: 200 }, challengeMs: 50 },
+      timings: { reconnect: { baseMs: 50, maxMs: 200 } },
     });
     closers.push(connection.close);
     return connection;

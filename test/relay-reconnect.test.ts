@@ -167,7 +167,7 @@ async function waitsOf(onConnected: 'close' | 'answer and close', connections: n
   await using world = relayWorld();
   world.listen(loopback(server.port ?? 0), {
     random: () => 0.5,
-    timings: { reconnect: { baseMs: 50, maxMs: 10_000 }, challengeMs: 5 },
+    timings: { reconnect: { baseMs: 50, maxMs: 10_000 } },
   });
   await until(() => times.length >= connections, `${connections} connections`);
   await server.stop(true);

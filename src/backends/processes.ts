@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
 import { z } from 'zod';
 import { endRun, identify } from './leftovers.ts';
 import { type Line, readLines } from './lines.ts';
@@ -69,7 +68,9 @@ export type AgentProcessEnd = {
   readonly stopped: boolean;
 };
 
-const spawn = (command: Command, stdin: string) =>
+type Execa = typeof import('execa').execa;
+
+const spawn = (execa: Execa, command: Command, stdin: string) =>
   execa(command.file, command.args, {
     cwd: command.cwd,
     env: { ...command.environment },
@@ -86,10 +87,14 @@ const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error ? String(error.code) : undefined;
 
 /** Not async: nothing may come between the start and the first read, execa throws away what nobody reads. */
-const start = (command: Command, stdin: string): { agent: ReturnType<typeof spawn>; pid: number } => {
+const start = (
+  execa: Execa,
+  command: Command,
+  stdin: string,
+): { agent: ReturnType<typeof spawn>; pid: number } => {
   let agent: ReturnType<typeof spawn>;
   try {
-    agent = spawn(command, stdin);
+    agent = spawn(execa, command, stdin);
   } catch (error) {
     throw new SpawnError(command.file, codeOf(error), error);
   }
@@ -109,8 +114,10 @@ export const runAgentProcess = async (
   handlers: AgentProcessHandlers,
   signal: AbortSignal,
 ): Promise<AgentProcessEnd> => {
+  // Loaded with the first process: the bot is to be reachable before it needs one.
+  const { execa } = await import('execa');
   if (signal.aborted) return { exit: { code: undefined, signal: undefined }, stderr: '', stopped: true };
-  const { agent, pid } = start(command, options.stdin);
+  const { agent, pid } = start(execa, command, options.stdin);
   const exited = once(agent.nodeChildProcess, 'exit');
   handlers.onSpawn?.(pid);
 

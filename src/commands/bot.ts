@@ -1,7 +1,7 @@
 import type { BackendHealth, BackendName } from '../backends/types.ts';
 import type { Clock } from '../clock.ts';
 import type { RelayStatus } from '../nostr/relay.ts';
-import { formatAgo, formatDuration, plural, shorten } from '../replies/format.ts';
+import { formatAgo, formatDuration, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Command } from './types.ts';
@@ -107,14 +107,13 @@ function healthLine(health: BackendHealth | undefined): string {
     case undefined:
       return '(being looked at)';
     case 'ok':
-      return health.version;
+      return `${health.version}${walls(health.isolation)}`;
     case 'untested':
-      return `${health.version} (not the tested ${health.tested})`;
+      return `${health.version} (not the tested ${health.tested})${walls(health.isolation)}`;
     case 'missing':
       return `is missing: ${shorten(health.problem, 120)}`;
   }
 }
 
-/** For the ready notice. */
-export const countRelays = (relays: readonly RelayStatus[]): string =>
-  plural(relays.filter((relay) => relay.state === 'open').length, 'relay');
+/** How the agent is kept from the bot's own files. */
+const walls = (isolation: string | undefined) => (isolation === undefined ? '' : ` · isolation ${isolation}`);

@@ -1,4 +1,4 @@
-import { nip19 } from 'nostr-tools';
+import * as nip19 from 'nostr-tools/nip19';
 import type { Role } from '../config.ts';
 import type { KnownOwner, Owners } from '../db/owners.ts';
 import { parsePublicKey } from '../nostr/event.ts';

@@ -21,12 +21,12 @@ function finding(name: string, wanted: boolean, health: BackendHealth): Finding 
   const subject = `backend ${name}`;
   switch (health.state) {
     case 'ok':
-      return { subject, state: 'ok', fact: `${health.version} at ${health.path}` };
+      return { subject, state: 'ok', fact: `${health.version} at ${health.path}${walls(health.isolation)}` };
     case 'untested':
       return {
         subject,
         state: 'warning',
-        fact: `${health.version} at ${health.path}; tested is ${health.tested}`,
+        fact: `${health.version} at ${health.path}${walls(health.isolation)}; tested is ${health.tested}`,
         remedy: `if it misbehaves, install ${name} ${health.tested}`,
       };
     case 'missing':
@@ -38,3 +38,5 @@ function finding(name: string, wanted: boolean, health: BackendHealth): Finding 
       };
   }
 }
+
+const walls = (isolation: string | undefined) => (isolation === undefined ? '' : `, isolation ${isolation}`);

@@ -52,7 +52,6 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
   let authenticated = false;
   let reconnectTimer: Timer | undefined;
   let stableTimer: Timer | undefined;
-  let challengeTimer: Timer | undefined;
   const closing = new AbortController();
   const subscriptionEnds = new Set<() => void>();
 
@@ -64,22 +63,17 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
   const downReason = () => (state === 'open' ? undefined : lastError);
 
   const requests = createRelayRequests(send);
-  const ready = () => {
-    clearTimeout(challengeTimer);
-    requests.ready();
-  };
   const auth = createRelayAuth({
     ...{ url, own, send, timings, clock, logger },
     sign: options.sign,
     random: options.random,
     onAccepted: () => {
       authenticated = true;
-      ready();
+      requests.ready();
     },
     onUnaccepted: (message) => {
-      lastError = message;
       // It may serve us all the same; if not, it says so with CLOSED.
-      if (!requests.isReady()) ready();
+      lastError = message;
     },
   });
   const publishing = createRelayPublishing({ send, auth, downReason });
@@ -113,9 +107,8 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     logger.debug({ relay: url }, 'relay connected');
     badFrames = 0;
     stableTimer = setTimeout(stable, timings.stableMs);
-    // NIP-42 relays send their challenge first thing: asked before our AUTH they would only refuse.
-    if (own) challengeTimer = setTimeout(ready, timings.challengeMs);
-    else ready();
+    // Not held back for a NIP-42 challenge, which most relays never send: after an AUTH everything is asked again.
+    requests.ready();
     publishing.onOpen();
   };
 
@@ -127,7 +120,6 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     socket = undefined;
     authenticated = false;
     clearTimeout(stableTimer);
-    clearTimeout(challengeTimer);
     auth.onDown();
     requests.down(reason);
     retry(reason);
@@ -180,7 +172,6 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
         }
         break;
       case 'AUTH':
-        clearTimeout(challengeTimer);
         auth.onChallenge(frame.challenge);
         publishing.onChallenge();
         break;
@@ -194,9 +185,13 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
   };
 
   const closedByRelay = (message: string) => {
-    lastError = `subscription closed by the relay: ${message === '' ? 'no reason given' : message}`;
     logger.debug({ relay: url, message }, 'relay closed a subscription');
-    if (/^auth-required/i.test(message)) auth.onRequired();
+    const wantsAuth = /^auth-required/i.test(message);
+    // The first REQ of a connection usually comes before our AUTH: that is no trouble.
+    if (!wantsAuth || authenticated) {
+      lastError = `subscription closed by the relay: ${message === '' ? 'no reason given' : message}`;
+    }
+    if (wantsAuth) auth.onRequired();
   };
 
   const ask = async (
@@ -268,7 +263,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
       if (state === 'closed') return;
       enter('closed');
       closing.abort();
-      for (const timer of [reconnectTimer, stableTimer, challengeTimer]) clearTimeout(timer);
+      for (const timer of [reconnectTimer, stableTimer]) clearTimeout(timer);
       for (const end of [...subscriptionEnds]) end();
       requests.closeAll();
       auth.onDown();

@@ -11,8 +11,6 @@ export type RelayTimings = {
   readonly eoseMs: number;
   /** A connection or subscription that held this long begins its backoff anew when it fails. */
   readonly stableMs: number;
-  /** How long REQs to an own relay are held back after opening, for a NIP-42 challenge to come first. */
-  readonly challengeMs: number;
   /** For the signer, and for the relay's OK to an AUTH. */
   readonly signMs: number;
   readonly authOkMs: number;
@@ -31,7 +29,6 @@ export const defaultRelayTimings: RelayTimings = {
   pongMs: 15_000,
   eoseMs: 15_000,
   stableMs: 60_000,
-  challengeMs: 300,
   signMs: 10_000,
   authOkMs: 10_000,
   authSpacingMs: 1_000,

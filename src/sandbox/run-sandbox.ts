@@ -133,7 +133,8 @@ function configOf(
   { bot, owner, relay, home, model }: Places,
   environment: RunSandboxOptions['environment'],
 ): Config {
-  const ambient: Record<string, string> = { HOME: home.user };
+  // A `local` run would otherwise ask for opencode's model catalogue on the internet.
+  const ambient: Record<string, string> = { HOME: home.user, OPENCODE_DISABLE_MODELS_FETCH: '1' };
   for (const name of ['PATH', 'LANG', 'LC_ALL', 'TERM', 'TZ', 'TMPDIR']) {
     const value = environment[name];
     if (value !== undefined) ambient[name] = value;

@@ -17,7 +17,6 @@ export const quickTimings: RelayTimings = {
   pongMs: 15_000,
   eoseMs: 10_000,
   stableMs: 60_000,
-  challengeMs: 100,
   signMs: 400,
   authOkMs: 400,
   authSpacingMs: 20,

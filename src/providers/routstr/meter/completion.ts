@@ -4,7 +4,6 @@ import { parseJson } from '../envelopes.ts';
 import { addToBill, type Bill, billSchema, emptyBill } from './cost.ts';
 
 const deltaSchema = z.looseObject({
-  content: z.unknown(),
   tool_calls: z
     .array(
       z.looseObject({

@@ -96,7 +96,10 @@ export function settleBill(
   const { promptTokens, completionTokens } = bill;
   const facts = { model, promptTokens, completionTokens };
   const known = bill.nodeMsat ?? usdToMsat(bill.usd, price);
-  if (known !== undefined && known >= 0) return { ...facts, msat: Math.ceil(known), source: 'node' };
+  if (known !== undefined && known >= 0) {
+    // Without the dust of binary fractions, which would cost a whole msat.
+    return { ...facts, msat: Math.ceil(Number(known.toPrecision(12))), source: 'node' };
+  }
   if (!price) return { ...facts, msat: 0, source: 'estimate' };
   if (promptTokens !== undefined && completionTokens !== undefined) {
     const cached = Math.min(bill.cachedTokens ?? 0, promptTokens);

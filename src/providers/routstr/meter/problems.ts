@@ -13,7 +13,7 @@ export const problems = {
   slow_down: [400, 'The node asks for a longer pause than a run can make.'],
   node_down: [424, 'The node, or the model behind it, does not answer.'],
   nonsense: [424, 'The node answered with something that is not a model’s answer.'],
-  too_long: [400, 'The conversation does not fit into this model any more.'],
+  too_long: [400, 'The conversation no longer fits into the context window of this model.'],
   loop: [400, 'The model repeats the same step over and over.'],
   request_limit: [400, 'This run has made as many model calls as it may.'],
   run_over: [403, 'This run is over.'],
