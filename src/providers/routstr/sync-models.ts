@@ -1,16 +1,7 @@
 import { readFileSync } from 'node:fs';
-import {
-  applyEdits,
-  type FormattingOptions,
-  findNodeAtLocation,
-  getNodeValue,
-  type JSONPath,
-  modify,
-  type ParseError,
-  parseTree,
-  printParseErrorCode,
-} from 'jsonc-parser';
+import { getNodeValue, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { writeFileAtomically } from './atomic-file.ts';
+import { setValue, valueAt } from './json-edit.ts';
 import { cheapestSmallModel, type OpencodeModel, opencodeModel, type UsableModel } from './model-mapping.ts';
 import type { NodeUrl } from './node-url.ts';
 
@@ -68,10 +59,9 @@ export function mergeModels(text: string, request: SyncRequest): SyncResult & { 
   let current = text.slice(bom.length);
   if (current.trim() === '') current = '{}\n';
   const before = readConfig(current);
-  const formattingOptions = formattingOf(current);
-  const set = (path: JSONPath, value: unknown): void => {
+  const set = (path: readonly string[], value: unknown): void => {
     if (Bun.deepEquals(valueAt(current, path), value, true)) return;
-    current = applyEdits(current, modify(current, path, value, { formattingOptions }));
+    current = setValue(current, path, value);
   };
 
   const old = objectAt(current, [...blockPath, 'models']);
@@ -79,7 +69,7 @@ export function mergeModels(text: string, request: SyncRequest): SyncResult & { 
   const missing = referenced(before).filter((id) => !fresh.has(id));
   const models = mergeEntries(old, fresh, missing);
 
-  const fill = (path: JSONPath, value: unknown): void => {
+  const fill = (path: readonly string[], value: unknown): void => {
     if (valueAt(current, path) === undefined) set(path, value);
   };
   fill([...blockPath, 'npm'], '@ai-sdk/openai-compatible');
@@ -183,27 +173,11 @@ function readConfig(text: string): Readonly<Record<string, unknown>> {
   return config;
 }
 
-function valueAt(text: string, path: JSONPath): unknown {
-  const root = parseTree(text, [], parseOptions);
-  const node = root && findNodeAtLocation(root, path);
-  return node && getNodeValue(node);
-}
-
-const objectAt = (text: string, path: JSONPath): Record<string, unknown> => asObject(valueAt(text, path));
+const objectAt = (text: string, path: readonly string[]): Record<string, unknown> =>
+  asObject(valueAt(text, path));
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const asObject = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
-
-/** New lines look like the old ones. */
-function formattingOf(text: string): FormattingOptions {
-  const indent = /\n([ \t]+)\S/.exec(text)?.[1] ?? '  ';
-  const insertSpaces = !indent.startsWith('\t');
-  return {
-    insertSpaces,
-    tabSize: insertSpaces ? indent.length : 1,
-    eol: text.includes('\r\n') ? '\r\n' : '\n',
-  };
-}
 
 function readIfThere(path: string): string | undefined {
   try {
