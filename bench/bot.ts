@@ -131,6 +131,7 @@ async function measure(kind: 'ours' | 'naive'): Promise<Figures> {
     return median(times.slice(3));
   };
   const quiet = await pings();
+  await Bun.sleep(Number(process.env.REST ?? 3000));
   const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
 
   writeFileSync(join(directory, 'times'), '');

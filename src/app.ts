@@ -6,14 +6,10 @@ import { installOpencodeConfig } from './backends/opencode-config.ts';
 import type { Backend, BackendName } from './backends/types.ts';
 import { watchHealth } from './backends/watch-health.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { type BotState, botCommands } from './commands/bot.ts';
+import { createCommands } from './commands/all.ts';
+import type { BotState } from './commands/bot.ts';
 import { createDispatcher } from './commands/dispatch.ts';
-import { withHelp } from './commands/help.ts';
-import { type ModelCommandDeps, modelCommands } from './commands/models.ts';
-import { ownerCommands } from './commands/owners.ts';
-import { queueCommands } from './commands/queue.ts';
-import { sessionCommands } from './commands/sessions.ts';
-import { taskCommands } from './commands/tasks.ts';
+import type { ModelCommandDeps } from './commands/models.ts';
 import type { Config } from './config.ts';
 import { acquireLock } from './db/lock.ts';
 import { createMessageStore } from './db/messages.ts';
@@ -187,14 +183,18 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     provider: () => 'local (the backend’s own login)',
     lastProblem,
   };
-  const registry = withHelp([
-    ...taskCommands(desk),
-    ...sessionCommands({ desk, runs, settings, clock }),
-    ...modelCommands({ desk, models: modelsOf(backends) }),
-    ...queueCommands({ queue, runs, messages, desk, clock }),
-    ...botCommands({ state, desk, queue, clock }),
-    ...ownerCommands(owners, queue, identity.publicKey),
-  ]);
+  const registry = createCommands({
+    bot: identity.publicKey,
+    state,
+    owners,
+    desk,
+    queue,
+    runs,
+    settings,
+    messages,
+    models: modelsOf(backends),
+    clock,
+  });
   const dispatcher = createDispatcher({
     registry,
     messages,

@@ -1,0 +1,42 @@
+import type { Clock } from '../clock.ts';
+import type { Owners } from '../db/owners.ts';
+import type { RunStore } from '../db/runs.ts';
+import type { SettingsStore } from '../db/settings.ts';
+import type { MessageLog } from '../nostr/inbox-store.ts';
+import type { PublicKey } from '../nostr/types.ts';
+import type { SessionDesk } from '../runs/desk.ts';
+import type { RunQueue } from '../runs/queue.ts';
+import { type BotState, botCommands } from './bot.ts';
+import { withHelp } from './help.ts';
+import { type ModelCommandDeps, modelCommands } from './models.ts';
+import { ownerCommands } from './owners.ts';
+import { queueCommands } from './queue.ts';
+import type { Registry } from './registry.ts';
+import { sessionCommands } from './sessions.ts';
+import { taskCommands } from './tasks.ts';
+
+export type CommandDeps = {
+  /** The bot's own key, who is no owner. */
+  readonly bot: PublicKey;
+  readonly state: BotState;
+  readonly owners: Owners;
+  readonly desk: SessionDesk;
+  readonly queue: RunQueue;
+  readonly runs: RunStore;
+  readonly settings: SettingsStore;
+  readonly messages: Pick<MessageLog, 'missed'>;
+  readonly models: ModelCommandDeps['models'];
+  readonly clock: Clock;
+};
+
+/** Every command of the bot, in the order of the help. */
+export function createCommands(deps: CommandDeps): Registry {
+  return withHelp([
+    ...taskCommands(deps.desk),
+    ...sessionCommands(deps),
+    ...modelCommands(deps),
+    ...queueCommands(deps),
+    ...botCommands(deps),
+    ...ownerCommands(deps.owners, deps.queue, deps.bot),
+  ]);
+}

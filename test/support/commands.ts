@@ -1,0 +1,62 @@
+import { systemClock } from '../../src/clock.ts';
+import { createCommands } from '../../src/commands/all.ts';
+import type { Registry } from '../../src/commands/registry.ts';
+import { createMessageStore } from '../../src/db/messages.ts';
+import { openDatabase } from '../../src/db/open.ts';
+import { createOwners } from '../../src/db/owners.ts';
+import { createRunStore } from '../../src/db/runs.ts';
+import { botMigrations } from '../../src/db/schema.ts';
+import { createSessionStore } from '../../src/db/sessions.ts';
+import { createSettingsStore } from '../../src/db/settings.ts';
+import { generateSecretKey, publicKeyOf } from '../../src/nostr/event.ts';
+import { createSessionDesk } from '../../src/runs/desk.ts';
+import { createRunQueue } from '../../src/runs/queue.ts';
+import { silent } from './backend.ts';
+
+/** All commands, over an empty database: to be read, not to be run. */
+export function commandsForReading(): Registry {
+  const clock = systemClock;
+  const db = openDatabase(':memory:', botMigrations);
+  const [sessions, settings, runs] = [createSessionStore(db), createSettingsStore(db), createRunStore(db)];
+  const desk = createSessionDesk({
+    defaults: {
+      workspaces: [
+        { name: 'app', directory: '/app' },
+        { name: 'docs', directory: '/docs' },
+      ],
+      backend: 'opencode',
+      model: undefined,
+      mode: 'agent',
+    },
+    ...{ sessions, settings, clock, random: Math.random },
+  });
+  const queue = createRunQueue({
+    ...{ runs, sessions, clock, log: silent },
+    backends: new Map(),
+    providers: new Map(),
+    providerFor: () => 'local',
+    correspondence: { send: () => {}, react: () => {} },
+    atomically: (change) => change(),
+    limits: { timeoutMs: 1, idleMs: 1 },
+    progressMs: 0,
+    settleMs: 1,
+    concurrency: 1,
+    newId: () => '1',
+  });
+  return createCommands({
+    bot: publicKeyOf(generateSecretKey()),
+    state: {
+      version: '0',
+      startedAt: 0,
+      relays: () => [],
+      outbox: () => ({ pending: 0, undeliverable: 0 }),
+      health: () => undefined,
+      provider: () => 'local',
+      lastProblem: () => undefined,
+    },
+    owners: createOwners(db, [], clock),
+    ...{ desk, queue, runs, settings, clock },
+    messages: createMessageStore(db, clock),
+    models: async () => [],
+  });
+}
