@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import type { Sat } from '../../sat.ts';
-import type { InboxId, OperationId } from '../types.ts';
+import type { InboxId, OperationId, RecoveryScope } from '../types.ts';
 import { operationIdSchema, satSchema } from './codec.ts';
 import type { Store } from './store.ts';
 
@@ -12,7 +12,8 @@ export type Inbox = {
   readonly read: (id: InboxId) => InboxItem | undefined;
   /** The receive operation that redeemed it. */
   readonly redeemedBy: (id: InboxId) => OperationId | undefined;
-  readonly due: () => readonly InboxItem[];
+  /** What is not redeemed yet; `due`: without what was postponed. */
+  readonly waiting: (scope: RecoveryScope) => readonly InboxItem[];
   readonly faceOfNew: () => Sat;
   /** Inside the transaction of the operation that settled it. */
   readonly close: (id: InboxId, state: 'redeemed' | 'spent', operation: OperationId) => void;
@@ -51,10 +52,10 @@ export function createInbox({ db, write }: Store, clock: Clock): Inbox {
         .get(id);
       return row ? operationIdSchema.parse(row.operation) : undefined;
     },
-    due: () =>
+    waiting: (scope) =>
       db
         .query("SELECT * FROM inbox WHERE state = 'new' AND next_at <= ? ORDER BY id")
-        .all(clock.now())
+        .all(scope === 'all' ? Number.MAX_SAFE_INTEGER : clock.now())
         .map((row) => itemSchema.parse(row)),
     faceOfNew: () =>
       satSchema.parse(

@@ -60,7 +60,7 @@ export async function recover(
       core.store.write(() => core.journal.postpone(now.operation, core.clock.now() + pause(now.attempts)));
   }
   // After the operations: what one of them has redeemed is not looked at again.
-  for (const item of core.inbox.due()) await redeemItem(core, item, signal);
+  for (const item of core.inbox.waiting(scope)) await redeemItem(core, item, signal);
   for (const head of core.journal.inState('mint', 'quoted')) {
     await attempt(head.mint, () => claimTopUp(core, head.operation, signal));
   }

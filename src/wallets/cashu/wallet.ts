@@ -116,7 +116,14 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
       try {
         return await send(core, request, signal);
       } catch (error) {
-        if (error instanceof SpentElsewhereError) await revive(core, error.operation, signal);
+        if (error instanceof SpentElsewhereError) {
+          await revive(core, error.operation, signal).catch((cause: unknown) =>
+            log.warn(
+              { operation: error.operation, error: cause },
+              'undone operations could not be looked at again',
+            ),
+          );
+        }
         throw error;
       }
     },
