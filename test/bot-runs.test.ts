@@ -67,6 +67,7 @@ describe('the queue', () => {
     await bot.owner.reaction(second, '👀');
     await bot.owner.send('', { kind: 5, tags: [['e', second]] });
     await bot.owner.reaction(second, '❌');
+    await until(() => bot.tasksDone().length === 1, 'the agent has begun');
     await bot.owner.send('!stop');
     await bot.owner.answer(first, /^Stopped/);
     const again = await bot.owner.send('quick');

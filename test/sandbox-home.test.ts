@@ -108,7 +108,11 @@ test("nothing of the user's own reaches the bot's configuration", async () => {
   const scene = startScene();
   scene.input.end();
   expect(await scene.result).toBe(0);
-  expect(scene.configs[0]?.ambient).toEqual({ PATH: '/usr/bin', HOME: join(scene.homeOf(), 'user') });
+  expect(scene.configs[0]?.ambient).toEqual({
+    PATH: '/usr/bin',
+    HOME: join(scene.homeOf(), 'user'),
+    OPENCODE_DISABLE_MODELS_FETCH: '1',
+  });
 });
 
 test('--keep keeps the home and says where, with a log in it that holds no key', async () => {
