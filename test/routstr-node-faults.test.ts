@@ -385,6 +385,26 @@ describe('a deposit', () => {
     expect(await world.purse.isSpent(token)).toBe(false);
   });
 
+  test('of a mint it doesn’t list is refused where the swap fails or costs too much', async () => {
+    const world = await makeWorld();
+    const { create } = client(world);
+    const foreign = startSandboxMint();
+    closers.push(foreign.stop);
+    const purse = await openPurse(foreign.url, 500);
+    expect((await create(await purse.token(2))).text).toContain('cashu_token_swap_fees_exceed_amount');
+    foreign.lightning.outgoing = 'failed';
+    const token = await purse.token(100);
+    const failed = await create(token);
+    expect([failed.status, failed.text]).toEqual([
+      422,
+      expect.stringContaining('cashu_foreign_mint_swap_failed'),
+    ]);
+    expect(await purse.isSpent(token)).toBe(false);
+    foreign.lightning.outgoing = 'paid';
+    expect((await create(token)).status).toBe(200);
+    expect(world.node.audit().balanced).toBe(true);
+  });
+
   test('answered late, twice, or through a proxy that finds it too long', async () => {
     const world = await makeWorld();
     const { create, info, open } = client(world);

@@ -57,7 +57,7 @@ export function startSandboxNode(options: SandboxNodeOptions): SandboxNode {
     refundDelayMs: 0,
     onDisconnect: 'drain',
     refundMint: undefined,
-    foreignMints: profile === 'main' ? 'reject' : 'swap-fails',
+    foreignMints: profile === 'main' ? 'reject' : 'swap',
     maxHeaderBytes: undefined,
     operatorTopsUp: true,
     ...options.behaviour,

@@ -183,13 +183,22 @@ export function costIntoUsage(answer: Record<string, unknown>, cost: Cost): void
   answer.usage.cost_sats = Math.floor(cost.total_msats / 1000);
 }
 
-/** Writes the cost and what is left of the balance (reserved money included) into an answer or the last chunk. */
-export function costIntoAnswer(answer: Record<string, unknown>, cost: Cost, balanceMsat: number): void {
+/**
+ * Writes the cost and what is left of the balance (reserved money included) into an answer, or into the last chunk of
+ * one. Where the sums stand in `metadata` differs between the two.
+ */
+export function costIntoAnswer(
+  answer: Record<string, unknown>,
+  cost: Cost,
+  balanceMsat: number,
+  form: 'whole' | 'stream',
+): void {
   costIntoUsage(answer, cost);
   if (isObject(answer.usage)) answer.usage.remaining_balance_msats = balanceMsat;
   const sums = { sats_cost: Math.floor(cost.total_msats / 1000), remaining_balance_msats: balanceMsat };
   const metadata = isObject(answer.metadata) ? answer.metadata : {};
-  answer.metadata = { ...metadata, routstr: { cost: { ...cost, ...sums }, ...sums } };
+  const routstr = form === 'whole' ? { cost: { ...cost, ...sums } } : { cost, ...sums };
+  answer.metadata = { ...metadata, routstr };
   answer.cost = { ...cost, ...sums };
 }
 

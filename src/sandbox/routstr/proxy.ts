@@ -23,6 +23,7 @@ const prefixes = [
 /** Everything that is not the node's own: model calls. In routstr-core's order: model, price, who pays, upstream. */
 export async function proxy(node: NodeContext, request: NodeRequest): Promise<Response> {
   const path = request.url.pathname.slice(1);
+  if (!['GET', 'POST'].includes(request.method)) throw plain(405, 'Method Not Allowed');
   const known = prefixes.some((prefix) => path.startsWith(prefix));
   if ((request.method === 'GET' && !known) || (node.profile === 'main' && path.startsWith('v1/v1/'))) {
     throw proxied(404, 'not_found', `Path '/${path}' not found`);

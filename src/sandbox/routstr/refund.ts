@@ -130,6 +130,7 @@ async function pay(node: NodeContext, request: NodeRequest, bearer: string, acco
   // Others may read the balance before it is taken: only one of them gets it.
   await Bun.sleep(1);
   node.life.throwIfAborted();
+  if (node.profile === 'main') refuseWhileClaimed(node, account);
   const id = crypto.randomUUID();
   const taken = node.db.transaction(() => {
     if (node.profile === 'main') {

@@ -80,7 +80,7 @@ function whole(
   const cost = settle(node, call, reservation, answer.usage);
   stamp(answer, call);
   answer.id = typeof answer.id === 'string' ? answer.id : `chatcmpl-${crypto.randomUUID()}`;
-  costIntoAnswer(answer, cost, balanceOf(node, reservation));
+  costIntoAnswer(answer, cost, balanceOf(node, reservation), 'whole');
   return Response.json(answer, {
     headers: { 'x-routstr-request-id': request.requestId, ...costHeaders(cost) },
   });
@@ -134,7 +134,7 @@ function stream(
       usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
       provider: 'base',
     };
-    costIntoAnswer(last, cost, balanceOf(node, reservation));
+    costIntoAnswer(last, cost, balanceOf(node, reservation), 'stream');
     yield dataLine(last);
     if (done) yield 'data: [DONE]\n\n';
   }

@@ -20,8 +20,8 @@ export type NodeBehaviour = {
   onDisconnect: 'drain' | 'release' | 'keep';
   /** Where refund tokens come from: the mint of the deposit, or always this trusted mint. */
   refundMint: string | undefined;
-  /** Tokens of mints that are not listed. */
-  foreignMints: 'swap-fails' | 'fees-exceed-amount' | 'reject';
+  /** Tokens of mints that are not listed: swapped over Lightning to the primary mint, or not. */
+  foreignMints: 'swap' | 'swap-fails' | 'reject';
   /** Request headers longer than this get a reverse proxy's HTML. Undefined: no limit but the server's. */
   maxHeaderBytes: number | undefined;
   /** When funds for a refund's swap fee are short, the operator mints some more: real nodes have a float. */

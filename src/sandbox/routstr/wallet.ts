@@ -13,6 +13,7 @@ import {
 import { z } from 'zod';
 import { createRequest, NotSentError } from '../../wallets/cashu/request.ts';
 import type { NodeRefusal } from './envelopes.ts';
+import { swapOver } from './foreign-swap.ts';
 import { redemption } from './redemption-errors.ts';
 import { enter } from './store.ts';
 import type { NodeBehaviour } from './types.ts';
@@ -84,20 +85,15 @@ export function createNodeWallet(db: Database, behaviour: NodeBehaviour, timeout
 
   async function redeem(token: string, trusted: readonly string[], life: AbortSignal): Promise<Redeemed> {
     const about = describe(token);
-    if (!trusted.includes(about.mint)) {
-      if (behaviour.foreignMints === 'reject') throw redemption.untrustedMint();
-      throw behaviour.foreignMints === 'swap-fails' ? redemption.swapFailed() : redemption.swapTooDear();
+    const foreign = !trusted.includes(about.mint);
+    if (foreign && behaviour.foreignMints !== 'swap') {
+      throw behaviour.foreignMints === 'reject' ? redemption.untrustedMint() : redemption.swapFailed();
     }
     if (about.unit !== 'sat') throw redemption.failed();
-    let wallet: Wallet;
-    try {
-      wallet = await open(about.mint, life);
-    } catch (cause) {
-      life.throwIfAborted();
-      throw cause instanceof RateLimitError ? redemption.rateLimited() : redemption.mintAway();
-    }
+    const wallet = await openToRedeem(about.mint, life);
     const proofs = decode(wallet, token);
     if (new Set(proofs.map((proof) => proof.id)).size > 1) throw redemption.failed();
+    if (foreign) return swapIn(wallet, proofs, trusted[0] ?? '', life);
     const fee = wallet.getFeesForProofs(proofs).toNumber();
     const face = sumProofs(proofs).toNumber();
     // Refused before the mint is asked: the token stays unspent.
@@ -113,6 +109,27 @@ export function createNodeWallet(db: Database, behaviour: NodeBehaviour, timeout
       throw explainSwap(cause);
     }
     return { amount: face - fee, mint: about.mint };
+  }
+
+  async function openToRedeem(mint: string, life: AbortSignal): Promise<Wallet> {
+    try {
+      return await open(mint, life);
+    } catch (cause) {
+      life.throwIfAborted();
+      throw cause instanceof RateLimitError ? redemption.rateLimited() : redemption.mintAway();
+    }
+  }
+
+  async function swapIn(
+    source: Wallet,
+    proofs: readonly Proof[],
+    mint: string,
+    life: AbortSignal,
+  ): Promise<Redeemed> {
+    const fresh = await swapOver(source, proofs, await openToRedeem(mint, life));
+    life.throwIfAborted();
+    keep(mint, fresh);
+    return { amount: sumProofs([...fresh]).toNumber(), mint };
   }
 
   async function send(amount: number, preferred: string, trusted: readonly string[], life: AbortSignal) {
