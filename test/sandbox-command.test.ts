@@ -50,8 +50,16 @@ test('piped lines are DMs to a real bot with a real opencode; nothing is left be
   expect(answers[2]).toContain('hi there');
   expect(answers[2]).toMatch(/\n— agent · .* · tiny\n$/);
   expect(answers[3]).toContain('!nonsense');
-  expect(homes()).toEqual([]);
   if (linux) await until(() => processesWith(temporary).length === 0, 'all processes are gone');
+  expect(homes()).toEqual([]);
+}, 180_000);
+
+test('a visit of one command leaves no process and no home, though a backend was just being looked at', async () => {
+  const { where, homes, temporary } = newPlace();
+  const { code } = await runCommand(['sandbox'], where, '!ping');
+  expect(code).toBe(0);
+  if (linux) expect(processesWith(temporary)).toEqual([]);
+  expect(homes()).toEqual([]);
 }, 180_000);
 
 test('a line that gets no answer in time makes the exit code 1', async () => {
