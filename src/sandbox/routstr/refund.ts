@@ -140,7 +140,7 @@ async function pay(node: NodeContext, request: NodeRequest, bearer: string, acco
     }
     return node.accounts.takeAll(account);
   })();
-  const refusal = await passMiddle(node, 'refund');
+  const refusal = taken ? await passMiddle(node, 'refund') : undefined;
   if (!taken || refusal?.why === 'race') {
     giveBack(node, account, taken ? msat : 0, id);
     throw plain(409, 'Balance changed concurrently. Please retry the refund.');
