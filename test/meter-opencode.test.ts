@@ -1,7 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import type { RunLimits } from '../src/providers/routstr/meter/types.ts';
+import { catalogueAbility } from '../src/providers/routstr/model-ability.ts';
+import { opencodeModel, usableModels } from '../src/providers/routstr/model-mapping.ts';
 import { startMetered } from './support/metered.ts';
 import { bill, chunk, done, type Scenario, stream, text, tool } from './support/model-upstream.ts';
+import { entry, listOf } from './support/node-models.ts';
 import { createRealOpencode } from './support/real-opencode.ts';
 import { until } from './support/until.ts';
 
@@ -165,7 +168,12 @@ test('a request that waits for money is answered when there is more, and opencod
       ? stream([...text('All paid.'), bill(5), done])
       : refusal(402, 'Insufficient balance', 'insufficient_balance'),
   );
-  const running = opencode.run({ baseUrl: run.baseUrl, key: agentKey });
+  // With a model's entry as sync-models writes it: opencode refuses a configuration with any word it does not know.
+  const model = usableModels(listOf(entry('claude-sonnet-4.5')).models, catalogueAbility).usable.map(
+    opencodeModel,
+  )[0];
+  if (!model) throw new Error('not usable');
+  const running = opencode.run({ baseUrl: run.baseUrl, key: agentKey }, { model });
   await until(() => run.usage().held === 1, 'the request is held', 60_000);
   paid = true;
   run.more(1000);

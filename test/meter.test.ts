@@ -148,7 +148,8 @@ describe('A run goes through the meter', () => {
     hangUp.abort();
     await expect(pending).rejects.toThrow();
     await until(() => aborted && run.usage().inFlight === 0, 'the request is over on both sides');
-    expect(run.usage().spentMsat).toBe(0);
+    // A node reads on and charges for all of it: the worst is reckoned with.
+    expect(run.usage().spentMsat).toBeGreaterThan(4000);
     await run.close();
   });
 

@@ -93,8 +93,9 @@ async function send(passage: Passage, permit: Permit): Promise<Response | Short>
     }
     return await whole(passage, permit, response);
   } catch (error) {
-    // No answer was begun: a node reverts what it reserved.
-    permit.settle(undefined);
+    // It is us who left, or the connection broke before there was an answer: then nothing is charged.
+    if (upstream.signal.aborted) permit.abandon();
+    else permit.settle(undefined);
     signal.throwIfAborted();
     const detail = upstream.signal.aborted
       ? 'nothing came from the node'
@@ -164,6 +165,7 @@ function streamed(
     session,
     abort,
     signal,
+    abandon: permit.abandon,
     settle: (completion) => settle(passage, permit, completion.bill, completion.heardCharacters()),
   });
   return new Response(stream, { headers: eventStream });

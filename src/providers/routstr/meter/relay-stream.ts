@@ -24,8 +24,10 @@ export type RelayedStream = {
   readonly abort: () => void;
   /** Aborted when the agent or the run goes away. */
   readonly signal: AbortSignal;
-  /** Books what it cost. Called once. */
+  /** Books what it cost. Either this or `abandon` is called, once. */
   readonly settle: (completion: Completion) => void;
+  /** We leave before the node has said everything. */
+  readonly abandon: () => void;
 };
 
 /**
@@ -39,6 +41,8 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
   const splitter = createEventSplitter(largestEvent);
   const completion = createCompletion();
   let over = false;
+  /** The node is not finished; we are. */
+  let gaveUp = false;
   let stream: ReadableStreamDefaultController<Uint8Array>;
 
   /** The end of the stream for both sides. */
@@ -46,7 +50,8 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
     if (over) return;
     over = true;
     signal.removeEventListener('abort', leave);
-    relayed.settle(completion);
+    if (gaveUp) relayed.abandon();
+    else relayed.settle(completion);
     if (last) stream.enqueue(last);
     stream.close();
     relayed.abort();
@@ -56,7 +61,7 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
     if (over) return;
     over = true;
     signal.removeEventListener('abort', leave);
-    relayed.settle(completion);
+    relayed.abandon();
     stream.error(signal.reason);
     relayed.abort();
   };
@@ -143,6 +148,7 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
           await pump();
         } catch (error) {
           // When it is over the failure is our own doing: reading was aborted.
+          gaveUp = error instanceof SilenceError;
           if (!over) fail('node_down', error instanceof Error ? error.message : 'the stream broke off');
         }
       },

@@ -9,6 +9,11 @@ export type Permit = {
   readonly maxTokens: number | undefined;
   /** @param usage undefined: nothing was charged */
   readonly settle: (usage: RequestUsage | undefined, remainingMsat?: number) => void;
+  /**
+   * We left before the end. A node reads on and charges for the whole answer (seen with 0.4.5), which is reckoned with
+   * at its worst: all that was reserved.
+   */
+  readonly abandon: () => void;
 };
 
 /** What a failure that may pass means: another try, with a pause or without, or the end. */
@@ -92,9 +97,11 @@ export function createRunState(account: RunAccount): RunState {
     return (await holds.wait(hold, signal)) === 'more' ? 'again' : 'let_go';
   };
 
-  const permit = (maxTokens: number | undefined, msat: number): Permit => {
+  const permit = (model: string, maxTokens: number | undefined, msat: number): Permit => {
+    const unknown = { promptTokens: undefined, completionTokens: undefined };
     const granted: Permit = {
       maxTokens,
+      abandon: () => granted.settle({ model, msat, source: 'estimate', ...unknown }),
       settle: (cost, remaining) => {
         if (!reserved.delete(granted)) return;
         if (cost) {
@@ -123,7 +130,7 @@ export function createRunState(account: RunAccount): RunState {
       const price = account.price(request.model);
       if (!price) {
         // Without a price nothing can be reckoned beforehand: what is left at all is the bound.
-        if (spendMsat === undefined || spentMsat < spendMsat) return permit(wanted, 0);
+        if (spendMsat === undefined || spentMsat < spendMsat) return permit(request.model, wanted, 0);
         if (
           (await wait({ neededMsat: undefined, availableMsat: 0, model: request.model }, signal)) === 'let_go'
         ) {
@@ -133,11 +140,11 @@ export function createRunState(account: RunAccount): RunState {
       }
       const most = wanted ?? unknownMaxTokens;
       const need = (tokens: number): number => reservationMsat(price.sat, request.promptTokens, tokens);
-      if (spendMsat === undefined) return permit(wanted, need(most));
+      if (spendMsat === undefined) return permit(request.model, wanted, need(most));
       const availableMsat = spendMsat - spentMsat - reservedMsat();
       const fitting = fitTokens(request, most, price, availableMsat, Math.min(limits.leastTokens, most));
       if (fitting !== undefined) {
-        return permit(fitting === most ? wanted : fitting, need(fitting));
+        return permit(request.model, fitting === most ? wanted : fitting, need(fitting));
       }
       const hold = {
         neededMsat: need(most),

@@ -51,6 +51,7 @@ export type Hold = {
   readonly model: string | undefined;
 };
 
+/** What the meter is told of a run. The callbacks must not throw. */
 export type RunAccount = {
   readonly runId: string;
   readonly node: NodeUrl;
