@@ -14,7 +14,7 @@ import { describeCommandError, describeForbidden } from './errors.ts';
 import { unknownCommand } from './help.ts';
 import { createMissedList } from './missed.ts';
 import type { Registry } from './registry.ts';
-import type { Call, Command, Outcome } from './types.ts';
+import { type Call, type Command, type Outcome, RefusalError, UsageError } from './types.ts';
 
 export type DispatchDeps = {
   readonly registry: Registry;
@@ -101,7 +101,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   };
 
   const fault = (command: Command, cause: unknown): string => {
-    if (!(cause instanceof Error && cause.name === 'UsageError'))
+    if (!(cause instanceof UsageError || cause instanceof RefusalError))
       log.error({ cause, command: command.path }, 'a command failed');
     return describeCommandError(command, cause);
   };

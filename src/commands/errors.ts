@@ -1,12 +1,13 @@
 import { usageOf } from './registry.ts';
-import { type Command, UsageError } from './types.ts';
+import { type Command, RefusalError, UsageError } from './types.ts';
 
-/** Bad input gets one clear line and an example; anything else is our fault, is logged, and loses nothing. */
+/** Bad input gets one clear line and an example, a refusal its reason; anything else is our fault, is logged, and loses nothing. */
 export function describeCommandError(command: Command, cause: unknown): string {
   if (cause instanceof UsageError) {
     const [example] = command.examples;
     return `${cause.problem}\nExpected: ${usageOf(command)}. Example: ${example}`;
   }
+  if (cause instanceof RefusalError) return cause.reason;
   return `!${command.path} did not work, through a fault of the bot (it is in its log). Nothing was changed. Try it again, or see !status.`;
 }
 

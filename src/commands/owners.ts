@@ -6,7 +6,7 @@ import type { PublicKey } from '../nostr/types.ts';
 import { plural } from '../replies/format.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import { parseChoice } from './arguments.ts';
-import { type Command, UsageError } from './types.ts';
+import { type Command, RefusalError, UsageError } from './types.ts';
 
 const roles: readonly Role[] = ['admin', 'member'];
 
@@ -25,7 +25,7 @@ export function ownerCommands(owners: Owners, queue: RunQueue, bot: PublicKey): 
   };
   const refuseConfigured = (publicKey: PublicKey) => {
     if (owners.find(publicKey)?.source === 'environment') {
-      throw new UsageError('He is named in BOT_OWNERS, so he can only be changed there, on the host.');
+      throw new RefusalError('He is named in BOT_OWNERS, so he can only be changed there, on the host.');
     }
   };
 
@@ -55,7 +55,7 @@ export function ownerCommands(owners: Owners, queue: RunQueue, bot: PublicKey): 
         if (rest.length > 0) throw new UsageError(`“${rest.join(' ')}” is one word too many.`);
         const role = parseChoice(roleText, 'role', roles);
         const publicKey = parseKey(key);
-        if (publicKey === bot) throw new UsageError('That is the bot itself.');
+        if (publicKey === bot) throw new RefusalError('That is the bot itself.');
         refuseConfigured(publicKey);
         owners.put(publicKey, role, owner.publicKey);
         return {
@@ -74,7 +74,7 @@ export function ownerCommands(owners: Owners, queue: RunQueue, bot: PublicKey): 
       kind: 'immediate',
       run: ({ argument }) => {
         const publicKey = parseKey(argument);
-        if (owners.find(publicKey) === undefined) throw new UsageError('He is not an owner; see !owners.');
+        if (owners.find(publicKey) === undefined) throw new RefusalError('He is not an owner; see !owners.');
         refuseConfigured(publicKey);
         owners.remove(publicKey);
         const his = queue.list().filter((run) => run.owner === publicKey);

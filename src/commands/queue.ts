@@ -8,7 +8,7 @@ import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Run } from '../runs/types.ts';
 import { parseCount } from './arguments.ts';
-import { type Command, UsageError } from './types.ts';
+import { type Command, RefusalError, UsageError } from './types.ts';
 
 export type QueueCommandDeps = {
   readonly queue: RunQueue;
@@ -61,10 +61,10 @@ export function queueCommands({ queue, runs, messages, desk, clock }: QueueComma
       kind: 'immediate',
       run: ({ owner, argument }) => {
         const queued = waiting(owner.publicKey);
-        if (queued.length === 0) throw new UsageError('Nothing waits in the queue.');
+        if (queued.length === 0) throw new RefusalError('Nothing waits in the queue.');
         const run = queued[parseCount(argument, 'number of the queue', queued.length) - 1];
         if (run === undefined || !queue.drop(run.id))
-          throw new UsageError('That task has begun already; see !queue.');
+          throw new RefusalError('That task has begun already: !stop ends it.');
         const left = queued.length - 1;
         return {
           reply: `Dropped: ${shorten(run.task, 80)}\n${left === 0 ? 'Nothing else waits.' : `${plural(left, 'task')} still waiting.`}`,
@@ -106,13 +106,14 @@ export function queueCommands({ queue, runs, messages, desk, clock }: QueueComma
           const seq = parseCount(argument, 'number of a missed message', 999_999);
           const missed = messages.missed(owner.publicKey, seq);
           if (missed === undefined) throw new UsageError(`There is no missed message #${seq}.`);
-          if (missed.text.startsWith('!')) throw new UsageError(`#${seq} was a command: send it again.`);
+          if (missed.text.startsWith('!')) throw new RefusalError(`#${seq} was a command: send it again.`);
           return { task: missed.text };
         }
         const session = desk.current(owner.publicKey);
         const last = (session && runs.ofSession(session.id, 1)[0]) ?? runs.lastOf(owner.publicKey);
-        if (last === undefined) throw new UsageError('There is no task to run again yet.');
-        if (last.state !== 'done') throw new UsageError('Your last task is not done yet; see !queue.');
+        if (last === undefined)
+          throw new RefusalError('There is no task to run again yet. Send one as a plain message.');
+        if (last.state !== 'done') throw new RefusalError('Your last task is not done yet; see !queue.');
         return { task: last.task, mode: last.mode };
       },
     },

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { RunStore } from '../db/runs.ts';
 import type { SettingsStore } from '../db/settings.ts';
 import type { PublicKey } from '../nostr/types.ts';
+import { describeFailure } from '../replies/failure.ts';
 import { formatAgo, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { Run, Session } from '../runs/types.ts';
@@ -124,7 +125,8 @@ export function sessionCommands({ desk, runs, settings, clock }: SessionCommandD
           const lines = desk.workspaces.map(
             ({ name, directory }) => `${name}: ${directory}${name === current ? ' ← current' : ''}`,
           );
-          return { reply: [...lines, '!workspace <name> changes to another.'].join('\n') };
+          const change = lines.length > 1 ? ['!workspace <name> changes to another.'] : [];
+          return { reply: [...lines, ...change].join('\n') };
         }
         const name = parseChoice(argument, 'workspace', workspaceNames);
         if (name === current) return { reply: `You are in workspace ${name} already.` };
@@ -160,6 +162,8 @@ function historyEntry(run: Run, now: number): string {
   const answer =
     run.answer !== undefined && run.answer.trim() !== ''
       ? shorten(run.answer, 400)
-      : `(${run.outcome ?? run.state})`;
+      : run.result?.failure === undefined
+        ? `(${run.outcome ?? run.state})`
+        : shorten(describeFailure(run.result.failure), 200);
   return `You, ${formatAgo(now - run.queuedAt)}: ${shorten(run.task, 200)}\nAgent: ${answer}`;
 }

@@ -60,3 +60,14 @@ export class UsageError extends Error {
     this.problem = problem;
   }
 }
+
+/** Well said, but it cannot be done now, or not by this owner. The reply is this sentence alone. */
+export class RefusalError extends Error {
+  override readonly name = 'RefusalError';
+  /** What stands in the way, and what to do instead. */
+  readonly reason: string;
+  constructor(reason: string) {
+    super(reason);
+    this.reason = reason;
+  }
+}

@@ -9,13 +9,13 @@ import type { Finding } from './types.ts';
 /** `.env`, the bot's home and the workspaces. */
 export async function checkFiles(config: Config, envFile: string): Promise<readonly Finding[]> {
   return [
-    await checkSecrecy('.env', envFile, 'It holds the bot’s key'),
+    await checkSecrecy('.env', envFile, 'It holds the bot’s key', 'none; the environment says everything'),
     ...(await checkHome(config)),
     ...(await Promise.all(config.workspaces.map(({ name, directory }) => checkWorkspace(name, directory)))),
   ];
 }
 
-async function checkSecrecy(subject: string, path: string, why: string): Promise<Finding> {
+async function checkSecrecy(subject: string, path: string, why: string, absent: string): Promise<Finding> {
   try {
     const { mode } = await stat(path);
     const open = (mode & 0o077) !== 0;
@@ -30,7 +30,7 @@ async function checkSecrecy(subject: string, path: string, why: string): Promise
   } catch (cause) {
     const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
     return missing
-      ? { subject, state: 'ok', fact: 'none; the environment says everything' }
+      ? { subject, state: 'ok', fact: absent }
       : { subject, state: 'broken', fact: messageOf(cause), remedy: `make ${path} readable for this user` };
   }
 }
@@ -51,7 +51,12 @@ async function checkHome({ home }: Config): Promise<readonly Finding[]> {
   }
   return [
     { subject, state: 'ok', fact: `${home} is writable; no bot is running in it` },
-    await checkSecrecy('database', join(home, 'bot.db'), 'It holds your messages'),
+    await checkSecrecy(
+      'database',
+      join(home, 'bot.db'),
+      'It holds your messages',
+      'none yet; the first start makes it',
+    ),
   ];
 }
 
