@@ -28,33 +28,36 @@ describe('the bot is killed and started again', () => {
     expect(bot.tasksDone()).toEqual(['sleep 71', 'after it']);
   });
 
-  test('at random moments while messages come in: each is acted on exactly once', async () => {
-    bot = await startTestBot({ env: { BOT_CONCURRENCY: '1' } });
-    const tasks = Array.from({ length: 12 }, (_, index) => `task ${index}`);
+  test('at random moments while messages come in: each is acted on once and answered once', async () => {
+    bot = await startTestBot({ env: { BOT_CONCURRENCY: '3' } });
+    const texts = Array.from({ length: 40 }, (_, index) =>
+      index % 7 === 3 ? '!ping' : index % 11 === 5 ? '!new' : `task ${index}`,
+    );
     const ids: string[] = [];
-    let sending = true;
     const send = async () => {
-      for (const task of tasks) {
-        ids.push(await bot.owner.send(task));
-        await Bun.sleep(Math.random() * 150);
+      for (const text of texts) {
+        ids.push(await bot.owner.send(text));
+        await Bun.sleep(Math.random() * 200);
       }
-      sending = false;
     };
-    const sender = send();
-    while (sending) {
-      await Bun.sleep(100 + Math.random() * 500);
+    const sent = send();
+    const isSent = () => ids.length === texts.length;
+    let kills = 0;
+    while (!isSent()) {
+      await Bun.sleep(50 + Math.random() * 500);
       await bot.end('SIGKILL');
+      kills += 1;
       await bot.start();
     }
-    await sender;
-    for (const id of ids) await bot.owner.answer(id, /did: |Interrupted: /, 60_000);
+    await sent;
+    const final = /^did: |^Interrupted: |^pong|^New session/;
+    for (const id of ids) await bot.owner.answer(id, final, 60_000);
     const done = bot.tasksDone();
+    expect(kills).toBeGreaterThan(2);
     expect(new Set(done).size).toBe(done.length); // none twice
-    const answered = ids.map((id) => bot.owner.said.filter((said) => said.about === id && said.kind === 14));
-    // Answered once each; a wrap that was sent again is the same event, which a relay takes once.
-    expect(
-      answered.map((answers) => answers.filter(({ text }) => /did: |Interrupted: /.test(text)).length),
-    ).toEqual(tasks.map(() => 1));
+    const answers = (id: string) =>
+      bot.owner.said.filter((said) => said.about === id && said.kind === 14 && final.test(said.text));
+    expect(ids.map((id) => answers(id).length)).toEqual(texts.map(() => 1));
   }, 180_000);
 
   test('messages that came while it was down run if they are young enough, else they are listed', async () => {
