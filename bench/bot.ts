@@ -28,7 +28,7 @@ step() { printf '{"type":"%s","timestamp":1,"sessionID":"ses_1","part":%s}\\n' "
 step step_start "{$base,\\"type\\":\\"step-start\\"}"
 step text "{$base,\\"type\\":\\"text\\",\\"text\\":\\"done\\",\\"time\\":{\\"start\\":1,\\"end\\":2}}"
 step step_finish "{$base,\\"reason\\":\\"stop\\",\\"type\\":\\"step-finish\\",\\"tokens\\":{\\"total\\":3,\\"input\\":2,\\"output\\":1,\\"reasoning\\":0,\\"cache\\":{\\"write\\":0,\\"read\\":0}},\\"cost\\":0}"
-echo "$begun $(date +%s%N)" >> "${directory}/times"
+echo "$begun $(date +%s%N)" >> "$PWD/times"
 `,
 );
 chmodSync(agent, 0o755);
@@ -134,13 +134,13 @@ async function measure(kind: 'ours' | 'naive'): Promise<Figures> {
   await Bun.sleep(Number(process.env.REST ?? 3000));
   const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
 
-  writeFileSync(join(directory, 'times'), '');
+  writeFileSync(join(workspace, 'times'), '');
   const tasks: { sentAt: number; arrivedAt: number }[] = [];
   for (let round = 0; round < rounds; round += 1) {
     tasks.push(await exchange('work'));
     await Bun.sleep(50);
   }
-  const agentTimes = readFileSync(join(directory, 'times'), 'utf8')
+  const agentTimes = readFileSync(join(workspace, 'times'), 'utf8')
     .trim()
     .split('\n')
     .map((line) => line.split(' ').map((nanoseconds) => Number(nanoseconds) / 1e6));

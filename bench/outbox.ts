@@ -67,7 +67,7 @@ const { signal } = ending;
 const clock = systemClock;
 const random = Math.random;
 const relays = createRelays({
-  ...{ clock, random, logger: log, own: [relayUrl] },
+  ...{ clock, random, log: log, own: [relayUrl] },
   sign: async (template) => signEvent(template, secretKey),
 });
 const lists = createRelayLists({ relays, indexers: [], store: createRelayListStore(db), clock, log, signal });

@@ -112,7 +112,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     sign: async (template) => signEvent(template, identity.secretKey),
     clock,
     random,
-    logger: log,
+    log,
     assertHost: (url, signal) => assertPublicHost(url, signal, { allowLoopback }),
   });
   open.defer(relays.close);

@@ -45,7 +45,7 @@ function startScene(behaviour: Behaviour) {
       sign: async (template) => signEvent(template, identity.secretKey),
       clock: systemClock,
       random: Math.random,
-      logger: silent,
+      log: silent,
     });
     cleanups.push(connection.close);
     return connection;

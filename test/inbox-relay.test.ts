@@ -23,7 +23,7 @@ function world(owners: readonly Party[] = [owner]) {
       sign: async (template) => signEvent(template, bot.secretKey),
       clock: systemClock,
       random: Math.random,
-      logger: silentLog,
+      log: silentLog,
       timings: { reconnect: { baseMs: 50, maxMs: 200 } },
     });
     closers.push(connection.close);

@@ -217,7 +217,7 @@ test.concurrent('a subscriber that throws costs neither itself nor another one t
     error: (_: unknown, message: string) => errors.push(message),
     child: () => logger,
   };
-  const { connection, heard } = await world.listening(relay.url, { logger });
+  const { connection, heard } = await world.listening(relay.url, { log: logger });
   const delivered: string[] = [];
   connection.subscribe(
     {

@@ -15,7 +15,7 @@ function openRelays(options: Partial<RelaysOptions> = {}) {
     sign: signAsBot,
     clock: systemClock,
     random: Math.random,
-    logger: silentLogger,
+    log: silentLogger,
     timings: quickTimings,
     assertHost: async () => {},
     idleMs: 100,
@@ -125,7 +125,7 @@ test.concurrent('by default loopback counts as private', async () => {
       sign: signAsBot,
       clock: systemClock,
       random: Math.random,
-      logger: silentLogger,
+      log: silentLogger,
       timings: quickTimings,
     });
     return { ...made, [Symbol.dispose]: made.close };

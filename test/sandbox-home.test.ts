@@ -39,7 +39,7 @@ function startScene(options: { keep?: boolean; verbose?: boolean; failing?: bool
       sign: async (template) => signEvent(template, secretKey),
       clock: systemClock,
       random: Math.random,
-      logger: log,
+      log,
     });
     const leaving = new AbortController();
     connection.subscribe(

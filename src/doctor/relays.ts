@@ -21,7 +21,7 @@ export async function checkRelays(
     sign: async (template) => signEvent(template, identity.secretKey),
     clock: systemClock,
     random: Math.random,
-    logger: log,
+    log,
   });
   const check = async (relay: Relay): Promise<Finding> => {
     const subject = `relay ${relay.url}`;

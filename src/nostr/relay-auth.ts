@@ -21,7 +21,7 @@ export type RelayAuthOptions = {
   readonly timings: RelayTimings;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: Logger;
+  readonly log: Logger;
   /** An own relay: every challenge is answered, and again until it is accepted. */
   readonly own: boolean;
   /** Each time that an AUTH was accepted: what was refused before it can be asked anew. */
@@ -47,7 +47,7 @@ export type RelayAuth = {
 };
 
 export function createRelayAuth(options: RelayAuthOptions): RelayAuth {
-  const { url, timings, clock, logger } = options;
+  const { url, timings, clock, log } = options;
   let connection = new AbortController();
   let challenge: string | undefined;
   let current: Attempt | undefined;
@@ -67,7 +67,7 @@ export function createRelayAuth(options: RelayAuthOptions): RelayAuth {
       if (outcome.result === 'accepted') options.onAccepted();
       if (outcome.result === 'accepted' || outcome.result === 'lost') return;
       if (current === attempt) current = undefined;
-      logger.warn({ relay: url, outcome: outcome.result, message: outcome.message }, 'AUTH not accepted');
+      log.warn({ relay: url, outcome: outcome.result, message: outcome.message }, 'AUTH not accepted');
       if (!options.own) return;
       schedule(backoffMs(repeats++, timings.retry, options.random));
       options.onUnaccepted(`AUTH ${outcome.result}: ${outcome.message}`);
@@ -114,7 +114,7 @@ export function createRelayAuth(options: RelayAuthOptions): RelayAuth {
       ],
     };
     const signed = (async () => options.sign(template, controller.signal))().catch((error: unknown) => {
-      logger.warn({ relay: url, error }, 'signing AUTH failed');
+      log.warn({ relay: url, error }, 'signing AUTH failed');
       return undefined;
     });
     const event = await Promise.race([signed, abandoned]);

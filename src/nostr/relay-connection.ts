@@ -25,7 +25,7 @@ export type RelayConnectionOptions = {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  readonly logger: Logger;
+  readonly log: Logger;
   readonly timings?: Partial<RelayTimings>;
   readonly limits?: Partial<RelayLimits>;
   /** Waited for before each attempt to connect. When it rejects with a RelayUrlError, publishes are refused for good. */
@@ -39,7 +39,7 @@ export type RelayConnection = Relay & {
 
 /** Connects to one relay, and keeps connecting until `close()`. */
 export function connectRelay(options: RelayConnectionOptions): RelayConnection {
-  const { url, own, clock, logger } = options;
+  const { url, own, clock, log } = options;
   const timings: RelayTimings = { ...defaultRelayTimings, ...options.timings };
   const limits: RelayLimits = { ...defaultRelayLimits, ...options.limits };
 
@@ -64,7 +64,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
 
   const requests = createRelayRequests(send);
   const auth = createRelayAuth({
-    ...{ url, own, send, timings, clock, logger },
+    ...{ url, own, send, timings, clock, log },
     sign: options.sign,
     random: options.random,
     onAccepted: () => {
@@ -104,7 +104,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
 
   const opened = () => {
     enter('open');
-    logger.debug({ relay: url }, 'relay connected');
+    log.debug({ relay: url }, 'relay connected');
     badFrames = 0;
     stableTimer = setTimeout(stable, timings.stableMs);
     // Not held back for a NIP-42 challenge, which most relays never send: after an AUTH everything is asked again.
@@ -129,13 +129,13 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     lastError = reason;
     enter('waiting');
     const delay = backoffMs(attempt++, timings.reconnect, options.random);
-    logger.debug({ relay: url, reason, delayMs: Math.round(delay) }, 'relay not connected');
+    log.debug({ relay: url, reason, delayMs: Math.round(delay) }, 'relay not connected');
     reconnectTimer = setTimeout(() => void connect(), delay);
   };
 
   const countBadFrame = (what: string) => {
     badFrames += 1;
-    if (badFrames === 1) logger.debug({ relay: url, what }, 'relay sent what is not of the protocol');
+    if (badFrames === 1) log.debug({ relay: url, what }, 'relay sent what is not of the protocol');
     if (badFrames > limits.maxBadFrames) socket?.terminate('too many malformed frames');
   };
 
@@ -144,7 +144,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     try {
       work();
     } catch (error) {
-      logger.error({ relay: url, error }, 'handling a frame failed');
+      log.error({ relay: url, error }, 'handling a frame failed');
     }
   };
 
@@ -176,7 +176,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
         publishing.onChallenge();
         break;
       case 'NOTICE':
-        logger.debug({ relay: url, notice: frame.message }, 'relay notice');
+        log.debug({ relay: url, notice: frame.message }, 'relay notice');
         break;
       case 'malformed':
         countBadFrame('malformed frame');
@@ -185,7 +185,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
   };
 
   const closedByRelay = (message: string) => {
-    logger.debug({ relay: url, message }, 'relay closed a subscription');
+    log.debug({ relay: url, message }, 'relay closed a subscription');
     const wantsAuth = /^auth-required/i.test(message);
     // The first REQ of a connection usually comes before our AUTH: that is no trouble.
     if (!wantsAuth || authenticated) {
@@ -231,7 +231,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     subscribe: (subscription, signal) => {
       if (state === 'closed' || signal.aborted) return;
       const stop = startSubscription({
-        ...{ url, requests, subscription, fetchPage, timings, clock, logger },
+        ...{ url, requests, subscription, fetchPage, timings, clock, log },
         random: options.random,
         limits,
         onClosed: closedByRelay,

@@ -25,7 +25,7 @@ export type RelaySubscriptionOptions = {
   readonly timings: RelayTimings;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: Logger;
+  readonly log: Logger;
   /** The relay closed this. `auth-required` is for the connection to act on; asking again is done here. */
   readonly onClosed: (message: string) => void;
   /** EOSE came: the connection works. */
@@ -45,7 +45,7 @@ const isPaged = ({ since, limit }: Filter) => since !== undefined && limit === u
  * caps its answers.
  */
 export function startSubscription(options: RelaySubscriptionOptions): () => void {
-  const { url, requests, subscription, timings, clock, logger } = options;
+  const { url, requests, subscription, timings, clock, log } = options;
   let pages: readonly Page[] = [];
   let phase: 'idle' | 'stored' | 'live' = 'idle';
   let heardStored = false;
@@ -80,7 +80,7 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
     try {
       return subscription.filters();
     } catch (error) {
-      logger.error({ relay: url, error }, 'the filters of a subscription could not be computed');
+      log.error({ relay: url, error }, 'the filters of a subscription could not be computed');
       return undefined;
     }
   };
@@ -102,7 +102,7 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
   const deliver = (event: NostrEvent) => {
     if (subscription.known?.(event.id) === true) return;
     if (eventHash(event) !== event.id) {
-      logger.debug({ relay: url }, 'dropped an event whose id is not its hash');
+      log.debug({ relay: url }, 'dropped an event whose id is not its hash');
       return;
     }
     subscription.onEvent(event, url);
@@ -113,7 +113,7 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
       for (const page of first) await readOlder(page, signal);
     } catch (error) {
       if (signal.aborted) return;
-      logger.warn({ relay: url, error }, 'stored events could not be read to the end; asking again later');
+      log.warn({ relay: url, error }, 'stored events could not be read to the end; asking again later');
       retryLater();
       return;
     }
@@ -121,7 +121,7 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
     try {
       subscription.onEose?.();
     } catch (error) {
-      logger.error({ relay: url, error }, 'a subscriber failed at the end of the stored events');
+      log.error({ relay: url, error }, 'a subscriber failed at the end of the stored events');
     }
   };
 
@@ -133,7 +133,7 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
       fetchPage: (filter, onEvent) => withAttempts(() => options.fetchPage(filter, onEvent, signal), signal),
       room: async () => subscription.pageBack?.room(signal),
     });
-    if (!complete) logger.warn({ relay: url, pages: limits.maxPages }, 'gave up paging back');
+    if (!complete) log.warn({ relay: url, pages: limits.maxPages }, 'gave up paging back');
   };
 
   const withAttempts = async (fetch: () => Promise<void>, signal: AbortSignal) => {

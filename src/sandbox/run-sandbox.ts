@@ -91,7 +91,7 @@ export async function runSandbox(
     sign: async (template) => signEvent(template, owner.secretKey),
     clock: systemClock,
     random: Math.random,
-    logger: log.child({ of: 'chat' }),
+    log: log.child({ of: 'chat' }),
   });
   ending.defer(() => connection.close());
   const leaving = new AbortController();

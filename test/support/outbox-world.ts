@@ -72,7 +72,7 @@ export function outboxWorld() {
       sign: async (template) => signEvent(template, identity.secretKey),
       clock,
       random: Math.random,
-      logger: silentLogger,
+      log: silentLogger,
       timings: quickTimings,
       idleMs: 500,
       assertHost: (url, signal) => assertPublicHost(url, signal, { allowLoopback: true }),

@@ -63,7 +63,7 @@ export const connectTo = (url: RelayUrl, options: ConnectOptions = {}): RelayCon
     sign: signAsBot,
     clock: systemClock,
     random: Math.random,
-    logger: silentLogger,
+    log: silentLogger,
     ...options,
     url,
     timings: { ...quickTimings, ...options.timings },
