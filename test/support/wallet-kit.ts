@@ -30,9 +30,12 @@ export type OpenOptions = Partial<Omit<CashuWalletOptions, 'seed' | 'defaultMint
   readonly words: string;
 };
 
+/** Any mint: the sandbox's, or one that is not ours. */
+export type MintAddress = Pick<SandboxMint, 'url'>;
+
 /** The wallet under test, with short waits. */
 export function openWallet(
-  mint: SandboxMint,
+  mint: MintAddress,
   options: OpenOptions & { readonly directory: string },
 ): AnyWallet {
   const { words, ...rest } = options;
@@ -64,7 +67,7 @@ export function createBench() {
       ends.push(() => mint.stop());
       return mint;
     },
-    wallet(mint: SandboxMint, options: Partial<OpenOptions> = {}): AnyWallet {
+    wallet(mint: MintAddress, options: Partial<OpenOptions> = {}): AnyWallet {
       const wallet = openWallet(mint, { words: newWords(), directory: folder(), ...options });
       let open = true;
       ends.push(() => open && wallet.close());
@@ -91,7 +94,7 @@ export async function fund(wallet: AnyWallet, amount: number): Promise<void> {
 }
 
 /** Somebody else with a wallet of their own (cashu-ts alone). */
-export async function stranger(mint: SandboxMint) {
+export async function stranger(mint: MintAddress) {
   const wallet = new Wallet(mint.url, { bip39seed: new Uint8Array(randomBytes(64)) });
   await wallet.loadMint();
   const proofs = async (amount: number): Promise<Proof[]> => {

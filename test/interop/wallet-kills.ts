@@ -1,0 +1,200 @@
+/*
+ * The crash matrix against a mint that is not ours: the wallet's process is killed at every persistence point of every
+ * operation, and the mint too; both come back, and then everything is counted: by the wallet, by what the words alone
+ * find, and by the mint's own database.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
+import { sat } from '../../src/sat.ts';
+import type { AnyWallet } from '../../src/wallets/types.ts';
+import { createVictims } from '../support/wallet-crash.ts';
+import type { CrashOrder } from '../support/wallet-crash-child.ts';
+import { type Bench, createBench, fund, newWords, soon, stranger } from '../support/wallet-kit.ts';
+import { foreignInvoice } from './invoice.ts';
+import type { MintFront } from './mint-front.ts';
+import { type NutshellMint, startNutshell } from './nutshell.ts';
+import { installNutshell, type Nutshell, nutshellVersion, skipped } from './nutshell-install.ts';
+import { unspentFromWords } from './words.ts';
+
+/** When the wallet dies. `lost`: the mint has done it, the answer is on its way. `undone`: the mint was never asked. */
+const moments = ['reserved', 'prepared', 'undone', 'lost', 'answered', 'done'] as const;
+type Moment = (typeof moments)[number];
+const operations = ['send', 'receive', 'mint', 'melt', 'reclaim'] as const;
+type Operation = (typeof operations)[number];
+
+const paths: Readonly<Record<Operation, string>> = {
+  send: '/v1/swap',
+  receive: '/v1/swap',
+  reclaim: '/v1/swap',
+  mint: '/v1/mint/bolt11',
+  melt: '/v1/melt/bolt11',
+};
+const funds = 1000;
+const received = 300;
+const minted = 77;
+const melted = 200;
+
+/** A wallet that died, and what must be found when it comes back. */
+type Dead = {
+  readonly name: string;
+  readonly operation: Operation;
+  readonly front: MintFront;
+  readonly words: string;
+  readonly directory: string;
+  readonly others: readonly Proof[];
+};
+
+const victims = [createVictims(), createVictims()];
+afterAll(async () => {
+  for (const each of victims) await each.end();
+});
+
+async function actionOf(
+  operation: Operation,
+  wallet: AnyWallet,
+  front: MintFront,
+  others: Proof[],
+): Promise<CrashOrder['action']> {
+  switch (operation) {
+    case 'send':
+      return { kind: 'send', amount: 100 };
+    case 'receive': {
+      others.push(...(await (await stranger(front)).proofs(received)));
+      return { kind: 'receive', token: getEncodedToken({ mint: front.url, proofs: others, unit: 'sat' }) };
+    }
+    case 'mint':
+      return { kind: 'mint', amount: minted };
+    case 'melt':
+      return { kind: 'melt', invoice: foreignInvoice(melted) };
+    case 'reclaim':
+      return { kind: 'reclaim', operation: (await wallet.send({ amount: sat(100) }, soon())).operation };
+  }
+}
+
+async function die(
+  mint: NutshellMint,
+  bench: Bench,
+  operation: Operation,
+  moment: Moment,
+  victim: (typeof victims)[number],
+): Promise<Dead> {
+  const front = mint.front();
+  const words = newWords();
+  const directory = bench.folder();
+  const wallet = bench.wallet(front, { words, directory });
+  await fund(wallet, funds);
+  const others: Proof[] = [];
+  const action = await actionOf(operation, wallet, front, others);
+  wallet.close();
+
+  const order: CrashOrder = { mint: front.url, directory, words, action };
+  const inFlight = moment === 'undone' || moment === 'lost';
+  if (inFlight) front.hold(paths[operation], moment === 'lost' ? 'after' : 'before');
+  const checkpoint = `${operation === 'reclaim' ? 'receive' : operation}:${moment}`;
+  const life = await victim.run(
+    inFlight ? order : { ...order, killAt: checkpoint },
+    inFlight ? () => front.holding() > 0 : undefined,
+  );
+  expect(life).toMatchObject({ killed: true });
+  front.clear();
+  return { name: `${operation}, killed when ${moment}`, operation, front, words, directory, others };
+}
+
+/** Brings a dead wallet back and counts. Returns what is its own, with tokens that nobody claimed. */
+async function count(bench: Bench, dead: Dead): Promise<number> {
+  const { front, words, directory, operation, others } = dead;
+  const wallet = bench.wallet(front, { words, directory });
+  expect(await wallet.recover(soon())).toMatchObject({ waiting: [], troubled: [] });
+  expect(wallet.balance()).toMatchObject({ reserved: sat(0), incoming: sat(0) });
+  expect(await wallet.check(soon())).toMatchObject({
+    consistent: true,
+    problems: [],
+    spentElsewhere: 0,
+    unreachable: [],
+  });
+  const { ready, sent } = wallet.balance();
+  const mine = ready + sent;
+  expect(await unspentFromWords(front.url, words)).toBe(mine);
+
+  // What came in and did not go out is here, fees excepted; every fee is in the journal.
+  const journal = wallet.operations({ limit: 100 });
+  const paid = journal.filter(({ kind, state }) => kind === 'melt' && state === 'paid');
+  const came = journal.filter(({ kind, state }) => kind === 'mint' && state === 'done');
+  const fees = journal.reduce((sum, each) => (each.state === 'rolled_back' ? sum : sum + each.fee), 0);
+  const cameIn = came.reduce((sum, { amount }) => sum + amount, 0) + (others.length > 0 ? received : 0);
+  expect(mine).toBe(cameIn - paid.reduce((sum, { amount }) => sum + amount, 0) - fees);
+  if (operation === 'mint') expect(cameIn).toBe(funds + minted);
+  if (others.length > 0) {
+    const { wallet: asking } = await stranger(front);
+    const states = await asking.checkProofsStates([...others]);
+    expect(states.map(({ state }) => String(state))).not.toContain('UNSPENT');
+  }
+
+  // It goes on as if nothing had been: no number is used twice, nothing is stuck.
+  const { fee } = await wallet.send({ amount: sat(10) }, soon());
+  expect((await wallet.recover(soon())).waiting).toEqual([]);
+  wallet.close();
+  return mine - fee;
+}
+
+/** The work of one test, shared by as many processes as there are victims; what fails says which case it was. */
+async function inLanes<T, R>(
+  items: readonly T[],
+  work: (item: T, victim: (typeof victims)[number]) => Promise<R>,
+): Promise<readonly R[]> {
+  const queue = [...items];
+  const results: R[] = [];
+  const outcomes = await Promise.allSettled(
+    victims.map(async (victim) => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        results.push(await work(next, victim));
+      }
+    }),
+  );
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  return results;
+}
+
+const named = async <T>(name: string, work: Promise<T>): Promise<T> => {
+  try {
+    return await work;
+  } catch (cause) {
+    throw new Error(name, { cause });
+  }
+};
+
+describe.skipIf(skipped)(`killed in the middle, with Nutshell ${nutshellVersion}`, () => {
+  let nutshell: Nutshell;
+  beforeAll(async () => {
+    nutshell = await installNutshell();
+  });
+
+  for (const feePpk of [0, 100]) {
+    for (const mintToo of [false, true]) {
+      test(`nothing is lost: ${feePpk} ppk, ${mintToo ? 'the mint is killed as well' : 'the mint stays up'}`, async () => {
+        const mint = await startNutshell(nutshell, feePpk);
+        const bench = createBench();
+        try {
+          const cases = operations.flatMap((operation) => moments.map((moment) => ({ operation, moment })));
+          const dead = await inLanes(cases, ({ operation, moment }, victim) =>
+            named(`${operation}, killed when ${moment}`, die(mint, bench, operation, moment, victim)),
+          );
+          if (mintToo) {
+            await mint.kill();
+            await mint.start();
+          }
+          const found = await inLanes(dead, (each) => named(each.name, count(bench, each)));
+          const books = mint.books();
+          expect(books).toMatchObject({
+            pending: 0,
+            outstanding: found.reduce((sum, each) => sum + each, 0),
+          });
+          expect(books.outstanding + books.paidOut + books.earned).toBe(books.issued);
+        } finally {
+          await bench.end();
+          await mint.stop();
+        }
+      }, 300_000);
+    }
+  }
+});
