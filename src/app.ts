@@ -10,9 +10,13 @@ import { createCommands } from './commands/all.ts';
 import type { BotState } from './commands/bot.ts';
 import { createDispatcher } from './commands/dispatch.ts';
 import type { ModelCommandDeps } from './commands/models.ts';
+import { walletShorthand } from './commands/wallet/shorthand.ts';
 import type { Config } from './config.ts';
+import { createAwaitedStore } from './db/awaited.ts';
+import { createConfirmations } from './db/confirmations.ts';
 import { acquireLock } from './db/lock.ts';
 import { createMessageStore } from './db/messages.ts';
+import { createMeta } from './db/meta.ts';
 import { openDatabase } from './db/open.ts';
 import { createOutboxStore } from './db/outbox.ts';
 import { createOwners } from './db/owners.ts';
@@ -39,6 +43,7 @@ import { createSessionDesk } from './runs/desk.ts';
 import type { RunDeps } from './runs/execute.ts';
 import { createRunQueue } from './runs/queue.ts';
 import { recoverRuns } from './runs/recover.ts';
+import { createWalletService } from './wallet-service.ts';
 
 export type AppDeps = {
   readonly log: Logger;
@@ -136,8 +141,28 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   });
 
   const correspondence = createCorrespondence(outbox);
+  const tellAdmins = (text: string): void => {
+    for (const { publicKey, role } of owners.list()) {
+      if (role !== 'admin') continue;
+      const last = messages.history(publicKey, 1).at(-1);
+      const protocol = last?.protocol ?? 'nip17';
+      outbox.send({ publicKey, protocol, fallbackRelays: config.relays }, text);
+    }
+  };
 
-  const backends = createBackends(config, { log, hiddenPaths: deps.hiddenPaths ?? [] });
+  const wallet = createWalletService({
+    config: config.wallet,
+    awaited: createAwaitedStore(db),
+    meta: createMeta(db),
+    ...{ correspondence, tellAdmins, atomically, clock, log },
+  });
+  open.defer(wallet.close);
+
+  const hiddenPaths = [
+    ...(deps.hiddenPaths ?? []),
+    ...(config.wallet === undefined ? [] : [config.wallet.directory]),
+  ];
+  const backends = createBackends(config, { log, hiddenPaths });
   await installOpencodeConfig(config.home);
   const healths = watchHealth(backends, log, stopping.signal);
   // Closing aborts first, which ends their processes, and then waits for them.
@@ -181,8 +206,10 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     outbox: outbox.status,
     health: healths.of,
     provider: () => 'local (the backend’s own login)',
+    wallet: wallet.status,
     lastProblem,
   };
+  const confirmations = createConfirmations(db, clock, random);
   const registry = createCommands({
     bot: identity.publicKey,
     state,
@@ -193,6 +220,8 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     settings,
     messages,
     models: modelsOf(backends),
+    purse: wallet,
+    confirmations,
     clock,
   });
   const dispatcher = createDispatcher({
@@ -204,6 +233,8 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     queue,
     correspondence,
     atomically,
+    shorthand: (owner, text) => walletShorthand(confirmations, owner, text),
+    redact: deps.redact,
     catchupMs: config.catchupMs,
     gatherMs,
     commandTimeoutMs,
@@ -224,22 +255,18 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   outbox.start(stopping.signal);
   for (const { publicKey } of owners.list()) lists.warm(publicKey);
 
+  // Only now: the relays connect while its code is loaded. Its money is in order before anybody may spend it.
+  await wallet.open();
+  const inWallet = await wallet.recover();
   const recovered = await recoverRuns({ ...runDeps, catchupMs: config.catchupMs }, stopping.signal);
   const waiting = queue.list().length;
   queue.start();
   dispatcher.start();
-  tellAdmins(readyNotice(packageJson.version, waiting, recovered));
+  tellAdmins(
+    readyNotice(packageJson.version, waiting, { ...recovered, lines: [...inWallet, ...recovered.lines] }),
+  );
   void announceUntilComplete({ identity, relays, indexers, profile, clock, log, random }, stopping.signal);
   log.info({ npub: nip19.npubEncode(identity.publicKey), ms: clock.now() - startedAt }, 'ready');
-
-  function tellAdmins(text: string): void {
-    for (const { publicKey, role } of owners.list()) {
-      if (role !== 'admin') continue;
-      const last = messages.history(publicKey, 1).at(-1);
-      const protocol = last?.protocol ?? 'nip17';
-      outbox.send({ publicKey, protocol, fallbackRelays: config.relays }, text);
-    }
-  }
 
   return {
     publicKey: identity.publicKey,

@@ -1,5 +1,6 @@
 import type { BackendName } from './backends/types.ts';
 import type { Identity, PublicKey, RelayUrl } from './nostr/types.ts';
+import type { WalletConfig } from './wallets/factory.ts';
 
 export type Role = 'admin' | 'member';
 export type Owner = { readonly publicKey: PublicKey; readonly role: Role };
@@ -28,6 +29,8 @@ export type Config = {
   readonly catchupMs: number;
   readonly trustWorkspace: boolean;
   readonly isolation: 'auto' | 'bwrap' | 'none';
+  /** undefined: no mnemonic, so no wallet. */
+  readonly wallet: WalletConfig | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly logFormat: 'pretty' | 'json';
   /**

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { closest, distance } from 'fastest-levenshtein';
+import type { z } from 'zod';
 import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
 import type { Config, Owner } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
@@ -81,9 +82,21 @@ export async function loadConfig(
     catchupMs: env.BOT_CATCHUP_HOURS,
     trustWorkspace: env.BOT_TRUST_WORKSPACE,
     isolation: env.BOT_ISOLATION,
+    wallet: walletOf(env),
     logLevel: env.LOG_LEVEL,
     logFormat: env.LOG_FORMAT ?? (options.terminal === true ? 'pretty' : 'json'),
     ambient: freeze(ambientOf(processEnv, file, directory)),
+  });
+}
+
+function walletOf(env: z.output<ReturnType<typeof environmentSchema>>): Config['wallet'] {
+  if (env.CASHU_MNEMONIC === undefined) return undefined;
+  return freeze({
+    mnemonic: env.CASHU_MNEMONIC,
+    mintUrl: env.CASHU_MINT_URL,
+    mints: freeze(env.CASHU_MINTS),
+    directory: env.CASHU_WALLET_DIR,
+    maxBalance: env.CASHU_MAX_BALANCE_SAT,
   });
 }
 

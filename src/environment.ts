@@ -3,9 +3,11 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { backendNames } from './backends/types.ts';
 import type { Owner, Role, Workspace } from './config.ts';
+import { mnemonicProblem, normalMnemonic } from './mnemonic.ts';
 import { InvalidKeyError, parsePublicKey } from './nostr/event.ts';
-import { parseRelayUrl, RelayUrlError } from './nostr/relay-url.ts';
+import { isLoopbackHost, parseRelayUrl, RelayUrlError } from './nostr/relay-url.ts';
 import type { PublicKey, RelayUrl } from './nostr/types.ts';
+import { parseSat, zeroSat } from './sat.ts';
 
 /** Relays that store gift wraps for anybody. Up to three: what NIP-17 wants of a list of inbox relays. */
 export const defaultRelays = 'wss://relay.damus.io,wss://nos.lol,wss://relay.primal.net';
@@ -157,6 +159,36 @@ const wholeNumber = (min: number, max: number) =>
 
 const decimal = (text: string): number => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN);
 
+/** Never names a word. */
+function readMnemonic(text: string, report: Report): string {
+  const problem = mnemonicProblem(text);
+  if (problem !== undefined) report(problem);
+  return normalMnemonic(text);
+}
+
+/** A mint's address: https, or http on this machine. What is wrong names the host alone; the rest may be a secret. */
+function readMint(text: string, report: Report): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) report('must be the address of a mint: https://…');
+  else if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+    report(`must begin with https:// (${url.hostname} is not this machine)`);
+  } else if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    report(`must be an address without a name, a password, ? or # (${url.hostname})`);
+  }
+  return text;
+}
+
+const readMints = (text: string, report: Report): readonly string[] =>
+  listOf(text).map((entry, index) =>
+    readMint(entry, (problem) => report(`has an entry (number ${index + 1}) that ${problem}`)),
+  );
+
+const amount = variable((text, report) => {
+  const value = parseSat(text);
+  if (value === undefined) report('must be a whole number of sat, e.g. 100000 or 100k');
+  return value ?? zeroSat;
+});
+
 const flag = variable((text, report) => {
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   if (!/^(0|false|no|off)$/i.test(text)) report('must be 1 or 0');
@@ -188,6 +220,11 @@ export const environmentSchema = (places: Places) => {
     BOT_CATCHUP_HOURS: duration('hours', 3_600_000, 0).prefault('6'),
     BOT_TRUST_WORKSPACE: flag.prefault('0'),
     BOT_ISOLATION: oneOf('auto', 'bwrap', 'none').prefault('auto'),
+    CASHU_MNEMONIC: variable(readMnemonic).optional(),
+    CASHU_MINT_URL: variable(readMint).prefault('https://mint.minibits.cash/Bitcoin'),
+    CASHU_MINTS: variable(readMints).prefault(''),
+    CASHU_WALLET_DIR: path.prefault('~/.cashu-wallet'),
+    CASHU_MAX_BALANCE_SAT: amount.prefault('100000'),
     LOG_LEVEL: oneOf('info', 'debug', 'warn', 'error', 'silent').prefault('info'),
     LOG_FORMAT: oneOf('pretty', 'json').optional(),
   });

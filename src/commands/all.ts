@@ -14,6 +14,8 @@ import { queueCommands } from './queue.ts';
 import type { Registry } from './registry.ts';
 import { sessionCommands } from './sessions.ts';
 import { taskCommands } from './tasks.ts';
+import { walletCommands } from './wallet/commands.ts';
+import type { WalletCommandDeps } from './wallet/deps.ts';
 
 export type CommandDeps = {
   /** The bot's own key, who is no owner. */
@@ -26,6 +28,8 @@ export type CommandDeps = {
   readonly settings: SettingsStore;
   readonly messages: Pick<MessageLog, 'missed'>;
   readonly models: ModelCommandDeps['models'];
+  readonly purse: WalletCommandDeps['purse'];
+  readonly confirmations: WalletCommandDeps['confirmations'];
   readonly clock: Clock;
 };
 
@@ -36,6 +40,7 @@ export function createCommands(deps: CommandDeps): Registry {
     ...sessionCommands(deps),
     ...modelCommands(deps),
     ...queueCommands(deps),
+    ...walletCommands(deps),
     ...botCommands(deps),
     ...ownerCommands(deps.owners, deps.queue, deps.bot),
   ]);

@@ -15,6 +15,8 @@ export type BotState = {
   readonly health: (backend: BackendName) => BackendHealth | undefined;
   /** A line of the provider that pays for the owner's next task. */
   readonly provider: () => string;
+  /** What is in the wallet; undefined without one. */
+  readonly wallet: () => string | undefined;
   /** The last warning or error in the log. */
   readonly lastProblem: () => { readonly text: string; readonly at: number } | undefined;
 };
@@ -38,7 +40,7 @@ export function botCommands(deps: {
       path: 'status',
       parameters: '',
       family: 'Bot',
-      summary: 'relays, session, queue, provider, last error',
+      summary: 'relays, session, queue, provider, wallet, last error',
       examples: ['!status'],
       role: 'member',
       kind: 'immediate',
@@ -48,6 +50,7 @@ export function botCommands(deps: {
         const runs = queue.list();
         const waiting = runs.filter((run) => run.state === 'queued').length;
         const { pending, undeliverable } = state.outbox();
+        const wallet = state.wallet();
         const problem = state.lastProblem();
         const lines = [
           `Up ${uptime()}, version ${state.version}`,
@@ -60,6 +63,7 @@ export function botCommands(deps: {
           `Backend: ${backend} ${healthLine(state.health(backend))}`,
           `Model: ${model ?? `the default of ${backend}`}`,
           `Provider: ${state.provider()}`,
+          ...(wallet === undefined ? [] : [`Wallet: ${wallet}`]),
           `Queue: ${runs.length - waiting} running, ${waiting} waiting`,
           ...(pending > 0 ? [`Replies on their way: ${pending}`] : []),
           ...(undeliverable > 0 ? [`Replies that could not be delivered: ${undeliverable}`] : []),

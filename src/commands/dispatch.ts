@@ -5,16 +5,17 @@ import type { Owners } from '../db/owners.ts';
 import type { SessionStore } from '../db/sessions.ts';
 import type { Logger } from '../log.ts';
 import type { MessageLog, StoredMessage } from '../nostr/inbox-store.ts';
-import type { Recipient } from '../nostr/types.ts';
+import type { PublicKey } from '../nostr/types.ts';
 import { plural, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { Correspondence } from '../runs/ports.ts';
 import type { RunQueue } from '../runs/queue.ts';
-import { describeCommandError, describeForbidden } from './errors.ts';
+import { describeCommandError, describeForbidden, isExpected } from './errors.ts';
 import { unknownCommand } from './help.ts';
 import { createMissedList } from './missed.ts';
-import type { Registry } from './registry.ts';
-import { type Call, type Command, type Outcome, RefusalError, UsageError } from './types.ts';
+import { recipientOf } from './recipient.ts';
+import type { Match, Registry } from './registry.ts';
+import type { Call, Command, Outcome } from './types.ts';
 
 export type DispatchDeps = {
   readonly registry: Registry;
@@ -25,6 +26,10 @@ export type DispatchDeps = {
   readonly queue: RunQueue;
   readonly correspondence: Correspondence;
   readonly atomically: (change: () => void) => void;
+  /** The command that a plain message of this owner stands for; undefined: it is a task. */
+  readonly shorthand: (owner: PublicKey, text: string) => string | undefined;
+  /** Takes secrets out of what a message is quoted with. */
+  readonly redact: (text: string) => string;
   /** Older messages are listed, not acted on. */
   readonly catchupMs: number;
   /** How long more of them are waited for before they are told in one message. */
@@ -33,6 +38,8 @@ export type DispatchDeps = {
   readonly clock: Clock;
   readonly log: Logger;
 };
+
+const isCommand = (text: string): boolean => /^\s*[!！]/.test(text);
 
 /** Acts on stored messages, each exactly once: a command is answered, a task is put in the queue. */
 export type Dispatcher = {
@@ -44,15 +51,20 @@ export type Dispatcher = {
   readonly close: () => Promise<void>;
 };
 
-const recipientOf = (message: StoredMessage): Recipient => ({
-  publicKey: message.sender,
-  protocol: message.protocol,
-  fallbackRelays: [message.relay],
-  inReplyTo: message.id,
-});
-
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { registry, messages, owners, desk, sessions, queue, correspondence, atomically, clock, log } = deps;
+  const {
+    registry,
+    messages,
+    owners,
+    desk,
+    sessions,
+    queue,
+    correspondence,
+    atomically,
+    clock,
+    log,
+    redact,
+  } = deps;
   const controller = new AbortController();
   const lasting = new Set<Promise<void>>();
   const missed = createMissedList(deps);
@@ -96,20 +108,29 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   };
 
   const apply = (message: StoredMessage, outcome: Outcome) => {
-    if ('reply' in outcome) reply(message, outcome.reply);
-    else putInQueue(message, outcome.task, outcome);
+    if ('task' in outcome) {
+      putInQueue(message, outcome.task, outcome);
+      return;
+    }
+    outcome.commit?.();
+    reply(message, outcome.reply);
+    for (const text of outcome.also ?? []) reply(message, text);
   };
 
   const fault = (command: Command, cause: unknown): string => {
-    if (!(cause instanceof UsageError || cause instanceof RefusalError))
-      log.error({ cause, command: command.path }, 'a command failed');
-    return describeCommandError(command, cause);
+    if (!isExpected(cause)) log.error({ cause, command: command.path }, 'a command failed');
+    return redact(describeCommandError(command, cause, clock.now()));
   };
 
-  const actOnCommand = (message: StoredMessage, owner: Owner) => {
-    const match = registry.match(message.text);
+  /** What a message is as a command; undefined when it is none. */
+  const commandIn = (message: StoredMessage): Match | undefined => {
+    const text = isCommand(message.text) ? message.text : deps.shorthand(message.sender, message.text);
+    return text === undefined ? undefined : registry.match(text);
+  };
+
+  const actOnCommand = (message: StoredMessage, owner: Owner, match: Match) => {
     if (!match.found) {
-      once(message, () => reply(message, unknownCommand(match.asked, match.nearest)));
+      once(message, () => reply(message, redact(unknownCommand(match.asked, match.nearest))));
       return;
     }
     const { command, argument } = match;
@@ -117,7 +138,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       once(message, () => reply(message, describeForbidden(command)));
       return;
     }
-    const call: Call = { owner, message, argument };
+    const call: Call = { owner, message, argument, resumed: false };
     if (command.kind === 'immediate') {
       try {
         once(message, () => apply(message, command.run(call)));
@@ -184,10 +205,14 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       case 14:
         break;
     }
-    if (message.text.trim() === '')
+    if (message.text.trim() === '') {
       once(message, () => reply(message, 'That message was empty. Send a task, or !help.'));
-    else if (clock.now() - message.createdAt * 1000 > deps.catchupMs) missed.add(message);
-    else if (/^\s*[!！]/.test(message.text)) actOnCommand(message, { publicKey: message.sender, role });
+      return;
+    }
+    const command = commandIn(message);
+    const timeless = command?.found === true && command.command.timeless === true;
+    if (!timeless && clock.now() - message.createdAt * 1000 > deps.catchupMs) missed.add(message);
+    else if (command !== undefined) actOnCommand(message, { publicKey: message.sender, role }, command);
     else once(message, () => putInQueue(message, message.text, {}));
   };
 
@@ -201,17 +226,27 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 
   /** A command that an earlier life of the bot had begun and not answered. */
   const resume = (message: StoredMessage) => {
-    const match = registry.match(message.text);
+    const match = commandIn(message);
     const role = owners.roleOf(message.sender);
-    if (role !== undefined && match.found && match.command.kind === 'lasting' && match.command.repeatable) {
-      const owner = { publicKey: message.sender, role };
-      follow({ owner, message, argument: match.argument }, message, match.command);
-      return;
+    if (role !== undefined && match?.found === true) {
+      const { command, argument } = match;
+      if (
+        command.kind === 'lasting' &&
+        command.repeatable &&
+        (command.role === 'member' || role === 'admin')
+      ) {
+        follow(
+          { owner: { publicKey: message.sender, role }, message, argument, resumed: true },
+          message,
+          command,
+        );
+        return;
+      }
     }
     atomically(() => {
       reply(
         message,
-        `The bot was restarted while it worked on “${shorten(message.text, 60)}”. See what came of it, then send it again if you still want it.`,
+        `The bot was restarted while it worked on “${shorten(redact(message.text), 60)}”. See what came of it, then send it again if you still want it.`,
       );
       messages.finish(message.seq);
     });

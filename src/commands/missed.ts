@@ -16,6 +16,8 @@ export function createMissedList(deps: {
   readonly messages: Pick<MessageLog, 'miss'>;
   readonly correspondence: Correspondence;
   readonly atomically: (change: () => void) => void;
+  /** Takes secrets out of what is quoted. */
+  readonly redact: (text: string) => string;
   readonly catchupMs: number;
   /** How long more of them are waited for. */
   readonly gatherMs: number;
@@ -29,7 +31,7 @@ export function createMissedList(deps: {
     if (last === undefined) return;
     const lines = list.map(({ seq, createdAt, text }) => {
       const age = formatAgo(deps.clock.now() - createdAt * 1000);
-      return `#${seq} · ${age} · ${shorten(text, 100)}`;
+      return `#${seq} · ${age} · ${shorten(deps.redact(text), 100)}`;
     });
     const limit = formatDuration(deps.catchupMs);
     deps.atomically(() => {

@@ -33,8 +33,8 @@ export function createRegistry(commands: readonly Command[]): Registry {
     match: (text) => {
       // A phone's keyboard writes a capital at the start, a space after the mark, or its wide form.
       const body = text.trim().replace(/^[!！]\s*/, '');
-      const words = body.split(/\s+/, 2).map((word) => word.toLowerCase());
-      for (const length of [2, 1]) {
+      const words = body.split(/\s+/, 3).map((word) => word.toLowerCase());
+      for (const length of [3, 2, 1]) {
         const command = words.length >= length ? byPath.get(words.slice(0, length).join(' ')) : undefined;
         if (command !== undefined) return { found: true, command, argument: withoutWords(body, length) };
       }

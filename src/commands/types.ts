@@ -3,7 +3,7 @@ import type { Owner, Role } from '../config.ts';
 import type { InboundMessage } from '../nostr/types.ts';
 
 /** In the order of the help. */
-export const families = ['Tasks', 'Sessions', 'Queue', 'Bot', 'Owners'] as const;
+export const families = ['Tasks', 'Sessions', 'Queue', 'Wallet', 'Bot', 'Owners'] as const;
 export type Family = (typeof families)[number];
 
 /** A command as it was sent. */
@@ -12,11 +12,19 @@ export type Call = {
   readonly message: InboundMessage;
   /** What stands after the command's own words, trimmed. */
   readonly argument: string;
+  /** An earlier life of the bot had begun it. */
+  readonly resumed: boolean;
 };
 
 /** What comes of a command: an answer, or a task for the agent. */
 export type Outcome =
-  | { readonly reply: string }
+  | {
+      readonly reply: string;
+      /** Messages of their own after it. */
+      readonly also?: readonly string[];
+      /** Written in the transaction that stores the reply. */
+      readonly commit?: () => void;
+    }
   | { readonly task: string; readonly mode?: Mode; readonly model?: string };
 
 /** What a command is, apart from what it does: the help, the “did you mean” and the README are made from it. */
@@ -33,6 +41,8 @@ type Description = {
   readonly examples: readonly [string, ...string[]];
   /** Who may use it at the least. */
   readonly role: Role;
+  /** Does what was meant also when it comes long after it was sent. */
+  readonly timeless?: true;
 };
 
 /**

@@ -88,6 +88,25 @@ export const botMigrations: readonly Migration[] = [
         PRIMARY KEY (owner, key)
       ) STRICT, WITHOUT ROWID;
 
+      -- Money that goes out when its owner sends the code.
+      CREATE TABLE confirmations (
+        owner TEXT NOT NULL,
+        code TEXT NOT NULL,
+        action TEXT NOT NULL,                -- JSON, see confirmations.ts
+        expires_at INTEGER NOT NULL,
+        taken_by TEXT,                       -- id of the message that sent the code; NULL: none yet
+        PRIMARY KEY (owner, code)
+      ) STRICT, WITHOUT ROWID;
+
+      -- Operations of the wallet whose outcome somebody was promised to be told.
+      CREATE TABLE awaited_operations (
+        operation TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
+        fallback_relays TEXT NOT NULL,       -- JSON array of URLs
+        message TEXT NOT NULL                -- the message that began it
+      ) STRICT, WITHOUT ROWID;
+
       CREATE TABLE sessions (
         id TEXT PRIMARY KEY,
         owner TEXT NOT NULL,

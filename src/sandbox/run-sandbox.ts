@@ -1,16 +1,27 @@
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { generateMnemonic } from '@scure/bip39';
+import { wordlist } from '@scure/bip39/wordlists/english.js';
 import type { AppDeps } from '../app.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { createLogger, type LogDestination, openLogFile } from '../create-logger.ts';
+import type { Logger } from '../log.ts';
 import { generateSecretKey, publicKeyOf, signEvent } from '../nostr/event.ts';
 import { connectRelay } from '../nostr/relay-connection.ts';
 import type { Identity, RelayUrl } from '../nostr/types.ts';
 import { createRedactor } from '../redact.ts';
+import { formatSat, sat } from '../sat.ts';
+import { createWallet, type WalletConfig } from '../wallets/factory.ts';
 import { chatByLines, chatOnTerminal } from './chat.ts';
 import { createChatClient } from './chat-client.ts';
 import { createSandboxHome, type SandboxHome } from './home.ts';
+import { type SandboxMint, startSandboxMint } from './mint.ts';
 import { startSandboxRelay } from './relay.ts';
+
+/** What is in the wallet at first, and when somebody pays its invoices. */
+const funds = sat(10_000);
+const payAfterMs = 1500;
 
 /** What answers the agent's model calls. */
 export type SandboxModel = {
@@ -71,15 +82,32 @@ export async function runSandbox(
   ending.defer(() => model.stop());
   say(`model   ${model.description}`);
 
+  const mint = startSandboxMint({ incoming: { afterMs: payAfterMs } });
+  ending.defer(() => mint.stop());
+  say(`mint    ${mint.url}, pays its own invoices`);
+  const wallet: WalletConfig = {
+    mnemonic: generateMnemonic(wordlist),
+    mintUrl: mint.url,
+    mints: [],
+    directory: join(home.path, 'wallet'),
+    maxBalance: sat(100_000),
+  };
+
   const [bot, owner] = [newIdentity(), newIdentity()];
-  const config = configOf({ bot, owner, relay: relay.url, home, model: model.model }, options.environment);
+  const config = configOf(
+    { bot, owner, relay: relay.url, home, model: model.model, wallet },
+    options.environment,
+  );
   const redactor = createRedactor();
   redactor.add(Buffer.from(bot.secretKey).toString('hex'));
+  redactor.add(wallet.mnemonic);
   const file = openLogFile(home.logFile);
   ending.defer(() => file.close());
   const destination = options.verbose ? both(file, options.error) : file;
   const log = await createLogger({ level: 'info', format: 'json', redactor, destination });
   if (signal.aborted) return 1;
+  await fillWallet(wallet, mint, log, signal);
+  say(`wallet  ${formatSat(funds)} for testing`);
 
   const app = await parts.startApp(config, { log, redact: redactor.text, indexers: [] });
   ending.defer(() => app.stop());
@@ -108,6 +136,23 @@ export async function runSandbox(
     : await chatByLines(connect, options, options.deadlineMs, signal);
 }
 
+/** Through an invoice, as anybody fills his wallet. Nobody waits for this one to be paid. */
+async function fillWallet(
+  config: WalletConfig,
+  mint: SandboxMint,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const wallet = createWallet(config, { log });
+  try {
+    const { operation, invoice } = await wallet.topUp({ amount: funds }, signal);
+    mint.pay(mint.quoteOf(invoice));
+    await wallet.claimTopUp(operation, signal);
+  } finally {
+    wallet.close();
+  }
+}
+
 const newIdentity = (): Identity => {
   const secretKey = generateSecretKey();
   return { secretKey, publicKey: publicKeyOf(secretKey) };
@@ -126,11 +171,12 @@ type Places = {
   readonly relay: RelayUrl;
   readonly home: SandboxHome;
   readonly model: string;
+  readonly wallet: WalletConfig;
 };
 
 /** What `loadConfig` would make, with nothing of the real user in it. */
 function configOf(
-  { bot, owner, relay, home, model }: Places,
+  { bot, owner, relay, home, model, wallet }: Places,
   environment: RunSandboxOptions['environment'],
 ): Config {
   // A `local` run would otherwise ask for opencode's model catalogue on the internet.
@@ -157,6 +203,7 @@ function configOf(
     catchupMs: 21_600_000,
     trustWorkspace: false,
     isolation: 'auto' as const,
+    wallet,
     logLevel: 'info' as const,
     logFormat: 'json' as const,
     ambient,

@@ -1,6 +1,7 @@
 import { systemClock } from '../../src/clock.ts';
 import { createCommands } from '../../src/commands/all.ts';
 import type { Registry } from '../../src/commands/registry.ts';
+import { createConfirmations } from '../../src/db/confirmations.ts';
 import { createMessageStore } from '../../src/db/messages.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { createOwners } from '../../src/db/owners.ts';
@@ -9,9 +10,15 @@ import { botMigrations } from '../../src/db/schema.ts';
 import { createSessionStore } from '../../src/db/sessions.ts';
 import { createSettingsStore } from '../../src/db/settings.ts';
 import { generateSecretKey, publicKeyOf } from '../../src/nostr/event.ts';
+import { NoWalletError } from '../../src/replies/wallet-errors.ts';
 import { createSessionDesk } from '../../src/runs/desk.ts';
 import { createRunQueue } from '../../src/runs/queue.ts';
+import { zeroSat } from '../../src/sat.ts';
 import { silent } from './backend.ts';
+
+const none = (): never => {
+  throw new NoWalletError();
+};
 
 /** All commands, over an empty database: to be read, not to be run. */
 export function commandsForReading(): Registry {
@@ -52,11 +59,17 @@ export function commandsForReading(): Registry {
       outbox: () => ({ pending: 0, undeliverable: 0 }),
       health: () => undefined,
       provider: () => 'local',
+      wallet: () => undefined,
       lastProblem: () => undefined,
     },
     owners: createOwners(db, [], clock),
     ...{ desk, queue, runs, settings, clock },
     messages: createMessageStore(db, clock),
+    purse: {
+      ...{ wallet: none, settled: none, promise: none, warmUp: none, setThreshold: none },
+      threshold: () => zeroSat,
+    },
+    confirmations: createConfirmations(db, clock, Math.random),
     models: async () => [],
   });
 }

@@ -1,0 +1,9 @@
+import type { InboundMessage, Recipient } from '../nostr/types.ts';
+
+/** Where the answer to a message goes. */
+export const recipientOf = (message: InboundMessage): Recipient => ({
+  publicKey: message.sender,
+  protocol: message.protocol,
+  fallbackRelays: [message.relay],
+  inReplyTo: message.id,
+});

@@ -1,0 +1,19 @@
+import type { Command } from '../types.ts';
+import { confirmCommand } from './confirm.ts';
+import type { WalletCommandDeps } from './deps.ts';
+import { incomingCommands } from './incoming.ts';
+import { outgoingCommands } from './outgoing.ts';
+import { overviewCommands } from './overview.ts';
+import { upkeepCommands } from './upkeep.ts';
+
+/** The `!wallet` family. */
+export function walletCommands(deps: WalletCommandDeps): readonly Command[] {
+  const commands: readonly Command[] = [
+    ...overviewCommands(deps, () => commands.map(({ path }) => path)),
+    ...incomingCommands(deps),
+    ...outgoingCommands(deps),
+    confirmCommand(deps),
+    ...upkeepCommands(deps),
+  ];
+  return commands;
+}

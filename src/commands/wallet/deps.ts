@@ -1,0 +1,57 @@
+import type { Clock } from '../../clock.ts';
+import type { Confirmations } from '../../db/confirmations.ts';
+import type { Recipient } from '../../nostr/types.ts';
+import { describeWalletError } from '../../replies/wallet-errors.ts';
+import type { Sat } from '../../sat.ts';
+import { UnfinishedOperationError } from '../../wallets/errors.ts';
+import type { AnyWallet, OperationId } from '../../wallets/types.ts';
+import { recipientOf } from '../recipient.ts';
+import type { Call, Outcome } from '../types.ts';
+
+/** The bot's wallet, with what keeps it going (`wallet-service.ts`). */
+export type Purse = {
+  /** For what is read from disk. @throws NoWalletError */
+  readonly wallet: () => AnyWallet;
+  /** For what moves money: once everything that an earlier life left open has been looked at. @throws NoWalletError */
+  readonly settled: (signal: AbortSignal) => Promise<AnyWallet>;
+  /** Lets somebody know how an operation ends. To be part of the transaction that stores the promise. */
+  readonly promise: (operation: OperationId, to: Recipient) => void;
+  /** Learns the keysets of new mints, behind. */
+  readonly warmUp: () => void;
+  /** Admins are told when less than this is left; zero: never. */
+  readonly threshold: () => Sat;
+  readonly setThreshold: (amount: Sat) => void;
+};
+
+export type WalletCommandDeps = {
+  readonly purse: Purse;
+  readonly confirmations: Confirmations;
+  readonly clock: Clock;
+};
+
+/** An answer that promises to say how an operation ends. */
+export const promised = (
+  { purse }: Pick<WalletCommandDeps, 'purse'>,
+  call: Call,
+  reply: string,
+  ...operations: readonly OperationId[]
+): Outcome => ({
+  reply,
+  commit: () => {
+    for (const operation of operations) purse.promise(operation, recipientOf(call.message));
+  },
+});
+
+/** What was begun and cannot be finished now is said, and its outcome is told when it is known. */
+export async function orPromise(
+  deps: Pick<WalletCommandDeps, 'purse' | 'clock'>,
+  call: Call,
+  work: () => Promise<Outcome>,
+): Promise<Outcome> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UnfinishedOperationError)) throw error;
+    return promised(deps, call, describeWalletError(error, deps.clock.now()), error.operation);
+  }
+}

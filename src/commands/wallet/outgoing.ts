@@ -1,0 +1,176 @@
+import type { ProposedAction } from '../../db/confirmations.ts';
+import { formatDuration } from '../../replies/format.ts';
+import { mintName } from '../../replies/wallet.ts';
+import { formatSat, type Sat } from '../../sat.ts';
+import { InsufficientFundsError } from '../../wallets/errors.ts';
+import type { AnyWallet, MintUrl, WithdrawalQuote } from '../../wallets/types.ts';
+import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
+import { parseAmount, parseMint, splitAmount } from './arguments.ts';
+import type { WalletCommandDeps } from './deps.ts';
+
+/** How long a code is good. */
+const codeMs = 5 * 60_000;
+
+/** `!wallet send`, `!wallet withdraw`, `!wallet move`: what it will cost, and a code. `confirm.ts` does it. */
+export function outgoingCommands({ purse, confirmations, clock }: WalletCommandDeps): readonly Command[] {
+  const propose = (
+    { owner }: Call,
+    question: readonly string[],
+    action: ProposedAction,
+    quoteExpiresAt?: number,
+  ): Outcome => {
+    const { publicKey } = owner;
+    const expiresAt = Math.min(clock.now() + codeMs, quoteExpiresAt ?? Number.POSITIVE_INFINITY);
+    const code = confirmations.newCode(publicKey);
+    const way = `To do it, send ${code} (or !wallet confirm ${code}) within ${formatDuration(expiresAt - clock.now())}.`;
+    return {
+      reply: [...question, way].join('\n'),
+      commit: () => confirmations.propose(publicKey, code, action, expiresAt),
+    };
+  };
+
+  return [
+    {
+      path: 'wallet send',
+      parameters: '<sats>',
+      family: 'Wallet',
+      summary: 'make a token to give away, after a code',
+      detail: 'Its receiver nets exactly this amount. Until it is claimed, !wallet reclaim takes it back.',
+      examples: ['!wallet send 1000'],
+      role: 'admin',
+      kind: 'immediate',
+      run: (call) => {
+        const amount = parseAmount(call.argument);
+        const wallet = purse.wallet();
+        const { mint, ready } = mintWith(wallet, amount);
+        if (ready < amount) throw new InsufficientFundsError({ have: ready, need: amount, mint });
+        return propose(
+          call,
+          [
+            `A token over ${formatSat(amount)} from ${mintName(mint)}, where ${formatSat(ready)} are ready.`,
+            'The mint’s fees (none, or a few sat) come on top; the answer says how much.',
+          ],
+          { kind: 'send', amount, mint, key: `send ${call.message.id}` },
+        );
+      },
+    },
+    {
+      path: 'wallet withdraw',
+      parameters: '<invoice|name@host> [sats]',
+      family: 'Wallet',
+      summary: 'pay over Lightning, after a code',
+      detail:
+        'You are told what it costs, and send a code to do it. A Lightning address needs the amount. A fee of more than 3 % (or 10 sat, if that is more) is not paid.',
+      examples: ['!wallet withdraw lnbc…', '!wallet withdraw name@example.com 2000'],
+      role: 'admin',
+      kind: 'lasting',
+      repeatable: true,
+      run: async (call, signal) => {
+        const { invoiceOrAddress, amount } = parseWithdrawal(call.argument);
+        const wallet = await purse.settled(signal);
+        const address = isAddress(invoiceOrAddress) ? invoiceOrAddress : undefined;
+        if (address !== undefined && amount === undefined) {
+          throw new UsageError('A Lightning address needs the amount after it.');
+        }
+        const invoice =
+          address === undefined || amount === undefined
+            ? invoiceOrAddress
+            : await wallet.requestInvoice(address, amount, signal);
+        const quote = await quoteWhereItCanBePaid(wallet, invoice, signal);
+        if (amount !== undefined && amount !== quote.amount) {
+          throw new RefusalError(
+            `That invoice is over ${formatSat(quote.amount)}, not ${formatSat(amount)}.`,
+          );
+        }
+        const target = address === undefined ? 'the invoice' : address;
+        return propose(
+          call,
+          [`Pay ${formatSat(quote.amount)} to ${target}, from ${mintName(quote.mint)}.`, costOf(quote)],
+          { kind: 'withdraw', operation: quote.operation, amount: quote.amount },
+          quote.expiresAt,
+        );
+      },
+    },
+    {
+      path: 'wallet move',
+      parameters: '<sats> <mint>',
+      family: 'Wallet',
+      summary: 'move money to another mint over Lightning, after a code',
+      examples: ['!wallet move 2000 mint.example'],
+      role: 'admin',
+      kind: 'lasting',
+      repeatable: true,
+      run: async (call, signal) => {
+        const { amount, rest } = splitAmount(call.argument);
+        const to = parseMint(purse.wallet(), rest);
+        const wallet = await purse.settled(signal);
+        const from = mintWith(wallet, amount, to);
+        if (from.ready < amount) {
+          throw new InsufficientFundsError({ have: from.ready, need: amount, mint: from.mint });
+        }
+        const topUp = await wallet.topUp({ amount, mint: to }, signal);
+        const quote = await wallet.quoteWithdrawal({ invoice: topUp.invoice, mint: from.mint }, signal);
+        return propose(
+          call,
+          [
+            `Move ${formatSat(amount)} from ${mintName(from.mint)} to ${mintName(to)}, over Lightning.`,
+            costOf(quote),
+          ],
+          { kind: 'move', withdrawal: quote.operation, topUp: topUp.operation, amount, mint: to },
+          Math.min(quote.expiresAt ?? Number.POSITIVE_INFINITY, topUp.expiresAt ?? Number.POSITIVE_INFINITY),
+        );
+      },
+    },
+  ];
+}
+
+function parseWithdrawal(argument: string): {
+  readonly invoiceOrAddress: string;
+  readonly amount: Sat | undefined;
+} {
+  const [, first = '', rest = ''] = /^(\S*)\s*(.*)$/s.exec(argument) ?? [];
+  if (first === '') throw new UsageError('The invoice or Lightning address is missing.');
+  if (/^[\d,.]+k?$/i.test(first)) {
+    throw new UsageError('First the invoice or the Lightning address, then the amount.');
+  }
+  return { invoiceOrAddress: first, amount: rest === '' ? undefined : parseAmount(rest) };
+}
+
+/** A Lightning address or an LNURL; else it is an invoice. */
+const isAddress = (text: string): boolean => text.includes('@') || /^(?:lightning:)?lnurl1/i.test(text);
+
+const costOf = ({ feeReserve, inputFee }: WithdrawalQuote): string =>
+  `Fees: at most ${formatSat(feeReserve)} for Lightning (what is not used comes back), ${formatSat(inputFee)} for the mint.`;
+
+/** The default mint if it has as much; else the one that has the most. */
+function mintWith(
+  wallet: AnyWallet,
+  amount: Sat,
+  except?: MintUrl,
+): { readonly mint: MintUrl; readonly ready: Sat } {
+  const { defaultMint } = wallet.info();
+  const mints = wallet.balance().mints.filter(({ mint }) => mint !== except);
+  const main = mints.find(({ mint }) => mint === defaultMint);
+  if (main !== undefined && main.ready >= amount) return main;
+  const [fullest] = mints.toSorted((a, b) => b.ready - a.ready);
+  if (fullest === undefined) throw new RefusalError('There is no other mint with money in it.');
+  return fullest;
+}
+
+/** At the default mint; at another one when only that one has enough. */
+async function quoteWhereItCanBePaid(
+  wallet: AnyWallet,
+  invoice: string,
+  signal: AbortSignal,
+): Promise<WithdrawalQuote> {
+  try {
+    return await wallet.quoteWithdrawal({ invoice }, signal);
+  } catch (error) {
+    if (!(error instanceof InsufficientFundsError)) throw error;
+    const other = wallet
+      .balance()
+      .mints.find(({ mint, ready }) => mint !== error.mint && ready >= error.need);
+    if (other === undefined) throw error;
+    return wallet.quoteWithdrawal({ invoice, mint: other.mint }, signal);
+  }
+}
