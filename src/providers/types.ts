@@ -1,3 +1,15 @@
+/** Tells the run what happens to its model calls meanwhile. The callbacks must not throw. */
+export type RunObserver = {
+  /** Traffic, or a request that waits for money: the run is not idle. */
+  readonly onActivity?: () => void;
+  /** Its model calls wait for money (`Provider.more`); amounts in sat, undefined: not known. */
+  readonly onHold?: (hold: {
+    readonly needed: number | undefined;
+    readonly available: number | undefined;
+  }) => void;
+  readonly onHoldEnd?: (end: 'more' | 'let_go') => void;
+};
+
 /** What a provider needs to know of a run to pay for it. */
 export type RunTicket = {
   readonly runId: string;
@@ -6,6 +18,9 @@ export type RunTicket = {
   readonly owner: string;
   readonly model: string | undefined;
   readonly task: string;
+  /** Sat, for this run only (`… !!500`). undefined: the provider's own. */
+  readonly budget?: number | undefined;
+  readonly observer?: RunObserver;
 };
 
 /** How the agent's subprocess reaches its models: see `RunPayment` in `backends/types.ts`, which this becomes. */
@@ -20,8 +35,15 @@ export type PreparedRun =
   | { readonly state: 'ready'; readonly payment: ProvidedPayment }
   | { readonly state: 'refused'; readonly reason: string };
 
-/** What the run cost. `undefined` for a provider that keeps no account (`local`). */
-export type Settlement = { readonly spent: number; readonly budget: number } | undefined;
+/** What the run cost, in sat. `undefined` for a provider that keeps no account (`local`), or when it is not known. */
+export type Settlement =
+  | {
+      readonly spent: number;
+      readonly budget: number;
+      /** The change is not back yet: `spent` is the provider's own reckoning, and this is owed. It is asked for. */
+      readonly owed?: number;
+    }
+  | undefined;
 
 export type ProviderStatus = {
   readonly name: string;
@@ -38,4 +60,6 @@ export type Provider = {
   /** At start, before any message is acted on: settles what an earlier life left open; returns lines for the owner. */
   readonly recover: (signal: AbortSignal) => Promise<readonly string[]>;
   readonly getStatus: (signal: AbortSignal) => Promise<ProviderStatus>;
+  /** What a run has spent so far; absent, or undefined, where nobody counts. */
+  readonly usage?: (runId: string) => { readonly spent: number; readonly budget: number } | undefined;
 };

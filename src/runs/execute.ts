@@ -74,7 +74,14 @@ async function work(
   if (backend === undefined) throw new RangeError(`no backend ${session.backend}`);
   if (provider === undefined) throw new RangeError('no provider');
   const prepared = await provider.prepareRun(
-    { runId: run.id, sessionId: session.id, owner: run.owner, model: run.model, task: run.task },
+    {
+      runId: run.id,
+      sessionId: session.id,
+      owner: run.owner,
+      model: run.model,
+      task: run.task,
+      budget: run.budget,
+    },
     signal,
   );
   if (prepared.state === 'refused') return { outcome: 'refused', answer: prepared.reason, result: undefined };

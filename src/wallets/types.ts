@@ -1,3 +1,4 @@
+import type { Database } from 'bun:sqlite';
 import type { Brand } from '../brand.ts';
 import type { Sat } from '../sat.ts';
 
@@ -191,6 +192,16 @@ export type Ledger = {
   readonly spentSince: (ts: number) => Sat;
 };
 
+/** What is ours again, told inside the transaction that books it. */
+export type Homecoming =
+  /** A token that `keep` had put away. */
+  | { readonly kind: 'redeemed'; readonly inbox: InboxId; readonly received: Received }
+  /** A token of ours that nobody had claimed; `sent` is the operation that made it. */
+  | { readonly kind: 'reclaimed'; readonly sent: OperationId; readonly received: Received };
+
+/** The wallet's own database, for what must change in one transaction with its money. Written inside `AnyWallet.write`. */
+export type WalletDatabase = Brand<Database, 'WalletDatabase'>;
+
 /** `all`: at start. `due`: later, with pauses that grow while a mint is away. */
 export type RecoveryScope = 'all' | 'due';
 
@@ -206,6 +217,13 @@ export type AnyWallet = {
   readonly send: (request: SendRequest, signal: AbortSignal) => Promise<SentToken>;
   /** The token's text, to be put on the wire after this: from now on it may be with `to`. Can be called again. */
   readonly handOver: (operation: OperationId, to: string) => string;
+  /** The operation that was begun with this key. undefined: none, or it was undone and moved nothing. */
+  readonly operationFor: (key: string) => OperationSummary | undefined;
+  /**
+   * The receiver has proven that the token's value is with it: it counts as `sent` no longer and can't be reclaimed.
+   * To be called inside `write`. @throws OperationStateError when there is no token
+   */
+  readonly confirmClaimed: (operation: OperationId) => void;
   /** Takes an unclaimed token back, or finds that it was claimed. */
   readonly reclaim: (operation: OperationId, signal: AbortSignal) => Promise<Reclaimed>;
 
@@ -242,8 +260,14 @@ export type AnyWallet = {
   /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted */
   readonly removeMint: (url: string) => MintUrl;
   readonly ledger: Ledger;
-  /** One IMMEDIATE transaction over the wallet's database. */
+  /** One IMMEDIATE transaction over the wallet's database; inside another one, a part of it. */
   readonly write: <T>(work: () => T) => T;
+  readonly database: WalletDatabase;
+  /**
+   * Calls the listener inside the transaction that books a kept or reclaimed token, whoever set it off (`recover`
+   * too). What it throws undoes that transaction: the token stays where it was. Gives the way to end it.
+   */
+  readonly onHomecoming: (listener: (homecoming: Homecoming) => void) => () => void;
 
   /** Finishes or undoes what an earlier life or a mint that was away left open. Run before any command, then now and then. */
   readonly recover: (signal: AbortSignal, scope?: RecoveryScope) => Promise<RecoveryReport>;

@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import type { Sat } from '../../sat.ts';
 import { UnfinishedOperationError } from '../errors.ts';
-import type { MintUrl, OperationId } from '../types.ts';
+import type { Homecoming, MintUrl, OperationId } from '../types.ts';
 import type { Inbox } from './inbox.ts';
 import type { Journal } from './journal.ts';
 import type { Mints } from './mints.ts';
@@ -45,6 +45,8 @@ export type Core = {
   /** Operations that somebody in this process is working on: recovery leaves them alone. */
   readonly busy: Set<OperationId>;
   readonly reached: (checkpoint: Checkpoint) => void;
+  /** Tells the listeners. Inside the transaction that books it. */
+  readonly home: (homecoming: Homecoming) => void;
 };
 
 export type Lock = <T>(mint: MintUrl, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;

@@ -177,8 +177,9 @@ async function settle(
       const left = (body.plans.at(-1)?.inputs ?? []).filter((_, i) => verdict.states[i] === 'UNSPENT');
       const next = left.length > 0 ? await prepare(session, left).catch(ifDust) : undefined;
       if (next) return goOn(core, session, id, body, next, signal);
-      const earlier = await findEarlier(core, session, body.plans.at(-1)?.inputs ?? []);
-      close(core, id, body, { ...body, state: 'failed' });
+      const earlier = await findEarlier(core, session, body);
+      // What the token came from is settled with the earlier one.
+      close(core, id, earlier ? {} : body, { ...body, state: 'failed' });
       if (earlier) return earlier;
       throw new TokenRefusedError({ kind: 'spent' });
     }
@@ -221,8 +222,15 @@ function book(
     amount: plan.amount,
     fee: plan.fee,
   });
-  if (reclaims !== undefined) endReclaim(core, reclaims, true);
-  if (inbox !== undefined) core.inbox.close(inbox, 'redeemed', id);
+  const received = { operation: id, mint, amount: plan.amount, fee: plan.fee };
+  if (reclaims !== undefined) {
+    endReclaim(core, reclaims, true);
+    core.home({ kind: 'reclaimed', sent: reclaims, received });
+  }
+  if (inbox !== undefined) {
+    core.inbox.close(inbox, 'redeemed', id);
+    core.home({ kind: 'redeemed', inbox, received });
+  }
 }
 
 function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: ReceiveOperation): void {
@@ -237,15 +245,18 @@ function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: Receive
 async function findEarlier(
   core: Core,
   session: Session,
-  inputs: readonly StoredProof[],
+  { plans, reclaims, inbox }: Extract<ReceiveOperation, { state: 'prepared' }>,
 ): Promise<Received | undefined> {
+  const inputs = plans.at(-1)?.inputs ?? [];
   for (const head of core.journal.withInputs(inputs, 'refused')) {
     const body = core.journal.body(head.operation, receiveStates.refused);
     await core.mints.ensureKeys(session, keysetsOf(body.plans));
     const outcome = await findSwapOutcome(session, body.plans);
     if (outcome.kind !== 'signed') continue;
     const { plan, swapped } = outcome;
-    commit(core, head.operation, () => book(core, head.operation, head.mint, {}, plan, swapped, 'refused'));
+    commit(core, head.operation, () =>
+      book(core, head.operation, head.mint, { reclaims, inbox }, plan, swapped, 'refused'),
+    );
     return { operation: head.operation, mint: head.mint, amount: plan.amount, fee: plan.fee };
   }
   return undefined;

@@ -103,7 +103,11 @@ export async function redeemItem(
     if (signal.aborted || !(error instanceof WalletError)) throw error;
     if (error instanceof TokenRefusedError && error.problem.kind === 'already-received') {
       const { operation } = error.problem;
-      core.store.write(() => core.inbox.close(item.id, 'redeemed', operation));
+      core.store.write(() => {
+        core.inbox.close(item.id, 'redeemed', operation);
+        const { mint, amount, fee } = core.journal.head(operation);
+        core.home({ kind: 'redeemed', inbox: item.id, received: { operation, mint, amount, fee } });
+      });
       return undefined;
     }
     if (core.inbox.read(item.id)?.state !== 'new') return error;

@@ -121,4 +121,52 @@ export const walletMigrations: readonly Migration[] = [
         value TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
     `),
+  (db) =>
+    db.exec(`
+      -- Runs that a Routstr node serves, from the first sat that leaves until the change is home
+      -- (src/providers/routstr/paid-run.ts).
+      CREATE TABLE paid_runs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,             -- the run's
+        state TEXT NOT NULL,
+        open INTEGER NOT NULL,               -- 1: money of ours may still be elsewhere
+        node_url TEXT NOT NULL,              -- asked for the change for ever, whatever the settings say later
+        ticket TEXT NOT NULL,                -- JSON: whose run, which task and model, which budget
+        data TEXT NOT NULL,                  -- JSON: all that this state needs
+        operation TEXT REFERENCES operations (id), -- the send that made its token
+        inbox INTEGER REFERENCES inbox (id),       -- its change
+        ledger INTEGER REFERENCES spend_log (id),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL DEFAULT 0,
+        told TEXT,                           -- the last state that the owner knows of
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX paid_runs_open ON paid_runs (next_at) WHERE open = 1;
+      CREATE INDEX paid_runs_by_operation ON paid_runs (operation) WHERE operation IS NOT NULL;
+      CREATE INDEX paid_runs_by_inbox ON paid_runs (inbox) WHERE inbox IS NOT NULL;
+
+      -- What nodes said to refunds with status 200, as it came, before anything read it: there may be money in it.
+      CREATE TABLE paid_run_answers (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        run TEXT NOT NULL REFERENCES paid_runs (id),
+        raw TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        UNIQUE (run, raw)
+      ) STRICT;
+
+      -- Every exchange about a run's money; no secrets.
+      CREATE TABLE paid_run_evidence (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        run TEXT NOT NULL REFERENCES paid_runs (id),
+        at INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        status INTEGER,
+        code TEXT,
+        message TEXT NOT NULL,
+        request_id TEXT
+      ) STRICT;
+      CREATE INDEX paid_run_evidence_by_run ON paid_run_evidence (run);
+    `),
 ];

@@ -316,6 +316,11 @@ export function endReclaim(core: Core, id: OperationId, taken: boolean): void {
   });
 }
 
+/** The receiver showed that it has the token's value. @throws OperationStateError when there is no token */
+export function confirmClaimed(core: Core, id: OperationId): void {
+  if (core.journal.head(id).state !== 'claimed') markClaimed(core, id);
+}
+
 /** The mint says that every proof of the token is spent, and it was not us. */
 export function markClaimed(core: Core, id: OperationId): void {
   core.store.write(() => {

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import { type Sat, sat } from '../../sat.ts';
 import { MintError, SpentElsewhereError, TokenRefusedError, UnknownOperationError } from '../errors.ts';
-import type { AnyWallet, MintUrl, Received } from '../types.ts';
+import type { AnyWallet, Homecoming, MintUrl, Received, WalletDatabase } from '../types.ts';
 import { check } from './check.ts';
 import { type Checkpoint, type Core, createLock, type WalletPolicy } from './core.ts';
 import { createCounters } from './counters.ts';
@@ -22,7 +22,7 @@ import { recover, redeemItem, revive } from './recovery.ts';
 import type { RequestLimits } from './request.ts';
 import { type RestoreDepth, restore } from './restore.ts';
 import type { Seed } from './seed.ts';
-import { handOver, send } from './send.ts';
+import { confirmClaimed, handOver, send } from './send.ts';
 import { openStore } from './store.ts';
 import { previewToken, secretsOf } from './token.ts';
 import { watchTopUp } from './watch.ts';
@@ -56,6 +56,7 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
   const { seed, log, defaultMint } = options;
   const file = join(options.directory, `${seed.fingerprint}.db`);
   const store = openStore(file, clock);
+  const listeners = new Set<(homecoming: Homecoming) => void>();
   const core: Core = {
     store,
     seed,
@@ -88,6 +89,9 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
     lock: createLock(),
     busy: new Set(),
     reached: options.onCheckpoint ?? (() => undefined),
+    home: (homecoming) => {
+      for (const listener of listeners) listener(homecoming);
+    },
   };
 
   /** Our own unclaimed token comes back as what it is: a reclaim. */
@@ -128,6 +132,8 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
       }
     },
     handOver: (id, to) => handOver(core, id, to),
+    operationFor: (key) => core.journal.byKey(key),
+    confirmClaimed: (id) => confirmClaimed(core, id),
     reclaim: (id, signal) => reclaim(core, id, signal),
     receive: (token, { cap }, signal) => receiveAny(token, cap, signal),
     keep: (token, source) => {
@@ -188,6 +194,11 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
       return url;
     },
     write: store.write,
+    database: store.db as WalletDatabase,
+    onHomecoming(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
   };
 }
 

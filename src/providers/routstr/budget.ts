@@ -1,0 +1,63 @@
+import { addSat, type Sat } from '../../sat.ts';
+import type { AnyWallet } from '../../wallets/types.ts';
+import type { MeterPrice } from './meter/types.ts';
+import type { PaidRunStore } from './paid-run-store.ts';
+
+/** What a run of a model costs, as its node says. */
+export type ModelTerms = {
+  readonly id: string;
+  /** `minimumBudget` of `model-mapping.ts`. */
+  readonly minimum: Sat;
+};
+
+/** The owner's settings and the node's prices, as they are when a run begins. */
+export type BudgetRules = {
+  /** `!provider budget`. */
+  readonly budget: () => Sat;
+  /** `!provider limit`, per day; undefined: none. */
+  readonly dayLimit: () => Sat | undefined;
+  /** Beginning of the day that the limit counts in, Unix milliseconds. */
+  readonly dayStart: () => number;
+  /** undefined: the model is not known, and a run of it is not held back. `model` is without `routstr/`. */
+  readonly terms: (model: string | undefined) => ModelTerms | undefined;
+  readonly price: (model: string) => MeterPrice | undefined;
+};
+
+/** Why a run does not begin. Amounts in sat. */
+export type BudgetRefusal =
+  | { readonly kind: 'no_budget' }
+  | { readonly kind: 'below_minimum'; readonly budget: Sat; readonly minimum: Sat; readonly model: string }
+  | { readonly kind: 'short'; readonly have: Sat; readonly need: Sat }
+  | { readonly kind: 'day_limit'; readonly limit: Sat; readonly used: Sat; readonly budget: Sat };
+
+/** What was spent on this day, runs that are not settled reckoned at all that they took. */
+export const usedToday = (
+  rules: Pick<BudgetRules, 'dayStart'>,
+  wallet: Pick<AnyWallet, 'ledger'>,
+  store: Pick<PaidRunStore, 'atStakeSince'>,
+): Sat => {
+  const since = rules.dayStart();
+  return addSat(wallet.ledger.spentSince(since), store.atStakeSince(since));
+};
+
+/** Whether a run with this budget may begin: from what is on disk, nobody is asked. */
+export function refuseBudget(
+  rules: BudgetRules,
+  wallet: AnyWallet,
+  store: PaidRunStore,
+  run: { readonly budget: Sat; readonly model: string | undefined },
+): BudgetRefusal | undefined {
+  const { budget } = run;
+  if (budget === 0) return { kind: 'no_budget' };
+  const terms = rules.terms(run.model);
+  if (terms && budget < terms.minimum) {
+    return { kind: 'below_minimum', budget, minimum: terms.minimum, model: terms.id };
+  }
+  const limit = rules.dayLimit();
+  const used = usedToday(rules, wallet, store);
+  if (limit !== undefined && used + budget > limit) return { kind: 'day_limit', limit, used, budget };
+  const { defaultMint } = wallet.info();
+  const have = wallet.balance().mints.find(({ mint }) => mint === defaultMint)?.ready;
+  if (have !== undefined && have < budget) return { kind: 'short', have, need: budget };
+  return undefined;
+}

@@ -1,0 +1,234 @@
+import { z } from 'zod';
+import type { Clock } from '../../clock.ts';
+import { jsonColumn, nullable } from '../../db/columns.ts';
+import { addSat, type Sat, sat } from '../../sat.ts';
+import type { AnyWallet, InboxId, OperationId } from '../../wallets/types.ts';
+import type { NodeUrl } from './node-url.ts';
+import type { Evidence } from './outcomes.ts';
+import {
+  bodySchema,
+  isOpen,
+  type PaidRun,
+  type PaidRunBody,
+  type PaidRunTicket,
+  ticketSchema,
+} from './paid-run.ts';
+
+/** A paid run is not where the caller left it. */
+export class PaidRunStateError extends Error {
+  override readonly name = 'PaidRunStateError';
+  readonly run: string;
+  readonly state: string;
+  constructor(run: string, state: string) {
+    super(`paid run ${run} is ${state}`);
+    this.run = run;
+    this.state = state;
+  }
+}
+
+/** One exchange about a run's money, as it was written down. */
+export type EvidenceEntry = Evidence & {
+  readonly at: number;
+  readonly step: string;
+  readonly outcome: string;
+};
+
+/** Paid runs in the wallet's database. Everything that writes is one transaction, or a part of the one around it. */
+export type PaidRunStore = {
+  readonly find: (id: string) => PaidRun | undefined;
+  /** @throws PaidRunStateError `unknown` */
+  readonly get: (id: string) => PaidRun;
+  readonly byOperation: (operation: OperationId) => PaidRun | undefined;
+  readonly byInbox: (inbox: InboxId) => PaidRun | undefined;
+  /** Oldest first. */
+  readonly open: () => readonly PaidRun[];
+  /** @throws PaidRunStateError when there is such a run already */
+  readonly create: (id: string, node: NodeUrl, ticket: PaidRunTicket) => PaidRun;
+  /** With its ledger row. @throws PaidRunStateError unless it is in one of `from` */
+  readonly move: (id: string, from: readonly PaidRunBody['state'][], body: PaidRunBody) => PaidRun;
+  /** Not to be looked at before. `asked`: that it was asked about counts for the next pause. */
+  readonly postpone: (id: string, nextAt: number, asked: boolean) => void;
+  readonly keepAnswer: (id: string, raw: string) => void;
+  /** Newest first. */
+  readonly answers: (id: string) => readonly string[];
+  readonly record: (id: string, step: string, outcome: string, evidence: Evidence) => void;
+  readonly evidence: (id: string) => readonly EvidenceEntry[];
+  /** The owner knows of the run's present state. */
+  readonly setTold: (id: string) => void;
+  /** Settled, or waiting for a person, without the owner knowing of it. */
+  readonly news: () => readonly PaidRun[];
+  /** What open runs have taken out of the wallet since a moment. */
+  readonly atStakeSince: (ts: number) => Sat;
+};
+
+const columns = 'id, node_url, ticket, ledger, attempts, next_at, created_at, state, data';
+const rowSchema = z
+  .object({
+    id: z.string(),
+    node_url: z.string().transform((url) => url as NodeUrl),
+    ticket: jsonColumn(ticketSchema),
+    ledger: nullable(z.number()),
+    attempts: z.number(),
+    next_at: z.number(),
+    created_at: z.number(),
+    state: z.string(),
+    data: jsonColumn(z.record(z.string(), z.unknown())),
+  })
+  .transform(
+    (row): PaidRun => ({
+      id: row.id,
+      node: row.node_url,
+      ticket: row.ticket,
+      ledger: row.ledger,
+      attempts: row.attempts,
+      nextAt: row.next_at,
+      createdAt: row.created_at,
+      body: bodySchema.parse({ ...row.data, state: row.state }),
+    }),
+  );
+const evidenceSchema = z.object({
+  at: z.number(),
+  step: z.string(),
+  outcome: z.string(),
+  status: nullable(z.number()),
+  code: nullable(z.string()),
+  message: z.string(),
+  requestId: nullable(z.string()),
+});
+const rawSchema = z.object({ raw: z.string() });
+
+export function createPaidRunStore(
+  wallet: Pick<AnyWallet, 'database' | 'write' | 'ledger'>,
+  clock: Clock,
+): PaidRunStore {
+  const { database: db, write, ledger } = wallet;
+  const readAll = (rows: readonly unknown[]) => rows.map((row) => rowSchema.parse(row));
+  const one = (where: string, value: string | number): PaidRun | undefined => {
+    const row = db.query(`SELECT ${columns} FROM paid_runs WHERE ${where} = ?`).get(value);
+    return row ? rowSchema.parse(row) : undefined;
+  };
+  const get = (id: string): PaidRun => {
+    const run = one('id', id);
+    if (!run) throw new PaidRunStateError(id, 'unknown');
+    return run;
+  };
+  const open = () => readAll(db.query(`SELECT ${columns} FROM paid_runs WHERE open = 1 ORDER BY seq`).all());
+
+  /** The run's row in the ledger is made with its token, and says from then on what its state says. */
+  function enterLedger(run: PaidRun, body: PaidRunBody): number | undefined {
+    if (body.state === 'created' || body.state === 'void') return run.ledger;
+    const { out } = body;
+    const done = body.state === 'settled' ? body : { spent: sat(0), change: sat(0), fee: sat(0) };
+    const figures = { refund: done.change, spent: done.spent, fee: done.fee, state: body.state };
+    if (run.ledger !== undefined) {
+      ledger.update(run.ledger, figures);
+      return run.ledger;
+    }
+    return ledger.append({
+      ...figures,
+      ts: run.createdAt,
+      provider: 'routstr',
+      budget: out,
+      model: run.ticket.model,
+      sessionId: run.ticket.sessionId,
+      promptPrefix: run.ticket.prompt,
+      nodeUrl: run.node,
+    });
+  }
+
+  return {
+    find: (id) => one('id', id),
+    get,
+    byOperation: (operation) => one('operation', operation),
+    byInbox: (inbox) => one('inbox', inbox),
+    open,
+    create: (id, node, ticket) =>
+      write(() => {
+        const known = one('id', id);
+        if (known) throw new PaidRunStateError(id, known.body.state);
+        db.query(
+          `INSERT INTO paid_runs (id, state, open, node_url, ticket, data, created_at, updated_at)
+           VALUES (?, 'created', 1, ?, ?, '{}', ?, ?)`,
+        ).run(id, node, JSON.stringify(ticket), clock.now(), clock.now());
+        return get(id);
+      }),
+    move: (id, from, body) =>
+      write(() => {
+        const run = get(id);
+        if (!from.includes(run.body.state)) throw new PaidRunStateError(id, run.body.state);
+        const { state, ...rest } = body;
+        db.query(
+          `UPDATE paid_runs SET state = ?, open = ?, data = ?, operation = coalesce(?, operation),
+             inbox = coalesce(?, inbox), ledger = ?, attempts = CASE WHEN state = ?1 THEN attempts ELSE 0 END,
+             updated_at = ? WHERE id = ?`,
+        ).run(
+          state,
+          isOpen(body) ? 1 : 0,
+          JSON.stringify(rest),
+          'operation' in body ? body.operation : null,
+          ('inbox' in body ? body.inbox : undefined) ?? null,
+          enterLedger(run, body) ?? null,
+          clock.now(),
+          id,
+        );
+        // The bodies held the change; the account is empty, and nobody needs its key any more.
+        if (!isOpen(body)) db.query('DELETE FROM paid_run_answers WHERE run = ?').run(id);
+        return get(id);
+      }),
+    postpone: (id, nextAt, asked) =>
+      write(() => {
+        db.query('UPDATE paid_runs SET next_at = ?, attempts = attempts + ? WHERE id = ?').run(
+          nextAt,
+          asked ? 1 : 0,
+          id,
+        );
+      }),
+    keepAnswer: (id, raw) =>
+      write(() => {
+        db.query('INSERT INTO paid_run_answers (run, raw, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
+          id,
+          raw,
+          clock.now(),
+        );
+      }),
+    answers: (id) =>
+      db
+        .query('SELECT raw FROM paid_run_answers WHERE run = ? ORDER BY id DESC')
+        .all(id)
+        .map((row) => rawSchema.parse(row).raw),
+    record: (id, step, outcome, { status, code, message, requestId }) =>
+      write(() => {
+        db.query(
+          `INSERT INTO paid_run_evidence (run, at, step, outcome, status, code, message, request_id)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        ).run(id, clock.now(), step, outcome, status ?? null, code ?? null, message, requestId ?? null);
+      }),
+    evidence: (id) =>
+      db
+        .query(
+          `SELECT at, step, outcome, status, code, message, request_id AS requestId FROM paid_run_evidence
+           WHERE run = ? ORDER BY id`,
+        )
+        .all(id)
+        .map((row) => evidenceSchema.parse(row)),
+    setTold: (id) =>
+      write(() => {
+        db.query('UPDATE paid_runs SET told = state WHERE id = ?').run(id);
+      }),
+    news: () =>
+      readAll(
+        db
+          .query(
+            `SELECT ${columns} FROM paid_runs
+             WHERE state IN ('settled', 'needs_operator') AND told IS NOT state ORDER BY seq`,
+          )
+          .all(),
+      ),
+    atStakeSince: (ts) =>
+      addSat(
+        ...open()
+          .filter((run) => run.createdAt >= ts)
+          .map(({ body }) => ('out' in body ? body.out : sat(0))),
+      ),
+  };
+}

@@ -1,0 +1,181 @@
+/*
+ * A run that a Routstr node serves, from the first sat that leaves the wallet until the change is home (DESIGN §6.3).
+ *
+ *             send      credited     agent starts       ends            token          redeemed
+ *   created ──► token_issued ──► deposited ──► running ──► refund_due ──► change_held ──► settled
+ *     │  │           │   ▲ not credited             │         ▲  │  ▲         │
+ *     │  │           ▼   │                          │         │  │  └─────────┤ another token is to be had
+ *     │  └──────► reclaim ──── credited after all ──┼─────────┘  │            │
+ *     ▼              │ │                            │            ├────────────┤ nothing is left: settled
+ *   void             │ └──► settled (taken back)    │            ▼            ▼
+ *                    └────────────────────────────────────► needs_operator ◄──┘
+ *
+ *   state           on disk when it is entered                     killed in it: recovery
+ *   ──────────────  ─────────────────────────────────────────────  ────────────────────────────────────────────────
+ *   created         whose run, the budget, the node's URL          no send operation with its key -> void; else the next
+ *   token_issued    the token, that the node may have it; ledger   -> reclaim: the mint says who has it
+ *   deposited       what the node credited                         -> refund_due
+ *   running         that the agent may be spending                 -> refund_due (its processes were ended before)
+ *   refund_due      when it became due, how often it was asked     the same call again: nodes answer it with the same
+ *                   for, each answer as it came                    token, or balances tell
+ *   change_held     the change token, in the wallet's inbox        redeemed by the wallet's recovery or ours
+ *   reclaim         why the node did not credit it                 wallet.reclaim (a swap at the mint: one of us wins);
+ *                                                                  claimed -> the node's books are asked
+ *   needs_operator  what contradicts what; all answers             asked once a day; money that turns up is taken
+ *   settled, void   nothing of ours is anywhere else; no token     nothing to do
+ *
+ * The send operation's key is the run's, so that no run has two tokens. Asking for change and taking a token back are
+ * answers to each other: for one run nothing of it is ever done twice at a time (`lock.ts`).
+ */
+import { z } from 'zod';
+import { isSat } from '../../sat.ts';
+import type { InboxId, OperationId } from '../../wallets/types.ts';
+import type { NodeUrl } from './node-url.ts';
+
+export const satColumn = z.number().refine(isSat);
+const operation = z.string().transform((text) => text as OperationId);
+const inbox = z.number().transform((number) => number as InboxId);
+const time = z.number();
+
+/** The token that stands for the run's account at the node. Bearer money until it is credited, a key afterwards. */
+const issued = {
+  operation,
+  token: z.string(),
+  /** What left the wallet for it: the token's face and what making it cost. */
+  out: satColumn,
+  face: satColumn,
+};
+const credited = { ...issued, creditedMsat: z.number().int().nonnegative() };
+
+/** How asking for the change went so far. Times in Unix milliseconds. */
+const asking = {
+  ...credited,
+  dueSince: time,
+  /** The meter's own reckoning, for nodes that keep no sums. */
+  meteredMsat: z.number().optional(),
+};
+
+/** Why a person has to look. The run stays open, and is asked about once a day. */
+export const troubles = [
+  'balance_missing', // the node has less than it was given and says it spent less
+  'key_unknown', // the node took the token and does not know the account any more
+  'not_credited', // the token is spent at the mint, and the node has no account for it
+  'refund_stuck', // the node says itself that it does not know
+  'refund_refused', // for a day now, for a reason that asking does not change
+  'change_swept', // the node took the change back, because it was not fetched in time
+  'change_unreadable',
+  'change_spent', // somebody else redeemed the change token
+  'change_mint', // the change is at a mint that the wallet does not accept
+  'change_refused',
+] as const;
+export type Trouble = (typeof troubles)[number];
+
+export const bodies = {
+  created: z.object({ state: z.literal('created') }),
+  tokenIssued: z.object({ state: z.literal('token_issued'), ...issued }),
+  deposited: z.object({ state: z.literal('deposited'), ...credited }),
+  running: z.object({ state: z.literal('running'), ...credited }),
+  refundDue: z.object({ state: z.literal('refund_due'), ...asking }),
+  changeHeld: z.object({
+    state: z.literal('change_held'),
+    ...asking,
+    inbox,
+    /** The node forgot the account: what is tried is our own token, in case it was never redeemed. */
+    own: z.boolean().optional(),
+  }),
+  reclaim: z.object({
+    state: z.literal('reclaim'),
+    ...issued,
+    reason: z.string(),
+    /** When the mint said that it is spent, and not by us. */
+    claimedAt: time.optional(),
+  }),
+  needsOperator: z.object({
+    state: z.literal('needs_operator'),
+    trouble: z.enum(troubles),
+    detail: z.string(),
+    operation,
+    token: z.string(),
+    out: satColumn,
+    face: satColumn,
+    /** undefined: it was never credited, as far as the node says. */
+    creditedMsat: z.number().int().nonnegative().optional(),
+    dueSince: time,
+    meteredMsat: z.number().optional(),
+    inbox: inbox.optional(),
+  }),
+  settled: z.object({
+    state: z.literal('settled'),
+    /** `out = spent + change + fee`. */
+    out: satColumn,
+    spent: satColumn,
+    change: satColumn,
+    fee: satColumn,
+  }),
+  /** No money moved. */
+  void: z.object({ state: z.literal('void') }),
+};
+export const bodySchema = z.discriminatedUnion('state', [
+  bodies.created,
+  bodies.tokenIssued,
+  bodies.deposited,
+  bodies.running,
+  bodies.refundDue,
+  bodies.changeHeld,
+  bodies.reclaim,
+  bodies.needsOperator,
+  bodies.settled,
+  bodies.void,
+]);
+export type PaidRunBody = z.infer<typeof bodySchema>;
+export type PaidRunState = PaidRunBody['state'];
+export type InState<State extends PaidRunState> = Extract<PaidRunBody, { state: State }>;
+
+export const ticketSchema = z.object({
+  sessionId: z.string(),
+  owner: z.string(),
+  model: z.string().optional(),
+  /** The first 80 characters of the task. */
+  prompt: z.string(),
+  budget: satColumn,
+});
+export type PaidRunTicket = z.infer<typeof ticketSchema>;
+
+/** One paid run: what every state has, and its state's own facts. */
+export type PaidRun = {
+  readonly id: string;
+  readonly node: NodeUrl;
+  readonly ticket: PaidRunTicket;
+  readonly ledger: number | undefined;
+  readonly attempts: number;
+  readonly nextAt: number;
+  readonly createdAt: number;
+  readonly body: PaidRunBody;
+};
+export type PaidRunIn<State extends PaidRunState> = PaidRun & { readonly body: InState<State> };
+
+export const isIn = <State extends PaidRunState>(
+  run: PaidRun,
+  ...states: readonly State[]
+): run is PaidRunIn<State> => states.some((state) => state === run.body.state);
+
+/** Money of ours may still be elsewhere. */
+export const isOpen = (body: PaidRunBody): boolean => body.state !== 'settled' && body.state !== 'void';
+
+/** The send operation's key: one token for a run, ever. */
+export const sendKeyOf = (runId: string): string => `run:${runId}`;
+
+/** Moments between which everything is on disk. Tests end the process at each of them. */
+export type RunCheckpoint =
+  | 'run:created'
+  | 'run:sent'
+  | 'run:token_issued'
+  | 'run:credited'
+  | 'run:deposited'
+  | 'run:running'
+  | 'run:refund_due'
+  | 'run:answered'
+  | 'run:answer_kept'
+  | 'run:change_held'
+  | 'run:reclaim'
+  | 'run:settled';

@@ -1,0 +1,321 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../../clock.ts';
+import type { Logger } from '../../log.ts';
+import { addSat, msatToSatCeil, msatToSatFloor, remainingSat, type Sat, sat } from '../../sat.ts';
+import {
+  InsufficientFundsError,
+  MintError,
+  SpentElsewhereError,
+  UnfinishedOperationError,
+} from '../../wallets/errors.ts';
+import type { AnyWallet } from '../../wallets/types.ts';
+import type { PreparedRun, Provider, RunTicket, Settlement } from '../types.ts';
+import { apiKeyOf } from './api-key.ts';
+import { type BudgetRules, refuseBudget } from './budget.ts';
+import { deposit, issueToken } from './deposit.ts';
+import { createKeyedLock } from './lock.ts';
+import { defaultLimits, type MeteredRun, type RunLimits } from './meter/types.ts';
+import type { Meter } from './meter.ts';
+import { createNodeClient, type NodeClient } from './node-client.ts';
+import type { NodeUrl } from './node-url.ts';
+import { createOwedQueue } from './owed.ts';
+import { isIn, isOpen, type PaidRun, type PaidRunIn, type RunCheckpoint } from './paid-run.ts';
+import { defaultPatience, type PaidRunDeps, type Patience } from './paid-run-deps.ts';
+import { createPaidRunStore, type PaidRunStore } from './paid-run-store.ts';
+import { becomeDue, pursue } from './pursue.ts';
+import { closeOnHomecoming } from './settle.ts';
+import * as words from './words.ts';
+
+/** What became of a run's money in the background; `owner` is the ticket's. */
+export type RunNews = { readonly owner: string; readonly runId: string; readonly text: string };
+
+export type RoutstrProviderOptions = {
+  readonly wallet: AnyWallet;
+  /** Where new runs are paid. Runs that are under way keep the node that they began with. */
+  readonly nodeUrl: () => NodeUrl;
+  readonly rules: BudgetRules;
+  readonly meter: Meter;
+  /** Told once the owner has not heard of it otherwise; again after a crash. Must be durable when it returns. */
+  readonly announce: (news: RunNews) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** `BOT_HOLD_MINUTES` and the other bounds of a run. `spendMsat` is what the node credited. */
+  readonly limits?: Partial<Omit<RunLimits, 'spendMsat'>>;
+  readonly patience?: Patience;
+  readonly nodeAt?: (url: NodeUrl) => NodeClient;
+  /** How long a start waits for nodes, in ms. */
+  readonly recoverMs?: number;
+  /** For tests that end the process there. */
+  readonly onCheckpoint?: (checkpoint: RunCheckpoint) => void;
+};
+
+/** Money that nodes hold of ours, in sat. */
+export type Owed = {
+  /** Runs under way: their budgets. */
+  readonly running: Sat;
+  readonly runs: number;
+  /** Runs that are over: at most this comes back. */
+  readonly due: Sat;
+  readonly dueRuns: number;
+  /** Of these, the ones for a person to look at. */
+  readonly doubtful: number;
+};
+
+export type RoutstrProvider = Provider & {
+  readonly usage: NonNullable<Provider['usage']>;
+  readonly owed: () => Owed;
+  /** Rows and evidence, for `!wallet pending` and the like. */
+  readonly paidRuns: Pick<PaidRunStore, 'open' | 'find' | 'evidence'>;
+  /** Nobody pays more: what is held is let go with the error. False: no such run. */
+  readonly letGo: (runId: string) => boolean;
+  /** Looks after what is owed from now on, in the background. After `recover`. */
+  readonly start: () => void;
+  /** One pass over what is due now. */
+  readonly lookAfter: (signal: AbortSignal) => Promise<void>;
+  /** Ends the background work; paid runs under way stay as they are on disk. */
+  readonly close: () => Promise<void>;
+};
+
+/** Provider `routstr` (DESIGN §6.3): every run has a budget token of its own, and its change comes home. */
+export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrProvider {
+  const { wallet, rules, meter, clock, log } = options;
+  const store = createPaidRunStore(wallet, clock);
+  const clients = new Map<NodeUrl, NodeClient>();
+  const nodeAt = (url: NodeUrl): NodeClient => {
+    const client = clients.get(url) ?? (options.nodeAt ?? createNodeClient)(url);
+    clients.set(url, client);
+    return client;
+  };
+  const deps: PaidRunDeps = {
+    wallet,
+    store,
+    nodeAt,
+    clock,
+    log,
+    patience: options.patience ?? defaultPatience,
+    reached: options.onCheckpoint ?? (() => undefined),
+  };
+  const lock = createKeyedLock();
+  /** Between `prepareRun` and the end of `finalizeRun`. */
+  const live = new Set<string>();
+  const metered = new Map<string, MeteredRun>();
+  const stopListening = wallet.onHomecoming((homecoming) => closeOnHomecoming(deps, homecoming));
+  const queue = createOwedQueue({
+    store,
+    isLive: (id) => live.has(id),
+    pursue: (id, signal) => lock(id, () => pursue(deps, id, signal)),
+    announce: (run) => options.announce({ owner: run.ticket.owner, runId: run.id, text: words.news(run) }),
+    clock,
+    log,
+  });
+
+  async function prepareRun(ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
+    const budget = ticket.budget === undefined ? rules.budget() : sat(ticket.budget);
+    const model = ticket.model?.replace(/^routstr\//, '');
+    const refusal = refuseBudget(rules, wallet, store, { budget, model });
+    if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
+    live.add(ticket.runId);
+    const created = store.create(ticket.runId, options.nodeUrl(), {
+      sessionId: ticket.sessionId,
+      owner: ticket.owner,
+      ...(ticket.model === undefined ? {} : { model: ticket.model }),
+      prompt: [...ticket.task].slice(0, 80).join(''),
+      budget,
+    });
+    deps.reached('run:created');
+    return lock(ticket.runId, () => pay(created, ticket, signal));
+  }
+
+  async function pay(created: PaidRun, ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
+    if (!isIn(created, 'created')) throw new RangeError(`paid run ${created.id} is not new`);
+    let issued: PaidRun;
+    try {
+      issued = await issueToken(deps, created, signal);
+    } catch (error) {
+      const reason = signal.aborted ? undefined : whyNoToken(error);
+      if (reason === undefined) throw error;
+      log.warn({ run: created.id, error }, 'no budget token was made');
+      return { state: 'refused', reason };
+    }
+    if (!isIn(issued, 'token_issued')) throw new RangeError(`paid run ${created.id} has no token`);
+    const outcome = await deposit(deps, issued, signal);
+    if (outcome.state === 'not_credited') {
+      log.warn({ run: created.id, outcome: outcome.outcome }, 'a budget was not credited');
+      const run = await pursue(deps, created.id, signal);
+      return { state: 'refused', reason: words.notCredited(outcome.outcome, run) };
+    }
+    return begin(outcome.run, ticket);
+  }
+
+  /** Opens the run's door at the meter. From here on the agent may spend. */
+  function begin({ id, node, body }: PaidRunIn<'deposited'>, ticket: RunTicket): PreparedRun {
+    const { observer } = ticket;
+    const run = meter.open({
+      runId: id,
+      node,
+      agentKey: body.token,
+      nodeKey: apiKeyOf(body.token),
+      price: rules.price,
+      limits: { ...defaultLimits, ...options.limits, spendMsat: body.creditedMsat },
+      ...(observer?.onActivity && { onActivity: observer.onActivity }),
+      ...(observer?.onHoldEnd && { onHoldEnd: observer.onHoldEnd }),
+      onHold: ({ neededMsat, availableMsat }) =>
+        observer?.onHold?.({
+          needed: neededMsat === undefined ? undefined : msatToSatCeil(neededMsat),
+          available: availableMsat === undefined ? undefined : msatToSatFloor(availableMsat),
+        }),
+    });
+    metered.set(id, run);
+    store.move(id, ['deposited'], { ...body, state: 'running' });
+    deps.reached('run:running');
+    return {
+      state: 'ready',
+      payment: {
+        credentials: 'provided',
+        variables: { ROUTSTR_API_KEY: body.token },
+        configuration: {
+          enabled_providers: ['routstr'],
+          provider: { routstr: { options: { baseURL: run.baseUrl } } },
+        },
+      },
+    };
+  }
+
+  async function finalizeRun(runId: string, signal: AbortSignal): Promise<Settlement> {
+    const door = metered.get(runId);
+    const usage = await door?.close();
+    metered.delete(runId);
+    try {
+      if (!store.find(runId)) return undefined;
+      const run = await lock(runId, () => bringHome(runId, usage?.spentMsat, signal));
+      return settlementOf(run);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      log.warn({ run: runId }, 'the change is not back in time; it is asked for in the background');
+      return settlementOf(store.get(runId));
+    } finally {
+      // What needs a person is told in words of its own, by the queue.
+      const run = store.find(runId);
+      if (run && !isIn(run, 'needs_operator')) store.setTold(runId);
+      live.delete(runId);
+      queue.wake();
+    }
+  }
+
+  /** A few tries while the reply waits: most refusals of a refund pass within a second or two. */
+  async function bringHome(runId: string, meteredMsat: number | undefined, signal: AbortSignal) {
+    const before = store.get(runId);
+    if (isIn(before, 'deposited', 'running')) becomeDue(deps, before, meteredMsat);
+    let run = await pursue(deps, runId, signal);
+    for (const pause of deps.patience.settle) {
+      if (!isIn(run, 'refund_due', 'change_held') || run.nextAt - clock.now() > 10_000) break;
+      await sleep(pause, undefined, { signal });
+      run = await pursue(deps, runId, signal);
+    }
+    return run;
+  }
+
+  async function recover(signal: AbortSignal): Promise<readonly string[]> {
+    const enough = AbortSignal.any([signal, AbortSignal.timeout(options.recoverMs ?? 20_000)]);
+    const open = store.open().filter((run) => !live.has(run.id));
+    await Promise.all(
+      open.map(async ({ id }) => {
+        try {
+          await lock(id, () => pursue(deps, id, enough));
+        } catch (error) {
+          signal.throwIfAborted();
+          log.warn({ run: id, error }, 'a run of an earlier life could not be settled yet');
+        }
+      }),
+    );
+    const lines = store.news().map((run) => {
+      store.setTold(run.id);
+      return words.news(run);
+    });
+    // What was waiting for a person before is no news.
+    const left = store
+      .open()
+      .filter((run) => open.some(({ id }) => id === run.id) && !isIn(run, 'needs_operator'));
+    return [...lines, ...left.map(words.news)];
+  }
+
+  const owed = (): Owed => {
+    const open = store.open();
+    const running = open.filter((run) => live.has(run.id) || isIn(run, 'deposited', 'running'));
+    const due = open.filter((run) => !running.includes(run));
+    return {
+      running: addSat(...running.map(heldByNode)),
+      runs: running.length,
+      due: addSat(...due.map(heldByNode)),
+      dueRuns: due.length,
+      doubtful: due.filter((run) => isIn(run, 'needs_operator')).length,
+    };
+  };
+
+  return {
+    name: 'routstr',
+    prepareRun,
+    finalizeRun,
+    recover,
+    async getStatus() {
+      const { due, dueRuns, runs, doubtful } = owed();
+      const line = words.statusLine({
+        node: options.nodeUrl(),
+        budget: rules.budget(),
+        running: runs,
+        owed: due,
+        owedBy: dueRuns,
+        doubtful,
+      });
+      return { name: 'routstr', line };
+    },
+    usage: (runId) => {
+      const usage = metered.get(runId)?.usage();
+      if (!usage) return undefined;
+      return { spent: msatToSatCeil(usage.spentMsat), budget: store.get(runId).ticket.budget };
+    },
+    owed,
+    paidRuns: { open: store.open, find: store.find, evidence: store.evidence },
+    letGo: (runId) => {
+      const run = metered.get(runId);
+      run?.letGo();
+      return run !== undefined;
+    },
+    start: queue.wake,
+    lookAfter: queue.pass,
+    close: async () => {
+      await queue.close();
+      await Promise.all([...metered.values()].map((run) => run.close()));
+      metered.clear();
+      stopListening();
+    },
+  };
+}
+
+/** What a node may have of a run's budget; the metered costs are off it already. Tokens that are with us count as the wallet's. */
+function heldByNode({ body }: PaidRun): Sat {
+  if (!('creditedMsat' in body) || body.creditedMsat === undefined || body.state === 'change_held')
+    return sat(0);
+  const spent = 'meteredMsat' in body ? (body.meteredMsat ?? 0) : 0;
+  return msatToSatFloor(Math.max(0, body.creditedMsat - spent));
+}
+
+function settlementOf(run: PaidRun): Settlement {
+  const { budget } = run.ticket;
+  const { body } = run;
+  if (body.state === 'settled') return { spent: body.spent, budget };
+  if (!isOpen(body) || !('dueSince' in body) || body.meteredMsat === undefined) return undefined;
+  const spent = msatToSatCeil(body.meteredMsat);
+  return { spent, budget, owed: remainingSat(msatToSatFloor(body.creditedMsat ?? 0), spent) };
+}
+
+/** What the owner reads when there was no token; undefined: nothing that he could do something about. */
+function whyNoToken(error: unknown): string | undefined {
+  if (error instanceof InsufficientFundsError) {
+    return words.budgetRefusal({ kind: 'short', have: error.have, need: error.need });
+  }
+  if (error instanceof MintError) return words.mintAway(error.mint);
+  if (error instanceof UnfinishedOperationError) return words.tokenUnfinished;
+  if (error instanceof SpentElsewhereError) return words.tokenUnfinished;
+  return undefined;
+}

@@ -1,0 +1,79 @@
+import { WalletError } from '../../wallets/errors.ts';
+import { issueToken } from './deposit.ts';
+import { isIn, isOpen, type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
+import { takeBack } from './reclaim.ts';
+import { askForChange, lookAgain, redeemChange } from './refund.ts';
+import { wait } from './wait.ts';
+
+/**
+ * Brings the money of a run that is over as far home as it gets now. What cannot be had now has a time at which it is
+ * asked for again (`nextAt`). To be called for one run by one caller at a time, and never while its agent may live.
+ *
+ * @throws the signal's reason when it is aborted; what is on disk then is as good as before
+ */
+export async function pursue(deps: PaidRunDeps, id: string, signal: AbortSignal): Promise<PaidRun> {
+  let run = deps.store.get(id);
+  while (isOpen(run.body)) {
+    const before = run.body.state;
+    run = await step(deps, run, signal);
+    if (run.body.state === before || run.body.state === 'needs_operator') break;
+  }
+  return run;
+}
+
+async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promise<PaidRun> {
+  const { store } = deps;
+  if (isIn(run, 'created')) return findToken(deps, run, signal);
+  if (isIn(run, 'token_issued')) {
+    const reclaim = store.move(run.id, ['token_issued'], {
+      ...run.body,
+      state: 'reclaim',
+      reason: 'interrupted',
+    });
+    deps.reached('run:reclaim');
+    return reclaim;
+  }
+  if (isIn(run, 'deposited', 'running')) return becomeDue(deps, run, undefined);
+  if (isIn(run, 'refund_due')) return askForChange(deps, run, signal);
+  if (isIn(run, 'change_held')) return redeemChange(deps, run, signal);
+  if (isIn(run, 'reclaim')) return takeBack(deps, run, signal);
+  if (isIn(run, 'needs_operator')) return lookAgain(deps, run, signal);
+  return run;
+}
+
+/** The agent is gone, and its requests with it. */
+export function becomeDue(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'deposited' | 'running'>,
+  meteredMsat: number | undefined,
+): PaidRun {
+  const due = deps.store.move(run.id, ['deposited', 'running'], {
+    ...run.body,
+    state: 'refund_due',
+    dueSince: deps.clock.now(),
+    meteredMsat,
+  });
+  deps.reached('run:refund_due');
+  return due;
+}
+
+/** The token that the run was to have, if it was made. */
+async function findToken(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'created'>,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  if (deps.wallet.operationFor(sendKeyOf(run.id)) === undefined) {
+    return deps.store.move(run.id, ['created'], { state: 'void' });
+  }
+  try {
+    // The same key gives the same token; nothing is sent twice.
+    return await issueToken(deps, run, signal);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof WalletError)) throw error;
+    deps.log.warn({ run: run.id, error }, 'it is not known yet whether a budget token was made');
+    const now = deps.store.get(run.id);
+    return isOpen(now.body) ? wait(deps, now, 'node_away') : now;
+  }
+}

@@ -1,0 +1,39 @@
+import type { PaidRun, PaidRunIn, Trouble } from './paid-run.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
+import { pauseFor, type Waiting } from './pauses.ts';
+
+/** Not now: the run is looked at again after a pause that grows. */
+export function wait(deps: PaidRunDeps, run: PaidRun, waiting: Waiting, leastMs = 0): PaidRun {
+  const now = deps.clock.now();
+  const dueSince = 'dueSince' in run.body ? run.body.dueSince : run.createdAt;
+  // The state may be younger than what the caller has in hand.
+  const { attempts } = deps.store.get(run.id);
+  const pause = Math.max(leastMs, pauseFor(waiting, attempts, now - dueSince));
+  deps.store.postpone(run.id, now + pause, true);
+  return deps.store.get(run.id);
+}
+
+/** A person has to look. Nothing is thrown away, and it goes on being asked about. */
+export function needOperator(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'reclaim' | 'refund_due' | 'change_held' | 'needs_operator'>,
+  trouble: Trouble,
+  detail: string,
+): PaidRun {
+  const { operation, token, out, face } = run.body;
+  deps.log.error({ run: run.id, node: run.node, trouble, detail }, 'a node withholds money');
+  deps.store.move(run.id, [run.body.state], {
+    state: 'needs_operator',
+    trouble,
+    detail,
+    operation,
+    token,
+    out,
+    face,
+    creditedMsat: 'creditedMsat' in run.body ? run.body.creditedMsat : undefined,
+    dueSince: 'dueSince' in run.body ? run.body.dueSince : deps.clock.now(),
+    meteredMsat: 'meteredMsat' in run.body ? run.body.meteredMsat : undefined,
+    inbox: 'inbox' in run.body ? run.body.inbox : undefined,
+  });
+  return wait(deps, run, 'operator');
+}

@@ -1,0 +1,108 @@
+import { formatSat, type Sat, sat } from '../../sat.ts';
+import type { BudgetRefusal } from './budget.ts';
+import type { NotCredited } from './outcomes.ts';
+import type { PaidRun, Trouble } from './paid-run.ts';
+
+/** What the owner reads of paid runs. One place for all of it. */
+
+export function budgetRefusal(refusal: BudgetRefusal): string {
+  switch (refusal.kind) {
+    case 'no_budget':
+      return 'This run has a budget of 0 sat. Set one with !provider budget 2000, or end the task with !!2000.';
+    case 'below_minimum':
+      return (
+        `${formatSat(refusal.budget)} is too little for ${refusal.model}: it needs ${formatSat(refusal.minimum)} to get anywhere. ` +
+        `End the task with !!${refusal.minimum}, or use !provider budget ${refusal.minimum}, or a cheaper model (!provider models).`
+      );
+    case 'short':
+      return (
+        `The wallet has ${formatSat(refusal.have)} ready; this run needs ${formatSat(refusal.need)}. ` +
+        `!wallet topup ${Math.max(1, refusal.need - refusal.have)} makes an invoice; !provider budget and !provider set local are other ways on.`
+      );
+    case 'day_limit':
+      return (
+        `The limit of ${formatSat(refusal.limit)} for one day is reached: ${formatSat(refusal.used)} are spent or at stake today, ` +
+        `and this run would take ${formatSat(refusal.budget)} more. !provider limit raises it.`
+      );
+  }
+}
+
+export const mintAway = (mint: string): string =>
+  `The mint ${mint} can't be used right now, so there is no budget for this run. Nothing was spent; !retry runs it again.`;
+
+export const tokenUnfinished =
+  'The mint did not say whether the budget token was made. The run was not started; the money is looked after, see !wallet pending.';
+
+/** The node did not take the budget; `run` says where the money is now. */
+export function notCredited(outcome: NotCredited, run: PaidRun): string {
+  const money =
+    run.body.state === 'settled'
+      ? `The budget is back in the wallet${run.body.fee > 0 ? `, less ${formatSat(run.body.fee)} of the mint's fees` : ''}.`
+      : 'The budget is being taken back; you are told when it arrived.';
+  return `The node ${run.node} ${whatItDid(outcome)}, so the run was not started. ${money}`;
+}
+
+function whatItDid(outcome: NotCredited): string {
+  switch (outcome.state) {
+    case 'not_sent':
+      return "can't be reached";
+    case 'mint_unavailable':
+      return "can't reach the mint";
+    case 'unspent':
+      return outcome.reason === 'mint_not_trusted'
+        ? "does not accept the wallet's mint"
+        : 'refused the budget token';
+    case 'check_mint':
+      return 'could not redeem the budget token';
+    case 'spent':
+    case 'consumed':
+      return 'says that the budget token is worth nothing';
+    case 'ambiguous':
+      return outcome.reason === 'no_answer' ? 'did not answer' : 'did not credit the budget';
+  }
+}
+
+/** What became of a run's money while nobody waited for it. */
+export function news(run: PaidRun): string {
+  const about = `“${run.ticket.prompt}”`;
+  const { body } = run;
+  if (body.state === 'settled') {
+    return `Change is back: ${formatSat(body.change)} of the run ${about}, which cost ${formatSat(body.spent)}.`;
+  }
+  if (body.state === 'needs_operator') {
+    return (
+      `${formatSat(sat(Math.floor((body.creditedMsat ?? body.face * 1000) / 1000)))} of the run ${about} are in doubt: ${troubles[body.trouble]}` +
+      `${body.detail === '' ? '' : ` (${body.detail})`}. Node: ${run.node}, run ${run.id}. All evidence is kept, and it is asked about once a day.`
+    );
+  }
+  return `The change of the run ${about} is not back yet: ${run.node} is asked for it again and again.`;
+}
+
+const troubles: Readonly<Record<Trouble, string>> = {
+  balance_missing:
+    'the node says that nothing is left, and that less was spent than it got. Ask its operator',
+  key_unknown: 'the node took the money and does not know the account any more. Ask its operator',
+  not_credited: 'the token was redeemed, and the node has no account for it. Ask its operator',
+  refund_stuck: 'the node says that it cannot resolve the refund. Ask its operator',
+  refund_refused: 'the node refuses the refund. Ask its operator',
+  change_swept: 'the node took the change back because it was not fetched in time. Ask its operator',
+  change_unreadable: "the node's answer cannot be read as a token",
+  change_spent: 'the change token was redeemed by somebody else. Ask the operator of the node',
+  change_mint: 'the change is at a mint that is not accepted. !wallet mints add <url> accepts it',
+  change_refused: "the mint refuses the node's change token. Ask the node's operator",
+};
+
+export function statusLine(facts: {
+  readonly node: string;
+  readonly budget: Sat;
+  readonly running: number;
+  readonly owed: Sat;
+  readonly owedBy: number;
+  readonly doubtful: number;
+}): string {
+  const parts = [`routstr (${new URL(facts.node).host})`, `budget ${formatSat(facts.budget)}`];
+  if (facts.running > 0) parts.push(`${facts.running} running`);
+  if (facts.owedBy > 0) parts.push(`owed up to ${formatSat(facts.owed)} by ${facts.owedBy} run(s)`);
+  if (facts.doubtful > 0) parts.push(`${facts.doubtful} need(s) the node's operator`);
+  return parts.join(' · ');
+}
