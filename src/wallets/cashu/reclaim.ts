@@ -2,6 +2,7 @@ import { OperationStateError, UnfinishedOperationError } from '../errors.ts';
 import type { OperationId, Reclaimed } from '../types.ts';
 import { sumProofs } from './codec.ts';
 import type { Core } from './core.ts';
+import { explainMintError } from './mint-errors.ts';
 import { finishReceive, receiveProofs, receiveStates } from './receive.ts';
 import { beginReclaim, markClaimed, sendSchema } from './send.ts';
 import { statesOf } from './swap.ts';
@@ -35,7 +36,10 @@ export async function reclaim(core: Core, id: OperationId, signal: AbortSignal):
         session,
         held.map((proof) => proof.id),
       );
-      const states = await statesOf(session, held);
+      const states = await statesOf(session, held).catch((cause: unknown) => {
+        signal.throwIfAborted();
+        throw explainMintError(head.mint, cause);
+      });
       if (states.includes('PENDING')) throw new UnfinishedOperationError(id, undefined);
       const left = held.filter((_, i) => states[i] === 'UNSPENT');
       if (left.length === 0) {
