@@ -1,6 +1,7 @@
 #!/usr/bin/env -S bun --no-env-file
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { addWalletCommands } from './wallet-cli/commands.ts';
 
 // Every command loads its own module when it is called: `start` must not pay for what only `setup` needs.
 
@@ -73,6 +74,8 @@ function commandLine(finish: (code: number) => void): Command {
       const { doctor } = await import('./doctor/command.ts');
       finish(await doctor(options));
     });
+
+  addWalletCommands(program, finish);
 
   return program;
 }

@@ -4,6 +4,7 @@ import { checkBackends } from './backends.ts';
 import { checkFiles } from './files.ts';
 import { checkRelays } from './relays.ts';
 import type { Finding } from './types.ts';
+import { checkWallet } from './wallet.ts';
 
 /**
  * Checks everything that the bot depends on and prints what is wrong and how to mend it.
@@ -23,6 +24,7 @@ export async function runDoctor(
     checkFiles(config, options.envFile),
     checkRelays(config, log, signal),
     checkBackends(config, log, signal),
+    checkWallet(config, log, signal),
   ];
   const findings: Finding[] = [];
   for (const check of checks) {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Sat } from '../sat.ts';
@@ -41,3 +42,10 @@ export function createWallet(
     ...parts,
   });
 }
+
+/** Names the wallet of these words without giving anything away. @throws BadMnemonicError */
+export const fingerprintOf = (mnemonic: string): string => readMnemonic(mnemonic).fingerprint;
+
+/** The database of this wallet, whether it is there yet or not. @throws BadMnemonicError */
+export const walletFile = ({ directory, mnemonic }: WalletConfig): string =>
+  join(directory, `${fingerprintOf(mnemonic)}.db`);
