@@ -48,6 +48,8 @@ export type PaidRunStore = {
   readonly move: (id: string, from: readonly PaidRunBody['state'][], body: PaidRunBody) => PaidRun;
   /** Not to be looked at before. `asked`: that it was asked about counts for the next pause. */
   readonly postpone: (id: string, nextAt: number, asked: boolean) => void;
+  /** As if it had not been asked yet: pauses are short again. */
+  readonly startOver: (id: string, nextAt: number) => void;
   readonly keepAnswer: (id: string, raw: string) => void;
   /** Newest first. */
   readonly answers: (id: string) => readonly string[];
@@ -182,6 +184,10 @@ export function createPaidRunStore(
           asked ? 1 : 0,
           id,
         );
+      }),
+    startOver: (id, nextAt) =>
+      write(() => {
+        db.query('UPDATE paid_runs SET next_at = ?, attempts = 0 WHERE id = ?').run(nextAt, id);
       }),
     keepAnswer: (id, raw) =>
       write(() => {

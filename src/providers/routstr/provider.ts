@@ -212,6 +212,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       await sleep(pause, undefined, { signal });
       run = await pursue(deps, runId, signal);
     }
+    if (isIn(run, 'refund_due', 'change_held')) store.startOver(runId, clock.now() + 5000);
     return run;
   }
 

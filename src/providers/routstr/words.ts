@@ -1,7 +1,7 @@
-import { formatSat, type Sat, sat } from '../../sat.ts';
+import { formatSat, msatToSatFloor, type Sat } from '../../sat.ts';
 import type { BudgetRefusal } from './budget.ts';
 import type { NotCredited } from './outcomes.ts';
-import type { PaidRun, Trouble } from './paid-run.ts';
+import type { InState, PaidRun, Trouble } from './paid-run.ts';
 
 /** What the owner reads of paid runs. One place for all of it. */
 
@@ -71,12 +71,16 @@ export function news(run: PaidRun): string {
   }
   if (body.state === 'needs_operator') {
     return (
-      `${formatSat(sat(Math.floor((body.creditedMsat ?? body.face * 1000) / 1000)))} of the run ${about} are in doubt: ${troubles[body.trouble]}` +
+      `${formatSat(inDoubt(body))} of the run ${about} are in doubt: ${troubles[body.trouble]}` +
       `${body.detail === '' ? '' : ` (${body.detail})`}. Node: ${run.node}, run ${run.id}. All evidence is kept, and it is asked about once a day.`
     );
   }
   return `The change of the run ${about} is not back yet: ${run.node} is asked for it again and again.`;
 }
+
+/** What is missing, the costs that the meter saw taken off. */
+const inDoubt = (body: InState<'needs_operator'>): Sat =>
+  msatToSatFloor(Math.max(0, (body.creditedMsat ?? body.face * 1000) - (body.meteredMsat ?? 0)));
 
 const troubles: Readonly<Record<Trouble, string>> = {
   balance_missing:
