@@ -1,6 +1,6 @@
 /* The wallet's command line as somebody uses it: the real executable, a mint on loopback, a bot beside it or none. */
 import { afterEach, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../src/clock.ts';
 import { checkWallet } from '../src/doctor/wallet.ts';
@@ -9,7 +9,7 @@ import { sat } from '../src/sat.ts';
 import { createWalletCaller } from '../src/wallet-cli/client.ts';
 import { serveWalletSocket, walletSocketPath } from '../src/wallet-cli/server.ts';
 import type { AnyWallet } from '../src/wallets/types.ts';
-import { runCommand } from './support/command.ts';
+import { commandOnTerminal, runCommand } from './support/command.ts';
 import { until } from './support/until.ts';
 import { createBench, fund, newWords, quiet, soon, stranger } from './support/wallet-kit.ts';
 
@@ -367,18 +367,44 @@ test('too little money and a mint that is away are said, and exit with 1', async
   expect(await house.run(['balance'])).toMatchObject({ code: 0, stdout: '50 sat ready\n' });
 });
 
-test('nothing that the command line writes holds the words or a token', async () => {
+test.each([
+  ['y', 0, 'Paid 200 sat', 800],
+  ['n', 1, 'Nothing was paid', 1000],
+])('on a terminal a withdrawal says what it costs and asks; %s', async (key, code, said, left) => {
+  const house = household();
+  await house.funded(1000);
+  const args = ['wallet', 'withdraw', house.mint.invoice(200)];
+  const terminal = commandOnTerminal(args, { directory: house.directory });
+  try {
+    await terminal.answer('Pay this?', key);
+    expect(await terminal.exited).toBe(code);
+  } finally {
+    terminal.kill();
+  }
+  expect(terminal.screen()).toContain('200 sat from');
+  expect(terminal.screen()).toContain(said);
+  expect((await house.json(['balance'])).answer.ready).toBeWithin(left - 10, left + 1);
+});
+
+test('nothing that the command line says holds the words, and no token is said twice', async () => {
   const house = household();
   await house.funded(100);
   const { stdout: token } = await house.run(['send', '50']);
-  await house.run(['receive', `${token.trim()}x`]);
-  const { stdout, stderr } = await house.run(['history']);
-  expect(`${stdout}${stderr}`).not.toContain(token.trim());
-  for (const word of house.words.split(' ')) expect(readdirSync(house.home)).not.toContain(word);
-  expect(readFileSync(join(house.directory, '.env'), 'utf8')).toContain(house.words);
-  for (const file of readdirSync(house.walletDirectory)) {
-    expect(statSync(join(house.walletDirectory, file)).mode & 0o077).toBe(0);
+  const commands = [
+    ['receive', `${token.trim()}x`],
+    ['decode', token.trim()],
+    ['history', '--json'],
+    ['pending', '--json'],
+    ['check', '--json'],
+  ];
+  for (const args of commands) {
+    const { stdout, stderr } = await house.run(args);
+    expect(`${stdout}${stderr}`).not.toContain(token.trim());
+    expect(`${stdout}${stderr}`).not.toContain(house.words);
   }
+  const files = readdirSync(house.walletDirectory);
+  expect(files.length).toBeGreaterThan(0);
+  for (const file of files) expect(statSync(join(house.walletDirectory, file)).mode & 0o077).toBe(0);
 });
 
 test('doctor looks at the words, the files, the lease and the mint', async () => {

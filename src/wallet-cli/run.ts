@@ -17,6 +17,7 @@ import {
   receivedText,
   sentText,
 } from '../replies/wallet.ts';
+import { describeTrouble } from '../replies/wallet-errors.ts';
 import { qrText } from '../replies/wallet-qr.ts';
 import { formatSat, type Sat } from '../sat.ts';
 import type { OperationId, TopUpState, WithdrawalQuote } from '../wallets/types.ts';
@@ -194,7 +195,10 @@ export const history =
 
 export const pending = (): Work => async (output) => {
   const answer = await output.call({ command: 'pending', args: {} }, within(output.signal));
-  const lines = answer.operations.map((operation) => operationLine(operation, Date.now()));
+  const lines = answer.operations.map((operation) => {
+    const line = operationLine(operation, Date.now());
+    return operation.trouble === undefined ? line : `${line} · ${describeTrouble(operation.trouble)}`;
+  });
   output.answer(answer, lines.length === 0 ? 'Nothing is open.' : lines.join('\n'));
   return 0;
 };
