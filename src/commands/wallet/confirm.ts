@@ -2,7 +2,12 @@ import type { ProposedAction } from '../../db/confirmations.ts';
 import { balanceLine, feeText, mintName, sentText } from '../../replies/wallet.ts';
 import { describeWalletError } from '../../replies/wallet-errors.ts';
 import { formatSat } from '../../sat.ts';
-import { OperationStateError, UnfinishedOperationError, WalletError } from '../../wallets/errors.ts';
+import {
+  MintError,
+  OperationStateError,
+  UnfinishedOperationError,
+  WalletError,
+} from '../../wallets/errors.ts';
 import type { AnyWallet, OperationId, Withdrawal } from '../../wallets/types.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
 import { orPromise, promised, type WalletCommandDeps } from './deps.ts';
@@ -58,7 +63,12 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
     { owner }: Call,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const sent = await wallet.send({ amount, mint, key }, signal);
+    const sent = await wallet.send({ amount, mint, key }, signal).catch((error: unknown) => {
+      // Begun before a restart, and the mint is away now.
+      const begun = wallet.operationFor(key);
+      if (!(error instanceof MintError) || begun?.open !== true) throw error;
+      throw new UnfinishedOperationError(begun.operation, undefined, error);
+    });
     const token = wallet.handOver(sent.operation, owner.publicKey);
     return { reply: `${sentText(amount, sent.fee, wallet.balance())}\n\n${token}` };
   }

@@ -3,7 +3,7 @@ import type { Confirmations } from '../../db/confirmations.ts';
 import type { Recipient } from '../../nostr/types.ts';
 import { describeWalletError } from '../../replies/wallet-errors.ts';
 import type { Sat } from '../../sat.ts';
-import { UnfinishedOperationError } from '../../wallets/errors.ts';
+import { MintError, UnfinishedOperationError } from '../../wallets/errors.ts';
 import type { AnyWallet, OperationId } from '../../wallets/types.ts';
 import { recipientOf } from '../recipient.ts';
 import type { Call, Outcome } from '../types.ts';
@@ -42,15 +42,22 @@ export const promised = (
   },
 });
 
-/** What was begun and cannot be finished now is said, and its outcome is told when it is known. */
+/**
+ * What was begun and cannot be finished now is said, and its outcome is told when it is known.
+ *
+ * @param begun the operation that an earlier try had begun, when the mint is away and the wallet cannot say it
+ */
 export async function orPromise(
   deps: Pick<WalletCommandDeps, 'purse' | 'clock'>,
   call: Call,
   work: () => Promise<Outcome>,
+  begun: () => OperationId | undefined = () => undefined,
 ): Promise<Outcome> {
   try {
     return await work();
-  } catch (error) {
+  } catch (cause) {
+    const operation = cause instanceof MintError ? begun() : undefined;
+    const error = operation === undefined ? cause : new UnfinishedOperationError(operation, undefined, cause);
     if (!(error instanceof UnfinishedOperationError)) throw error;
     return promised(deps, call, describeWalletError(error, deps.clock.now()), error.operation);
   }

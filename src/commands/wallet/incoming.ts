@@ -1,9 +1,9 @@
 import { formatDuration } from '../../replies/format.ts';
-import { feeText, mintName, receivedText } from '../../replies/wallet.ts';
+import { balanceLine, feeText, mintName, receivedText } from '../../replies/wallet.ts';
 import { qrText } from '../../replies/wallet-qr.ts';
 import { formatSat } from '../../sat.ts';
 import { TokenRefusedError } from '../../wallets/errors.ts';
-import type { AnyWallet, Received } from '../../wallets/types.ts';
+import type { AnyWallet, OperationId, Received } from '../../wallets/types.ts';
 import { type Call, type Command, RefusalError, UsageError } from '../types.ts';
 import { findOperation, parseMint, splitAmount } from './arguments.ts';
 import { orPromise, promised, type WalletCommandDeps } from './deps.ts';
@@ -45,14 +45,19 @@ export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
       repeatable: true,
       timeless: true,
       run: (call, signal) =>
-        orPromise(deps, call, async () => {
-          const token = parseToken(purse.wallet(), call.argument);
-          const wallet = await purse.settled(signal);
-          const received = await wallet
-            .receive(token, { cap: true }, signal)
-            .catch((error: unknown) => receivedBefore(error, call, wallet));
-          return { reply: receivedText(received, wallet.balance()) };
-        }),
+        orPromise(
+          deps,
+          call,
+          async () => {
+            const token = parseToken(purse.wallet(), call.argument);
+            const wallet = await purse.settled(signal);
+            const received = await wallet
+              .receive(token, { cap: true }, signal)
+              .catch((error: unknown) => receivedBefore(error, call, wallet));
+            return { reply: receivedText(received, wallet.balance()) };
+          },
+          () => receiptUnderWay(call, purse.wallet()),
+        ),
     },
     {
       path: 'wallet topup',
@@ -91,20 +96,28 @@ export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
       kind: 'lasting',
       repeatable: true,
       run: (call, signal) =>
-        orPromise(deps, call, async () => {
-          if (call.argument === '') throw new UsageError('The id is missing; !wallet pending shows it.');
-          const { operation, kind } = findOperation(purse.wallet(), call.argument);
-          if (kind !== 'send')
-            throw new RefusalError('That is not a token that was sent; see !wallet pending.');
-          const wallet = await purse.settled(signal);
-          const outcome = await wallet.reclaim(operation, signal);
-          return {
-            reply:
-              outcome.state === 'claimed'
-                ? 'Too late: its receiver has claimed that token.'
-                : `Taken back: ${formatSat(outcome.amount)} (${feeText(outcome.fee)}). Balance: ${formatSat(wallet.balance().ready)}.`,
-          };
-        }),
+        orPromise(
+          deps,
+          call,
+          async () => {
+            if (call.argument === '') throw new UsageError('The id is missing; !wallet pending shows it.');
+            const { operation, kind } = findOperation(purse.wallet(), call.argument);
+            if (kind !== 'send')
+              throw new RefusalError('That is not a token that was sent; see !wallet pending.');
+            const wallet = await purse.settled(signal);
+            const outcome = await wallet.reclaim(operation, signal);
+            return {
+              reply:
+                outcome.state === 'claimed'
+                  ? 'Too late: its receiver has claimed that token.'
+                  : `Taken back: ${formatSat(outcome.amount)} (${feeText(outcome.fee)}). ${balanceLine(wallet.balance())}`,
+            };
+          },
+          () => {
+            const { operation, state } = findOperation(purse.wallet(), call.argument);
+            return state === 'reclaiming' ? operation : undefined;
+          },
+        ),
     },
   ];
 }
@@ -125,4 +138,16 @@ function receivedBefore(error: unknown, { resumed, message }: Call, wallet: AnyW
     return { operation, amount, mint, fee };
   }
   throw error;
+}
+
+/** The same while the mint is away: the token is with the wallet, which goes on by itself. */
+function receiptUnderWay({ resumed, argument, message }: Call, wallet: AnyWallet): OperationId | undefined {
+  if (!resumed) return undefined;
+  const face = wallet.decode(parseToken(wallet, argument)).amount;
+  return wallet
+    .operations({ limit: 1000, unfinished: true })
+    .find(
+      ({ kind, amount, fee, createdAt }) =>
+        kind === 'receive' && amount + fee === face && createdAt >= message.createdAt * 1000 - clockSkewMs,
+    )?.operation;
 }
