@@ -159,6 +159,7 @@ export function createWalletService(deps: WalletServiceDeps): WalletService {
 
   /** Once each time it falls below; a wallet that never had as much has not fallen. */
   const noticeLowBalance = (): void => {
+    if (ending.signal.aborted) return;
     const { ready, reserved, incoming } = wallet().balance();
     const limit = threshold();
     const enough = ready + reserved + incoming >= limit;
@@ -214,7 +215,9 @@ export function createWalletService(deps: WalletServiceDeps): WalletService {
     open: async () => {
       if (config === undefined) return;
       const { createWallet } = await import('./wallets/factory.ts');
-      opened = createWallet(config, { log, clock });
+      opened = withNotice(createWallet(config, { log, clock }), () =>
+        behind('looking at the balance', async () => noticeLowBalance()),
+      );
       const { fingerprint, file, mints } = opened.info();
       log.info({ fingerprint, file, mints }, 'wallet open');
     },
@@ -257,4 +260,21 @@ async function untilAborted(wait: Promise<unknown>, signal: AbortSignal): Promis
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** The same wallet; `moved` hears of everything that may have changed what is in it. */
+function withNotice(wallet: AnyWallet, moved: () => void): AnyWallet {
+  const after =
+    <Arguments extends readonly unknown[], Result>(work: (...given: Arguments) => Promise<Result>) =>
+    (...given: Arguments): Promise<Result> =>
+      work(...given).finally(moved);
+  return {
+    ...wallet,
+    send: after(wallet.send),
+    receive: after(wallet.receive),
+    redeem: after(wallet.redeem),
+    reclaim: after(wallet.reclaim),
+    claimTopUp: after(wallet.claimTopUp),
+    withdraw: after(wallet.withdraw),
+  };
 }

@@ -16,6 +16,7 @@ import { createMissedList } from './missed.ts';
 import { recipientOf } from './recipient.ts';
 import type { Match, Registry } from './registry.ts';
 import type { Call, Command, Outcome } from './types.ts';
+import { withoutTokens } from './wallet/shorthand.ts';
 
 export type DispatchDeps = {
   readonly registry: Registry;
@@ -113,7 +114,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       return;
     }
     outcome.commit?.();
-    reply(message, outcome.reply);
+    reply(message, outcome.holdsToken === true ? outcome.reply : withoutTokens(outcome.reply));
     for (const text of outcome.also ?? []) reply(message, text);
   };
 

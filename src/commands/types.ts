@@ -20,6 +20,8 @@ export type Call = {
 export type Outcome =
   | {
       readonly reply: string;
+      /** The Cashu token in the reply is meant to be there; elsewhere tokens are taken out. */
+      readonly holdsToken?: true;
       /** Messages of their own after it. */
       readonly also?: readonly string[];
       /** Written in the transaction that stores the reply. */

@@ -70,7 +70,7 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
       throw new UnfinishedOperationError(begun.operation, undefined, error);
     });
     const token = wallet.handOver(sent.operation, owner.publicKey);
-    return { reply: `${sentText(amount, sent.fee, wallet.balance())}\n\n${token}` };
+    return { reply: `${sentText(amount, sent.fee, wallet.balance())}\n\n${token}`, holdsToken: true };
   }
 
   async function withdraw(

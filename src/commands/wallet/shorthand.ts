@@ -2,9 +2,9 @@ import type { Confirmations } from '../../db/confirmations.ts';
 import type { PublicKey } from '../../nostr/types.ts';
 
 /** A Cashu token as wallets share it: V3 or V4, with or without a URI scheme. */
-export const tokenPattern = /(?:(?:web\+)?cashu:(?:\/\/)?)?cashu[AB][A-Za-z0-9_+/=-]{6,}/i;
+export const tokenPattern = /(?:(?:web\+)?[cC]ashu:(?:\/\/)?)?cashu[AB][A-Za-z0-9_+/=-]{20,}/;
 
-const tokenAlone = new RegExp(`^\\s*${tokenPattern.source}\\s*$`, 'i');
+const tokenAlone = new RegExp(`^\\s*${tokenPattern.source}\\s*$`);
 const codeAlone = /^\s*(\d{4})\s*$/;
 
 /**
@@ -20,3 +20,9 @@ export function walletShorthand(
   const code = codeAlone.exec(text)?.[1];
   return code !== undefined && confirmations.knows(owner, code) ? `!wallet confirm ${code}` : undefined;
 }
+
+/** Long enough not to be a name like cashubtc, in any case: a command may have lowered it. */
+const anyToken = /cashu[AB][A-Za-z0-9_+=-]{40,}/gi;
+
+/** A text without the tokens in it: whoever reads it may not be who sent them. */
+export const withoutTokens = (text: string): string => text.replace(anyToken, '[token]');

@@ -1,0 +1,110 @@
+/**
+ * `!wallet balance` and `!wallet history` of a wallet with 10,000 proofs and 100,000 paid runs: the commands themselves,
+ * without the message that asks and the one that answers.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateMnemonic } from '@scure/bip39';
+import { wordlist } from '@scure/bip39/wordlists/english.js';
+import { systemClock } from '../src/clock.ts';
+import type { Call } from '../src/commands/types.ts';
+import { walletCommands } from '../src/commands/wallet/commands.ts';
+import { createConfirmations } from '../src/db/confirmations.ts';
+import { openDatabase } from '../src/db/open.ts';
+import { botMigrations } from '../src/db/schema.ts';
+import { generateSecretKey, publicKeyOf } from '../src/nostr/event.ts';
+import type { EventId, RelayUrl } from '../src/nostr/types.ts';
+import { sat, zeroSat } from '../src/sat.ts';
+import { createWallet } from '../src/wallets/factory.ts';
+
+const [proofs, runs, rounds] = [10_000, 100_000, 50];
+const limitMs = 20;
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
+
+const directory = mkdtempSync(join(tmpdir(), 'bench-wallet-'));
+const mint = 'https://mint.example';
+const wallet = createWallet(
+  { mnemonic: generateMnemonic(wordlist), mintUrl: mint, mints: [], directory, maxBalance: sat(1e9) },
+  { log: quiet },
+);
+try {
+  wallet.write(() => {
+    const insert = wallet.database.query(
+      `INSERT INTO proofs (y, mint, keyset, amount, proof, state, created_at) VALUES (?, ?, '00aa', ?, ?, 'ready', 0)`,
+    );
+    // As long as a real one with its DLEQ.
+    const proof = JSON.stringify({
+      id: '00'.repeat(8),
+      secret: 'a'.repeat(64),
+      C: 'b'.repeat(66),
+      dleq: 'c'.repeat(200),
+    });
+    for (let i = 0; i < proofs; i += 1) insert.run(`y${i}`, mint, 2 ** (i % 12), proof);
+    const now = Date.now();
+    for (let i = 0; i < runs; i += 1) {
+      wallet.ledger.append({
+        ts: now - (runs - i) * 60_000,
+        provider: 'routstr',
+        budget: sat(2000),
+        refund: sat(1861),
+        spent: sat(138),
+        fee: sat(1),
+        model: 'anthropic/claude-sonnet-4',
+        sessionId: 'abcde',
+        promptPrefix: 'Fix the parser so that it reads empty lines, and add a test for it please, thanks',
+        state: 'settled',
+        nodeUrl: 'https://node.example',
+      });
+    }
+  });
+
+  const owner = { publicKey: publicKeyOf(generateSecretKey()), role: 'admin' } as const;
+  const commands = walletCommands({
+    purse: {
+      wallet: () => wallet,
+      settled: async () => wallet,
+      promise: () => {},
+      warmUp: () => {},
+      threshold: () => zeroSat,
+      setThreshold: () => {},
+    },
+    confirmations: createConfirmations(openDatabase(':memory:', botMigrations), systemClock, Math.random),
+    clock: systemClock,
+  });
+  const call: Call = {
+    owner,
+    argument: '',
+    resumed: false,
+    message: {
+      id: '0'.repeat(64) as EventId,
+      sender: owner.publicKey,
+      protocol: 'nip17',
+      kind: 14,
+      text: '',
+      references: [],
+      createdAt: 0,
+      relay: 'ws://127.0.0.1' as RelayUrl,
+    },
+  };
+
+  let slow = false;
+  for (const path of ['wallet balance', 'wallet history', 'wallet pending', 'wallet']) {
+    const command = commands.find((each) => each.path === path);
+    if (command?.kind !== 'immediate') throw new Error(`no ${path}`);
+    const times = Array.from({ length: rounds }, () => {
+      const begun = performance.now();
+      command.run(call);
+      return performance.now() - begun;
+    }).toSorted((a, b) => a - b);
+    const [median = 0, worst = 0] = [times[Math.floor(rounds / 2)], times.at(-1)];
+    slow ||= median > limitMs;
+    console.log(
+      `!${path.padEnd(15)} median ${median.toFixed(1)} ms, worst ${worst.toFixed(1)} ms (limit ${limitMs} ms)`,
+    );
+  }
+  if (slow) process.exitCode = 1;
+} finally {
+  wallet.close();
+  rmSync(directory, { recursive: true, force: true });
+}
