@@ -97,7 +97,8 @@ async function exchange(path: string, line: string, signal: AbortSignal): Promis
   });
   socket.on('error', (error) => {
     const code = 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(undefined);
+    // EINVAL: the path is too long for a socket (some 100 bytes), so nobody can be there either.
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'EINVAL') resolve(undefined);
     else reject(error);
   });
   try {
