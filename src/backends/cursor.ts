@@ -104,7 +104,11 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
       `${folder}/cursor-agent`,
     ]);
     const writable = [workspace, folders.root, `${user.home}/.cursor`, ...own];
-    return walls.enclose(isolation, { file, args, cwd: workspace, environment }, { writable, scratch: [] });
+    return walls.enclose(
+      isolation,
+      { file, args, cwd: workspace, environment },
+      { writable, scratch: [], hidden: [] },
+    );
   };
 
   const execute: Backend['run'] = async (request, observer, signal) => {

@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { type AgentFolders, baseEnvironment, opencodeEnvironment, userFolders } from './environment.ts';
 import type { Isolation } from './isolation.ts';
 import { findOpencode } from './opencode-binary.ts';
@@ -23,11 +23,13 @@ import {
   openFolders,
 } from './surroundings.ts';
 import type { AgentFailure, AgentFailureKind, BackendHealth, Mode, RunPayment } from './types.ts';
+import { findWorkspaceCode, type WorkspaceCode } from './workspace-code.ts';
 
 const versionTimeoutMs = 20_000;
 const shortTimeoutMs = 30_000;
 /** Linux refuses a longer variable (MAX_ARG_STRLEN is 128 KiB). */
 const longestVariable = 100_000;
+const noCode: WorkspaceCode = { paths: [], example: undefined };
 
 export type FoundOpencode =
   | { readonly state: 'found'; readonly path: string; readonly version: string }
@@ -139,6 +141,9 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       throw new NotStartedError('bad_configuration', `BOT_ISOLATION=bwrap: ${isolation.problem}`);
     if (!(await isFolder(workspace)))
       throw new NotStartedError('bad_configuration', `the workspace ${workspace} is not there`);
+    const code = trustWorkspace ? noCode : await findWorkspaceCode(workspace);
+    if (isolation.state === 'none' && code.example !== undefined)
+      throw new NotStartedError('workspace_code', relative(workspace, code.example));
     const user = await readUserConfig(userFolders(ambient).config);
     const environment = environmentOf(invocation, user);
     const configuration = await configurationOf(invocation, environment);
@@ -156,7 +161,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     const command = await walls.enclose(
       isolation,
       { file: found.path, args, cwd: workspace, environment: { ...environment, ...handedOver } },
-      await openPaths(invocation),
+      { ...(await openPaths(invocation)), hidden: code.paths },
     );
     return { command, model };
   };

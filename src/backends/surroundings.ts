@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { type AgentFolders, agentFolders } from './environment.ts';
-import { type Isolation, isolate, probeIsolation } from './isolation.ts';
+import { type Isolation, isolate, type Layout, probeIsolation } from './isolation.ts';
 import type { Command } from './processes.ts';
 
 /** What the backends take from the bot's configuration. */
@@ -68,12 +68,12 @@ export const createWalls = (settings: BackendSettings, hiddenPaths: readonly str
   const enclose = (
     isolation: Extract<Isolation, { state: 'bwrap' | 'none' }>,
     command: Command,
-    open: { readonly writable: readonly string[]; readonly scratch: readonly string[] },
+    paths: Omit<Layout, 'cwd'>,
   ): Promise<Command> =>
     isolate(isolation, command, {
       cwd: command.cwd,
-      ...open,
-      hidden: [settings.home, packageEnvFile, ...hiddenPaths],
+      ...paths,
+      hidden: [settings.home, packageEnvFile, ...hiddenPaths, ...paths.hidden],
     });
 
   return { probe, enclose };

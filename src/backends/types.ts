@@ -67,6 +67,7 @@ export const agentFailureKinds = [
   'no_answer', // ended well and said nothing
   'session_unknown', // the backend has forgotten its session
   'bad_configuration',
+  'workspace_code', // the workspace brings plugins, which could not be kept from opencode
   'backend_missing', // the executable is not there
   'crashed', // ended by a signal that was not ours, or a non-zero exit without a reason
 ] as const;

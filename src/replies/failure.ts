@@ -41,6 +41,8 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
       'The agent’s configuration is not valid. Whoever runs the bot can see more with doctor.',
       detail,
     ),
+  workspace_code: ({ detail }) =>
+    `The workspace brings code that opencode would run by itself (${detail}), so it was not started. Whoever runs the bot can install bubblewrap, which hides it, or set BOT_TRUST_WORKSPACE=1.`,
   backend_missing: ({ detail }) =>
     withDetail('The agent’s program is not there. Whoever runs the bot can see more with doctor.', detail),
   crashed: ({ detail }) => withDetail('The agent’s program broke off. Try !retry.', detail),
