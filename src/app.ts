@@ -154,6 +154,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     config: config.wallet,
     awaited: createAwaitedStore(db),
     meta: createMeta(db),
+    roleOf: owners.roleOf,
     ...{ correspondence, tellAdmins, atomically, clock, log },
   });
   open.defer(wallet.close);

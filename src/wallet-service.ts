@@ -1,9 +1,11 @@
 import type { Clock } from './clock.ts';
 import { findOperation } from './commands/wallet/arguments.ts';
 import type { Purse } from './commands/wallet/deps.ts';
+import type { Role } from './config.ts';
 import type { Awaited, AwaitedStore } from './db/awaited.ts';
 import type { Meta } from './db/meta.ts';
 import type { Logger } from './log.ts';
+import type { PublicKey } from './nostr/types.ts';
 import { balanceText, outcomeText, recoveryLines } from './replies/wallet.ts';
 import { describeTrouble, NoWalletError } from './replies/wallet-errors.ts';
 import type { Correspondence } from './runs/ports.ts';
@@ -45,6 +47,7 @@ export type WalletServiceDeps = {
   readonly meta: Meta;
   readonly correspondence: Correspondence;
   readonly tellAdmins: (text: string) => void;
+  readonly roleOf: (owner: PublicKey) => Role | undefined;
   /** One transaction over the bot's own database. */
   readonly atomically: (change: () => void) => void;
   readonly clock: Clock;
@@ -95,6 +98,12 @@ export function createWalletService(deps: WalletServiceDeps): WalletService {
   /** Tells everybody who waits for an operation whose end is known now, and watches the invoices of the others. */
   const look = (): void => {
     for (const each of awaited.list()) {
+      const role = deps.roleOf(each.to.publicKey);
+      if (role === undefined) {
+        // Who was removed meanwhile is told nothing.
+        awaited.remove(each.operation);
+        continue;
+      }
       const operation = find(each.operation);
       if (operation === undefined) {
         // The promise was made by a bot with other words.
@@ -108,7 +117,7 @@ export function createWalletService(deps: WalletServiceDeps): WalletService {
         continue;
       }
       const text = outcomeText(operation, wallet().balance());
-      if (text !== undefined) tell(each, withToken(operation, text, each));
+      if (text !== undefined) tell(each, role === 'admin' ? withToken(operation, text, each) : text);
       else if (operation.trouble !== undefined) {
         tell(
           each,

@@ -100,7 +100,9 @@ test('a line goes to the bot and back; then all is stopped in order and the home
   expect(await scene.result).toBe(0);
   expect(scene.output.text).toBe('bot> echo one\nbot> echo two\n');
   expect(scene.events).toEqual(['model started', 'bot started', 'bot stopped', 'model stopped']);
-  expect(scene.error.text).toMatch(/^relay {3}ws:.*\nmodel {3}none\nmint .*\nwallet {2}10,000 sat .*\nbot {5}in .*\nready\n/);
+  expect(scene.error.text).toMatch(
+    /^relay {3}ws:.*\nmodel {3}none\nmint .*\nwallet {2}10,000 sat .*\nbot {5}in .*\nready\n/,
+  );
   expect(existsSync(scene.homeOf())).toBe(false);
 });
 
