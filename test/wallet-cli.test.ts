@@ -189,6 +189,16 @@ test('while another process has the wallet and cannot be asked, it says who', as
   expect(await house.run(['balance'])).toMatchObject({ code: 0, stdout: '0 sat ready\n' });
 });
 
+test('commands side by side wait for one another', async () => {
+  const house = household();
+  await house.funded(1000);
+  const sends = await Promise.all(['1', '2', '3', '4'].map((amount) => house.run(['send', amount])));
+  expect(sends.map(({ code, stdout }) => [code, stdout.startsWith('cashuB')])).toEqual(
+    Array.from({ length: 4 }, () => [0, true]),
+  );
+  expect((await house.json(['balance'])).answer).toMatchObject({ ready: 990, sent: 10 });
+});
+
 test('a socket that a dead bot left behind is nobody', async () => {
   const house = household();
   const script = `require('node:net').createServer().listen(${JSON.stringify(walletSocketPath(house.home))}, () => process.kill(process.pid, 'SIGKILL'))`;

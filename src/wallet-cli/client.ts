@@ -33,6 +33,10 @@ const offline: ReadonlySet<WalletCommand> = new Set([
   'claim',
 ]);
 
+/** How long to wait for one who has the wallet and no socket: another command, or a bot that is just starting. */
+const patienceMs = 3_000;
+const retryMs = 100;
+
 /**
  * How the command line comes to the wallet, anew for each request: through the socket of the bot that has it open, else
  * by opening it here for as long as the request takes. So nothing is held while a person thinks or an invoice waits.
@@ -40,17 +44,28 @@ const offline: ReadonlySet<WalletCommand> = new Set([
 export function createWalletCaller(config: WalletCliConfig, log: Logger): WalletCaller {
   const fingerprint = fingerprintOf(config.wallet.mnemonic);
   const path = walletSocketPath(config.home);
+  const once = async <C extends WalletCommand>(
+    request: WalletRequest<C>,
+    signal: AbortSignal,
+  ): Promise<WalletAnswer<C>> => {
+    const line = await exchange(path, `${toJson({ fingerprint, request })}\n`, signal);
+    const answer = line === undefined ? undefined : answerLine.parse(JSON.parse(line));
+    if (answer?.kind === 'failure') throw new WalletCommandError(answer.name, answer.message);
+    if (answer?.kind === 'answer') return answerSchemas[request.command].parse(answer.answer);
+    return performHere(config, request, log, signal);
+  };
   return async (request, signal) => {
-    try {
-      const line = await exchange(path, `${toJson({ fingerprint, request })}\n`, signal);
-      const answer = line === undefined ? undefined : answerLine.parse(JSON.parse(line));
-      if (answer?.kind === 'failure') throw new WalletCommandError(answer.name, answer.message);
-      if (answer?.kind === 'answer') return answerSchemas[request.command].parse(answer.answer);
-      return await performHere(config, request, log, signal);
-    } catch (error) {
-      throw error instanceof WalletInUseError
-        ? new WalletCommandError(error.name, inUse(error, path), error)
-        : commandErrorOf(error, systemClock.now());
+    const patient = performance.now() + patienceMs;
+    for (;;) {
+      try {
+        return await once(request, signal);
+      } catch (error) {
+        if (!(error instanceof WalletInUseError)) throw commandErrorOf(error, systemClock.now());
+        if (performance.now() > patient || signal.aborted) {
+          throw new WalletCommandError(error.name, inUse(error, path), error);
+        }
+      }
+      await Bun.sleep(retryMs);
     }
   };
 }
