@@ -1,5 +1,6 @@
 /** Whatever a node does with a budget token, the run has begun with it or the money is ours again (reference §1.2). */
 import { afterEach, describe, expect, test } from 'bun:test';
+import { createNodeClient } from '../src/providers/routstr/node-client.ts';
 import type { PreparedRun } from '../src/providers/types.ts';
 import { startSandboxMint } from '../src/sandbox/mint.ts';
 import type { NodeFault } from '../src/sandbox/routstr-node.ts';
@@ -234,4 +235,24 @@ test('a node that swaps from another mint takes its fees, and gives change there
   } finally {
     await other.stop();
   }
+});
+
+test('a node that takes the token for a fraction of its worth runs nothing, and owes all of it', async () => {
+  await begin({
+    provider: {
+      nodeAt: (url) => {
+        const node = createNodeClient(url);
+        const create: typeof node.create = async (token, signal) => {
+          const outcome = await node.create(token, signal);
+          return outcome.state === 'credited' ? { ...outcome, balanceMsat: 100_000 } : outcome;
+        };
+        return { ...node, create };
+      },
+    },
+  });
+  expect(reasonOf(await world.prepare('r1'))).toContain('credited 100 sat for a budget of 2,000 sat');
+  await world.finalize('r1');
+  expect(world.provider().owed()).toMatchObject({ doubtful: 0 });
+  expect(world.state('r1')).toBe('settled');
+  await expectAllHome(world);
 });

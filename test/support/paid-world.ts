@@ -94,6 +94,14 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
       ...options.provider,
     });
   let provider = open();
+  let alive = true;
+  /** Closes provider and wallet: the files are for another process. */
+  const retire = async (): Promise<void> => {
+    if (!alive) return;
+    alive = false;
+    await provider.close();
+    wallet.close();
+  };
 
   const ticket = (runId: string, more: Partial<RunTicket> = {}): RunTicket => ({
     runId,
@@ -131,15 +139,16 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
     },
     /** Another life of the bot, with the same files. */
     async restart(): Promise<readonly string[]> {
-      await provider.close();
-      wallet.close();
+      await retire();
+      alive = true;
       wallet = openWallet();
       provider = open();
       await wallet.recover(soon());
       return provider.recover(soon());
     },
+    retire,
     async end(): Promise<void> {
-      await provider.close();
+      if (alive) await provider.close();
       for (const end of ends.splice(0).reverse()) await end();
       await bench.end();
     },

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import type { CrashOrder } from './wallet-crash-child.ts';
 
 type Child = ReturnType<typeof spawn>;
-const spawn = () =>
-  Bun.spawn([process.execPath, join(import.meta.dir, 'wallet-crash-child.ts')], {
+const spawn = (script: string) =>
+  Bun.spawn([process.execPath, join(import.meta.dir, script)], {
     stdin: 'pipe',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -16,12 +16,12 @@ export type CrashedLife = { readonly killed: boolean; readonly output: string };
  * Processes that are loaded and wait for their order, so that the runtime's start is paid while another case runs.
  * `run` resolves when the process is dead. `killWhen`: ends it from outside once this is true.
  */
-export function createVictims() {
+export function createVictims<Order = CrashOrder>(script = 'wallet-crash-child.ts') {
   let waiting: Child | undefined;
   return {
-    async run(order: CrashOrder, killWhen?: () => boolean): Promise<CrashedLife> {
-      const child = waiting ?? spawn();
-      waiting = spawn();
+    async run(order: Order, killWhen?: () => boolean): Promise<CrashedLife> {
+      const child = waiting ?? spawn(script);
+      waiting = spawn(script);
       child.stdin.write(JSON.stringify(order));
       await child.stdin.end();
       if (killWhen) {

@@ -1,15 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sat } from '../../sat.ts';
 import { apiKeyOf } from './api-key.ts';
-import type { CreateOutcome, NotCredited } from './outcomes.ts';
+import type { AccountInfo, CreateOutcome, NotCredited } from './outcomes.ts';
 import { type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
+import { needOperator } from './wait.ts';
 
 /** What became of a run's money on its way to the node. */
 export type DepositOutcome =
   | { readonly state: 'deposited'; readonly run: PaidRunIn<'deposited'> }
   /** The node has not credited it, as far as is known: it is to be taken back. */
-  | { readonly state: 'not_credited'; readonly run: PaidRun; readonly outcome: NotCredited };
+  | { readonly state: 'not_credited'; readonly run: PaidRun; readonly outcome: NotCredited }
+  /** The node took it for less than half of its worth: nothing runs there, and all of it is owed. */
+  | { readonly state: 'credited_short'; readonly run: PaidRun; readonly balanceMsat: number };
 
 /** Presenting a token again is pointless after this long: whoever waits wants an answer. */
 const presentForMs = 60_000;
@@ -62,15 +65,14 @@ export async function deposit(
   }
   if (outcome.state === 'credited') {
     deps.reached('run:credited');
-    return { state: 'deposited', run: credit(deps, run, outcome.balanceMsat) };
+    return credited(outcome.balanceMsat);
   }
   // It may have been credited all the same: then its account is there.
   if (outcome.state === 'ambiguous' || outcome.state === 'spent') {
     const info = await node.info(apiKeyOf(run.body.token), signal);
     deps.store.record(run.id, 'info', info.state, info.evidence);
     if (info.state === 'known') {
-      const { availableMsat, reservedMsat, totalSpentMsat = 0 } = info.account;
-      return { state: 'deposited', run: credit(deps, run, availableMsat + reservedMsat + totalSpentMsat) };
+      return credited(worthOf(info.account));
     }
   }
   const back = deps.store.move(run.id, ['token_issued'], {
@@ -80,6 +82,19 @@ export async function deposit(
   });
   deps.reached('run:reclaim');
   return { state: 'not_credited', run: back, outcome };
+
+  function credited(balanceMsat: number): DepositOutcome {
+    // The token nets the budget: the fee of redeeming it is on top.
+    const worth = run.ticket.budget * 1000;
+    if (balanceMsat * 2 >= worth) return { state: 'deposited', run: credit(deps, run, balanceMsat) };
+    const taken = credit(deps, run, worth);
+    const detail = `${balanceMsat} msat for a token of ${run.body.face} sat`;
+    return {
+      state: 'credited_short',
+      run: needOperator(deps, taken, 'credited_short', detail),
+      balanceMsat,
+    };
+  }
 
   async function present(): Promise<CreateOutcome> {
     const answer = await node.create(run.body.token, signal);
@@ -95,7 +110,9 @@ function credit(
   creditedMsat: number,
 ): PaidRunIn<'deposited'> {
   const { wallet, store } = deps;
-  const body = { ...run.body, state: 'deposited', creditedMsat } as const;
+  // More than it was given is no business of ours.
+  const most = Math.min(creditedMsat, run.body.face * 1000);
+  const body = { ...run.body, state: 'deposited', creditedMsat: most } as const;
   const moved = wallet.write(() => {
     wallet.confirmClaimed(run.body.operation);
     return store.move(run.id, ['token_issued'], body);
@@ -103,6 +120,10 @@ function credit(
   deps.reached('run:deposited');
   return { ...moved, body };
 }
+
+/** All that an account ever got. */
+export const worthOf = ({ availableMsat, reservedMsat, totalSpentMsat = 0 }: AccountInfo): number =>
+  availableMsat + reservedMsat + totalSpentMsat;
 
 /** The same token again is answered with the same account, so nothing is risked by it. */
 function worthRepeating(outcome: CreateOutcome): boolean {

@@ -234,7 +234,7 @@ export function createPaidRunStore(
       addSat(
         ...open()
           .filter((run) => run.createdAt >= ts)
-          .map(({ body }) => ('out' in body ? body.out : sat(0))),
+          .map(({ body, ticket }) => ('out' in body ? body.out : ticket.budget)),
       ),
   };
 }

@@ -59,6 +59,7 @@ const asking = {
 export const troubles = [
   'balance_missing', // the node has less than it was given and says it spent less
   'key_unknown', // the node took the token and does not know the account any more
+  'credited_short', // the node credited less than half of what the token was worth
   'not_credited', // the token is spent at the mint, and the node has no account for it
   'refund_stuck', // the node says itself that it does not know
   'refund_refused', // for a day now, for a reason that asking does not change

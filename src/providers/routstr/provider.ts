@@ -103,7 +103,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   const queue = createOwedQueue({
     store,
     isLive: (id) => live.has(id),
-    pursue: (id, signal) => lock(id, () => pursue(deps, id, signal)),
+    pursue: (id, signal) =>
+      lock(id, async () => {
+        // Another pass may have been here while this one waited.
+        const run = store.get(id);
+        return run.nextAt > clock.now() ? run : pursue(deps, id, signal);
+      }),
     announce: (run) => options.announce({ owner: run.ticket.owner, runId: run.id, text: words.news(run) }),
     clock,
     log,
@@ -143,6 +148,9 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       log.warn({ run: created.id, outcome: outcome.outcome }, 'a budget was not credited');
       const run = await pursue(deps, created.id, signal);
       return { state: 'refused', reason: words.notCredited(outcome.outcome, run) };
+    }
+    if (outcome.state === 'credited_short') {
+      return { state: 'refused', reason: words.creditedShort(outcome.run, outcome.balanceMsat) };
     }
     return begin(outcome.run, ticket);
   }

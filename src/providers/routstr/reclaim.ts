@@ -1,5 +1,6 @@
 import { MintError, TokenRefusedError, UnfinishedOperationError } from '../../wallets/errors.ts';
 import { apiKeyOf } from './api-key.ts';
+import { worthOf } from './deposit.ts';
 import type { PaidRun, PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { doubtMs } from './pauses.ts';
@@ -61,14 +62,13 @@ async function findAccount(
   switch (info.state) {
     case 'known': {
       const { operation, token, out, face } = run.body;
-      const { availableMsat, reservedMsat, totalSpentMsat = 0 } = info.account;
       return deps.store.move(run.id, ['reclaim'], {
         state: 'refund_due',
         operation,
         token,
         out,
         face,
-        creditedMsat: availableMsat + reservedMsat + totalSpentMsat,
+        creditedMsat: Math.min(worthOf(info.account), face * 1000),
         dueSince: now,
       });
     }

@@ -1,6 +1,7 @@
 import { sat } from '../../sat.ts';
 import { TokenRefusedError } from '../../wallets/errors.ts';
 import { apiKeyOf } from './api-key.ts';
+import { worthOf } from './deposit.ts';
 import { readRefundBody } from './node-client.ts';
 import type { Evidence, RefundOutcome } from './outcomes.ts';
 import type { PaidRun, PaidRunIn } from './paid-run.ts';
@@ -127,8 +128,7 @@ async function believeEmpty(
 
 /** The node credited it and knows nothing of it now. Our own token may still be good; trying it tells. */
 function accountGone(deps: PaidRunDeps, run: Asking, dueFor: number, evidence: Evidence): PaidRun {
-  if (run.body.state === 'needs_operator') return wait(deps, run, 'operator');
-  if (dueFor < doubtMs) return wait(deps, run, 'doubt');
+  if (run.body.state === 'needs_operator' || dueFor < doubtMs) return wait(deps, run, 'doubt');
   deps.log.warn({ run: run.id, node: run.node, message: evidence.message }, 'a node forgot an account');
   const { body } = run;
   return deps.wallet.write(() =>
@@ -195,9 +195,8 @@ export async function lookAgain(
     const info = await deps.nodeAt(run.node).info(apiKeyOf(body.token), signal);
     deps.store.record(run.id, 'info', info.state, info.evidence);
     if (info.state !== 'known') return wait(deps, run, 'operator');
-    const { availableMsat, reservedMsat, totalSpentMsat = 0 } = info.account;
     const { operation, token, out, face, dueSince } = body;
-    const creditedMsat = availableMsat + reservedMsat + totalSpentMsat;
+    const creditedMsat = Math.min(worthOf(info.account), face * 1000);
     return deps.store.move(run.id, ['needs_operator'], {
       state: 'refund_due',
       operation,
@@ -214,7 +213,6 @@ export async function lookAgain(
     } catch (error) {
       if (signal.aborted) throw error;
       deps.log.warn({ run: run.id, error }, 'change still cannot be redeemed');
-      return wait(deps, run, 'operator');
     }
   }
   return askForChange(deps, run, signal);

@@ -8,18 +8,21 @@ export function wait(deps: PaidRunDeps, run: PaidRun, waiting: Waiting, leastMs 
   const dueSince = 'dueSince' in run.body ? run.body.dueSince : run.createdAt;
   // The state may be younger than what the caller has in hand.
   const { attempts } = deps.store.get(run.id);
-  const pause = Math.max(leastMs, pauseFor(waiting, attempts, now - dueSince));
+  // Once a person was called, asking goes on, and seldom.
+  const pace = run.body.state === 'needs_operator' ? 'operator' : waiting;
+  const pause = Math.max(leastMs, pauseFor(pace, attempts, now - dueSince));
   deps.store.postpone(run.id, now + pause, true);
   return deps.store.get(run.id);
 }
 
-/** A person has to look. Nothing is thrown away, and it goes on being asked about. */
+/** A person has to look. Nothing is thrown away, and it goes on being asked about. The first reason stays. */
 export function needOperator(
   deps: PaidRunDeps,
-  run: PaidRunIn<'reclaim' | 'refund_due' | 'change_held' | 'needs_operator'>,
+  run: PaidRunIn<'deposited' | 'reclaim' | 'refund_due' | 'change_held' | 'needs_operator'>,
   trouble: Trouble,
   detail: string,
 ): PaidRun {
+  if (run.body.state === 'needs_operator') return wait(deps, run, 'operator');
   const { operation, token, out, face } = run.body;
   deps.log.error({ run: run.id, node: run.node, trouble, detail }, 'a node withholds money');
   deps.store.move(run.id, [run.body.state], {
@@ -35,5 +38,5 @@ export function needOperator(
     meteredMsat: 'meteredMsat' in run.body ? run.body.meteredMsat : undefined,
     inbox: 'inbox' in run.body ? run.body.inbox : undefined,
   });
-  return wait(deps, run, 'operator');
+  return wait(deps, deps.store.get(run.id), 'operator');
 }

@@ -42,6 +42,10 @@ export function notCredited(outcome: NotCredited, run: PaidRun): string {
   return `The node ${run.node} ${whatItDid(outcome)}, so the run was not started. ${money}`;
 }
 
+export const creditedShort = (run: PaidRun, balanceMsat: number): string =>
+  `The node ${run.node} credited ${formatSat(msatToSatFloor(balanceMsat))} for a budget of ${formatSat(run.ticket.budget)}, so the run was not started. ` +
+  'What it took is asked for again and again.';
+
 function whatItDid(outcome: NotCredited): string {
   switch (outcome.state) {
     case 'not_sent':
@@ -86,6 +90,7 @@ const troubles: Readonly<Record<Trouble, string>> = {
   balance_missing:
     'the node says that nothing is left, and that less was spent than it got. Ask its operator',
   key_unknown: 'the node took the money and does not know the account any more. Ask its operator',
+  credited_short: 'the node credited less than half of what it was given. Ask its operator',
   not_credited: 'the token was redeemed, and the node has no account for it. Ask its operator',
   refund_stuck: 'the node says that it cannot resolve the refund. Ask its operator',
   refund_refused: 'the node refuses the refund. Ask its operator',
