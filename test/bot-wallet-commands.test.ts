@@ -79,12 +79,15 @@ describe('money comes in', () => {
 
 describe('money goes out', () => {
   test('a token is made after a code, stands alone on its line, and nets its receiver the amount', async () => {
+    const before = await world.balance();
     const question = await world.ask('!wallet send 300');
     expect(question).toContain('A token over 300 sat');
     expect(world.owner.texts().join()).not.toContain('cashuB');
     const answer = await world.ask(/send (\d{4})/.exec(question)?.[1] ?? '', /cashuB/);
     const someone = await stranger(world.mint);
     expect(await someone.redeem(tokenIn(answer))).toBe(300);
+    const told = /so (\d+) sat leave the wallet|takes no fee/.exec(question);
+    expect(before - (await world.balance())).toBe(Number(told?.[1] ?? 300));
   });
 
   test('a code works once, by command too, and only for whom it was given', async () => {

@@ -43,6 +43,17 @@ export type SendRequest = {
   readonly note?: string;
 };
 
+/** What a token would cost. Nothing is reserved: the real thing may differ by what happens meanwhile. */
+export type SendQuote = {
+  readonly mint: MintUrl;
+  /** What the receiver nets. */
+  readonly amount: Sat;
+  /** `amount` and the receiver's fee. */
+  readonly face: Sat;
+  /** What making it costs, beside its face. */
+  readonly fee: Sat;
+};
+
 /** A token that exists and is on disk. Its text is had from `handOver` alone. */
 export type SentToken = {
   readonly operation: OperationId;
@@ -185,7 +196,10 @@ export type NewLedgerEntry = Omit<LedgerEntry, 'id'>;
 /** The ledger of paid runs. What writes is to be called inside `AnyWallet.write`. */
 export type Ledger = {
   readonly append: (entry: NewLedgerEntry) => number;
-  readonly update: (id: number, changes: Pick<LedgerEntry, 'refund' | 'spent' | 'fee' | 'state'>) => void;
+  readonly update: (
+    id: number,
+    changes: Pick<LedgerEntry, 'refund' | 'spent' | 'fee' | 'state'> & Partial<Pick<LedgerEntry, 'budget'>>,
+  ) => void;
   /** Newest first. */
   readonly latest: (limit: number) => readonly LedgerEntry[];
   /** What runs cost since a moment (ms), fees included. */
@@ -214,6 +228,10 @@ export type AnyWallet = {
   readonly info: () => WalletInfo;
   readonly balance: () => Balance;
 
+  readonly quoteSend: (
+    request: Pick<SendRequest, 'amount' | 'mint'>,
+    signal: AbortSignal,
+  ) => Promise<SendQuote>;
   readonly send: (request: SendRequest, signal: AbortSignal) => Promise<SentToken>;
   /** The token's text, to be put on the wire after this: from now on it may be with `to`. Can be called again. */
   readonly handOver: (operation: OperationId, to: string) => string;

@@ -1,7 +1,7 @@
 import type { ProposedAction } from '../../db/confirmations.ts';
 import { formatDuration } from '../../replies/format.ts';
 import { mintName } from '../../replies/wallet.ts';
-import { formatSat, type Sat } from '../../sat.ts';
+import { addSat, formatSat, type Sat, subtractSat } from '../../sat.ts';
 import { InsufficientFundsError } from '../../wallets/errors.ts';
 import type { AnyWallet, MintUrl, WithdrawalQuote } from '../../wallets/types.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
@@ -38,17 +38,22 @@ export function outgoingCommands({ purse, confirmations, clock }: WalletCommandD
       detail: 'Its receiver nets exactly this amount. Until it is claimed, !wallet reclaim takes it back.',
       examples: ['!wallet send 1000'],
       role: 'admin',
-      kind: 'immediate',
-      run: (call) => {
+      kind: 'lasting',
+      repeatable: true,
+      run: async (call, signal) => {
         const amount = parseAmount(call.argument);
-        const wallet = purse.wallet();
+        const wallet = await purse.settled(signal);
         const { mint, ready } = mintWith(wallet, amount);
         if (ready < amount) throw new InsufficientFundsError({ have: ready, need: amount, mint });
+        const { face, fee } = await wallet.quoteSend({ amount, mint }, signal);
+        const fees = addSat(subtractSat(face, amount), fee);
         return propose(
           call,
           [
             `A token over ${formatSat(amount)} from ${mintName(mint)}, where ${formatSat(ready)} are ready.`,
-            'The mint’s fees (none, or a few sat) come on top; the answer says how much.',
+            fees === 0
+              ? 'The mint takes no fee.'
+              : `The mint’s fees come on top: ${formatSat(fees)}, so ${formatSat(addSat(amount, fees))} leave the wallet.`,
           ],
           { kind: 'send', amount, mint, key: `send ${call.message.id}` },
         );

@@ -60,10 +60,11 @@ export function createLedger({ db }: Store): Ledger {
             entry.nodeUrl ?? null,
           ).lastInsertRowid,
       ),
-    update: (id, { refund, spent, fee, state }) => {
+    update: (id, { refund, spent, fee, state, budget }) => {
       db.query(
-        'UPDATE spend_log SET refund_sats = ?, spent_sats = ?, fee_sats = ?, state = ? WHERE id = ?',
-      ).run(refund, spent, fee, state, id);
+        `UPDATE spend_log SET refund_sats = ?, spent_sats = ?, fee_sats = ?, state = ?,
+           budget_sats = coalesce(?, budget_sats) WHERE id = ?`,
+      ).run(refund, spent, fee, state, budget ?? null, id);
     },
     latest: (limit) =>
       db

@@ -114,7 +114,8 @@ export const walletMigrations: readonly Migration[] = [
         state TEXT NOT NULL,
         node_url TEXT
       ) STRICT;
-      CREATE INDEX spend_log_by_time ON spend_log (ts);
+      -- Covers the sums of !wallet history.
+      CREATE INDEX spend_log_by_time ON spend_log (ts, spent_sats, fee_sats);
 
       CREATE TABLE settings (
         key TEXT PRIMARY KEY,

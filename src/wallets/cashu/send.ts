@@ -31,7 +31,7 @@ import {
   SpentElsewhereError,
   UnfinishedOperationError,
 } from '../errors.ts';
-import type { MintUrl, OperationId, SendRequest, SentToken } from '../types.ts';
+import type { MintUrl, OperationId, SendQuote, SendRequest, SentToken } from '../types.ts';
 import { loadProof, operationIdSchema, type StoredProof, satSchema, sumProofs } from './codec.ts';
 import { type Core, commit, newOperationId, whileBusy } from './core.ts';
 import type { OperationHead } from './journal.ts';
@@ -111,6 +111,25 @@ export async function send(core: Core, request: SendRequest, signal: AbortSignal
       return describeSent(core, id);
     });
   });
+}
+
+/**
+ * What a send would cost now. Nothing is reserved, and no counter is used up.
+ *
+ * @throws InsufficientFundsError, MintError
+ */
+export async function quoteSend(
+  core: Core,
+  { amount, mint = core.mints.defaultMint }: Pick<SendRequest, 'amount' | 'mint'>,
+  signal: AbortSignal,
+): Promise<SendQuote> {
+  const session = await core.mints.open(mint, signal);
+  requireActiveKeyset(session);
+  const { usable, shortage } = usableProofs(session, mint, amount, core.proofs.ready(mint));
+  const face = addSat(amount, sat(session.getFeesToInclude(amount).toNumber()));
+  const { send: inputs } = session.selectProofsToSend(usable.map(loadProof), face, true);
+  if (inputs.length === 0) throw shortage();
+  return { mint, amount, face, fee: sat(session.getFeesForProofs(inputs).toNumber()) };
 }
 
 /** Recovery of `prepared`. Throws what `send` throws. */
@@ -227,13 +246,13 @@ function rollBack(core: Core, id: OperationId, plans: SwapPlan[]): void {
   });
 }
 
-async function prepare(
+/** The proofs that a send can take from. @throws InsufficientFundsError when they are less than the amount itself */
+function usableProofs(
   session: Session,
   mint: MintUrl,
   amount: Sat,
   candidates: readonly StoredProof[],
-): Promise<SwapPlan> {
-  requireActiveKeyset(session);
+): { readonly usable: readonly StoredProof[]; readonly shortage: () => InsufficientFundsError } {
   const usable = candidates.filter((proof) => session.keyChain.isUnitKeyset(proof.id));
   const have = sumProofs(usable);
   const shortage = () => {
@@ -241,6 +260,17 @@ async function prepare(
     return new InsufficientFundsError({ have, need: addSat(amount, sat(fees)), mint });
   };
   if (have < amount) throw shortage();
+  return { usable, shortage };
+}
+
+async function prepare(
+  session: Session,
+  mint: MintUrl,
+  amount: Sat,
+  candidates: readonly StoredProof[],
+): Promise<SwapPlan> {
+  requireActiveKeyset(session);
+  const { usable, shortage } = usableProofs(session, mint, amount, candidates);
   try {
     const preview = await session.ops
       .send(amount, usable.map(loadProof))

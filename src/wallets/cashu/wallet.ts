@@ -22,7 +22,7 @@ import { recover, redeemItem, revive } from './recovery.ts';
 import type { RequestLimits } from './request.ts';
 import { type RestoreDepth, restore } from './restore.ts';
 import type { Seed } from './seed.ts';
-import { confirmClaimed, handOver, send } from './send.ts';
+import { confirmClaimed, handOver, quoteSend, send } from './send.ts';
 import { openStore } from './store.ts';
 import { previewToken, secretsOf } from './token.ts';
 import { watchTopUp } from './watch.ts';
@@ -116,6 +116,7 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
       maxBalance: core.policy.maxBalance,
     }),
     balance: () => readBalance(core),
+    quoteSend: (request, signal) => quoteSend(core, request, signal),
     send: async (request, signal) => {
       try {
         return await send(core, request, signal);
