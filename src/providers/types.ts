@@ -35,6 +35,11 @@ export type PreparedRun =
   | { readonly state: 'ready'; readonly payment: ProvidedPayment }
   | { readonly state: 'refused'; readonly reason: string };
 
+/** What came of more money for a run; the reason is for the owner. */
+export type MoreMoney =
+  | { readonly state: 'added'; readonly budget: number }
+  | { readonly state: 'refused'; readonly reason: string };
+
 /** What the run cost, in sat. `undefined` for a provider that keeps no account (`local`), or when it is not known. */
 export type Settlement =
   | {
@@ -60,6 +65,8 @@ export type Provider = {
   /** At start, before any message is acted on: settles what an earlier life left open; returns lines for the owner. */
   readonly recover: (signal: AbortSignal) => Promise<readonly string[]>;
   readonly getStatus: (signal: AbortSignal) => Promise<ProviderStatus>;
+  /** Gives a run that is under way more money (sat); what waits for it goes on. */
+  readonly more?: (runId: string, amount: number, signal: AbortSignal) => Promise<MoreMoney>;
   /** What a run has spent so far; absent, or undefined, where nobody counts. */
   readonly usage?: (runId: string) => { readonly spent: number; readonly budget: number } | undefined;
 };

@@ -40,7 +40,23 @@ export const usedToday = (
   return addSat(wallet.ledger.spentSince(since), store.atStakeSince(since));
 };
 
-/** Whether a run with this budget may begin: from what is on disk, nobody is asked. */
+/** Whether this much may leave the wallet for a run: from what is on disk, nobody is asked. */
+export function refuseMore(
+  rules: Pick<BudgetRules, 'dayLimit' | 'dayStart'>,
+  wallet: AnyWallet,
+  store: PaidRunStore,
+  budget: Sat,
+): BudgetRefusal | undefined {
+  if (budget === 0) return { kind: 'no_budget' };
+  const limit = rules.dayLimit();
+  const used = usedToday(rules, wallet, store);
+  if (limit !== undefined && used + budget > limit) return { kind: 'day_limit', limit, used, budget };
+  const { defaultMint } = wallet.info();
+  const have = wallet.balance().mints.find(({ mint }) => mint === defaultMint)?.ready;
+  return have !== undefined && have < budget ? { kind: 'short', have, need: budget } : undefined;
+}
+
+/** Whether a run with this budget may begin. */
 export function refuseBudget(
   rules: BudgetRules,
   wallet: AnyWallet,
@@ -48,16 +64,9 @@ export function refuseBudget(
   run: { readonly budget: Sat; readonly model: string | undefined },
 ): BudgetRefusal | undefined {
   const { budget } = run;
-  if (budget === 0) return { kind: 'no_budget' };
-  const terms = rules.terms(run.model);
+  const terms = budget === 0 ? undefined : rules.terms(run.model);
   if (terms && budget < terms.minimum) {
     return { kind: 'below_minimum', budget, minimum: terms.minimum, model: terms.id };
   }
-  const limit = rules.dayLimit();
-  const used = usedToday(rules, wallet, store);
-  if (limit !== undefined && used + budget > limit) return { kind: 'day_limit', limit, used, budget };
-  const { defaultMint } = wallet.info();
-  const have = wallet.balance().mints.find(({ mint }) => mint === defaultMint)?.ready;
-  if (have !== undefined && have < budget) return { kind: 'short', have, need: budget };
-  return undefined;
+  return refuseMore(rules, wallet, store, budget);
 }

@@ -19,7 +19,7 @@ const longestSleepMs = 60_000;
 export function createOwedQueue(options: {
   readonly store: PaidRunStore;
   /** Runs whose agent may be alive, or whose reply waits for its money, are not for this queue. */
-  readonly isLive: (id: string) => boolean;
+  readonly isLive: (run: PaidRun) => boolean;
   readonly pursue: (id: string, signal: AbortSignal) => Promise<PaidRun>;
   /** Something is settled, or needs a person. Told again until it returns. */
   readonly announce: (run: PaidRun) => void;
@@ -30,7 +30,7 @@ export function createOwedQueue(options: {
   const closing = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let working: Promise<void> = Promise.resolve();
-  const waiting = () => store.open().filter((run) => !options.isLive(run.id));
+  const waiting = () => store.open().filter((run) => !options.isLive(run));
 
   async function pass(signal: AbortSignal): Promise<void> {
     const due = waiting().filter((run) => run.nextAt <= clock.now());
@@ -47,7 +47,7 @@ export function createOwedQueue(options: {
       }),
     );
     for (const run of store.news()) {
-      if (options.isLive(run.id)) continue;
+      if (options.isLive(run)) continue;
       options.announce(run);
       store.setTold(run.id);
     }

@@ -40,6 +40,8 @@ export type PaidRunStore = {
   readonly get: (id: string) => PaidRun;
   readonly byOperation: (operation: OperationId) => PaidRun | undefined;
   readonly byInbox: (inbox: InboxId) => PaidRun | undefined;
+  /** Top-ups of a run, whatever became of them. */
+  readonly topUpsOf: (id: string) => readonly PaidRun[];
   /** Oldest first. */
   readonly open: () => readonly PaidRun[];
   /** @throws PaidRunStateError when there is such a run already */
@@ -118,10 +120,12 @@ export function createPaidRunStore(
 
   /** The run's row in the ledger is made with its token, and says from then on what its state says. */
   function enterLedger(run: PaidRun, body: PaidRunBody): number | undefined {
-    if (body.state === 'created' || body.state === 'void') return run.ledger;
+    if (body.state === 'created' || body.state === 'void' || body.state === 'merged') return run.ledger;
+    // A top-up that comes back cost fees; else it is in the books of its run.
+    if (run.ticket.parent !== undefined && body.state !== 'settled') return run.ledger;
     const { out } = body;
     const done = body.state === 'settled' ? body : { spent: sat(0), change: sat(0), fee: sat(0) };
-    const figures = { refund: done.change, spent: done.spent, fee: done.fee, state: body.state };
+    const figures = { budget: out, refund: done.change, spent: done.spent, fee: done.fee, state: body.state };
     if (run.ledger !== undefined) {
       ledger.update(run.ledger, figures);
       return run.ledger;
@@ -130,7 +134,6 @@ export function createPaidRunStore(
       ...figures,
       ts: run.createdAt,
       provider: 'routstr',
-      budget: out,
       model: run.ticket.model,
       sessionId: run.ticket.sessionId,
       promptPrefix: run.ticket.prompt,
@@ -143,6 +146,12 @@ export function createPaidRunStore(
     get,
     byOperation: (operation) => one('operation', operation),
     byInbox: (inbox) => one('inbox', inbox),
+    topUpsOf: (id) =>
+      readAll(
+        db
+          .query(`SELECT ${columns} FROM paid_runs WHERE json_extract(ticket, '$.parent') = ? ORDER BY seq`)
+          .all(id),
+      ),
     open,
     create: (id, node, ticket) =>
       write(() => {

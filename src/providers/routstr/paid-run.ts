@@ -24,6 +24,10 @@
  *   needs_operator  what contradicts what; all answers             asked once a day; money that turns up is taken
  *   settled, void   nothing of ours is anywhere else; no token     nothing to do
  *
+ * More money for a run under way (`top-up.ts`) is a row of its own until the node has credited it to that run's account,
+ * with the same states; then it is `merged`: the run's books have it. A run's change is not asked for while a top-up of
+ * it is on its way.
+ *
  * The send operation's key is the run's, so that no run has two tokens. Asking for change and taking a token back are
  * answers to each other: for one run nothing of it is ever done twice at a time (`lock.ts`).
  */
@@ -113,6 +117,8 @@ export const bodies = {
     change: satColumn,
     fee: satColumn,
   }),
+  /** A top-up whose money is the other run's now; that one's books have it. */
+  merged: z.object({ state: z.literal('merged') }),
   /** No money moved. */
   void: z.object({ state: z.literal('void') }),
 };
@@ -126,6 +132,7 @@ export const bodySchema = z.discriminatedUnion('state', [
   bodies.reclaim,
   bodies.needsOperator,
   bodies.settled,
+  bodies.merged,
   bodies.void,
 ]);
 export type PaidRunBody = z.infer<typeof bodySchema>;
@@ -139,6 +146,8 @@ export const ticketSchema = z.object({
   /** The first 80 characters of the task. */
   prompt: z.string(),
   budget: satColumn,
+  /** A top-up: the run whose account it is for. */
+  parent: z.string().optional(),
 });
 export type PaidRunTicket = z.infer<typeof ticketSchema>;
 
@@ -161,7 +170,8 @@ export const isIn = <State extends PaidRunState>(
 ): run is PaidRunIn<State> => states.some((state) => state === run.body.state);
 
 /** Money of ours may still be elsewhere. */
-export const isOpen = (body: PaidRunBody): boolean => body.state !== 'settled' && body.state !== 'void';
+export const isOpen = (body: PaidRunBody): boolean =>
+  body.state !== 'settled' && body.state !== 'void' && body.state !== 'merged';
 
 /** The send operation's key: one token for a run, ever. */
 export const sendKeyOf = (runId: string): string => `run:${runId}`;

@@ -9,9 +9,9 @@ import {
   UnfinishedOperationError,
 } from '../../wallets/errors.ts';
 import type { AnyWallet } from '../../wallets/types.ts';
-import type { PreparedRun, Provider, RunTicket, Settlement } from '../types.ts';
+import type { MoreMoney, PreparedRun, Provider, RunTicket, Settlement } from '../types.ts';
 import { apiKeyOf } from './api-key.ts';
-import { type BudgetRules, refuseBudget } from './budget.ts';
+import { type BudgetRules, refuseBudget, refuseMore } from './budget.ts';
 import { deposit, issueToken } from './deposit.ts';
 import { createKeyedLock } from './lock.ts';
 import { defaultLimits, type MeteredRun, type RunLimits } from './meter/types.ts';
@@ -21,9 +21,10 @@ import type { NodeUrl } from './node-url.ts';
 import { createOwedQueue } from './owed.ts';
 import { isIn, isOpen, type PaidRun, type PaidRunIn, type RunCheckpoint } from './paid-run.ts';
 import { defaultPatience, type PaidRunDeps, type Patience } from './paid-run-deps.ts';
-import { createPaidRunStore, type PaidRunStore } from './paid-run-store.ts';
+import { createPaidRunStore, PaidRunStateError, type PaidRunStore } from './paid-run-store.ts';
 import { becomeDue, pursue } from './pursue.ts';
 import { closeOnHomecoming } from './settle.ts';
+import { topUp, wholeBudget } from './top-up.ts';
 import * as words from './words.ts';
 
 /** What became of a run's money in the background; `owner` is the ticket's. */
@@ -63,6 +64,7 @@ export type Owed = {
 
 export type RoutstrProvider = Provider & {
   readonly usage: NonNullable<Provider['usage']>;
+  readonly more: NonNullable<Provider['more']>;
   readonly owed: () => Owed;
   /** Rows and evidence, for `!wallet pending` and the like. */
   readonly paidRuns: Pick<PaidRunStore, 'open' | 'find' | 'evidence'>;
@@ -102,9 +104,9 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   const stopListening = wallet.onHomecoming((homecoming) => closeOnHomecoming(deps, homecoming));
   const queue = createOwedQueue({
     store,
-    isLive: (id) => live.has(id),
+    isLive: (run) => live.has(accountOf(run)),
     pursue: (id, signal) =>
-      lock(id, async () => {
+      lock(accountOf(store.get(id)), async () => {
         // Another pass may have been here while this one waited.
         const run = store.get(id);
         return run.nextAt > clock.now() ? run : pursue(deps, id, signal);
@@ -131,8 +133,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     return lock(ticket.runId, () => pay(created, ticket, signal));
   }
 
-  async function pay(created: PaidRun, ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
-    if (!isIn(created, 'created')) throw new RangeError(`paid run ${created.id} is not new`);
+  /** The run with its token, or what the owner reads when there is none. */
+  async function issueOrExplain(
+    created: PaidRun,
+    signal: AbortSignal,
+  ): Promise<PaidRunIn<'token_issued'> | string> {
+    if (!isIn(created, 'created')) throw new PaidRunStateError(created.id, created.body.state);
     let issued: PaidRun;
     try {
       issued = await issueToken(deps, created, signal);
@@ -140,9 +146,15 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       const reason = signal.aborted ? undefined : whyNoToken(error);
       if (reason === undefined) throw error;
       log.warn({ run: created.id, error }, 'no budget token was made');
-      return { state: 'refused', reason };
+      return reason;
     }
-    if (!isIn(issued, 'token_issued')) throw new RangeError(`paid run ${created.id} has no token`);
+    if (!isIn(issued, 'token_issued')) throw new PaidRunStateError(issued.id, issued.body.state);
+    return issued;
+  }
+
+  async function pay(created: PaidRun, ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
+    const issued = await issueOrExplain(created, signal);
+    if (typeof issued === 'string') return { state: 'refused', reason: issued };
     const outcome = await deposit(deps, issued, signal);
     if (outcome.state === 'not_credited') {
       log.warn({ run: created.id, outcome: outcome.outcome }, 'a budget was not credited');
@@ -189,6 +201,29 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     };
   }
 
+  async function more(runId: string, amount: number, signal: AbortSignal): Promise<MoreMoney> {
+    const budget = sat(amount);
+    return lock(runId, async () => {
+      const parent = store.find(runId);
+      const door = metered.get(runId);
+      if (!parent || !isIn(parent, 'running') || !door) return { state: 'refused', reason: words.runIsOver };
+      const refusal = refuseMore(rules, wallet, store, budget);
+      if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
+      const id = `${runId}+${store.topUpsOf(runId).length + 1}`;
+      const created = store.create(id, parent.node, { ...parent.ticket, budget, parent: runId });
+      const issued = await issueOrExplain(created, signal);
+      if (typeof issued === 'string') return { state: 'refused', reason: issued };
+      const result = await topUp(deps, issued, parent, signal);
+      if (result.state === 'added') {
+        door.more(result.addedMsat);
+        return { state: 'added', budget: wholeBudget(deps, parent) };
+      }
+      const run = await pursue(deps, id, signal);
+      if (isIn(run, 'settled')) store.setTold(id);
+      return { state: 'refused', reason: words.notAdded(result.outcome, run) };
+    });
+  }
+
   async function finalizeRun(runId: string, signal: AbortSignal): Promise<Settlement> {
     const door = metered.get(runId);
     const usage = await door?.close();
@@ -196,11 +231,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     try {
       if (!store.find(runId)) return undefined;
       const run = await lock(runId, () => bringHome(runId, usage?.spentMsat, signal));
-      return settlementOf(run);
+      return settlementOf(run, wholeBudget(deps, run));
     } catch (error) {
       if (!signal.aborted) throw error;
       log.warn({ run: runId }, 'the change is not back in time; it is asked for in the background');
-      return settlementOf(store.get(runId));
+      const run = store.get(runId);
+      return settlementOf(run, wholeBudget(deps, run));
     } finally {
       // What needs a person is told in words of its own, by the queue.
       const run = store.find(runId);
@@ -226,11 +262,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
 
   async function recover(signal: AbortSignal): Promise<readonly string[]> {
     const enough = AbortSignal.any([signal, AbortSignal.timeout(options.recoverMs ?? 20_000)]);
-    const open = store.open().filter((run) => !live.has(run.id));
+    const open = store.open().filter((run) => !live.has(accountOf(run)));
     await Promise.all(
-      open.map(async ({ id }) => {
+      open.map(async (run) => {
+        const { id } = run;
         try {
-          await lock(id, () => pursue(deps, id, enough));
+          await lock(accountOf(run), () => pursue(deps, id, enough));
         } catch (error) {
           signal.throwIfAborted();
           log.warn({ run: id, error }, 'a run of an earlier life could not be settled yet');
@@ -266,6 +303,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     prepareRun,
     finalizeRun,
     recover,
+    more,
     async getStatus() {
       const { due, dueRuns, runs, doubtful } = owed();
       const line = words.statusLine({
@@ -281,7 +319,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     usage: (runId) => {
       const usage = metered.get(runId)?.usage();
       if (!usage) return undefined;
-      return { spent: msatToSatCeil(usage.spentMsat), budget: store.get(runId).ticket.budget };
+      return { spent: msatToSatCeil(usage.spentMsat), budget: wholeBudget(deps, store.get(runId)) };
     },
     owed,
     paidRuns: { open: store.open, find: store.find, evidence: store.evidence },
@@ -301,6 +339,9 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   };
 }
 
+/** A run and its top-ups have one account, and nothing is done to it twice at a time. */
+const accountOf = (run: PaidRun): string => run.ticket.parent ?? run.id;
+
 /** What a node may have of a run's budget; the metered costs are off it already. Tokens that are with us count as the wallet's. */
 function heldByNode({ body }: PaidRun): Sat {
   if (!('creditedMsat' in body) || body.creditedMsat === undefined || body.state === 'change_held')
@@ -309,8 +350,7 @@ function heldByNode({ body }: PaidRun): Sat {
   return msatToSatFloor(Math.max(0, body.creditedMsat - spent));
 }
 
-function settlementOf(run: PaidRun): Settlement {
-  const { budget } = run.ticket;
+function settlementOf(run: PaidRun, budget: Sat): Settlement {
   const { body } = run;
   if (body.state === 'settled') return { spent: body.spent, budget };
   if (!isOpen(body) || !('dueSince' in body) || body.meteredMsat === undefined) return undefined;

@@ -35,7 +35,16 @@ async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promi
     return reclaim;
   }
   if (isIn(run, 'deposited', 'running')) return becomeDue(deps, run, undefined);
-  if (isIn(run, 'refund_due')) return askForChange(deps, run, signal);
+  if (isIn(run, 'refund_due')) {
+    // Never a top-up and a refund at once: money was lost that way (core #462).
+    for (const topUp of store.topUpsOf(run.id)) {
+      if (!isOpen(topUp.body) || isIn(topUp, 'needs_operator')) continue;
+      const then = await pursue(deps, topUp.id, signal);
+      if (isOpen(then.body) && !isIn(then, 'needs_operator')) return wait(deps, run, 'under_way');
+    }
+    const now = store.get(run.id);
+    return isIn(now, 'refund_due') ? askForChange(deps, now, signal) : now;
+  }
   if (isIn(run, 'change_held')) return redeemChange(deps, run, signal);
   if (isIn(run, 'reclaim')) return takeBack(deps, run, signal);
   if (isIn(run, 'needs_operator')) return lookAgain(deps, run, signal);

@@ -5,6 +5,7 @@ import type { PaidRun, PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { doubtMs } from './pauses.ts';
 import { close, noChange } from './settle.ts';
+import { findAdded, merge } from './top-up.ts';
 import { needOperator, wait } from './wait.ts';
 
 /**
@@ -56,6 +57,7 @@ async function findAccount(
   claimedAt: number,
   signal: AbortSignal,
 ): Promise<PaidRun> {
+  if (run.ticket.parent !== undefined) return findTopUp(deps, run, run.ticket.parent, claimedAt, signal);
   const info = await deps.nodeAt(run.node).info(apiKeyOf(run.body.token), signal);
   deps.store.record(run.id, 'info', info.state, info.evidence);
   const now = deps.clock.now();
@@ -79,4 +81,19 @@ async function findAccount(
     case 'unavailable':
       return wait(deps, run, 'node_away');
   }
+}
+
+/** The same for a top-up: it must have come to the account of its run. */
+async function findTopUp(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'reclaim'>,
+  parentId: string,
+  claimedAt: number,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  const added = await findAdded(deps, run, parentId, signal);
+  if (added === 'unavailable') return wait(deps, run, 'node_away');
+  if (added !== undefined) return merge(deps, run, parentId, added);
+  if (deps.clock.now() - claimedAt < doubtMs) return wait(deps, run, 'doubt');
+  return needOperator(deps, run, 'not_credited', '');
 }

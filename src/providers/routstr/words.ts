@@ -1,6 +1,6 @@
 import { formatSat, msatToSatFloor, type Sat } from '../../sat.ts';
 import type { BudgetRefusal } from './budget.ts';
-import type { NotCredited } from './outcomes.ts';
+import type { NotCredited, TopUpOutcome } from './outcomes.ts';
 import type { InState, PaidRun, Trouble } from './paid-run.ts';
 
 /** What the owner reads of paid runs. One place for all of it. */
@@ -45,6 +45,15 @@ export function notCredited(outcome: NotCredited, run: PaidRun): string {
 export const creditedShort = (run: PaidRun, balanceMsat: number): string =>
   `The node ${run.node} credited ${formatSat(msatToSatFloor(balanceMsat))} for a budget of ${formatSat(run.ticket.budget)}, so the run was not started. ` +
   'What it took is asked for again and again.';
+
+export const runIsOver = 'That run is over; !continue goes on with a new budget.';
+
+/** The node did not take more money for a run; `run` is the top-up. */
+export function notAdded(outcome: Exclude<TopUpOutcome, { state: 'credited' }>, run: PaidRun): string {
+  const did = outcome.state === 'unknown_key' ? 'does not know the account of this run' : whatItDid(outcome);
+  const money = run.body.state === 'settled' ? 'It is back in the wallet.' : 'It is being taken back.';
+  return `The node ${run.node} ${did}, so nothing was added. ${money}`;
+}
 
 function whatItDid(outcome: NotCredited): string {
   switch (outcome.state) {
