@@ -2,6 +2,8 @@ import { afterAll, expect, test } from 'bun:test';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { generateMnemonic } from '@scure/bip39';
+import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { npubEncode, nsecEncode } from 'nostr-tools/nip19';
 import { loadConfig } from '../src/env.ts';
 import { generateSecretKey, publicKeyOf } from '../src/nostr/event.ts';
@@ -31,7 +33,7 @@ test("what the agent may inherit has neither the bot's variables nor anything th
       BOT_KEY: key,
       BOT_KEY_PASSWORD: 'x',
       BOT_SOMETHING: 'x',
-      CASHU_MNEMONIC: 'x',
+      CASHU_MNEMONIC: generateMnemonic(wordlist),
       ROUTSTR_BASE_URL: 'x',
       LOG_LEVEL: 'info',
       OPENCODE_BIN: '/bin/opencode',
