@@ -43,6 +43,7 @@ import { createSessionDesk } from './runs/desk.ts';
 import type { RunDeps } from './runs/execute.ts';
 import { createRunQueue } from './runs/queue.ts';
 import { recoverRuns } from './runs/recover.ts';
+import { serveWalletSocket, walletSocketPath } from './wallet-cli/server.ts';
 import { createWalletService } from './wallet-service.ts';
 
 export type AppDeps = {
@@ -259,6 +260,9 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   // Only now: the relays connect while its code is loaded. Its money is in order before anybody may spend it.
   await wallet.open();
   const inWallet = await wallet.recover();
+  if (config.wallet !== undefined) {
+    open.defer(serveWalletSocket(wallet.wallet(), walletSocketPath(config.home), { clock, log }).close);
+  }
   const recovered = await recoverRuns({ ...runDeps, catchupMs: config.catchupMs }, stopping.signal);
   const waiting = queue.list().length;
   queue.start();
