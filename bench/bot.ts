@@ -87,6 +87,12 @@ async function measure(kind: 'ours' | 'naive'): Promise<Figures> {
     stdout: 'ignore',
     stderr: 'inherit',
   });
+  await using ending = new AsyncDisposableStack();
+  ending.defer(async () => {
+    child.kill('SIGTERM');
+    await child.exited;
+    await relay.stop();
+  });
   const until = async (condition: () => boolean) => {
     const deadline = nowMs() + 30_000;
     while (!condition()) {
@@ -154,9 +160,6 @@ async function measure(kind: 'ours' | 'naive'): Promise<Figures> {
   await Bun.sleep(300);
   const busy = await pings();
   await until(() => arrived.slice(before).some(({ text }) => text.includes('d')));
-  child.kill('SIGTERM');
-  await child.exited;
-  await relay.stop();
   return { toAgent, fromAgent, command: quiet, busy, start, rss };
 }
 

@@ -43,7 +43,6 @@ import { createSessionDesk } from './runs/desk.ts';
 import type { RunDeps } from './runs/execute.ts';
 import { createRunQueue } from './runs/queue.ts';
 import { recoverRuns } from './runs/recover.ts';
-import { serveWalletSocket, walletSocketPath } from './wallet-cli/server.ts';
 import { createWalletService } from './wallet-service.ts';
 
 export type AppDeps = {
@@ -261,6 +260,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   await wallet.open();
   const inWallet = await wallet.recover();
   if (config.wallet !== undefined) {
+    const { serveWalletSocket, walletSocketPath } = await import('./wallet-cli/server.ts');
     open.defer(serveWalletSocket(wallet.wallet(), walletSocketPath(config.home), { clock, log }).close);
   }
   const recovered = await recoverRuns({ ...runDeps, catchupMs: config.catchupMs }, stopping.signal);

@@ -102,7 +102,7 @@ export const topup =
     }
     // With --json the one document comes at the end, so the invoice is said beside it.
     if (output.json) output.remark(lines);
-    else process.stdout.write(`${lines}\n${output.interactive ? `${qrText(invoice.invoice)}\n` : ''}`);
+    else process.stdout.write(`${lines}\n${output.interactive ? `${await qrText(invoice.invoice)}\n` : ''}`);
     const paid = await waitForPayment(output, invoice.operation);
     output.answer(
       { ...invoice, ...paid },

@@ -82,7 +82,7 @@ export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
           invoice,
           `lightning:${invoice}`,
         ].join('\n\n');
-        return { ...promised(deps, call, reply, operation), also: [qrText(invoice)] };
+        return { ...promised(deps, call, reply, operation), also: [await qrText(invoice)] };
       },
     },
     {
