@@ -164,7 +164,6 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     ...(config.wallet === undefined ? [] : [config.wallet.directory]),
   ];
   const backends = createBackends(config, { log, hiddenPaths });
-  await installOpencodeConfig(config.home);
   const healths = watchHealth(backends, log, stopping.signal);
   // Closing aborts first, which ends their processes, and then waits for them.
   open.defer(() => healths.done);
@@ -256,6 +255,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   outbox.start(stopping.signal);
   for (const { publicKey } of owners.list()) lists.warm(publicKey);
 
+  await installOpencodeConfig(config.home);
   // Only now: the relays connect while its code is loaded. Its money is in order before anybody may spend it.
   await wallet.open();
   const inWallet = await wallet.recover();
