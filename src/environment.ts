@@ -101,14 +101,22 @@ export function readWorkspaces(text: string, places: Places, report: Report): re
       continue;
     }
     if (workspaces.has(name)) report(`names "${name}" twice`);
-    const directory = absolutePath(path, places);
-    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-      report(`names ${directory}, which is not a directory`);
-      continue;
-    }
-    workspaces.set(name, { name, directory: realpathSync(directory) });
+    const directory = realDirectory(absolutePath(path, places), report);
+    if (directory !== undefined) workspaces.set(name, { name, directory });
   }
   return [...workspaces.values()];
+}
+
+/** The path with symbolic links resolved; not there, not a directory and not to be looked at (EACCES, ELOOP …) are reported. */
+function realDirectory(path: string, report: Report): string | undefined {
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return realpathSync(path);
+    report(`names ${path}, which is not a directory`);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    report(`names ${path}, which can't be looked at (${String(error.code)})`);
+  }
+  return undefined;
 }
 
 const nameOf = (directory: string): string => basename(directory).replace(/[^\w.-]+/g, '-') || 'root';
@@ -122,6 +130,11 @@ const listOf = (text: string): readonly string[] =>
 /** What the zod schema of one variable is made of. */
 const variable = <T>(read: (text: string, report: Report) => T) =>
   z.string().transform((text, context) => {
+    // An .env file can hold one, and every system call would refuse it with an error of its own.
+    if (text.includes('\0')) {
+      context.addIssue({ code: 'custom', message: 'holds a NUL character' });
+      return z.NEVER;
+    }
     let wrong = false;
     const value = read(text, (message) => {
       wrong = true;

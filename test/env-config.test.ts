@@ -244,6 +244,9 @@ describe('what is wrong', () => {
       { BOT_OWNERS: ' , ' },
       { BOT_WORKSPACE: 'a=site,a=link' },
       { BOT_WORKSPACE: 'a=site,link' },
+      { BOT_WORKSPACE: 'site\0' },
+      { BOT_WORKSPACE: 'x'.repeat(5000) },
+      { BOT_HOME: 'ho\0me' },
     ]) {
       expect((await problemsOf({ ...required, ...wrong })).problems).toHaveLength(1);
     }
