@@ -1,0 +1,55 @@
+import type { UsableModel } from '../../providers/routstr/model-mapping.ts';
+import type { NodeUrl } from '../../providers/routstr/node-url.ts';
+import type { RoutstrProvider } from '../../providers/routstr/provider.ts';
+import type { SyncResult } from '../../providers/routstr/sync-models.ts';
+import type { Sat } from '../../sat.ts';
+
+/** A node's models that an agent can use, cheapest for a typical task first. */
+export type NodeModels = {
+  readonly node: NodeUrl;
+  readonly usable: readonly UsableModel[];
+  /** How many more it lists that an agent cannot use. */
+  readonly unusable: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly fetchedAt: number;
+  /** The node is away, and these are older than a day. */
+  readonly stale: boolean;
+};
+
+/** What came of `sync-models`. */
+export type SyncedModels = NodeModels & { readonly result: SyncResult };
+
+/** The node has no models to show: it is away, and nothing of it is on disk. */
+export class NodeAwayError extends Error {
+  override readonly name = 'NodeAwayError';
+  readonly node: NodeUrl;
+  /** What the node or the network said. */
+  readonly detail: string;
+  constructor(node: NodeUrl, detail: string) {
+    super(`${node} has no models to show: ${detail}`);
+    this.node = node;
+    this.detail = detail;
+  }
+}
+
+/** Provider `routstr`, with what keeps it going (`routstr-service.ts`). */
+export type Routstr = {
+  /** @throws NoWalletError */
+  readonly provider: () => RoutstrProvider;
+  /** Where the runs to come are paid. */
+  readonly node: () => NodeUrl;
+  /** Per run. */
+  readonly budget: () => Sat;
+  readonly setBudget: (amount: Sat) => void;
+  /** Per day, of everybody together; undefined: none. */
+  readonly dayLimit: () => Sat | undefined;
+  readonly setDayLimit: (amount: Sat | undefined) => void;
+  /** What counts against the day's limit: spent today, and at stake. */
+  readonly usedToday: () => Sat;
+  /** The models on disk; undefined: none are. */
+  readonly knownModels: () => NodeModels | undefined;
+  /** From the disk when younger than a day, else from the node, else from the disk. @throws NodeAwayError */
+  readonly models: (signal: AbortSignal) => Promise<NodeModels>;
+  /** From the node, into `BOT_HOME/opencode.json`. @throws NodeAwayError, OpencodeConfigError */
+  readonly syncModels: (signal: AbortSignal) => Promise<SyncedModels>;
+};
