@@ -53,7 +53,7 @@ export function outgoingCommands({ purse, confirmations, clock }: WalletCommandD
             `A token over ${formatSat(amount)} from ${mintName(mint)}, where ${formatSat(ready)} are ready.`,
             fees === 0
               ? 'The mint takes no fee.'
-              : `The mint’s fees come on top: ${formatSat(fees)}, so ${formatSat(addSat(amount, fees))} leave the wallet.`,
+              : `The mint’s fees come on top: about ${formatSat(fees)}, so ${formatSat(addSat(amount, fees))} leave the wallet.`,
           ],
           { kind: 'send', amount, mint, key: `send ${call.message.id}` },
         );
