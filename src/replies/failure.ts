@@ -1,4 +1,6 @@
 import type { AgentFailure, AgentFailureKind } from '../backends/types.ts';
+import type { Settlement } from '../providers/types.ts';
+import { formatSat, sat } from '../sat.ts';
 
 const withDetail = (sentence: string, detail: string | undefined) =>
   detail === undefined || detail === '' ? sentence : `${sentence}\nIt said: ${detail}`;
@@ -48,5 +50,41 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
   crashed: ({ detail }) => withDetail('The agent’s program broke off. Try !retry.', detail),
 };
 
-/** The sentence for a failed run. */
-export const describeFailure = (failure: AgentFailure): string => sentences[failure.kind](failure);
+/** Where a run that the wallet paid for fails differently: there is a node, and no login. What it cost is said elsewhere. */
+const paidSentences: Readonly<
+  Partial<Record<AgentFailureKind, (failure: AgentFailure, settlement: Settlement) => string>>
+> = {
+  budget_exhausted: (_, settlement) => {
+    const used =
+      settlement && ` (${formatSat(sat(settlement.spent))} of ${formatSat(sat(settlement.budget))})`;
+    const more = settlement === undefined ? '<sats>' : String(settlement.budget * 2);
+    return `The budget is used up${used ?? ''}. !continue goes on where it was, with a new budget; !continue ${more} with this much.`;
+  },
+  unauthorized: ({ detail }) =>
+    withDetail('The node refused the key of this run. !retry pays with a new one.', detail),
+  model_unknown: ({ detail }) =>
+    withDetail(
+      'The node does not have this model. See !provider models, then choose with !model routstr/<id>.',
+      detail,
+    ),
+  bad_request: ({ detail }) =>
+    withDetail('The node did not accept the request. Try another model: !provider models.', detail),
+  rate_limited: () =>
+    'The node is limiting requests, also after several tries. Wait a little, then !continue goes on where it was.',
+  provider_down: ({ detail }) =>
+    withDetail(
+      'The node could not be reached or broke off, also after several tries. !continue goes on where it was, when it is back.',
+      detail,
+    ),
+  provider_nonsense: ({ detail }) =>
+    withDetail(
+      'The node sent something that is not an answer, so the run was ended. Try !continue, or another model: !provider models.',
+      detail,
+    ),
+};
+
+/** The sentence for a failed run. `paid`: its money went through the wallet; what it cost, if that is known. */
+export function describeFailure(failure: AgentFailure, paid?: { readonly settlement: Settlement }): string {
+  const sentence = paid && paidSentences[failure.kind];
+  return sentence ? sentence(failure, paid.settlement) : sentences[failure.kind](failure);
+}

@@ -185,14 +185,11 @@ export function conclude(
     if (run === undefined) return;
     deps.sessions.update(run.session, { usedAt: endedAt });
     const to = recipientOf(run);
-    deps.correspondence.send(to, finalReply(run, endedAt - startedAt, costOf(settlement)));
+    deps.correspondence.send(to, finalReply(run, endedAt - startedAt, settlement));
     const target = { id: run.message, author: run.owner, kind: run.messageKind };
     deps.correspondence.react(to, target, ending.outcome === 'answered' ? '✅' : '❌');
   });
 }
-
-const costOf = (settlement: Settlement): string | undefined =>
-  settlement && `${settlement.spent} of ${settlement.budget} sat`;
 
 /** The answer to a run goes to its owner, in the protocol and to the relays of the message that asked for it. */
 export const recipientOf = (run: Run): Recipient => ({

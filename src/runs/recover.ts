@@ -1,3 +1,4 @@
+import type { Settlement } from '../providers/types.ts';
 import { finalReply } from '../replies/run.ts';
 import { type RunDeps, recipientOf } from './execute.ts';
 import type { Run, RunOutcome } from './types.ts';
@@ -35,32 +36,32 @@ export async function recoverRuns(
   const lines: string[] = [];
   for (const provider of deps.providers.values()) lines.push(...(await provider.recover(signal)));
   for (const run of left) {
-    await settleLeftover(run, deps);
-    close(run, 'interrupted', deps);
+    close(run, 'interrupted', await settleLeftover(run, deps), deps);
   }
-  for (const run of late) close(run, 'missed', deps);
+  for (const run of late) close(run, 'missed', undefined, deps);
   return { interrupted: left.length, processes, missed: late.length, lines };
 }
 
-async function settleLeftover(run: Run, deps: RunDeps): Promise<void> {
+async function settleLeftover(run: Run, deps: RunDeps): Promise<Settlement> {
   const provider = run.provider === undefined ? undefined : deps.providers.get(run.provider);
   try {
-    await provider?.finalizeRun(run.id, AbortSignal.timeout(deps.settleMs));
+    return await provider?.finalizeRun(run.id, AbortSignal.timeout(deps.settleMs));
   } catch (cause) {
     deps.log.error(
       { cause, run: run.id, provider: run.provider },
       'a left-over run could not be settled yet',
     );
+    return undefined;
   }
 }
 
-function close(run: Run, outcome: RunOutcome, deps: RunDeps): void {
+function close(run: Run, outcome: RunOutcome, settlement: Settlement, deps: RunDeps): void {
   const endedAt = deps.clock.now();
   deps.atomically(() => {
     deps.runs.finish(run.id, { outcome, answer: undefined, result: undefined, endedAt });
     const done = deps.runs.get(run.id) ?? run;
     const to = recipientOf(run);
-    deps.correspondence.send(to, finalReply(done, endedAt - (run.startedAt ?? endedAt), undefined));
+    deps.correspondence.send(to, finalReply(done, endedAt - (run.startedAt ?? endedAt), settlement));
     deps.correspondence.react(to, { id: run.message, author: run.owner, kind: run.messageKind }, '❌');
   });
 }

@@ -121,6 +121,7 @@ export async function receiveProofs(
         amount: plan.amount,
         fee: plan.fee,
         open: true,
+        note: inbox === undefined ? undefined : core.inbox.read(inbox)?.source,
         body: {
           state: 'prepared',
           plans: [plan],
