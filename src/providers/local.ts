@@ -4,6 +4,8 @@ import type { Provider } from './types.ts';
 export function createLocalProvider(): Provider {
   return {
     name: 'local',
+    // What Routstr calls a model is no name of the user's own; his default serves then.
+    model: (chosen) => (chosen?.startsWith('routstr/') ? undefined : chosen),
     prepareRun: async () => ({
       state: 'ready',
       payment: { credentials: 'own', variables: {}, configuration: {} },

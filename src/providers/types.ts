@@ -59,6 +59,8 @@ export type ProviderStatus = {
 /** Who pays for and serves the model calls: the life cycle around a run (DESIGN §5). */
 export type Provider = {
   readonly name: string;
+  /** What a run is to ask for when this model was chosen; undefined: the default. Absent: any model as it is. */
+  readonly model?: (chosen: string | undefined) => string | undefined;
   readonly prepareRun: (ticket: RunTicket, signal: AbortSignal) => Promise<PreparedRun>;
   /** Always called after `prepareRun`, whatever became of the run. */
   readonly finalizeRun: (runId: string, signal: AbortSignal) => Promise<Settlement>;

@@ -1,6 +1,7 @@
 import { addSat, type Sat } from '../../sat.ts';
 import type { AnyWallet } from '../../wallets/types.ts';
 import type { MeterPrice } from './meter/types.ts';
+import type { OpencodeModel } from './model-mapping.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
 
 /** What a run of a model costs, as its node says. */
@@ -21,6 +22,8 @@ export type BudgetRules = {
   /** undefined: the model is not known, and a run of it is not held back. `model` is without `routstr/`. */
   readonly terms: (model: string | undefined) => ModelTerms | undefined;
   readonly price: (model: string) => MeterPrice | undefined;
+  /** Its entry in `opencode.json`, for a run that asks for it. */
+  readonly entry?: (model: string) => OpencodeModel | undefined;
 };
 
 /** Why a run does not begin. Amounts in sat. */

@@ -11,7 +11,7 @@ import {
 import type { AnyWallet } from '../../wallets/types.ts';
 import type { MoreMoney, PreparedRun, Provider, RunTicket, Settlement } from '../types.ts';
 import { apiKeyOf } from './api-key.ts';
-import { type BudgetRules, refuseBudget, refuseMore } from './budget.ts';
+import { type BudgetRules, refuseBudget, refuseMore, usedToday } from './budget.ts';
 import { deposit, issueToken } from './deposit.ts';
 import { createKeyedLock } from './lock.ts';
 import { defaultLimits, type MeteredRun, type RunLimits } from './meter/types.ts';
@@ -66,6 +66,10 @@ export type RoutstrProvider = Provider & {
   readonly usage: NonNullable<Provider['usage']>;
   readonly more: NonNullable<Provider['more']>;
   readonly owed: () => Owed;
+  /** What counts against the limit of a day: spent since `rules.dayStart()`, and at stake. */
+  readonly usedToday: () => Sat;
+  /** One line for `!status`, from what is on disk. */
+  readonly line: () => string;
   /** Rows and evidence, for `!wallet pending` and the like. */
   readonly paidRuns: Pick<PaidRunStore, 'open' | 'find' | 'evidence'>;
   /** Nobody pays more: what is held is let go with the error. False: no such run. */
@@ -195,10 +199,17 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
         variables: { ROUTSTR_API_KEY: body.token },
         configuration: {
           enabled_providers: ['routstr'],
-          provider: { routstr: { options: { baseURL: run.baseUrl } } },
+          provider: { routstr: { options: { baseURL: run.baseUrl }, ...modelsOf(ticket) } },
         },
       },
     };
+  }
+
+  /** `opencode.json` lists some of a node's models; the run's own is always there. */
+  function modelsOf({ model }: RunTicket): { readonly models?: Readonly<Record<string, unknown>> } {
+    const id = model?.replace(/^routstr\//, '');
+    const entry = id === undefined ? undefined : rules.entry?.(id);
+    return id === undefined || entry === undefined ? {} : { models: { [id]: entry } };
   }
 
   async function more(runId: string, amount: number, signal: AbortSignal): Promise<MoreMoney> {
@@ -298,30 +309,33 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     };
   };
 
+  const line = (): string => {
+    const { due, dueRuns, runs, doubtful } = owed();
+    return words.statusLine({
+      node: options.nodeUrl(),
+      budget: rules.budget(),
+      running: runs,
+      owed: due,
+      owedBy: dueRuns,
+      doubtful,
+    });
+  };
+
   return {
     name: 'routstr',
     prepareRun,
     finalizeRun,
     recover,
     more,
-    async getStatus() {
-      const { due, dueRuns, runs, doubtful } = owed();
-      const line = words.statusLine({
-        node: options.nodeUrl(),
-        budget: rules.budget(),
-        running: runs,
-        owed: due,
-        owedBy: dueRuns,
-        doubtful,
-      });
-      return { name: 'routstr', line };
-    },
+    getStatus: async () => ({ name: 'routstr', line: line() }),
+    line,
     usage: (runId) => {
       const usage = metered.get(runId)?.usage();
       if (!usage) return undefined;
       return { spent: msatToSatCeil(usage.spentMsat), budget: wholeBudget(deps, store.get(runId)) };
     },
     owed,
+    usedToday: () => usedToday(rules, wallet, store),
     paidRuns: { open: store.open, find: store.find, evidence: store.evidence },
     letGo: (runId) => {
       const run = metered.get(runId);

@@ -1,0 +1,270 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { configPath } from './backends/opencode-config.ts';
+import type { Clock } from './clock.ts';
+import { NodeAwayError, type NodeModels, type Routstr, type SyncedModels } from './commands/provider/deps.ts';
+import type { Meta } from './db/meta.ts';
+import type { Logger } from './log.ts';
+import type { Meter } from './providers/routstr/meter.ts';
+import type { NodeUrl } from './providers/routstr/node-url.ts';
+import type { RoutstrProvider, RunNews } from './providers/routstr/provider.ts';
+import type { Provider } from './providers/types.ts';
+import { NoWalletError } from './replies/wallet-errors.ts';
+import { parseSat, type Sat, sat } from './sat.ts';
+import type { AnyWallet } from './wallets/types.ts';
+
+/** What one run may spend until the owner says otherwise. */
+const defaultBudget = sat(2000);
+/** Prices are fetched anew when they are older, and looked at this often; what waits on them is answered from the disk. */
+const maxAgeMs = 24 * 3_600_000;
+const lookMs = 3_600_000;
+/** Models that go into `opencode.json`; any other of the node's is handed to the run that asks for it. */
+const mostListed = 100;
+
+export type RoutstrServiceDeps = {
+  /** Where runs are paid unless an admin chose another. */
+  readonly nodeUrl: NodeUrl;
+  /** `BOT_HOME`. */
+  readonly home: string;
+  /** `BOT_MODEL`. */
+  readonly model: string | undefined;
+  /** `BOT_HOLD_MINUTES`, in ms. */
+  readonly holdMs: number;
+  readonly meta: Meta;
+  /** Durable when it returns. */
+  readonly announce: (news: RunNews) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+/** Provider `routstr` and all that it lives on: the meter, the settings, the node's prices. */
+export type RoutstrService = Routstr & {
+  /** Makes the provider; loads its code only now. Before the wallet recovers, so that a change that comes home is booked. */
+  readonly open: (wallet: AnyWallet) => Promise<Provider>;
+  /** Looks after what is owed and keeps the prices young from now on. */
+  readonly start: () => void;
+  /** One line for `!status`; undefined without a wallet. */
+  readonly line: () => string | undefined;
+  readonly close: () => Promise<void>;
+};
+
+/** What there is once the provider is open. */
+type Open = {
+  readonly meter: Meter;
+  readonly provider: RoutstrProvider;
+  readonly code: Awaited<ReturnType<typeof loadCode>>;
+};
+
+export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
+  const { meta, clock } = deps;
+  const log = deps.log.child({ of: 'routstr' });
+  const opencodeJson = configPath(deps.home);
+  const ending = new AbortController();
+  let opened: Open | undefined;
+  let known: NodeModels | undefined;
+  let timer: Timer | undefined;
+  let work: Promise<void> = Promise.resolve();
+
+  const open = (): Open => {
+    if (opened === undefined) throw new NoWalletError();
+    return opened;
+  };
+  const node = (): NodeUrl => deps.nodeUrl;
+  const amount = (key: string): Sat | undefined => parseSat(meta.get(key) ?? '');
+  const budget = (): Sat => amount('routstr_budget') ?? defaultBudget;
+  const dayLimit = (): Sat | undefined => amount('routstr_day_limit');
+  const dayStart = (): number => new Date(clock.now()).setHours(0, 0, 0, 0);
+
+  /** The operator's own word on a model that nobody knows: `tool_call` of its entry in `opencode.json`. */
+  const entriesInFile = (): Readonly<Record<string, unknown>> => {
+    const entries = open().code.valueAt(readText(opencodeJson), ['provider', 'routstr', 'models']);
+    return isObject(entries) ? entries : {};
+  };
+  const abilities = () =>
+    open().code.createAbilitySource(
+      Object.fromEntries(
+        Object.entries(entriesInFile()).flatMap(([id, entry]) =>
+          isObject(entry) && typeof entry.tool_call === 'boolean' ? [[id, { tools: entry.tool_call }]] : [],
+        ),
+      ),
+    );
+
+  const remember = (
+    list: { readonly node: NodeUrl; readonly fetchedAt: number; readonly models: readonly RoutstrModel[] },
+    stale: boolean,
+  ): NodeModels => {
+    const { usable, unusable } = open().code.usableModels(list.models, abilities());
+    known = { node: list.node, usable, unusable: unusable.length, fetchedAt: list.fetchedAt, stale };
+    return known;
+  };
+  const cache = () => open().code.createModelCache(join(deps.home, 'routstr-models.json'), clock);
+  const knownModels = (): NodeModels | undefined => {
+    if (opened === undefined) return undefined;
+    if (known?.node === node()) return known;
+    const list = cache().read(node());
+    return list && remember(list, clock.now() - list.fetchedAt > maxAgeMs);
+  };
+  const load = async (maxAge: number, signal: AbortSignal): Promise<NodeModels> => {
+    const client = open().code.createNodeClient(node());
+    const loaded = await cache().load(client, { maxAgeMs: maxAge }, signal);
+    if (loaded.state === 'none') throw new NodeAwayError(client.url, loaded.evidence.message);
+    if (
+      loaded.state === 'cached' &&
+      known?.fetchedAt === loaded.list.fetchedAt &&
+      known.node === client.url
+    ) {
+      return known;
+    }
+    return remember(loaded.list, loaded.state === 'stale');
+  };
+  const sync = async (maxAge: number, signal: AbortSignal): Promise<SyncedModels> => {
+    const models = await load(maxAge, signal);
+    const { code } = open();
+    const asked = [...Object.keys(entriesInFile()), ownModel(deps.model)].filter((id) => id !== undefined);
+    const chosen = code.chooseModels(models.usable, { most: mostListed, include: asked });
+    const result = code.syncModelsFile(opencodeJson, { node: models.node, models: chosen });
+    return { ...models, result };
+  };
+
+  /** The one that a run uses when none is asked for. */
+  const defaultModel = (): string | undefined => {
+    const named = open().code.valueAt(readText(opencodeJson), ['model']);
+    return ownModel(typeof named === 'string' ? named : undefined);
+  };
+  const find = (asked: string | undefined): UsableModel | undefined => {
+    const id = asked ?? defaultModel();
+    return knownModels()?.usable.find((model) => model.id === id);
+  };
+  /** A model by another provider's name for it (`anthropic/claude-sonnet-4.5`) is the node's when it has it. */
+  const modelFor = (asked: string | undefined): string | undefined => {
+    if (asked === undefined || asked.startsWith('routstr/')) return asked;
+    const { canonicalId } = open().code;
+    const same = knownModels()?.usable.find(({ id }) => canonicalId(id) === canonicalId(asked));
+    return same && `routstr/${same.id}`;
+  };
+
+  const tick = (): void => {
+    work = look().finally(() => {
+      if (!ending.signal.aborted) timer = setTimeout(tick, lookMs);
+    });
+  };
+  const look = async (): Promise<void> => {
+    try {
+      const { node: url, result } = await sync(maxAgeMs, ending.signal);
+      if (result.changed) {
+        log.info({ node: url, added: result.added.length, removed: result.removed.length }, 'models synced');
+      }
+    } catch (error) {
+      if (ending.signal.aborted) return;
+      if (error instanceof NodeAwayError) log.info({ error }, 'the node shows no models');
+      else log.warn({ error }, 'the models could not be synced');
+    }
+  };
+
+  return {
+    provider: () => open().provider,
+    node,
+    budget,
+    setBudget: (sats) => meta.set('routstr_budget', String(sats)),
+    dayLimit,
+    setDayLimit: (sats) => meta.set('routstr_day_limit', sats === undefined ? '' : String(sats)),
+    usedToday: () => open().provider.usedToday(),
+    knownModels,
+    models: (signal) => load(maxAgeMs, signal),
+    syncModels: (signal) => sync(0, signal),
+
+    open: async (wallet) => {
+      const code = await loadCode();
+      const meter = code.createMeter(log);
+      const provider = code.createRoutstrProvider({
+        wallet,
+        nodeUrl: node,
+        rules: {
+          budget,
+          dayLimit,
+          dayStart,
+          terms: (asked) => {
+            const model = find(asked);
+            return model && { id: model.id, minimum: sat(code.minimumBudget(model)) };
+          },
+          price: (asked) => {
+            const model = find(asked);
+            return model && { sat: model.sat, usd: model.usd };
+          },
+          entry: (asked) => {
+            const model = find(asked);
+            return model && code.opencodeModel(model);
+          },
+        },
+        meter,
+        announce: deps.announce,
+        clock,
+        log,
+        limits: { holdMs: deps.holdMs },
+      });
+      opened = { meter, provider, code };
+      return { ...provider, model: modelFor };
+    },
+    start: () => {
+      opened?.provider.start();
+      if (opened !== undefined) tick();
+    },
+    line: () => opened?.provider.line(),
+    close: async () => {
+      ending.abort();
+      clearTimeout(timer);
+      await work;
+      await opened?.provider.close();
+      await opened?.meter.close();
+      opened = undefined;
+    },
+  };
+}
+
+type UsableModel = NodeModels['usable'][number];
+type RoutstrModel = import('./providers/routstr/models.ts').RoutstrModel;
+
+/** Loaded while the relays connect, and only with a wallet. */
+async function loadCode() {
+  const [meter, provider, client, cache, ability, mapping, choice, sync, edit] = await Promise.all([
+    import('./providers/routstr/meter.ts'),
+    import('./providers/routstr/provider.ts'),
+    import('./providers/routstr/node-client.ts'),
+    import('./providers/routstr/model-cache.ts'),
+    import('./providers/routstr/model-ability.ts'),
+    import('./providers/routstr/model-mapping.ts'),
+    import('./providers/routstr/model-choice.ts'),
+    import('./providers/routstr/sync-models.ts'),
+    import('./providers/routstr/json-edit.ts'),
+  ]);
+  return {
+    createMeter: meter.createMeter,
+    createRoutstrProvider: provider.createRoutstrProvider,
+    createNodeClient: client.createNodeClient,
+    createModelCache: cache.createModelCache,
+    createAbilitySource: ability.createAbilitySource,
+    canonicalId: ability.canonicalId,
+    usableModels: mapping.usableModels,
+    minimumBudget: mapping.minimumBudget,
+    opencodeModel: mapping.opencodeModel,
+    chooseModels: choice.chooseModels,
+    syncModelsFile: sync.syncModelsFile,
+    valueAt: edit.valueAt,
+  };
+}
+
+const ownModel = (model: string | undefined): string | undefined =>
+  model?.startsWith('routstr/') ? model.slice('routstr/'.length) : undefined;
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The owner's file; when it is not there, nothing of it is. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '{}';
+    throw error;
+  }
+}
