@@ -107,6 +107,21 @@ export const botMigrations: readonly Migration[] = [
         message TEXT NOT NULL                -- the message that began it
       ) STRICT, WITHOUT ROWID;
 
+      -- Owners' own access to providers of models. What is secret is sealed, see seal.ts.
+      CREATE TABLE provider_connections (
+        owner TEXT NOT NULL,
+        provider TEXT NOT NULL,              -- its id in opencode's catalogue
+        kind TEXT NOT NULL CHECK (kind IN ('api', 'oauth', 'wellknown')),
+        credential TEXT,                     -- sealed; NULL exactly when it is revoked
+        status TEXT NOT NULL CHECK (status IN ('connected', 'expired', 'error', 'revoked')),
+        error TEXT,
+        used_at INTEGER,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        PRIMARY KEY (owner, provider),
+        CHECK ((credential IS NULL) = (status = 'revoked'))
+      ) STRICT, WITHOUT ROWID;
+
       CREATE TABLE sessions (
         id TEXT PRIMARY KEY,
         owner TEXT NOT NULL,
