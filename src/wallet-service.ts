@@ -285,5 +285,6 @@ function withNotice(wallet: AnyWallet, moved: () => void): AnyWallet {
     reclaim: after(wallet.reclaim),
     claimTopUp: after(wallet.claimTopUp),
     withdraw: after(wallet.withdraw),
+    move: after(wallet.move),
   };
 }

@@ -63,7 +63,7 @@ export function operationLine(operation: OperationSummary, now: number): string 
   return facts.filter((fact) => fact !== undefined).join(' · ');
 }
 
-function what({ kind, state, amount }: OperationSummary): string {
+function what({ kind, state, open, amount }: OperationSummary): string {
   const sum = formatSat(amount);
   switch (`${kind} ${state}`) {
     case 'send issued':
@@ -78,7 +78,7 @@ function what({ kind, state, amount }: OperationSummary): string {
     case 'receive done':
       return `received ${sum}`;
     case 'mint quoted':
-      return `invoice over ${sum}, not paid yet`;
+      return open ? `top-up of ${sum}, paid and not credited yet` : `invoice over ${sum}, not paid yet`;
     case 'mint expired':
       return `invoice over ${sum}, expired`;
     case 'mint done':

@@ -14,10 +14,12 @@ import {
   type LightningBehaviour,
   type Outgoing,
 } from './mint/lightning.ts';
+import type { SandboxNetwork } from './mint/network.ts';
 import { cachedPaths, createRoutes, refusalResponse } from './mint/routes.ts';
 import { createSubscriptions, type SocketData } from './mint/subscriptions.ts';
 
 export type { Fault } from './mint/faults.ts';
+export { createSandboxNetwork, type SandboxNetwork } from './mint/network.ts';
 export type { MintAudit };
 
 export type SandboxMintOptions = {
@@ -37,6 +39,8 @@ export type SandboxMintOptions = {
   readonly outgoing?: Outgoing;
   /** NUT-17; default on. */
   readonly webSocket?: boolean;
+  /** Mints that pay each other's invoices; default: nobody else is paid. */
+  readonly network?: SandboxNetwork;
   readonly clock?: Clock;
 };
 
@@ -109,6 +113,7 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
     behaviour,
     limits,
     onChange: subscriptions.notify,
+    network: options.network,
   });
   const answer = createRoutes({
     keysets,

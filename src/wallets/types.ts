@@ -112,6 +112,23 @@ export type Withdrawal =
   /** Under way, perhaps for days; the money stays reserved until the mint says what became of it. */
   | { readonly state: 'pending'; readonly operation: OperationId; readonly amount: Sat };
 
+export type MoveRequest = {
+  readonly amount: Sat;
+  /** Default: the default mint. */
+  readonly from?: MintUrl;
+  readonly to: MintUrl;
+};
+/** What moving money to another mint will cost: that of the withdrawal. Nothing is reserved yet. */
+export type MoveQuote = { readonly withdrawal: WithdrawalQuote; readonly topUp: TopUp };
+/** The two halves of a move. */
+export type MoveOperations = { readonly withdrawal: OperationId; readonly topUp: OperationId };
+export type Moved =
+  | { readonly state: 'moved'; readonly amount: Sat; readonly fee: Sat }
+  /** Paid, and the other mint has not credited it yet: it is asked until it does. */
+  | { readonly state: 'paid'; readonly amount: Sat; readonly fee: Sat }
+  /** The payment is under way, perhaps for days. */
+  | { readonly state: 'pending'; readonly amount: Sat };
+
 export type OperationKind = 'send' | 'receive' | 'mint' | 'melt';
 
 /** One operation as people see it. */
@@ -190,8 +207,21 @@ export type LedgerEntry = {
   readonly promptPrefix: string;
   readonly state: string;
   readonly nodeUrl: string | undefined;
+  /** Whose run it was: a public key in hex. undefined: nobody's. */
+  readonly owner: string | undefined;
 };
-export type NewLedgerEntry = Omit<LedgerEntry, 'id'>;
+export type NewLedgerEntry = Omit<LedgerEntry, 'id' | 'owner'> & Partial<Pick<LedgerEntry, 'owner'>>;
+
+/** What the runs of one owner with one model cost on one day. */
+export type SpendSummary = Pick<LedgerEntry, 'owner' | 'model'> & {
+  /** `2026-11-22`, where the bot is. */
+  readonly day: string;
+  readonly runs: number;
+  /** With fees. */
+  readonly spent: Sat;
+  /** Budgets of runs that are not settled; most of it may come back. */
+  readonly open: Sat;
+};
 
 /** The ledger of paid runs. What writes is to be called inside `AnyWallet.write`. */
 export type Ledger = {
@@ -200,10 +230,12 @@ export type Ledger = {
     id: number,
     changes: Pick<LedgerEntry, 'refund' | 'spent' | 'fee' | 'state'> & Partial<Pick<LedgerEntry, 'budget'>>,
   ) => void;
-  /** Newest first. */
-  readonly latest: (limit: number) => readonly LedgerEntry[];
-  /** What runs cost since a moment (ms), fees included. */
-  readonly spentSince: (ts: number) => Sat;
+  /** Newest first; of one owner when he is named. */
+  readonly latest: (limit: number, owner?: string) => readonly LedgerEntry[];
+  /** What runs cost since a moment (ms), fees included; those of one owner when he is named. */
+  readonly spentSince: (ts: number, owner?: string) => Sat;
+  /** The newest day first; on each, who and what cost most. */
+  readonly summary: (since: number, owner?: string) => readonly SpendSummary[];
 };
 
 /** What is ours again, told inside the transaction that books it. */
@@ -267,6 +299,11 @@ export type AnyWallet = {
   /** An invoice over exactly this amount from a Lightning address or LNURL. @throws LnurlError */
   readonly requestInvoice: (address: string, amount: Sat, signal: AbortSignal) => Promise<string>;
   readonly withdraw: (operation: OperationId, signal: AbortSignal) => Promise<Withdrawal>;
+
+  /** What it would cost to bring money to another accepted mint, over Lightning. */
+  readonly quoteMove: (request: MoveRequest, signal: AbortSignal) => Promise<MoveQuote>;
+  /** Does it. What an error or a crash leaves open is finished by `recover`: paid is asked for until it has arrived. */
+  readonly move: (operations: MoveOperations, signal: AbortSignal) => Promise<Moved>;
 
   readonly decode: (token: string) => TokenPreview;
   readonly operations: (filter: {

@@ -23,6 +23,7 @@ export const orderSchema = z.object({
     z.object({ kind: z.literal('mint'), amount: z.number() }),
     z.object({ kind: z.literal('melt'), invoice: z.string() }),
     z.object({ kind: z.literal('reclaim'), operation: z.string() }),
+    z.object({ kind: z.literal('move'), amount: z.number(), to: z.string() }),
   ]),
 });
 export type CrashOrder = z.infer<typeof orderSchema>;
@@ -46,6 +47,11 @@ async function act(wallet: AnyWallet, action: CrashOrder['action']): Promise<unk
     }
     case 'reclaim':
       return wallet.reclaim(action.operation as OperationId, signal);
+    case 'move': {
+      const to = readMintUrl(action.to);
+      const { topUp, withdrawal } = await wallet.quoteMove({ amount: sat(action.amount), to }, signal);
+      return wallet.move({ topUp: topUp.operation, withdrawal: withdrawal.operation }, signal);
+    }
   }
 }
 
@@ -56,7 +62,7 @@ if (import.meta.main) {
     seed: readMnemonic(order.words),
     directory: order.directory,
     defaultMint: readMintUrl(order.mint),
-    mints: [],
+    mints: order.action.kind === 'move' ? [readMintUrl(order.action.to)] : [],
     maxBalance: sat(1_000_000),
     network: undefined,
     log: quiet,

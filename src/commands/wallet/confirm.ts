@@ -2,13 +2,8 @@ import type { ProposedAction } from '../../db/confirmations.ts';
 import { balanceLine, feeText, mintName, sentText } from '../../replies/wallet.ts';
 import { describeWalletError } from '../../replies/wallet-errors.ts';
 import { formatSat } from '../../sat.ts';
-import {
-  MintError,
-  OperationStateError,
-  UnfinishedOperationError,
-  WalletError,
-} from '../../wallets/errors.ts';
-import type { AnyWallet, OperationId, Withdrawal } from '../../wallets/types.ts';
+import { MintError, OperationStateError, UnfinishedOperationError } from '../../wallets/errors.ts';
+import type { AnyWallet, OperationId } from '../../wallets/types.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
 import { orPromise, promised, type WalletCommandDeps } from './deps.ts';
 
@@ -79,7 +74,7 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
     call: Call,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const result = await pay(wallet, operation, signal);
+    const result = await begun(operation, wallet.withdraw(operation, signal));
     if (result.state === 'pending') {
       const reply = `The payment of ${formatSat(amount)} is under way; Lightning can take long. The money stays reserved until it is known how it ended, and I tell you.`;
       return promised(deps, call, reply, operation);
@@ -95,15 +90,17 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
     call: Call,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const paid = await pay(wallet, withdrawal, signal).catch((error: unknown) => {
-      // The payment may still go through, and the other side with it.
-      if (!(error instanceof UnfinishedOperationError)) throw error;
-      return error;
-    });
-    if (paid instanceof Error) {
-      return promised(deps, call, describeWalletError(paid, clock.now()), withdrawal, topUp);
+    const moved = await begun(withdrawal, wallet.move({ withdrawal, topUp }, signal)).catch(
+      (error: unknown) => {
+        // The payment may still go through, and the other side with it.
+        if (!(error instanceof UnfinishedOperationError)) throw error;
+        return error;
+      },
+    );
+    if (moved instanceof Error) {
+      return promised(deps, call, describeWalletError(moved, clock.now()), withdrawal, topUp);
     }
-    if (paid.state === 'pending') {
+    if (moved.state === 'pending') {
       return promised(
         deps,
         call,
@@ -112,28 +109,24 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
         topUp,
       );
     }
-    const arrived = await wallet.claimTopUp(topUp, signal).catch((error: unknown) => {
-      if (!(error instanceof WalletError)) throw error;
-      return undefined;
-    });
-    if (arrived !== 'paid') {
+    if (moved.state === 'paid') {
       return promised(
         deps,
         call,
-        `Paid (${feeText(paid.fee)}), and ${mintName(mint)} has not credited it yet. I go on asking and tell you.`,
+        `Paid (${feeText(moved.fee)}), and ${mintName(mint)} has not credited it yet. I go on asking and tell you.`,
         topUp,
       );
     }
     return {
-      reply: `Moved ${formatSat(amount)} to ${mintName(mint)} (${feeText(paid.fee)}). ${balanceLine(wallet.balance())}`,
+      reply: `Moved ${formatSat(amount)} to ${mintName(mint)} (${feeText(moved.fee)}). ${balanceLine(wallet.balance())}`,
     };
   }
 }
 
 /** @throws UnfinishedOperationError also when an earlier life of the bot has begun it and nobody knows the end */
-async function pay(wallet: AnyWallet, operation: OperationId, signal: AbortSignal): Promise<Withdrawal> {
+async function begun<T>(operation: OperationId, payment: Promise<T>): Promise<T> {
   try {
-    return await wallet.withdraw(operation, signal);
+    return await payment;
   } catch (error) {
     if (error instanceof OperationStateError && error.state === 'prepared') {
       throw new UnfinishedOperationError(operation, undefined, error);

@@ -101,7 +101,9 @@ export function outgoingCommands({ purse, confirmations, clock }: WalletCommandD
       parameters: '<sats> <mint>',
       family: 'Wallet',
       summary: 'move money to another mint over Lightning, after a code',
-      examples: ['!wallet move 2000 mint.example'],
+      detail:
+        'The mint is its address, its host or its number in !wallet mints. You are told the fees first. What is paid arrives, also when I am restarted meanwhile.',
+      examples: ['!wallet move 2000 mint.example', '!wallet move 2000 2'],
       role: 'admin',
       kind: 'lasting',
       repeatable: true,
@@ -113,16 +115,18 @@ export function outgoingCommands({ purse, confirmations, clock }: WalletCommandD
         if (from.ready < amount) {
           throw new InsufficientFundsError({ have: from.ready, need: amount, mint: from.mint });
         }
-        const topUp = await wallet.topUp({ amount, mint: to }, signal);
-        const quote = await wallet.quoteWithdrawal({ invoice: topUp.invoice, mint: from.mint }, signal);
+        const { topUp, withdrawal } = await wallet.quoteMove({ amount, from: from.mint, to }, signal);
         return propose(
           call,
           [
             `Move ${formatSat(amount)} from ${mintName(from.mint)} to ${mintName(to)}, over Lightning.`,
-            costOf(quote),
+            costOf(withdrawal),
           ],
-          { kind: 'move', withdrawal: quote.operation, topUp: topUp.operation, amount, mint: to },
-          Math.min(quote.expiresAt ?? Number.POSITIVE_INFINITY, topUp.expiresAt ?? Number.POSITIVE_INFINITY),
+          { kind: 'move', withdrawal: withdrawal.operation, topUp: topUp.operation, amount, mint: to },
+          Math.min(
+            withdrawal.expiresAt ?? Number.POSITIVE_INFINITY,
+            topUp.expiresAt ?? Number.POSITIVE_INFINITY,
+          ),
         );
       },
     },

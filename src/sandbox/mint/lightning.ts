@@ -7,6 +7,7 @@ import { type Clock, unixSeconds } from '../../clock.ts';
 import { encodeInvoice } from './bolt11.ts';
 import { refusal } from './errors.ts';
 import { type Ledger, sumOf } from './ledger.ts';
+import type { SandboxNetwork } from './network.ts';
 import {
   type Input,
   type Output,
@@ -40,6 +41,8 @@ export type LightningParts = {
   readonly behaviour: LightningBehaviour;
   readonly limits: { readonly min: number; readonly max: number };
   readonly onChange: (kind: SubscriptionKind, id: string) => void;
+  /** Other mints that can be paid; undefined: payments to invoices from elsewhere arrive nowhere. */
+  readonly network: SandboxNetwork | undefined;
 };
 
 export type Lightning = {
@@ -132,6 +135,7 @@ export function createLightning({
   behaviour,
   limits,
   onChange,
+  network,
 }: LightningParts): Lightning {
   const nodeKey = createHash('sha256').update('sandbox lightning node').digest();
   const timers = new Set<ReturnType<typeof setTimeout>>();
@@ -174,6 +178,20 @@ export function createLightning({
     timers.add(timer);
   }
 
+  const ownRow = z.object({ id: z.string(), state: z.string() });
+  const ownQuote = (request: string) => {
+    const row = db.query('SELECT id, state FROM mint_quotes WHERE request = ?').get(request);
+    return row === null ? undefined : ownRow.parse(row);
+  };
+  const leave = network?.join({
+    owns: (request) => ownQuote(request) !== undefined,
+    isPaid: (request) => ownQuote(request)?.state !== 'UNPAID',
+    receive: (request) => {
+      const quote = ownQuote(request);
+      if (quote) pay(quote.id);
+    },
+  });
+
   /** Spends what the melt holds, signs the change onto the blank outputs (NUT-08) and keeps the rest. */
   function finish(quote: MeltQuoteRow, inputAmount: number, inputFee: number, lightningFee: number): void {
     const owed = inputAmount - inputFee - quote.amount - lightningFee;
@@ -188,6 +206,7 @@ export function createLightning({
     db.query(
       "UPDATE melt_quotes SET state = 'PAID', change = ?, preimage = ?, fee_paid = ? WHERE id = ?",
     ).run(JSON.stringify(change), randomBytes(32).toString('hex'), lightningFee, quote.id);
+    network?.payeeOf(quote.request)?.receive(quote.request);
   }
 
   const heldBy = (quote: string) =>
@@ -282,6 +301,7 @@ export function createLightning({
           )
           .get(quote.request);
         if (own && own.state !== 'UNPAID') throw refusal.invoicePaid();
+        if (!own && network?.payeeOf(quote.request)?.isPaid(quote.request)) throw refusal.invoicePaid();
         if (!own && behaviour.outgoing === 'failed') throw refusal.lightningFailed();
         ledger.setState(inputs, 'PENDING', id);
         if (!own && behaviour.outgoing === 'pending') {
@@ -326,6 +346,7 @@ export function createLightning({
       })(),
     foreignInvoice: invoice,
     stop() {
+      leave?.();
       for (const timer of timers) clearTimeout(timer);
       timers.clear();
     },

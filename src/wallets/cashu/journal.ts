@@ -62,6 +62,10 @@ export type Journal = {
   readonly dropKey: (id: OperationId) => void;
   /** A person must look; undefined takes it back. */
   readonly setTrouble: (id: OperationId, trouble: string | undefined) => void;
+  /** Top-ups whose invoice this is. */
+  readonly mintsOf: (invoice: string) => readonly OperationHead[];
+  /** A payment of ours to this invoice is under way, or made. */
+  readonly melting: (invoice: string) => boolean;
   readonly open: () => readonly OperationHead[];
   readonly inState: (kind: OperationKind, state: string) => readonly OperationHead[];
   /** Open, or waiting for somebody: unclaimed tokens and unpaid invoices. Newest first. */
@@ -201,6 +205,22 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
         id,
       );
     },
+    mintsOf: (invoice) =>
+      heads(
+        db
+          .query(
+            `SELECT ${columns} FROM operations
+             WHERE kind = 'mint' AND lower(json_extract(data, '$.quote.request')) = lower(?) ORDER BY seq`,
+          )
+          .all(invoice),
+      ),
+    melting: (invoice) =>
+      db
+        .query(
+          `SELECT 1 FROM operations WHERE kind = 'melt' AND state IN ('prepared', 'pending', 'paid')
+             AND lower(json_extract(data, '$.quote.request')) = lower(?)`,
+        )
+        .get(invoice) !== null,
     open: () => heads(db.query(`SELECT ${columns} FROM operations WHERE open = 1 ORDER BY seq`).all()),
     inState: (kind, state) =>
       heads(

@@ -46,6 +46,7 @@ import {
 import { type Core, commit, newOperationId, whileBusy } from './core.ts';
 import { requirePayable } from './invoice.ts';
 import type { OperationHead } from './journal.ts';
+import { expectPaid } from './mint.ts';
 import { explainMintError, isDefiniteRefusal, isMintOperationError } from './mint-errors.ts';
 import { requireActiveKeyset, type Session } from './mints.ts';
 import { NotSentError } from './request.ts';
@@ -337,6 +338,7 @@ export function book(
     open: false,
     fee,
   });
+  expectPaid(core, quote.request);
 }
 
 /** The change, from the quote or (not every mint shows it twice) by its exact outputs. */

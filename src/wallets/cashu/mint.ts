@@ -10,7 +10,8 @@
  *
  *   state       on disk when it is entered           killed in it: recovery
  *   ──────────  ───────────────────────────────────  ────────────────────────────────────────────────────────────
- *   quoted      quote, and its private key (NUT-20)  the invoice was never shown, or is asked about: paid -> prepared
+ *   quoted      quote, and its private key (NUT-20)  the invoice was never shown, or is asked about: paid -> prepared.
+ *                                                    It is open once a melt of ours has paid it (`move.ts`).
  *   (counters)  numbers of the outputs               nothing happened; a gap in the numbers
  *   prepared    outputs, the signature for them      outputs signed? -> done. Else the identical request again.
  *   done        proofs are ready                     nothing to do
@@ -27,6 +28,7 @@ import type { MintUrl, OperationId, TopUp, TopUpState } from '../types.ts';
 import { loadOutput, type StoredProof, storedOutputSchema, storeOutput, storeProof } from './codec.ts';
 import { type Core, commit, newOperationId, whileBusy } from './core.ts';
 import { requireRoom } from './holdings.ts';
+import type { OperationHead } from './journal.ts';
 import { explainMintError, isDefiniteRefusal } from './mint-errors.ts';
 import { requireActiveKeyset, type Session } from './mints.ts';
 import { isPresent, restoreOutputs } from './swap.ts';
@@ -73,6 +75,16 @@ export async function requestTopUp(
   signal: AbortSignal,
 ): Promise<TopUp> {
   requireRoom(core, amount);
+  return requestInvoiceOf(core, amount, mint, signal);
+}
+
+/** The same for money that is the wallet's already. @throws MintError */
+export async function requestInvoiceOf(
+  core: Core,
+  amount: Sat,
+  mint: MintUrl,
+  signal: AbortSignal,
+): Promise<TopUp> {
   const session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
   const key = session.getMintInfo().isSupported(20).supported ? createRandomSecretKey() : undefined;
@@ -127,7 +139,7 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
           signal.throwIfAborted();
           throw explainMintError(head.mint, cause);
         });
-        if (answer.state === MintQuoteState.UNPAID) return expire(core, id, body);
+        if (answer.state === MintQuoteState.UNPAID) return expire(core, head, body);
         // ISSUED, and we have no outputs: the plan below will find out that it was not issued to us.
         const plan = await prepare(session, head.amount, body.quote);
         core.reached('mint:reserved');
@@ -147,17 +159,39 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
 
 function expire(
   core: Core,
-  id: OperationId,
+  { operation, open }: OperationHead,
   { state, quote }: Extract<MintOperation, { state: 'quoted' | 'expired' }>,
 ): TopUpState {
   const { expiresAt } = quote;
-  if (expiresAt === undefined || core.clock.now() < expiresAt) return 'unpaid';
-  if (state === 'quoted' && core.clock.now() > expiresAt + core.policy.watchExpiredMs) {
-    core.store.write(() =>
-      core.journal.move<MintOperation>(id, ['quoted'], { body: { state: 'expired', quote }, open: false }),
-    );
-  }
+  // What we pay ourselves is asked about for as long as it takes.
+  const paying = open || core.journal.melting(quote.request);
+  if (paying || expiresAt === undefined || core.clock.now() < expiresAt) return 'unpaid';
+  if (state === 'quoted' && core.clock.now() > expiresAt + core.policy.watchExpiredMs)
+    abandon(core, operation);
   return 'expired';
+}
+
+/** Nobody is going to pay it. It is not asked about any more, unless somebody wants to know. */
+export function abandon(core: Core, id: OperationId): void {
+  core.store.write(() => {
+    const { quote } = core.journal.body(id, mintStates.quoted);
+    core.journal.move<MintOperation>(id, ['quoted'], { body: { state: 'expired', quote }, open: false });
+  });
+}
+
+/**
+ * Inside the transaction that books the payment of this invoice: when it is one of ours, its money is on its way in,
+ * and the mint is asked for it until it comes.
+ */
+export function expectPaid(core: Core, invoice: string): void {
+  for (const { operation } of core.journal.mintsOf(invoice)) {
+    const body = core.journal.body(operation, mintSchema);
+    if (body.state !== 'quoted' && body.state !== 'expired') continue;
+    core.journal.move<MintOperation>(operation, ['quoted', 'expired'], {
+      body: { state: 'quoted', quote: body.quote },
+      open: true,
+    });
+  }
 }
 
 async function reopen(core: Core, id: OperationId, signal: AbortSignal): Promise<Session> {

@@ -15,6 +15,7 @@ import { requestInvoice } from './lnurl.ts';
 import { quoteWithdrawal, withdraw } from './melt.ts';
 import { claimTopUp, requestTopUp } from './mint.ts';
 import { createMints } from './mints.ts';
+import { move, quoteMove } from './move.ts';
 import { createProofs } from './proofs.ts';
 import { findReceived, receive } from './receive.ts';
 import { reclaim } from './reclaim.ts';
@@ -158,6 +159,9 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
     quoteWithdrawal: ({ invoice, mint }, signal) =>
       quoteWithdrawal(core, invoice, mint ?? defaultMint, signal),
     withdraw: (id, signal) => withdraw(core, id, signal),
+    quoteMove: ({ amount, from, to }, signal) =>
+      quoteMove(core, { amount, from: from ?? defaultMint, to }, signal),
+    move: (operations, signal) => move(core, operations, signal),
     requestInvoice: (address, amount, signal) =>
       requestInvoice(
         address,
