@@ -170,6 +170,7 @@ export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
     setDayLimit: (sats) => meta.set('routstr_day_limit', sats === undefined ? '' : String(sats)),
     usedToday: () => open().provider.usedToday(),
     knownModels,
+    modelOf: (chosen) => (opened === undefined ? undefined : find(ownModel(modelFor(chosen)))),
     models: (signal) => load(maxAgeMs, signal),
     syncModels: (signal) => sync(0, signal),
 
