@@ -50,8 +50,6 @@ export type Routstr = {
   readonly knownModels: () => NodeModels | undefined;
   /** The node's model that a run is served with when this one was chosen; undefined: the node is not known to have it. */
   readonly modelOf: (chosen: string | undefined) => UsableModel | undefined;
-  /** What a paid run uses that is to use this model (as the owner chose it); from the disk. undefined: not known. */
-  readonly modelOf: (asked: string | undefined) => UsableModel | undefined;
   /** From the disk when younger than a day, else from the node, else from the disk. @throws NodeAwayError */
   readonly models: (signal: AbortSignal) => Promise<NodeModels>;
   /** From the node, into `BOT_HOME/opencode.json`. @throws NodeAwayError, OpencodeConfigError */
