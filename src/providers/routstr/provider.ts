@@ -65,6 +65,8 @@ export type Owed = {
 export type RoutstrProvider = Provider & {
   readonly usage: NonNullable<Provider['usage']>;
   readonly more: NonNullable<Provider['more']>;
+  /** Its model calls wait for money now. */
+  readonly held: (runId: string) => boolean;
   readonly owed: () => Owed;
   /** What counts against the limit of a day: spent since `rules.dayStart()`, and at stake. */
   readonly usedToday: () => Sat;
@@ -334,6 +336,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       if (!usage) return undefined;
       return { spent: msatToSatCeil(usage.spentMsat), budget: wholeBudget(deps, store.get(runId)) };
     },
+    held: (runId) => (metered.get(runId)?.usage().held ?? 0) > 0,
     owed,
     usedToday: () => usedToday(rules, wallet, store),
     paidRuns: { open: store.open, find: store.find, evidence: store.evidence },
