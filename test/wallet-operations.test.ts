@@ -255,6 +255,7 @@ test('a run is in the ledger together with the money', async () => {
     promptPrefix: 'x'.repeat(200),
     state: 'running',
     nodeUrl: 'https://node.example',
+    owner: 'ada',
   };
   const id = wallet.write(() => wallet.ledger.append(entry));
   wallet.write(() =>
@@ -273,6 +274,8 @@ test('a run is in the ledger together with the money', async () => {
   ]);
   expect(wallet.ledger.spentSince(1000)).toBe(sat(40));
   expect(wallet.ledger.spentSince(1001)).toBe(sat(0));
+  expect(wallet.ledger.spentSince(0, 'ada')).toBe(sat(40));
+  expect(wallet.ledger.spentSince(0, 'bob')).toBe(sat(0));
   expect((await wallet.check(soon())).problems).toEqual([]);
   wallet.write(() =>
     wallet.ledger.update(id, { refund: sat(61), spent: sat(38), fee: sat(2), state: 'settled' }),

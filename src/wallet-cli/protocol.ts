@@ -136,6 +136,7 @@ const run = z.object({
   promptPrefix: z.string(),
   state: z.string(),
   nodeUrl: maybe(z.string()),
+  owner: maybe(z.string()),
 });
 
 export const answerSchemas: { readonly [C in WalletCommand]: z.ZodType<WalletAnswers[C]> } = {

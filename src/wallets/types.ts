@@ -69,6 +69,8 @@ export type SentToken = {
 export type ReceiveOptions = {
   /** Refuse what would bring the balance above the cap. Off for money that comes back by itself. */
   readonly cap: boolean;
+  /** For whom it is counted as brought in: a public key in hex. A token of our own is nobody's. */
+  readonly owner?: string;
 };
 export type Received = {
   readonly operation: OperationId;
@@ -238,6 +240,19 @@ export type Ledger = {
   readonly summary: (since: number, owner?: string) => readonly SpendSummary[];
 };
 
+/** Who brought what into the wallet. Money that nobody is named for is everybody's. */
+export type Accounts = {
+  /** Since when accounts are kept apart (ms); undefined: they are not. */
+  readonly since: () => number | undefined;
+  readonly setSince: (ts: number | undefined) => void;
+  /** What operations that were begun for this owner since then (ms) have brought, their fees taken off. */
+  readonly brought: (owner: string, since: number) => Sat;
+  /** Everybody who ever began to bring something. */
+  readonly contributors: () => readonly string[];
+  /** The operations that were begun for this owner. */
+  readonly operationsOf: (owner: string) => ReadonlySet<OperationId>;
+};
+
 /** What is ours again, told inside the transaction that books it. */
 export type Homecoming =
   /** A token that `keep` had put away. */
@@ -284,7 +299,7 @@ export type AnyWallet = {
   readonly redeem: (id: InboxId, signal: AbortSignal) => Promise<Received>;
 
   readonly topUp: (
-    request: { readonly amount: Sat; readonly mint?: MintUrl },
+    request: { readonly amount: Sat; readonly mint?: MintUrl; readonly owner?: string },
     signal: AbortSignal,
   ) => Promise<TopUp>;
   /** Asks once whether it was paid, and takes the money when it was. */
@@ -315,6 +330,7 @@ export type AnyWallet = {
   /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted */
   readonly removeMint: (url: string) => MintUrl;
   readonly ledger: Ledger;
+  readonly accounts: Accounts;
   /** One IMMEDIATE transaction over the wallet's database; inside another one, a part of it. */
   readonly write: <T>(work: () => T) => T;
   readonly database: WalletDatabase;

@@ -138,6 +138,7 @@ export function createPaidRunStore(
       sessionId: run.ticket.sessionId,
       promptPrefix: run.ticket.prompt,
       nodeUrl: run.node,
+      owner: run.ticket.owner,
     });
   }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { nullable } from '../../db/columns.ts';
-import type { Ledger, LedgerEntry } from '../types.ts';
+import type { Ledger, LedgerEntry, SpendSummary } from '../types.ts';
 import { satSchema } from './codec.ts';
 import type { Store } from './store.ts';
 
@@ -18,6 +18,7 @@ const row = z
     prompt_prefix: z.string(),
     state: z.string(),
     node_url: nullable(z.string()),
+    owner: nullable(z.string()),
   })
   .transform(
     (r): LedgerEntry => ({
@@ -33,18 +34,33 @@ const row = z
       promptPrefix: r.prompt_prefix,
       state: r.state,
       nodeUrl: r.node_url,
+      owner: r.owner,
     }),
   );
 
+const summaryRow = z
+  .object({
+    day: z.string(),
+    owner: nullable(z.string()),
+    model: nullable(z.string()),
+    runs: z.number(),
+    spent: satSchema,
+    open: satSchema,
+  })
+  .transform((found): SpendSummary => found);
+
 /** The ledger of paid runs, in the wallet's own database: a run's change and its row change together. */
 export function createLedger({ db }: Store): Ledger {
+  const sum = 'SELECT coalesce(sum(spent_sats + fee_sats), 0) AS n FROM spend_log WHERE';
+  const sumAll = db.query<{ n: number }, [number]>(`${sum} ts >= ?`);
+  const sumOf = db.query<{ n: number }, [string, number]>(`${sum} owner = ? AND ts >= ?`);
   return {
     append: (entry) =>
       Number(
         db
           .query(
             `INSERT INTO spend_log (ts, provider, budget_sats, refund_sats, spent_sats, fee_sats, model, session_id,
-               prompt_prefix, state, node_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+               prompt_prefix, state, node_url, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
           )
           .run(
             entry.ts,
@@ -58,6 +74,7 @@ export function createLedger({ db }: Store): Ledger {
             [...entry.promptPrefix].slice(0, 80).join(''),
             entry.state,
             entry.nodeUrl ?? null,
+            entry.owner ?? null,
           ).lastInsertRowid,
       ),
     update: (id, { refund, spent, fee, state, budget }) => {
@@ -66,18 +83,23 @@ export function createLedger({ db }: Store): Ledger {
            budget_sats = coalesce(?, budget_sats) WHERE id = ?`,
       ).run(refund, spent, fee, state, budget ?? null, id);
     },
-    latest: (limit) =>
+    latest: (limit, owner) =>
+      (owner === undefined
+        ? db.query('SELECT * FROM spend_log ORDER BY id DESC LIMIT ?').all(limit)
+        : db.query('SELECT * FROM spend_log WHERE owner = ? ORDER BY id DESC LIMIT ?').all(owner, limit)
+      ).map((each) => row.parse(each)),
+    spentSince: (ts, owner) =>
+      satSchema.parse(owner === undefined ? (sumAll.get(ts)?.n ?? 0) : (sumOf.get(owner, ts)?.n ?? 0)),
+    summary: (since, owner) =>
       db
-        .query('SELECT * FROM spend_log ORDER BY id DESC LIMIT ?')
-        .all(limit)
-        .map((each) => row.parse(each)),
-    spentSince: (ts) =>
-      satSchema.parse(
-        db
-          .query<{ n: number }, [number]>(
-            'SELECT coalesce(sum(spent_sats + fee_sats), 0) AS n FROM spend_log WHERE ts >= ?',
-          )
-          .get(ts)?.n ?? 0,
-      ),
+        .query(
+          `SELECT date(ts / 1000, 'unixepoch', 'localtime') AS day, owner, model, count(*) AS runs,
+             sum(spent_sats + fee_sats) AS spent,
+             sum(CASE state WHEN 'settled' THEN 0 ELSE budget_sats END) AS open
+           FROM spend_log WHERE ts >= ?1 AND (?2 IS NULL OR owner = ?2)
+           GROUP BY 1, 2, 3 ORDER BY 1 DESC, 5 DESC, 3`,
+        )
+        .all(since, owner ?? null)
+        .map((each) => summaryRow.parse(each)),
   };
 }

@@ -25,6 +25,7 @@ import { z } from 'zod';
 import { type Sat, zeroSat } from '../../sat.ts';
 import { MintError, UnfinishedOperationError } from '../errors.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../types.ts';
+import { bringFor } from './accounts.ts';
 import { loadOutput, type StoredProof, storedOutputSchema, storeOutput, storeProof } from './codec.ts';
 import { type Core, commit, newOperationId, whileBusy } from './core.ts';
 import { requireRoom } from './holdings.ts';
@@ -73,9 +74,10 @@ export async function requestTopUp(
   amount: Sat,
   mint: MintUrl,
   signal: AbortSignal,
+  owner?: string,
 ): Promise<TopUp> {
   requireRoom(core, amount);
-  return requestInvoiceOf(core, amount, mint, signal);
+  return requestInvoiceOf(core, amount, mint, signal, owner);
 }
 
 /** The same for money that is the wallet's already. @throws MintError */
@@ -84,6 +86,7 @@ export async function requestInvoiceOf(
   amount: Sat,
   mint: MintUrl,
   signal: AbortSignal,
+  owner?: string,
 ): Promise<TopUp> {
   const session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
@@ -100,7 +103,7 @@ export async function requestInvoiceOf(
       ...(key ? { privateKey: hex(key) } : {}),
     });
     const id = newOperationId();
-    core.store.write(() =>
+    core.store.write(() => {
       core.journal.insert<MintOperation>({
         id,
         kind: 'mint',
@@ -109,8 +112,9 @@ export async function requestInvoiceOf(
         fee: zeroSat,
         open: false,
         body: { state: 'quoted', quote },
-      }),
-    );
+      });
+      bringFor(core.store, id, owner);
+    });
     return { operation: id, mint, amount, invoice: quote.request, expiresAt: quote.expiresAt };
   } catch (cause) {
     signal.throwIfAborted();

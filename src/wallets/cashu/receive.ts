@@ -24,6 +24,7 @@ import { z } from 'zod';
 import { type Sat, sat } from '../../sat.ts';
 import { TokenRefusedError, UnfinishedOperationError } from '../errors.ts';
 import type { InboxId, MintUrl, OperationId, Received, ReceiveOptions } from '../types.ts';
+import { bringFor } from './accounts.ts';
 import { loadProof, operationIdSchema, type StoredProof, sumProofs } from './codec.ts';
 import { type Core, commit, newOperationId, whileBusy } from './core.ts';
 import { requireRoom } from './holdings.ts';
@@ -90,7 +91,8 @@ export async function receive(
       throw new TokenRefusedError({ kind: 'already-received', operation: known.id, amount, at: updatedAt });
     }
   }
-  return receiveProofs(core, session, token.mint, proofs, { inbox: options.inbox }, signal);
+  const also = (id: OperationId): void => bringFor(core.store, id, options.owner);
+  return receiveProofs(core, session, token.mint, proofs, { inbox: options.inbox, also }, signal);
 }
 
 export type ReceiveOrigin = {

@@ -170,4 +170,20 @@ export const walletMigrations: readonly Migration[] = [
       ) STRICT;
       CREATE INDEX paid_run_evidence_by_run ON paid_run_evidence (run);
     `),
+  (db) =>
+    db.exec(`
+      -- Whose run it was, as a public key in hex; NULL: nobody's (a command of the operator).
+      ALTER TABLE spend_log ADD COLUMN owner TEXT;
+      UPDATE spend_log SET owner =
+        (SELECT json_extract(ticket, '$.owner') FROM paid_runs WHERE ledger = spend_log.id LIMIT 1);
+      CREATE INDEX spend_log_by_owner ON spend_log (owner, ts, spent_sats, fee_sats);
+
+      -- For whom money is being brought in. Written in the transaction that begins the receipt or asks for the invoice,
+      -- so that what comes of it is counted for him however it is finished (accounts.ts).
+      CREATE TABLE brought_in (
+        operation TEXT PRIMARY KEY REFERENCES operations (id),
+        owner TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX brought_in_by_owner ON brought_in (owner);
+    `),
 ];

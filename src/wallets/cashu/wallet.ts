@@ -3,7 +3,8 @@ import { type Clock, systemClock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import { type Sat, sat } from '../../sat.ts';
 import { MintError, SpentElsewhereError, TokenRefusedError, UnknownOperationError } from '../errors.ts';
-import type { AnyWallet, Homecoming, MintUrl, Received, WalletDatabase } from '../types.ts';
+import type { AnyWallet, Homecoming, MintUrl, Received, ReceiveOptions, WalletDatabase } from '../types.ts';
+import { createAccounts } from './accounts.ts';
 import { check } from './check.ts';
 import { type Checkpoint, type Core, createLock, type WalletPolicy } from './core.ts';
 import { createCounters } from './counters.ts';
@@ -96,11 +97,15 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
   };
 
   /** Our own unclaimed token comes back as what it is: a reclaim. */
-  const receiveAny = async (text: string, cap: boolean, signal: AbortSignal): Promise<Received> => {
+  const receiveAny = async (
+    text: string,
+    options: ReceiveOptions,
+    signal: AbortSignal,
+  ): Promise<Received> => {
     const own = secretsOf(core, text)
       .map(core.proofs.sentBySecret)
       .find((id) => id !== undefined);
-    if (own === undefined) return receive(core, text, { cap }, signal);
+    if (own === undefined) return receive(core, text, options, signal);
     const outcome = await reclaim(core, own, signal);
     if (outcome.state === 'claimed') throw new TokenRefusedError({ kind: 'spent' });
     return { operation: own, mint: core.journal.head(own).mint, amount: outcome.amount, fee: outcome.fee };
@@ -137,7 +142,7 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
     operationFor: (key) => core.journal.byKey(key),
     confirmClaimed: (id) => confirmClaimed(core, id),
     reclaim: (id, signal) => reclaim(core, id, signal),
-    receive: (token, { cap }, signal) => receiveAny(token, cap, signal),
+    receive: receiveAny,
     keep: (token, source) => {
       const text = token.trim();
       return core.inbox.keep(text, source, faceOf(core, text));
@@ -153,7 +158,8 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
       if (!received) throw new TokenRefusedError({ kind: 'spent' });
       return received;
     },
-    topUp: ({ amount, mint }, signal) => requestTopUp(core, amount, mint ?? defaultMint, signal),
+    topUp: ({ amount, mint, owner }, signal) =>
+      requestTopUp(core, amount, mint ?? defaultMint, signal, owner),
     claimTopUp: (id, signal) => claimTopUp(core, id, signal),
     watchTopUp: (id, signal) => watchTopUp(core, id, signal),
     quoteWithdrawal: ({ invoice, mint }, signal) =>
@@ -188,6 +194,7 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
     backup: store.backup,
     close: store.close,
     ledger: createLedger(store),
+    accounts: createAccounts(store),
     addMint(text) {
       const url = core.mints.parse(text);
       core.mints.setAccepted(url, true);

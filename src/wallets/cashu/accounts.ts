@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import type { Accounts, OperationId } from '../types.ts';
+import { operationIdSchema, satSchema } from './codec.ts';
+import type { Store } from './store.ts';
+
+const sinceKey = 'accounts_since';
+const sinceSchema = z.coerce.number().int();
+
+/**
+ * Who brought what into the wallet. What an operation brings is known by the operation alone, so there is no second
+ * book that a kill could leave behind: only for whom it was begun is written down, together with its beginning.
+ */
+export function createAccounts({ db, write }: Store): Accounts {
+  const sum = db.query<{ amount: number }, [string, number]>(
+    `SELECT coalesce(sum(amount), 0) AS amount FROM operations
+     WHERE id IN (SELECT operation FROM brought_in WHERE owner = ?) AND state = 'done' AND created_at >= ?`,
+  );
+  const everybody = db.query<{ owner: string }, []>('SELECT DISTINCT owner FROM brought_in ORDER BY owner');
+  const operations = db.query<{ operation: string }, [string]>(
+    'SELECT operation FROM brought_in WHERE owner = ?',
+  );
+  const setting = db.query<{ value: string }, [string]>('SELECT value FROM settings WHERE key = ?');
+  return {
+    since: () => {
+      const row = setting.get(sinceKey);
+      return row === null ? undefined : sinceSchema.parse(row.value);
+    },
+    setSince: (ts) =>
+      write(() => {
+        db.query('DELETE FROM settings WHERE key = ?').run(sinceKey);
+        if (ts !== undefined)
+          db.query('INSERT INTO settings (key, value) VALUES (?, ?)').run(sinceKey, String(ts));
+      }),
+    brought: (owner, since) => satSchema.parse(sum.get(owner, since)?.amount ?? 0),
+    contributors: () => everybody.all().map(({ owner }) => owner),
+    operationsOf: (owner) =>
+      new Set(operations.all(owner).map(({ operation }) => operationIdSchema.parse(operation))),
+  };
+}
+
+/** Notes for whom an operation brings money in. Inside the transaction that begins it. */
+export function bringFor({ db }: Pick<Store, 'db'>, operation: OperationId, owner: string | undefined): void {
+  if (owner === undefined) return;
+  db.query('INSERT INTO brought_in (operation, owner) VALUES (?, ?)').run(operation, owner);
+}
