@@ -36,13 +36,15 @@ import { hostOf, isLoopbackHost } from './nostr/relay-url.ts';
 import { createRelays } from './nostr/relays.ts';
 import type { PublicKey, RelayUrl } from './nostr/types.ts';
 import { createLocalProvider } from './providers/local.ts';
+import type { Provider } from './providers/types.ts';
 import { rememberProblems } from './recent-problem.ts';
 import { createCorrespondence } from './replies/correspondence.ts';
 import { readyNotice } from './replies/ready.ts';
+import { createRoutstrService } from './routstr-service.ts';
 import { createSessionDesk } from './runs/desk.ts';
 import type { RunDeps } from './runs/execute.ts';
 import { createRunQueue } from './runs/queue.ts';
-import { recoverRuns } from './runs/recover.ts';
+import { endLeftovers, recoverRuns } from './runs/recover.ts';
 import { createWalletService } from './wallet-service.ts';
 
 export type AppDeps = {
@@ -141,23 +143,39 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   });
 
   const correspondence = createCorrespondence(outbox);
+  /** In the protocol that he wrote in last. */
+  const tell = (publicKey: PublicKey, text: string): void => {
+    const protocol = messages.history(publicKey, 1).at(-1)?.protocol ?? 'nip17';
+    outbox.send({ publicKey, protocol, fallbackRelays: config.relays }, text);
+  };
   const tellAdmins = (text: string): void => {
-    for (const { publicKey, role } of owners.list()) {
-      if (role !== 'admin') continue;
-      const last = messages.history(publicKey, 1).at(-1);
-      const protocol = last?.protocol ?? 'nip17';
-      outbox.send({ publicKey, protocol, fallbackRelays: config.relays }, text);
-    }
+    for (const { publicKey, role } of owners.list()) if (role === 'admin') tell(publicKey, text);
   };
 
+  const meta = createMeta(db);
   const wallet = createWalletService({
     config: config.wallet,
     awaited: createAwaitedStore(db),
-    meta: createMeta(db),
+    meta,
     roleOf: owners.roleOf,
     ...{ correspondence, tellAdmins, atomically, clock, log },
   });
   open.defer(wallet.close);
+  const routstr = createRoutstrService({
+    nodeUrl: config.node,
+    home: config.home,
+    model: config.model,
+    holdMs: config.holdMs,
+    meta,
+    announce: ({ owner, text }) => {
+      const to = owners.list().find(({ publicKey }) => publicKey === owner);
+      // Who was removed meanwhile is told nothing.
+      if (to !== undefined) tell(to.publicKey, text);
+    },
+    clock,
+    log,
+  });
+  open.defer(routstr.close);
 
   const hiddenPaths = [
     ...(deps.hiddenPaths ?? []),
@@ -169,17 +187,25 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   open.defer(() => healths.done);
   open.defer(() => stopping.abort());
   const local = createLocalProvider();
-  const providers = new Map([[local.name, local]]);
+  const providers = new Map<string, Provider>([[local.name, local]]);
+  const chosenBy = (owner: PublicKey): string => settings.get(owner, 'provider') ?? config.provider;
   const runDeps: RunDeps = {
     runs,
     sessions,
     backends,
     providers,
-    providerFor: (session) => session.provider ?? settings.get(session.owner, 'provider') ?? local.name,
+    payerOf: (session) => {
+      const name = session.provider ?? chosenBy(session.owner);
+      const provider = providers.get(name);
+      return provider === undefined
+        ? { provider: local, note: insteadOf(name) }
+        : { provider, note: undefined };
+    },
     correspondence,
     atomically,
     limits: { timeoutMs: config.runTimeoutMs, idleMs: config.runIdleMs },
     progressMs: config.progressMs,
+    holdMs: config.holdMs,
     settleMs,
     clock,
     log,
@@ -205,7 +231,10 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     relays: () => relays.own.map((relay) => relay.status()),
     outbox: outbox.status,
     health: healths.of,
-    provider: () => 'local (the backend’s own login)',
+    provider: (owner) =>
+      chosenBy(owner) === 'routstr'
+        ? (routstr.line() ?? `local (${noWalletForRoutstr})`)
+        : 'local (the backend’s own login)',
     wallet: wallet.status,
     lastProblem,
   };
@@ -221,6 +250,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     messages,
     models: modelsOf(backends),
     purse: wallet,
+    routstr,
     confirmations,
     clock,
   });
@@ -256,19 +286,34 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   for (const { publicKey } of owners.list()) lists.warm(publicKey);
 
   await installOpencodeConfig(config.home);
+  const ended = endLeftovers({ runs, backends }, stopping.signal);
   // Only now: the relays connect while its code is loaded. Its money is in order before anybody may spend it.
   await wallet.open();
+  if (config.wallet !== undefined) {
+    const provider = await routstr.open(wallet.wallet());
+    providers.set(provider.name, provider);
+  }
+  // An agent that is still alive is still spending.
+  const processes = await ended;
   const inWallet = await wallet.recover();
   if (config.wallet !== undefined) {
     const { serveWalletSocket, walletSocketPath } = await import('./wallet-cli/server.ts');
     open.defer(serveWalletSocket(wallet.wallet(), walletSocketPath(config.home), { clock, log }).close);
   }
   const recovered = await recoverRuns({ ...runDeps, catchupMs: config.catchupMs }, stopping.signal);
+  routstr.start();
   const waiting = queue.list().length;
   queue.start();
   dispatcher.start();
+  const unpaid =
+    config.wallet === undefined && owners.list().some(({ publicKey }) => chosenBy(publicKey) === 'routstr');
+  if (unpaid) log.warn({ needed: 'CASHU_MNEMONIC' }, 'provider routstr is set, but there is no wallet');
   tellAdmins(
-    readyNotice(packageJson.version, waiting, { ...recovered, lines: [...inWallet, ...recovered.lines] }),
+    readyNotice(packageJson.version, waiting, {
+      ...recovered,
+      processes,
+      lines: [...inWallet, ...recovered.lines, ...(unpaid ? [insteadOf('routstr')] : [])],
+    }),
   );
   void announceUntilComplete({ identity, relays, indexers, profile, clock, log, random }, stopping.signal);
   log.info({ npub: nip19.npubEncode(identity.publicKey), ms: clock.now() - startedAt }, 'ready');
@@ -283,6 +328,13 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     },
   };
 }
+
+const noWalletForRoutstr = 'routstr is set, but there is no wallet: CASHU_MNEMONIC is missing';
+/** The provider that was chosen is not there. */
+const insteadOf = (name: string): string =>
+  name === 'routstr'
+    ? `Provider ${noWalletForRoutstr}. Runs use local.`
+    : `Provider ${name} is not connected, so local was used.`;
 
 const modelsOf =
   (backends: ReadonlyMap<BackendName, Backend>): ModelCommandDeps['models'] =>

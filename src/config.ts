@@ -1,5 +1,6 @@
 import type { BackendName } from './backends/types.ts';
 import type { Identity, PublicKey, RelayUrl } from './nostr/types.ts';
+import type { NodeUrl } from './providers/routstr/node-url.ts';
 import type { WalletConfig } from './wallets/factory.ts';
 
 export type Role = 'admin' | 'member';
@@ -31,6 +32,10 @@ export type Config = {
   readonly isolation: 'auto' | 'bwrap' | 'none';
   /** undefined: no mnemonic, so no wallet. */
   readonly wallet: WalletConfig | undefined;
+  /** Where paid runs are served: `ROUTSTR_BASE_URL`. */
+  readonly node: NodeUrl;
+  /** Who pays until an owner chooses: `local`; the sandbox has `routstr`. */
+  readonly provider: 'local' | 'routstr';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly logFormat: 'pretty' | 'json';
   /**

@@ -83,6 +83,8 @@ export async function loadConfig(
     trustWorkspace: env.BOT_TRUST_WORKSPACE,
     isolation: env.BOT_ISOLATION,
     wallet: walletOf(env),
+    node: env.ROUTSTR_BASE_URL,
+    provider: 'local',
     logLevel: env.LOG_LEVEL,
     logFormat: env.LOG_FORMAT ?? (options.terminal === true ? 'pretty' : 'json'),
     ambient: freeze(ambientOf(processEnv, file, directory)),

@@ -7,6 +7,7 @@ import { mnemonicProblem, normalMnemonic } from './mnemonic.ts';
 import { InvalidKeyError, parsePublicKey } from './nostr/event.ts';
 import { isLoopbackHost, parseRelayUrl, RelayUrlError } from './nostr/relay-url.ts';
 import type { PublicKey, RelayUrl } from './nostr/types.ts';
+import { type NodeUrl, NodeUrlError, parseNodeUrl } from './providers/routstr/node-url.ts';
 import { parseSat, zeroSat } from './sat.ts';
 
 /** Relays that store gift wraps for anybody. Up to three: what NIP-17 wants of a list of inbox relays. */
@@ -196,6 +197,28 @@ const readMints = (text: string, report: Report): readonly string[] =>
     readMint(entry, (problem) => report(`has an entry (number ${index + 1}) that ${problem}`)),
   );
 
+/** A Routstr node's address, with or without `/v1`: https, or http on this machine. Names the host alone, as for mints. */
+function readNode(text: string, report: Report): NodeUrl {
+  try {
+    const node = parseNodeUrl(text);
+    const url = new URL(node);
+    if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+      report(`must begin with https:// (${url.hostname} is not this machine)`);
+    }
+    return node;
+  } catch (error) {
+    if (!(error instanceof NodeUrlError)) throw error;
+    report(nodeProblems[error.problem]);
+    return z.NEVER;
+  }
+}
+
+const nodeProblems: Record<NodeUrlError['problem'], string> = {
+  not_a_url: 'must be the address of a Routstr node: https://…',
+  not_http: 'must be the address of a Routstr node: https://…',
+  has_credentials: 'must be an address without a name or a password',
+};
+
 const amount = variable((text, report) => {
   const value = parseSat(text);
   if (value === undefined) report('must be a whole number of sat, e.g. 100000 or 100k');
@@ -238,6 +261,7 @@ export const environmentSchema = (places: Places) => {
     CASHU_MINTS: variable(readMints).prefault(''),
     CASHU_WALLET_DIR: path.prefault('~/.cashu-wallet'),
     CASHU_MAX_BALANCE_SAT: amount.prefault('100000'),
+    ROUTSTR_BASE_URL: variable(readNode).prefault('https://api.routstr.com/v1'),
     LOG_LEVEL: oneOf('info', 'debug', 'warn', 'error', 'silent').prefault('info'),
     LOG_FORMAT: oneOf('pretty', 'json').optional(),
   });

@@ -38,18 +38,27 @@ const processesWith = (text: string): number[] =>
 
 const linux = process.platform === 'linux';
 
-test('piped lines are DMs to a real bot with a real opencode; nothing is left behind', async () => {
+test('piped lines are DMs to a real bot with a real opencode; its task is paid, the numbers add up, nothing is left behind', async () => {
   const { where, homes, temporary } = newPlace();
-  const lines = ['!ping', 'write hello.txt with the text hi there then read hello.txt', '!nonsense'];
+  const lines = [
+    '!wallet balance',
+    'write hello.txt with the text hi there then read hello.txt',
+    '!wallet history',
+    '!wallet balance',
+    '!nonsense',
+  ];
   const { code, stdout, stderr } = await runCommand(['sandbox'], where, lines.join('\n'));
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('ready') });
   const answers = stdout.split(/^bot> /m).slice(1);
-  expect(answers).toHaveLength(4);
+  expect(answers).toHaveLength(6);
   expect(answers[0]).toContain('!help');
-  expect(answers[1]).toStartWith('pong');
+  expect(answers[1]).toBe('10,000 sat ready\n');
   expect(answers[2]).toContain('hi there');
-  expect(answers[2]).toMatch(/\n— agent · .* · tiny\n$/);
-  expect(answers[3]).toContain('!nonsense');
+  const [, cost] = /\n— agent · .* · (\d+) of 2000 sat · claude-sonnet-4.5\n$/.exec(answers[2] ?? '') ?? [];
+  expect(Number(cost)).toBeGreaterThan(0);
+  expect(answers[3]).toContain(`Spent today ${cost} sat, in all ${cost} sat.`);
+  expect(answers[4]).toBe(`${(10_000 - Number(cost)).toLocaleString('en-US')} sat ready\n`);
+  expect(answers[5]).toContain('!nonsense');
   if (linux) await until(() => processesWith(temporary).length === 0, 'all processes are gone');
   expect(homes()).toEqual([]);
 }, 180_000);

@@ -69,7 +69,11 @@ function startScene(options: { keep?: boolean; verbose?: boolean; failing?: bool
   };
   const startModel: SandboxParts['startModel'] = async () => {
     events.push('model started');
-    return { description: 'none', model: 'a/b', stop: async () => void events.push('model stopped') };
+    return {
+      description: 'none',
+      upstream: { baseUrl: 'http://127.0.0.1:1/v1' },
+      stop: async () => void events.push('model stopped'),
+    };
   };
   const result = runSandbox(
     {
@@ -101,7 +105,7 @@ test('a line goes to the bot and back; then all is stopped in order and the home
   expect(scene.output.text).toBe('bot> echo one\nbot> echo two\n');
   expect(scene.events).toEqual(['model started', 'bot started', 'bot stopped', 'model stopped']);
   expect(scene.error.text).toMatch(
-    /^relay {3}ws:.*\nmodel {3}none\nmint .*\nwallet {2}10,000 sat .*\nbot {5}in .*\nready\n/,
+    /^relay {3}ws:.*\nmodel {3}none\nmint .*\nnode .*\nwallet {2}10,000 sat .*\nbot {5}in .*\nready\n/,
   );
   expect(existsSync(scene.homeOf())).toBe(false);
 });

@@ -10,6 +10,7 @@ import { type BotState, botCommands } from './bot.ts';
 import { withHelp } from './help.ts';
 import { type ModelCommandDeps, modelCommands } from './models.ts';
 import { ownerCommands } from './owners.ts';
+import type { Routstr } from './provider/deps.ts';
 import { queueCommands } from './queue.ts';
 import type { Registry } from './registry.ts';
 import { sessionCommands } from './sessions.ts';
@@ -29,6 +30,7 @@ export type CommandDeps = {
   readonly messages: Pick<MessageLog, 'missed'>;
   readonly models: ModelCommandDeps['models'];
   readonly purse: WalletCommandDeps['purse'];
+  readonly routstr: Routstr;
   readonly confirmations: WalletCommandDeps['confirmations'];
   readonly clock: Clock;
 };

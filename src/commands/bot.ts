@@ -1,6 +1,7 @@
 import type { BackendHealth, BackendName } from '../backends/types.ts';
 import type { Clock } from '../clock.ts';
 import type { RelayStatus } from '../nostr/relay.ts';
+import type { PublicKey } from '../nostr/types.ts';
 import { formatAgo, formatDuration, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
@@ -14,7 +15,7 @@ export type BotState = {
   /** As found at start; undefined while it is still being looked at. */
   readonly health: (backend: BackendName) => BackendHealth | undefined;
   /** A line of the provider that pays for the owner's next task. */
-  readonly provider: () => string;
+  readonly provider: (owner: PublicKey) => string;
   /** What is in the wallet; undefined without one. */
   readonly wallet: () => string | undefined;
   /** The last warning or error in the log. */
@@ -62,7 +63,7 @@ export function botCommands(deps: {
           `Session: ${session?.id ?? 'none yet'} · ${workspace.name} · ${mode}`,
           `Backend: ${backend} ${healthLine(state.health(backend))}`,
           `Model: ${model ?? `the default of ${backend}`}`,
-          `Provider: ${state.provider()}`,
+          `Provider: ${state.provider(owner.publicKey)}`,
           ...(wallet === undefined ? [] : [`Wallet: ${wallet}`]),
           `Queue: ${runs.length - waiting} running, ${waiting} waiting`,
           ...(pending > 0 ? [`Replies on their way: ${pending}`] : []),

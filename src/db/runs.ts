@@ -97,9 +97,16 @@ export type RunStore = {
   readonly lastOf: (owner: PublicKey) => Run | undefined;
   readonly prepare: (id: string, provider: string, startedAt: number) => void;
   readonly running: (id: string, pid: number) => void;
-  readonly settling: (id: string) => void;
+  /** The agent has ended; what it said is kept from here on. */
+  readonly settling: (id: string, end: Omit<RunEnd, 'endedAt'>) => void;
   readonly finish: (id: string, end: RunEnd) => void;
 };
+
+const columnsOf = ({ outcome, answer, result }: Omit<RunEnd, 'endedAt'>) => ({
+  outcome,
+  answer: answer ?? null,
+  result: result === undefined ? null : JSON.stringify(result),
+});
 
 export function createRunStore(db: Database): RunStore {
   const insert = db.query(
@@ -112,7 +119,9 @@ export function createRunStore(db: Database): RunStore {
   const lastOf = db.query('SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 1');
   const prepare = db.query("UPDATE runs SET state = 'preparing', provider = ?, started_at = ? WHERE id = ?");
   const running = db.query("UPDATE runs SET state = 'running', pid = ? WHERE id = ?");
-  const settling = db.query("UPDATE runs SET state = 'settling' WHERE id = ?");
+  const settling = db.query(
+    "UPDATE runs SET state = 'settling', outcome = $outcome, answer = $answer, result = $result WHERE id = $id",
+  );
   const finish = db.query(
     `UPDATE runs SET state = 'done', outcome = $outcome, answer = $answer, result = $result,
        pid = NULL, ended_at = $endedAt WHERE id = $id`,
@@ -141,17 +150,11 @@ export function createRunStore(db: Database): RunStore {
     running: (id, pid) => {
       running.run(pid, id);
     },
-    settling: (id) => {
-      settling.run(id);
+    settling: (id, end) => {
+      settling.run({ id, ...columnsOf(end) });
     },
-    finish: (id, { outcome, answer, result, endedAt }) => {
-      finish.run({
-        id,
-        outcome,
-        answer: answer ?? null,
-        result: result === undefined ? null : JSON.stringify(result),
-        endedAt,
-      });
+    finish: (id, { endedAt, ...end }) => {
+      finish.run({ id, ...columnsOf(end), endedAt });
     },
   };
 }

@@ -1,12 +1,11 @@
+/** Model calls wait for money (`Provider.more`); amounts in sat, undefined: not known. */
+export type Hold = { readonly needed: number | undefined; readonly available: number | undefined };
+
 /** Tells the run what happens to its model calls meanwhile. The callbacks must not throw. */
 export type RunObserver = {
   /** Traffic, or a request that waits for money: the run is not idle. */
   readonly onActivity?: () => void;
-  /** Its model calls wait for money (`Provider.more`); amounts in sat, undefined: not known. */
-  readonly onHold?: (hold: {
-    readonly needed: number | undefined;
-    readonly available: number | undefined;
-  }) => void;
+  readonly onHold?: (hold: Hold) => void;
   readonly onHoldEnd?: (end: 'more' | 'let_go') => void;
 };
 

@@ -2,7 +2,14 @@ import type { Recovered } from '../runs/recover.ts';
 import { plural } from './format.ts';
 
 /** What admins are told when the bot has started. */
-export function readyNotice(version: string, waiting: number, recovered: Recovered): string {
+export function readyNotice(
+  version: string,
+  waiting: number,
+  recovered: Recovered & {
+    /** Of agents that an earlier life left behind. */
+    readonly processes: number;
+  },
+): string {
   const { interrupted, processes, missed, lines } = recovered;
   const found = [
     ...(interrupted > 0 ? [`${plural(interrupted, 'run')} had been cut off; each was answered.`] : []),

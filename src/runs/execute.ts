@@ -4,9 +4,10 @@ import type { RunStore } from '../db/runs.ts';
 import type { SessionStore } from '../db/sessions.ts';
 import type { Logger } from '../log.ts';
 import type { Recipient } from '../nostr/types.ts';
-import type { Provider, Settlement } from '../providers/types.ts';
+import type { Hold, Provider, Settlement } from '../providers/types.ts';
 import { progressLine } from '../replies/progress.ts';
-import { finalReply } from '../replies/run.ts';
+import { holdNotice } from '../replies/provider.ts';
+import { costText, finalReply } from '../replies/run.ts';
 import type { Correspondence } from './ports.ts';
 import { type RunLimits, startStopwatch } from './stopwatch.ts';
 import type { Run, RunOutcome, RunResult, Session, StopReason } from './types.ts';
@@ -16,22 +17,27 @@ export type RunDeps = {
   readonly sessions: SessionStore;
   readonly backends: ReadonlyMap<BackendName, Backend>;
   readonly providers: ReadonlyMap<string, Provider>;
-  /** Name of the provider that pays for a run of this session. */
-  readonly providerFor: (session: Session) => string;
+  /** Who pays for a run of this session. */
+  readonly payerOf: (session: Session) => Payer;
   readonly correspondence: Correspondence;
   /** One SQLite transaction: all or nothing. */
   readonly atomically: (change: () => void) => void;
   readonly limits: RunLimits;
   /** Between two progress messages; 0 = none. */
   readonly progressMs: number;
+  /** How long model calls wait for more money (`BOT_HOLD_MINUTES`). */
+  readonly holdMs: number;
   /** Settling has its own time, whatever ended the run. */
   readonly settleMs: number;
   readonly clock: Clock;
   readonly log: Logger;
 };
 
+/** The provider of a run, and what its owner is told when it is not the one that he chose. */
+export type Payer = { readonly provider: Provider; readonly note: string | undefined };
+
 /** How a run went, before it is settled. */
-type Ending = {
+export type Ending = {
   readonly outcome: RunOutcome;
   readonly answer: string | undefined;
   readonly result: RunResult | undefined;
@@ -45,9 +51,9 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   const log = deps.log.child({ run: run.id, session: run.session });
   const session = deps.sessions.get(run.session);
   if (session === undefined) throw new RangeError(`run ${run.id} has no session`);
-  const provider = deps.providers.get(deps.providerFor(session));
+  const { provider, note } = deps.payerOf(session);
   const startedAt = deps.clock.now();
-  deps.runs.prepare(run.id, provider?.name ?? 'none', startedAt);
+  deps.runs.prepare(run.id, provider.name, startedAt);
 
   let ending: Ending;
   try {
@@ -56,7 +62,9 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
     log.error({ cause }, 'the run broke off');
     ending = failed(cause);
   }
-  deps.runs.settling(run.id);
+  if (note !== undefined) ending = { ...ending, answer: [ending.answer, note].filter(Boolean).join('\n\n') };
+  // With its answer: a bot that is killed while it settles still has it.
+  deps.runs.settling(run.id, ending);
   const settlement = await settle(run.id, provider, deps, log);
   conclude(run.id, ending, settlement, startedAt, deps);
   log.info({ outcome: ending.outcome, ms: deps.clock.now() - startedAt }, 'run done');
@@ -65,37 +73,40 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
 async function work(
   run: Run,
   session: Session,
-  provider: Provider | undefined,
+  provider: Provider,
   deps: RunDeps,
   log: Logger,
   signal: AbortSignal,
 ): Promise<Ending> {
   const backend = deps.backends.get(session.backend);
   if (backend === undefined) throw new RangeError(`no backend ${session.backend}`);
-  if (provider === undefined) throw new RangeError('no provider');
-  const prepared = await provider.prepareRun(
-    {
-      runId: run.id,
-      sessionId: session.id,
-      owner: run.owner,
-      model: run.model,
-      task: run.task,
-      budget: run.budget,
-    },
-    signal,
-  );
-  if (prepared.state === 'refused') return { outcome: 'refused', answer: prepared.reason, result: undefined };
-  if (signal.aborted) return { outcome: stopReasonOf(signal), answer: undefined, result: undefined };
-
+  const model = provider.model === undefined ? run.model : provider.model(run.model);
   const stopwatch = startStopwatch(deps.limits, signal);
-  const progress = startProgress(run, deps);
+  const progress = startProgress(run, provider, deps);
   try {
+    const prepared = await provider.prepareRun(
+      {
+        runId: run.id,
+        sessionId: session.id,
+        owner: run.owner,
+        model,
+        task: run.task,
+        budget: run.budget,
+        observer: { onActivity: stopwatch.touch, onHold: (hold) => tellHold(run, provider, hold, deps) },
+      },
+      signal,
+    );
+    if (prepared.state === 'refused') {
+      return { outcome: 'refused', answer: prepared.reason, result: undefined };
+    }
+    if (signal.aborted) return { outcome: stopReasonOf(signal), answer: undefined, result: undefined };
+
     const result = await backend.run(
       {
         runId: run.id,
         task: run.task,
         mode: run.mode,
-        model: run.model,
+        model,
         workspace: session.directory,
         backendSession: session.backendSession,
         // Not the task: a title is an argument, and arguments are visible to every user of the host.
@@ -127,6 +138,16 @@ async function work(
   }
 }
 
+/** The run's model calls wait for money. Must not throw. */
+function tellHold(run: Run, provider: Provider, hold: Hold, deps: RunDeps): void {
+  try {
+    const text = holdNotice({ ...hold, budget: provider.usage?.(run.id)?.budget, holdMs: deps.holdMs });
+    deps.correspondence.send(recipientOf(run), text);
+  } catch (cause) {
+    deps.log.error({ cause, run: run.id }, 'the owner could not be asked for more money');
+  }
+}
+
 const stopReasonOf = (signal: AbortSignal): StopReason => {
   const reason: unknown = signal.reason;
   return reason === 'stopped' || reason === 'timeout' || reason === 'idle' ? reason : 'interrupted';
@@ -154,13 +175,7 @@ const failed = (cause: unknown): Ending => ({
   },
 });
 
-async function settle(
-  runId: string,
-  provider: Provider | undefined,
-  deps: RunDeps,
-  log: Logger,
-): Promise<Settlement> {
-  if (provider === undefined) return undefined;
+async function settle(runId: string, provider: Provider, deps: RunDeps, log: Logger): Promise<Settlement> {
   try {
     return await provider.finalizeRun(runId, AbortSignal.timeout(deps.settleMs));
   } catch (cause) {
@@ -200,13 +215,15 @@ export const recipientOf = (run: Run): Recipient => ({
 });
 
 /** Tells the owner now and then that the agent is still at it. */
-function startProgress(run: Run, deps: RunDeps) {
+function startProgress(run: Run, provider: Provider, deps: RunDeps) {
   const startedAt = deps.clock.now();
   let steps = 0;
   let last: AgentEvent | undefined;
   const tell = () => {
     const elapsedMs = deps.clock.now() - startedAt;
-    deps.correspondence.send(recipientOf(run), progressLine({ elapsedMs, steps, last, cost: undefined }));
+    const usage = provider.usage?.(run.id);
+    const cost = usage && costText(usage);
+    deps.correspondence.send(recipientOf(run), progressLine({ elapsedMs, steps, last, cost }));
   };
   const timer = deps.progressMs > 0 ? setInterval(tell, deps.progressMs) : undefined;
   return {

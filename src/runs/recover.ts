@@ -1,13 +1,10 @@
 import type { Settlement } from '../providers/types.ts';
-import { finalReply } from '../replies/run.ts';
-import { type RunDeps, recipientOf } from './execute.ts';
+import { conclude, type Ending, type RunDeps } from './execute.ts';
 import type { Run, RunOutcome } from './types.ts';
 
 export type Recovered = {
   /** Runs that were in hand when an earlier life of the bot ended. */
   readonly interrupted: number;
-  /** Processes of theirs that were still alive and were ended. */
-  readonly processes: number;
   /** Tasks that had waited for too long and were taken off the queue. */
   readonly missed: number;
   /** What the providers brought home, a line each. */
@@ -15,8 +12,26 @@ export type Recovered = {
 };
 
 /**
- * At start, before any message is acted on: ends what is left of the agents, settles their runs and tells their owners.
- * Nothing is run again by itself. Tasks that only waited stay in the queue, unless they waited longer than `catchupMs`.
+ * Ends what is left of the agents of an earlier life: one that is still alive is still spending. Before anything else
+ * is looked at.
+ * @returns how many processes there were
+ */
+export async function endLeftovers(
+  { runs, backends }: Pick<RunDeps, 'runs' | 'backends'>,
+  signal: AbortSignal,
+): Promise<number> {
+  let processes = 0;
+  for (const run of runs.open()) {
+    if (run.state === 'queued') continue;
+    for (const backend of backends.values()) processes += await backend.endLeftovers(run.id, signal);
+  }
+  return processes;
+}
+
+/**
+ * At start, after `endLeftovers` and before any message is acted on: settles the runs of an earlier life and tells their
+ * owners. Nothing is run again by itself. Tasks that only waited stay in the queue, unless they waited longer than
+ * `catchupMs`.
  */
 export async function recoverRuns(
   deps: RunDeps & { readonly catchupMs: number },
@@ -28,19 +43,18 @@ export async function recoverRuns(
     ({ state, queuedAt }) => state === 'queued' && deps.clock.now() - queuedAt > deps.catchupMs,
   );
 
-  // The agents first: one that is still alive is still spending.
-  let processes = 0;
-  for (const run of left) {
-    for (const backend of deps.backends.values()) processes += await backend.endLeftovers(run.id, signal);
-  }
   const lines: string[] = [];
   for (const provider of deps.providers.values()) lines.push(...(await provider.recover(signal)));
-  for (const run of left) {
-    close(run, 'interrupted', await settleLeftover(run, deps), deps);
-  }
-  for (const run of late) close(run, 'missed', undefined, deps);
-  return { interrupted: left.length, processes, missed: late.length, lines };
+  for (const run of left) close(run, endingOf(run), await settleLeftover(run, deps), deps);
+  for (const run of late) close(run, without('missed'), undefined, deps);
+  return { interrupted: left.length, missed: late.length, lines };
 }
+
+const without = (outcome: RunOutcome): Ending => ({ outcome, answer: undefined, result: undefined });
+
+/** A run that was killed while it settled has its answer already. */
+const endingOf = ({ state, outcome, answer, result }: Run): Ending =>
+  state === 'settling' && outcome !== undefined ? { outcome, answer, result } : without('interrupted');
 
 async function settleLeftover(run: Run, deps: RunDeps): Promise<Settlement> {
   const provider = run.provider === undefined ? undefined : deps.providers.get(run.provider);
@@ -55,13 +69,5 @@ async function settleLeftover(run: Run, deps: RunDeps): Promise<Settlement> {
   }
 }
 
-function close(run: Run, outcome: RunOutcome, settlement: Settlement, deps: RunDeps): void {
-  const endedAt = deps.clock.now();
-  deps.atomically(() => {
-    deps.runs.finish(run.id, { outcome, answer: undefined, result: undefined, endedAt });
-    const done = deps.runs.get(run.id) ?? run;
-    const to = recipientOf(run);
-    deps.correspondence.send(to, finalReply(done, endedAt - (run.startedAt ?? endedAt), settlement));
-    deps.correspondence.react(to, { id: run.message, author: run.owner, kind: run.messageKind }, '❌');
-  });
-}
+const close = (run: Run, ending: Ending, settlement: Settlement, deps: RunDeps): void =>
+  conclude(run.id, ending, settlement, run.startedAt ?? deps.clock.now(), deps);

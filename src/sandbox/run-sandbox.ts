@@ -10,6 +10,7 @@ import type { Logger } from '../log.ts';
 import { generateSecretKey, publicKeyOf, signEvent } from '../nostr/event.ts';
 import { connectRelay } from '../nostr/relay-connection.ts';
 import type { Identity, RelayUrl } from '../nostr/types.ts';
+import { type NodeUrl, parseNodeUrl } from '../providers/routstr/node-url.ts';
 import { createRedactor } from '../redact.ts';
 import { formatSat, sat } from '../sat.ts';
 import { createWallet, type WalletConfig } from '../wallets/factory.ts';
@@ -18,6 +19,8 @@ import { createChatClient } from './chat-client.ts';
 import { createSandboxHome, type SandboxHome } from './home.ts';
 import { type SandboxMint, startSandboxMint } from './mint.ts';
 import { startSandboxRelay } from './relay.ts';
+import type { Upstream } from './routstr/types.ts';
+import { startSandboxNode } from './routstr-node.ts';
 
 /** What is in the wallet at first, and when somebody pays its invoices. */
 const funds = sat(10_000);
@@ -27,8 +30,8 @@ const payAfterMs = 1500;
 export type SandboxModel = {
   /** For the person who watches: which model, where. */
   readonly description: string;
-  /** As the agent names it: `provider/model`. */
-  readonly model: string;
+  /** Behind the node: every model that the node sells is this one. */
+  readonly upstream: Upstream;
   readonly stop: () => Promise<void>;
 };
 
@@ -93,9 +96,13 @@ export async function runSandbox(
     maxBalance: sat(100_000),
   };
 
+  const node = startSandboxNode({ mints: [mint.url], upstream: model.upstream });
+  ending.defer(() => node.stop());
+  say(`node    ${node.url}, sells model calls for ecash`);
+
   const [bot, owner] = [newIdentity(), newIdentity()];
   const config = configOf(
-    { bot, owner, relay: relay.url, home, model: model.model, wallet },
+    { bot, owner, relay: relay.url, home, node: parseNodeUrl(node.url), wallet },
     options.environment,
   );
   const redactor = createRedactor();
@@ -170,13 +177,13 @@ type Places = {
   readonly owner: Identity;
   readonly relay: RelayUrl;
   readonly home: SandboxHome;
-  readonly model: string;
+  readonly node: NodeUrl;
   readonly wallet: WalletConfig;
 };
 
 /** What `loadConfig` would make, with nothing of the real user in it. */
 function configOf(
-  { bot, owner, relay, home, model, wallet }: Places,
+  { bot, owner, relay, home, node, wallet }: Places,
   environment: RunSandboxOptions['environment'],
 ): Config {
   // A `local` run would otherwise ask for opencode's model catalogue on the internet.
@@ -194,7 +201,7 @@ function configOf(
     backend: 'opencode' as const,
     opencodeBin: environment.OPENCODE_BIN,
     cursorBin: undefined,
-    model,
+    model: undefined,
     concurrency: 2,
     runTimeoutMs: 3_600_000,
     runIdleMs: 600_000,
@@ -204,6 +211,8 @@ function configOf(
     trustWorkspace: false,
     isolation: 'auto' as const,
     wallet,
+    node,
+    provider: 'routstr' as const,
     logLevel: 'info' as const,
     logFormat: 'json' as const,
     ambient,

@@ -25,7 +25,11 @@ export async function startSandboxModel(
     await writeUpstreamConfig(configHome, upstream);
     return {
       description: `${upstream.model} at ${new URL(upstream.url).host}`,
-      model: `sandbox/${upstream.model}`,
+      upstream: {
+        baseUrl: upstream.url.replace(/\/+$/, ''),
+        ...(upstream.key === undefined ? {} : { apiKey: upstream.key }),
+        model: upstream.model,
+      },
       stop: async () => undefined,
     };
   }
@@ -36,7 +40,11 @@ export async function startSandboxModel(
     await model.stop();
     throw error;
   }
-  return { description: `tiny at ${model.url} (built in)`, model: 'sandbox/tiny', stop: model.stop };
+  return {
+    description: `tiny at ${model.url} (built in)`,
+    upstream: { baseUrl: model.url, apiKey: 'sandbox-key', model: 'tiny' },
+    stop: model.stop,
+  };
 }
 
 /** The built-in model's configuration, with the one model that the upstream is to be asked for. */

@@ -10,6 +10,8 @@ import { botMigrations } from '../../src/db/schema.ts';
 import { createSessionStore } from '../../src/db/sessions.ts';
 import { createSettingsStore } from '../../src/db/settings.ts';
 import { generateSecretKey, publicKeyOf } from '../../src/nostr/event.ts';
+import { createLocalProvider } from '../../src/providers/local.ts';
+import { parseNodeUrl } from '../../src/providers/routstr/node-url.ts';
 import { NoWalletError } from '../../src/replies/wallet-errors.ts';
 import { createSessionDesk } from '../../src/runs/desk.ts';
 import { createRunQueue } from '../../src/runs/queue.ts';
@@ -41,11 +43,12 @@ export function commandsForReading(): Registry {
     ...{ runs, sessions, clock, log: silent },
     backends: new Map(),
     providers: new Map(),
-    providerFor: () => 'local',
+    payerOf: () => ({ provider: createLocalProvider(), note: undefined }),
     correspondence: { send: () => {}, react: () => {} },
     atomically: (change) => change(),
     limits: { timeoutMs: 1, idleMs: 1 },
     progressMs: 0,
+    holdMs: 1,
     settleMs: 1,
     concurrency: 1,
     newId: () => '1',
@@ -68,6 +71,11 @@ export function commandsForReading(): Registry {
     purse: {
       ...{ wallet: none, settled: none, promise: none, warmUp: none, setThreshold: none },
       threshold: () => zeroSat,
+    },
+    routstr: {
+      ...{ provider: none, budget: none, dayLimit: none, usedToday: none, models: none, syncModels: none },
+      ...{ setBudget: none, setDayLimit: none, knownModels: () => undefined, modelOf: () => undefined },
+      node: () => parseNodeUrl('http://127.0.0.1/v1'),
     },
     confirmations: createConfirmations(db, clock, Math.random),
     models: async () => [],
