@@ -14,8 +14,10 @@ const root = resolve(import.meta.dir, '../..');
 export type TestBotOptions = {
   /** Added to the environment, or taken out of it (undefined). */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Default: the stand-in. `real`: the opencode of package.json. */
-  readonly opencode?: 'stand-in' | 'real';
+  /** Default: the stand-in. `real`: the opencode of package.json. A function writes another one, and gives its path. */
+  readonly opencode?: 'stand-in' | 'real' | ((directory: string) => string);
+  /** What is started, and its first arguments. Default: the executable with `start`. */
+  readonly entry?: readonly string[];
   /** Default: a sandbox relay of its own. Whoever passes one stops it. */
   readonly relay?: { readonly url: RelayUrl };
 };
@@ -49,16 +51,17 @@ export async function startTestBot(options: TestBotOptions = {}) {
     BOT_ISOLATION: 'none',
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'json',
-    ...(options.opencode === 'real' ? {} : { OPENCODE_BIN: writeStandInOpencode(directory) }),
+    ...opencodeVariable(options.opencode ?? 'stand-in', directory),
     ...options.env,
   };
   for (const [name, value] of Object.entries(wanted)) if (value !== undefined) env[name] = value;
 
+  const entry = options.entry ?? [join(root, 'src/index.ts'), 'start'];
   let child: Bun.Subprocess<'ignore', 'inherit', 'pipe'> | undefined;
   let log = '';
   const start = async () => {
     const begun = log.length;
-    const started = Bun.spawn([process.execPath, join(root, 'src/index.ts'), 'start'], {
+    const started = Bun.spawn([process.execPath, ...entry], {
       cwd: directory,
       env,
       stdin: 'ignore',
@@ -69,11 +72,11 @@ export async function startTestBot(options: TestBotOptions = {}) {
     void (async () => {
       for await (const chunk of started.stderr) log += new TextDecoder().decode(chunk);
     })();
-    await until(
-      () => log.slice(begun).includes('"ready"') || started.exitCode !== null,
-      `the bot is ready; its log:\n${log}`,
-    );
-    if (started.exitCode !== null) throw new Error(`the bot ended with ${started.exitCode}:\n${log}`);
+    const ended = () => started.exitCode !== null || started.signalCode !== null;
+    const isReady = () => log.slice(begun).includes('"ready"');
+    // Money first: a node that is away is waited for.
+    await until(() => isReady() || ended(), `the bot is ready; its log:\n${log}`, 60_000);
+    if (ended()) throw new Error(`the bot ended with ${started.exitCode ?? started.signalCode}:\n${log}`);
   };
   const end = async (signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<number | null> => {
     child?.kill(signal);
@@ -115,6 +118,11 @@ export async function startTestBot(options: TestBotOptions = {}) {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function opencodeVariable(which: NonNullable<TestBotOptions['opencode']>, directory: string) {
+  if (which === 'real') return {};
+  return { OPENCODE_BIN: which === 'stand-in' ? writeStandInOpencode(directory) : which(directory) };
 }
 
 export type TestBot = Awaited<ReturnType<typeof startTestBot>>;

@@ -3,8 +3,10 @@ import type { EntryKind } from './store.ts';
 
 /** The node's books: to the msat for what belongs to clients, to the sat for what it holds at mints. */
 export type NodeAudit = {
-  /** Everything that clients paid in. */
+  readonly accounts: number;
+  /** Everything that clients paid in, and the most that came to one account. */
   readonly creditedMsat: number;
+  readonly largestCreditMsat: number;
   /** On accounts, reserved money included. */
   readonly balancesMsat: number;
   readonly reservedMsat: number;
@@ -49,6 +51,12 @@ export function auditNode(db: Database): NodeAudit {
   const held = db
     .query<{ mint: string; n: number }, []>('SELECT mint, sum(amount) AS n FROM proofs GROUP BY mint')
     .all();
+  const credits = db
+    .query<{ accounts: number; largest: number | null }, []>(
+      `SELECT count(*) AS accounts, max(credit) AS largest
+       FROM (SELECT sum(amount) AS credit FROM entries WHERE kind = 'credit' AND account IS NOT NULL GROUP BY account)`,
+    )
+    .get();
   const creditedMsat = entered('credit');
   const spentMsat = entered('spend');
   const refundedMsat = entered('refund');
@@ -61,7 +69,9 @@ export function auditNode(db: Database): NodeAudit {
     held.reduce((sum, row) => sum + row.n, 0) -
     (floatSat + (creditedMsat - refundedMsat) / 1000 - sendFeesSat);
   return {
+    accounts: credits?.accounts ?? 0,
     creditedMsat,
+    largestCreditMsat: credits?.largest ?? 0,
     balancesMsat: sums.balance,
     reservedMsat: sums.reserved,
     spentMsat,
