@@ -264,6 +264,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     correspondence,
     atomically,
     shorthand: (owner, text) => walletShorthand(confirmations, owner, text),
+    memberBudget: routstr.budget,
     redact: deps.redact,
     catchupMs: config.catchupMs,
     gatherMs,

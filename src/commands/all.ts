@@ -7,6 +7,7 @@ import type { PublicKey } from '../nostr/types.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import { type BotState, botCommands } from './bot.ts';
+import { goOnCommands } from './go-on.ts';
 import { withHelp } from './help.ts';
 import { type ModelCommandDeps, modelCommands } from './models.ts';
 import { ownerCommands } from './owners.ts';
@@ -42,6 +43,7 @@ export function createCommands(deps: CommandDeps): Registry {
     ...sessionCommands(deps),
     ...modelCommands(deps),
     ...queueCommands(deps),
+    ...goOnCommands(deps),
     ...walletCommands(deps),
     ...botCommands(deps),
     ...ownerCommands(deps.owners, deps.queue, deps.bot),

@@ -1,4 +1,3 @@
-import type { Mode } from '../backends/types.ts';
 import type { Clock } from '../clock.ts';
 import type { Owner } from '../config.ts';
 import type { Owners } from '../db/owners.ts';
@@ -10,6 +9,8 @@ import { plural, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { Correspondence } from '../runs/ports.ts';
 import type { RunQueue } from '../runs/queue.ts';
+import type { Sat } from '../sat.ts';
+import { beginsWithBudget, notABudget, overMemberBudget, splitBudget, taskMissing } from './budget-suffix.ts';
 import { describeCommandError, describeForbidden, isExpected } from './errors.ts';
 import { unknownCommand } from './help.ts';
 import { createMissedList } from './missed.ts';
@@ -29,6 +30,8 @@ export type DispatchDeps = {
   readonly atomically: (change: () => void) => void;
   /** The command that a plain message of this owner stands for; undefined: it is a task. */
   readonly shorthand: (owner: PublicKey, text: string) => string | undefined;
+  /** The most that a member may give one run. */
+  readonly memberBudget: () => Sat;
   /** Takes secrets out of what a message is quoted with. */
   readonly redact: (text: string) => string;
   /** Older messages are listed, not acted on. */
@@ -40,7 +43,7 @@ export type DispatchDeps = {
   readonly log: Logger;
 };
 
-const isCommand = (text: string): boolean => /^\s*[!！]/.test(text);
+const isCommand = (text: string): boolean => /^\s*[!！]/.test(text) && !beginsWithBudget(text);
 
 /** Acts on stored messages, each exactly once: a command is answered, a task is put in the queue. */
 export type Dispatcher = {
@@ -81,7 +84,26 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       messages.finish(message.seq);
     });
 
-  const putInQueue = (message: StoredMessage, task: string, choice: { mode?: Mode; model?: string }) => {
+  /** The task without the budget at its end, or why it is not run. */
+  const orderOf = (owner: PublicKey, { task: text, budget: given }: Extract<Outcome, { task: string }>) => {
+    const read = given === undefined ? splitBudget(text) : { state: 'plain', task: text, budget: given };
+    if (!('task' in read)) return { refusal: notABudget(read.found) };
+    const { task, budget } = read;
+    if (task.trim() === '' || beginsWithBudget(task)) return { refusal: taskMissing };
+    const most = deps.memberBudget();
+    if (budget !== undefined && budget > most && owners.roleOf(owner) !== 'admin') {
+      return { refusal: overMemberBudget(budget, most) };
+    }
+    return { task, budget };
+  };
+
+  const putInQueue = (message: StoredMessage, asked: Extract<Outcome, { task: string }>) => {
+    const ordered = orderOf(message.sender, asked);
+    if ('refusal' in ordered) {
+      reply(message, ordered.refusal);
+      return;
+    }
+    const { task, budget } = ordered;
     const session = desk.ensure(message.sender);
     if (session.title === '') sessions.update(session.id, { title: shorten(task, 80) });
     sessions.update(session.id, { usedAt: clock.now() });
@@ -94,9 +116,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       protocol: message.protocol,
       fallbackRelays: [message.relay],
       task,
-      mode: choice.mode ?? session.mode,
-      model: choice.model ?? desk.choices(message.sender).model,
-      budget: undefined,
+      mode: asked.mode ?? session.mode,
+      model: asked.model ?? desk.choices(message.sender).model,
+      budget,
     });
     const target = { id: message.id, author: message.sender, kind: message.kind };
     correspondence.react(recipientOf(message), target, '👀');
@@ -110,7 +132,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 
   const apply = (message: StoredMessage, outcome: Outcome) => {
     if ('task' in outcome) {
-      putInQueue(message, outcome.task, outcome);
+      putInQueue(message, outcome);
       return;
     }
     outcome.commit?.();
@@ -214,7 +236,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const timeless = command?.found === true && command.command.timeless === true;
     if (!timeless && clock.now() - message.createdAt * 1000 > deps.catchupMs) missed.add(message);
     else if (command !== undefined) actOnCommand(message, { publicKey: message.sender, role }, command);
-    else once(message, () => putInQueue(message, message.text, {}));
+    else once(message, () => putInQueue(message, { task: message.text }));
   };
 
   const guarded = (message: StoredMessage) => {

@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.ts';
-
 import type { RunStore } from '../db/runs.ts';
 import type { MessageLog } from '../nostr/inbox-store.ts';
 import type { PublicKey } from '../nostr/types.ts';
@@ -7,7 +6,9 @@ import { formatDuration, plural, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Run } from '../runs/types.ts';
+import { sat } from '../sat.ts';
 import { parseCount } from './arguments.ts';
+import { notABudget, splitBudget } from './budget-suffix.ts';
 import { type Command, RefusalError, UsageError } from './types.ts';
 
 export type QueueCommandDeps = {
@@ -97,27 +98,38 @@ export function queueCommands({ queue, runs, messages, desk, clock }: QueueComma
       parameters: '[n]',
       family: 'Queue',
       summary: 'run your last task again, or the missed message n',
-      detail: 'With a number: a task that came while the bot was away, as it was listed (#n).',
-      examples: ['!retry', '!retry 12'],
+      detail:
+        'With a number: a task that came while the bot was away, as it was listed (#n). With a budget at the end, that is what it may spend; else what it was given before.',
+      examples: ['!retry', '!retry 12', '!retry !!5000'],
       role: 'member',
       kind: 'immediate',
-      run: ({ owner, argument }) => {
+      run: ({ owner, argument: whole }) => {
+        const { task: argument, budget } = readBudget(whole);
         if (argument !== '') {
           const seq = parseCount(argument, 'number of a missed message', 999_999);
           const missed = messages.missed(owner.publicKey, seq);
           if (missed === undefined) throw new UsageError(`There is no missed message #${seq}.`);
           if (missed.text.startsWith('!')) throw new RefusalError(`#${seq} was a command: send it again.`);
-          return { task: missed.text };
+          if (budget === undefined) return { task: missed.text };
+          return { task: readBudget(missed.text).task, budget };
         }
         const session = desk.current(owner.publicKey);
         const last = (session && runs.ofSession(session.id, 1)[0]) ?? runs.lastOf(owner.publicKey);
         if (last === undefined)
           throw new RefusalError('There is no task to run again yet. Send one as a plain message.');
         if (last.state !== 'done') throw new RefusalError('Your last task is not done yet; see !queue.');
-        return { task: last.task, mode: last.mode };
+        const again = budget ?? (last.budget === undefined ? undefined : sat(last.budget));
+        return { task: last.task, mode: last.mode, ...(again === undefined ? {} : { budget: again }) };
       },
     },
   ];
+}
+
+/** @throws RefusalError when something like a budget stands at the end, and is none */
+function readBudget(text: string) {
+  const read = splitBudget(text);
+  if (read.state === 'malformed') throw new RefusalError(notABudget(read.found));
+  return read;
 }
 
 function runningLine(run: Run, now: number): string {

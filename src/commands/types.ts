@@ -1,9 +1,10 @@
 import type { Mode } from '../backends/types.ts';
 import type { Owner, Role } from '../config.ts';
 import type { InboundMessage } from '../nostr/types.ts';
+import type { Sat } from '../sat.ts';
 
 /** In the order of the help. */
-export const families = ['Tasks', 'Sessions', 'Queue', 'Wallet', 'Bot', 'Owners'] as const;
+export const families = ['Tasks', 'Sessions', 'Queue', 'Wallet', 'Provider', 'Bot', 'Owners'] as const;
 export type Family = (typeof families)[number];
 
 /** A command as it was sent. */
@@ -27,7 +28,13 @@ export type Outcome =
       /** Written in the transaction that stores the reply. */
       readonly commit?: () => void;
     }
-  | { readonly task: string; readonly mode?: Mode; readonly model?: string };
+  | {
+      readonly task: string;
+      readonly mode?: Mode;
+      readonly model?: string;
+      /** Of this run. Absent: as the end of the task says (`… !!500`), else the provider's. */
+      readonly budget?: Sat;
+    };
 
 /** What a command is, apart from what it does: the help, the “did you mean” and the README are made from it. */
 type Description = {
