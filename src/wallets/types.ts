@@ -37,6 +37,8 @@ export type SendRequest = {
   readonly amount: Sat;
   /** Default: the default mint. */
   readonly mint?: MintUrl;
+  /** How the token is to name its mint, for a receiver who compares texts. Default: as the wallet does. */
+  readonly mintName?: string;
   /** The same key again gives the same operation, also after a crash: nothing is sent twice. */
   readonly key?: string;
   /** For people: what it is for. */
@@ -327,6 +329,8 @@ export type AnyWallet = {
   }) => readonly OperationSummary[];
   /** Reads an address and accepts its mint from now on. @throws MintError `not-accepted` when it is no address */
   readonly addMint: (url: string) => MintUrl;
+  /** Which of the accepted mints this address means, however it is written. */
+  readonly acceptedMint: (url: string) => MintUrl | undefined;
   /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted */
   readonly removeMint: (url: string) => MintUrl;
   readonly ledger: Ledger;

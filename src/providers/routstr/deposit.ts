@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sat } from '../../sat.ts';
 import { apiKeyOf } from './api-key.ts';
+import { chooseMint } from './mint-match.ts';
 import type { AccountInfo, CreateOutcome, NotCredited } from './outcomes.ts';
 import { type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
@@ -30,7 +31,10 @@ export async function issueToken(
   const { wallet, store } = deps;
   const key = sendKeyOf(run.id);
   try {
-    const sent = await wallet.send({ amount: run.ticket.budget, key, note: `run ${run.id}` }, signal);
+    const { budget } = run.ticket;
+    const at = chooseMint(wallet, deps.mintsOf?.(run.node), budget);
+    const where = at.state === 'chosen' ? { mint: at.mint, mintName: at.name } : {};
+    const sent = await wallet.send({ amount: budget, ...where, key, note: `run ${run.id}` }, signal);
     deps.reached('run:sent');
     const issued = wallet.write(() =>
       store.move(run.id, ['created'], {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import type { AnyWallet } from '../../wallets/types.ts';
+import type { MintsOf } from './mint-match.ts';
 import type { NodeClient } from './node-client.ts';
 import type { NodeUrl } from './node-url.ts';
 import type { RunCheckpoint } from './paid-run.ts';
@@ -20,6 +21,7 @@ export type PaidRunDeps = {
   readonly wallet: AnyWallet;
   readonly store: PaidRunStore;
   readonly nodeAt: (url: NodeUrl) => NodeClient;
+  readonly mintsOf?: MintsOf;
   readonly clock: Clock;
   readonly log: Logger;
   readonly patience: Patience;

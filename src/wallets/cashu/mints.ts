@@ -24,6 +24,8 @@ export type Mints = {
   readonly accepted: () => readonly MintUrl[];
   /** Reads an address out of a token or a command. @throws MintError `not-accepted`, before any connection is made */
   readonly require: (url: string) => MintUrl;
+  /** The same, where another mint is no error. */
+  readonly find: (url: string) => MintUrl | undefined;
   /** Reads an address that is to be accepted. @throws MintError `not-accepted` when it is none */
   readonly parse: (url: string) => MintUrl;
   readonly setAccepted: (url: MintUrl, accepted: boolean) => void;
@@ -169,6 +171,15 @@ export function createMints(parts: MintsParts): Mints {
       const list = accepted();
       if (!list.includes(url)) throw new MintError(text, { kind: 'not-accepted', accepted: list });
       return url;
+    },
+    find(text) {
+      try {
+        const url = readMintUrl(text);
+        return accepted().includes(url) ? url : undefined;
+      } catch (error) {
+        if (error instanceof MintError) return undefined;
+        throw error;
+      }
     },
     parse: readMintUrl,
     setAccepted: (url, value) => {

@@ -27,6 +27,7 @@ import { z } from 'zod';
 import { addSat, type Sat, sat } from '../../sat.ts';
 import {
   InsufficientFundsError,
+  MintError,
   OperationStateError,
   SpentElsewhereError,
   UnfinishedOperationError,
@@ -44,9 +45,11 @@ const maxPlans = 5;
 
 const plans = z.array(swapPlanSchema).min(1);
 const token = { token: z.string(), face: satSchema };
+/** How the token is to name its mint; absent: by the mint's own address. */
+const naming = { mintName: z.string().optional() };
 
 export const sendStates = {
-  prepared: z.object({ state: z.literal('prepared'), plans }),
+  prepared: z.object({ state: z.literal('prepared'), plans, ...naming }),
   issued: z.object({ state: z.literal('issued'), ...token }),
   handedOver: z.object({ state: z.literal('handed_over'), ...token, to: z.string() }),
   reclaiming: z.object({
@@ -57,7 +60,7 @@ export const sendStates = {
   }),
   reclaimed: z.object({ state: z.literal('reclaimed'), face: satSchema, receive: operationIdSchema }),
   claimed: z.object({ state: z.literal('claimed'), face: satSchema, to: z.string() }),
-  rolledBack: z.object({ state: z.literal('rolled_back'), plans }),
+  rolledBack: z.object({ state: z.literal('rolled_back'), plans, ...naming }),
   failed: z.object({ state: z.literal('failed'), plans }),
 };
 export const sendSchema = z.discriminatedUnion('state', [
@@ -79,7 +82,8 @@ export type SendOperation = z.infer<typeof sendSchema>;
  * @throws InsufficientFundsError, MintError, UnfinishedOperationError, SpentElsewhereError
  */
 export async function send(core: Core, request: SendRequest, signal: AbortSignal): Promise<SentToken> {
-  const mint = request.mint ?? core.mints.defaultMint;
+  const before = request.key === undefined ? undefined : core.journal.byKey(request.key);
+  const mint = before?.mint ?? request.mint ?? core.mints.defaultMint;
   return core.lock(mint, signal, async () => {
     const known = request.key === undefined ? undefined : core.journal.byKey(request.key);
     if (known) {
@@ -99,7 +103,7 @@ export async function send(core: Core, request: SendRequest, signal: AbortSignal
           amount: request.amount,
           fee: plan.fee,
           open: true,
-          body: { state: 'prepared', plans: [plan] },
+          body: { state: 'prepared', plans: [plan], ...namedAs(core, mint, request.mintName) },
           key: request.key,
           note: request.note,
         });
@@ -111,6 +115,15 @@ export async function send(core: Core, request: SendRequest, signal: AbortSignal
       return describeSent(core, id);
     });
   });
+}
+
+/** @throws MintError `not-accepted` unless the name is the mint's, however it is written */
+function namedAs(core: Core, mint: MintUrl, mintName: string | undefined): { readonly mintName?: string } {
+  if (mintName === undefined || mintName === mint) return {};
+  if (core.mints.parse(mintName) !== mint) {
+    throw new MintError(mintName, { kind: 'not-accepted', accepted: [mint] });
+  }
+  return { mintName };
 }
 
 /**
@@ -168,12 +181,12 @@ async function settle(
       return;
     case 'never-sent':
     case 'refused':
-      rollBack(core, id, body.plans);
+      rollBack(core, id, body);
       throw explainMintError(head.mint, verdict.error);
     case 'rotated': {
       if (body.plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
       const next = await prepareAgain(core, verdict.session, head, body.plans).catch((cause) => {
-        rollBack(core, id, body.plans);
+        rollBack(core, id, body);
         throw cause;
       });
       core.store.write(() => {
@@ -181,7 +194,7 @@ async function settle(
         core.proofs.reserve(next.inputs, id);
         core.journal.recordInputs(id, next.inputs);
         core.journal.move<SendOperation>(id, ['prepared'], {
-          body: { state: 'prepared', plans: [...body.plans, next] },
+          body: { ...body, plans: [...body.plans, next] },
           open: true,
           fee: next.fee,
         });
@@ -223,8 +236,10 @@ export function issue(
   core.proofs.release(id);
   core.proofs.add(head.mint, swapped.keep, 'ready', id);
   core.proofs.add(head.mint, swapped.send, 'sent', id);
+  const named = core.journal.body(id, sendSchema);
+  const mint = 'mintName' in named ? (named.mintName ?? head.mint) : head.mint;
   const text = getEncodedToken(
-    { mint: head.mint, proofs: swapped.send.map(loadProof), unit: 'sat' },
+    { mint, proofs: swapped.send.map(loadProof), unit: 'sat' },
     { removeDleq: true },
   );
   core.journal.move<SendOperation>(id, [from], {
@@ -235,11 +250,11 @@ export function issue(
 }
 
 /** Nothing is signed and nothing spent: the inputs are free again. The outputs stay, should the mint prove us wrong. */
-function rollBack(core: Core, id: OperationId, plans: SwapPlan[]): void {
+function rollBack(core: Core, id: OperationId, body: z.infer<typeof sendStates.prepared>): void {
   core.store.write(() => {
     core.proofs.release(id);
     core.journal.move<SendOperation>(id, ['prepared'], {
-      body: { state: 'rolled_back', plans },
+      body: { ...body, state: 'rolled_back' },
       open: false,
     });
     core.journal.dropKey(id);

@@ -200,6 +200,7 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
       core.mints.setAccepted(url, true);
       return url;
     },
+    acceptedMint: core.mints.find,
     removeMint(text) {
       const url = core.mints.require(text);
       core.mints.setAccepted(url, false);
