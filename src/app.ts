@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../package.json' with { type: 'json' };
+import { applyAccountMode, createAccountBook } from './accounts.ts';
 import { createBackends } from './backends/factory.ts';
 import { installOpencodeConfig } from './backends/opencode-config.ts';
 import type { Backend, BackendName } from './backends/types.ts';
@@ -166,6 +167,11 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     home: config.home,
     model: config.model,
     holdMs: config.holdMs,
+    ownerLimit: (owner) => {
+      const known = owners.list().find(({ publicKey }) => publicKey === owner);
+      return known && settings.get(known.publicKey, 'dayLimit');
+    },
+    ownMoney: (owner) => accounts.of(owner)?.available,
     meta,
     announce: ({ owner, text }) => {
       const to = owners.list().find(({ publicKey }) => publicKey === owner);
@@ -176,6 +182,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     log,
   });
   open.defer(routstr.close);
+  const accounts = createAccountBook({ wallet: wallet.wallet, usedSince: routstr.usedSince, owners });
 
   const hiddenPaths = [
     ...(deps.hiddenPaths ?? []),
@@ -291,6 +298,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   // Only now: the relays connect while its code is loaded. Its money is in order before anybody may spend it.
   await wallet.open();
   if (config.wallet !== undefined) {
+    applyAccountMode(wallet.wallet(), config.accounts, clock);
     const provider = await routstr.open(wallet.wallet());
     providers.set(provider.name, provider);
   }

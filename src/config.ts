@@ -30,6 +30,8 @@ export type Config = {
   readonly catchupMs: number;
   readonly trustWorkspace: boolean;
   readonly isolation: 'auto' | 'bwrap' | 'none';
+  /** `separate`: each owner spends what he brought in; `shared`: everybody what is in the wallet. */
+  readonly accounts: 'shared' | 'separate';
   /** undefined: no mnemonic, so no wallet. */
   readonly wallet: WalletConfig | undefined;
   /** Where paid runs are served: `ROUTSTR_BASE_URL`. */

@@ -82,6 +82,7 @@ export async function loadConfig(
     catchupMs: env.BOT_CATCHUP_HOURS,
     trustWorkspace: env.BOT_TRUST_WORKSPACE,
     isolation: env.BOT_ISOLATION,
+    accounts: env.BOT_ACCOUNTS,
     wallet: walletOf(env),
     node: env.ROUTSTR_BASE_URL,
     provider: 'local',

@@ -256,6 +256,7 @@ export const environmentSchema = (places: Places) => {
     BOT_CATCHUP_HOURS: duration('hours', 3_600_000, 0).prefault('6'),
     BOT_TRUST_WORKSPACE: flag.prefault('0'),
     BOT_ISOLATION: oneOf('auto', 'bwrap', 'none').prefault('auto'),
+    BOT_ACCOUNTS: oneOf('shared', 'separate').prefault('shared'),
     CASHU_MNEMONIC: variable(readMnemonic).optional(),
     CASHU_MINT_URL: variable(readMint).prefault('https://mint.minibits.cash/Bitcoin'),
     CASHU_MINTS: variable(readMints).prefault(''),

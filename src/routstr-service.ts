@@ -30,6 +30,9 @@ export type RoutstrServiceDeps = {
   readonly model: string | undefined;
   /** `BOT_HOLD_MINUTES`, in ms. */
   readonly holdMs: number;
+  /** What this owner may spend per day, and what is his to spend; undefined: as much as the others may. */
+  readonly ownerLimit: (owner: string) => Sat | undefined;
+  readonly ownMoney: (owner: string) => Sat | undefined;
   readonly meta: Meta;
   /** Durable when it returns. */
   readonly announce: (news: RunNews) => void;
@@ -172,7 +175,8 @@ export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
     setBudget: (sats) => meta.set('routstr_budget', String(sats)),
     dayLimit,
     setDayLimit: (sats) => meta.set('routstr_day_limit', sats === undefined ? '' : String(sats)),
-    usedToday: () => open().provider.usedToday(),
+    usedToday: (owner) => open().provider.usedToday(owner),
+    usedSince: (since, owner) => open().provider.usedSince(since, owner),
     knownModels,
     modelOf: (chosen) => (opened === undefined ? undefined : find(ownModel(modelFor(chosen)))),
     models: (signal) => load(maxAgeMs, signal),
@@ -188,6 +192,8 @@ export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
           budget,
           dayLimit,
           dayStart,
+          ownerLimit: deps.ownerLimit,
+          ownMoney: deps.ownMoney,
           terms: (asked) => {
             const model = find(asked);
             return model && { id: model.id, minimum: sat(code.minimumBudget(model)) };

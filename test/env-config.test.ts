@@ -62,6 +62,7 @@ describe('a bot with nothing but a key and an owner', () => {
       catchupMs: 21_600_000,
       trustWorkspace: false,
       isolation: 'auto',
+      accounts: 'shared',
       logLevel: 'info',
       logFormat: 'json',
     });

@@ -2,8 +2,9 @@ import type { Database } from 'bun:sqlite';
 import { z } from 'zod';
 import { type BackendName, backendNames, type Mode, modes } from '../backends/types.ts';
 import type { PublicKey } from '../nostr/types.ts';
+import { isSat, type Sat } from '../sat.ts';
 
-/** What an owner may choose for himself. */
+/** What an owner may choose for himself, and what was chosen for him. */
 export type Settings = {
   /** Id of the session that his next task goes on with. */
   readonly session: string;
@@ -12,6 +13,8 @@ export type Settings = {
   readonly workspace: string;
   readonly backend: BackendName;
   readonly provider: string;
+  /** What an admin lets him spend per day. */
+  readonly dayLimit: Sat;
 };
 
 const settingSchemas: { readonly [Name in keyof Settings]: z.ZodType<Settings[Name]> } = {
@@ -21,6 +24,7 @@ const settingSchemas: { readonly [Name in keyof Settings]: z.ZodType<Settings[Na
   workspace: z.string().min(1),
   backend: z.enum(backendNames),
   provider: z.string().min(1),
+  dayLimit: z.coerce.number().refine(isSat),
 };
 
 export type SettingsStore = {
@@ -47,7 +51,7 @@ export function createSettingsStore(db: Database): SettingsStore {
     },
     set: (owner, name, value) => {
       if (value === undefined) remove.run(owner, name);
-      else upsert.run(owner, name, value);
+      else upsert.run(owner, name, String(value));
     },
   };
 }

@@ -210,6 +210,7 @@ function configOf(
     catchupMs: 21_600_000,
     trustWorkspace: false,
     isolation: 'auto' as const,
+    accounts: 'shared' as const,
     wallet,
     node,
     provider: 'routstr' as const,

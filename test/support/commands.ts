@@ -74,6 +74,7 @@ export function commandsForReading(): Registry {
     },
     routstr: {
       ...{ provider: none, budget: none, dayLimit: none, usedToday: none, models: none, syncModels: none },
+      usedSince: none,
       ...{ setBudget: none, setDayLimit: none, knownModels: () => undefined, modelOf: () => undefined },
       node: () => parseNodeUrl('http://127.0.0.1/v1'),
     },

@@ -44,8 +44,10 @@ export type Routstr = {
   /** Per day, of everybody together; undefined: none. */
   readonly dayLimit: () => Sat | undefined;
   readonly setDayLimit: (amount: Sat | undefined) => void;
-  /** What counts against the day's limit: spent today, and at stake. */
-  readonly usedToday: () => Sat;
+  /** What counts against the day's limit: spent today, and at stake; of one owner when he is named. */
+  readonly usedToday: (owner?: string) => Sat;
+  /** The same since another moment (ms). */
+  readonly usedSince: (since: number, owner?: string) => Sat;
   /** The models on disk; undefined: none are. */
   readonly knownModels: () => NodeModels | undefined;
   /** The node's model that a run is served with when this one was chosen; undefined: the node is not known to have it. */

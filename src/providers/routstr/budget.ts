@@ -17,6 +17,10 @@ export type BudgetRules = {
   readonly budget: () => Sat;
   /** `!provider limit`, per day; undefined: none. */
   readonly dayLimit: () => Sat | undefined;
+  /** `!limit`, what this owner may spend per day, beside that; undefined: no limit of his own. */
+  readonly ownerLimit?: (owner: string) => Sat | undefined;
+  /** What there is for this owner where accounts are kept apart; undefined: all that is in the wallet. */
+  readonly ownMoney?: (owner: string) => Sat | undefined;
   /** Beginning of the day that the limit counts in, Unix milliseconds. */
   readonly dayStart: () => number;
   /** undefined: the model is not known, and a run of it is not held back. `model` is without `routstr/`. */
@@ -31,29 +35,38 @@ export type BudgetRefusal =
   | { readonly kind: 'no_budget' }
   | { readonly kind: 'below_minimum'; readonly budget: Sat; readonly minimum: Sat; readonly model: string }
   | { readonly kind: 'short'; readonly have: Sat; readonly need: Sat }
-  | { readonly kind: 'day_limit'; readonly limit: Sat; readonly used: Sat; readonly budget: Sat };
+  | { readonly kind: 'day_limit'; readonly limit: Sat; readonly used: Sat; readonly budget: Sat }
+  /** The owner's own limit, or his own money where accounts are kept apart. */
+  | { readonly kind: 'owner_limit'; readonly limit: Sat; readonly used: Sat; readonly budget: Sat }
+  | { readonly kind: 'own_money'; readonly have: Sat; readonly need: Sat };
 
-/** What was spent on this day, runs that are not settled reckoned at all that they took. */
-export const usedToday = (
-  rules: Pick<BudgetRules, 'dayStart'>,
+/** What was spent since a moment (ms), runs that are not settled reckoned at all that they took; by one owner when he is named. */
+export const usedSince = (
   wallet: Pick<AnyWallet, 'ledger'>,
   store: Pick<PaidRunStore, 'atStakeSince'>,
-): Sat => {
-  const since = rules.dayStart();
-  return addSat(wallet.ledger.spentSince(since), store.atStakeSince(since));
-};
+  since: number,
+  owner?: string,
+): Sat => addSat(wallet.ledger.spentSince(since, owner), store.atStakeSince(since, owner));
 
 /** Whether this much may leave the wallet for a run: from what is on disk, nobody is asked. */
 export function refuseMore(
-  rules: Pick<BudgetRules, 'dayLimit' | 'dayStart'>,
+  rules: Pick<BudgetRules, 'dayLimit' | 'dayStart' | 'ownerLimit' | 'ownMoney'>,
   wallet: AnyWallet,
   store: PaidRunStore,
   budget: Sat,
+  owner: string,
 ): BudgetRefusal | undefined {
   if (budget === 0) return { kind: 'no_budget' };
   const limit = rules.dayLimit();
-  const used = usedToday(rules, wallet, store);
+  const used = usedSince(wallet, store, rules.dayStart());
   if (limit !== undefined && used + budget > limit) return { kind: 'day_limit', limit, used, budget };
+  const own = rules.ownerLimit?.(owner);
+  const usedByHim = usedSince(wallet, store, rules.dayStart(), owner);
+  if (own !== undefined && usedByHim + budget > own) {
+    return { kind: 'owner_limit', limit: own, used: usedByHim, budget };
+  }
+  const money = rules.ownMoney?.(owner);
+  if (money !== undefined && money < budget) return { kind: 'own_money', have: money, need: budget };
   const { defaultMint } = wallet.info();
   const have = wallet.balance().mints.find(({ mint }) => mint === defaultMint)?.ready;
   return have !== undefined && have < budget ? { kind: 'short', have, need: budget } : undefined;
@@ -64,12 +77,12 @@ export function refuseBudget(
   rules: BudgetRules,
   wallet: AnyWallet,
   store: PaidRunStore,
-  run: { readonly budget: Sat; readonly model: string | undefined },
+  run: { readonly budget: Sat; readonly model: string | undefined; readonly owner: string },
 ): BudgetRefusal | undefined {
   const { budget } = run;
   const terms = budget === 0 ? undefined : rules.terms(run.model);
   if (terms && budget < terms.minimum) {
     return { kind: 'below_minimum', budget, minimum: terms.minimum, model: terms.id };
   }
-  return refuseMore(rules, wallet, store, budget);
+  return refuseMore(rules, wallet, store, budget, run.owner);
 }

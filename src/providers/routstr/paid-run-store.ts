@@ -61,8 +61,8 @@ export type PaidRunStore = {
   readonly setTold: (id: string) => void;
   /** Settled, or waiting for a person, without the owner knowing of it. */
   readonly news: () => readonly PaidRun[];
-  /** What open runs have taken out of the wallet since a moment. */
-  readonly atStakeSince: (ts: number) => Sat;
+  /** What open runs have taken out of the wallet since a moment; those of one owner when he is named. */
+  readonly atStakeSince: (ts: number, owner?: string) => Sat;
 };
 
 const columns = 'id, node_url, ticket, ledger, attempts, next_at, created_at, state, data';
@@ -240,10 +240,10 @@ export function createPaidRunStore(
           )
           .all(),
       ),
-    atStakeSince: (ts) =>
+    atStakeSince: (ts, owner) =>
       addSat(
         ...open()
-          .filter((run) => run.createdAt >= ts)
+          .filter((run) => run.createdAt >= ts && (owner === undefined || run.ticket.owner === owner))
           .map(({ body, ticket }) => ('out' in body ? body.out : ticket.budget)),
       ),
   };

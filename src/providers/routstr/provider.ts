@@ -11,7 +11,7 @@ import {
 import type { AnyWallet } from '../../wallets/types.ts';
 import type { MoreMoney, PreparedRun, Provider, RunTicket, Settlement } from '../types.ts';
 import { apiKeyOf } from './api-key.ts';
-import { type BudgetRules, refuseBudget, refuseMore, usedToday } from './budget.ts';
+import { type BudgetRules, refuseBudget, refuseMore, usedSince } from './budget.ts';
 import { deposit, issueToken } from './deposit.ts';
 import { createKeyedLock } from './lock.ts';
 import { defaultLimits, type MeteredRun, type RunLimits } from './meter/types.ts';
@@ -68,8 +68,10 @@ export type RoutstrProvider = Provider & {
   /** Its model calls wait for money now. */
   readonly held: (runId: string) => boolean;
   readonly owed: () => Owed;
-  /** What counts against the limit of a day: spent since `rules.dayStart()`, and at stake. */
-  readonly usedToday: () => Sat;
+  /** What counts against the limit of a day: spent since `rules.dayStart()`, and at stake; of one owner when he is named. */
+  readonly usedToday: (owner?: string) => Sat;
+  /** The same since another moment (ms). */
+  readonly usedSince: (since: number, owner?: string) => Sat;
   /** One line for `!status`, from what is on disk. */
   readonly line: () => string;
   /** Rows and evidence, for `!wallet pending` and the like. */
@@ -125,7 +127,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   async function prepareRun(ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
     const budget = ticket.budget === undefined ? rules.budget() : sat(ticket.budget);
     const model = ticket.model?.replace(/^routstr\//, '');
-    const refusal = refuseBudget(rules, wallet, store, { budget, model });
+    const refusal = refuseBudget(rules, wallet, store, { budget, model, owner: ticket.owner });
     if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
     live.add(ticket.runId);
     const created = store.create(ticket.runId, options.nodeUrl(), {
@@ -220,7 +222,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       const parent = store.find(runId);
       const door = metered.get(runId);
       if (!parent || !isIn(parent, 'running') || !door) return { state: 'refused', reason: words.runIsOver };
-      const refusal = refuseMore(rules, wallet, store, budget);
+      const refusal = refuseMore(rules, wallet, store, budget, parent.ticket.owner);
       if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
       const id = `${runId}+${store.topUpsOf(runId).length + 1}`;
       const created = store.create(id, parent.node, { ...parent.ticket, budget, parent: runId });
@@ -338,7 +340,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     },
     held: (runId) => (metered.get(runId)?.usage().held ?? 0) > 0,
     owed,
-    usedToday: () => usedToday(rules, wallet, store),
+    usedToday: (owner) => usedSince(wallet, store, rules.dayStart(), owner),
+    usedSince: (since, owner) => usedSince(wallet, store, since, owner),
     paidRuns: { open: store.open, find: store.find, evidence: store.evidence },
     letGo: (runId) => {
       const run = metered.get(runId);

@@ -1,4 +1,4 @@
-import { formatSat, msatToSatFloor, type Sat } from '../../sat.ts';
+import { formatSat, msatToSatFloor, remainingSat, type Sat } from '../../sat.ts';
 import type { BudgetRefusal } from './budget.ts';
 import type { NotCredited, TopUpOutcome } from './outcomes.ts';
 import type { InState, PaidRun, Trouble } from './paid-run.ts';
@@ -23,6 +23,19 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
       return (
         `The limit of ${formatSat(refusal.limit)} for one day is reached: ${formatSat(refusal.used)} are spent or at stake today, ` +
         `and this run would take ${formatSat(refusal.budget)} more. !provider limit raises it.`
+      );
+    case 'owner_limit': {
+      const left = remainingSat(refusal.limit, refusal.used);
+      return (
+        `Your limit of ${formatSat(refusal.limit)} for one day: ${formatSat(refusal.used)} are spent or at stake today, ` +
+        `and this run would take ${formatSat(refusal.budget)} more. ` +
+        `${left === 0 ? 'Tomorrow it begins anew' : `End the task with !!${left} to use what is left`}; an admin can raise it (!limit), and !provider set local is another way on.`
+      );
+    }
+    case 'own_money':
+      return (
+        `Your account has ${formatSat(refusal.have)}; this run needs ${formatSat(refusal.need)}. ` +
+        `!wallet topup ${Math.max(1, refusal.need - refusal.have)} makes an invoice${refusal.have === 0 ? '' : `; or end the task with !!${refusal.have}`}. !provider set local is another way on.`
       );
   }
 }
