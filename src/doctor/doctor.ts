@@ -2,6 +2,7 @@ import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { checkBackends } from './backends.ts';
 import { checkFiles } from './files.ts';
+import { checkNode } from './node.ts';
 import { checkRelays } from './relays.ts';
 import type { Finding } from './types.ts';
 import { checkWallet } from './wallet.ts';
@@ -25,6 +26,7 @@ export async function runDoctor(
     checkRelays(config, log, signal),
     checkBackends(config, log, signal),
     checkWallet(config, log, signal),
+    checkNode(config, signal),
   ];
   const findings: Finding[] = [];
   for (const check of checks) {
