@@ -55,12 +55,28 @@ export type ProviderStatus = {
   readonly line: string;
 };
 
+/** Why the agent gave no (full) answer: `AgentFailure` in `backends/types.ts`. */
+export type RunFailure = {
+  readonly kind: string;
+  /** What was said, without secrets. */
+  readonly detail: string | undefined;
+  /** HTTP status of the provider's answer, if there was one. */
+  readonly status: number | undefined;
+};
+
 /** Who pays for and serves the model calls: the life cycle around a run (DESIGN §5). */
 export type Provider = {
   readonly name: string;
   /** What a run is to ask for when this model was chosen; undefined: the default. Absent: any model as it is. */
   readonly model?: (chosen: string | undefined) => string | undefined;
   readonly prepareRun: (ticket: RunTicket, signal: AbortSignal) => Promise<PreparedRun>;
+  /**
+   * A run whose model calls failed for a passing reason, before anything was done, is tried again after each of these
+   * pauses (ms). Absent: never.
+   */
+  readonly retryPauses?: readonly number[];
+  /** The agent has ended, with or without a failure. Before `finalizeRun`; not called for one that was stopped. */
+  readonly ended?: (runId: string, failure: RunFailure | undefined) => void;
   /** Always called after `prepareRun`, whatever became of the run. */
   readonly finalizeRun: (runId: string, signal: AbortSignal) => Promise<Settlement>;
   /** At start, before any message is acted on: settles what an earlier life left open; returns lines for the owner. */

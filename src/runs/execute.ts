@@ -8,6 +8,7 @@ import type { Hold, Provider, Settlement } from '../providers/types.ts';
 import { progressLine } from '../replies/progress.ts';
 import { holdNotice } from '../replies/provider.ts';
 import { costText, finalReply } from '../replies/run.ts';
+import { runPatiently } from './patience.ts';
 import type { Correspondence } from './ports.ts';
 import { type RunLimits, startStopwatch } from './stopwatch.ts';
 import type { Run, RunOutcome, RunResult, Session, StopReason } from './types.ts';
@@ -101,33 +102,36 @@ async function work(
     }
     if (signal.aborted) return { outcome: stopReasonOf(signal), answer: undefined, result: undefined };
 
-    const result = await backend.run(
-      {
-        runId: run.id,
-        task: run.task,
-        mode: run.mode,
-        model,
-        workspace: session.directory,
-        backendSession: session.backendSession,
-        // Not the task: a title is an argument, and arguments are visible to every user of the host.
-        title: `nostr-dm-agent ${run.id}`,
-        payment: prepared.payment,
-      },
-      {
-        onSpawn: (pid) => {
-          deps.runs.running(run.id, pid);
-          log.info({ pid, backend: backend.name, mode: run.mode }, 'agent started');
+    const attempt = () =>
+      backend.run(
+        {
+          runId: run.id,
+          task: run.task,
+          mode: run.mode,
+          model,
+          workspace: session.directory,
+          backendSession: session.backendSession,
+          // Not the task: a title is an argument, and arguments are visible to every user of the host.
+          title: `nostr-dm-agent ${run.id}`,
+          payment: prepared.payment,
         },
-        onEvent: (event) => {
-          if (event.type === 'session' && event.backendSession !== session.backendSession) {
-            deps.sessions.update(session.id, { backendSession: event.backendSession });
-          }
-          progress.saw(event);
+        {
+          onSpawn: (pid) => {
+            deps.runs.running(run.id, pid);
+            log.info({ pid, backend: backend.name, mode: run.mode }, 'agent started');
+          },
+          onEvent: (event) => {
+            if (event.type === 'session' && event.backendSession !== session.backendSession) {
+              deps.sessions.update(session.id, { backendSession: event.backendSession });
+            }
+            progress.saw(event);
+          },
+          onActivity: stopwatch.touch,
         },
-        onActivity: stopwatch.touch,
-      },
-      stopwatch.signal,
-    );
+        stopwatch.signal,
+      );
+    const result = await runPatiently(attempt, provider.retryPauses ?? [], stopwatch.signal);
+    if (result.outcome !== 'stopped') provider.ended?.(run.id, result.failure);
     if (result.backendSession !== undefined) {
       deps.sessions.update(session.id, { backendSession: result.backendSession });
     }
