@@ -258,6 +258,8 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     models: modelsOf(backends),
     purse: wallet,
     routstr,
+    chosenBy,
+    connected: () => [],
     confirmations,
     clock,
   });

@@ -11,6 +11,8 @@ import { goOnCommands } from './go-on.ts';
 import { withHelp } from './help.ts';
 import { type ModelCommandDeps, modelCommands } from './models.ts';
 import { ownerCommands } from './owners.ts';
+import type { ProviderCommandDeps } from './provider/choices.ts';
+import { providerCommands } from './provider/commands.ts';
 import type { Routstr } from './provider/deps.ts';
 import { queueCommands } from './queue.ts';
 import type { Registry } from './registry.ts';
@@ -32,6 +34,8 @@ export type CommandDeps = {
   readonly models: ModelCommandDeps['models'];
   readonly purse: WalletCommandDeps['purse'];
   readonly routstr: Routstr;
+  readonly chosenBy: ProviderCommandDeps['chosenBy'];
+  readonly connected: ProviderCommandDeps['connected'];
   readonly confirmations: WalletCommandDeps['confirmations'];
   readonly clock: Clock;
 };
@@ -45,6 +49,7 @@ export function createCommands(deps: CommandDeps): Registry {
     ...queueCommands(deps),
     ...goOnCommands(deps),
     ...walletCommands(deps),
+    ...providerCommands(deps),
     ...botCommands(deps),
     ...ownerCommands(deps.owners, deps.queue, deps.bot),
   ]);

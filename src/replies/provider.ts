@@ -1,5 +1,128 @@
-import { formatSat, sat } from '../sat.ts';
-import { formatDuration } from './format.ts';
+import type { PaidRun } from '../providers/routstr/paid-run.ts';
+import type { EvidenceEntry } from '../providers/routstr/paid-run-store.ts';
+import type { Owed } from '../providers/routstr/provider.ts';
+import { news } from '../providers/routstr/words.ts';
+import { formatSat, msatToSatFloor, type Sat, sat } from '../sat.ts';
+import { formatAgo, formatDuration, plural, shorten } from './format.ts';
+
+/** `node.example`: a node's address as people read it, with its path where that says something. */
+export const nodeName = (url: string): string =>
+  shorten(url.replace(/^https?:\/\//, '').replace(/\/v1$/, ''), 80);
+
+/** Why the next paid run would not begin, or not get far, and what to do. */
+export function budgetWarnings(means: {
+  readonly budget: Sat;
+  readonly ready: Sat;
+  readonly dayLimit: Sat | undefined;
+  readonly chosenModel: string | undefined;
+  readonly model: { readonly id: string; readonly minimum: Sat } | undefined;
+}): readonly string[] {
+  const { budget, ready, dayLimit, chosenModel, model } = means;
+  const lines: string[] = [];
+  if (model && budget < model.minimum) {
+    lines.push(
+      `⚠ ${model.id} needs ${formatSat(model.minimum)} to get anywhere: !provider budget ${model.minimum}, or a cheaper model (!provider models).`,
+    );
+  }
+  if (model === undefined && chosenModel !== undefined && !chosenModel.startsWith('routstr/')) {
+    lines.push(
+      `⚠ The node is not known to have ${chosenModel}: !provider models, then !model routstr/<id>; or !model reset.`,
+    );
+  }
+  if (ready < budget) {
+    lines.push(
+      `⚠ Only ${formatSat(ready)} are ready, less than the budget: !wallet topup ${budget - ready} fills it up.`,
+    );
+  }
+  if (dayLimit !== undefined && dayLimit < budget) {
+    lines.push(
+      `⚠ The limit of a day is ${formatSat(dayLimit)}, less than the budget: !provider limit changes it.`,
+    );
+  }
+  return lines;
+}
+
+/** `Limit: 10,000 sat a day, 138 sat of it used today.` */
+export const limitLine = (limit: Sat | undefined, used: Sat): string =>
+  limit === undefined
+    ? `Limit: none. Spent or at stake today: ${formatSat(used)}.`
+    : `Limit: ${formatSat(limit)} a day, all runs together; ${formatSat(used)} spent or at stake today.`;
+
+/** What nodes hold of ours; nothing when they hold nothing. */
+export function owedLines({ running, runs, due, dueRuns, doubtful }: Owed): readonly string[] {
+  return [
+    ...(runs > 0 ? [`At nodes, for ${plural(runs, 'run')} under way: ${formatSat(running)}`] : []),
+    ...(dueRuns > 0
+      ? [
+          `Owed by nodes: up to ${formatSat(due)}, ${plural(dueRuns, 'run')}${doubtful > 0 ? `, ${doubtful} of them in doubt` : ''}`,
+        ]
+      : []),
+  ];
+}
+
+/** Where the money of one paid run is, on one line. `reader`: who does not see the tasks of others. */
+export function openRunLine(run: PaidRun, now: number, reader: string): string {
+  const { id, ticket } = run;
+  return [
+    id,
+    whereabouts(run, now),
+    ...(ticket.owner === reader && ticket.prompt !== '' ? [`“${shorten(ticket.prompt, 40)}”`] : []),
+  ].join(' · ');
+}
+
+function whereabouts(run: PaidRun, now: number): string {
+  const { body, node, ticket } = run;
+  const at = nodeName(node);
+  switch (body.state) {
+    case 'created':
+    case 'token_issued':
+      return `${formatSat(ticket.budget)} on the way to ${at}`;
+    case 'deposited':
+    case 'running':
+      return `${formatSat(ticket.budget)} at ${at}, under way`;
+    case 'refund_due':
+      return `up to ${formatSat(mayComeBack(run))} from ${at}, ${asked(run, body.dueSince, now)}`;
+    case 'change_held':
+      return `change of ${at} is here and being redeemed, ${asked(run, body.dueSince, now)}`;
+    case 'reclaim':
+      return `${formatSat(body.face)} are being taken back, ${asked(run, run.createdAt, now)}`;
+    case 'needs_operator':
+      return `up to ${formatSat(mayComeBack(run))} in doubt at ${at}, since ${formatDuration(now - body.dueSince)}: see !provider status`;
+    default:
+      return `${formatSat(ticket.budget)} at ${at}, ${body.state.replaceAll('_', ' ')}`;
+  }
+}
+
+/** `asked for 3 h, again in 5 min`. */
+function asked({ nextAt }: PaidRun, since: number, now: number): string {
+  const next = nextAt <= now ? 'again now' : `again in ${formatDuration(nextAt - now)}`;
+  return `asked for ${formatDuration(now - since)}, ${next}`;
+}
+
+/** What the node got for a run, less what the meter saw it cost. */
+function mayComeBack({ body, ticket }: PaidRun): Sat {
+  const creditedMsat = 'creditedMsat' in body ? body.creditedMsat : undefined;
+  const meteredMsat = 'meteredMsat' in body ? body.meteredMsat : undefined;
+  return msatToSatFloor(Math.max(0, (creditedMsat ?? ticket.budget * 1000) - (meteredMsat ?? 0)));
+}
+
+/** A run that needs a person: what is wrong, and what its node's operator can find it by. */
+export function troubleText(
+  run: PaidRun,
+  evidence: readonly EvidenceEntry[],
+  now: number,
+  reader: string,
+): string {
+  const readable =
+    run.ticket.owner === reader ? run : { ...run, ticket: { ...run.ticket, prompt: 'of somebody else' } };
+  const requests = evidence.flatMap(({ requestId }) => requestId ?? []).slice(-3);
+  const last = evidence.findLast(({ message }) => message !== '');
+  const said =
+    last &&
+    `The last answer, ${formatAgo(now - last.at)}: ${shorten(`${last.status ?? ''} ${last.message}`, 160)}.`;
+  const ids = requests.length === 0 ? undefined : `Request ids for its operator: ${requests.join(', ')}.`;
+  return ['❗', news(readable), said, ids].filter((part) => part !== undefined).join(' ');
+}
 
 /** What the owner of a run is told when its model calls wait for money. Amounts in sat, time in ms. */
 export function holdNotice(hold: {

@@ -78,6 +78,8 @@ export function commandsForReading(): Registry {
       ...{ setBudget: none, setDayLimit: none, knownModels: () => undefined, modelOf: () => undefined },
       node: () => parseNodeUrl('http://127.0.0.1/v1'),
     },
+    chosenBy: () => 'local',
+    connected: () => [],
     confirmations: createConfirmations(db, clock, Math.random),
     models: async () => [],
   });

@@ -1,0 +1,17 @@
+import type { Command } from '../types.ts';
+import { capCommands } from './caps.ts';
+import type { ProviderCommandDeps } from './choices.ts';
+import { modelListCommands } from './models.ts';
+import { setCommand } from './set.ts';
+import { statusCommands } from './status.ts';
+
+/** The `!provider` family. */
+export function providerCommands(deps: ProviderCommandDeps): readonly Command[] {
+  const commands: readonly Command[] = [
+    ...statusCommands(deps, () => commands.map(({ path }) => path)),
+    setCommand(deps),
+    ...capCommands(deps),
+    ...modelListCommands(deps),
+  ];
+  return commands;
+}
