@@ -26,6 +26,8 @@ export type Redactor = {
 const shapes: readonly (readonly [RegExp, string])[] = [
   // Cashu tokens (NUT-00) and payment requests (NUT-18; they carry no money, but a Nostr reply key).
   [/(?:cashu[AB]|creqA)[A-Za-z0-9_+/=-]{8,}/gi, redacted],
+  // What seal.ts made: no secret, but noise.
+  [/sealed1\.[A-Za-z0-9_-]{54,}/g, redacted],
   [/n(?:crypt)?sec1[ac-hj-np-z02-9]{8,}/gi, redacted],
   [/[xyztuv]prv[1-9A-HJ-NP-Za-km-z]{16,}/g, redacted],
   [/(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{8,}/g, redacted],
@@ -44,7 +46,7 @@ const shapes: readonly (readonly [RegExp, string])[] = [
 
 /** A cheap test that decides whether `shapes` need to be tried at all. */
 const anyShape =
-  /cashu|creqA|sec1|prv|sk-|bearer|key|token|secret|password|passphrase|mnemonic|authorization|preimage/i;
+  /cashu|creqA|sealed1|sec1|prv|sk-|bearer|key|token|secret|password|passphrase|mnemonic|authorization|preimage/i;
 
 const mnemonicWords = new Set(wordlist);
 const shortestMnemonic = 12;

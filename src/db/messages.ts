@@ -2,7 +2,7 @@ import type { Database } from 'bun:sqlite';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { InboxStore, MessageLog, StoredMessage } from '../nostr/inbox-store.ts';
-import type { PublicKey, RelayUrl } from '../nostr/types.ts';
+import type { InboundMessage, PublicKey, RelayUrl } from '../nostr/types.ts';
 import { eventIdColumn, jsonColumn, publicKeyColumn, relayUrlColumn } from './columns.ts';
 import { createMeta } from './meta.ts';
 
@@ -35,10 +35,24 @@ const toMessage = ({
   receivedAt: received_at,
 });
 
+/** Keeps secrets in messages out of the database. */
+export type MessageGuard = {
+  /** The text as it is stored: what is secret in it is sealed. */
+  readonly hide: (message: InboundMessage) => string;
+  /** The text as it stays once nobody will act on the message any more. */
+  readonly forget: (text: string) => string;
+};
+
+const unguarded: MessageGuard = { hide: ({ text }) => text, forget: (text) => text };
+
 const caughtUpKey = (relay: RelayUrl) => `caught_up_at ${relay}`;
 
 /** The inbound messages in `bot.db`. The first to open a database writes its `created_at`. */
-export function createMessageStore(db: Database, clock: Clock): InboxStore & MessageLog {
+export function createMessageStore(
+  db: Database,
+  clock: Clock,
+  guard: MessageGuard = unguarded,
+): InboxStore & MessageLog {
   const meta = createMeta(db);
   if (meta.get('created_at') === undefined) meta.set('created_at', String(clock.now()));
   const createdAt = z.coerce.number().parse(meta.get('created_at'));
@@ -66,6 +80,13 @@ export function createMessageStore(db: Database, clock: Clock): InboxStore & Mes
   const miss = db.query<null, [number]>(
     `UPDATE messages SET state = 'missed' WHERE seq = ? AND state = 'received'`,
   );
+  const textOf = db.query<{ text: string }, [number]>('SELECT text FROM messages WHERE seq = ?');
+  const rewrite = db.query<null, [string, number]>('UPDATE messages SET text = ? WHERE seq = ?');
+  const forgetSecrets = (seq: number): void => {
+    const text = textOf.get(seq)?.text ?? '';
+    const left = guard.forget(text);
+    if (left !== text) rewrite.run(left, seq);
+  };
   const open = db.query<unknown, []>(
     `SELECT * FROM messages WHERE state IN ('received', 'acting') ORDER BY created_at_s, seq`,
   );
@@ -83,12 +104,14 @@ export function createMessageStore(db: Database, clock: Clock): InboxStore & Mes
   const insert = db.transaction((...[message, wrapId, state]: Parameters<InboxStore['insert']>) => {
     const receivedAt = clock.now();
     see.run(wrapId, receivedAt);
-    const { references, ...columns } = message;
+    const hidden = guard.hide(message);
+    const text = state === 'missed' ? guard.forget(hidden) : hidden;
+    const { references, ...columns } = { ...message, text };
     const added = z
       .object({ seq: z.int() })
       .nullable()
       .parse(add.get({ ...columns, refs: JSON.stringify(references), receivedAt, state }));
-    return added === null ? undefined : { ...message, seq: added.seq, receivedAt };
+    return added === null ? undefined : { ...message, text, seq: added.seq, receivedAt };
   });
 
   return {
@@ -118,9 +141,11 @@ export function createMessageStore(db: Database, clock: Clock): InboxStore & Mes
     begin: (seq) => begin.run(seq).changes === 1,
     finish: (seq) => {
       finish.run(seq);
+      forgetSecrets(seq);
     },
     miss: (seq) => {
       miss.run(seq);
+      forgetSecrets(seq);
     },
     open: () =>
       open.all().map((found) => {

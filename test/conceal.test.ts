@@ -1,0 +1,82 @@
+import { expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { generateSecretKey } from 'nostr-tools/pure';
+import { createConcealer, holdsSealed, withoutSealed } from '../src/commands/conceal.ts';
+import type { EventId, PublicKey } from '../src/nostr/types.ts';
+import { createCatalogue } from '../src/providers/connections/catalogue.ts';
+import { createSealer, SealError } from '../src/seal.ts';
+
+const catalogue = createCatalogue();
+const concealer = createConcealer(createSealer(generateSecretKey()), (id) => catalogue.get(id) !== undefined);
+const sender = 'a'.repeat(64) as PublicKey;
+const key = 'sk-ant-api03-Zk3vT9qLxW7bN2mC8rY5';
+const messageOf = (text: string) => ({ id: 'b'.repeat(64) as EventId, sender, text });
+const hide = (text: string) => concealer.hide(messageOf(text));
+
+test('the key that connects a provider is sealed, the provider can still be read', () => {
+  const text = `!provider connect anthropic ${key}`;
+  const stored = hide(text);
+  expect(stored).not.toContain(key);
+  expect(stored.startsWith('!provider connect anthropic sealed1.')).toBe(true);
+  expect(concealer.reveal(messageOf(stored), stored)).toBe(text);
+  expect(withoutSealed(stored)).toBe('!provider connect anthropic [key removed]');
+});
+
+test.each([
+  `!provider connect antropic ${key}`,
+  `!provider connect ${key}`,
+  `!Provider  Connect\nanthropic\n${key}`,
+  `！provider connect anthropic ${key}`,
+  `! provider conect anthropic ${key}`,
+  `!porvider connnect anthropic ${key}`,
+  `!connect anthropic ${key}`,
+  `!prov connect anthropic ${key}`,
+  `!anthropic ${key}`,
+  `!provider set anthropic ${key}`,
+  `!provider connect anthropic "${key}"`,
+  `!provider connect anthropic ${key} replace`,
+  `provider connect anthropic ${key}`,
+  `anthropic: ${key}`,
+  `key=${key}`,
+  key,
+  `  ${key}\n`,
+])('however it is written, the key is not stored: %s', (text) => {
+  const stored = hide(text);
+  expect(stored).not.toContain(key.slice(8));
+  expect(holdsSealed(stored)).toBe(true);
+  expect(concealer.reveal(messageOf(stored), stored).trim()).toBe(text.trim());
+});
+
+test('a key of no known form is sealed too where it connects', () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[A-Za-z0-9+/=_.-]{8,60}$/), (secret) => {
+      fc.pre(catalogue.get(secret.toLowerCase()) === undefined);
+      for (const before of ['groq ', '', 'grok ']) {
+        const stored = hide(`!provider connect ${before}${secret}`);
+        expect(stored.replace(/sealed1\.\S+/, '')).not.toContain(secret);
+        expect(holdsSealed(stored)).toBe(true);
+      }
+    }),
+  );
+});
+
+test.each([
+  'fix the failing test',
+  'connect openai to the login form',
+  `!ask why does the client send ${key} twice?`,
+  `please put ${key} into the .env of the demo`,
+  '!provider connect',
+  '!provider connect anthropic',
+  '!provider disconnect anthropic',
+  '!wallet receive cashuBo2F0gaJhaUgA2sUSCjH8FWFwgaNhYQFhc3hA',
+  '!status',
+  '',
+])('everything else is stored as it was sent: %s', (text) => {
+  expect(hide(text)).toBe(text);
+});
+
+test('what was sealed in one message does not open in another', () => {
+  const stored = hide(`!provider connect anthropic ${key}`);
+  const other = { id: 'c'.repeat(64) as EventId, sender };
+  expect(() => concealer.reveal(other, stored)).toThrow(SealError);
+});
