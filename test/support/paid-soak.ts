@@ -20,6 +20,8 @@ export type Victim = 'bot' | 'bot at start' | 'agent' | 'node' | 'mint';
 export type SoakFigures = {
   readonly kills: Readonly<Record<Victim, number>>;
   readonly tasks: number;
+  /** The others were interrupted, and their owner was told so. */
+  readonly succeeded: number;
   /** By the state of the newest open paid run when the bot died; `none`: none was open. */
   readonly diedIn: Readonly<Record<string, number>>;
   /** Sat that the wallet had not in its hands, at worst, and of how many runs. */
@@ -47,15 +49,15 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
     const task = options.tasks[Math.floor(random() * options.tasks.length)] ?? 'say hello';
     sent.push(await owner.send(task));
   };
-  const isAnswered = (id: string): boolean =>
-    owner.said.some(
-      ({ kind, about, text }) => kind === 7 && about === id && (text === '✅' || text === '❌'),
-    );
+  const reactions = (id: string): readonly string[] =>
+    owner.said.filter(({ kind, about }) => kind === 7 && about === id).map(({ text }) => text);
+  const isAnswered = (id: string): boolean => reactions(id).some((text) => text === '✅' || text === '❌');
 
   const begun = performance.now();
   await send();
   await until(() => sent.every(isAnswered), 'the first task is answered', patienceMs);
   const runMs = performance.now() - begun;
+  if (!sent.every((id) => reactions(id).includes('✅'))) throw new Error(owner.texts().at(-1));
   await bot.end('SIGTERM');
   const down = performance.now();
   await bot.start();
@@ -98,7 +100,7 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
   const deadline = performance.now() + options.longestMs;
   for (let told = 0; total() < options.kills && performance.now() < deadline; ) {
     if (sent.every(isAnswered)) await send();
-    await Bun.sleep(random() * runMs * 1.1);
+    await Bun.sleep(random() * runMs * 0.95);
     const which = random();
     if (which < 0.75) {
       await killBot('bot');
@@ -121,7 +123,8 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
   }
   options.say(`${total()} kills, ${sent.length} tasks; waiting for what is owed`);
   await until(() => sent.every(isAnswered), 'every task is answered', patienceMs);
-  return { kills, diedIn, mostAtStake, mostOpen, tasks: sent.length };
+  const succeeded = sent.filter((id) => reactions(id).includes('✅')).length;
+  return { kills, diedIn, mostAtStake, mostOpen, tasks: sent.length, succeeded };
 }
 
 /** What making and redeeming a token may cost beside its budget. */
@@ -192,6 +195,7 @@ export async function reckon(
   problems.push(...check.problems);
   // What the node has kept is what the ledger says was spent: fractions of a sat that it could not give back included.
   same('kept by the node (msat)', node.creditedMsat - node.refundedMsat, spent * 1000 + lostMsat);
+  if (spent === 0) problems.push('nothing was spent');
   same('issued by the mint', mint.issued, world.funds);
   same('outstanding + earned at the mint', mint.outstanding + mint.earned, mint.issued);
   same('pending at the mint', mint.pending, 0);

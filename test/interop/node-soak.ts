@@ -1,0 +1,147 @@
+/*
+ * The bot as an operator runs it, paid at a real routstr-core (or the sandbox's node), killed at random moments some
+ * hundred times, and then everything is counted. A script, because routstr-core is on no registry:
+ *
+ *   ROUTSTR_CORE=… ROUTSTR_PYTHON=… bun test/interop/node-soak.ts --kills 300
+ *
+ * docs/routstr-node.md says how to come by both. Exit codes: 0 every sat is accounted for, 1 not, 2 wrong usage.
+ */
+import { parseArgs } from 'node:util';
+import { startModel } from '../../src/sandbox/model.ts';
+import { startPaidBot } from '../support/paid-bot.ts';
+import { type PaidHouse, startSandboxHouse } from '../support/paid-house.ts';
+import { type Accounts, reckon, type SoakFigures, soak } from '../support/paid-soak.ts';
+import { startNutshell } from './nutshell.ts';
+import { installNutshell, nutshellVersion } from './nutshell-install.ts';
+import { findRoutstrCore, startRoutstrCore } from './routstr-core.ts';
+import { unspentFromWords } from './words.ts';
+
+const model = 'claude-sonnet-4.5';
+const funds = 90_000;
+/** Whatever hangs: the process ends. */
+const graceMs = 30 * 60_000;
+
+const { values: flags } = parseArgs({
+  options: {
+    node: { type: 'string', default: 'core' },
+    agent: { type: 'string', default: 'real' },
+    kills: { type: 'string', default: '300' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    'fee-ppk': { type: 'string', default: '100' },
+    'node-dies': { type: 'string', default: 'at rest' },
+    minutes: { type: 'string', default: '60' },
+  },
+});
+
+/** Real mint, real node; the model is the sandbox's. */
+async function startCoreHouse(feePpk: number): Promise<PaidHouse> {
+  await using ends = new AsyncDisposableStack();
+  const core = findRoutstrCore(process.env);
+  const nutshell = await startNutshell(await installNutshell(), feePpk);
+  ends.defer(nutshell.stop);
+  // The mint's own port changes when it comes back.
+  const { url: mintUrl } = nutshell.front();
+  const upstream = startModel({ models: [model, `anthropic/${model}`] });
+  ends.defer(upstream.stop);
+  const node = await startRoutstrCore(core, { mintUrl, upstreamUrl: upstream.url, model });
+  ends.defer(node.stop);
+  const all = ends.move();
+  return {
+    name: `routstr-core ${node.version}, Nutshell ${nutshellVersion}`,
+    mintUrl,
+    nodeUrl: `${node.url}/v1`,
+    model: `routstr/${model}`,
+    // FakeWallet pays by itself.
+    pay: () => undefined,
+    killNode: node.kill,
+    startNode: node.start,
+    killMint: nutshell.kill,
+    startMint: () => nutshell.start(),
+    books: () => ({ node: node.books(), mint: nutshell.books() }),
+    stop: () => all.disposeAsync(),
+  };
+}
+
+const tasks = {
+  real: [
+    'write hello.txt with the text hi',
+    'run echo hello',
+    'write a.txt with the text one then read a.txt then answer done',
+    'answer with 300 words',
+  ],
+  paying: ['make 1 calls', 'make 2 calls', 'make 4 calls'],
+};
+
+function report(house: PaidHouse, figures: SoakFigures, accounts: Accounts, seconds: number): string {
+  const list = (record: Readonly<Record<string, number>>): string =>
+    Object.entries(record)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ');
+  const { node, mint } = accounts;
+  const kills = Object.values(figures.kills).reduce((sum, count) => sum + count, 0);
+  return [
+    `${house.name}; ${kills} kills in ${seconds} s: ${list(figures.kills)}`,
+    `${figures.tasks} tasks, all answered, ${figures.succeeded} of them done; ${accounts.runs} paid runs, ${node.accounts} accounts at the node`,
+    `the bot died in: ${list(figures.diedIn)}`,
+    `out of the wallet's hands at most: ${figures.mostAtStake} sat, of ${figures.mostOpen} runs`,
+    `largest credit of an account: ${node.largestCreditMsat} msat`,
+    `put in ${accounts.funds} = in the wallet ${accounts.ready} + spent ${accounts.spent} + fees ${accounts.fees} + lost by the node ${accounts.lost} (${accounts.lostRuns} runs)`,
+    `node (msat): credited ${node.creditedMsat} = refunded ${node.refundedMsat} + kept ${node.creditedMsat - node.refundedMsat}; of that model calls ${node.spentMsat}, left on accounts ${node.balancesMsat}`,
+    `mint: issued ${mint.issued} = outstanding ${mint.outstanding} + input fees ${mint.earned}; pending ${mint.pending}`,
+    `found by the words alone: ${accounts.fromWords}`,
+    accounts.problems.length === 0
+      ? 'Everything adds up, to the sat.'
+      : `DOES NOT ADD UP: ${accounts.problems.join('; ')}`,
+  ].join('\n');
+}
+
+async function main(): Promise<number> {
+  const { node, agent, 'node-dies': nodeDies } = flags;
+  const [kills, seed, feePpk, minutes] = [flags.kills, flags.seed, flags['fee-ppk'], flags.minutes].map(
+    Number,
+  );
+  const known =
+    (node === 'core' || node === 'sandbox') &&
+    (agent === 'real' || agent === 'paying') &&
+    (nodeDies === 'at rest' || nodeDies === 'any time' || nodeDies === 'never');
+  if (!known || !kills || seed === undefined || feePpk === undefined || !minutes) {
+    process.stderr.write(
+      'usage: node-soak.ts [--node core|sandbox] [--agent real|paying] [--kills N] [--seed N] [--fee-ppk N]\n' +
+        "                    [--node-dies 'at rest'|'any time'|never] [--minutes N]\n",
+    );
+    return 2;
+  }
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  say(`seed ${seed}`);
+  const longestMs = minutes * 60_000;
+  await using ends = new AsyncDisposableStack();
+  const giveUp = (why: string) => (): void => {
+    process.stderr.write(`${why}\n`);
+    void ends.disposeAsync().finally(() => process.exit(1));
+  };
+  const watchdog = setTimeout(giveUp('it hangs; giving up'), longestMs + graceMs);
+  ends.defer(() => clearTimeout(watchdog));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, giveUp('ended'));
+  const house = node === 'core' ? await startCoreHouse(feePpk) : startSandboxHouse({ feePpk });
+  ends.defer(house.stop);
+  const world = await startPaidBot(house, { opencode: agent, funds });
+  ends.defer(world.cleanUp);
+  const begun = performance.now();
+  try {
+    const figures = await soak(house, world, {
+      ...{ kills, seed, nodeDies, longestMs, say },
+      tasks: tasks[agent],
+    });
+    // What a node lost is doubted for ten minutes before a person is asked.
+    const patience = nodeDies === 'any time' ? 20 * 60_000 : 10 * 60_000;
+    const accounts = await reckon(house, world, () => unspentFromWords(house.mintUrl, world.words), patience);
+    say(report(house, figures, accounts, Math.round((performance.now() - begun) / 1000)));
+    return accounts.problems.length === 0 ? 0 : 1;
+  } catch (error) {
+    say(`seed ${seed}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    say(`the bot's log ends:\n${world.bot.log().slice(-5000)}`);
+    return 1;
+  }
+}
+
+process.exit(await main());
