@@ -15,6 +15,7 @@ import { openDatabase } from '../src/db/open.ts';
 import { botMigrations } from '../src/db/schema.ts';
 import { generateSecretKey, publicKeyOf } from '../src/nostr/event.ts';
 import type { EventId, RelayUrl } from '../src/nostr/types.ts';
+import { createPaidRunStore } from '../src/providers/routstr/paid-run-store.ts';
 import { sat, zeroSat } from '../src/sat.ts';
 import { createWallet } from '../src/wallets/factory.ts';
 
@@ -68,6 +69,12 @@ try {
       warmUp: () => {},
       threshold: () => zeroSat,
       setThreshold: () => {},
+    },
+    routstr: {
+      provider: () => ({
+        paidRuns: createPaidRunStore(wallet, systemClock),
+        owed: () => ({ running: zeroSat, runs: 0, due: zeroSat, dueRuns: 0, doubtful: 0 }),
+      }),
     },
     confirmations: createConfirmations(openDatabase(':memory:', botMigrations), systemClock, Math.random),
     clock: systemClock,

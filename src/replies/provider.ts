@@ -1,3 +1,4 @@
+import type { Owner } from '../config.ts';
 import type { PaidRun } from '../providers/routstr/paid-run.ts';
 import type { EvidenceEntry } from '../providers/routstr/paid-run-store.ts';
 import type { Owed } from '../providers/routstr/provider.ts';
@@ -60,13 +61,17 @@ export function owedLines({ running, runs, due, dueRuns, doubtful }: Owed): read
   ];
 }
 
-/** Where the money of one paid run is, on one line. `reader`: who does not see the tasks of others. */
-export function openRunLine(run: PaidRun, now: number, reader: string): string {
+/** Admins see everybody's tasks, members their own. `of`: whose task it is. */
+export const showsTask = (reader: Owner, of: string | undefined): boolean =>
+  reader.role === 'admin' || reader.publicKey === of;
+
+/** Where the money of one paid run is, on one line. */
+export function openRunLine(run: PaidRun, now: number, reader: Owner): string {
   const { id, ticket } = run;
   return [
     id,
     whereabouts(run, now),
-    ...(ticket.owner === reader && ticket.prompt !== '' ? [`“${shorten(ticket.prompt, 40)}”`] : []),
+    ...(showsTask(reader, ticket.owner) && ticket.prompt !== '' ? [`“${shorten(ticket.prompt, 40)}”`] : []),
   ].join(' · ');
 }
 
@@ -111,10 +116,11 @@ export function troubleText(
   run: PaidRun,
   evidence: readonly EvidenceEntry[],
   now: number,
-  reader: string,
+  reader: Owner,
 ): string {
-  const readable =
-    run.ticket.owner === reader ? run : { ...run, ticket: { ...run.ticket, prompt: 'of somebody else' } };
+  const readable = showsTask(reader, run.ticket.owner)
+    ? run
+    : { ...run, ticket: { ...run.ticket, prompt: 'of somebody else' } };
   const requests = evidence.flatMap(({ requestId }) => requestId ?? []).slice(-3);
   const last = evidence.findLast(({ message }) => message !== '');
   const said =

@@ -38,18 +38,45 @@ export const feeText = (fee: Sat): string => (fee === 0 ? 'no fee' : `fee ${form
 export const receivedText = ({ amount, fee }: Received, balance: Balance): string =>
   `Received ${formatSat(amount)} (${feeText(fee)}). ${balanceLine(balance)}`;
 
-/** One run of the ledger on one line. */
-export function ledgerLine(entry: LedgerEntry, now: number): string {
-  const { ts, model, budget, spent, refund, fee, promptPrefix, state } = entry;
+/**
+ * One run of the ledger on one line: `5 min ago · write hello.txt · claude-sonnet-4.5 · budget 2,002 sat = 138 spent +
+ * 1,862 change + 2 fees`. `taskShown`: whether the reader may see what the task was.
+ */
+export function ledgerLine(entry: LedgerEntry, now: number, taskShown = true): string {
+  const { ts, model, promptPrefix } = entry;
   const facts = [
     formatAgo(now - ts),
-    `${spent.toLocaleString('en-US')} of ${formatSat(budget)}, ${refund.toLocaleString('en-US')} back, ${feeText(fee)}`,
+    taskShown ? shorten(promptPrefix, 40) : undefined,
     model?.split('/').at(-1),
-    ...(state === 'settled' ? [] : [state.replaceAll('_', ' ')]),
-    shorten(promptPrefix, 40),
+    bookedText(entry),
   ];
   return facts.filter((fact) => fact !== undefined && fact !== '').join(' · ');
 }
+
+/** A run's books, which add up once it is settled. */
+function bookedText({ budget, spent, refund, fee, state }: LedgerEntry): string {
+  if (state !== 'settled')
+    return `budget ${formatSat(budget)}, ${openStates[state] ?? state.replaceAll('_', ' ')}`;
+  const parts = [
+    `${digits(spent)} spent`,
+    ...(refund > 0 ? [`${digits(refund)} change`] : []),
+    ...(fee > 0 ? [`${digits(fee)} fees`] : []),
+  ];
+  return `budget ${formatSat(budget)} = ${parts.join(' + ')}`;
+}
+
+const digits = (amount: Sat): string => amount.toLocaleString('en-US');
+
+/** Of a run whose money is not home yet. */
+const openStates: Readonly<Record<string, string>> = {
+  token_issued: 'on its way to the node',
+  deposited: 'under way',
+  running: 'under way',
+  refund_due: 'change asked for',
+  change_held: 'change being redeemed',
+  reclaim: 'being taken back',
+  needs_operator: 'change in doubt, see !provider status',
+};
 
 /** One operation of the wallet on one line. */
 export function operationLine(operation: OperationSummary, now: number): string {

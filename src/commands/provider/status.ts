@@ -92,11 +92,11 @@ function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly s
     limitLine(means.dayLimit, routstr.usedToday()),
     ...owedLines(provider.owed()),
     ...(others.length <= listed
-      ? others.map((run) => `  ${openRunLine(run, now, owner.publicKey)}`)
+      ? others.map((run) => `  ${openRunLine(run, now, owner)}`)
       : ['  !wallet pending lists the runs.']),
     ...doubtful
       .slice(0, listed)
-      .map((run) => troubleText(run, provider.paidRuns.evidence(run.id), now, owner.publicKey)),
+      .map((run) => troubleText(run, provider.paidRuns.evidence(run.id), now, owner)),
     ...(doubtful.length > listed ? [`${doubtful.length - listed} more like this: !wallet pending.`] : []),
     ...(pays ? budgetWarnings(means) : []),
   ];

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Confirmations } from '../../db/confirmations.ts';
 import type { Recipient } from '../../nostr/types.ts';
+import type { RoutstrProvider } from '../../providers/routstr/provider.ts';
 import { describeWalletError } from '../../replies/wallet-errors.ts';
 import type { Sat } from '../../sat.ts';
 import { MintError, UnfinishedOperationError } from '../../wallets/errors.ts';
@@ -23,8 +24,15 @@ export type Purse = {
   readonly setThreshold: (amount: Sat) => void;
 };
 
+/** The part of `RoutstrProvider` that says what nodes owe. */
+type AtNodes = Pick<RoutstrProvider, 'owed'> & {
+  readonly paidRuns: Pick<RoutstrProvider['paidRuns'], 'open'>;
+};
+
 export type WalletCommandDeps = {
   readonly purse: Purse;
+  /** What nodes have of the wallet's money. */
+  readonly routstr: { readonly provider: () => AtNodes };
   readonly confirmations: Confirmations;
   readonly clock: Clock;
 };
