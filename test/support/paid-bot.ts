@@ -25,7 +25,10 @@ export type PaidBotOptions = {
 const countSchema = z.object({ n: z.number() });
 
 /** The bot as an operator runs it, its wallet filled, provider `routstr` chosen; mint and node are the house's. */
-export async function startPaidBot(house: PaidHouse, options: PaidBotOptions) {
+export async function startPaidBot(
+  house: Pick<PaidHouse, 'mintUrl' | 'nodeUrl' | 'model' | 'pay'>,
+  options: PaidBotOptions,
+) {
   const words = newWords();
   const bot = await startTestBot({
     opencode: options.opencode === 'real' ? 'real' : writePayingOpencode,

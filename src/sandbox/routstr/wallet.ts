@@ -18,6 +18,9 @@ import { redemption } from './redemption-errors.ts';
 import { enter } from './store.ts';
 import type { NodeBehaviour } from './types.ts';
 
+/** How the node calls itself at mints: nothing else there looks like it. */
+export const nodeUserAgent = 'routstr-sandbox';
+
 export type Redeemed = { readonly amount: number; readonly mint: string };
 
 /** No trusted mint has that much. */
@@ -57,10 +60,10 @@ export function createNodeWallet(db: Database, behaviour: NodeBehaviour, timeout
   };
 
   async function open(mint: string, life: AbortSignal): Promise<Wallet> {
-    const wallet = new Wallet(
-      new Mint(mint, { customRequest: createRequest(life, { timeoutMs, meltTimeoutMs: timeoutMs }) }),
-      { unit: 'sat' },
-    );
+    const request = createRequest(life, { timeoutMs, meltTimeoutMs: timeoutMs });
+    const customRequest: typeof request = (args) =>
+      request({ ...args, headers: { ...args.headers, 'user-agent': nodeUserAgent } });
+    const wallet = new Wallet(new Mint(mint, { customRequest }), { unit: 'sat' });
     await wallet.loadMint();
     return wallet;
   }

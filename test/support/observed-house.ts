@@ -1,0 +1,41 @@
+import { type SandboxMintOptions, startSandboxMint } from '../../src/sandbox/mint.ts';
+import { startModel } from '../../src/sandbox/model.ts';
+import { nodeUserAgent } from '../../src/sandbox/routstr/wallet.ts';
+import { startSandboxNode } from '../../src/sandbox/routstr-node.ts';
+import type { PaidHouse } from './paid-house.ts';
+import { type Passed, startRecordingProxy } from './recording-proxy.ts';
+
+/**
+ * Sandbox mint, node and model, with a witness in front of the mint and of the node: what a bot asks of them, and how
+ * long they take for it. The node's own requests to the mint are told apart by their user agent.
+ */
+export function startObservedHouse(options: Pick<SandboxMintOptions, 'feePpk'> = {}) {
+  // The proxy speaks no WebSocket.
+  const mint = startSandboxMint({ ...options, incoming: 'on-demand', webSocket: false });
+  const mintFront = startRecordingProxy(mint.url);
+  const upstream = startModel();
+  const node = startSandboxNode({
+    mints: [mintFront.url],
+    upstream: { baseUrl: upstream.url, model: 'tiny' },
+  });
+  const nodeFront = startRecordingProxy(node.url);
+  const house: Pick<PaidHouse, 'mintUrl' | 'nodeUrl' | 'model' | 'pay'> = {
+    mintUrl: mintFront.url,
+    nodeUrl: `${nodeFront.url}/v1`,
+    model: 'routstr/claude-sonnet-4.5',
+    pay: (invoice) => mint.pay(mint.quoteOf(invoice)),
+  };
+  return {
+    ...{ ...house, mint, node },
+    /** What anybody but the node asked of the mint. */
+    mintRequests: (): readonly Passed[] =>
+      mintFront.passed.filter(({ userAgent }) => userAgent !== nodeUserAgent),
+    nodeRequests: (): readonly Passed[] => nodeFront.passed,
+    stop: async () => {
+      await Promise.all([nodeFront.stop(), node.stop(), upstream.stop()]);
+      await mintFront.stop();
+      await mint.stop();
+    },
+  };
+}
+export type ObservedHouse = ReturnType<typeof startObservedHouse>;
