@@ -1,7 +1,9 @@
 import { addSat, type Sat } from '../../sat.ts';
-import type { AnyWallet } from '../../wallets/types.ts';
+import type { AnyWallet, MintUrl } from '../../wallets/types.ts';
 import type { MeterPrice } from './meter/types.ts';
+import { chooseMint, type MintsOf } from './mint-match.ts';
 import type { OpencodeModel } from './model-mapping.ts';
+import type { NodeUrl } from './node-url.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
 
 /** What a run of a model costs, as its node says. */
@@ -28,13 +30,27 @@ export type BudgetRules = {
   readonly price: (model: string) => MeterPrice | undefined;
   /** Its entry in `opencode.json`, for a run that asks for it. */
   readonly entry?: (model: string) => OpencodeModel | undefined;
+  readonly mintsOf?: MintsOf;
 };
 
 /** Why a run does not begin. Amounts in sat. */
 export type BudgetRefusal =
   | { readonly kind: 'no_budget' }
   | { readonly kind: 'below_minimum'; readonly budget: Sat; readonly minimum: Sat; readonly model: string }
-  | { readonly kind: 'short'; readonly have: Sat; readonly need: Sat }
+  /** `mint`: where it is missing, when that is not the default mint. */
+  | { readonly kind: 'short'; readonly have: Sat; readonly need: Sat; readonly mint?: MintUrl }
+  /** There is enough, at a mint that the node does not list. */
+  | {
+      readonly kind: 'elsewhere';
+      readonly node: NodeUrl;
+      readonly have: Sat;
+      readonly need: Sat;
+      readonly mint: MintUrl;
+      readonly from: MintUrl;
+      readonly move: Sat;
+    }
+  /** The node lists none of the wallet's mints. */
+  | { readonly kind: 'no_common_mint'; readonly node: NodeUrl; readonly listed: readonly string[] }
   | { readonly kind: 'day_limit'; readonly limit: Sat; readonly used: Sat; readonly budget: Sat }
   /** The owner's own limit, or his own money where accounts are kept apart. */
   | { readonly kind: 'owner_limit'; readonly limit: Sat; readonly used: Sat; readonly budget: Sat }
@@ -48,8 +64,8 @@ export const usedSince = (
   owner?: string,
 ): Sat => addSat(wallet.ledger.spentSince(since, owner), store.atStakeSince(since, owner));
 
-/** Whether this much may leave the wallet for a run: from what is on disk, nobody is asked. */
-export function refuseMore(
+/** Whether a run may spend this much more, wherever the money is: from what is on disk, nobody is asked. */
+export function refuseSpending(
   rules: Pick<BudgetRules, 'dayLimit' | 'dayStart' | 'ownerLimit' | 'ownMoney'>,
   wallet: AnyWallet,
   store: PaidRunStore,
@@ -66,23 +82,60 @@ export function refuseMore(
     return { kind: 'owner_limit', limit: own, used: usedByHim, budget };
   }
   const money = rules.ownMoney?.(owner);
-  if (money !== undefined && money < budget) return { kind: 'own_money', have: money, need: budget };
-  const { defaultMint } = wallet.info();
-  const have = wallet.balance().mints.find(({ mint }) => mint === defaultMint)?.ready;
-  return have !== undefined && have < budget ? { kind: 'short', have, need: budget } : undefined;
+  return money !== undefined && money < budget ? { kind: 'own_money', have: money, need: budget } : undefined;
 }
 
-/** Whether a run with this budget may begin. */
+/** Whether this much may leave the wallet for a run. */
+export const refuseMore = (
+  rules: Parameters<typeof refuseSpending>[0] & Pick<BudgetRules, 'mintsOf'>,
+  wallet: AnyWallet,
+  store: PaidRunStore,
+  budget: Sat,
+  owner: string,
+  node: NodeUrl,
+): BudgetRefusal | undefined =>
+  refuseSpending(rules, wallet, store, budget, owner) ?? refuseMint(rules, wallet, budget, node);
+
+/** Whether there is a mint to make a budget for this node at. */
+export function refuseMint(
+  rules: Pick<BudgetRules, 'mintsOf'>,
+  wallet: AnyWallet,
+  budget: Sat,
+  node: NodeUrl,
+): BudgetRefusal | undefined {
+  const choice = chooseMint(wallet, rules.mintsOf?.(node), budget);
+  switch (choice.state) {
+    case 'chosen':
+      return undefined;
+    case 'short': {
+      const { mint, have } = choice;
+      const other = mint === wallet.info().defaultMint ? {} : { mint };
+      return { kind: 'short', have, need: budget, ...other };
+    }
+    case 'elsewhere': {
+      const { state, ...facts } = choice;
+      return { kind: state, node, need: budget, ...facts };
+    }
+    case 'none':
+      return { kind: 'no_common_mint', node, listed: choice.listed };
+  }
+}
+
+/** Whether a run with this budget may begin; where its money is to come from is another question (`refuseMint`). */
 export function refuseBudget(
   rules: BudgetRules,
   wallet: AnyWallet,
   store: PaidRunStore,
-  run: { readonly budget: Sat; readonly model: string | undefined; readonly owner: string },
+  run: {
+    readonly budget: Sat;
+    readonly model: string | undefined;
+    readonly owner: string;
+  },
 ): BudgetRefusal | undefined {
   const { budget } = run;
   const terms = budget === 0 ? undefined : rules.terms(run.model);
   if (terms && budget < terms.minimum) {
     return { kind: 'below_minimum', budget, minimum: terms.minimum, model: terms.id };
   }
-  return refuseMore(rules, wallet, store, budget, run.owner);
+  return refuseSpending(rules, wallet, store, budget, run.owner);
 }

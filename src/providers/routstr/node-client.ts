@@ -50,6 +50,12 @@ export type NodeClient = {
    * reads it, and is to put it on disk before it returns.
    */
   readonly refund: (key: ApiKey, keep: (raw: string) => void, signal: AbortSignal) => Promise<RefundOutcome>;
+  /** The same for a token that paid for one request (`x-cashu`); `unknown_key`: the node never had it. */
+  readonly refundPayment: (
+    token: string,
+    keep: (raw: string) => void,
+    signal: AbortSignal,
+  ) => Promise<RefundOutcome>;
   readonly nodeInfo: (signal: AbortSignal) => Promise<Answer<NodeInfo>>;
   readonly models: (signal: AbortSignal) => Promise<Answer<ModelList>>;
 };
@@ -71,8 +77,9 @@ const infoSchema = z.object({
   total_requests: count.nullish(),
 });
 const refundIdSchema = z.union([z.string(), z.number()]).nullish().catch(undefined);
+const tokenText = /^cashu[AB][A-Za-z0-9_+/=-]+$/;
 const refundSchema = z.object({
-  token: z.string().regex(/^cashu[AB][A-Za-z0-9_+/=-]+$/),
+  token: z.string().regex(tokenText),
   sats: count.nullish().catch(undefined),
   msats: count.nullish().catch(undefined),
   refund_id: refundIdSchema,
@@ -201,6 +208,29 @@ export function createNodeClient(url: NodeUrl, timeouts: NodeTimeouts = defaultT
       return readRefund(reply);
     },
 
+    refundPayment: async (token, keep, signal) => {
+      let reply: Reply | undefined;
+      for (const candidate of prefix === undefined ? prefixes : [prefix]) {
+        const at = `${url}/${candidate}/refund`;
+        reply = await exchange(
+          { method: 'POST', url: at, payment: token, timeoutMs: timeouts.refund, maxBytes: balanceBytes },
+          signal,
+        );
+        if (reply.kind === 'answer' && reply.status === 404) {
+          const { refusal, evidence } = readRefusal(reply);
+          // Not to be taken for a path that does not exist.
+          if (/refund not found/i.test(refusal.message)) return { state: 'unknown_key', evidence };
+          continue;
+        }
+        break;
+      }
+      if (reply === undefined || !isOk(reply)) {
+        return refundRefused(reply ?? { kind: 'not_sent', message: 'no path' });
+      }
+      keep(reply.body);
+      return readRefund(reply);
+    },
+
     nodeInfo: (signal) =>
       ask(
         'info',
@@ -235,8 +265,9 @@ const accepted = (reply: Accepted): Evidence => ({
   requestId: reply.requestId,
 });
 
-/** The token of a refund's body. Also used on a body that was put on disk and never read. */
+/** The token of a refund's body, or of a header that is one. Also used on what was put on disk and never read. */
 export function readRefundBody(raw: string): { token: string; claimedMsat: number | undefined } | undefined {
+  if (tokenText.test(raw)) return { token: raw, claimedMsat: undefined };
   const body = refundSchema.safeParse(parseJson(raw)).data;
   if (!body) return undefined;
   const sats = body.sats ?? undefined;

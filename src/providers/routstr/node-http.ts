@@ -19,6 +19,8 @@ export type NodeRequest = {
   readonly method: 'GET' | 'POST';
   readonly url: string;
   readonly bearer?: string;
+  /** A token that pays for this one request, or that paid for an earlier one. */
+  readonly payment?: string;
   readonly json?: unknown;
   /** For the whole exchange, body included. */
   readonly timeoutMs: number;
@@ -39,6 +41,7 @@ export async function exchange(request: NodeRequest, signal: AbortSignal): Promi
       headers: {
         accept: 'application/json',
         ...(request.bearer === undefined ? {} : { authorization: `Bearer ${request.bearer}` }),
+        ...(request.payment === undefined ? {} : { 'x-cashu': request.payment }),
         ...(request.json === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(request.json === undefined ? {} : { body: JSON.stringify(request.json) }),

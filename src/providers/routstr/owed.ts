@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
-import type { PaidRun } from './paid-run.ts';
+import { isIn, type PaidRun } from './paid-run.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
 
 /** Asks for what is owed, each run at its own time, for as long as it is owed. */
@@ -30,7 +30,8 @@ export function createOwedQueue(options: {
   const closing = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let working: Promise<void> = Promise.resolve();
-  const waiting = () => store.open().filter((run) => !options.isLive(run));
+  // An account that is kept waits for nothing.
+  const waiting = () => store.open().filter((run) => !isIn(run, 'kept') && !options.isLive(run));
 
   async function pass(signal: AbortSignal): Promise<void> {
     const due = waiting().filter((run) => run.nextAt <= clock.now());

@@ -1,16 +1,20 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { jsonColumn, nullable } from '../../db/columns.ts';
-import { addSat, type Sat, sat } from '../../sat.ts';
+import { addSat, type Sat } from '../../sat.ts';
 import type { AnyWallet, InboxId, OperationId } from '../../wallets/types.ts';
+import { ledgerFigures } from './ledger-row.ts';
 import type { NodeUrl } from './node-url.ts';
 import type { Evidence } from './outcomes.ts';
 import {
   bodySchema,
+  isIn,
   isOpen,
   type PaidRun,
   type PaidRunBody,
+  type PaidRunIn,
   type PaidRunTicket,
+  satColumn,
   ticketSchema,
 } from './paid-run.ts';
 
@@ -44,6 +48,12 @@ export type PaidRunStore = {
   readonly topUpsOf: (id: string) => readonly PaidRun[];
   /** Oldest first. */
   readonly open: () => readonly PaidRun[];
+  /** Runs on an account that are not settled, oldest first. */
+  readonly openOn: (account: string) => readonly PaidRunIn<'spending' | 'unreckoned'>[];
+  /** Those that are settled, newest first. */
+  readonly settledOn: (account: string) => readonly PaidRunIn<'settled'>[];
+  /** What the settled runs on an account cost in all. */
+  readonly bookedOn: (account: string) => Sat;
   /** @throws PaidRunStateError when there is such a run already */
   readonly create: (id: string, node: NodeUrl, ticket: PaidRunTicket) => PaidRun;
   /** With its ledger row. @throws PaidRunStateError unless it is in one of `from` */
@@ -99,6 +109,7 @@ const evidenceSchema = z.object({
   message: z.string(),
   requestId: nullable(z.string()),
 });
+const sumSchema = z.object({ n: satColumn });
 const rawSchema = z.object({ raw: z.string() });
 
 export function createPaidRunStore(
@@ -118,27 +129,44 @@ export function createPaidRunStore(
   };
   const open = () => readAll(db.query(`SELECT ${columns} FROM paid_runs WHERE open = 1 ORDER BY seq`).all());
 
+  const onAccount = (account: string, open: 0 | 1, order: 'ASC' | 'DESC') =>
+    readAll(
+      db
+        .query(
+          `SELECT ${columns} FROM paid_runs WHERE json_extract(ticket, '$.account') = ? AND open = ?
+           ORDER BY seq ${order}`,
+        )
+        .all(account, open),
+    );
+  const bookedOn = (account: string): Sat =>
+    sumSchema.parse(
+      db
+        .query(
+          `SELECT coalesce(sum(json_extract(data, '$.spent')), 0) AS n FROM paid_runs
+           WHERE json_extract(ticket, '$.account') = ? AND open = 0`,
+        )
+        .get(account),
+    ).n;
+
   /** The run's row in the ledger is made with its token, and says from then on what its state says. */
   function enterLedger(run: PaidRun, body: PaidRunBody): number | undefined {
-    if (body.state === 'created' || body.state === 'void' || body.state === 'merged') return run.ledger;
-    // A top-up that comes back cost fees; else it is in the books of its run.
-    if (run.ticket.parent !== undefined && body.state !== 'settled') return run.ledger;
-    const { out } = body;
-    const done = body.state === 'settled' ? body : { spent: sat(0), change: sat(0), fee: sat(0) };
-    const figures = { budget: out, refund: done.change, spent: done.spent, fee: done.fee, state: body.state };
+    const figures = ledgerFigures(run, body, () => bookedOn(run.id));
+    if (figures === undefined) return run.ledger;
     if (run.ledger !== undefined) {
       ledger.update(run.ledger, figures);
       return run.ledger;
     }
+    const { ticket } = run;
     return ledger.append({
       ...figures,
       ts: run.createdAt,
       provider: 'routstr',
-      model: run.ticket.model,
-      sessionId: run.ticket.sessionId,
-      promptPrefix: run.ticket.prompt,
+      model: ticket.model,
+      sessionId: ticket.sessionId,
+      promptPrefix: ticket.prompt,
       nodeUrl: run.node,
-      owner: run.ticket.owner,
+      // An account is the bot's: everybody's runs spend from it, and they are what an owner's limit counts.
+      owner: ticket.purpose === 'account' ? undefined : ticket.owner,
     });
   }
 
@@ -154,6 +182,9 @@ export function createPaidRunStore(
           .all(id),
       ),
     open,
+    openOn: (account) => onAccount(account, 1, 'ASC').filter((run) => isIn(run, 'spending', 'unreckoned')),
+    settledOn: (account) => onAccount(account, 0, 'DESC').filter((run) => isIn(run, 'settled')),
+    bookedOn,
     create: (id, node, ticket) =>
       write(() => {
         const known = one('id', id);
@@ -243,8 +274,14 @@ export function createPaidRunStore(
     atStakeSince: (ts, owner) =>
       addSat(
         ...open()
-          .filter((run) => run.createdAt >= ts && (owner === undefined || run.ticket.owner === owner))
+          .filter(
+            (run) =>
+              run.createdAt >= ts && (owner === undefined || run.ticket.owner === owner) && isAtStake(run),
+          )
           .map(({ body, ticket }) => ('out' in body ? body.out : ticket.budget)),
       ),
   };
 }
+
+/** An account's money is what the runs on it use, and the cost of those that are over is in the ledger. */
+const isAtStake = (run: PaidRun): boolean => run.ticket.purpose !== 'account' && !isIn(run, 'unreckoned');

@@ -28,6 +28,9 @@
  * with the same states; then it is `merged`: the run's books have it. A run's change is not asked for while a top-up of
  * it is on its way.
  *
+ * An account that is kept across runs, and the runs on it, are in `account.ts`; a question that its own token pays for is
+ * in `quick.ts`. Their rows are of the same kind and go the same ways home.
+ *
  * The send operation's key is the run's, so that no run has two tokens. Asking for change and taking a token back are
  * answers to each other: for one run nothing of it is ever done twice at a time (`lock.ts`).
  */
@@ -59,6 +62,13 @@ const asking = {
   meteredMsat: z.number().optional(),
 };
 
+const reserved = {
+  /** The most that the run may spend. */
+  out: satColumn,
+  /** As the meter counted, written down after each model call. */
+  meteredMsat: z.number().nonnegative(),
+};
+
 /** Why a person has to look. The run stays open, and is asked about once a day. */
 export const troubles = [
   'balance_missing', // the node has less than it was given and says it spent less
@@ -80,6 +90,18 @@ export const bodies = {
   tokenIssued: z.object({ state: z.literal('token_issued'), ...issued }),
   deposited: z.object({ state: z.literal('deposited'), ...credited }),
   running: z.object({ state: z.literal('running'), ...credited }),
+  /** An account: it waits for runs to spend from it. */
+  kept: z.object({ state: z.literal('kept'), ...credited }),
+  /** A run on an account: `out` of it is reserved, and its agent may be spending. */
+  spending: z.object({ state: z.literal('spending'), ...reserved }),
+  /** A run on an account that is over: what it cost is for the node to say. */
+  unreckoned: z.object({
+    state: z.literal('unreckoned'),
+    ...reserved,
+    dueSince: time,
+    /** The bot died meanwhile: the meter may have missed the end. */
+    interrupted: z.boolean(),
+  }),
   refundDue: z.object({ state: z.literal('refund_due'), ...asking }),
   changeHeld: z.object({
     state: z.literal('change_held'),
@@ -127,6 +149,9 @@ export const bodySchema = z.discriminatedUnion('state', [
   bodies.tokenIssued,
   bodies.deposited,
   bodies.running,
+  bodies.kept,
+  bodies.spending,
+  bodies.unreckoned,
   bodies.refundDue,
   bodies.changeHeld,
   bodies.reclaim,
@@ -140,14 +165,18 @@ export type PaidRunState = PaidRunBody['state'];
 export type InState<State extends PaidRunState> = Extract<PaidRunBody, { state: State }>;
 
 export const ticketSchema = z.object({
-  sessionId: z.string(),
+  /** What the money is for: one run, an account that is kept across runs, one question. */
+  purpose: z.enum(['run', 'account', 'quick']).default('run'),
+  sessionId: z.string().optional(),
   owner: z.string(),
   model: z.string().optional(),
   /** The first 80 characters of the task. */
   prompt: z.string(),
   budget: satColumn,
-  /** A top-up: the run whose account it is for. */
+  /** A top-up: the run, or the account, that it is for. */
   parent: z.string().optional(),
+  /** A run without a token of its own: the account that it spends from. */
+  account: z.string().optional(),
 });
 export type PaidRunTicket = z.infer<typeof ticketSchema>;
 
@@ -169,6 +198,15 @@ export const isIn = <State extends PaidRunState>(
   ...states: readonly State[]
 ): run is PaidRunIn<State> => states.some((state) => state === run.body.state);
 
+/** The row of an account itself, not one of its deposits. */
+export const isAccount = ({ ticket }: Pick<PaidRun, 'ticket'>): boolean =>
+  ticket.purpose === 'account' && ticket.parent === undefined;
+
+/** Rows with the same name are about the same money at a node: nothing is done to them twice at a time. */
+export const moneyOf = ({ id, node, ticket }: PaidRun): string =>
+  ticket.purpose === 'account' || ticket.account !== undefined ? accountMoney(node) : (ticket.parent ?? id);
+export const accountMoney = (node: NodeUrl): string => `account at ${node}`;
+
 /** Money of ours may still be elsewhere. */
 export const isOpen = (body: PaidRunBody): boolean =>
   body.state !== 'settled' && body.state !== 'void' && body.state !== 'merged';
@@ -184,6 +222,10 @@ export type RunCheckpoint =
   | 'run:credited'
   | 'run:deposited'
   | 'run:running'
+  | 'run:kept'
+  | 'run:merged'
+  | 'run:spending'
+  | 'run:unreckoned'
   | 'run:refund_due'
   | 'run:answered'
   | 'run:answer_kept'

@@ -1,27 +1,40 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import { addSat, msatToSatCeil, msatToSatFloor, remainingSat, type Sat, sat } from '../../sat.ts';
-import {
-  InsufficientFundsError,
-  MintError,
-  SpentElsewhereError,
-  UnfinishedOperationError,
-} from '../../wallets/errors.ts';
 import type { AnyWallet } from '../../wallets/types.ts';
 import type { MoreMoney, PreparedRun, Provider, RunTicket, Settlement } from '../types.ts';
+import { type Account, createAccounts } from './account.ts';
+import * as say from './account-words.ts';
 import { apiKeyOf } from './api-key.ts';
-import { type BudgetRules, refuseBudget, refuseMore, usedSince } from './budget.ts';
-import { deposit, issueToken } from './deposit.ts';
+import {
+  type BudgetRules,
+  refuseBudget,
+  refuseMint,
+  refuseMore,
+  refuseSpending,
+  usedSince,
+} from './budget.ts';
+import { deposit } from './deposit.ts';
+import { issueOrExplain } from './issue.ts';
 import { createKeyedLock } from './lock.ts';
-import { defaultLimits, type MeteredRun, type RunLimits } from './meter/types.ts';
+import { defaultLimits, type MeteredRun, type RunAccount, type RunLimits } from './meter/types.ts';
 import type { Meter } from './meter.ts';
 import { createNodeClient, type NodeClient } from './node-client.ts';
 import type { NodeUrl } from './node-url.ts';
 import { createOwedQueue } from './owed.ts';
-import { isIn, isOpen, type PaidRun, type PaidRunIn, type RunCheckpoint } from './paid-run.ts';
+import {
+  isIn,
+  isOpen,
+  moneyOf,
+  type PaidRun,
+  type PaidRunIn,
+  type PaidRunTicket,
+  type RunCheckpoint,
+} from './paid-run.ts';
 import { defaultPatience, type PaidRunDeps, type Patience } from './paid-run-deps.ts';
-import { createPaidRunStore, PaidRunStateError, type PaidRunStore } from './paid-run-store.ts';
+import { createPaidRunStore, type PaidRunStore } from './paid-run-store.ts';
 import { becomeDue, pursue } from './pursue.ts';
 import { closeOnHomecoming } from './settle.ts';
 import { topUp, wholeBudget } from './top-up.ts';
@@ -60,6 +73,8 @@ export type Owed = {
   readonly dueRuns: number;
   /** Of these, the ones for a person to look at. */
   readonly doubtful: number;
+  /** In accounts that are kept across runs; what runs under way may spend of it included. */
+  readonly kept: Sat;
 };
 
 export type RoutstrProvider = Provider & {
@@ -68,6 +83,8 @@ export type RoutstrProvider = Provider & {
   /** Its model calls wait for money now. */
   readonly held: (runId: string) => boolean;
   readonly owed: () => Owed;
+  /** Money that is kept at nodes across runs. */
+  readonly account: Account;
   /** What counts against the limit of a day: spent since `rules.dayStart()`, and at stake; of one owner when he is named. */
   readonly usedToday: (owner?: string) => Sat;
   /** The same since another moment (ms). */
@@ -100,6 +117,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     wallet,
     store,
     nodeAt,
+    ...(rules.mintsOf && { mintsOf: rules.mintsOf }),
     clock,
     log,
     patience: options.patience ?? defaultPatience,
@@ -108,13 +126,18 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   const lock = createKeyedLock();
   /** Between `prepareRun` and the end of `finalizeRun`. */
   const live = new Set<string>();
+  const isLive = ({ id, ticket }: PaidRun): boolean => live.has(id) || live.has(ticket.parent ?? id);
   const metered = new Map<string, MeteredRun>();
+  const accounts = createAccounts({
+    ...{ deps, lock, live, nodeUrl: options.nodeUrl },
+    wake: () => queue.wake(),
+  });
   const stopListening = wallet.onHomecoming((homecoming) => closeOnHomecoming(deps, homecoming));
   const queue = createOwedQueue({
     store,
-    isLive: (run) => live.has(accountOf(run)),
+    isLive,
     pursue: (id, signal) =>
-      lock(accountOf(store.get(id)), async () => {
+      lock(moneyOf(store.get(id)), async () => {
         // Another pass may have been here while this one waited.
         const run = store.get(id);
         return run.nextAt > clock.now() ? run : pursue(deps, id, signal);
@@ -127,41 +150,44 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   async function prepareRun(ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
     const budget = ticket.budget === undefined ? rules.budget() : sat(ticket.budget);
     const model = ticket.model?.replace(/^routstr\//, '');
-    const refusal = refuseBudget(rules, wallet, store, { budget, model, owner: ticket.owner });
+    const refusal = refuseBudget(rules, wallet, store, {
+      ...{ budget, model, owner: ticket.owner },
+    });
     if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
     live.add(ticket.runId);
-    const created = store.create(ticket.runId, options.nodeUrl(), {
+    const node = options.nodeUrl();
+    const paidRunTicket: PaidRunTicket = {
+      purpose: 'run',
       sessionId: ticket.sessionId,
       owner: ticket.owner,
       ...(ticket.model === undefined ? {} : { model: ticket.model }),
       prompt: [...ticket.task].slice(0, 80).join(''),
       budget,
-    });
+    };
+    // On an account the meter alone holds a run in its budget, which it can't without a price.
+    if (model === undefined || rules.price(model) !== undefined) {
+      const onAccount = await accounts.reserve(ticket.runId, node, paidRunTicket, signal);
+      if (onAccount.state === 'away') return { state: 'refused', reason: say.nodeAway(node) };
+      if (onAccount.state === 'reserved') {
+        const { id, body } = onAccount.run;
+        // A key that the meter alone knows; it looks like the node's, which every redaction takes out.
+        const agentKey = `sk-${randomBytes(32).toString('hex')}`;
+        return open(ticket, {
+          ...{ runId: id, node, agentKey, nodeKey: onAccount.nodeKey, spendMsat: body.out * 1000 },
+          pricedOnly: true,
+          onSpent: (usage) => accounts.metered(id, usage.spentMsat),
+        });
+      }
+    }
+    const short = refuseMint(rules, wallet, budget, node);
+    if (short) return { state: 'refused', reason: words.budgetRefusal(short) };
+    const created = store.create(ticket.runId, node, paidRunTicket);
     deps.reached('run:created');
     return lock(ticket.runId, () => pay(created, ticket, signal));
   }
 
-  /** The run with its token, or what the owner reads when there is none. */
-  async function issueOrExplain(
-    created: PaidRun,
-    signal: AbortSignal,
-  ): Promise<PaidRunIn<'token_issued'> | string> {
-    if (!isIn(created, 'created')) throw new PaidRunStateError(created.id, created.body.state);
-    let issued: PaidRun;
-    try {
-      issued = await issueToken(deps, created, signal);
-    } catch (error) {
-      const reason = signal.aborted ? undefined : whyNoToken(error);
-      if (reason === undefined) throw error;
-      log.warn({ run: created.id, error }, 'no budget token was made');
-      return reason;
-    }
-    if (!isIn(issued, 'token_issued')) throw new PaidRunStateError(issued.id, issued.body.state);
-    return issued;
-  }
-
   async function pay(created: PaidRun, ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
-    const issued = await issueOrExplain(created, signal);
+    const issued = await issueOrExplain(deps, created, signal);
     if (typeof issued === 'string') return { state: 'refused', reason: issued };
     const outcome = await deposit(deps, issued, signal);
     if (outcome.state === 'not_credited') {
@@ -175,16 +201,34 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     return begin(outcome.run, ticket);
   }
 
-  /** Opens the run's door at the meter. From here on the agent may spend. */
+  /** The agent may spend from here on. */
   function begin({ id, node, body }: PaidRunIn<'deposited'>, ticket: RunTicket): PreparedRun {
+    const prepared = open(ticket, {
+      ...{ runId: id, node, agentKey: body.token, nodeKey: apiKeyOf(body.token) },
+      spendMsat: body.creditedMsat,
+    });
+    store.move(id, ['deposited'], { ...body, state: 'running' });
+    deps.reached('run:running');
+    return prepared;
+  }
+
+  /** Opens the run's door at the meter. */
+  function open(
+    ticket: RunTicket,
+    {
+      spendMsat,
+      pricedOnly = false,
+      ...account
+    }: Pick<RunAccount, 'runId' | 'node' | 'agentKey' | 'nodeKey' | 'onSpent'> & {
+      readonly spendMsat: number;
+      readonly pricedOnly?: boolean;
+    },
+  ): PreparedRun {
     const { observer } = ticket;
     const run = meter.open({
-      runId: id,
-      node,
-      agentKey: body.token,
-      nodeKey: apiKeyOf(body.token),
+      ...account,
       price: rules.price,
-      limits: { ...defaultLimits, ...options.limits, spendMsat: body.creditedMsat },
+      limits: { ...defaultLimits, ...options.limits, spendMsat, pricedOnly },
       ...(observer?.onActivity && { onActivity: observer.onActivity }),
       ...(observer?.onHoldEnd && { onHoldEnd: observer.onHoldEnd }),
       onHold: ({ neededMsat, availableMsat }) =>
@@ -193,14 +237,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
           available: availableMsat === undefined ? undefined : msatToSatFloor(availableMsat),
         }),
     });
-    metered.set(id, run);
-    store.move(id, ['deposited'], { ...body, state: 'running' });
-    deps.reached('run:running');
+    metered.set(account.runId, run);
     return {
       state: 'ready',
       payment: {
         credentials: 'provided',
-        variables: { ROUTSTR_API_KEY: body.token },
+        variables: { ROUTSTR_API_KEY: account.agentKey },
         configuration: {
           enabled_providers: ['routstr'],
           provider: { routstr: { options: { baseURL: run.baseUrl }, ...modelsOf(ticket) } },
@@ -218,15 +260,17 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
 
   async function more(runId: string, amount: number, signal: AbortSignal): Promise<MoreMoney> {
     const budget = sat(amount);
+    const onAccount = store.find(runId);
+    if (onAccount && isIn(onAccount, 'spending')) return moreOnAccount(onAccount, budget, signal);
     return lock(runId, async () => {
       const parent = store.find(runId);
       const door = metered.get(runId);
       if (!parent || !isIn(parent, 'running') || !door) return { state: 'refused', reason: words.runIsOver };
-      const refusal = refuseMore(rules, wallet, store, budget, parent.ticket.owner);
+      const refusal = refuseMore(rules, wallet, store, budget, parent.ticket.owner, parent.node);
       if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
       const id = `${runId}+${store.topUpsOf(runId).length + 1}`;
       const created = store.create(id, parent.node, { ...parent.ticket, budget, parent: runId });
-      const issued = await issueOrExplain(created, signal);
+      const issued = await issueOrExplain(deps, created, signal);
       if (typeof issued === 'string') return { state: 'refused', reason: issued };
       const result = await topUp(deps, issued, parent, signal);
       if (result.state === 'added') {
@@ -239,13 +283,32 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     });
   }
 
+  async function moreOnAccount(
+    run: PaidRunIn<'spending'>,
+    amount: Sat,
+    signal: AbortSignal,
+  ): Promise<MoreMoney> {
+    const door = metered.get(run.id);
+    if (!door) return { state: 'refused', reason: words.runIsOver };
+    const refusal = refuseSpending(rules, wallet, store, amount, run.ticket.owner);
+    if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
+    const added = await accounts.more(run, amount, signal);
+    if (typeof added === 'string') return { state: 'refused', reason: added };
+    door.more(added.addedMsat);
+    return { state: 'added', budget: wholeBudget(deps, store.get(run.id)) };
+  }
+
   async function finalizeRun(runId: string, signal: AbortSignal): Promise<Settlement> {
     const door = metered.get(runId);
     const usage = await door?.close();
     metered.delete(runId);
     try {
-      if (!store.find(runId)) return undefined;
-      const run = await lock(runId, () => bringHome(runId, usage?.spentMsat, signal));
+      const before = store.find(runId);
+      if (!before) return undefined;
+      const run =
+        before.ticket.account === undefined
+          ? await lock(runId, () => bringHome(runId, usage?.spentMsat, signal))
+          : await accounts.finish(runId, usage?.spentMsat, signal);
       return settlementOf(run, wholeBudget(deps, run));
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -277,12 +340,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
 
   async function recover(signal: AbortSignal): Promise<readonly string[]> {
     const enough = AbortSignal.any([signal, AbortSignal.timeout(options.recoverMs ?? 20_000)]);
-    const open = store.open().filter((run) => !live.has(accountOf(run)));
+    const open = store.open().filter((run) => !isLive(run));
     await Promise.all(
       open.map(async (run) => {
         const { id } = run;
         try {
-          await lock(accountOf(run), () => pursue(deps, id, enough));
+          await lock(moneyOf(run), () => pursue(deps, id, enough));
         } catch (error) {
           signal.throwIfAborted();
           log.warn({ run: id, error }, 'a run of an earlier life could not be settled yet');
@@ -293,15 +356,18 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       store.setTold(run.id);
       return words.news(run);
     });
-    // What was waiting for a person before is no news.
+    // What was waiting for a person before is no news, nor is money that is where it should be.
     const left = store
       .open()
-      .filter((run) => open.some(({ id }) => id === run.id) && !isIn(run, 'needs_operator'));
+      .filter(
+        (run) => open.some(({ id }) => id === run.id) && !isIn(run, 'needs_operator', 'kept', 'unreckoned'),
+      );
     return [...lines, ...left.map(words.news)];
   }
 
   const owed = (): Owed => {
-    const open = store.open();
+    const all = store.open();
+    const open = all.filter((run) => !isIn(run, 'kept', 'spending', 'unreckoned'));
     const running = open.filter((run) => live.has(run.id) || isIn(run, 'deposited', 'running'));
     const due = open.filter((run) => !running.includes(run));
     return {
@@ -310,12 +376,14 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       due: addSat(...due.map(heldByNode)),
       dueRuns: due.length,
       doubtful: due.filter((run) => isIn(run, 'needs_operator')).length,
+      kept: addSat(...accounts.books().map((books) => (books.state === 'kept' ? books.balance : sat(0)))),
     };
   };
 
   const line = (): string => {
-    const { due, dueRuns, runs, doubtful } = owed();
+    const { due, dueRuns, runs, doubtful, kept } = owed();
     return words.statusLine({
+      kept,
       node: options.nodeUrl(),
       budget: rules.budget(),
       running: runs,
@@ -340,6 +408,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     },
     held: (runId) => (metered.get(runId)?.usage().held ?? 0) > 0,
     owed,
+    account: {
+      deposit: accounts.deposit,
+      refund: accounts.refund,
+      balance: accounts.balance,
+      books: accounts.books,
+    },
     usedToday: (owner) => usedSince(wallet, store, rules.dayStart(), owner),
     usedSince: (since, owner) => usedSince(wallet, store, since, owner),
     paidRuns: { open: store.open, find: store.find, evidence: store.evidence },
@@ -359,9 +433,6 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   };
 }
 
-/** A run and its top-ups have one account, and nothing is done to it twice at a time. */
-const accountOf = (run: PaidRun): string => run.ticket.parent ?? run.id;
-
 /** What a node may have of a run's budget; the metered costs are off it already. Tokens that are with us count as the wallet's. */
 function heldByNode({ body }: PaidRun): Sat {
   if (!('creditedMsat' in body) || body.creditedMsat === undefined || body.state === 'change_held')
@@ -373,18 +444,10 @@ function heldByNode({ body }: PaidRun): Sat {
 function settlementOf(run: PaidRun, budget: Sat): Settlement {
   const { body } = run;
   if (body.state === 'settled') return { spent: body.spent, budget };
+  if (body.state === 'spending' || body.state === 'unreckoned') {
+    return { spent: msatToSatCeil(body.meteredMsat), budget };
+  }
   if (!isOpen(body) || !('dueSince' in body) || body.meteredMsat === undefined) return undefined;
   const spent = msatToSatCeil(body.meteredMsat);
   return { spent, budget, owed: remainingSat(msatToSatFloor(body.creditedMsat ?? 0), spent) };
-}
-
-/** What the owner reads when there was no token; undefined: nothing that he could do something about. */
-function whyNoToken(error: unknown): string | undefined {
-  if (error instanceof InsufficientFundsError) {
-    return words.budgetRefusal({ kind: 'short', have: error.have, need: error.need });
-  }
-  if (error instanceof MintError) return words.mintAway(error.mint);
-  if (error instanceof UnfinishedOperationError) return words.tokenUnfinished;
-  if (error instanceof SpentElsewhereError) return words.tokenUnfinished;
-  return undefined;
 }

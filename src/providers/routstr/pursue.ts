@@ -1,7 +1,8 @@
 import { WalletError } from '../../wallets/errors.ts';
 import { issueToken } from './deposit.ts';
-import { isIn, isOpen, type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
+import { isAccount, isIn, isOpen, type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
+import { reckon } from './reckon.ts';
 import { takeBack } from './reclaim.ts';
 import { askForChange, lookAgain, redeemChange } from './refund.ts';
 import { wait } from './wait.ts';
@@ -34,7 +35,13 @@ async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promi
     deps.reached('run:reclaim');
     return reclaim;
   }
+  if (isIn(run, 'deposited') && isAccount(run)) return keepAccount(deps, run);
   if (isIn(run, 'deposited', 'running')) return becomeDue(deps, run, undefined);
+  if (isIn(run, 'spending')) return becomeOver(deps, run, run.body.meteredMsat, true);
+  if (isIn(run, 'unreckoned')) {
+    await reckon(deps, run.ticket.account ?? '', signal);
+    return store.get(run.id);
+  }
   if (isIn(run, 'refund_due')) {
     // Never a top-up and a refund at once: money was lost that way (core #462).
     for (const topUp of store.topUpsOf(run.id)) {
@@ -54,10 +61,10 @@ async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promi
 /** The agent is gone, and its requests with it. */
 export function becomeDue(
   deps: PaidRunDeps,
-  run: PaidRunIn<'deposited' | 'running'>,
+  run: PaidRunIn<'deposited' | 'running' | 'kept'>,
   meteredMsat: number | undefined,
 ): PaidRun {
-  const due = deps.store.move(run.id, ['deposited', 'running'], {
+  const due = deps.store.move(run.id, ['deposited', 'running', 'kept'], {
     ...run.body,
     state: 'refund_due',
     dueSince: deps.clock.now(),
@@ -65,6 +72,31 @@ export function becomeDue(
   });
   deps.reached('run:refund_due');
   return due;
+}
+
+/** The account has its first deposit: runs may spend from it. */
+export function keepAccount(deps: PaidRunDeps, run: PaidRunIn<'deposited'>): PaidRun {
+  const kept = deps.store.move(run.id, ['deposited'], { ...run.body, state: 'kept' });
+  deps.reached('run:kept');
+  return kept;
+}
+
+/** A run on an account is over, and its requests with it. */
+export function becomeOver(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'spending'>,
+  meteredMsat: number,
+  interrupted: boolean,
+): PaidRun {
+  const over = deps.store.move(run.id, ['spending'], {
+    state: 'unreckoned',
+    out: run.body.out,
+    meteredMsat,
+    interrupted,
+    dueSince: deps.clock.now(),
+  });
+  deps.reached('run:unreckoned');
+  return over;
 }
 
 /** The token that the run was to have, if it was made. */

@@ -1,9 +1,10 @@
 import { MintError, TokenRefusedError, UnfinishedOperationError } from '../../wallets/errors.ts';
 import { apiKeyOf } from './api-key.ts';
 import { worthOf } from './deposit.ts';
-import type { PaidRun, PaidRunIn } from './paid-run.ts';
+import { isAccount, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { doubtMs } from './pauses.ts';
+import { paymentTaken } from './payment-change.ts';
 import { close, noChange } from './settle.ts';
 import { findAdded, merge } from './top-up.ts';
 import { needOperator, wait } from './wait.ts';
@@ -58,21 +59,18 @@ async function findAccount(
   signal: AbortSignal,
 ): Promise<PaidRun> {
   if (run.ticket.parent !== undefined) return findTopUp(deps, run, run.ticket.parent, claimedAt, signal);
+  if (run.ticket.purpose === 'quick') return paymentTaken(deps, run);
   const info = await deps.nodeAt(run.node).info(apiKeyOf(run.body.token), signal);
   deps.store.record(run.id, 'info', info.state, info.evidence);
   const now = deps.clock.now();
   switch (info.state) {
     case 'known': {
       const { operation, token, out, face } = run.body;
-      return deps.store.move(run.id, ['reclaim'], {
-        state: 'refund_due',
-        operation,
-        token,
-        out,
-        face,
-        creditedMsat: Math.min(worthOf(info.account), face * 1000),
-        dueSince: now,
-      });
+      const creditedMsat = Math.min(worthOf(info.account), face * 1000);
+      const taken = { operation, token, out, face, creditedMsat };
+      return isAccount(run)
+        ? deps.store.move(run.id, ['reclaim'], { ...taken, state: 'kept' })
+        : deps.store.move(run.id, ['reclaim'], { ...taken, state: 'refund_due', dueSince: now });
     }
     case 'unknown_key':
       return now - claimedAt < doubtMs

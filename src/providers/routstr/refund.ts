@@ -2,15 +2,14 @@ import { sat } from '../../sat.ts';
 import { TokenRefusedError } from '../../wallets/errors.ts';
 import { apiKeyOf } from './api-key.ts';
 import { worthOf } from './deposit.ts';
-import { readRefundBody } from './node-client.ts';
+import { type Asking, hold } from './hold-change.ts';
 import type { Evidence, RefundOutcome } from './outcomes.ts';
 import type { PaidRun, PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { day, doubtMs } from './pauses.ts';
+import { believeNode } from './payment-change.ts';
 import { close, noChange } from './settle.ts';
 import { needOperator, wait } from './wait.ts';
-
-type Asking = PaidRunIn<'refund_due' | 'needs_operator'>;
 
 /** Asks once for the change of a run, and acts on what the node says (reference §1.3 and §3). */
 export async function askForChange(deps: PaidRunDeps, run: Asking, signal: AbortSignal): Promise<PaidRun> {
@@ -19,17 +18,19 @@ export async function askForChange(deps: PaidRunDeps, run: Asking, signal: Abort
     const held = hold(deps, run, raw);
     if (held) return held;
   }
-  const outcome = await deps.nodeAt(run.node).refund(
-    apiKeyOf(run.body.token),
-    (raw) => {
-      deps.reached('run:answered');
-      deps.store.keepAnswer(run.id, raw);
-      deps.reached('run:answer_kept');
-    },
-    signal,
-  );
+  const keep = (raw: string): void => {
+    deps.reached('run:answered');
+    deps.store.keepAnswer(run.id, raw);
+    deps.reached('run:answer_kept');
+  };
+  const node = deps.nodeAt(run.node);
+  const { token } = run.body;
+  const quick = run.ticket.purpose === 'quick';
+  const outcome = quick
+    ? await node.refundPayment(token, keep, signal)
+    : await node.refund(apiKeyOf(token), keep, signal);
   deps.store.record(run.id, 'refund', outcome.state, outcome.evidence);
-  return act(deps, run, outcome, signal);
+  return (quick ? believeNode(deps, run, outcome) : undefined) ?? act(deps, run, outcome, signal);
 }
 
 async function act(
@@ -69,32 +70,6 @@ async function act(
       if (outcome.reason === 'unreadable') return unreadable(deps, run, dueFor, outcome.evidence);
       return wait(deps, run, 'node_away');
   }
-}
-
-/** Puts the token of an answer into the wallet's inbox. undefined: there is none in it that is not known as bad. */
-function hold(deps: PaidRunDeps, run: Asking, raw: string): PaidRun | undefined {
-  const { wallet, store } = deps;
-  const token = readRefundBody(raw)?.token;
-  if (token === undefined) return undefined;
-  const { operation, token: key, out, face, creditedMsat, dueSince, meteredMsat, ...rest } = run.body;
-  if (creditedMsat === undefined) return undefined;
-  const held = wallet.write(() => {
-    const inbox = wallet.keep(token, `change of run ${run.id}`);
-    if ('inbox' in rest && rest.inbox === inbox) return undefined;
-    return store.move(run.id, [run.body.state], {
-      state: 'change_held',
-      operation,
-      token: key,
-      out,
-      face,
-      creditedMsat,
-      dueSince,
-      meteredMsat,
-      inbox,
-    });
-  });
-  if (held) deps.reached('run:change_held');
-  return held;
 }
 
 function unreadable(deps: PaidRunDeps, run: Asking, dueFor: number, evidence: Evidence): PaidRun {

@@ -16,7 +16,7 @@ export type TopUpResult =
 export async function topUp(
   deps: PaidRunDeps,
   run: PaidRunIn<'token_issued'>,
-  parent: PaidRunIn<'running'>,
+  parent: PaidRunIn<'running' | 'kept'>,
   signal: AbortSignal,
 ): Promise<TopUpResult> {
   const key = apiKeyOf(parent.body.token);
@@ -46,12 +46,14 @@ export async function findAdded(
   signal: AbortSignal,
 ): Promise<number | 'unavailable' | undefined> {
   const parent = deps.store.get(parentId);
-  if (!isIn(parent, 'running', 'refund_due')) return undefined;
+  if (!isIn(parent, 'running', 'kept', 'refund_due')) return undefined;
   const info = await deps.nodeAt(parent.node).info(apiKeyOf(parent.body.token), signal);
   deps.store.record(run.id, 'info', info.state, info.evidence);
   if (info.state === 'unavailable') return 'unavailable';
   if (info.state === 'unknown_key') return undefined;
-  const added = worthOf(info.account) - parent.body.creditedMsat;
+  // Old nodes keep no sum of what was spent.
+  const spent = info.account.totalSpentMsat === undefined ? deps.store.bookedOn(parentId) * 1000 : 0;
+  const added = worthOf(info.account) + spent - parent.body.creditedMsat;
   return added * 2 >= run.ticket.budget * 1000 ? added : undefined;
 }
 
@@ -63,9 +65,10 @@ export function merge(
   addedMsat: number,
 ): PaidRun {
   const { wallet, store } = deps;
-  return wallet.write(() => {
+  const merged = wallet.write(() => {
     const parent = store.get(parentId);
-    if (!isIn(parent, 'running', 'refund_due')) throw new PaidRunStateError(parentId, parent.body.state);
+    if (!isIn(parent, 'running', 'kept', 'refund_due'))
+      throw new PaidRunStateError(parentId, parent.body.state);
     wallet.confirmClaimed(run.body.operation);
     store.move(parentId, [parent.body.state], {
       ...parent.body,
@@ -75,14 +78,18 @@ export function merge(
     });
     return store.move(run.id, [run.body.state], { state: 'merged' });
   });
+  deps.reached('run:merged');
+  return merged;
 }
 
 /** A run's budget with all that was added to it. */
-export const wholeBudget = (deps: Pick<PaidRunDeps, 'store'>, run: PaidRun): Sat =>
-  addSat(
+export const wholeBudget = (deps: Pick<PaidRunDeps, 'store'>, run: PaidRun): Sat => {
+  if (run.ticket.account !== undefined) return 'out' in run.body ? run.body.out : run.ticket.budget;
+  return addSat(
     run.ticket.budget,
     ...deps.store
       .topUpsOf(run.id)
       .filter((topUp) => isIn(topUp, 'merged'))
       .map((topUp) => topUp.ticket.budget),
   );
+};

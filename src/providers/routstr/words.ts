@@ -17,7 +17,17 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
     case 'short':
       return (
         `The wallet has ${formatSat(refusal.have)} ready; this run needs ${formatSat(refusal.need)}. ` +
-        `!wallet topup ${Math.max(1, refusal.need - refusal.have)} makes an invoice; !provider budget and !provider set local are other ways on.`
+        `!wallet topup ${Math.max(1, refusal.need - refusal.have)}${refusal.mint === undefined ? '' : ` ${mintText(refusal.mint)}`} makes an invoice; !provider budget and !provider set local are other ways on.`
+      );
+    case 'elsewhere':
+      return (
+        `This run needs ${formatSat(refusal.need)} at ${mintText(refusal.mint)}, which the node takes; ${formatSat(refusal.have)} are there, the rest is at ${mintText(refusal.from)}. ` +
+        `!wallet move ${refusal.move} ${mintText(refusal.mint)} brings it there, !provider nodes shows other nodes.`
+      );
+    case 'no_common_mint':
+      return (
+        `The node ${hostOf(refusal.node)} takes money of ${refusal.listed.slice(0, 3).map(mintText).join(', ')}, and none of these is a mint of this wallet. ` +
+        `!wallet mints add ${refusal.listed[0]?.slice(0, 100) ?? '<url>'} accepts it if you trust it; !provider nodes shows other nodes.`
       );
     case 'day_limit':
       return (
@@ -39,6 +49,14 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
       );
   }
 }
+
+/** A mint as people read it, and as `!wallet move` understands it. A node may have chosen the text. */
+const mintText = (url: string): string =>
+  url
+    .replace(/^https?:\/\//, '')
+    .replace(/\/+$/, '')
+    .slice(0, 100);
+const hostOf = (node: string): string => new URL(node).host;
 
 export const mintAway = (mint: string): string =>
   `The mint ${mint} can't be used right now, so there is no budget for this run. Nothing was spent; !retry runs it again.`;
@@ -63,13 +81,14 @@ export const runIsOver = 'That run is over; !continue goes on with a new budget.
 
 /** The node did not take more money for a run; `run` is the top-up. */
 export function notAdded(outcome: Exclude<TopUpOutcome, { state: 'credited' }>, run: PaidRun): string {
-  const did = outcome.state === 'unknown_key' ? 'does not know the account of this run' : whatItDid(outcome);
   const money = run.body.state === 'settled' ? 'It is back in the wallet.' : 'It is being taken back.';
-  return `The node ${run.node} ${did}, so nothing was added. ${money}`;
+  return `The node ${run.node} ${whatItDid(outcome)}, so nothing was added. ${money}`;
 }
 
-function whatItDid(outcome: NotCredited): string {
+export function whatItDid(outcome: NotCredited | { readonly state: 'unknown_key' }): string {
   switch (outcome.state) {
+    case 'unknown_key':
+      return 'does not know the account any more';
     case 'not_sent':
       return "can't be reached";
     case 'mint_unavailable':
@@ -90,19 +109,35 @@ function whatItDid(outcome: NotCredited): string {
 
 /** What became of a run's money while nobody waited for it. */
 export function news(run: PaidRun): string {
-  const about = `“${run.ticket.prompt}”`;
-  const { body } = run;
+  const about = nameOf(run);
+  const { body, ticket } = run;
   if (body.state === 'settled') {
-    return `Change is back: ${formatSat(body.change)} of the run ${about}, which cost ${formatSat(body.spent)}.`;
+    if (ticket.account !== undefined) {
+      return `${sentence(about)} was cut off; it cost ${formatSat(body.spent)}, paid from the account at ${hostOf(run.node)}.`;
+    }
+    if (ticket.purpose === 'account') return `${formatSat(body.change)} of ${about} are back in the wallet.`;
+    return `Change is back: ${formatSat(body.change)} of ${about}, which cost ${formatSat(body.spent)}.`;
   }
   if (body.state === 'needs_operator') {
     return (
-      `${formatSat(inDoubt(body))} of the run ${about} are in doubt: ${troubles[body.trouble]}` +
+      `${formatSat(inDoubt(body))} of ${about} are in doubt: ${troubles[body.trouble]}` +
       `${body.detail === '' ? '' : ` (${body.detail})`}. Node: ${run.node}, run ${run.id}. All evidence is kept, and it is asked about once a day.`
     );
   }
-  return `The change of the run ${about} is not back yet: ${run.node} is asked for it again and again.`;
+  return `The change of ${about} is not back yet: ${run.node} is asked for it again and again.`;
 }
+
+function nameOf({ ticket, node }: PaidRun): string {
+  switch (ticket.purpose) {
+    case 'run':
+      return `the run “${ticket.prompt}”`;
+    case 'quick':
+      return `the question “${ticket.prompt}”`;
+    case 'account':
+      return ticket.parent === undefined ? `the account at ${hostOf(node)}` : `a deposit at ${hostOf(node)}`;
+  }
+}
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What is missing, the costs that the meter saw taken off. */
 const inDoubt = (body: InState<'needs_operator'>): Sat =>
@@ -130,8 +165,11 @@ export function statusLine(facts: {
   readonly owed: Sat;
   readonly owedBy: number;
   readonly doubtful: number;
+  /** In accounts across runs. */
+  readonly kept: Sat;
 }): string {
   const parts = [`routstr (${new URL(facts.node).host})`, `budget ${formatSat(facts.budget)}`];
+  if (facts.kept > 0) parts.push(`${formatSat(facts.kept)} kept there`);
   if (facts.running > 0) parts.push(`${facts.running} running`);
   if (facts.owedBy > 0) parts.push(`owed up to ${formatSat(facts.owed)} by ${facts.owedBy} run(s)`);
   if (facts.doubtful > 0) parts.push(`${facts.doubtful} need(s) the node's operator`);

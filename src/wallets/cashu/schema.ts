@@ -146,6 +146,8 @@ export const walletMigrations: readonly Migration[] = [
       CREATE INDEX paid_runs_open ON paid_runs (next_at) WHERE open = 1;
       CREATE INDEX paid_runs_by_operation ON paid_runs (operation) WHERE operation IS NOT NULL;
       CREATE INDEX paid_runs_by_inbox ON paid_runs (inbox) WHERE inbox IS NOT NULL;
+      CREATE INDEX paid_runs_by_parent ON paid_runs (json_extract(ticket, '$.parent'));
+      CREATE INDEX paid_runs_by_account ON paid_runs (json_extract(ticket, '$.account'), open);
 
       -- What nodes said to refunds with status 200, as it came, before anything read it: there may be money in it.
       CREATE TABLE paid_run_answers (

@@ -9,6 +9,7 @@ export const problems = {
   insufficient_balance: [402, 'The budget of this run is used up.'],
   key_refused: [401, 'The node does not accept the key of this run.'],
   model_unknown: [404, 'The node does not know this model.'],
+  no_price: [400, 'The price of this model is not known, so this run cannot use it.'],
   bad_request: [400, 'The node does not accept this request.'],
   slow_down: [400, 'The node asks for a longer pause than a run can make.'],
   node_down: [424, 'The node, or the model behind it, does not answer.'],

@@ -128,6 +128,7 @@ export function createRunState(account: RunAccount): RunState {
       const clamped = clampTokens(request, limits);
       const wanted = ceiling === undefined ? clamped : Math.min(clamped ?? ceiling, ceiling);
       const price = account.price(request.model);
+      if (!price && limits.pricedOnly) return 'no_price';
       if (!price) {
         // Without a price nothing can be reckoned beforehand: what is left at all is the bound.
         if (spendMsat === undefined || spentMsat < spendMsat) return permit(request.model, wanted, 0);

@@ -6,6 +6,8 @@ import type { ProblemCode } from './problems.ts';
 export type RunLimits = {
   /** The most this run may spend; undefined: the node alone says when it is enough. */
   readonly spendMsat: number | undefined;
+  /** Refuses models without a known price: nothing else could hold the run in its budget. */
+  readonly pricedOnly: boolean;
   /** Model calls that are sent to the node, repetitions included. */
   readonly requests: number;
   /** `max_tokens` of every request is lowered to this, and set where it is absent. undefined: as the agent asks. */
@@ -28,6 +30,7 @@ export type RunLimits = {
 
 export const defaultLimits: RunLimits = {
   spendMsat: undefined,
+  pricedOnly: false,
   requests: 300,
   maxTokens: undefined,
   leastTokens: 1024,
