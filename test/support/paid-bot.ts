@@ -12,8 +12,8 @@ import { invoiceIn } from './wallet-bot.ts';
 import { newWords, openWallet, soon } from './wallet-kit.ts';
 
 export type PaidBotOptions = {
-  /** `paying`: starts in a moment and makes real model calls (`paying-opencode.ts`). */
-  readonly opencode: 'real' | 'paying';
+  /** `paying`: starts in a moment and makes real model calls (`paying-opencode.ts`). A function writes another one. */
+  readonly opencode: 'real' | 'paying' | ((directory: string) => string);
   readonly funds: number;
   /** Sat per run; default: the bot's own. */
   readonly budget?: number;
@@ -31,7 +31,7 @@ export async function startPaidBot(
 ) {
   const words = newWords();
   const bot = await startTestBot({
-    opencode: options.opencode === 'real' ? 'real' : writePayingOpencode,
+    opencode: options.opencode === 'paying' ? writePayingOpencode : options.opencode,
     ...(options.entry === undefined ? {} : { entry: options.entry }),
     env: {
       CASHU_MNEMONIC: words,
