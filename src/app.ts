@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../package.json' with { type: 'json' };
@@ -10,11 +11,14 @@ import { type Clock, systemClock } from './clock.ts';
 import { createCommands } from './commands/all.ts';
 import type { BotState } from './commands/bot.ts';
 import { createDispatcher } from './commands/dispatch.ts';
+import { createDoor } from './commands/door.ts';
 import type { ModelCommandDeps } from './commands/models.ts';
 import { walletShorthand } from './commands/wallet/shorthand.ts';
 import type { Config } from './config.ts';
 import { createAwaitedStore } from './db/awaited.ts';
 import { createConfirmations } from './db/confirmations.ts';
+import { createConnectionStore } from './db/connections.ts';
+import { createInviteStore } from './db/invites.ts';
 import { acquireLock } from './db/lock.ts';
 import { createMessageStore } from './db/messages.ts';
 import { createMeta } from './db/meta.ts';
@@ -109,6 +113,8 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   const atomically = (change: () => void) => db.transaction(change).immediate();
   const messages = createMessageStore(db, clock);
   const owners = createOwners(db, config.owners, clock);
+  const invites = createInviteStore(db, clock);
+  const keys = createConnectionStore(db, clock);
   const settings = createSettingsStore(db);
   const sessions = createSessionStore(db);
   const runs = createRunStore(db);
@@ -250,6 +256,11 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     bot: identity.publicKey,
     state,
     owners,
+    invites,
+    ownerRemoved: (owner) => {
+      for (const { provider } of keys.list(owner)) keys.revoke(owner, provider);
+    },
+    randomBytes,
     desk,
     queue,
     runs,
@@ -263,8 +274,13 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     confirmations,
     clock,
   });
+  const door = createDoor({
+    ...{ invites, owners, correspondence, tell, log },
+    monotonic: () => performance.now(),
+  });
   const dispatcher = createDispatcher({
     registry,
+    door,
     messages,
     owners,
     desk,
@@ -286,6 +302,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     relays: relays.own,
     store: messages,
     isOwner: (publicKey) => owners.roleOf(publicKey) !== undefined,
+    guests: door.guests,
     clock,
     log,
     onMessage: dispatcher.accept,

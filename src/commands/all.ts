@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { InviteStore } from '../db/invites.ts';
 import type { Owners } from '../db/owners.ts';
 import type { RunStore } from '../db/runs.ts';
 import type { SettingsStore } from '../db/settings.ts';
@@ -9,14 +10,17 @@ import type { RunQueue } from '../runs/queue.ts';
 import { type BotState, botCommands } from './bot.ts';
 import { goOnCommands } from './go-on.ts';
 import { withHelp } from './help.ts';
+import { type InviteCommandDeps, inviteCommands } from './invite.ts';
+import { limitCommand } from './limit.ts';
 import { type ModelCommandDeps, modelCommands } from './models.ts';
-import { ownerCommands } from './owners.ts';
+import { type OwnerCommandDeps, ownerCommands } from './owners.ts';
 import type { ProviderCommandDeps } from './provider/choices.ts';
 import { providerCommands } from './provider/commands.ts';
 import type { Routstr } from './provider/deps.ts';
 import { queueCommands } from './queue.ts';
 import type { Registry } from './registry.ts';
 import { sessionCommands } from './sessions.ts';
+import { spendCommand } from './spend.ts';
 import { taskCommands } from './tasks.ts';
 import { walletCommands } from './wallet/commands.ts';
 import type { WalletCommandDeps } from './wallet/deps.ts';
@@ -26,6 +30,10 @@ export type CommandDeps = {
   readonly bot: PublicKey;
   readonly state: BotState;
   readonly owners: Owners;
+  readonly invites: InviteStore;
+  /** Takes what else is kept for an owner who is removed. Inside the transaction that removes him. */
+  readonly ownerRemoved: OwnerCommandDeps['ownerRemoved'];
+  readonly randomBytes: InviteCommandDeps['randomBytes'];
   readonly desk: SessionDesk;
   readonly queue: RunQueue;
   readonly runs: RunStore;
@@ -51,6 +59,9 @@ export function createCommands(deps: CommandDeps): Registry {
     ...walletCommands(deps),
     ...providerCommands(deps),
     ...botCommands(deps),
-    ...ownerCommands(deps.owners, deps.queue, deps.bot),
+    ...ownerCommands(deps),
+    ...inviteCommands(deps),
+    limitCommand(deps),
+    spendCommand(deps),
   ]);
 }

@@ -11,6 +11,7 @@ import type { Correspondence } from '../runs/ports.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Sat } from '../sat.ts';
 import { beginsWithBudget, notABudget, overMemberBudget, splitBudget, taskMissing } from './budget-suffix.ts';
+import type { Door } from './door.ts';
 import { describeCommandError, describeForbidden, isExpected } from './errors.ts';
 import { unknownCommand } from './help.ts';
 import { createMissedList } from './missed.ts';
@@ -27,6 +28,8 @@ export type DispatchDeps = {
   readonly sessions: SessionStore;
   readonly queue: RunQueue;
   readonly correspondence: Correspondence;
+  /** Lets strangers in who have a code. */
+  readonly door: Pick<Door, 'admit' | 'remark'>;
   readonly atomically: (change: () => void) => void;
   /** The command that a plain message of this owner stands for; undefined: it is a task. */
   readonly shorthand: (owner: PublicKey, text: string) => string | undefined;
@@ -208,8 +211,8 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const act = (message: StoredMessage) => {
     const role = owners.roleOf(message.sender);
     if (role === undefined) {
-      // He was removed after his message was stored: a stranger gets silence.
-      once(message, () => {});
+      // His code lets him in; or he was removed after his message was stored: a stranger gets silence.
+      once(message, () => deps.door.admit(message));
       return;
     }
     switch (message.kind) {
@@ -233,6 +236,11 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       return;
     }
     const command = commandIn(message);
+    const remark = command === undefined ? deps.door.remark(message.text) : undefined;
+    if (remark !== undefined) {
+      once(message, () => reply(message, remark));
+      return;
+    }
     const timeless = command?.found === true && command.command.timeless === true;
     if (!timeless && clock.now() - message.createdAt * 1000 > deps.catchupMs) missed.add(message);
     else if (command !== undefined) actOnCommand(message, { publicKey: message.sender, role }, command);

@@ -35,4 +35,4 @@ const isTimeout = (cause: unknown): boolean => cause instanceof DOMException && 
 
 /** A member asked for what only admins may do. */
 export const describeForbidden = (command: Command): string =>
-  `${usageOf(command)} is for admins. !help shows what you can use; !owners shows who is admin.`;
+  `!${command.path} is for admins. ${command.instead ?? '!help shows what you can use; !owners shows who is admin.'}`;

@@ -1,32 +1,83 @@
 import * as nip19 from 'nostr-tools/nip19';
+import type { Clock } from '../clock.ts';
 import type { Role } from '../config.ts';
+import type { InviteStore } from '../db/invites.ts';
 import type { KnownOwner, Owners } from '../db/owners.ts';
-import { parsePublicKey } from '../nostr/event.ts';
+import type { SettingsStore } from '../db/settings.ts';
 import type { PublicKey } from '../nostr/types.ts';
-import { plural } from '../replies/format.ts';
+import { formatAgo, plural } from '../replies/format.ts';
+import { ownerName } from '../replies/owner-name.ts';
 import type { RunQueue } from '../runs/queue.ts';
+import { formatSat } from '../sat.ts';
 import { parseChoice } from './arguments.ts';
+import { findOwner, parseKey } from './owner-argument.ts';
 import { type Command, RefusalError, UsageError } from './types.ts';
 
 const roles: readonly Role[] = ['admin', 'member'];
 
-/** `!owners`, `!owners add`, `!owners remove`. */
-export function ownerCommands(owners: Owners, queue: RunQueue, bot: PublicKey): readonly Command[] {
-  const describe = ({ publicKey, role, source }: KnownOwner) =>
-    `${nip19.npubEncode(publicKey)}\n  ${role}${source === 'environment' ? ', from BOT_OWNERS' : ''}`;
+export type OwnerCommandDeps = {
+  /** The bot's own key, who is no owner. */
+  readonly bot: PublicKey;
+  readonly owners: Owners;
+  readonly settings: SettingsStore;
+  readonly invites: InviteStore;
+  readonly queue: RunQueue;
+  /** Takes what else is kept for an owner who is removed: his keys. Part of the same transaction. */
+  readonly ownerRemoved: (owner: PublicKey) => void;
+  readonly clock: Clock;
+};
 
-  const parseKey = (text: string | undefined): PublicKey => {
-    if (text === undefined || text === '') throw new UsageError('Whom? His npub is missing.');
-    try {
-      return parsePublicKey(text);
-    } catch (cause) {
-      throw new UsageError(`“${text.slice(0, 80)}” is not an npub.`, { cause });
+/** `!owners`, `!owners add`, `!owners remove`. */
+export function ownerCommands(deps: OwnerCommandDeps): readonly Command[] {
+  const { bot, owners, settings, invites, queue, clock } = deps;
+
+  const origin = (owner: KnownOwner): string =>
+    owner.source === 'environment'
+      ? 'from BOT_OWNERS'
+      : `added ${formatAgo(clock.now() - owner.addedAt)} by ${ownerName(owner.addedBy)}`;
+  const limitOf = (publicKey: PublicKey): string => {
+    const limit = settings.get(publicKey, 'dayLimit');
+    return limit === undefined ? '' : ` · at most ${formatSat(limit)} a day`;
+  };
+  const you = (him: PublicKey, me: PublicKey): string => (him === me ? ' (you)' : '');
+
+  /** For an admin: everybody, by the numbers that other commands take. */
+  const everybody = (me: PublicKey): string =>
+    owners
+      .list()
+      .map((owner, index) => {
+        const { publicKey, role } = owner;
+        return `${index + 1}. ${nip19.npubEncode(publicKey)}${you(publicKey, me)}\n   ${role}, ${origin(owner)}${limitOf(publicKey)}`;
+      })
+      .join('\n');
+  /** For a member: himself, and whom he may ask. */
+  const adminsAnd = (me: PublicKey): string => {
+    const admins = owners.list().filter(({ role }) => role === 'admin');
+    return [
+      `You are a member${limitOf(me)}.`,
+      'Admins:',
+      ...admins.map(({ publicKey }) => nip19.npubEncode(publicKey)),
+    ].join('\n');
+  };
+
+  const refuseConfigured = (owner: KnownOwner | undefined): void => {
+    if (owner?.source === 'environment') {
+      throw new RefusalError(
+        'He is named in BOT_OWNERS, so he can only be changed there, on the host. !limit can hold him to an amount a day.',
+      );
     }
   };
-  const refuseConfigured = (publicKey: PublicKey) => {
-    if (owners.find(publicKey)?.source === 'environment') {
-      throw new RefusalError('He is named in BOT_OWNERS, so he can only be changed there, on the host.');
+  const refuseLastAdmin = (publicKey: PublicKey): void => {
+    const others = owners.list().filter((owner) => owner.role === 'admin' && owner.publicKey !== publicKey);
+    if (others.length === 0) {
+      throw new RefusalError(
+        'He is the last admin; without one nobody could command this bot. First: !owners add <npub> admin.',
+      );
     }
+  };
+  /** Who is no admin any more has invited nobody. */
+  const takeInvitesBack = (publicKey: PublicKey): void => {
+    for (const { id, createdBy } of invites.open()) if (createdBy === publicKey) invites.cancel(id);
   };
 
   return [
@@ -38,7 +89,9 @@ export function ownerCommands(owners: Owners, queue: RunQueue, bot: PublicKey): 
       examples: ['!owners'],
       role: 'member',
       kind: 'immediate',
-      run: () => ({ reply: owners.list().map(describe).join('\n') }),
+      run: ({ owner }) => ({
+        reply: owner.role === 'admin' ? everybody(owner.publicKey) : adminsAnd(owner.publicKey),
+      }),
     },
     {
       path: 'owners add',
@@ -46,9 +99,10 @@ export function ownerCommands(owners: Owners, queue: RunQueue, bot: PublicKey): 
       family: 'Owners',
       summary: 'let somebody command the bot, or change his role',
       detail:
-        'A member runs tasks in sessions of his own; an admin may do everything. Without a role: member.',
+        'A member runs tasks in sessions of his own; an admin may do everything. Without a role: member. !invite lets somebody in whose npub you don’t have.',
       examples: ['!owners add npub1… member'],
       role: 'admin',
+      instead: 'Ask an admin to add him; !owners shows who is one.',
       kind: 'immediate',
       run: ({ owner, argument }) => {
         const [key, roleText = 'member', ...rest] = argument.split(/\s+/);
@@ -56,7 +110,12 @@ export function ownerCommands(owners: Owners, queue: RunQueue, bot: PublicKey): 
         const role = parseChoice(roleText, 'role', roles);
         const publicKey = parseKey(key);
         if (publicKey === bot) throw new RefusalError('That is the bot itself.');
-        refuseConfigured(publicKey);
+        const known = owners.find(publicKey);
+        refuseConfigured(known);
+        if (known?.role === 'admin' && role === 'member') {
+          refuseLastAdmin(publicKey);
+          takeInvitesBack(publicKey);
+        }
         owners.put(publicKey, role, owner.publicKey);
         return {
           reply: `${nip19.npubEncode(publicKey)} is ${role === 'admin' ? 'an admin' : 'a member'} now.`,
@@ -65,18 +124,24 @@ export function ownerCommands(owners: Owners, queue: RunQueue, bot: PublicKey): 
     },
     {
       path: 'owners remove',
-      parameters: '<npub>',
+      parameters: '<npub|n>',
       family: 'Owners',
       summary: 'no longer listen to somebody',
-      detail: 'His tasks that run or wait are ended too.',
-      examples: ['!owners remove npub1…'],
+      detail:
+        'His tasks that run or wait are ended too, and his keys and invitations are taken back. The number is that of !owners.',
+      examples: ['!owners remove npub1…', '!owners remove 3'],
       role: 'admin',
+      instead: 'Ask an admin; !owners shows who is one.',
       kind: 'immediate',
       run: ({ argument }) => {
-        const publicKey = parseKey(argument);
-        if (owners.find(publicKey) === undefined) throw new RefusalError('He is not an owner; see !owners.');
-        refuseConfigured(publicKey);
+        const known = findOwner(owners, argument);
+        const { publicKey } = known;
+        refuseConfigured(known);
+        refuseLastAdmin(publicKey);
         owners.remove(publicKey);
+        settings.set(publicKey, 'dayLimit', undefined);
+        takeInvitesBack(publicKey);
+        deps.ownerRemoved(publicKey);
         const his = queue.list().filter((run) => run.owner === publicKey);
         for (const run of his) if (!queue.drop(run.id)) queue.stop(run.id);
         const ended = his.length === 0 ? '' : ` ${plural(his.length, 'task')} of his ended.`;

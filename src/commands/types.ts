@@ -50,6 +50,8 @@ type Description = {
   readonly examples: readonly [string, ...string[]];
   /** Who may use it at the least. */
   readonly role: Role;
+  /** What a member may do instead of a command for admins: a sentence or two. Every one of them has it. */
+  readonly instead?: string;
   /** Does what was meant also when it comes long after it was sent. */
   readonly timeless?: true;
 };

@@ -6,20 +6,43 @@ import type { PublicKey } from '../nostr/types.ts';
 import { publicKeyColumn } from './columns.ts';
 
 const ownerRow = z
-  .object({ pubkey: publicKeyColumn, role: z.enum(['admin', 'member']) })
-  .transform(({ pubkey, role }): KnownOwner => ({ publicKey: pubkey, role, source: 'command' }));
+  .object({
+    pubkey: publicKeyColumn,
+    role: z.enum(['admin', 'member']),
+    added_by: publicKeyColumn,
+    added_at: z.int(),
+  })
+  .transform(
+    ({ pubkey, role, added_by, added_at }): KnownOwner => ({
+      publicKey: pubkey,
+      role,
+      source: 'command',
+      addedBy: added_by,
+      addedAt: added_at,
+    }),
+  );
 
-export type KnownOwner = Owner & {
-  /** `environment`: named in `BOT_OWNERS`, so only whoever runs the bot can change him. */
-  readonly source: 'environment' | 'command';
-};
+export type KnownOwner = Owner &
+  (
+    | {
+        /** Named in `BOT_OWNERS`, so only whoever runs the bot can change him. */
+        readonly source: 'environment';
+      }
+    | {
+        readonly source: 'command';
+        /** The admin who added him, or whose invitation he used. */
+        readonly addedBy: PublicKey;
+        /** Unix milliseconds. */
+        readonly addedAt: number;
+      }
+  );
 
 /** Who may command the bot: `BOT_OWNERS`, and those whom an admin added. */
 export type Owners = {
   readonly roleOf: (publicKey: PublicKey) => Role | undefined;
   readonly list: () => readonly KnownOwner[];
   readonly find: (publicKey: PublicKey) => KnownOwner | undefined;
-  /** Adds an owner or changes his role. */
+  /** Adds an owner; or changes his role, and leaves who added him. */
   readonly put: (publicKey: PublicKey, role: Role, by: PublicKey) => void;
   readonly remove: (publicKey: PublicKey) => void;
 };
@@ -32,10 +55,11 @@ export function createOwners(db: Database, configured: readonly Owner[], clock: 
       { ...owner, source: 'environment' },
     ]),
   );
-  const select = db.query('SELECT pubkey, role FROM owners WHERE pubkey = ?');
-  const selectAll = db.query('SELECT pubkey, role FROM owners ORDER BY added_at');
+  const select = db.query('SELECT * FROM owners WHERE pubkey = ?');
+  const selectAll = db.query('SELECT * FROM owners ORDER BY added_at, pubkey');
   const upsert = db.query(
-    'INSERT OR REPLACE INTO owners (pubkey, role, added_by, added_at) VALUES (?, ?, ?, ?)',
+    `INSERT INTO owners (pubkey, role, added_by, added_at) VALUES (?, ?, ?, ?)
+     ON CONFLICT (pubkey) DO UPDATE SET role = excluded.role`,
   );
   const remove = db.query('DELETE FROM owners WHERE pubkey = ?');
 

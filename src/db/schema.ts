@@ -80,6 +80,19 @@ export const botMigrations: readonly Migration[] = [
         added_at INTEGER NOT NULL
       ) STRICT, WITHOUT ROWID;
 
+      -- Codes with which a stranger becomes a member. What is used, or taken back, stays as a record.
+      CREATE TABLE invites (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        hash TEXT NOT NULL UNIQUE,           -- sha256 of the code, hex; the code itself is with whom it was given
+        created_by TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        cancelled_at INTEGER,
+        used_by TEXT,
+        used_at INTEGER
+      ) STRICT;
+      CREATE INDEX invites_open ON invites (expires_at) WHERE used_by IS NULL AND cancelled_at IS NULL;
+
       -- What each owner has chosen: session, mode, model, workspace, backend, provider.
       CREATE TABLE settings (
         owner TEXT NOT NULL,

@@ -8,7 +8,14 @@ import type { Relay } from './relay.ts';
 import { createReorder } from './reorder.ts';
 import { createSeenWraps } from './seen-wraps.ts';
 import type { EventId, Filter, Identity, InboundMessage, NostrEvent, PublicKey, RelayUrl } from './types.ts';
-import { createUnwrap, isAddressedTo, isJunk, REJECTION_REASONS, type RejectionReason } from './unwrap.ts';
+import {
+  createUnwrap,
+  type Guests,
+  isAddressedTo,
+  isJunk,
+  REJECTION_REASONS,
+  type RejectionReason,
+} from './unwrap.ts';
 
 /** Counted since the start, for `!status`. */
 export type InboxStats = {
@@ -43,6 +50,8 @@ export type InboxOptions = {
   readonly relays: readonly Relay[];
   readonly store: InboxStore;
   readonly isOwner: (author: PublicKey) => boolean;
+  /** Strangers who may be let in. Absent: none ever. */
+  readonly guests?: Guests;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called once for each message, after it was stored, in the order of sending as far as that can be told. */

@@ -79,10 +79,20 @@ export type Verdict =
 /** Judges one kind 1059 or kind 4 event. Never throws, whatever it is given. */
 export type Unwrap = (event: NostrEvent, relay: RelayUrl) => Verdict;
 
+/** How strangers are let in. They cost no more than `mayKnock` allows, and get silence unless `isInvited`. */
+export type Guests = {
+  /** Whether the message of a stranger is opened at all, before its author is proven. True costs one of a bounded number. */
+  readonly mayKnock: (author: PublicKey) => boolean;
+  /** Whether what he says lets him in. He is who signed it. */
+  readonly isInvited: (message: InboundMessage) => boolean;
+};
+
 export type UnwrapOptions = {
   readonly identity: Identity;
   /** The allow-list, asked before the costly half of the work. */
   readonly isOwner: (author: PublicKey) => boolean;
+  /** Strangers who may be let in. Absent: none ever. */
+  readonly guests?: Guests;
   readonly clock: Clock;
   /**
    * Off: only the id of a wrap is checked. Its throwaway key says nothing about the sender, and the MAC binds the
@@ -102,7 +112,7 @@ const rejected = (reason: RejectionReason): Verdict => ({ verdict: 'rejected', r
  * signature, one ECDH and one decryption.
  */
 export function createUnwrap(options: UnwrapOptions): Unwrap {
-  const { identity, isOwner, clock, verifyWrapSignature = true } = options;
+  const { identity, isOwner, guests, clock, verifyWrapSignature = true } = options;
   // Both belong to this identity: a cache by peer alone, shared between identities, would mix up their keys.
   const conversationKeys = boundedCache((peer) => nip44.conversationKey(identity.secretKey, peer));
   const sharedSecrets = boundedCache((peer) => sharedX(identity.secretKey, peer));
@@ -122,11 +132,21 @@ export function createUnwrap(options: UnwrapOptions): Unwrap {
   function unseal(seal: NostrEvent, relay: RelayUrl): Verdict {
     const sender = seal.pubkey as PublicKey;
     if (sender === identity.publicKey) return rejected('self');
-    if (!isOwner(sender)) return rejected('stranger');
+    if (isOwner(sender)) return openSeal(seal, sender, relay, conversationKeys);
+    if (guests?.mayKnock(sender) !== true) return rejected('stranger');
+    return asGuest(openSeal(seal, sender, relay, (peer) => nip44.conversationKey(identity.secretKey, peer)));
+  }
+
+  function openSeal(
+    seal: NostrEvent,
+    sender: PublicKey,
+    relay: RelayUrl,
+    keyWith: (peer: PublicKey) => Uint8Array,
+  ): Verdict {
     // Not redundant with the MAC: who holds the bot's key could compute that for any sender.
     if (!verifyEvent(seal)) return rejected('seal-signature');
     if (isExpired(seal.tags, unixSeconds(clock))) return rejected('expired');
-    const rumor = openJson(seal.content, () => conversationKeys(sender));
+    const rumor = openJson(seal.content, () => keyWith(sender));
     if (rumor === undefined) return rejected('seal-undecryptable');
     if (!isUnsignedEvent(rumor.json)) return rejected('rumor');
     if (rumor.json.pubkey !== sender) return rejected('impersonation');
@@ -145,14 +165,24 @@ export function createUnwrap(options: UnwrapOptions): Unwrap {
     };
   }
 
-  function openLegacy(event: NostrEvent, relay: RelayUrl): Verdict {
+  function unwrapLegacy(event: NostrEvent, relay: RelayUrl): Verdict {
     const sender = event.pubkey as PublicKey;
     if (sender === identity.publicKey) return rejected('self');
-    if (!isOwner(sender)) return rejected('stranger');
+    if (isOwner(sender)) return openLegacy(event, sender, relay, sharedSecrets);
+    if (guests?.mayKnock(sender) !== true) return rejected('stranger');
+    return asGuest(openLegacy(event, sender, relay, (peer) => sharedX(identity.secretKey, peer)));
+  }
+
+  function openLegacy(
+    event: NostrEvent,
+    sender: PublicKey,
+    relay: RelayUrl,
+    secretWith: (peer: PublicKey) => Uint8Array,
+  ): Verdict {
     if (!verifyEvent(event)) return rejected('signature');
     if (event.created_at > unixSeconds(clock) + MAX_AHEAD_SECONDS) return rejected('future');
     if (isExpired(event.tags, unixSeconds(clock))) return rejected('expired');
-    const content = attempt(() => nip04.decrypt(event.content, sharedSecrets(sender)));
+    const content = attempt(() => nip04.decrypt(event.content, secretWith(sender)));
     if (content === undefined) return rejected('undecryptable');
     return {
       verdict: 'message',
@@ -169,10 +199,18 @@ export function createUnwrap(options: UnwrapOptions): Unwrap {
     };
   }
 
+  /** What is wrong with a stranger's message does not matter: it is junk, unless it lets him in. */
+  function asGuest(opened: Verdict): Verdict {
+    if (opened.verdict === 'message') {
+      return guests?.isInvited(opened.message) === true ? opened : rejected('stranger');
+    }
+    return isJunk(opened.reason) ? opened : rejected('stranger');
+  }
+
   return (event, relay) => {
     if (!isEvent(event) || (event.kind !== 1059 && event.kind !== 4)) return rejected('kind');
     if (!isAddressedTo(event, identity.publicKey)) return rejected('recipient');
-    return event.kind === 1059 ? unwrapGift(event, relay) : openLegacy(event, relay);
+    return event.kind === 1059 ? unwrapGift(event, relay) : unwrapLegacy(event, relay);
   };
 }
 

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../src/clock.ts';
 import { createCommands } from '../../src/commands/all.ts';
 import type { Registry } from '../../src/commands/registry.ts';
 import { createConfirmations } from '../../src/db/confirmations.ts';
+import { createInviteStore } from '../../src/db/invites.ts';
 import { createMessageStore } from '../../src/db/messages.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { createOwners } from '../../src/db/owners.ts';
@@ -66,6 +68,9 @@ export function commandsForReading(): Registry {
       lastProblem: () => undefined,
     },
     owners: createOwners(db, [], clock),
+    invites: createInviteStore(db, clock),
+    ownerRemoved: none,
+    randomBytes,
     ...{ desk, queue, runs, settings, clock },
     messages: createMessageStore(db, clock),
     purse: {

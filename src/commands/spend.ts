@@ -1,0 +1,32 @@
+import type { Clock } from '../clock.ts';
+import { spendText } from '../replies/spend.ts';
+import type { AnyWallet } from '../wallets/types.ts';
+import { parseCount } from './arguments.ts';
+import type { Command } from './types.ts';
+
+export type SpendCommandDeps = {
+  /** @throws NoWalletError */
+  readonly purse: { readonly wallet: () => AnyWallet };
+  readonly clock: Clock;
+};
+
+/** `!spend`: what paid runs cost, by day, owner and model. */
+export function spendCommand({ purse, clock }: SpendCommandDeps): Command {
+  return {
+    path: 'spend',
+    parameters: '[days]',
+    family: 'Owners',
+    summary: 'spent per day, model and owner (default 7 days); members see their own',
+    examples: ['!spend', '!spend 30'],
+    role: 'member',
+    kind: 'immediate',
+    run: ({ owner, argument }) => {
+      const days = parseCount(argument, 'number of days', 90, 7);
+      const { ledger } = purse.wallet();
+      const today = new Date(clock.now());
+      const since = new Date(today.getFullYear(), today.getMonth(), today.getDate() - days + 1).getTime();
+      const own = owner.role === 'admin' ? undefined : owner.publicKey;
+      return { reply: spendText(ledger.summary(since, own), days, owner) };
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import type { Owner } from '../config.ts';
+import type { PublicKey } from '../nostr/types.ts';
+import { addSat, formatSat, type Sat } from '../sat.ts';
+import type { SpendSummary } from '../wallets/types.ts';
+import { plural } from './format.ts';
+import { ownerName } from './owner-name.ts';
+
+/** What was spent in so many days; a member is shown only his own rows, and reads no names. */
+export function spendText(rows: readonly SpendSummary[], days: number, reader: Owner): string {
+  const period = days === 1 ? 'Today' : `The last ${days} days`;
+  if (rows.length === 0) {
+    const whose = reader.role === 'admin' ? 'No run was paid for.' : 'You had no run that was paid for.';
+    return `${period}: nothing spent. ${whose}`;
+  }
+  const open = addSat(...rows.map((row) => row.open));
+  const nameOf = (owner: string | undefined): string =>
+    owner === undefined ? 'the bot' : owner === reader.publicKey ? 'you' : ownerName(owner as PublicKey);
+  const byOwner = grouped(rows, ({ owner }) => owner).toSorted((a, b) => spentOn(b.rows) - spentOn(a.rows));
+  const named = reader.role === 'admin';
+  const dayText = ({ key: day, rows: ofDay }: Group<string>): string =>
+    named
+      ? [
+          `${dayName(day)}: ${formatSat(spentOn(ofDay))}`,
+          ...grouped(ofDay, ({ owner }) => owner).map(
+            ({ key, rows: his }) => `  ${nameOf(key)}: ${plain(spentOn(his))} · ${models(his)}`,
+          ),
+        ].join('\n')
+      : `${dayName(day)}: ${formatSat(spentOn(ofDay))} · ${models(ofDay)}`;
+  return [
+    `${period}: ${formatSat(spentOn(rows))}, ${plural(runsIn(rows), 'run')}.${open === 0 ? '' : ` ${formatSat(open)} more are at stake in runs that are not settled.`}`,
+    ...(named && byOwner.length > 1
+      ? byOwner.map(
+          ({ key, rows: his }) => `${nameOf(key)}: ${formatSat(spentOn(his))}, ${plural(runsIn(his), 'run')}`,
+        )
+      : []),
+    '',
+    ...grouped(rows, ({ day }) => day).map(dayText),
+  ].join('\n');
+}
+
+type Group<Key> = { readonly key: Key; readonly rows: readonly SpendSummary[] };
+
+/** In the order in which the keys first come. */
+function grouped<Key>(
+  rows: readonly SpendSummary[],
+  keyOf: (row: SpendSummary) => Key,
+): readonly Group<Key>[] {
+  return Array.from(Map.groupBy(rows, keyOf), ([key, found]) => ({ key, rows: found }));
+}
+
+const spentOn = (rows: readonly SpendSummary[]): Sat => addSat(...rows.map(({ spent }) => spent));
+const runsIn = (rows: readonly SpendSummary[]): number => rows.reduce((sum, { runs }) => sum + runs, 0);
+const plain = (amount: Sat): string => amount.toLocaleString('en-US');
+
+/** `claude-sonnet-4 2,500 (5), gpt-5 500`: what each model cost, in how many runs when it was not one. */
+function models(rows: readonly SpendSummary[]): string {
+  return rows
+    .map(({ model, spent, runs }) => {
+      const name = model?.split('/').at(-1) ?? 'default model';
+      return `${name} ${plain(spent)}${runs === 1 ? '' : ` (${runs} runs)`}`;
+    })
+    .join(', ');
+}
+
+/** `Sun 22 Nov`. */
+const dayName = (day: string): string =>
+  new Date(`${day}T12:00:00`).toLocaleDateString('en-GB', {
+    weekday: 'short',
+    day: 'numeric',
+    month: 'short',
+  });
