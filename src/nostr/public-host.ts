@@ -29,8 +29,16 @@ export async function assertPublicHost(
   signal: AbortSignal,
   options: PublicHostOptions = {},
 ): Promise<void> {
+  await assertPublicName(hostOf(url), signal, options);
+}
+
+/** The same for the host of any service, a name or an address without brackets. */
+export async function assertPublicName(
+  host: string,
+  signal: AbortSignal,
+  options: PublicHostOptions = {},
+): Promise<void> {
   signal.throwIfAborted();
-  const host = hostOf(url);
   if (options.allowLoopback === true && isLoopbackHost(host)) return;
   const addresses = isAddress(host)
     ? [host]

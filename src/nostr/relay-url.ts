@@ -60,7 +60,7 @@ export function parseForeignRelayUrl(
   const relayUrl = parseRelayUrl(text);
   const host = hostOf(relayUrl);
   if (options.allowLoopback === true && isLoopbackHost(host)) return relayUrl;
-  if (!isPublicAddress(host) && (isAddress(host) || isLocalName(host))) {
+  if (!isOutside(host)) {
     throw new RelayUrlError('a private or local address', host);
   }
   return relayUrl;
@@ -88,6 +88,10 @@ export function isPublicAddress(host: string): boolean {
   // ipaddr.js calls the unassigned rest of IPv6 unicast too, with the old IPv4-compatible ::a.b.c.d in it.
   return address.kind() === 'ipv4' || address.match(GLOBAL_UNICAST);
 }
+
+/** Whether `host` is an address of the public internet, or a name that may lead there. */
+export const isOutside = (host: string): boolean =>
+  isAddress(host) ? isPublicAddress(host) : !isLocalName(host);
 
 const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3');
 
