@@ -5,7 +5,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { applyAccountMode, createAccountBook } from './accounts.ts';
 import { createBackends } from './backends/factory.ts';
 import { installOpencodeConfig } from './backends/opencode-config.ts';
-import type { Backend, BackendName } from './backends/types.ts';
+import type { Backend, BackendName, RunPayment } from './backends/types.ts';
 import { watchHealth } from './backends/watch-health.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createCommands } from './commands/all.ts';
@@ -15,6 +15,7 @@ import { createDoor } from './commands/door.ts';
 import type { ModelCommandDeps } from './commands/models.ts';
 import { walletShorthand } from './commands/wallet/shorthand.ts';
 import type { Config } from './config.ts';
+import { createConnectionsService } from './connections-service.ts';
 import { createAwaitedStore } from './db/awaited.ts';
 import { createConfirmations } from './db/confirmations.ts';
 import { createConnectionStore } from './db/connections.ts';
@@ -43,6 +44,7 @@ import type { PublicKey, RelayUrl } from './nostr/types.ts';
 import { createLocalProvider } from './providers/local.ts';
 import type { Provider } from './providers/types.ts';
 import { rememberProblems } from './recent-problem.ts';
+import { lockedLine, lockedNotice } from './replies/connections.ts';
 import { createCorrespondence } from './replies/correspondence.ts';
 import { readyNotice } from './replies/ready.ts';
 import { createRoutstrService } from './routstr-service.ts';
@@ -50,12 +52,15 @@ import { createSessionDesk } from './runs/desk.ts';
 import type { RunDeps } from './runs/execute.ts';
 import { createRunQueue } from './runs/queue.ts';
 import { endLeftovers, recoverRuns } from './runs/recover.ts';
+import { createSealer } from './seal.ts';
 import { createWalletService } from './wallet-service.ts';
 
 export type AppDeps = {
   readonly log: Logger;
   /** Takes secrets out of a text that an owner will read. */
   readonly redact: (text: string) => string;
+  /** Keeps a secret out of the log until the returned function is called. */
+  readonly protect?: (secret: string) => () => void;
   readonly clock?: Clock;
   /** Files and folders that an isolated agent must not see, beside `BOT_HOME`: the `.env` that was read. */
   readonly hiddenPaths?: readonly string[];
@@ -111,12 +116,20 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   const db = openDatabase(join(config.home, 'bot.db'), botMigrations);
   open.defer(() => db.close());
   const atomically = (change: () => void) => db.transaction(change).immediate();
-  const messages = createMessageStore(db, clock);
   const owners = createOwners(db, config.owners, clock);
   const invites = createInviteStore(db, clock);
   const keys = createConnectionStore(db, clock);
   const settings = createSettingsStore(db);
   const sessions = createSessionStore(db);
+  const connections = createConnectionsService({
+    db,
+    sealer: createSealer(identity.secretKey),
+    home: config.home,
+    protect: deps.protect ?? (() => () => undefined),
+    bind: (session, provider) => sessions.update(session, { provider }),
+    ...{ clock, log },
+  });
+  const messages = createMessageStore(db, clock, connections.guard);
   const runs = createRunStore(db);
 
   // A bot on loopback relays is a sandbox: owners' inboxes may be on loopback too, their lists are at no public indexer.
@@ -200,7 +213,9 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   open.defer(() => healths.done);
   open.defer(() => stopping.abort());
   const local = createLocalProvider();
-  const providers = new Map<string, Provider>([[local.name, local]]);
+  const providers = new Map<string, Provider>(
+    [local, ...connections.providers].map((provider) => [provider.name, provider]),
+  );
   const chosenBy = (owner: PublicKey): string => settings.get(owner, 'provider') ?? config.provider;
   const runDeps: RunDeps = {
     runs,
@@ -208,11 +223,10 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     backends,
     providers,
     payerOf: (session) => {
-      const name = session.provider ?? chosenBy(session.owner);
+      const { name, without, note } = connections.payerOf(session, chosenBy(session.owner));
       const provider = providers.get(name);
-      return provider === undefined
-        ? { provider: local, note: insteadOf(name) }
-        : { provider, note: undefined };
+      if (provider === undefined) return { provider: local, note: insteadOf(name) };
+      return { provider: without === undefined ? provider : withoutModelsOf(without, provider), note };
     },
     correspondence,
     atomically,
@@ -247,7 +261,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     provider: (owner) =>
       chosenBy(owner) === 'routstr'
         ? (routstr.line() ?? `local (${noWalletForRoutstr})`)
-        : 'local (the backend’s own login)',
+        : (connections.line(owner, chosenBy(owner)) ?? 'local (the backend’s own login)'),
     wallet: wallet.status,
     lastProblem,
   };
@@ -266,11 +280,14 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     runs,
     settings,
     messages,
-    models: modelsOf(backends),
+    models: modelsOf(backends, (owner) =>
+      connections.listing(owner, desk.current(owner)?.provider ?? chosenBy(owner)),
+    ),
     purse: wallet,
     routstr,
     chosenBy,
-    connected: () => [],
+    connected: connections.connected,
+    connections: connections.commands,
     confirmations,
     clock,
   });
@@ -330,6 +347,11 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   }
   const recovered = await recoverRuns({ ...runDeps, catchupMs: config.catchupMs }, stopping.signal);
   routstr.start();
+  const locked = connections.check();
+  for (const { publicKey } of owners.list()) {
+    const his = locked.filter(({ owner }) => owner === publicKey).map(({ provider }) => provider);
+    if (his.length > 0) tell(publicKey, lockedNotice(his));
+  }
   const waiting = queue.list().length;
   queue.start();
   dispatcher.start();
@@ -340,7 +362,12 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     readyNotice(packageJson.version, waiting, {
       ...recovered,
       processes,
-      lines: [...inWallet, ...recovered.lines, ...(unpaid ? [insteadOf('routstr')] : [])],
+      lines: [
+        ...inWallet,
+        ...recovered.lines,
+        ...(unpaid ? [insteadOf('routstr')] : []),
+        ...lockedLine(locked.length),
+      ],
     }),
   );
   void announceUntilComplete({ identity, relays, indexers, profile, clock, log, random }, stopping.signal);
@@ -365,7 +392,21 @@ const insteadOf = (name: string): string =>
     : `Provider ${name} is not connected, so local was used.`;
 
 const modelsOf =
-  (backends: ReadonlyMap<BackendName, Backend>): ModelCommandDeps['models'] =>
-  async (name, signal) =>
-    (await backends.get(name)?.models({ credentials: 'own', variables: {}, configuration: {} }, signal)) ??
-    [];
+  (
+    backends: ReadonlyMap<BackendName, Backend>,
+    paymentOf: (owner: PublicKey) => RunPayment | undefined,
+  ): ModelCommandDeps['models'] =>
+  async (owner, name, signal) => {
+    const own: RunPayment = { credentials: 'own', variables: {}, configuration: {} };
+    const payment = name === 'opencode' ? paymentOf(owner) : undefined;
+    return (await backends.get(name)?.models(payment ?? own, signal)) ?? [];
+  };
+
+/** A provider that is not asked for models of another one. */
+const withoutModelsOf = (other: string, provider: Provider): Provider => ({
+  ...provider,
+  model: (chosen) => {
+    const wanted = chosen?.startsWith(`${other}/`) ? undefined : chosen;
+    return provider.model === undefined ? wanted : provider.model(wanted);
+  },
+});

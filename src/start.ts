@@ -27,7 +27,12 @@ export async function start(options: ConfiguredOptions): Promise<number> {
   try {
     const { startApp } = await import('./app.ts');
     const envFile = options.envFile ?? join(process.cwd(), '.env');
-    const app = await startApp(config, { log, redact: redactor.text, hiddenPaths: [envFile] });
+    const app = await startApp(config, {
+      log,
+      redact: redactor.text,
+      protect: redactor.add,
+      hiddenPaths: [envFile],
+    });
     return await untilEnd(app, ending.reason, log);
   } catch (error) {
     log.error({ error }, 'the bot could not be started');

@@ -8,6 +8,7 @@ import type { PublicKey } from '../nostr/types.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import { type BotState, botCommands } from './bot.ts';
+import { type ConnectionCommandDeps, connectionCommands } from './connections.ts';
 import { goOnCommands } from './go-on.ts';
 import { withHelp } from './help.ts';
 import { type InviteCommandDeps, inviteCommands } from './invite.ts';
@@ -44,6 +45,7 @@ export type CommandDeps = {
   readonly routstr: Routstr;
   readonly chosenBy: ProviderCommandDeps['chosenBy'];
   readonly connected: ProviderCommandDeps['connected'];
+  readonly connections: ConnectionCommandDeps;
   readonly confirmations: WalletCommandDeps['confirmations'];
   readonly clock: Clock;
 };
@@ -58,6 +60,7 @@ export function createCommands(deps: CommandDeps): Registry {
     ...goOnCommands(deps),
     ...walletCommands(deps),
     ...providerCommands(deps),
+    ...connectionCommands(deps),
     ...botCommands(deps),
     ...ownerCommands(deps),
     ...inviteCommands(deps),

@@ -1,4 +1,5 @@
 import type { BackendName, Model } from '../backends/types.ts';
+import type { PublicKey } from '../nostr/types.ts';
 import { plural } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import { type Command, UsageError } from './types.ts';
@@ -8,7 +9,7 @@ const listed = 30;
 export type ModelCommandDeps = {
   readonly desk: SessionDesk;
   /** Models that the owner's next task could use. */
-  readonly models: (backend: BackendName, signal: AbortSignal) => Promise<readonly Model[]>;
+  readonly models: (owner: PublicKey, backend: BackendName, signal: AbortSignal) => Promise<readonly Model[]>;
 };
 
 /** `!model`, `!models`. */
@@ -54,7 +55,7 @@ export function modelCommands({ desk, models }: ModelCommandDeps): readonly Comm
       repeatable: true,
       run: async ({ owner, argument }, signal) => {
         const { backend } = desk.choices(owner.publicKey);
-        const all = await models(backend, signal);
+        const all = await models(owner.publicKey, backend, signal);
         const words = argument.toLowerCase().split(/\s+/);
         const found = all.filter(({ id, name }) =>
           words.every((word) => `${id} ${name}`.toLowerCase().includes(word)),

@@ -20,13 +20,19 @@ const row = z
     used_at: nullable(z.int()),
     created_at: z.int(),
     updated_at: z.int(),
+    replacement: nullable(z.string().startsWith('sealed')),
+    replacement_at: nullable(z.int()),
   })
   .transform(
-    ({ used_at, created_at, updated_at, ...rest }): Connection => ({
+    ({ used_at, created_at, updated_at, replacement, replacement_at, ...rest }): Connection => ({
       ...rest,
       usedAt: used_at,
       createdAt: created_at,
       updatedAt: updated_at,
+      replacement:
+        replacement === undefined || replacement_at === undefined
+          ? undefined
+          : { credential: replacement, at: replacement_at },
     }),
   );
 
@@ -39,10 +45,15 @@ export function createConnectionStore(db: Database, clock: Clock): ConnectionSto
     `INSERT INTO provider_connections (owner, provider, kind, credential, status, error, created_at, updated_at)
      VALUES ($owner, $provider, $kind, $credential, 'connected', $error, $now, $now)
      ON CONFLICT (owner, provider) DO UPDATE SET kind = $kind, credential = $credential, status = 'connected',
-       error = $error, used_at = NULL, created_at = $now, updated_at = $now`,
+       error = $error, used_at = NULL, created_at = $now, updated_at = $now, replacement = NULL, replacement_at = NULL`,
+  );
+  const propose = db.query(
+    `UPDATE provider_connections SET replacement = $credential, replacement_at = $now
+     WHERE owner = $owner AND provider = $provider AND status <> 'revoked'`,
   );
   const reseal = db.query(
-    `UPDATE provider_connections SET credential = $credential, updated_at = $now
+    `UPDATE provider_connections SET credential = $credential, replacement = NULL, replacement_at = NULL,
+       updated_at = $now
      WHERE owner = $owner AND provider = $provider AND status <> 'revoked'`,
   );
   const mark = db.query(
@@ -51,7 +62,8 @@ export function createConnectionStore(db: Database, clock: Clock): ConnectionSto
   );
   const used = db.query('UPDATE provider_connections SET used_at = ? WHERE owner = ? AND provider = ?');
   const revoke = db.query(
-    `UPDATE provider_connections SET status = 'revoked', credential = NULL, error = NULL, updated_at = ?
+    `UPDATE provider_connections SET status = 'revoked', credential = NULL, error = NULL, replacement = NULL,
+       replacement_at = NULL, updated_at = ?
      WHERE owner = ? AND provider = ? AND status <> 'revoked'`,
   );
   return {
@@ -63,6 +75,9 @@ export function createConnectionStore(db: Database, clock: Clock): ConnectionSto
     all: () => everybodys.all().map((found) => row.parse(found)),
     put: ({ owner, provider, kind, credential, error }) => {
       put.run({ owner, provider, kind, credential, error: error ?? null, now: clock.now() });
+    },
+    propose: (owner, provider, credential) => {
+      propose.run({ owner, provider, credential, now: clock.now() });
     },
     reseal: (owner, provider, credential) => {
       reseal.run({ owner, provider, credential, now: clock.now() });

@@ -131,8 +131,11 @@ export const botMigrations: readonly Migration[] = [
         used_at INTEGER,
         created_at INTEGER NOT NULL,
         updated_at INTEGER NOT NULL,
+        replacement TEXT,                    -- sealed; another credential that waits for its owner's word
+        replacement_at INTEGER,
         PRIMARY KEY (owner, provider),
-        CHECK ((credential IS NULL) = (status = 'revoked'))
+        CHECK ((credential IS NULL) = (status = 'revoked')),
+        CHECK ((replacement IS NULL) = (replacement_at IS NULL))
       ) STRICT, WITHOUT ROWID;
 
       CREATE TABLE sessions (

@@ -1,6 +1,7 @@
 import type { Settlement } from '../providers/types.ts';
 import type { Run, RunResult } from '../runs/types.ts';
 import { formatSat, sat } from '../sat.ts';
+import { describeConnectionFailure } from './connections.ts';
 import { describeFailure } from './failure.ts';
 import { formatDuration, plural, shorten } from './format.ts';
 
@@ -73,7 +74,9 @@ const sentences = (...all: readonly string[]): string => all.filter((each) => ea
 function failureOf(run: Run, settlement: Settlement): string {
   const failure = run.result?.failure;
   if (failure === undefined) return sentences('The run failed. Try !retry.', moneyOf(run, settlement));
-  const said = describeFailure(failure, isPaid(run) ? { settlement } : undefined);
+  const said =
+    (hasOwnKey(run) ? describeConnectionFailure(run.provider, failure) : undefined) ??
+    describeFailure(failure, isPaid(run) ? { settlement } : undefined);
   const money = moneyOf(run, settlement);
   return money === '' ? said : `${said}\n${money}`;
 }
@@ -86,6 +89,10 @@ const waysOn = ({ outcome, result }: Run): string =>
   outcome === 'interrupted' || result?.backendSession !== undefined
     ? '!continue goes on where it was, !retry runs the task again.'
     : '!retry runs the task again.';
+
+/** Its owner's own account at a provider paid. */
+const hasOwnKey = (run: Run): run is Run & { readonly provider: string } =>
+  run.provider !== undefined && !['local', 'routstr', 'none'].includes(run.provider);
 
 /** Its money went through the wallet. */
 const isPaid = (run: Run): boolean => run.provider === 'routstr';

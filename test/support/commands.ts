@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../src/clock.ts';
 import { createCommands } from '../../src/commands/all.ts';
 import type { Registry } from '../../src/commands/registry.ts';
+import { createConnectionsService } from '../../src/connections-service.ts';
 import { createConfirmations } from '../../src/db/confirmations.ts';
 import { createInviteStore } from '../../src/db/invites.ts';
 import { createMessageStore } from '../../src/db/messages.ts';
@@ -18,6 +19,7 @@ import { NoWalletError } from '../../src/replies/wallet-errors.ts';
 import { createSessionDesk } from '../../src/runs/desk.ts';
 import { createRunQueue } from '../../src/runs/queue.ts';
 import { zeroSat } from '../../src/sat.ts';
+import { createSealer } from '../../src/seal.ts';
 import { silent } from './backend.ts';
 
 const none = (): never => {
@@ -85,6 +87,11 @@ export function commandsForReading(): Registry {
     },
     chosenBy: () => 'local',
     connected: () => [],
+    connections: createConnectionsService({
+      ...{ db, clock, log: silent, home: '/nowhere', sealer: createSealer(generateSecretKey()) },
+      protect: () => () => undefined,
+      bind: () => undefined,
+    }).commands,
     confirmations: createConfirmations(db, clock, Math.random),
     models: async () => [],
   });

@@ -22,7 +22,7 @@ export type ProviderCommandDeps = {
   readonly desk: SessionDesk;
   /** Who pays for the next task of this owner: his choice, else the bot's. */
   readonly chosenBy: (owner: PublicKey) => string;
-  readonly connected: () => readonly ConnectedProvider[];
+  readonly connected: (owner: PublicKey) => readonly ConnectedProvider[];
   readonly clock: Clock;
 };
 

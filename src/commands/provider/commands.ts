@@ -8,7 +8,12 @@ import { statusCommands } from './status.ts';
 /** The `!provider` family. */
 export function providerCommands(deps: ProviderCommandDeps): readonly Command[] {
   const commands: readonly Command[] = [
-    ...statusCommands(deps, () => commands.map(({ path }) => path)),
+    ...statusCommands(deps, () => [
+      ...commands.map(({ path }) => path),
+      'provider connect',
+      'provider disconnect',
+      'provider list',
+    ]),
     setCommand(deps),
     ...capCommands(deps),
     ...modelListCommands(deps),

@@ -18,7 +18,7 @@ export function setCommand(deps: ProviderCommandDeps): Command {
     role: 'member',
     kind: 'immediate',
     run: ({ owner, argument }) => {
-      const others = connected();
+      const others = connected(owner.publicKey);
       const names = ['local', 'routstr', ...others.map(({ name }) => name)];
       if (argument === '') {
         throw new UsageError(`The provider is missing. There are: ${names.join(', ')}.`);

@@ -59,7 +59,7 @@ function choiceLines(
   owner: Call['owner']['publicKey'],
 ): readonly string[] {
   const chosen = chosenBy(owner);
-  const others = connected();
+  const others = connected(owner);
   const meaning =
     chosen === 'local'
       ? 'the backend’s own login pays'

@@ -1,4 +1,3 @@
-import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import { SealError } from '../../seal.ts';
 import type { PreparedRun, Provider, RunFailure, RunTicket } from '../types.ts';
@@ -17,7 +16,6 @@ export type ConnectionProviderDeps = {
   readonly protect: (secret: string) => () => void;
   /** From now on a session goes on with this provider, whatever its owner prefers later. */
   readonly bind: (sessionId: string, provider: string) => void;
-  readonly clock: Clock;
   readonly log: Logger;
 };
 
@@ -41,7 +39,12 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
   const { id, variable } = entry;
   const live = new Map<
     string,
-    { readonly owner: string; readonly credential: string; readonly release: () => void }
+    {
+      readonly owner: string;
+      readonly sessionId: string;
+      readonly credential: string;
+      readonly release: () => void;
+    }
   >();
   const again = `!provider connect ${id} <key>`;
 
@@ -65,8 +68,7 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
         reason: `Your key for ${id} can't be opened: the bot's own key was changed. Send it again with ${again}, or go on without it: !provider set local.`,
       };
     }
-    live.set(runId, { owner, credential, release: deps.protect(key) });
-    deps.bind(sessionId, id);
+    live.set(runId, { owner, sessionId, credential, release: deps.protect(key) });
     return {
       state: 'ready',
       payment: {
@@ -80,6 +82,8 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
   /** What the run came to is said of the credential that it used, not of one that took its place meanwhile. */
   const ended = (runId: string, failure: RunFailure | undefined): void => {
     const run = live.get(runId);
+    // A session that never got through is still free to go elsewhere.
+    if (run !== undefined && (failure === undefined || !isRefusedRun(failure))) deps.bind(run.sessionId, id);
     const now = run && store.get(run.owner, id);
     if (run === undefined || now === undefined || now.credential !== run.credential) return;
     if (failure === undefined) {

@@ -23,6 +23,8 @@ export type Connection = {
   readonly usedAt: number | undefined;
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** A credential, sealed in the same way, that takes the place of this one when its owner says so. */
+  readonly replacement: { readonly credential: string; readonly at: number } | undefined;
 };
 
 /** The connections on disk; implemented by `db/connections.ts`. Synchronous, so that it can join a transaction. */
@@ -35,6 +37,8 @@ export type ConnectionStore = {
   readonly put: (
     connection: Pick<Connection, 'owner' | 'provider' | 'kind' | 'error'> & { readonly credential: string },
   ) => void;
+  /** Keeps a credential until its owner says that it shall take the place of the one there is. */
+  readonly propose: (owner: string, provider: string, credential: string) => void;
   /** Another seal around the same credential. */
   readonly reseal: (owner: string, provider: string, credential: string) => void;
   readonly mark: (

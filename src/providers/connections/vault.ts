@@ -26,15 +26,15 @@ export function createVault(sealer: Sealer): Vault {
   };
 }
 
-/** At start: connections that the bot's key does not open are in state `error`; returns them. */
+/** At start: connections that the bot's key does not open go to state `error`; returns those that were not there yet. */
 export function findLocked(store: ConnectionStore, vault: Vault): readonly Connection[] {
   return store.all().filter(({ owner, provider, credential: sealed, status, error }) => {
     if (sealed === undefined) return false;
+    const wasLocked = status === 'error' && error === sealedOtherwise;
     const opens = canOpen(() => vault.open(owner, provider, sealed));
-    if (!opens) store.mark(owner, provider, 'error', sealedOtherwise);
-    else if (status === 'error' && error === sealedOtherwise)
-      store.mark(owner, provider, 'connected', undefined);
-    return !opens;
+    if (opens && wasLocked) store.mark(owner, provider, 'connected', undefined);
+    if (!opens && !wasLocked) store.mark(owner, provider, 'error', sealedOtherwise);
+    return !opens && !wasLocked;
   });
 }
 
