@@ -1,5 +1,6 @@
 import { expect } from 'bun:test';
 import { z } from 'zod';
+import type { MeterPrice } from '../../src/providers/routstr/meter/types.ts';
 import { createMeter } from '../../src/providers/routstr/meter.ts';
 import {
   createNodeClient,
@@ -36,6 +37,12 @@ export type PaidWorldOptions = {
   readonly rules?: Partial<RoutstrProviderOptions['rules']>;
   readonly timeouts?: Partial<NodeTimeouts>;
   readonly funds?: number;
+};
+
+/** The prices of the node's claude-sonnet-4.5: 3 and 15 msat a token. */
+export const sonnetPrice: MeterPrice = {
+  sat: { prompt: 0.003, completion: 0.015, cacheRead: undefined, cacheWrite: undefined, request: 0 },
+  usd: { prompt: 3e-6, completion: 15e-6, cacheRead: undefined, cacheWrite: undefined, request: 0 },
 };
 
 /** What a call costs 135.3 sat with: claude-sonnet-4.5 at 3 and 15 msat. */
@@ -211,7 +218,7 @@ export async function expectAllHome(world: PaidWorld): Promise<void> {
   expect(books).toMatchObject({ balanced: true });
   // What the node earned is what the ledger says was spent: dust that it could not give back included.
   const spentMsat = ledger.reduce((sum, entry) => sum + entry.spent, 0) * 1000;
-  expect(books.spentMsat + books.forfeitedMsat + books.balancesMsat).toBe(spentMsat);
+  expect(books.spentMsat + books.forfeitedMsat + books.balancesMsat + books.keptMsat).toBe(spentMsat);
   const held = Object.values(books.heldSat).reduce((sum, amount) => sum + amount, 0);
   expect(world.mint.audit()).toMatchObject({ balanced: true, totalOutstanding: free + held, pending: 0 });
 }
