@@ -66,6 +66,8 @@ export type AppDeps = {
   readonly hiddenPaths?: readonly string[];
   /** Asked for relay lists beside the bot's own relays. Default: well-known public ones. */
   readonly indexers?: readonly RelayUrl[];
+  /** For tests that end the process at a moment between two of which everything is on disk. */
+  readonly onCheckpoint?: (checkpoint: string) => void;
 };
 
 /** A running bot. */
@@ -111,6 +113,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   const { identity } = config;
   const random = Math.random;
   const stopping = new AbortController();
+  const reached = deps.onCheckpoint ?? (() => undefined);
 
   open.defer(acquireLock(config.home).release);
   const db = openDatabase(join(config.home, 'bot.db'), botMigrations);
@@ -178,7 +181,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     awaited: createAwaitedStore(db),
     meta,
     roleOf: owners.roleOf,
-    ...{ correspondence, tellAdmins, atomically, clock, log },
+    ...{ correspondence, tellAdmins, atomically, clock, log, reached },
   });
   open.defer(wallet.close);
   const routstr = createRoutstrService({
@@ -197,6 +200,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
       // Who was removed meanwhile is told nothing.
       if (to !== undefined) tell(to.publicKey, text);
     },
+    reached,
     clock,
     log,
   });
@@ -234,6 +238,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     progressMs: config.progressMs,
     holdMs: config.holdMs,
     settleMs,
+    reached,
     clock,
     log,
   };

@@ -36,6 +36,7 @@ export type RoutstrServiceDeps = {
   readonly meta: Meta;
   /** Durable when it returns. */
   readonly announce: (news: RunNews) => void;
+  readonly reached: (checkpoint: string) => void;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -212,6 +213,7 @@ export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
         clock,
         log,
         limits: { holdMs: deps.holdMs },
+        onCheckpoint: deps.reached,
       });
       opened = { meter, provider, code };
       return { ...provider, model: modelFor };

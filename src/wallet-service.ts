@@ -50,6 +50,7 @@ export type WalletServiceDeps = {
   readonly roleOf: (owner: PublicKey) => Role | undefined;
   /** One transaction over the bot's own database. */
   readonly atomically: (change: () => void) => void;
+  readonly reached: (checkpoint: string) => void;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -224,7 +225,7 @@ export function createWalletService(deps: WalletServiceDeps): WalletService {
     open: async () => {
       if (config === undefined) return;
       const { createWallet } = await import('./wallets/factory.ts');
-      opened = withNotice(createWallet(config, { log, clock }), () =>
+      opened = withNotice(createWallet(config, { log, clock, onCheckpoint: deps.reached }), () =>
         behind('looking at the balance', async () => noticeLowBalance()),
       );
       const { fingerprint, file, mints } = opened.info();

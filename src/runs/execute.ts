@@ -30,12 +30,16 @@ export type RunDeps = {
   readonly holdMs: number;
   /** Settling has its own time, whatever ended the run. */
   readonly settleMs: number;
+  /** Told between two steps, when everything is on disk. Tests end the process there. */
+  readonly reached: (checkpoint: TaskCheckpoint) => void;
   readonly clock: Clock;
   readonly log: Logger;
 };
 
 /** The provider of a run, and what its owner is told when it is not the one that he chose. */
 export type Payer = { readonly provider: Provider; readonly note: string | undefined };
+
+export type TaskCheckpoint = 'task:preparing' | 'task:running' | 'task:settling' | 'task:settled' | 'task:done';
 
 /** How a run went, before it is settled. */
 export type Ending = {
@@ -55,6 +59,7 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   const { provider, note } = deps.payerOf(session);
   const startedAt = deps.clock.now();
   deps.runs.prepare(run.id, provider.name, startedAt);
+  deps.reached('task:preparing');
 
   let ending: Ending;
   try {
@@ -66,8 +71,11 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   if (note !== undefined) ending = { ...ending, answer: [ending.answer, note].filter(Boolean).join('\n\n') };
   // With its answer: a bot that is killed while it settles still has it.
   deps.runs.settling(run.id, ending);
+  deps.reached('task:settling');
   const settlement = await settle(run.id, provider, deps, log);
+  deps.reached('task:settled');
   conclude(run.id, ending, settlement, startedAt, deps);
+  deps.reached('task:done');
   log.info({ outcome: ending.outcome, ms: deps.clock.now() - startedAt }, 'run done');
 }
 
@@ -118,6 +126,7 @@ async function work(
         {
           onSpawn: (pid) => {
             deps.runs.running(run.id, pid);
+          deps.reached('task:running');
             log.info({ pid, backend: backend.name, mode: run.mode }, 'agent started');
           },
           onEvent: (event) => {

@@ -28,7 +28,11 @@ export type WalletConfig = {
  */
 export function createWallet(
   config: WalletConfig,
-  parts: { readonly log: Logger; readonly clock?: Clock },
+  parts: {
+    readonly log: Logger;
+    readonly clock?: Clock;
+    readonly onCheckpoint?: (checkpoint: string) => void;
+  },
 ): AnyWallet {
   const defaultMint = readMintUrl(config.mintUrl);
   return openCashuWallet({

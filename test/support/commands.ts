@@ -54,6 +54,7 @@ export function commandsForReading(): Registry {
     progressMs: 0,
     holdMs: 1,
     settleMs: 1,
+    reached: () => {},
     concurrency: 1,
     newId: () => '1',
   });
@@ -93,6 +94,7 @@ export function commandsForReading(): Registry {
       bind: () => undefined,
     }).commands,
     confirmations: createConfirmations(db, clock, Math.random),
+    accounts: { of: () => undefined },
     models: async () => [],
   });
 }

@@ -1,0 +1,27 @@
+/*
+ * The bot as `start` runs it, but for one thing: it ends itself by SIGKILL when it reaches the moment that
+ * TEST_KILL_AT names.
+ */
+import { startApp } from '../../src/app.ts';
+import { configured } from '../../src/configured.ts';
+import { createLogger } from '../../src/create-logger.ts';
+import { createRedactor } from '../../src/redact.ts';
+import { registerSecrets } from '../../src/register-secrets.ts';
+
+const result = await configured({});
+if (result === undefined) process.exit(2);
+const { config } = result;
+const redactor = createRedactor();
+registerSecrets(redactor, config, process.env);
+const log = await createLogger({ level: config.logLevel, format: config.logFormat, redactor });
+const app = await startApp(config, {
+  log,
+  redact: redactor.text,
+  onCheckpoint: (checkpoint) => {
+    if (checkpoint === process.env.TEST_KILL_AT) process.kill(process.pid, 'SIGKILL');
+  },
+});
+process.once('SIGTERM', async () => {
+  await app.stop();
+  process.exit(0);
+});
