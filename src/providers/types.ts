@@ -31,7 +31,8 @@ export type ProvidedPayment = {
 
 /** Too little money or a provider that is away is an answer for the owner, not an error. */
 export type PreparedRun =
-  | { readonly state: 'ready'; readonly payment: ProvidedPayment }
+  /** `note`: what the owner is to know of who serves the run; it stands in the reply. */
+  | { readonly state: 'ready'; readonly payment: ProvidedPayment; readonly note?: string }
   | { readonly state: 'refused'; readonly reason: string };
 
 /** What came of more money for a run; the reason is for the owner. */

@@ -39,7 +39,12 @@ export type RunDeps = {
 /** The provider of a run, and what its owner is told when it is not the one that he chose. */
 export type Payer = { readonly provider: Provider; readonly note: string | undefined };
 
-export type TaskCheckpoint = 'task:preparing' | 'task:running' | 'task:settling' | 'task:settled' | 'task:done';
+export type TaskCheckpoint =
+  | 'task:preparing'
+  | 'task:running'
+  | 'task:settling'
+  | 'task:settled'
+  | 'task:done';
 
 /** How a run went, before it is settled. */
 export type Ending = {
@@ -68,7 +73,7 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
     log.error({ cause }, 'the run broke off');
     ending = failed(cause);
   }
-  if (note !== undefined) ending = { ...ending, answer: [ending.answer, note].filter(Boolean).join('\n\n') };
+  ending = withNote(ending, note);
   // With its answer: a bot that is killed while it settles still has it.
   deps.runs.settling(run.id, ending);
   deps.reached('task:settling');
@@ -126,7 +131,7 @@ async function work(
         {
           onSpawn: (pid) => {
             deps.runs.running(run.id, pid);
-          deps.reached('task:running');
+            deps.reached('task:running');
             log.info({ pid, backend: backend.name, mode: run.mode }, 'agent started');
           },
           onEvent: (event) => {
@@ -144,12 +149,16 @@ async function work(
     if (result.backendSession !== undefined) {
       deps.sessions.update(session.id, { backendSession: result.backendSession });
     }
-    return endingOf(result, stopwatch.signal);
+    return withNote(endingOf(result, stopwatch.signal), prepared.note);
   } finally {
     stopwatch.stop();
     progress.stop();
   }
 }
+
+/** What the owner is to know beside the answer. */
+const withNote = (ending: Ending, note: string | undefined): Ending =>
+  note === undefined ? ending : { ...ending, answer: [ending.answer, note].filter(Boolean).join('\n\n') };
 
 /** The run's model calls wait for money. Must not throw. */
 function tellHold(run: Run, provider: Provider, hold: Hold, deps: RunDeps): void {

@@ -29,7 +29,7 @@ export async function issueToken(
   signal: AbortSignal,
 ): Promise<PaidRun> {
   const { wallet, store } = deps;
-  const key = sendKeyOf(run.id);
+  const key = sendKeyOf(run);
   try {
     const { budget } = run.ticket;
     const at = chooseMint(wallet, deps.mintsOf?.(run.node), budget);

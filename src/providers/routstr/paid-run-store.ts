@@ -56,6 +56,11 @@ export type PaidRunStore = {
   readonly bookedOn: (account: string) => Sat;
   /** @throws PaidRunStateError when there is such a run already */
   readonly create: (id: string, node: NodeUrl, ticket: PaidRunTicket) => PaidRun;
+  /**
+   * The run once more, at another node: the attempt before is over (`settled` or `void`), and keeps its row under
+   * another name. @throws PaidRunStateError when it is not
+   */
+  readonly again: (id: string, node: NodeUrl) => PaidRun;
   /** With its ledger row. @throws PaidRunStateError unless it is in one of `from` */
   readonly move: (id: string, from: readonly PaidRunBody['state'][], body: PaidRunBody) => PaidRun;
   /** Not to be looked at before. `asked`: that it was asked about counts for the next pause. */
@@ -170,6 +175,17 @@ export function createPaidRunStore(
     });
   }
 
+  const create: PaidRunStore['create'] = (id, node, ticket) =>
+    write(() => {
+      const known = one('id', id);
+      if (known) throw new PaidRunStateError(id, known.body.state);
+      db.query(
+        `INSERT INTO paid_runs (id, state, open, node_url, ticket, data, created_at, updated_at)
+         VALUES (?, 'created', 1, ?, ?, '{}', ?, ?)`,
+      ).run(id, node, JSON.stringify(ticket), clock.now(), clock.now());
+      return get(id);
+    });
+
   return {
     find: (id) => one('id', id),
     get,
@@ -185,15 +201,18 @@ export function createPaidRunStore(
     openOn: (account) => onAccount(account, 1, 'ASC').filter((run) => isIn(run, 'spending', 'unreckoned')),
     settledOn: (account) => onAccount(account, 0, 'DESC').filter((run) => isIn(run, 'settled')),
     bookedOn,
-    create: (id, node, ticket) =>
+    create,
+    again: (id, node) =>
       write(() => {
-        const known = one('id', id);
-        if (known) throw new PaidRunStateError(id, known.body.state);
-        db.query(
-          `INSERT INTO paid_runs (id, state, open, node_url, ticket, data, created_at, updated_at)
-           VALUES (?, 'created', 1, ?, ?, '{}', ?, ?)`,
-        ).run(id, node, JSON.stringify(ticket), clock.now(), clock.now());
-        return get(id);
+        const { body, ticket } = get(id);
+        if (!isIn(get(id), 'settled', 'void')) throw new PaidRunStateError(id, body.state);
+        const { attempt = 1 } = ticket;
+        const name = `${id}~${attempt}`;
+        // Checked at the end of the transaction: the evidence moves with its row.
+        db.exec('PRAGMA defer_foreign_keys = ON');
+        db.query('UPDATE paid_runs SET id = ?, told = state WHERE id = ?').run(name, id);
+        db.query('UPDATE paid_run_evidence SET run = ? WHERE run = ?').run(name, id);
+        return create(id, node, { ...ticket, attempt: attempt + 1 });
       }),
     move: (id, from, body) =>
       write(() => {

@@ -31,7 +31,8 @@
  * An account that is kept across runs, and the runs on it, are in `account.ts`; a question that its own token pays for is
  * in `quick.ts`. Their rows are of the same kind and go the same ways home.
  *
- * The send operation's key is the run's, so that no run has two tokens. Asking for change and taking a token back are
+ * The send operation's key is the run's, so that no run has two tokens. A run whose node is down before it begins may be
+ * begun again at another node, with a row and a key of its own, once the first token is back (`fallback.ts`). Asking for change and taking a token back are
  * answers to each other: for one run nothing of it is ever done twice at a time (`lock.ts`).
  */
 import { z } from 'zod';
@@ -177,6 +178,8 @@ export const ticketSchema = z.object({
   parent: z.string().optional(),
   /** A run without a token of its own: the account that it spends from. */
   account: z.string().optional(),
+  /** Above 1: earlier ones at other nodes came to nothing (`fallback.ts`). */
+  attempt: z.number().int().positive().optional(),
 });
 export type PaidRunTicket = z.infer<typeof ticketSchema>;
 
@@ -211,8 +214,9 @@ export const accountMoney = (node: NodeUrl): string => `account at ${node}`;
 export const isOpen = (body: PaidRunBody): boolean =>
   body.state !== 'settled' && body.state !== 'void' && body.state !== 'merged';
 
-/** The send operation's key: one token for a run, ever. */
-export const sendKeyOf = (runId: string): string => `run:${runId}`;
+/** The send operation's key: one token for an attempt of a run, ever. */
+export const sendKeyOf = ({ id, ticket: { attempt = 1 } }: Pick<PaidRun, 'id' | 'ticket'>): string =>
+  attempt === 1 ? `run:${id}` : `run:${id}~${attempt}`;
 
 /** Moments between which everything is on disk. Tests end the process at each of them. */
 export type RunCheckpoint =

@@ -17,9 +17,16 @@ import {
   usedSince,
 } from './budget.ts';
 import { deposit } from './deposit.ts';
+import { answers, type FallbackNode, type Fallbacks, findFallbacks, type Unable } from './fallback.ts';
 import { issueOrExplain } from './issue.ts';
 import { createKeyedLock } from './lock.ts';
-import { defaultLimits, type MeteredRun, type RunAccount, type RunLimits } from './meter/types.ts';
+import {
+  defaultLimits,
+  type MeteredRun,
+  type MeterPrice,
+  type RunAccount,
+  type RunLimits,
+} from './meter/types.ts';
 import type { Meter } from './meter.ts';
 import { createNodeClient, type NodeClient } from './node-client.ts';
 import type { NodeUrl } from './node-url.ts';
@@ -48,6 +55,8 @@ export type RoutstrProviderOptions = {
   /** Where new runs are paid. Runs that are under way keep the node that they began with. */
   readonly nodeUrl: () => NodeUrl;
   readonly rules: BudgetRules;
+  /** For runs whose node is down before they begin. */
+  readonly fallbacks?: Fallbacks;
   readonly meter: Meter;
   /** Told once the owner has not heard of it otherwise; again after a crash. Must be durable when it returns. */
   readonly announce: (news: RunNews) => void;
@@ -164,6 +173,15 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       prompt: [...ticket.task].slice(0, 80).join(''),
       budget,
     };
+    const { fallbacks } = options;
+    if (
+      fallbacks !== undefined &&
+      fallbacks.nodes().length > 0 &&
+      !(await answers(fallbacks, node, signal))
+    ) {
+      log.warn({ run: ticket.runId, node }, 'the node is down; its fallbacks are asked');
+      return lock(ticket.runId, () => fallBack(ticket, paidRunTicket, node, words.nodeDown(node), signal));
+    }
     // On an account the meter alone holds a run in its budget, which it can't without a price.
     if (model === undefined || rules.price(model) !== undefined) {
       const onAccount = await accounts.reserve(ticket.runId, node, paidRunTicket, signal);
@@ -183,27 +201,77 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     if (short) return { state: 'refused', reason: words.budgetRefusal(short) };
     const created = store.create(ticket.runId, node, paidRunTicket);
     deps.reached('run:created');
-    return lock(ticket.runId, () => pay(created, ticket, signal));
+    return lock(ticket.runId, async () => {
+      const paid = await pay(created, ticket, signal);
+      return paid.state === 'down' ? fallBack(ticket, paidRunTicket, node, paid.reason, signal) : paid;
+    });
   }
 
-  async function pay(created: PaidRun, ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
+  /** The run at another node. Nothing of it is at the node that is down: no token was made, or it is back. */
+  async function fallBack(
+    ticket: RunTicket,
+    paidRunTicket: PaidRunTicket,
+    down: NodeUrl,
+    why: string,
+    signal: AbortSignal,
+  ): Promise<PreparedRun> {
+    const refused: PreparedRun = { state: 'refused', reason: why };
+    const { fallbacks } = options;
+    if (fallbacks === undefined || fallbacks.nodes().length === 0) return refused;
+    const { budget } = paidRunTicket;
+    const model = ticket.model?.replace(/^routstr\//, '');
+    const { able, unable } = await findFallbacks(
+      { model, budget, except: down },
+      { fallbacks, nodeAt, wallet },
+      signal,
+    );
+    const failed: Unable[] = [...unable];
+    for (const node of able) {
+      // What the attempts cost in fees counts.
+      const refusal = refuseSpending(rules, wallet, store, budget, ticket.owner);
+      if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
+      const row = store.find(ticket.runId)
+        ? store.again(ticket.runId, node.url)
+        : store.create(ticket.runId, node.url, paidRunTicket);
+      deps.reached('run:created');
+      const paid = await pay(row, ticket, signal, node);
+      if (paid.state === 'refused') return paid;
+      if (paid.state === 'ready') return { ...paid, note: words.fellBack(down, node.url) };
+      failed.push({ url: node.url, why: 'away' });
+    }
+    return { state: 'refused', reason: words.noFallback(why, failed) };
+  }
+
+  /** `down`: the node has not taken the budget, and all of it is back. */
+  async function pay(
+    created: PaidRun,
+    ticket: RunTicket,
+    signal: AbortSignal,
+    at?: FallbackNode,
+  ): Promise<PreparedRun | { readonly state: 'down'; readonly reason: string }> {
     const issued = await issueOrExplain(deps, created, signal);
     if (typeof issued === 'string') return { state: 'refused', reason: issued };
     const outcome = await deposit(deps, issued, signal);
     if (outcome.state === 'not_credited') {
       log.warn({ run: created.id, outcome: outcome.outcome }, 'a budget was not credited');
       const run = await pursue(deps, created.id, signal);
-      return { state: 'refused', reason: words.notCredited(outcome.outcome, run) };
+      const reason = words.notCredited(outcome.outcome, run);
+      return { state: isIn(run, 'settled') ? 'down' : 'refused', reason };
     }
     if (outcome.state === 'credited_short') {
       return { state: 'refused', reason: words.creditedShort(outcome.run, outcome.balanceMsat) };
     }
-    return begin(outcome.run, ticket);
+    return begin(outcome.run, ticket, at?.price);
   }
 
   /** The agent may spend from here on. */
-  function begin({ id, node, body }: PaidRunIn<'deposited'>, ticket: RunTicket): PreparedRun {
+  function begin(
+    { id, node, body }: PaidRunIn<'deposited'>,
+    ticket: RunTicket,
+    price: MeterPrice | undefined,
+  ): PreparedRun {
     const prepared = open(ticket, {
+      ...(price && { priceThere: price }),
       ...{ runId: id, node, agentKey: body.token, nodeKey: apiKeyOf(body.token) },
       spendMsat: body.creditedMsat,
     });
@@ -218,16 +286,20 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     {
       spendMsat,
       pricedOnly = false,
+      priceThere,
       ...account
     }: Pick<RunAccount, 'runId' | 'node' | 'agentKey' | 'nodeKey' | 'onSpent'> & {
       readonly spendMsat: number;
       readonly pricedOnly?: boolean;
+      /** Of the run's model, at another node than the one whose prices are known. */
+      readonly priceThere?: MeterPrice;
     },
   ): PreparedRun {
     const { observer } = ticket;
     const run = meter.open({
       ...account,
-      price: rules.price,
+      price: (model) =>
+        priceThere && model === ticket.model?.replace(/^routstr\//, '') ? priceThere : rules.price(model),
       limits: { ...defaultLimits, ...options.limits, spendMsat, pricedOnly },
       ...(observer?.onActivity && { onActivity: observer.onActivity }),
       ...(observer?.onHoldEnd && { onHoldEnd: observer.onHoldEnd }),

@@ -105,7 +105,7 @@ async function findToken(
   run: PaidRunIn<'created'>,
   signal: AbortSignal,
 ): Promise<PaidRun> {
-  if (deps.wallet.operationFor(sendKeyOf(run.id)) === undefined) {
+  if (deps.wallet.operationFor(sendKeyOf(run)) === undefined) {
     return deps.store.move(run.id, ['created'], { state: 'void' });
   }
   try {

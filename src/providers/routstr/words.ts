@@ -1,5 +1,6 @@
 import { formatSat, msatToSatFloor, remainingSat, type Sat } from '../../sat.ts';
 import type { BudgetRefusal } from './budget.ts';
+import type { Unable } from './fallback.ts';
 import type { NotCredited, TopUpOutcome } from './outcomes.ts';
 import type { InState, PaidRun, Trouble } from './paid-run.ts';
 
@@ -72,6 +73,26 @@ export function notCredited(outcome: NotCredited, run: PaidRun): string {
       : 'The budget is being taken back; you are told when it arrived.';
   return `The node ${run.node} ${whatItDid(outcome)}, so the run was not started. ${money}`;
 }
+
+/** A run that another node serves. */
+export const fellBack = (from: string, to: string): string =>
+  `${hostOf(to)} served this run, because ${hostOf(from)} is down.`;
+
+/** A run that no node serves: why its own does not, and each of the others. */
+export function noFallback(reason: string, unable: readonly Unable[]): string {
+  const others = unable.map(({ url, why }) => `${hostOf(url)} ${unableWords[why]}`).join('; ');
+  return others === '' ? reason : `${reason} The fallbacks can’t take it either: ${others}.`;
+}
+const unableWords: Readonly<Record<Unable['why'], string>> = {
+  away: 'does not answer',
+  no_model: 'does not have the model',
+  mint: 'takes none of the wallet’s mints',
+  short: 'takes a mint with too little in it',
+  minimum: 'needs a bigger budget for the model',
+};
+
+export const nodeDown = (node: string): string =>
+  `The node ${hostOf(node)} does not answer, so the run was not started and nothing was spent. !retry runs it again; !provider nodes shows other nodes, !provider set local is another way on.`;
 
 export const creditedShort = (run: PaidRun, balanceMsat: number): string =>
   `The node ${run.node} credited ${formatSat(msatToSatFloor(balanceMsat))} for a budget of ${formatSat(run.ticket.budget)}, so the run was not started. ` +
