@@ -73,7 +73,7 @@ try {
     routstr: {
       provider: () => ({
         paidRuns: createPaidRunStore(wallet, systemClock),
-        owed: () => ({ running: zeroSat, runs: 0, due: zeroSat, dueRuns: 0, doubtful: 0 }),
+        owed: () => ({ running: zeroSat, runs: 0, due: zeroSat, dueRuns: 0, doubtful: 0, kept: zeroSat }),
       }),
     },
     confirmations: createConfirmations(openDatabase(':memory:', botMigrations), systemClock, Math.random),

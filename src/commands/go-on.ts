@@ -1,6 +1,6 @@
 import type { RunStore } from '../db/runs.ts';
 import { describeFailure } from '../replies/failure.ts';
-import { plural } from '../replies/format.ts';
+import { plural, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Run } from '../runs/types.ts';
@@ -16,9 +16,15 @@ export type GoOnDeps = {
   readonly routstr: Pick<Routstr, 'provider' | 'budget'>;
 };
 
-/** What the agent is told; it remembers the rest. */
-export const goOnPrompt =
-  'You were interrupted. Look at what is done already, then go on where you were and finish the task.';
+/** What the agent is told; it remembers the rest. The task is named for the people who read it in a list. */
+const goOnPrompt = (task: string): string =>
+  `Go on with “${shorten(task, 60)}”. You were interrupted: look at what is done already, then finish it.`;
+
+/** The task that a go-on was for. */
+const gonOnWith = (task: string): string | undefined =>
+  /^Go on with “(.*)”\. You were interrupted: look at what is done already, then finish it\.$/s.exec(
+    task,
+  )?.[1];
 
 /** So many runs that never began are passed over to find the one that did. */
 const lookedBack = 10;
@@ -99,7 +105,7 @@ export function goOnCommands({ queue, runs, desk, routstr }: GoOnDeps): readonly
           );
         }
         // A !continue that was refused for want of money, and sent again when there is some.
-        const last = latest.find((run) => !(neverBegan(run) && run.task === goOnPrompt));
+        const last = latest.find((run) => !(neverBegan(run) && gonOnWith(run.task) !== undefined));
         if (session === undefined || last === undefined) {
           throw new RefusalError(
             'There is nothing to go on with in this session yet. Send a task as a plain message.',
@@ -107,7 +113,11 @@ export function goOnCommands({ queue, runs, desk, routstr }: GoOnDeps): readonly
         }
         const objection = whyNot(last, session.backendSession !== undefined);
         if (objection !== undefined) throw new RefusalError(objection);
-        return { task: goOnPrompt, mode: last.mode, ...(budget === undefined ? {} : { budget }) };
+        return {
+          task: goOnPrompt(gonOnWith(last.task) ?? last.task),
+          mode: last.mode,
+          ...(budget === undefined ? {} : { budget }),
+        };
       },
     },
   ];

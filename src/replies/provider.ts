@@ -50,8 +50,9 @@ export const limitLine = (limit: Sat | undefined, used: Sat): string =>
     : `Limit: ${formatSat(limit)} a day, all runs together; ${formatSat(used)} spent or at stake today.`;
 
 /** What nodes hold of ours; nothing when they hold nothing. */
-export function owedLines({ running, runs, due, dueRuns, doubtful }: Owed): readonly string[] {
+export function owedLines({ running, runs, due, dueRuns, doubtful, kept }: Owed): readonly string[] {
   return [
+    ...(kept > 0 ? [`Kept at nodes across runs: ${formatSat(kept)}`] : []),
     ...(runs > 0 ? [`At nodes, for ${plural(runs, 'run')} under way: ${formatSat(running)}`] : []),
     ...(dueRuns > 0
       ? [
@@ -82,6 +83,10 @@ function whereabouts(run: PaidRun, now: number): string {
     case 'created':
     case 'token_issued':
       return `${formatSat(ticket.budget)} on the way to ${at}`;
+    case 'spending':
+      return `up to ${formatSat(body.out)} of the account at ${at}, under way`;
+    case 'unreckoned':
+      return `over; ${at} is asked what it cost, for ${formatDuration(now - body.dueSince)}`;
     case 'deposited':
     case 'running':
       return `${formatSat(ticket.budget)} at ${at}, under way`;

@@ -27,7 +27,10 @@ const owedText = ({ owed = 0 }: NonNullable<Settlement>): string =>
 
 /** The final reply of a run that is done. */
 export function finalReply(run: Run, durationMs: number, settlement: Settlement): string {
-  const parts = [run.answer?.trim() ?? '', ending(run, settlement), factsLine(run, durationMs, settlement)];
+  const answer = run.answer?.trim() ?? '';
+  // It never began: there are no facts.
+  if (run.outcome === 'refused' && answer !== '') return answer;
+  const parts = [answer, ending(run, settlement), factsLine(run, durationMs, settlement)];
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
@@ -106,7 +109,5 @@ function moneyOf(run: Run, settlement: Settlement): string {
   }
   const { spent, owed = 0 } = settlement;
   if (owed > 0) return spent === 0 ? 'It cost nothing so far.' : '';
-  return spent === 0
-    ? 'It cost nothing: the budget is back in the wallet.'
-    : 'What was not spent is back in the wallet.';
+  return spent === 0 ? 'It cost nothing: the whole budget is back.' : 'What was not spent is back.';
 }

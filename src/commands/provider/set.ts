@@ -33,7 +33,7 @@ export function setCommand(deps: ProviderCommandDeps): Command {
         return {
           reply: [
             `Your provider is routstr${already}: each task is paid from the wallet, at most ${formatSat(means.budget)} a run, and the change comes back.`,
-            `Node: ${nodeName(routstr.node())}. Ready: ${formatSat(means.ready)}.`,
+            `Node: ${nodeName(routstr.node())}. Wallet: ${formatSat(means.ready)} ready.`,
             ...budgetWarnings(means),
           ].join('\n'),
         };

@@ -80,14 +80,15 @@ function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly s
   const open = provider.paidRuns.open();
   const now = clock.now();
   const doubtful = open.filter((run) => isIn(run, 'needs_operator'));
-  const others = open.filter((run) => !isIn(run, 'needs_operator'));
+  // What is kept is summed up with the rest.
+  const others = open.filter((run) => !isIn(run, 'needs_operator', 'kept'));
   const model = means.model
     ? `${means.model.id}, at least ${formatSat(means.model.minimum)} a run`
     : (means.chosenModel ?? 'the default of the configuration');
   return [
     `Node: ${nodeName(routstr.node())}`,
     ...(pays ? [`Model: ${model}`] : []),
-    `Ready: ${formatSat(means.ready)}`,
+    `Wallet: ${formatSat(means.ready)} ready`,
     `Budget: ${formatSat(means.budget)} a run`,
     limitLine(means.dayLimit, routstr.usedToday()),
     ...owedLines(provider.owed()),

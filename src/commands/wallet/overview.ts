@@ -1,20 +1,32 @@
 import { closest } from 'fastest-levenshtein';
+import type { Owner } from '../../config.ts';
+import type { PublicKey } from '../../nostr/types.ts';
+import { ownerName } from '../../replies/owner-name.ts';
 import { openRunLine, owedLines, showsTask } from '../../replies/provider.ts';
-import { balanceText, ledgerLine, operationLine } from '../../replies/wallet.ts';
+import { accountText, balanceText, ledgerLine, operationLine } from '../../replies/wallet.ts';
 import { describeTrouble } from '../../replies/wallet-errors.ts';
 import { formatSat, zeroSat } from '../../sat.ts';
-import type { OperationSummary } from '../../wallets/types.ts';
+import type { AnyWallet, OperationSummary } from '../../wallets/types.ts';
 import { parseCount } from '../arguments.ts';
-import { type Command, UsageError } from '../types.ts';
+import { type Command, RefusalError, UsageError } from '../types.ts';
 import type { WalletCommandDeps } from './deps.ts';
 
 /** `!wallet`, `!wallet balance`, `!wallet history`, `!wallet pending`. `names`: of all wallet commands. */
 export function overviewCommands(
-  { purse, routstr, clock }: WalletCommandDeps,
+  { purse, routstr, accounts, clock }: WalletCommandDeps,
   names: () => readonly string[],
 ): readonly Command[] {
-  const holdings = (): string =>
-    [balanceText(purse.wallet().balance()), ...owedLines(routstr.provider().owed())].join('\n');
+  /** Where accounts are kept apart, a member is shown his own alone. */
+  const holdings = (owner: Owner): string => {
+    const balance = purse.wallet().balance();
+    const account = accounts.of(owner.publicKey);
+    if (account?.role === 'member') return accountText(account);
+    return [
+      balanceText(balance),
+      ...owedLines(routstr.provider().owed()),
+      ...(account === undefined ? [] : [accountText(account)]),
+    ].join('\n');
+  };
   return [
     {
       path: 'wallet',
@@ -24,15 +36,16 @@ export function overviewCommands(
       examples: ['!wallet'],
       role: 'member',
       kind: 'immediate',
-      run: ({ argument }) => {
+      run: ({ owner, argument }) => {
         if (argument !== '') {
           const [word = ''] = argument.toLowerCase().split(/\s+/);
           throw new UsageError(
             `There is no such wallet command. Did you mean !${closest(`wallet ${word}`, [...names()])}?`,
           );
         }
-        const ways = 'In: paste a token, or !wallet topup <sats>. Out: !wallet send, !wallet withdraw.';
-        return { reply: `${holdings()}\n${ways} More: !help wallet` };
+        const out = owner.role === 'admin' ? ' Out: !wallet send, !wallet withdraw.' : '';
+        const ways = `In: paste a token, or !wallet topup <sats>.${out}`;
+        return { reply: `${holdings(owner)}\n${ways} More: !help wallet` };
       },
     },
     {
@@ -43,44 +56,28 @@ export function overviewCommands(
       examples: ['!wallet balance'],
       role: 'member',
       kind: 'immediate',
-      run: () => ({ reply: holdings() }),
+      run: ({ owner }) => ({ reply: holdings(owner) }),
     },
     {
       path: 'wallet history',
-      parameters: '[n]',
+      parameters: '[all] [n]',
       family: 'Wallet',
-      summary: 'the last paid runs and wallet operations (default 10)',
+      summary: 'your last paid runs, and what you brought in (default 10); all: everybody’s',
       detail:
-        'Of each run: when, task, model, and its budget, which is what it spent, what came back and the mint’s fees. Below, what the wallet did beside the runs.',
-      examples: ['!wallet history', '!wallet history 30'],
+        'Of each run: when, task, model, and its budget, which is what it spent, what came back and the mint’s fees. Below, what the wallet did beside the runs. all is for admins.',
+      examples: ['!wallet history', '!wallet history 30', '!wallet history all'],
       role: 'member',
       kind: 'immediate',
       run: ({ owner, argument }) => {
-        const limit = parseCount(argument, 'number of entries', 50, 10);
-        const wallet = purse.wallet();
-        const now = clock.now();
-        const runs = wallet.ledger
-          .latest(limit)
-          .map((entry) => ledgerLine(entry, now, showsTask(owner, entry.owner)));
-        const today = wallet.ledger.spentSince(new Date(now).setHours(0, 0, 0, 0));
-        const ever = runs.length === 0 ? zeroSat : wallet.ledger.spentSince(0);
-        // Budgets and change stand in the runs' own lines.
-        const operations = wallet
-          .operations({ limit: looked })
-          .filter((operation) => runOf(operation) === undefined)
-          .slice(0, limit)
-          .map((operation) => operationLine(operation, now));
+        const [, all, count = ''] = /^(all\b)?\s*(.*)$/i.exec(argument) ?? [];
+        const limit = parseCount(count, 'number of entries', 50, 10);
+        if (all !== undefined && owner.role !== 'admin') {
+          throw new RefusalError(
+            '!wallet history all is for admins. !wallet history shows what is yours, !spend sums it up.',
+          );
+        }
         return {
-          reply: [
-            ...(runs.length === 0
-              ? ['There were no paid runs yet.']
-              : [...runs, `Spent today ${formatSat(today)}, in all ${formatSat(ever)}, fees included.`]),
-            ...(operations.length > 0
-              ? ['', 'The wallet itself:', ...operations]
-              : runs.length > 0
-                ? []
-                : ['', 'The wallet has done nothing yet. !wallet topup <sats> fills it.']),
-          ].join('\n'),
+          reply: historyText(purse.wallet(), owner, all === undefined ? 'own' : 'all', limit, clock.now()),
         };
       },
     },
@@ -95,7 +92,10 @@ export function overviewCommands(
       run: ({ owner }) => {
         const now = clock.now();
         const wallet = purse.wallet();
-        const runs = routstr.provider().paidRuns.open();
+        const runs = routstr
+          .provider()
+          .paidRuns.open()
+          .filter(({ body }) => body.state !== 'kept');
         const ofRuns = new Set(runs.map(({ id }) => id));
         const open = wallet
           .operations({ limit: 50, unfinished: true })
@@ -115,6 +115,47 @@ export function overviewCommands(
       },
     },
   ];
+}
+
+/** A member is shown what he brings in himself. */
+const ownedBy = ({ publicKey, role }: Owner): { readonly owner?: string } =>
+  role === 'member' ? { owner: publicKey } : {};
+
+/** Paid runs, and below them what the wallet did beside them. `own` of an admin includes what is nobody's. */
+function historyText(
+  wallet: AnyWallet,
+  reader: Owner,
+  whose: 'own' | 'all',
+  limit: number,
+  now: number,
+): string {
+  const { ledger, accounts } = wallet;
+  const only = whose === 'own' ? reader.publicKey : undefined;
+  const nameOf = (owner: string | undefined): string | undefined => {
+    if (whose === 'own' || owner === undefined) return undefined;
+    return owner === reader.publicKey ? 'you' : ownerName(owner as PublicKey);
+  };
+  const runs = ledger.latest(limit, only).map((entry) => ledgerLine(entry, now, nameOf(entry.owner)));
+  const today = ledger.spentSince(new Date(now).setHours(0, 0, 0, 0), only);
+  const ever = runs.length === 0 ? zeroSat : ledger.spentSince(0, only);
+  const who = whose === 'own' ? 'You spent' : 'All spent';
+  // Budgets and change stand in the runs' own lines.
+  const operations = wallet
+    .operations({ limit: looked, ...ownedBy(reader) })
+    .map((operation) => ({ operation, owner: accounts.ownerOf(operation.operation) }))
+    .filter(({ operation, owner }) => runOf(operation) === undefined && (owner ?? only) === (only ?? owner))
+    .slice(0, limit)
+    .map(({ operation, owner }) => operationLine(operation, now, nameOf(owner)));
+  return [
+    ...(runs.length === 0
+      ? [whose === 'own' ? 'You had no paid runs yet.' : 'There were no paid runs yet.']
+      : [...runs, `${who} ${formatSat(today)} today, ${formatSat(ever)} in all, fees included.`]),
+    ...(operations.length > 0
+      ? ['', 'The wallet itself:', ...operations]
+      : runs.length > 0
+        ? []
+        : ['', 'Nothing was brought in yet. !wallet topup <sats> fills the wallet.']),
+  ].join('\n');
 }
 
 /** So many operations are looked through to find those that belong to no run. */
