@@ -76,6 +76,7 @@ try {
         owed: () => ({ running: zeroSat, runs: 0, due: zeroSat, dueRuns: 0, doubtful: 0, kept: zeroSat }),
       }),
     },
+    accounts: { of: () => undefined },
     confirmations: createConfirmations(openDatabase(':memory:', botMigrations), systemClock, Math.random),
     clock: systemClock,
   });

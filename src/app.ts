@@ -181,6 +181,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     awaited: createAwaitedStore(db),
     meta,
     roleOf: owners.roleOf,
+    accountOf: (owner) => accounts.of(owner),
     ...{ correspondence, tellAdmins, atomically, clock, log, reached },
   });
   open.defer(wallet.close);
@@ -294,6 +295,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     connected: connections.connected,
     connections: connections.commands,
     confirmations,
+    accounts,
     clock,
   });
   const door = createDoor({

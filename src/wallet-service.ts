@@ -1,3 +1,4 @@
+import type { Account } from './accounts.ts';
 import type { Clock } from './clock.ts';
 import { findOperation } from './commands/wallet/arguments.ts';
 import type { Purse } from './commands/wallet/deps.ts';
@@ -48,6 +49,8 @@ export type WalletServiceDeps = {
   readonly correspondence: Correspondence;
   readonly tellAdmins: (text: string) => void;
   readonly roleOf: (owner: PublicKey) => Role | undefined;
+  /** undefined: accounts are not kept apart. */
+  readonly accountOf: (owner: PublicKey) => Account | undefined;
   /** One transaction over the bot's own database. */
   readonly atomically: (change: () => void) => void;
   readonly reached: (checkpoint: string) => void;
@@ -117,7 +120,7 @@ export function createWalletService(deps: WalletServiceDeps): WalletService {
         }
         continue;
       }
-      const text = outcomeText(operation, wallet().balance());
+      const text = outcomeText(operation, wallet().balance(), deps.accountOf(each.to.publicKey));
       if (text !== undefined) tell(each, role === 'admin' ? withToken(operation, text, each) : text);
       else if (operation.trouble !== undefined) {
         tell(

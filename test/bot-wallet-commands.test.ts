@@ -17,7 +17,7 @@ describe('money comes in', () => {
     const text = await world.ask('!wallet');
     expect(text).toStartWith('0 sat ready');
     expect(text).toContain('!wallet topup');
-    expect(await world.ask('!wallet history')).toContain('There were no paid runs yet.');
+    expect(await world.ask('!wallet history')).toContain('You had no paid runs yet.');
     expect(await world.ask('!wallet pending')).toBe('Nothing is open.');
   });
 

@@ -47,6 +47,7 @@ export type CommandDeps = {
   readonly connected: ProviderCommandDeps['connected'];
   readonly connections: ConnectionCommandDeps;
   readonly confirmations: WalletCommandDeps['confirmations'];
+  readonly accounts: WalletCommandDeps['accounts'];
   readonly clock: Clock;
 };
 

@@ -1,3 +1,4 @@
+import type { Account } from '../accounts.ts';
 import { formatSat, type Sat } from '../sat.ts';
 import type {
   Balance,
@@ -31,22 +32,36 @@ function holdingsLine({ ready, reserved, sent, incoming }: Omit<Balance, 'mints'
 }
 
 /** `Balance: 9,876 sat.` */
-export const balanceLine = ({ ready }: Balance): string => `Balance: ${formatSat(ready)}.`;
+export function balanceLine({ ready }: Balance, account?: Account): string {
+  if (account === undefined) return `Balance: ${formatSat(ready)}.`;
+  if (account.role === 'member') return `Your account: ${formatSat(account.available)}.`;
+  return `Balance: ${formatSat(ready)}, ${formatSat(account.available)} of it yours to spend.`;
+}
+
+/** What is one owner's, where accounts are kept apart. */
+export function accountText({ role, available, brought, spent, atStake }: Account): string {
+  const stake = atStake === 0 ? '' : ` · ${formatSat(atStake)} at stake in your runs`;
+  const books = `You brought in ${formatSat(brought)} and spent ${formatSat(spent)}.`;
+  return role === 'member'
+    ? `Your account: ${formatSat(available)}${stake}\n${books}`
+    : `Yours to spend: ${formatSat(available)}${stake}. The rest was brought in by other owners.\n${books}`;
+}
 
 export const feeText = (fee: Sat): string => (fee === 0 ? 'no fee' : `fee ${formatSat(fee)}`);
 
-export const receivedText = ({ amount, fee }: Received, balance: Balance): string =>
-  `Received ${formatSat(amount)} (${feeText(fee)}). ${balanceLine(balance)}`;
+export const receivedText = ({ amount, fee }: Received, balance: Balance, account?: Account): string =>
+  `Received ${formatSat(amount)} (${feeText(fee)}). ${balanceLine(balance, account)}`;
 
 /**
  * One run of the ledger on one line: `5 min ago · write hello.txt · claude-sonnet-4.5 · budget 2,002 sat = 138 spent +
- * 1,862 change + 2 fees`. `taskShown`: whether the reader may see what the task was.
+ * 1,862 change + 2 fees`. `name`: whose run it was, where runs of several owners are listed.
  */
-export function ledgerLine(entry: LedgerEntry, now: number, taskShown = true): string {
+export function ledgerLine(entry: LedgerEntry, now: number, name?: string): string {
   const { ts, model, promptPrefix } = entry;
   const facts = [
     formatAgo(now - ts),
-    taskShown ? shorten(promptPrefix, 40) : undefined,
+    name,
+    shorten(promptPrefix, 40),
     model?.split('/').at(-1),
     bookedText(entry),
   ];
@@ -72,6 +87,9 @@ const openStates: Readonly<Record<string, string>> = {
   token_issued: 'on its way to the node',
   deposited: 'under way',
   running: 'under way',
+  kept: 'kept at the node across runs',
+  spending: 'under way, from the account',
+  unreckoned: 'over, the node is asked what it cost',
   refund_due: 'change asked for',
   change_held: 'change being redeemed',
   reclaim: 'being taken back',
@@ -79,10 +97,11 @@ const openStates: Readonly<Record<string, string>> = {
 };
 
 /** One operation of the wallet on one line. */
-export function operationLine(operation: OperationSummary, now: number): string {
+export function operationLine(operation: OperationSummary, now: number, name?: string): string {
   const { fee, note, updatedAt } = operation;
   const facts = [
     formatAgo(now - updatedAt),
+    name,
     `${what(operation)}${fee === 0 ? '' : `, ${feeText(fee)}`}`,
     note === undefined ? undefined : shorten(note, 40),
     operation.operation,
@@ -173,16 +192,20 @@ export function previewText(token: TokenPreview): string {
 }
 
 /** What somebody who waited for an operation is told; undefined while it is not known. The token of a send is extra. */
-export function outcomeText(operation: OperationSummary, balance: Balance): string | undefined {
+export function outcomeText(
+  operation: OperationSummary,
+  balance: Balance,
+  account?: Account,
+): string | undefined {
   const { kind, state, amount, fee } = operation;
   const sum = formatSat(amount);
   switch (`${kind} ${state}`) {
     case 'mint done':
-      return `Paid: ${sum} are in the wallet. ${balanceLine(balance)}`;
+      return `Paid: ${sum} are in the wallet. ${balanceLine(balance, account)}`;
     case 'mint expired':
       return `The invoice over ${sum} was not paid in time. Ask for a new one: !wallet topup ${amount}.`;
     case 'receive done':
-      return `Received ${sum} (${feeText(fee)}). ${balanceLine(balance)}`;
+      return `Received ${sum} (${feeText(fee)}). ${balanceLine(balance, account)}`;
     case 'receive failed':
       return 'The token that was on its way in has been spent by somebody else. Ask its sender for another one.';
     case 'receive refused':

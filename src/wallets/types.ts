@@ -249,10 +249,8 @@ export type Accounts = {
   readonly setSince: (ts: number | undefined) => void;
   /** What operations that were begun for this owner since then (ms) have brought, their fees taken off. */
   readonly brought: (owner: string, since: number) => Sat;
-  /** Everybody who ever began to bring something. */
-  readonly contributors: () => readonly string[];
-  /** The operations that were begun for this owner. */
-  readonly operationsOf: (owner: string) => ReadonlySet<OperationId>;
+  /** For whom an operation was begun; undefined: for nobody, it is the admins' in common. */
+  readonly ownerOf: (operation: OperationId) => string | undefined;
 };
 
 /** What is ours again, told inside the transaction that books it. */
@@ -323,9 +321,11 @@ export type AnyWallet = {
   readonly move: (operations: MoveOperations, signal: AbortSignal) => Promise<Moved>;
 
   readonly decode: (token: string) => TokenPreview;
+  /** Newest first. `owner`: only those that bring something in for him. */
   readonly operations: (filter: {
     readonly limit: number;
     readonly unfinished?: boolean;
+    readonly owner?: string;
   }) => readonly OperationSummary[];
   /** Reads an address and accepts its mint from now on. @throws MintError `not-accepted` when it is no address */
   readonly addMint: (url: string) => MintUrl;

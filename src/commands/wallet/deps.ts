@@ -1,3 +1,4 @@
+import type { AccountBook } from '../../accounts.ts';
 import type { Clock } from '../../clock.ts';
 import type { Confirmations } from '../../db/confirmations.ts';
 import type { Recipient } from '../../nostr/types.ts';
@@ -34,6 +35,8 @@ export type WalletCommandDeps = {
   /** What nodes have of the wallet's money. */
   readonly routstr: { readonly provider: () => AtNodes };
   readonly confirmations: Confirmations;
+  /** What is each owner's, where accounts are kept apart. */
+  readonly accounts: AccountBook;
   readonly clock: Clock;
 };
 

@@ -32,7 +32,7 @@ function isReadable(wallet: AnyWallet, token: string): boolean {
 
 /** `!wallet receive`, `!wallet topup`, `!wallet reclaim`. */
 export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
-  const { purse, clock } = deps;
+  const { purse, accounts, clock } = deps;
   return [
     {
       path: 'wallet receive',
@@ -52,9 +52,11 @@ export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
             const token = parseToken(purse.wallet(), call.argument);
             const wallet = await purse.settled(signal);
             const received = await wallet
-              .receive(token, { cap: true }, signal)
+              .receive(token, { cap: true, owner: call.owner.publicKey }, signal)
               .catch((error: unknown) => receivedBefore(error, call, wallet));
-            return { reply: receivedText(received, wallet.balance()) };
+            return {
+              reply: receivedText(received, wallet.balance(), accounts.of(call.owner.publicKey)),
+            };
           },
           () => receiptUnderWay(call, purse.wallet()),
         ),
@@ -74,7 +76,10 @@ export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
         const { amount, rest } = splitAmount(call.argument);
         const mint = rest === '' ? purse.wallet().info().defaultMint : parseMint(purse.wallet(), rest);
         const wallet = await purse.settled(signal);
-        const { operation, invoice, expiresAt } = await wallet.topUp({ amount, mint }, signal);
+        const { operation, invoice, expiresAt } = await wallet.topUp(
+          { amount, mint, owner: call.owner.publicKey },
+          signal,
+        );
         const valid =
           expiresAt === undefined ? '' : ` It is valid for ${formatDuration(expiresAt - clock.now())}.`;
         const reply = [
@@ -141,11 +146,14 @@ function receivedBefore(error: unknown, { resumed, message }: Call, wallet: AnyW
 }
 
 /** The same while the mint is away: the token is with the wallet, which goes on by itself. */
-function receiptUnderWay({ resumed, argument, message }: Call, wallet: AnyWallet): OperationId | undefined {
+function receiptUnderWay(
+  { owner, resumed, argument, message }: Call,
+  wallet: AnyWallet,
+): OperationId | undefined {
   if (!resumed) return undefined;
   const face = wallet.decode(parseToken(wallet, argument)).amount;
   return wallet
-    .operations({ limit: 1000, unfinished: true })
+    .operations({ limit: 1000, unfinished: true, owner: owner.publicKey })
     .find(
       ({ kind, amount, fee, createdAt }) =>
         kind === 'receive' && amount + fee === face && createdAt >= message.createdAt * 1000 - clockSkewMs,

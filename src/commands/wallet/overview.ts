@@ -92,13 +92,14 @@ export function overviewCommands(
       run: ({ owner }) => {
         const now = clock.now();
         const wallet = purse.wallet();
-        const runs = routstr
+        const all = routstr
           .provider()
           .paidRuns.open()
           .filter(({ body }) => body.state !== 'kept');
-        const ofRuns = new Set(runs.map(({ id }) => id));
+        const ofRuns = new Set(all.map(({ id }) => id));
+        const runs = all.filter(({ ticket }) => showsTask(owner, ticket.owner));
         const open = wallet
-          .operations({ limit: 50, unfinished: true })
+          .operations({ limit: 50, unfinished: true, ...ownedBy(owner) })
           .filter((operation) => !ofRuns.has(runOf(operation) ?? ''));
         const lines = open.map((operation) =>
           operation.trouble === undefined
@@ -131,6 +132,7 @@ function historyText(
 ): string {
   const { ledger, accounts } = wallet;
   const only = whose === 'own' ? reader.publicKey : undefined;
+  const isShown = (owner: string | undefined) => only === undefined || owner === undefined || owner === only;
   const nameOf = (owner: string | undefined): string | undefined => {
     if (whose === 'own' || owner === undefined) return undefined;
     return owner === reader.publicKey ? 'you' : ownerName(owner as PublicKey);
@@ -138,18 +140,20 @@ function historyText(
   const runs = ledger.latest(limit, only).map((entry) => ledgerLine(entry, now, nameOf(entry.owner)));
   const today = ledger.spentSince(new Date(now).setHours(0, 0, 0, 0), only);
   const ever = runs.length === 0 ? zeroSat : ledger.spentSince(0, only);
-  const who = whose === 'own' ? 'You spent' : 'All spent';
   // Budgets and change stand in the runs' own lines.
   const operations = wallet
     .operations({ limit: looked, ...ownedBy(reader) })
     .map((operation) => ({ operation, owner: accounts.ownerOf(operation.operation) }))
-    .filter(({ operation, owner }) => runOf(operation) === undefined && (owner ?? only) === (only ?? owner))
+    .filter(({ operation, owner }) => runOf(operation) === undefined && isShown(owner))
     .slice(0, limit)
     .map(({ operation, owner }) => operationLine(operation, now, nameOf(owner)));
   return [
     ...(runs.length === 0
       ? [whose === 'own' ? 'You had no paid runs yet.' : 'There were no paid runs yet.']
-      : [...runs, `${who} ${formatSat(today)} today, ${formatSat(ever)} in all, fees included.`]),
+      : [
+          ...runs,
+          `Spent ${whose === 'own' ? '' : 'by all '}today ${formatSat(today)}, in all ${formatSat(ever)}, fees included.`,
+        ]),
     ...(operations.length > 0
       ? ['', 'The wallet itself:', ...operations]
       : runs.length > 0

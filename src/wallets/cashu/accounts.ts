@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Accounts, OperationId } from '../types.ts';
-import { operationIdSchema, satSchema } from './codec.ts';
+import { satSchema } from './codec.ts';
 import type { Store } from './store.ts';
 
 const sinceKey = 'accounts_since';
@@ -15,9 +15,8 @@ export function createAccounts({ db, write }: Store): Accounts {
     `SELECT coalesce(sum(amount), 0) AS amount FROM operations
      WHERE id IN (SELECT operation FROM brought_in WHERE owner = ?) AND state = 'done' AND created_at >= ?`,
   );
-  const everybody = db.query<{ owner: string }, []>('SELECT DISTINCT owner FROM brought_in ORDER BY owner');
-  const operations = db.query<{ operation: string }, [string]>(
-    'SELECT operation FROM brought_in WHERE owner = ?',
+  const beneficiary = db.query<{ owner: string }, [string]>(
+    'SELECT owner FROM brought_in WHERE operation = ?',
   );
   const setting = db.query<{ value: string }, [string]>('SELECT value FROM settings WHERE key = ?');
   return {
@@ -32,9 +31,7 @@ export function createAccounts({ db, write }: Store): Accounts {
           db.query('INSERT INTO settings (key, value) VALUES (?, ?)').run(sinceKey, String(ts));
       }),
     brought: (owner, since) => satSchema.parse(sum.get(owner, since)?.amount ?? 0),
-    contributors: () => everybody.all().map(({ owner }) => owner),
-    operationsOf: (owner) =>
-      new Set(operations.all(owner).map(({ operation }) => operationIdSchema.parse(operation))),
+    ownerOf: (operation) => beneficiary.get(operation)?.owner,
   };
 }
 

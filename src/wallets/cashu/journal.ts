@@ -69,8 +69,8 @@ export type Journal = {
   readonly open: () => readonly OperationHead[];
   readonly inState: (kind: OperationKind, state: string) => readonly OperationHead[];
   /** Open, or waiting for somebody: unclaimed tokens and unpaid invoices. Newest first. */
-  readonly unfinished: (limit: number) => readonly OperationHead[];
-  readonly latest: (limit: number) => readonly OperationHead[];
+  readonly unfinished: (limit: number, owner?: string) => readonly OperationHead[];
+  readonly latest: (limit: number, owner?: string) => readonly OperationHead[];
 };
 
 const headRow = z
@@ -101,6 +101,8 @@ const headRow = z
   );
 const columns =
   'id, kind, state, open, mint, amount, fee, key, note, trouble, attempts, next_at, created_at, updated_at';
+
+const ofOwner = '(?1 IS NULL OR id IN (SELECT operation FROM brought_in WHERE owner = ?1))';
 
 export function createJournal({ db }: Store, clock: Clock): Journal {
   const byId = db.query(`SELECT ${columns} FROM operations WHERE id = ?`);
@@ -228,17 +230,21 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
           .query(`SELECT ${columns} FROM operations WHERE kind = ? AND state = ? ORDER BY seq`)
           .all(kind, state),
       ),
-    unfinished: (limit) =>
+    unfinished: (limit, owner) =>
       heads(
         db
           .query(
             `SELECT ${columns} FROM operations
-             WHERE open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming'))
-               OR (kind = 'mint' AND state = 'quoted') ORDER BY seq DESC LIMIT ?`,
+             WHERE (open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming'))
+               OR (kind = 'mint' AND state = 'quoted')) AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`,
           )
-          .all(limit),
+          .all(owner ?? null, limit),
       ),
-    latest: (limit) =>
-      heads(db.query(`SELECT ${columns} FROM operations ORDER BY seq DESC LIMIT ?`).all(limit)),
+    latest: (limit, owner) =>
+      heads(
+        db
+          .query(`SELECT ${columns} FROM operations WHERE ${ofOwner} ORDER BY seq DESC LIMIT ?2`)
+          .all(owner ?? null, limit),
+      ),
   };
 }

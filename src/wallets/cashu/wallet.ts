@@ -186,8 +186,8 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
       );
     },
     decode: (token) => previewToken(core, token),
-    operations: ({ limit, unfinished }) =>
-      unfinished === true ? core.journal.unfinished(limit) : core.journal.latest(limit),
+    operations: ({ limit, unfinished, owner }) =>
+      unfinished === true ? core.journal.unfinished(limit, owner) : core.journal.latest(limit, owner),
     recover: (signal, scope = 'all') => recover(core, scope, signal),
     check: (signal) => check(core, signal),
     restore: (signal) => restore(core, options.restoreDepth ?? { gap: 300, batch: 100 }, signal),
