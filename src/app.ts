@@ -32,9 +32,11 @@ import { botMigrations } from './db/schema.ts';
 import { createSessionStore } from './db/sessions.ts';
 import { createSettingsStore } from './db/settings.ts';
 import type { Logger } from './log.ts';
+import { createNodesService } from './nodes-service.ts';
 import { announceUntilComplete } from './nostr/announce.ts';
 import { signEvent } from './nostr/event.ts';
 import { createInbox } from './nostr/inbox.ts';
+import { createNodeBoard, NODE_RELAYS, ROUTSTR_REVIEWER } from './nostr/node-announcements.ts';
 import { createOutbox } from './nostr/outbox.ts';
 import { assertPublicHost } from './nostr/public-host.ts';
 import { createRelayLists, DEFAULT_INDEXERS } from './nostr/relay-lists.ts';
@@ -185,8 +187,22 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     ...{ correspondence, tellAdmins, atomically, clock, log, reached },
   });
   open.defer(wallet.close);
+  const nodes = createNodesService({
+    configured: config.node,
+    home: config.home,
+    board: createNodeBoard({
+      ...{ relays, allowLoopback, clock, log },
+      sources: allowLoopback ? [] : NODE_RELAYS,
+      reviewer: ROUTSTR_REVIEWER,
+    }),
+    meta,
+    wallet: () => (config.wallet === undefined ? undefined : wallet.wallet()),
+    ...{ allowLoopback, clock, log },
+  });
+  open.defer(nodes.close);
   const routstr = createRoutstrService({
-    nodeUrl: config.node,
+    nodes,
+    fallbacks: config.fallbacks,
     home: config.home,
     model: config.model,
     holdMs: config.holdMs,
@@ -291,6 +307,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     ),
     purse: wallet,
     routstr,
+    nodes,
     chosenBy,
     connected: connections.connected,
     connections: connections.commands,

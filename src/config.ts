@@ -36,6 +36,8 @@ export type Config = {
   readonly wallet: WalletConfig | undefined;
   /** Where paid runs are served: `ROUTSTR_BASE_URL`. */
   readonly node: NodeUrl;
+  /** Nodes for runs whose own is down before they begin: `ROUTSTR_FALLBACKS`. */
+  readonly fallbacks: readonly NodeUrl[];
   /** Who pays until an owner chooses: `local`; the sandbox has `routstr`. */
   readonly provider: 'local' | 'routstr';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';

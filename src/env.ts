@@ -85,6 +85,7 @@ export async function loadConfig(
     accounts: env.BOT_ACCOUNTS,
     wallet: walletOf(env),
     node: env.ROUTSTR_BASE_URL,
+    fallbacks: env.ROUTSTR_FALLBACKS,
     provider: 'local',
     logLevel: env.LOG_LEVEL,
     logFormat: env.LOG_FORMAT ?? (options.terminal === true ? 'pretty' : 'json'),

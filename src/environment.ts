@@ -213,6 +213,14 @@ function readNode(text: string, report: Report): NodeUrl {
   }
 }
 
+const readNodes = (text: string, report: Report): readonly NodeUrl[] => [
+  ...new Set(
+    listOf(text).map((entry, index) =>
+      readNode(entry, (problem) => report(`has an entry (number ${index + 1}) that ${problem}`)),
+    ),
+  ),
+];
+
 const nodeProblems: Record<NodeUrlError['problem'], string> = {
   not_a_url: 'must be the address of a Routstr node: https://…',
   not_http: 'must be the address of a Routstr node: https://…',
@@ -263,6 +271,7 @@ export const environmentSchema = (places: Places) => {
     CASHU_WALLET_DIR: path.prefault('~/.cashu-wallet'),
     CASHU_MAX_BALANCE_SAT: amount.prefault('100000'),
     ROUTSTR_BASE_URL: variable(readNode).prefault('https://api.routstr.com/v1'),
+    ROUTSTR_FALLBACKS: variable(readNodes).prefault(''),
     LOG_LEVEL: oneOf('info', 'debug', 'warn', 'error', 'silent').prefault('info'),
     LOG_FORMAT: oneOf('pretty', 'json').optional(),
   });

@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts';
 import { NodeAwayError, type NodeModels, type Routstr, type SyncedModels } from './commands/provider/deps.ts';
 import type { Meta } from './db/meta.ts';
 import type { Logger } from './log.ts';
+import type { NodesService } from './nodes-service.ts';
 import type { Meter } from './providers/routstr/meter.ts';
 import type { NodeUrl } from './providers/routstr/node-url.ts';
 import type { RoutstrProvider, RunNews } from './providers/routstr/provider.ts';
@@ -22,8 +23,10 @@ const lookMs = 3_600_000;
 const mostListed = 100;
 
 export type RoutstrServiceDeps = {
-  /** Where runs are paid unless an admin chose another. */
-  readonly nodeUrl: NodeUrl;
+  /** Which node serves runs, and what nodes say of themselves. */
+  readonly nodes: Pick<NodesService, 'current' | 'info'>;
+  /** `ROUTSTR_FALLBACKS`. */
+  readonly fallbacks: readonly NodeUrl[];
   /** `BOT_HOME`. */
   readonly home: string;
   /** `BOT_MODEL`. */
@@ -73,7 +76,7 @@ export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
     if (opened === undefined) throw new NoWalletError();
     return opened;
   };
-  const node = (): NodeUrl => deps.nodeUrl;
+  const node = deps.nodes.current;
   const amount = (key: string): Sat | undefined => parseSat(meta.get(key) ?? '');
   const budget = (): Sat => amount('routstr_budget') ?? defaultBudget;
   const dayLimit = (): Sat | undefined => amount('routstr_day_limit');
@@ -189,7 +192,9 @@ export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
       const provider = code.createRoutstrProvider({
         wallet,
         nodeUrl: node,
+        fallbacks: { nodes: () => deps.fallbacks, ask: deps.nodes.info.ask },
         rules: {
+          mintsOf: (url) => deps.nodes.info.known(url)?.mints,
           budget,
           dayLimit,
           dayStart,
@@ -220,6 +225,8 @@ export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
     },
     start: () => {
       opened?.provider.start();
+      // Asked for behind, so that the first run finds its mints.
+      if (opened !== undefined) deps.nodes.info.known(node());
       if (opened !== undefined) tick();
     },
     line: () => opened?.provider.line(),

@@ -26,6 +26,7 @@ export const variables = {
   CASHU_WALLET_DIR: 'CASHU_WALLET_DIR=~/.cashu-wallet',
   CASHU_MAX_BALANCE_SAT: 'CASHU_MAX_BALANCE_SAT=100000',
   ROUTSTR_BASE_URL: 'ROUTSTR_BASE_URL=https://api.routstr.com/v1',
+  ROUTSTR_FALLBACKS: 'ROUTSTR_FALLBACKS=https://node.example/v1,https://other.example/v1',
   LOG_LEVEL: 'LOG_LEVEL=info',
   LOG_FORMAT: 'LOG_FORMAT=pretty',
 } as const satisfies Record<string, string>;

@@ -43,6 +43,7 @@ export type CommandDeps = {
   readonly models: ModelCommandDeps['models'];
   readonly purse: WalletCommandDeps['purse'];
   readonly routstr: Routstr;
+  readonly nodes: ProviderCommandDeps['nodes'];
   readonly chosenBy: ProviderCommandDeps['chosenBy'];
   readonly connected: ProviderCommandDeps['connected'];
   readonly connections: ConnectionCommandDeps;

@@ -213,6 +213,7 @@ function configOf(
     accounts: 'shared' as const,
     wallet,
     node,
+    fallbacks: [],
     provider: 'routstr' as const,
     logLevel: 'info' as const,
     logFormat: 'json' as const,

@@ -86,6 +86,10 @@ export function commandsForReading(): Registry {
       ...{ setBudget: none, setDayLimit: none, knownModels: () => undefined, modelOf: () => undefined },
       node: () => parseNodeUrl('http://127.0.0.1/v1'),
     },
+    nodes: {
+      ...{ current: none, configured: none, choose: none, number: none, list: none, look: none },
+      numbered: () => [],
+    },
     chosenBy: () => 'local',
     connected: () => [],
     connections: createConnectionsService({

@@ -7,6 +7,7 @@ import type { SessionDesk } from '../../runs/desk.ts';
 import { type Sat, sat, zeroSat } from '../../sat.ts';
 import type { Purse } from '../wallet/deps.ts';
 import type { Routstr } from './deps.ts';
+import type { Nodes } from './nodes.ts';
 
 /** A provider beside `local` and `routstr` that owners can choose. */
 export type ConnectedProvider = {
@@ -17,6 +18,7 @@ export type ConnectedProvider = {
 
 export type ProviderCommandDeps = {
   readonly routstr: Routstr;
+  readonly nodes: Nodes;
   readonly purse: Pick<Purse, 'wallet'>;
   readonly settings: SettingsStore;
   readonly desk: SessionDesk;

@@ -2,6 +2,7 @@ import type { Command } from '../types.ts';
 import { capCommands } from './caps.ts';
 import type { ProviderCommandDeps } from './choices.ts';
 import { modelListCommands } from './models.ts';
+import { nodeCommands } from './nodes.ts';
 import { setCommand } from './set.ts';
 import { statusCommands } from './status.ts';
 
@@ -17,6 +18,14 @@ export function providerCommands(deps: ProviderCommandDeps): readonly Command[] 
     setCommand(deps),
     ...capCommands(deps),
     ...modelListCommands(deps),
+    ...nodeCommands({
+      nodes: deps.nodes,
+      routstr: deps.routstr,
+      modelOf: ({ owner }) => {
+        const { model } = deps.desk.choices(owner.publicKey);
+        return deps.routstr.modelOf(model)?.id ?? model;
+      },
+    }),
   ];
   return commands;
 }

@@ -2,6 +2,7 @@ import { type NodeUrl, NodeUrlError, parseNodeUrl } from '../../providers/routst
 import type { NodeLook } from '../../providers/routstr/nodes.ts';
 import { nodeLine, nodeLines, verdictText } from '../../replies/nodes.ts';
 import { nodeName } from '../../replies/provider.ts';
+import { NoWalletError } from '../../replies/wallet-errors.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
 import { NodeAwayError, type Routstr } from './deps.ts';
 
@@ -65,7 +66,8 @@ export function nodeCommands({ nodes, routstr, modelOf }: NodeCommandDeps): read
       const { usable } = await routstr.syncModels(signal);
       return `It has ${usable.length} models for agents: !provider models.`;
     } catch (error) {
-      if (!(error instanceof NodeAwayError)) throw error;
+      // Without a wallet nobody pays for its models yet.
+      if (!(error instanceof NodeAwayError || error instanceof NoWalletError)) throw error;
       return 'It shows no models right now; they are asked for later, or by !provider sync-models.';
     }
   };
