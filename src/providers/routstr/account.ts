@@ -73,16 +73,20 @@ export type DepositResult =
   | { readonly state: 'refused'; readonly reason: string };
 
 /** What came of asking for an account's money, for each node that has some. */
-export type AccountRefund = {
-  readonly node: NodeUrl;
-} & /** `kept`: what the node has beyond what runs cost; `fee`: the mint's, for all deposits and the way back. */
-(
-  | { readonly state: 'home'; readonly received: Sat; readonly kept: Sat; readonly fee: Sat }
+export type AccountRefund =
+  | {
+      readonly node: NodeUrl;
+      readonly state: 'home';
+      readonly received: Sat;
+      /** What the node has beyond what runs cost. */
+      readonly kept: Sat;
+      /** The mint's, for all deposits and the way back. */
+      readonly fee: Sat;
+    }
   /** It goes on in the background. */
-  | { readonly state: 'under_way'; readonly balance: Sat }
-  | { readonly state: 'in_use'; readonly runs: number }
-  | { readonly state: 'doubtful'; readonly reason: string }
-);
+  | { readonly node: NodeUrl; readonly state: 'under_way'; readonly balance: Sat }
+  | { readonly node: NodeUrl; readonly state: 'in_use'; readonly runs: number }
+  | { readonly node: NodeUrl; readonly state: 'doubtful'; readonly reason: string };
 
 export type Account = {
   /**

@@ -117,6 +117,8 @@ export const bodies = {
     reason: z.string(),
     /** When the mint said that it is spent, and not by us. */
     claimedAt: time.optional(),
+    /** A question that was answered: the node's bill. */
+    meteredMsat: z.number().optional(),
   }),
   needsOperator: z.object({
     state: z.literal('needs_operator'),

@@ -8,7 +8,7 @@ import { needOperator, wait } from './wait.ts';
 
 /** The node has redeemed the token of a question: what it gives back of it is to be asked for. */
 export function paymentTaken(deps: PaidRunDeps, run: PaidRunIn<'reclaim'>): PaidRun {
-  const { operation, token, out, face } = run.body;
+  const { operation, token, out, face, meteredMsat } = run.body;
   return deps.store.move(run.id, ['reclaim'], {
     state: 'refund_due',
     operation,
@@ -17,6 +17,7 @@ export function paymentTaken(deps: PaidRunDeps, run: PaidRunIn<'reclaim'>): Paid
     face,
     creditedMsat: run.ticket.budget * 1000,
     dueSince: deps.clock.now(),
+    meteredMsat,
   });
 }
 

@@ -43,6 +43,7 @@ import {
 import { defaultPatience, type PaidRunDeps, type Patience } from './paid-run-deps.ts';
 import { createPaidRunStore, type PaidRunStore } from './paid-run-store.ts';
 import { becomeDue, pursue } from './pursue.ts';
+import { createQuick, type Quick } from './quick.ts';
 import { closeOnHomecoming } from './settle.ts';
 import { topUp, wholeBudget } from './top-up.ts';
 import * as words from './words.ts';
@@ -65,6 +66,8 @@ export type RoutstrProviderOptions = {
   /** `BOT_HOLD_MINUTES` and the other bounds of a run. `spendMsat` is what the node credited. */
   readonly limits?: Partial<Omit<RunLimits, 'spendMsat'>>;
   readonly patience?: Patience;
+  /** For the answer to a question (`quick`), in ms. */
+  readonly answerMs?: number;
   readonly nodeAt?: (url: NodeUrl) => NodeClient;
   /** How long a start waits for nodes, in ms. */
   readonly recoverMs?: number;
@@ -94,6 +97,8 @@ export type RoutstrProvider = Provider & {
   readonly owed: () => Owed;
   /** Money that is kept at nodes across runs. */
   readonly account: Account;
+  /** One model call without an agent, paid by a token of its own. */
+  readonly quick: Quick;
   /** What counts against the limit of a day: spent since `rules.dayStart()`, and at stake; of one owner when he is named. */
   readonly usedToday: (owner?: string) => Sat;
   /** The same since another moment (ms). */
@@ -488,7 +493,16 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     },
     usedToday: (owner) => usedSince(wallet, store, rules.dayStart(), owner),
     usedSince: (since, owner) => usedSince(wallet, store, since, owner),
-    paidRuns: { open: store.open, find: store.find, evidence: store.evidence },
+    quick: createQuick({
+      ...{ deps, rules, lock, live, nodeUrl: options.nodeUrl, wake: queue.wake },
+      ...(options.answerMs !== undefined && { answerMs: options.answerMs }),
+    }),
+    // What is kept at a node is where it should be.
+    paidRuns: {
+      open: () => store.open().filter((run) => !isIn(run, 'kept')),
+      find: store.find,
+      evidence: store.evidence,
+    },
     letGo: (runId) => {
       const run = metered.get(runId);
       run?.letGo();
