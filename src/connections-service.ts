@@ -113,8 +113,10 @@ export function createConnectionsService(deps: ConnectionsDeps): ConnectionsServ
     },
     connected: (owner) =>
       store.list(owner).flatMap(({ provider, credential }) => {
-        const name = credential === undefined ? undefined : byId.get(provider)?.name;
-        return name === undefined ? [] : [{ name: provider, meaning: `your own key at ${name} pays` }];
+        const entry = credential === undefined ? undefined : byId.get(provider);
+        if (entry === undefined) return [];
+        const meaning = `your own key at ${entry.name} pays (${entry.id}/${entry.model}, unless you choose another model of it)`;
+        return [{ name: provider, meaning }];
       }),
     listing: (owner, id) => {
       const entry = byId.get(id);

@@ -67,6 +67,17 @@ function commandLine(finish: (code: number) => void): Command {
     });
 
   program
+    .command('reseal')
+    .description(
+      "after the bot was given another key: seal owners' API keys anew (the old key in BOT_KEY_OLD)",
+    )
+    .option('--env-file <path>', 'read this instead of .env')
+    .action(async (options: { envFile?: string }) => {
+      const { reseal } = await import('./reseal.ts');
+      finish(await reseal(options, process.env));
+    });
+
+  program
     .command('doctor')
     .description('check everything that the bot depends on, and say how to mend what is wrong')
     .option('--env-file <path>', 'read this instead of .env')

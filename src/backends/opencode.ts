@@ -9,7 +9,7 @@ import { judge } from './opencode-failures.ts';
 import { createLauncher, NotStartedError } from './opencode-launch.ts';
 import { sessionByTitle, sessionDirectory } from './opencode-sessions.ts';
 import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
-import { toDetail } from './redact.ts';
+import { coverSecrets, toDetail } from './redact.ts';
 import {
   type BackendDeps,
   type BackendSettings,
@@ -102,6 +102,7 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     observer: RunObserver,
     signal: AbortSignal,
   ): Promise<AgentResult> => {
+    const cover = coverSecrets(Object.values(request.payment.variables));
     const transcript = createTranscript(request.workspace, (event) => observer.onEvent?.(event));
     const guard = createLoopGuard();
     let verdict: LoopVerdict | undefined;
@@ -122,7 +123,7 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
           onActivity: observer.onActivity,
           onLine: (line) => {
             if (line.type === 'line' && line.text.trim() === '') return 'go on';
-            const event = line.type === 'line' ? parseOpencodeEvent(line.text) : undefined;
+            const event = line.type === 'line' ? parseOpencodeEvent(cover(line.text)) : undefined;
             if (event === undefined) unknownEvents++;
             else {
               transcript.add(event);
@@ -135,7 +136,7 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
       );
       failure =
         verdict === undefined
-          ? judge(transcript.read(), end.exit, end.stderr)
+          ? judge(transcript.read(), end.exit, cover(end.stderr))
           : { kind: verdict.kind, detail: toDetail(verdict.detail), status: undefined };
       log.debug({ runId: request.runId, exit: end.exit, failure: failure?.kind }, 'opencode ended');
     } catch (error) {

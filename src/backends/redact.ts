@@ -17,6 +17,12 @@ export const withoutSecrets = (text: string): string => {
   return cut.replace(bearer, '$1 [redacted]').replace(named, '$1[redacted]');
 };
 
+/** Replaces these exact secrets, which may have no shape: an agent can print its own environment. */
+export const coverSecrets = (values: Iterable<string>): ((text: string) => string) => {
+  const known = [...values].filter((value) => value.length >= 8);
+  return (text) => known.reduce((rest, value) => rest.replaceAll(value, '[redacted]'), text);
+};
+
 /** One line for a person: no escape sequences, no control characters, no secrets, at most `limit` characters. */
 export const toDetail = (text: string, limit = 300): string => {
   const line = Array.from(withoutSecrets(text.slice(0, 20_000).replace(ansi, '')), (character) =>

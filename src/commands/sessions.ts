@@ -17,14 +17,36 @@ export type SessionCommandDeps = {
   readonly desk: SessionDesk;
   readonly runs: RunStore;
   readonly settings: SettingsStore;
+  /** The providers beside `local` and `routstr` that an owner may choose. */
+  readonly connected: (owner: PublicKey) => readonly { readonly name: string }[];
   readonly clock: Clock;
 };
 
 /** `!new`, `!sessions`, `!resume`, `!history`, `!workspace`, `!backend`. */
-export function sessionCommands({ desk, runs, settings, clock }: SessionCommandDeps): readonly Command[] {
+export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
+  const { desk, runs, settings, connected, clock } = deps;
   const workspaceNames = desk.workspaces.map(({ name }) => name);
-  const describe = ({ id, workspace, backend, mode }: Session) =>
-    `${id} · ${workspace} · ${backend} · ${mode}`;
+  const describe = ({ id, workspace, backend, mode, provider }: Session) =>
+    [id, workspace, backend, mode, provider].filter((fact) => fact !== undefined).join(' · ');
+
+  /** A workspace, a provider, or both, in any order. */
+  const parseNew = (owner: PublicKey, argument: string): { workspace?: string; provider?: string } => {
+    const providers = ['local', 'routstr', ...connected(owner).map(({ name }) => name)];
+    const words = argument.split(/\s+/).filter(Boolean);
+    if (words.length > 2) throw new UsageError('That is too much: a workspace, a provider, or both.');
+    const choice: { workspace?: string; provider?: string } = {};
+    for (const word of words) {
+      const workspace = workspaceNames.find((name) => name.toLowerCase() === word.toLowerCase());
+      const provider = providers.find((name) => name === word.toLowerCase());
+      if (workspace !== undefined && choice.workspace === undefined) choice.workspace = workspace;
+      else if (provider !== undefined && choice.provider === undefined) choice.provider = provider;
+      else
+        throw new UsageError(
+          `“${word}” is no ${choice.workspace === undefined ? 'workspace' : 'further workspace'} and no provider of yours. Workspaces: ${workspaceNames.join(', ')}. Providers: ${providers.join(', ')}.`,
+        );
+    }
+    return choice;
+  };
 
   const resolve = (owner: PublicKey, argument: string): Session => {
     if (/^#?\d+$/.test(argument)) {
@@ -43,17 +65,16 @@ export function sessionCommands({ desk, runs, settings, clock }: SessionCommandD
   return [
     {
       path: 'new',
-      parameters: '[workspace]',
+      parameters: '[workspace] [provider]',
       family: 'Sessions',
       summary: 'begin a new session',
-      detail: `The agent starts without memory of what was said. Workspaces: ${workspaceNames.join(', ')}.`,
-      examples: ['!new', `!new ${workspaceNames.at(-1)}`],
+      detail: `The agent starts without memory of what was said. Workspaces: ${workspaceNames.join(', ')}. With a provider, this session stays with it, whatever !provider set says later.`,
+      examples: ['!new', `!new ${workspaceNames.at(-1)}`, '!new local'],
       role: 'member',
       kind: 'immediate',
       run: ({ owner, argument }) => {
-        const workspace =
-          argument === '' ? {} : { workspace: parseChoice(argument, 'workspace', workspaceNames) };
-        return { reply: `New session ${describe(desk.begin(owner.publicKey, workspace))}. Send a task.` };
+        const session = desk.begin(owner.publicKey, parseNew(owner.publicKey, argument));
+        return { reply: `New session ${describe(session)}. Send a task.` };
       },
     },
     {

@@ -24,7 +24,10 @@ export type SessionDesk = {
   /** The current session; a new one when there is none. */
   readonly ensure: (owner: PublicKey) => Session;
   /** Begins a session with the owner's choices and makes it the current one. */
-  readonly begin: (owner: PublicKey, choice?: { workspace?: string; backend?: BackendName }) => Session;
+  readonly begin: (
+    owner: PublicKey,
+    choice?: { workspace?: string; backend?: BackendName; provider?: string },
+  ) => Session;
   readonly resume: (owner: PublicKey, session: Session) => void;
   readonly list: (owner: PublicKey, limit: number) => readonly Session[];
   readonly find: (owner: PublicKey, id: string) => Session | undefined;
@@ -96,7 +99,7 @@ export function createSessionDesk(deps: {
       backend: choice.backend ?? settings.get(owner, 'backend') ?? defaults.backend,
       mode: settings.get(owner, 'mode') ?? defaults.mode,
       model: settings.get(owner, 'model'),
-      provider: undefined,
+      provider: choice.provider,
       backendSession: undefined,
       title: '',
       createdAt: clock.now(),

@@ -1,6 +1,6 @@
+import { shorten } from '../../replies/format.ts';
 import { budgetWarnings, nodeName } from '../../replies/provider.ts';
 import { formatSat } from '../../sat.ts';
-import { parseChoice } from '../arguments.ts';
 import { type Command, UsageError } from '../types.ts';
 import { meansOf, type ProviderCommandDeps } from './choices.ts';
 
@@ -23,7 +23,17 @@ export function setCommand(deps: ProviderCommandDeps): Command {
       if (argument === '') {
         throw new UsageError(`The provider is missing. There are: ${names.join(', ')}.`);
       }
-      const name = parseChoice(argument, 'provider', names);
+      const name = names.find((known) => known === argument.toLowerCase());
+      if (name === undefined) {
+        throw new UsageError(
+          `You have no provider “${shorten(argument, 30)}”. There are: ${names.join(', ')}. !provider connect <id> <key> adds one.`,
+        );
+      }
+      const bound = desk.current(owner.publicKey)?.provider;
+      const stays =
+        bound === undefined || bound === name
+          ? []
+          : [`This session stays with ${bound}; !new begins one with ${name}.`];
       const choose = () => settings.set(owner.publicKey, 'provider', name);
       const already = chosenBy(owner.publicKey) === name ? ' already' : '';
 
@@ -35,6 +45,7 @@ export function setCommand(deps: ProviderCommandDeps): Command {
             `Your provider is routstr${already}: each task is paid from the wallet, at most ${formatSat(means.budget)} a run, and the change comes back.`,
             `Node: ${nodeName(routstr.node())}. Wallet: ${formatSat(means.ready)} ready.`,
             ...budgetWarnings(means),
+            ...stays,
           ].join('\n'),
         };
       }
@@ -44,10 +55,10 @@ export function setCommand(deps: ProviderCommandDeps): Command {
         name === 'local'
           ? [`Your provider is local${already}: the backend’s own login pays, nothing of the wallet is used.`]
           : [`Your provider is ${name}${already}: ${others.find((other) => other.name === name)?.meaning}.`];
-      if (model?.startsWith('routstr/')) {
+      if (name === 'local' && model?.startsWith('routstr/')) {
         lines.push(`The model ${model} is only there with routstr: !model reset, or !models for another.`);
       }
-      return { reply: lines.join('\n') };
+      return { reply: [...lines, ...stays].join('\n') };
     },
   };
 }
