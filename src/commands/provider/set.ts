@@ -26,7 +26,7 @@ export function setCommand(deps: ProviderCommandDeps): Command {
       const name = names.find((known) => known === argument.toLowerCase());
       if (name === undefined) {
         throw new UsageError(
-          `You have no provider “${shorten(argument, 30)}”. There are: ${names.join(', ')}. !provider connect <id> <key> adds one.`,
+          `“${shorten(argument, 30)}” is not a provider. There are: ${names.join(', ')}. Others first need a key of yours: !provider connect <id> <key>.`,
         );
       }
       const bound = desk.current(owner.publicKey)?.provider;
