@@ -49,6 +49,7 @@ import { rememberProblems } from './recent-problem.ts';
 import { lockedLine, lockedNotice } from './replies/connections.ts';
 import { createCorrespondence } from './replies/correspondence.ts';
 import { readyNotice } from './replies/ready.ts';
+import { accountText } from './replies/wallet.ts';
 import { createRoutstrService } from './routstr-service.ts';
 import { createSessionDesk } from './runs/desk.ts';
 import type { RunDeps } from './runs/execute.ts';
@@ -284,7 +285,10 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
       chosenBy(owner) === 'routstr'
         ? (routstr.line() ?? `local (${noWalletForRoutstr})`)
         : (connections.line(owner, chosenBy(owner)) ?? 'local (the backend’s own login)'),
-    wallet: wallet.status,
+    wallet: (owner) => {
+      const account = accounts.of(owner);
+      return account?.role === 'member' ? accountText(account).split('\n')[0] : wallet.status();
+    },
     lastProblem,
   };
   const confirmations = createConfirmations(db, clock, random);

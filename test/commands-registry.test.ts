@@ -47,6 +47,13 @@ describe('what is typed finds its command', () => {
   });
 });
 
+test('every command for admins says what a member may do instead', () => {
+  for (const { path, role, instead } of registry.commands) {
+    expect({ path, told: instead !== undefined }).toEqual({ path, told: role === 'admin' });
+    if (instead !== undefined) expect(instead).toMatch(/^[A-Z!].*\.$/);
+  }
+});
+
 test('every command explains itself: a summary without a full stop, an example that finds it', () => {
   for (const command of registry.commands) {
     expect(command.summary).not.toEndWith('.');

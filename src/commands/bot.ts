@@ -16,8 +16,8 @@ export type BotState = {
   readonly health: (backend: BackendName) => BackendHealth | undefined;
   /** A line of the provider that pays for the owner's next task. */
   readonly provider: (owner: PublicKey) => string;
-  /** What is in the wallet; undefined without one. */
-  readonly wallet: () => string | undefined;
+  /** What is in the wallet, as far as it is this owner's business; undefined without one. */
+  readonly wallet: (owner: PublicKey) => string | undefined;
   /** The last warning or error in the log. */
   readonly lastProblem: () => { readonly text: string; readonly at: number } | undefined;
 };
@@ -36,6 +36,18 @@ export function botCommands(deps: {
     return `${relays.filter((relay) => relay.state === 'open').length} of ${relays.length}`;
   };
 
+  const forAdmins = (): readonly string[] => {
+    const { pending, undeliverable } = state.outbox();
+    const problem = state.lastProblem();
+    return [
+      ...(pending > 0 ? [`Replies on their way: ${pending}`] : []),
+      ...(undeliverable > 0 ? [`Replies that could not be delivered: ${undeliverable}`] : []),
+      problem === undefined
+        ? 'Last error: none'
+        : `Last error, ${formatAgo(clock.now() - problem.at)}: ${shorten(problem.text, 160)}`,
+    ];
+  };
+
   return [
     {
       path: 'status',
@@ -48,11 +60,10 @@ export function botCommands(deps: {
       run: ({ owner }) => {
         const { workspace, backend, mode, model } = desk.choices(owner.publicKey);
         const session = desk.current(owner.publicKey);
-        const runs = queue.list();
+        const isAdmin = owner.role === 'admin';
+        const runs = queue.list().filter((run) => isAdmin || run.owner === owner.publicKey);
         const waiting = runs.filter((run) => run.state === 'queued').length;
-        const { pending, undeliverable } = state.outbox();
-        const wallet = state.wallet();
-        const problem = state.lastProblem();
+        const wallet = state.wallet(owner.publicKey);
         const lines = [
           `Up ${uptime()}, version ${state.version}`,
           `Relays: ${connected()} connected`,
@@ -66,11 +77,8 @@ export function botCommands(deps: {
           `Provider: ${state.provider(owner.publicKey)}`,
           ...(wallet === undefined ? [] : [`Wallet: ${wallet}`]),
           `Queue: ${runs.length - waiting} running, ${waiting} waiting`,
-          ...(pending > 0 ? [`Replies on their way: ${pending}`] : []),
-          ...(undeliverable > 0 ? [`Replies that could not be delivered: ${undeliverable}`] : []),
-          problem === undefined
-            ? 'Last error: none'
-            : `Last error, ${formatAgo(clock.now() - problem.at)}: ${shorten(problem.text, 160)}`,
+          // What goes on with others, and what the log says of it, is for admins.
+          ...(isAdmin ? forAdmins() : []),
         ];
         return { reply: lines.join('\n') };
       },

@@ -1,3 +1,4 @@
+import type { Role } from '../config.ts';
 import { createRegistry, type Registry, usageOf } from './registry.ts';
 import { type Command, families } from './types.ts';
 
@@ -11,17 +12,30 @@ export function withHelp(commands: readonly Command[]): Registry {
     examples: ['!help', '!help queue drop'],
     role: 'member',
     kind: 'immediate',
-    run: ({ argument }) => ({ reply: argument === '' ? overview(registry) : detailOf(registry, argument) }),
+    run: ({ owner, argument }) => ({
+      reply: argument === '' ? overview(forRole(registry, owner.role)) : detailOf(registry, argument),
+    }),
   };
   const registry: Registry = createRegistry([...commands, help]);
   return registry;
 }
 
-function overview({ commands }: Registry): string {
+/** What somebody in this role can use. */
+const forRole = ({ commands }: Registry, role: Role): readonly Command[] =>
+  commands.filter((command) => role === 'admin' || command.role === 'member');
+
+/** Families with more commands than this are listed without a word on each, so that all fits into one message. */
+const mostExplained = 8;
+
+const explained = (command: Command): string => `${usageOf(command)} – ${command.summary}`;
+
+function overview(commands: readonly Command[]): string {
   const sections = families.flatMap((family) => {
     const members = commands.filter((command) => command.family === family);
     if (members.length === 0) return [];
-    return [[family, ...members.map((command) => `${usageOf(command)} – ${command.summary}`)].join('\n')];
+    if (members.length <= mostExplained) return [[family, ...members.map(explained)].join('\n')];
+    const more = `${family} (!help ${family.toLowerCase()} says what each does)`;
+    return [[more, ...members.map(usageOf)].join('\n')];
   });
   const intro = 'Send a task as a plain message, or a command:';
   return [intro, ...sections, '!help <command> says more about one.'].join('\n\n');
@@ -29,9 +43,16 @@ function overview({ commands }: Registry): string {
 
 function detailOf(registry: Registry, asked: string): string {
   const match = registry.match(asked);
+  const family = families.find((name) => name.toLowerCase() === asked.trim().toLowerCase());
+  if (!match.found && family !== undefined) {
+    return [family, ...registry.commands.filter((each) => each.family === family).map(explained)].join('\n');
+  }
   if (!match.found) return unknownCommand(match.asked, match.nearest);
   const { command } = match;
-  const related = registry.commands.filter(({ path }) => path.startsWith(`${command.path} `));
+  const related = registry.commands.filter(
+    (other) =>
+      other.path.startsWith(`${command.path} `) || (other.family === family && other.path !== command.path),
+  );
   return [
     usageOf(command),
     `${command.summary}${command.role === 'admin' ? ' (admins only)' : ''}`,
@@ -39,7 +60,7 @@ function detailOf(registry: Registry, asked: string): string {
     '',
     command.examples.length === 1 ? 'Example:' : 'Examples:',
     ...command.examples,
-    ...(related.length === 0 ? [] : ['', 'See also:', ...related.map(usageOf)]),
+    ...(related.length === 0 ? [] : ['', 'See also:', ...related.map(explained)]),
   ].join('\n');
 }
 

@@ -19,6 +19,8 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
     summary: 'do what the code was given for; the code alone does the same',
     examples: ['!wallet confirm 4821'],
     role: 'admin',
+    instead:
+      'Codes are for money that goes out. You can fill the wallet: !wallet topup <sats>, or paste a token.',
     kind: 'lasting',
     repeatable: true,
     run: (call, signal) =>

@@ -98,6 +98,8 @@ export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
       detail: 'The id is that of !wallet pending. Whoever has the token can no longer use it.',
       examples: ['!wallet reclaim k3x7q2m9wd'],
       role: 'admin',
+      instead:
+        '!wallet pending shows what you are bringing in yourself; ask an admin to take a token back (!owners).',
       kind: 'lasting',
       repeatable: true,
       run: (call, signal) =>

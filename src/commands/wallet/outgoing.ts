@@ -38,6 +38,8 @@ export function outgoingCommands({ purse, confirmations, clock }: WalletCommandD
       detail: 'Its receiver nets exactly this amount. Until it is claimed, !wallet reclaim takes it back.',
       examples: ['!wallet send 1000'],
       role: 'admin',
+      instead:
+        'You can fill the wallet (!wallet topup <sats>) and spend it on tasks; ask an admin to take money out (!owners).',
       kind: 'lasting',
       repeatable: true,
       run: async (call, signal) => {
@@ -68,6 +70,8 @@ export function outgoingCommands({ purse, confirmations, clock }: WalletCommandD
         'You are told what it costs, and send a code to do it. A Lightning address needs the amount. A fee of more than 3 % (or 10 sat, if that is more) is not paid.',
       examples: ['!wallet withdraw lnbc…', '!wallet withdraw name@example.com 2000'],
       role: 'admin',
+      instead:
+        'You can fill the wallet (!wallet topup <sats>) and spend it on tasks; ask an admin to take money out (!owners).',
       kind: 'lasting',
       repeatable: true,
       run: async (call, signal) => {
@@ -105,6 +109,8 @@ export function outgoingCommands({ purse, confirmations, clock }: WalletCommandD
         'The mint is its address, its host or its number in !wallet mints. You are told the fees first. What is paid arrives, also when I am restarted meanwhile.',
       examples: ['!wallet move 2000 mint.example', '!wallet move 2000 2'],
       role: 'admin',
+      instead:
+        'You can fill the mint that you want: !wallet topup <sats> <mint>. Ask an admin to move what is there (!owners).',
       kind: 'lasting',
       repeatable: true,
       run: async (call, signal) => {

@@ -6,7 +6,7 @@ import type { WalletCommandDeps } from './deps.ts';
 import { parseToken } from './incoming.ts';
 
 /** `!wallet check`, `!wallet decode`, `!wallet alert`, `!wallet mints`. */
-export function upkeepCommands({ purse }: WalletCommandDeps): readonly Command[] {
+export function upkeepCommands({ purse, accounts }: WalletCommandDeps): readonly Command[] {
   return [
     {
       path: 'wallet check',
@@ -39,6 +39,7 @@ export function upkeepCommands({ purse }: WalletCommandDeps): readonly Command[]
       summary: 'tell admins when less than this is left',
       examples: ['!wallet alert 1000', '!wallet alert off'],
       role: 'admin',
+      instead: '!wallet balance shows what is left whenever you ask.',
       kind: 'immediate',
       run: ({ argument }) => {
         purse.wallet();
@@ -61,13 +62,19 @@ export function upkeepCommands({ purse }: WalletCommandDeps): readonly Command[]
       examples: ['!wallet mints'],
       role: 'member',
       kind: 'immediate',
-      run: () => {
+      run: ({ owner }) => {
         const wallet = purse.wallet();
         const { mints, defaultMint } = wallet.info();
         const { mints: holdings } = wallet.balance();
+        // Where accounts are kept apart, what there is in all is not a member's business.
+        const amountsShown = accounts.of(owner.publicKey)?.role !== 'member';
         const lines = mints.map((mint, index) => {
           const ready = holdings.find((part) => part.mint === mint)?.ready ?? zeroSat;
-          return `${index + 1}. ${mintName(mint)} · ${formatSat(ready)}${mint === defaultMint ? ' · default' : ''}`;
+          return [
+            `${index + 1}. ${mintName(mint)}`,
+            ...(amountsShown ? [formatSat(ready)] : []),
+            ...(mint === defaultMint ? ['default'] : []),
+          ].join(' · ');
         });
         return { reply: lines.join('\n') };
       },
@@ -80,6 +87,8 @@ export function upkeepCommands({ purse }: WalletCommandDeps): readonly Command[]
       detail: 'A mint holds the money behind its tokens: accept only those that you trust.',
       examples: ['!wallet mints add https://mint.example'],
       role: 'admin',
+      instead:
+        '!wallet mints shows whose tokens are accepted; ask an admin to accept another mint (!owners).',
       kind: 'immediate',
       run: ({ argument }) => {
         if (argument === '') throw new UsageError('The address of the mint is missing.');
@@ -97,6 +106,7 @@ export function upkeepCommands({ purse }: WalletCommandDeps): readonly Command[]
       summary: 'accept a mint no longer; what is there stays ours',
       examples: ['!wallet mints remove https://mint.example'],
       role: 'admin',
+      instead: '!wallet mints shows whose tokens are accepted; ask an admin to take one out (!owners).',
       kind: 'immediate',
       run: ({ argument }) => {
         const wallet = purse.wallet();
