@@ -149,7 +149,6 @@ export const isUnknownKey = (refusal: Refusal): boolean =>
 export function isMissingPath(reply: Reply, authorized: boolean): boolean {
   if (reply.kind !== 'answer') return false;
   if (reply.status === 404 || reply.status === 405) return true;
-  const { refusal } = readRefusal(reply);
-  if (reply.status === 400) return refusal.type === 'invalid_model';
-  return reply.status === 401 && !authorized && /^unauthorized$/i.test(refusal.message);
+  if (reply.status === 400) return readRefusal(reply).refusal.type === 'invalid_model';
+  return reply.status === 401 && !authorized && /^unauthorized$/i.test(readRefusal(reply).refusal.message);
 }
