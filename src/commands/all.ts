@@ -18,6 +18,7 @@ import { type OwnerCommandDeps, ownerCommands } from './owners.ts';
 import type { ProviderCommandDeps } from './provider/choices.ts';
 import { providerCommands } from './provider/commands.ts';
 import type { Routstr } from './provider/deps.ts';
+import { quickCommand } from './provider/quick.ts';
 import { queueCommands } from './queue.ts';
 import type { Registry } from './registry.ts';
 import { sessionCommands } from './sessions.ts';
@@ -56,6 +57,7 @@ export type CommandDeps = {
 export function createCommands(deps: CommandDeps): Registry {
   return withHelp([
     ...taskCommands(deps.desk),
+    quickCommand(deps),
     ...sessionCommands(deps),
     ...modelCommands(deps),
     ...queueCommands(deps),

@@ -19,7 +19,7 @@ export type ConnectedProvider = {
 export type ProviderCommandDeps = {
   readonly routstr: Routstr;
   readonly nodes: Nodes;
-  readonly purse: Pick<Purse, 'wallet'>;
+  readonly purse: Pick<Purse, 'wallet' | 'settled'>;
   readonly settings: SettingsStore;
   readonly desk: SessionDesk;
   /** Who pays for the next task of this owner: his choice, else the bot's. */

@@ -1,4 +1,5 @@
 import type { Command } from '../types.ts';
+import { accountCommands } from './account.ts';
 import { capCommands } from './caps.ts';
 import type { ProviderCommandDeps } from './choices.ts';
 import { modelListCommands } from './models.ts';
@@ -17,6 +18,7 @@ export function providerCommands(deps: ProviderCommandDeps): readonly Command[] 
     ]),
     setCommand(deps),
     ...capCommands(deps),
+    ...accountCommands(deps),
     ...modelListCommands(deps),
     ...nodeCommands({
       nodes: deps.nodes,

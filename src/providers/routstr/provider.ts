@@ -43,7 +43,8 @@ import {
 import { defaultPatience, type PaidRunDeps, type Patience } from './paid-run-deps.ts';
 import { createPaidRunStore, type PaidRunStore } from './paid-run-store.ts';
 import { becomeDue, pursue } from './pursue.ts';
-import { createQuick, type Quick } from './quick.ts';
+import { createQuick, type Quick, questionId } from './quick.ts';
+import { pastQuestion } from './quick-words.ts';
 import { closeOnHomecoming } from './settle.ts';
 import { topUp, wholeBudget } from './top-up.ts';
 import * as words from './words.ts';
@@ -99,6 +100,8 @@ export type RoutstrProvider = Provider & {
   readonly account: Account;
   /** One model call without an agent, paid by a token of its own. */
   readonly quick: Quick;
+  /** What became of a question that an earlier life of the bot was to ask; for its owner. */
+  readonly pastQuestion: (key: string) => string;
   /** What counts against the limit of a day: spent since `rules.dayStart()`, and at stake; of one owner when he is named. */
   readonly usedToday: (owner?: string) => Sat;
   /** The same since another moment (ms). */
@@ -497,6 +500,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       ...{ deps, rules, lock, live, nodeUrl: options.nodeUrl, wake: queue.wake },
       ...(options.answerMs !== undefined && { answerMs: options.answerMs }),
     }),
+    pastQuestion: (key) => pastQuestion(store.find(questionId(key))),
     // What is kept at a node is where it should be.
     paidRuns: {
       open: () => store.open().filter((run) => !isIn(run, 'kept')),

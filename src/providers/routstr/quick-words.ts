@@ -37,7 +37,7 @@ function whatHappened(
     case 'not_sent':
       return `The node ${host} can't be reached.`;
     case 'no_answer':
-      return `The node ${host} gave no answer in time.`;
+      return `The node ${host} gave no whole answer.`;
     case 'refused': {
       const { neededMsat, evidence } = outcome;
       if (neededMsat !== undefined) {
@@ -67,5 +67,5 @@ function money({ body, ticket }: PaidRun): string {
 }
 
 /** The same message again, after the bot was restarted while it asked. */
-export const interrupted = (run: PaidRun): string =>
-  `The bot was restarted while it asked, and does not ask again by itself: send it once more if you still want it. ${money(run)}`;
+export const pastQuestion = (run: PaidRun | undefined): string =>
+  `The bot was restarted while it asked, and does not ask again by itself: send it once more if you still want it. ${run === undefined ? 'Nothing had left the wallet.' : money(run)}`;

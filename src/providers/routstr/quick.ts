@@ -61,6 +61,9 @@ const answerMs = 45_000;
 const instruction =
   'Answer in plain text without Markdown, in a few short paragraphs at most: it is read as a chat message on a phone.';
 
+/** The row of the question with this key. */
+export const questionId = (key: string): string => `quick-${key}`;
+
 export type QuickOptions = {
   readonly deps: PaidRunDeps;
   readonly rules: BudgetRules;
@@ -77,9 +80,9 @@ export function createQuick(options: QuickOptions): Quick {
   const refused = (reason: string): QuickResult => ({ state: 'refused', reason });
 
   async function quick(request: QuickRequest, signal: AbortSignal): Promise<QuickResult> {
-    const id = `quick-${request.key}`;
+    const id = questionId(request.key);
     const known = store.find(id);
-    if (known) return refused(say.interrupted(known));
+    if (known) return refused(say.pastQuestion(known));
     const body = bodyOf(request);
     const budget = estimate(request.model, body);
     const node = options.nodeUrl();

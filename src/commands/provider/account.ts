@@ -1,0 +1,77 @@
+import { depositedText, keptLine, nothingKept, refundLine } from '../../replies/account.ts';
+import { type Command, RefusalError } from '../types.ts';
+import { parseAmount } from '../wallet/arguments.ts';
+import type { Purse } from '../wallet/deps.ts';
+import type { Routstr } from './deps.ts';
+
+export type AccountCommandDeps = {
+  readonly routstr: Pick<Routstr, 'provider' | 'budget'>;
+  readonly purse: Pick<Purse, 'settled'>;
+};
+
+/** `!provider deposit`, `refund`, `balance`: money that is kept at a node across runs. */
+export function accountCommands({ routstr, purse }: AccountCommandDeps): readonly Command[] {
+  return [
+    {
+      path: 'provider deposit',
+      parameters: '<sats>',
+      family: 'Provider',
+      summary: 'keep money at the node, for run after run',
+      detail:
+        'Runs spend from it while it covers their budget; then each has a budget of its own again. It saves the mint’s fees for every run, and the node holds the money meanwhile. !provider refund brings it home.',
+      examples: ['!provider deposit 5000'],
+      role: 'admin',
+      instead:
+        'Your tasks are paid without it too, each with a budget of its own. !provider balance shows what is kept.',
+      kind: 'lasting',
+      // The message's id is the deposit's: it is made once.
+      repeatable: true,
+      run: async ({ owner, message, argument }, signal) => {
+        const amount = parseAmount(argument);
+        await purse.settled(signal);
+        const request = { amount, key: message.id, owner: owner.publicKey };
+        const result = await routstr.provider().account.deposit(request, signal);
+        if (result.state === 'refused') throw new RefusalError(result.reason);
+        return { reply: depositedText(result, routstr.budget()) };
+      },
+    },
+    {
+      path: 'provider refund',
+      parameters: '',
+      family: 'Provider',
+      summary: 'bring home what is kept at nodes',
+      detail: 'From every node that has some, also when another provider or node is chosen now.',
+      examples: ['!provider refund'],
+      role: 'admin',
+      instead:
+        'The change of your own runs comes home by itself. !provider balance shows what is kept at nodes.',
+      kind: 'lasting',
+      repeatable: true,
+      run: async ({ resumed }, signal) => {
+        const wallet = await purse.settled(signal);
+        const refunds = await routstr.provider().account.refund(signal);
+        if (refunds.length === 0) {
+          return { reply: resumed ? 'Nothing is kept at a node any more; all of it is home.' : nothingKept };
+        }
+        const { ready } = wallet.balance();
+        return {
+          reply: [...refunds.map(refundLine), `Balance: ${ready.toLocaleString('en-US')} sat.`].join('\n'),
+        };
+      },
+    },
+    {
+      path: 'provider balance',
+      parameters: '',
+      family: 'Provider',
+      summary: 'what is kept at nodes across runs, as they say it',
+      examples: ['!provider balance'],
+      role: 'member',
+      kind: 'lasting',
+      repeatable: true,
+      run: async (_, signal) => {
+        const balances = await routstr.provider().account.balance(signal);
+        return { reply: balances.length === 0 ? nothingKept : balances.map(keptLine).join('\n') };
+      },
+    },
+  ];
+}

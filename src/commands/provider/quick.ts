@@ -1,0 +1,63 @@
+import { cheapestSmallModel, type UsableModel } from '../../providers/routstr/model-mapping.ts';
+import { nodeName } from '../../replies/provider.ts';
+import { quickReply } from '../../replies/quick.ts';
+import type { SessionDesk } from '../../runs/desk.ts';
+import { type Command, RefusalError, UsageError } from '../types.ts';
+import type { Purse } from '../wallet/deps.ts';
+import { NodeAwayError, type Routstr } from './deps.ts';
+
+export type QuickCommandDeps = {
+  readonly routstr: Pick<Routstr, 'provider' | 'models' | 'modelOf'>;
+  readonly purse: Pick<Purse, 'settled'>;
+  readonly desk: Pick<SessionDesk, 'choices'>;
+};
+
+/** Longer ones are for a session. */
+const longest = 20_000;
+
+/** `!quick <question>`: one model call without an agent. */
+export function quickCommand({ routstr, purse, desk }: QuickCommandDeps): Command {
+  /** The owner's own if the node has it; else a cheap one. */
+  async function modelFor(chosen: string | undefined, signal: AbortSignal): Promise<UsableModel> {
+    const { node, usable } = await routstr.models(signal).catch((error: unknown) => {
+      if (!(error instanceof NodeAwayError)) throw error;
+      throw new RefusalError(
+        `The node ${nodeName(error.node)} does not answer, and its prices are not known.`,
+      );
+    });
+    const own = chosen?.startsWith('routstr/') ? routstr.modelOf(chosen) : undefined;
+    const model = own ?? cheapestSmallModel(usable);
+    if (model === undefined)
+      throw new RefusalError(`The node ${nodeName(node)} has no model that can answer.`);
+    return model;
+  }
+
+  return {
+    path: 'quick',
+    parameters: '<question>',
+    family: 'Tasks',
+    summary: 'one question to the model, without an agent; paid from the wallet',
+    detail:
+      'It knows nothing of the session and sees no files. Your model answers if it is a routstr one, else a cheap one of the node; whichever provider is set.',
+    examples: ['!quick What does HTTP 425 mean?'],
+    role: 'member',
+    kind: 'lasting',
+    // Not asked again: the message's id is the payment's, and what became of it is said.
+    repeatable: true,
+    run: async ({ owner, message, argument, resumed }, signal) => {
+      if (argument === '') throw new UsageError('The question is missing.');
+      if (argument.length > longest) {
+        throw new UsageError(
+          `The question is too long for !quick (${longest.toLocaleString('en-US')} characters).`,
+        );
+      }
+      await purse.settled(signal);
+      const provider = routstr.provider();
+      const key = message.id;
+      if (resumed) throw new RefusalError(provider.pastQuestion(key));
+      const model = await modelFor(desk.choices(owner.publicKey).model, signal);
+      const request = { key, owner: owner.publicKey, question: argument, model };
+      return { reply: quickReply(await provider.quick(request, signal)) };
+    },
+  };
+}
