@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
@@ -18,6 +18,8 @@ export type TestBotOptions = {
   readonly opencode?: 'stand-in' | 'real' | ((directory: string) => string);
   /** What is started, and its first arguments. Default: the executable with `start`. */
   readonly entry?: readonly string[];
+  /** All of it in `.env`, as `setup` writes it: the environment of the process has `PATH`, `HOME` and `LANG`. */
+  readonly envFile?: boolean;
   /** Default: a sandbox relay of its own. Whoever passes one stops it. */
   readonly relay?: { readonly url: RelayUrl };
 };
@@ -57,21 +59,28 @@ export async function startTestBot(options: TestBotOptions = {}) {
   for (const [name, value] of Object.entries(wanted)) if (value !== undefined) env[name] = value;
 
   const entry = options.entry ?? [join(root, 'src/index.ts'), 'start'];
-  let child: Bun.Subprocess<'ignore', 'inherit', 'pipe'> | undefined;
+  let child: Bun.Subprocess<'ignore', 'pipe', 'pipe'> | undefined;
   let log = '';
+  const envFile = join(directory, '.env');
   const start = async () => {
+    if (options.envFile === true) {
+      const lines = Object.entries(env).map(([name, value]) => `${name}="${value}"\n`);
+      writeFileSync(envFile, lines.join(''), { mode: 0o600 });
+    }
     const begun = log.length;
     const started = Bun.spawn([process.execPath, ...entry], {
       cwd: directory,
-      env,
+      env: options.envFile === true ? pick(env, ['PATH', 'HOME', 'LANG']) : env,
       stdin: 'ignore',
-      stdout: 'inherit',
+      stdout: 'pipe',
       stderr: 'pipe',
     });
     child = started;
-    void (async () => {
-      for await (const chunk of started.stderr) log += new TextDecoder().decode(chunk);
-    })();
+    for (const stream of [started.stdout, started.stderr]) {
+      void (async () => {
+        for await (const chunk of stream) log += new TextDecoder().decode(chunk);
+      })();
+    }
     const ended = () => started.exitCode !== null || started.signalCode !== null;
     const isReady = () => log.slice(begun).includes('"ready"');
     // Money first: a node that is away is waited for.
@@ -97,6 +106,8 @@ export async function startTestBot(options: TestBotOptions = {}) {
     env,
     log: () => log,
     pid: () => child?.pid ?? 0,
+    /** By itself, or killed. */
+    hasEnded: () => child?.exitCode !== null || child.signalCode !== null,
     /** Starts it (again), with changes to its environment. */
     start: async (change: Readonly<Record<string, string>> = {}) => {
       Object.assign(env, change);
@@ -119,6 +130,9 @@ export async function startTestBot(options: TestBotOptions = {}) {
     },
   };
 }
+
+const pick = (env: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => names.includes(name)));
 
 function opencodeVariable(which: NonNullable<TestBotOptions['opencode']>, directory: string) {
   if (which === 'real') return {};

@@ -20,6 +20,7 @@ export type PaidBotOptions = {
   /** Instead of the bot's executable, as an operator starts it. */
   readonly entry?: TestBotOptions['entry'];
   readonly env?: Readonly<Record<string, string>>;
+  readonly envFile?: boolean;
 };
 
 const countSchema = z.object({ n: z.number() });
@@ -33,6 +34,7 @@ export async function startPaidBot(
   const bot = await startTestBot({
     opencode: options.opencode === 'paying' ? writePayingOpencode : options.opencode,
     ...(options.entry === undefined ? {} : { entry: options.entry }),
+    ...(options.envFile === undefined ? {} : { envFile: options.envFile }),
     env: {
       CASHU_MNEMONIC: words,
       CASHU_MINT_URL: house.mintUrl,

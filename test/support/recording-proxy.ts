@@ -3,6 +3,8 @@ export type Passed = {
   readonly method: string;
   readonly path: string;
   readonly userAgent: string;
+  /** What may hold secrets of it: its credentials, its body, and what was answered. */
+  text: string;
   readonly from: number;
   /** Its answer's body went through; undefined while it is on its way. */
   until: number | undefined;
@@ -21,15 +23,22 @@ export function startRecordingProxy(target: string) {
       const from = now();
       const { pathname, search } = new URL(request.url);
       const { method, headers } = request;
+      const body = request.body === null ? null : await request.arrayBuffer();
+      const credentials = [headers.get('authorization'), headers.get('x-cashu'), search];
       const record: Passed = {
         ...{ method, from, until: undefined },
         path: pathname,
         userAgent: headers.get('user-agent') ?? '',
+        text: `${credentials.join(' ')} ${body === null ? '' : new TextDecoder().decode(body)} `,
       };
       passed.push(record);
-      const body = request.body === null ? null : await request.arrayBuffer();
       const answer = await fetch(`${target}${pathname}${search}`, { method, headers, body });
+      const decoder = new TextDecoder();
       const through = new TransformStream<Uint8Array, Uint8Array>({
+        transform: (chunk, controller) => {
+          record.text += decoder.decode(chunk, { stream: true });
+          controller.enqueue(chunk);
+        },
         flush: () => {
           record.until = now();
         },
