@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { createMeter } from '../../src/providers/routstr/meter.ts';
+import { createNodeClient } from '../../src/providers/routstr/node-client.ts';
 import { parseNodeUrl } from '../../src/providers/routstr/node-url.ts';
 import { createRoutstrProvider } from '../../src/providers/routstr/provider.ts';
 import { sat } from '../../src/sat.ts';
@@ -16,8 +17,10 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet
 export const orderSchema = z.object({
   mint: z.string(),
   node: z.string(),
+  fallbacks: z.array(z.string()).optional(),
   directory: z.string(),
   words: z.string(),
+  /** A checkpoint; with `#2`, when it is reached for the second time. */
   killAt: z.string().optional(),
   /** `run`: a whole paid run with one model call. `recover`: what a start does. */
   action: z.enum(['run', 'recover']),
@@ -31,8 +34,11 @@ const paymentSchema = z.object({
 if (import.meta.main) {
   process.stdout.write('ready\n');
   const order = orderSchema.parse(JSON.parse(await new Response(Bun.stdin.stream()).text()));
+  const [killAt, time = '1'] = order.killAt?.split('#') ?? [];
+  let left = Number(time);
   const onCheckpoint = (checkpoint: string): void => {
-    if (checkpoint === order.killAt) process.kill(process.pid, 'SIGKILL');
+    if (checkpoint === killAt) left -= 1;
+    if (left === 0) process.kill(process.pid, 'SIGKILL');
   };
   const wallet = openCashuWallet({
     seed: readMnemonic(order.words),
@@ -50,6 +56,12 @@ if (import.meta.main) {
   const provider = createRoutstrProvider({
     wallet,
     nodeUrl: () => parseNodeUrl(order.node),
+    ...(order.fallbacks && {
+      fallbacks: {
+        nodes: () => order.fallbacks?.map(parseNodeUrl) ?? [],
+        ask: (url, asking) => createNodeClient(url).nodeInfo(asking),
+      },
+    }),
     rules: {
       budget: () => sat(2000),
       dayLimit: () => undefined,

@@ -124,6 +124,7 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
     upstream,
     clock,
     words,
+    directory,
     news,
     settings,
     funds,
