@@ -83,7 +83,7 @@ function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly s
   // What is kept is summed up with the rest.
   const others = open.filter((run) => !isIn(run, 'needs_operator', 'kept'));
   const model = means.model
-    ? `${means.model.id}, at least ${formatSat(means.model.minimum)} a run`
+    ? `${means.model.id}${servedFor(means.model.id, means.chosenModel)}, at least ${formatSat(means.model.minimum)} a run`
     : (means.chosenModel ?? 'the default of the configuration');
   return [
     `Node: ${nodeName(routstr.node())}`,
@@ -102,6 +102,10 @@ function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly s
     ...(pays ? budgetWarnings(means) : []),
   ];
 }
+
+/** Another name of it, or another model: the node does not have the one that was chosen. */
+const servedFor = (id: string, chosen: string | undefined): string =>
+  chosen === undefined || chosen === `routstr/${id}` ? '' : ` (for ${chosen})`;
 
 function hasWallet(purse: ProviderCommandDeps['purse']): boolean {
   try {
