@@ -51,8 +51,6 @@ async function startCoreHouse(feePpk: number): Promise<PaidHouse> {
     mintUrl,
     nodeUrl: `${node.url}/v1`,
     model: `routstr/${model}`,
-    // FakeWallet pays by itself.
-    pay: () => undefined,
     killNode: node.kill,
     startNode: node.start,
     killMint: nutshell.kill,

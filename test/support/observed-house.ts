@@ -19,11 +19,10 @@ export function startObservedHouse(options: Pick<SandboxMintOptions, 'feePpk'> =
     upstream: { baseUrl: upstream.url, model: 'tiny' },
   });
   const nodeFront = startRecordingProxy(node.url);
-  const house: Pick<PaidHouse, 'mintUrl' | 'nodeUrl' | 'model' | 'pay'> = {
+  const house: Pick<PaidHouse, 'mintUrl' | 'nodeUrl' | 'model'> = {
     mintUrl: mintFront.url,
     nodeUrl: `${nodeFront.url}/v1`,
     model: 'routstr/claude-sonnet-4.5',
-    pay: () => undefined,
   };
   return {
     ...{ ...house, mint, node },

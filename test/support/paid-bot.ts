@@ -8,7 +8,6 @@ import { startTestBot, type TestBotOptions } from './bot.ts';
 import type { PaidHouse } from './paid-house.ts';
 import { writePayingOpencode } from './paying-opencode.ts';
 import { until } from './until.ts';
-import { invoiceIn } from './wallet-bot.ts';
 import { newWords, openWallet, soon } from './wallet-kit.ts';
 
 export type PaidBotOptions = {
@@ -27,7 +26,7 @@ const countSchema = z.object({ n: z.number() });
 
 /** The bot as an operator runs it, its wallet filled, provider `routstr` chosen; mint and node are the house's. */
 export async function startPaidBot(
-  house: Pick<PaidHouse, 'mintUrl' | 'nodeUrl' | 'model' | 'pay'>,
+  house: Pick<PaidHouse, 'mintUrl' | 'nodeUrl' | 'model'>,
   options: PaidBotOptions,
 ) {
   const words = newWords();
@@ -51,9 +50,8 @@ export async function startPaidBot(
   const ask = async (text: string, pattern = /./): Promise<string> =>
     (await owner.answer(await owner.send(text), pattern)).text;
   try {
-    const id = await owner.send(`!wallet topup ${options.funds}`);
-    house.pay(invoiceIn((await owner.answer(id, /lightning:/)).text));
-    await owner.answer(id, /^Paid:/, 60_000);
+    // The mint's Lightning pays at once.
+    await owner.answer(await owner.send(`!wallet topup ${options.funds}`), /^Paid:/, 60_000);
     await ask('!provider set routstr', /routstr/i);
     await ask('!provider sync-models', /model/i);
     if (options.budget !== undefined) await ask(`!provider budget ${options.budget}`);

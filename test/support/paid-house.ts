@@ -16,6 +16,8 @@ export type HouseBooks = {
     readonly spentMsat: number;
     /** Msat on accounts. */
     readonly balancesMsat: number;
+    /** Sat of the operator's own: a node that has earned nothing can't pay the fee of making change. */
+    readonly floatSat: number;
   };
   /** Sat. */
   readonly mint: {
@@ -38,8 +40,6 @@ export type PaidHouse = {
   readonly nodeUrl: string;
   /** As the bot names it. */
   readonly model: string;
-  /** Sees to it that this invoice of the mint is paid. */
-  readonly pay: (invoice: string) => void;
   /** SIGKILL, or what comes nearest to it. */
   readonly killNode: (memory?: 'kept' | 'lost') => Promise<void>;
   readonly startNode: () => Promise<void>;
@@ -58,7 +58,7 @@ export type SandboxHouse = PaidHouse & {
 
 /** Sandbox mint, sandbox node, sandbox model. */
 export function startSandboxHouse(options: { readonly feePpk: number }): SandboxHouse {
-  const mint = startSandboxMint({ feePpk: options.feePpk, incoming: 'on-demand' });
+  const mint = startSandboxMint({ feePpk: options.feePpk, incoming: 'at-once' });
   const upstream = startModel();
   const node = startSandboxNode({
     mints: [mint.url],
@@ -69,7 +69,6 @@ export function startSandboxHouse(options: { readonly feePpk: number }): Sandbox
     mintUrl: mint.url,
     nodeUrl: `${node.url}/v1`,
     model: 'routstr/claude-sonnet-4.5',
-    pay: (invoice) => mint.pay(mint.quoteOf(invoice)),
     killNode: async (memory = 'lost') => node.crash(memory),
     startNode: () => onceThePortIsFree(node.comeUp),
     killMint: async () => {

@@ -196,7 +196,7 @@ export async function reckon(
   // What the node has kept is what the ledger says was spent: fractions of a sat that it could not give back included.
   same('kept by the node (msat)', node.creditedMsat - node.refundedMsat, spent * 1000 + lostMsat);
   if (spent === 0) problems.push('nothing was spent');
-  same('issued by the mint', mint.issued, world.funds);
+  same('issued by the mint', mint.issued, world.funds + node.floatSat);
   same('outstanding + earned at the mint', mint.outstanding + mint.earned, mint.issued);
   same('pending at the mint', mint.pending, 0);
   const largest = Math.max(...books.ledger.map(({ budget }) => budget));
