@@ -1,0 +1,176 @@
+/** A budget is made at a mint that its node lists, named as the node names it (src/providers/routstr/mint-match.ts). */
+import { afterEach, describe, expect, test } from 'bun:test';
+import { createNodeClient } from '../src/providers/routstr/node-client.ts';
+import { createNodeInfoCache, type NodeInfoCache } from '../src/providers/routstr/node-info-cache.ts';
+import { parseNodeUrl } from '../src/providers/routstr/node-url.ts';
+import type { PreparedRun } from '../src/providers/types.ts';
+import { createSandboxNetwork, type SandboxMint, startSandboxMint } from '../src/sandbox/mint.ts';
+import { sat } from '../src/sat.ts';
+import { readMintUrl } from '../src/wallets/cashu/mints.ts';
+import { asked, call, day, type PaidWorld, startPaidWorld } from './support/paid-world.ts';
+import { until } from './support/until.ts';
+import { quiet, soon } from './support/wallet-kit.ts';
+
+let world: PaidWorld;
+let other: SandboxMint;
+let cache: NodeInfoCache;
+afterEach(async () => {
+  await cache.close();
+  await world.end();
+  await other.stop();
+});
+
+/** A wallet with `funds` at its default mint and `there` at another one; the node lists what `listed` makes of the two. */
+async function begin(options: {
+  readonly listed: (main: string, other: string) => readonly string[];
+  readonly funds?: number;
+  readonly there?: number;
+}): Promise<void> {
+  const network = createSandboxNetwork();
+  other = startSandboxMint({ network });
+  // The node reads its list at each request; it is filled once the mints have their ports.
+  const listed: string[] = [];
+  world = await startPaidWorld({
+    mint: { network },
+    funds: options.funds ?? 10_000,
+    wallet: { mints: [readMintUrl(other.url)] },
+    node: { mints: listed, behaviour: { foreignMints: 'reject' } },
+    rules: { mintsOf: (url) => cache.known(url)?.mints },
+  });
+  listed.push(...options.listed(world.mint.url, other.url));
+  cache = createNodeInfoCache({
+    path: `${world.directory}/nodes.json`,
+    nodeAt: createNodeClient,
+    clock: world.clock,
+    log: quiet,
+  });
+  if (options.there !== undefined) {
+    const { operation } = await world
+      .wallet()
+      .topUp({ amount: sat(options.there), mint: readMintUrl(other.url) }, soon());
+    await world.wallet().watchTopUp(operation, soon());
+  }
+  // From now on somebody has to pay.
+  other.lightning.incoming = 'on-demand';
+}
+const here = () => parseNodeUrl(world.node.url);
+const learn = () => cache.ask(here(), soon());
+const readyAt = (mint: { readonly url: string }): number =>
+  world
+    .wallet()
+    .balance()
+    .mints.find((part) => part.mint === mint.url)?.ready ?? 0;
+const reasonOf = (prepared: PreparedRun): string => {
+  if (prepared.state !== 'refused') throw new Error('the run began');
+  return prepared.reason;
+};
+async function expectServed(): Promise<void> {
+  const prepared = await world.prepare('r1');
+  if (prepared.state === 'refused') throw new Error(prepared.reason);
+  expect((await call(prepared)).status).toBe(200);
+  expect(await world.finalize('r1')).toMatchObject({ budget: 2000 });
+  expect(world.state('r1')).toBe('settled');
+}
+
+describe('a run is paid', () => {
+  test('from the mint that the node lists, when the default one is another', async () => {
+    await begin({ listed: (_, second) => [second], there: 5000 });
+    await learn();
+    await expectServed();
+    expect(readyAt(world.mint)).toBe(10_000);
+    expect(readyAt(other)).toBeLessThan(5000);
+    expect(readyAt(other)).toBeGreaterThan(4900);
+  });
+
+  test('from the listed mint that has enough, when the default one is listed and has too little', async () => {
+    await begin({ listed: (first, second) => [first, second], funds: 500, there: 5000 });
+    await learn();
+    await expectServed();
+    expect(readyAt(world.mint)).toBe(500);
+  });
+
+  test('with a token that names the mint as the node does', async () => {
+    // The node compares texts: with a slash at the end, the wallet's own address is another mint for it.
+    await begin({ listed: (first) => [`${first}/`] });
+    await learn();
+    await expectServed();
+  });
+
+  test('from the default mint as long as nobody knows what the node lists', async () => {
+    await begin({ listed: (first, second) => [second, first], there: 5000 });
+    expect((await world.prepare('r1')).state).toBe('ready');
+    await world.finalize('r1');
+    expect(readyAt(other)).toBe(5000);
+    expect(readyAt(world.mint)).toBeLessThan(10_000);
+  });
+});
+
+describe('a run is refused', () => {
+  test('when the money is at another mint, with the move that brings it there', async () => {
+    await begin({ listed: (_, second) => [second], there: 300 });
+    await learn();
+    const reason = reasonOf(await world.prepare('r1'));
+    await world.finalize('r1');
+    const [, amount, mint] = /!wallet move (\d+) (\S+)/.exec(reason) ?? [];
+    expect(mint).toBe(new URL(other.url).host);
+    expect(reason).toContain('300 sat are there');
+    const wallet = world.wallet();
+    const to = readMintUrl(other.url);
+    const quote = await wallet.quoteMove({ amount: sat(Number(amount)), to }, soon());
+    const operations = { withdrawal: quote.withdrawal.operation, topUp: quote.topUp.operation };
+    expect(await wallet.move(operations, soon())).toMatchObject({ state: 'moved' });
+    await world.prepare('r2');
+    expect(world.state('r2')).toBe('running');
+    await world.finalize('r2');
+  });
+
+  test('when no mint that the node lists has enough, with the way to fill it', async () => {
+    await begin({ listed: (_, second) => [second], funds: 500, there: 300 });
+    await learn();
+    const reason = reasonOf(await world.prepare('r1'));
+    expect(reason).toContain(`!wallet topup 1700 ${new URL(other.url).host}`);
+    await world.finalize('r1');
+  });
+
+  test('when the node lists none of ours, with the ways on', async () => {
+    await begin({ listed: () => ['https://mint.elsewhere.example/Bitcoin'] });
+    await learn();
+    const reason = reasonOf(await world.prepare('r1'));
+    expect(reason).toContain('takes money of mint.elsewhere.example/Bitcoin');
+    expect(reason).toContain('!wallet mints add https://mint.elsewhere.example/Bitcoin');
+    expect(reason).toContain('!provider nodes');
+    await world.finalize('r1');
+    expect(asked(world.node, '/create')).toBe(0);
+  });
+});
+
+describe('what a node says of itself', () => {
+  test('is asked for behind, once, and again after a day; a run never waits for it', async () => {
+    await begin({ listed: (first) => [first] });
+    expect(cache.known(here())).toBeUndefined();
+    cache.known(here());
+    await until(() => cache.known(here()) !== undefined, 'the node has answered');
+    expect(asked(world.node, '/v1/info')).toBe(1);
+    await expectServed();
+    expect(asked(world.node, '/v1/info')).toBe(1);
+    world.clock.offset += day + 1;
+    expect(cache.known(here())?.mints).toEqual([world.mint.url]);
+    await until(() => asked(world.node, '/v1/info') === 2, 'it is asked again');
+  });
+
+  test('outlives a restart, and a damaged file is no harm', async () => {
+    await begin({ listed: (first) => [first] });
+    await learn();
+    world.node.crash();
+    const path = `${world.directory}/nodes.json`;
+    const another = () =>
+      createNodeInfoCache({ path, nodeAt: createNodeClient, clock: world.clock, log: quiet });
+    const again = another();
+    expect(again.known(here())?.mints).toEqual([world.mint.url]);
+    await again.close();
+    await Bun.write(path, '{"version":1,"nodes":{"http');
+    const damaged = another();
+    expect(damaged.known(here())).toBeUndefined();
+    await damaged.close();
+  });
+});
