@@ -85,10 +85,10 @@ describe('the budget of a run', () => {
   test('is read as people write it, and held against the model and the wallet', async () => {
     expect(await ask('!provider budget 2k')).toBe('Budget: 2,000 sat a run.');
     expect(await ask('!provider budget 100sat')).toBe(
-      'Budget: 100 sat a run.\n⚠ claude-sonnet-4.5 needs 672 sat to get anywhere: !provider budget 672, or a cheaper model (!provider models).',
+      'Budget: 100 sat a run.\n⚠ As it is, no run begins. 100 sat is too little for claude-sonnet-4.5: it needs 672 sat to get anywhere. End the task with !!672, or use !provider budget 672, or a cheaper model (!provider models).',
     );
     expect(await ask('!provider budget 9000')).toContain(
-      'less than the budget: !wallet topup 3000 fills it up.',
+      'The wallet has 6,000 sat ready; this run needs 9,000 sat. !wallet topup 3000 makes an invoice',
     );
     expect(await ask('!provider budget 700')).toBe('Budget: 700 sat a run.');
     expect(await ask('!provider budget')).toBe(
@@ -111,7 +111,7 @@ describe('the limit of a day', () => {
       'Limit: 10,000 sat a day, all runs together; 0 sat',
     );
     expect(await ask('!provider limit 500 per day')).toContain(
-      'less than the budget of one run, so none can begin: !provider budget 500, or a higher limit.',
+      '⚠ As it is, no run begins. The limit of 500 sat for one day is reached',
     );
     expect(await ask('do it')).toContain('The limit of 500 sat for one day is reached');
     expect(await ask('!provider limit much')).toContain('“much” is not an amount');
@@ -149,7 +149,7 @@ describe('the models of the node', () => {
     expect(await ask('!provider')).toContain(
       '\nModel: claude-opus-4.1 (for anthropic/claude-opus-4.1), at least 3,358 sat a run\n',
     );
-    expect(await ask('!provider')).toContain('⚠ claude-opus-4.1 needs 3,358 sat to get anywhere');
+    expect(await ask('!provider')).toContain('700 sat is too little for claude-opus-4.1: it needs 3,358 sat');
     await ask('!model reset');
   });
 });

@@ -10,39 +10,6 @@ import { formatAgo, formatDuration, plural, shorten } from './format.ts';
 export const nodeName = (url: string): string =>
   shorten(url.replace(/^https?:\/\//, '').replace(/\/v1$/, ''), 80);
 
-/** Why the next paid run would not begin, or not get far, and what to do. */
-export function budgetWarnings(means: {
-  readonly budget: Sat;
-  readonly ready: Sat;
-  readonly dayLimit: Sat | undefined;
-  readonly chosenModel: string | undefined;
-  readonly model: { readonly id: string; readonly minimum: Sat } | undefined;
-}): readonly string[] {
-  const { budget, ready, dayLimit, chosenModel, model } = means;
-  const lines: string[] = [];
-  if (model && budget < model.minimum) {
-    lines.push(
-      `⚠ ${model.id} needs ${formatSat(model.minimum)} to get anywhere: !provider budget ${model.minimum}, or a cheaper model (!provider models).`,
-    );
-  }
-  if (model === undefined && chosenModel !== undefined && !chosenModel.startsWith('routstr/')) {
-    lines.push(
-      `⚠ The node is not known to have ${chosenModel}: !provider models, then !model routstr/<id>; or !model reset.`,
-    );
-  }
-  if (ready < budget) {
-    lines.push(
-      `⚠ Only ${formatSat(ready)} are ready, less than the budget: !wallet topup ${budget - ready} fills it up.`,
-    );
-  }
-  if (dayLimit !== undefined && dayLimit < budget) {
-    lines.push(
-      `⚠ The limit of a day is ${formatSat(dayLimit)}, less than the budget: !provider limit changes it.`,
-    );
-  }
-  return lines;
-}
-
 /** `Limit: 10,000 sat a day, 138 sat of it used today.` */
 export const limitLine = (limit: Sat | undefined, used: Sat): string =>
   limit === undefined

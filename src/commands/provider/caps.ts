@@ -1,8 +1,8 @@
-import { budgetWarnings, limitLine } from '../../replies/provider.ts';
+import { limitLine } from '../../replies/provider.ts';
 import { formatSat } from '../../sat.ts';
 import { type Call, type Command, RefusalError } from '../types.ts';
 import { parseAmount } from '../wallet/arguments.ts';
-import { meansOf, type ProviderCommandDeps } from './choices.ts';
+import { meansOf, type ProviderCommandDeps, warningOf } from './choices.ts';
 
 /** `!provider budget`, `!provider limit`: everybody sees them, admins set them. */
 export function capCommands(deps: ProviderCommandDeps): readonly Command[] {
@@ -35,7 +35,7 @@ export function capCommands(deps: ProviderCommandDeps): readonly Command[] {
         return {
           reply: [
             `Budget: ${formatSat(means.budget)} a run.${argument === '' ? ' For one run only: end the task with !!500.' : ''}`,
-            ...budgetWarnings(means),
+            ...warningOf(means),
           ].join('\n'),
         };
       },
@@ -58,15 +58,10 @@ export function capCommands(deps: ProviderCommandDeps): readonly Command[] {
           const amount = argument.replace(/\s*(?:\/|a\s|per\s)\s*day$/i, '');
           routstr.setDayLimit(/^(?:off|none)$/i.test(amount) ? undefined : parseAmount(amount));
         }
-        const { budget, dayLimit } = meansOf(deps, owner);
         return {
           reply: [
-            limitLine(dayLimit, routstr.usedToday()),
-            ...(dayLimit !== undefined && dayLimit < budget
-              ? [
-                  `That is less than the budget of one run, so none can begin: !provider budget ${dayLimit}, or a higher limit.`,
-                ]
-              : []),
+            limitLine(routstr.dayLimit(), routstr.usedToday()),
+            ...warningOf(meansOf(deps, owner)),
           ].join('\n'),
         };
       },

@@ -4,7 +4,7 @@ import type { SettingsStore } from '../../db/settings.ts';
 import type { PublicKey } from '../../nostr/types.ts';
 import { minimumBudget } from '../../providers/routstr/model-mapping.ts';
 import type { SessionDesk } from '../../runs/desk.ts';
-import { type Sat, sat, zeroSat } from '../../sat.ts';
+import { type Sat, sat } from '../../sat.ts';
 import type { Purse } from '../wallet/deps.ts';
 import type { Routstr } from './deps.ts';
 import type { Nodes } from './nodes.ts';
@@ -28,32 +28,37 @@ export type ProviderCommandDeps = {
   readonly clock: Clock;
 };
 
-/** What the budget of a run is to be held against. */
+/** What the next run of an owner may spend, and on what. */
 export type Means = {
   readonly budget: Sat;
-  /** Ready at the mint that runs are paid from. */
+  /** Ready in the wallet, at all mints. */
   readonly ready: Sat;
-  readonly dayLimit: Sat | undefined;
   /** As the owner chose it; undefined: the default of the configuration. */
   readonly chosenModel: string | undefined;
-  /** The node's model that his next run uses; undefined: the node is not known to have it. */
+  /** The node's model that his next run uses; undefined: it is not known. */
   readonly model: { readonly id: string; readonly minimum: Sat } | undefined;
+  /** Why that run would not begin; for the owner. */
+  readonly objection: string | undefined;
 };
 
 /** From the disk. @throws NoWalletError */
 export function meansOf(
   { routstr, purse, desk }: Pick<ProviderCommandDeps, 'routstr' | 'purse' | 'desk'>,
-  owner: Owner,
+  { publicKey: owner }: Owner,
 ): Means {
-  const wallet = purse.wallet();
-  const { defaultMint } = wallet.info();
-  const chosenModel = desk.choices(owner.publicKey).model;
+  const { ready } = purse.wallet().balance();
+  const budget = routstr.budget();
+  const chosenModel = desk.choices(owner).model;
   const model = routstr.modelOf(chosenModel);
   return {
-    budget: routstr.budget(),
-    ready: wallet.balance().mints.find(({ mint }) => mint === defaultMint)?.ready ?? zeroSat,
-    dayLimit: routstr.dayLimit(),
+    budget,
+    ready,
     chosenModel,
     model: model && { id: model.id, minimum: sat(minimumBudget(model)) },
+    objection: routstr.provider().objection({ owner, model: model?.id, budget }),
   };
 }
+
+/** A line when the owner's next run would not begin, else nothing. */
+export const warningOf = ({ objection }: Means): readonly string[] =>
+  objection === undefined ? [] : [`⚠ As it is, no run begins. ${objection}`];

@@ -1,8 +1,8 @@
 import { shorten } from '../../replies/format.ts';
-import { budgetWarnings, nodeName } from '../../replies/provider.ts';
+import { nodeName } from '../../replies/provider.ts';
 import { formatSat } from '../../sat.ts';
 import { type Command, UsageError } from '../types.ts';
-import { meansOf, type ProviderCommandDeps } from './choices.ts';
+import { meansOf, type ProviderCommandDeps, warningOf } from './choices.ts';
 
 /** `!provider set`: each owner's own choice. */
 export function setCommand(deps: ProviderCommandDeps): Command {
@@ -44,7 +44,7 @@ export function setCommand(deps: ProviderCommandDeps): Command {
           reply: [
             `Your provider is routstr${already}: each task is paid from the wallet, at most ${formatSat(means.budget)} a run, and the change comes back.`,
             `Node: ${nodeName(routstr.node())}. Wallet: ${formatSat(means.ready)} ready.`,
-            ...budgetWarnings(means),
+            ...warningOf(means),
             ...stays,
           ].join('\n'),
         };

@@ -1,17 +1,10 @@
 import { closest } from 'fastest-levenshtein';
 import { isIn } from '../../providers/routstr/paid-run.ts';
-import {
-  budgetWarnings,
-  limitLine,
-  nodeName,
-  openRunLine,
-  owedLines,
-  troubleText,
-} from '../../replies/provider.ts';
+import { limitLine, nodeName, openRunLine, owedLines, troubleText } from '../../replies/provider.ts';
 import { NoWalletError, noWallet } from '../../replies/wallet-errors.ts';
 import { formatSat } from '../../sat.ts';
 import { type Call, type Command, type Outcome, UsageError } from '../types.ts';
-import { meansOf, type ProviderCommandDeps } from './choices.ts';
+import { meansOf, type ProviderCommandDeps, warningOf } from './choices.ts';
 
 /** More runs than this are counted, not listed. */
 const listed = 5;
@@ -72,7 +65,7 @@ function choiceLines(
 
 /** What a paid run may cost, and where the money of paid runs is; also when the owner has chosen another provider. */
 function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly string[] {
-  const { routstr, purse, chosenBy, clock } = deps;
+  const { routstr, purse, settings, chosenBy, clock } = deps;
   const pays = chosenBy(owner.publicKey) === 'routstr';
   if (!hasWallet(purse)) return pays ? [noWallet] : ['Wallet: none.'];
   const means = meansOf(deps, owner);
@@ -85,12 +78,18 @@ function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly s
   const model = means.model
     ? `${means.model.id}${servedFor(means.model.id, means.chosenModel)}, at least ${formatSat(means.model.minimum)} a run`
     : (means.chosenModel ?? 'the default of the configuration');
+  const own = settings.get(owner.publicKey, 'dayLimit');
+  const ownLimit =
+    own === undefined
+      ? []
+      : [`Your own: ${formatSat(own)} a day; ${formatSat(routstr.usedToday(owner.publicKey))} of it used.`];
   return [
     `Node: ${nodeName(routstr.node())}`,
     ...(pays ? [`Model: ${model}`] : []),
     `Wallet: ${formatSat(means.ready)} ready`,
     `Budget: ${formatSat(means.budget)} a run`,
-    limitLine(means.dayLimit, routstr.usedToday()),
+    limitLine(routstr.dayLimit(), routstr.usedToday()),
+    ...ownLimit,
     ...owedLines(provider.owed()),
     ...(others.length <= listed
       ? others.map((run) => `  ${openRunLine(run, now, owner)}`)
@@ -99,7 +98,7 @@ function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly s
       .slice(0, listed)
       .map((run) => troubleText(run, provider.paidRuns.evidence(run.id), now, owner)),
     ...(doubtful.length > listed ? [`${doubtful.length - listed} more like this: !wallet pending.`] : []),
-    ...(pays ? budgetWarnings(means) : []),
+    ...(pays ? warningOf(means) : []),
   ];
 }
 

@@ -93,6 +93,13 @@ export type Owed = {
 export type RoutstrProvider = Provider & {
   readonly usage: NonNullable<Provider['usage']>;
   readonly more: NonNullable<Provider['more']>;
+  /** Why a run like this would be refused now, as far as the disk can tell; for its owner. */
+  readonly objection: (run: {
+    readonly owner: string;
+    /** Without `routstr/`. */
+    readonly model: string | undefined;
+    readonly budget: Sat;
+  }) => string | undefined;
   /** Its model calls wait for money now. */
   readonly held: (runId: string) => boolean;
   readonly owed: () => Owed;
@@ -485,6 +492,16 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       const usage = metered.get(runId)?.usage();
       if (!usage) return undefined;
       return { spent: msatToSatCeil(usage.spentMsat), budget: wholeBudget(deps, store.get(runId)) };
+    },
+    objection: (run) => {
+      const node = options.nodeUrl();
+      const onAccount = accounts
+        .books()
+        .some((books) => books.node === node && books.state === 'kept' && books.balance >= run.budget);
+      const refusal =
+        refuseBudget(rules, wallet, store, run) ??
+        (onAccount ? undefined : refuseMint(rules, wallet, run.budget, node));
+      return refusal && words.budgetRefusal(refusal);
     },
     held: (runId) => (metered.get(runId)?.usage().held ?? 0) > 0,
     owed,
