@@ -10,6 +10,7 @@ import { watchHealth } from './backends/watch-health.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createCommands } from './commands/all.ts';
 import type { BotState } from './commands/bot.ts';
+import { connectShorthand } from './commands/conceal.ts';
 import { createDispatcher } from './commands/dispatch.ts';
 import { createDoor } from './commands/door.ts';
 import type { ModelCommandDeps } from './commands/models.ts';
@@ -333,7 +334,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     queue,
     correspondence,
     atomically,
-    shorthand: (owner, text) => walletShorthand(confirmations, owner, text),
+    shorthand: (owner, text) => connectShorthand(text) ?? walletShorthand(confirmations, owner, text),
     memberBudget: routstr.budget,
     redact: deps.redact,
     catchupMs: config.catchupMs,

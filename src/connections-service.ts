@@ -102,12 +102,11 @@ export function createConnectionsService(deps: ConnectionsDeps): ConnectionsServ
       if (backend !== 'opencode')
         return { name: 'local', without: wanted, note: notForBackend(wanted, backend) };
       // A conversation stays with its provider; when that is broken, its owner's later choice counts.
-      const elsewhere = bound !== undefined && chosen !== bound && isBroken(owner, bound);
-      if (elsewhere && !byId.has(chosen)) {
-        return { name: chosen, without: wanted, note: insteadOfBroken(bound, chosen) };
+      if (bound !== undefined && chosen !== bound && isBroken(owner, bound)) {
+        const note = insteadOfBroken(bound, chosen, !isConnected(owner, bound));
+        if (!byId.has(chosen)) return { name: chosen, without: bound, note };
+        if (isConnected(owner, chosen)) return { name: chosen, note };
       }
-      if (elsewhere && isConnected(owner, chosen))
-        return { name: chosen, note: insteadOfBroken(bound, chosen) };
       if (isConnected(owner, wanted)) return { name: wanted, note: undefined };
       return { name: 'local', without: wanted, note: insteadOfConnection(wanted) };
     },

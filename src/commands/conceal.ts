@@ -22,6 +22,12 @@ export const holdsSealed = (text: string): boolean => sealedPattern.test(text);
 /** The text without what was sealed in it. */
 export const withoutSealed = (text: string): string => text.replace(sealedParts, '[key removed]');
 
+/** The command that a message stands for that is no command and little else than a key; undefined: it is no such message. */
+export const connectShorthand = (text: string): string | undefined =>
+  holdsSealed(text) && !/^\s*[!！]/.test(text)
+    ? `!provider connect ${text.trim().replace(/^(?:provider\s+)?connect\s+/i, '')}`
+    : undefined;
+
 /** A message that is nothing but a key with a few words around it. */
 const fewWords = 4;
 /** What follows these is a task, which may speak of keys and of connecting. */

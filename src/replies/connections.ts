@@ -83,8 +83,8 @@ export const insteadOfConnection = (provider: string): string =>
   `You have no connection to ${provider}, so local was used. ${connectUsage(provider)} makes one; !provider set local keeps it so.`;
 
 /** A session whose connection is broken went to what its owner has chosen since. */
-export const insteadOfBroken = (provider: string, chosen: string): string =>
-  `This session was with ${provider}, whose key does not work; it went on with ${chosen}. ${connectUsage(provider)} mends it.`;
+export const insteadOfBroken = (provider: string, chosen: string, gone: boolean): string =>
+  `This session was with ${provider}, ${gone ? 'to which you have no connection any more' : 'whose key does not work'}, so ${chosen} was used. ${connectUsage(provider)} mends it.`;
 
 /** Connections are for opencode. */
 export const notForBackend = (provider: string, backend: string): string =>

@@ -6,8 +6,10 @@ import { join } from 'node:path';
  * money where the agent itself is not the thing under test. What it does depends on the task it is given:
  *
  *   sleep N      works for N seconds, in a shell of its own that leaves the process group
- *   fail 402     ends with that status
+ *   fail 402     ends with that status; `fail 503 once` only the first time
  *   anything     answers `did: <task>`
+ *
+ * `tasks.txt` in its workspace gets a line per task, `keys.txt` one with the task, the model and every key in its environment.
  */
 export function writeStandInOpencode(directory: string): string {
   const path = join(directory, 'opencode-stand-in');
@@ -25,10 +27,13 @@ esac
 task=$(cat)
 echo "$task" >> "$PWD/tasks.txt"
 session=""
+model=""
 while [ $# -gt 0 ]; do
-  case "$1" in --session|-s) session="$2"; shift ;; esac
+  case "$1" in --session|-s) session="$2"; shift ;; --model=*) model="\${1#--model=}" ;; esac
   shift
 done
+printf '%s\\t%s\\t%s\\n' "$task" "$model" "$(env | grep -E '(KEY|TOKEN|SECRET)=' | tr '\\n' ' ')" >> "$PWD/keys.txt"
+
 [ -n "$session" ] || session="ses_$$"
 step() { printf '{"type":"%s","timestamp":1,"sessionID":"%s","part":%s}\\n' "$1" "$session" "$2"; }
 base='"id":"prt_1","messageID":"msg_1","sessionID":"'$session'"'
@@ -39,8 +44,14 @@ case "$task" in
     wait ;;
   "fail "*)
     status=\${task#fail }
+    case "$status" in *" once")
+      status=\${status% once}
+      if [ -e "$PWD/failed-once" ]; then task="$task, then it worked"; status=""; else : > "$PWD/failed-once"; fi ;;
+    esac
+    [ -z "$status" ] || {
     printf '{"type":"error","timestamp":1,"sessionID":"%s","error":{"name":"APIError","data":{"message":"no more","statusCode":%s,"isRetryable":false}}}\\n' "$session" "$status"
-    exit 1 ;;
+    exit 1
+    } ;;
 esac
 text=$(printf '%s' "did: $task" | tr '\\n"' ' .')
 step text "{$base,\\"type\\":\\"text\\",\\"text\\":\\"$text\\",\\"time\\":{\\"start\\":1,\\"end\\":2}}"
