@@ -56,6 +56,7 @@ async function startCoreHouse(feePpk: number): Promise<PaidHouse> {
     killMint: nutshell.kill,
     startMint: () => nutshell.start(),
     books: () => ({ node: node.books(), mint: nutshell.books() }),
+    modelCalls: () => upstream.requests.length,
     stop: () => all.disposeAsync(),
   };
 }

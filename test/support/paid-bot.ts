@@ -2,6 +2,7 @@ import { Database } from 'bun:sqlite';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { PaidRunState } from '../../src/providers/routstr/paid-run.ts';
 import { createPaidRunStore } from '../../src/providers/routstr/paid-run-store.ts';
 import { readMnemonic } from '../../src/wallets/cashu/seed.ts';
 import { startTestBot, type TestBotOptions } from './bot.ts';

@@ -46,6 +46,8 @@ export type PaidHouse = {
   readonly killMint: () => Promise<void>;
   readonly startMint: () => Promise<void>;
   readonly books: () => HouseBooks;
+  /** How many model calls there were. */
+  readonly modelCalls: () => number;
   readonly stop: () => Promise<void>;
 };
 
@@ -83,6 +85,7 @@ export function startSandboxHouse(options: { readonly feePpk: number }): Sandbox
         mint: { issued: minted, outstanding: totalOutstanding, earned, pending },
       };
     },
+    modelCalls: () => upstream.requests.length,
     stop: async () => {
       await node.stop();
       await upstream.stop();

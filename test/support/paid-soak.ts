@@ -97,10 +97,23 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
     await comeUp();
   };
 
+  /** Some time into a run; or as soon as it has come to a certain point, and a little later. */
+  const someMoment = async (): Promise<void> => {
+    if (chance(0.4)) return Bun.sleep(random() * runMs * 0.95);
+    const calls = house.modelCalls();
+    const point = points[Math.floor(random() * points.length)] ?? 'running';
+    const later = random() * (typeof point === 'number' ? runMs / 4 : 60);
+    const give = performance.now() + 4 * runMs;
+    const isThere = (): boolean =>
+      typeof point === 'number' ? house.modelCalls() >= calls + point : world.paidRunsIn(point) > 0;
+    while (!isThere() && !sent.every(isAnswered) && performance.now() < give) await Bun.sleep(2);
+    await Bun.sleep(later);
+  };
+
   const deadline = performance.now() + options.longestMs;
   for (let told = 0; total() < options.kills && performance.now() < deadline; ) {
     if (sent.every(isAnswered)) await send();
-    await Bun.sleep(random() * runMs * 0.95);
+    await someMoment();
     const which = random();
     if (which < 0.75) {
       await killBot('bot');
@@ -126,6 +139,9 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
   const succeeded = sent.filter((id) => reactions(id).includes('✅')).length;
   return { kills, diedIn, mostAtStake, mostOpen, tasks: sent.length, succeeded };
 }
+
+/** States of the paid run that are often too short to be met by chance, and numbers of model calls. */
+const points = ['created', 'token_issued', 'running', 'refund_due', 'change_held', 1, 2, 3] as const;
 
 /** What making and redeeming a token may cost beside its budget. */
 const mostFees = 20;
