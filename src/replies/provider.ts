@@ -1,5 +1,5 @@
 import type { Owner } from '../config.ts';
-import type { PaidRun } from '../providers/routstr/paid-run.ts';
+import { isIn, type PaidRun } from '../providers/routstr/paid-run.ts';
 import type { EvidenceEntry } from '../providers/routstr/paid-run-store.ts';
 import type { Owed } from '../providers/routstr/provider.ts';
 import { news } from '../providers/routstr/words.ts';
@@ -95,9 +95,11 @@ export function troubleText(
     : { ...run, ticket: { ...run.ticket, prompt: 'of somebody else' } };
   const requests = evidence.flatMap(({ requestId }) => requestId ?? []).slice(-3);
   const last = evidence.findLast(({ message }) => message !== '');
+  const detail = isIn(run, 'needs_operator') ? run.body.detail : '';
   const said =
-    last &&
-    `The last answer, ${formatAgo(now - last.at)}: ${shorten(`${last.status ?? ''} ${last.message}`, 160)}.`;
+    last === undefined || last.message === detail
+      ? undefined
+      : `The last answer, ${formatAgo(now - last.at)}: ${shorten(`${last.status ?? ''} ${last.message}`, 160)}.`;
   const ids = requests.length === 0 ? undefined : `Request ids for its operator: ${requests.join(', ')}.`;
   return ['❗', news(readable), said, ids].filter((part) => part !== undefined).join(' ');
 }
