@@ -191,6 +191,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   open.defer(wallet.close);
   const nodes = createNodesService({
     configured: config.node,
+    fallbacks: config.fallbacks,
     home: config.home,
     board: createNodeBoard({
       ...{ relays, allowLoopback, clock, log },

@@ -15,6 +15,8 @@ import type { AnyWallet } from './wallets/types.ts';
 export type NodesServiceDeps = {
   /** `ROUTSTR_BASE_URL`. */
   readonly configured: NodeUrl;
+  /** `ROUTSTR_FALLBACKS`. */
+  readonly fallbacks: readonly NodeUrl[];
   /** `BOT_HOME`. */
   readonly home: string;
   readonly board: NodeBoard;
@@ -80,6 +82,7 @@ export function createNodesService(deps: NodesServiceDeps): NodesService {
     info,
     current,
     configured: () => configured,
+    fallbacks: () => deps.fallbacks,
     choose: (node) => meta.set('routstr_node', node === undefined || node === configured ? '' : node),
     numbered: () =>
       (meta.get('routstr_nodes_listed') ?? '').split(' ').flatMap((text) => readUrl(text) ?? []),
@@ -111,8 +114,17 @@ export function createNodesService(deps: NodesServiceDeps): NodesService {
     look: async (url, model, signal): Promise<NodeLook> => {
       const [{ nodes }, options, code] = await Promise.all([announced(signal), optionsOf(model), loadCode()]);
       const node = nodes.find((each) => each.url === url) ?? { url, claims: [] };
-      // An admin named this address himself.
-      return code.lookAtNode(node, { ...options, admit: async () => {} }, signal);
+      return code.lookAtNode(
+        node,
+        {
+          ...options,
+          // An admin named this address himself.
+          admit: async () => {},
+          // It may be chosen: a run is to know its mints.
+          nodeAt: (at) => ({ ...options.nodeAt(at), nodeInfo: (soon) => info.ask(at, soon) }),
+        },
+        signal,
+      );
     },
     close: info.close,
   };

@@ -34,7 +34,7 @@ test("what the agent may inherit has neither the bot's variables nor anything th
       BOT_KEY_PASSWORD: 'x',
       BOT_SOMETHING: 'x',
       CASHU_MNEMONIC: generateMnemonic(wordlist),
-      ROUTSTR_BASE_URL: 'x',
+      ROUTSTR_BASE_URL: 'https://node.example',
       LOG_LEVEL: 'info',
       OPENCODE_BIN: '/bin/opencode',
       UNSET: undefined,

@@ -89,6 +89,7 @@ export function commandsForReading(): Registry {
     nodes: {
       ...{ current: none, configured: none, choose: none, number: none, list: none, look: none },
       numbered: () => [],
+      fallbacks: () => [],
     },
     chosenBy: () => 'local',
     connected: () => [],

@@ -22,6 +22,8 @@ export type Nodes = {
   readonly current: () => NodeUrl;
   /** `ROUTSTR_BASE_URL`. */
   readonly configured: () => NodeUrl;
+  /** `ROUTSTR_FALLBACKS`. */
+  readonly fallbacks: () => readonly NodeUrl[];
   /** For the runs to come, also after a restart; undefined: the configured one again. */
   readonly choose: (node: NodeUrl | undefined) => void;
   /** The nodes of the last list, by their numbers in it. */
@@ -43,9 +45,16 @@ export type NodeCommandDeps = {
 export function nodeCommands({ nodes, routstr, modelOf }: NodeCommandDeps): readonly Command[] {
   const show = (): Outcome => {
     const node = nodes.current();
-    const own = node === nodes.configured() ? 'as configured' : 'chosen by !provider node';
+    const configured = nodes.configured();
+    const others = nodes.fallbacks().filter((each) => each !== node);
     return {
-      reply: `Paid runs are served by ${nodeName(node)} (${own}). !provider nodes lists others; !provider node reset goes back to ${nodeName(nodes.configured())}.`,
+      reply: [
+        `Paid runs are served by ${nodeName(node)} (${node === configured ? 'as configured' : 'chosen by !provider node'}).`,
+        others.length === 0
+          ? 'When it is down, they are refused: ROUTSTR_FALLBACKS names others for that.'
+          : `When it is down, by the cheapest of ${others.map(nodeName).join(', ')} that can.`,
+        `!provider nodes lists others${node === configured ? '.' : `; !provider node reset goes back to ${nodeName(configured)}.`}`,
+      ].join('\n'),
     };
   };
 
