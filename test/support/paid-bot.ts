@@ -78,6 +78,9 @@ export async function startPaidBot(
       count(walletFile, "SELECT count(*) AS n FROM paid_runs WHERE open = 1 AND state <> 'needs_operator'"),
     /** Runs that are not done. */
     openRuns: () => count(join(bot.home, 'bot.db'), "SELECT count(*) AS n FROM runs WHERE state <> 'done'"),
+    /** In this state, now. */
+    paidRunsIn: (state: PaidRunState) =>
+      count(walletFile, `SELECT count(*) AS n FROM paid_runs WHERE state = '${state}'`),
     /** Nobody is asking the node to take or give back money. */
     nodeAtRest: () =>
       count(
