@@ -87,6 +87,9 @@ test('an admin spends his own and what is nobody’s, not hers', async () => {
   const left = await admins();
   expect(left).toBeLessThan(3000);
   expect(await inWallet()).toBe(left + account);
+  expect(await world.ask(`!wallet send ${left + 1}`)).toStartWith(
+    `Yours to spend: ${left.toLocaleString('en-US')} sat. The rest was brought in by other owners`,
+  );
   expect(await world.ask(`dear, 1 calls !!${left + 1}`)).toStartWith(
     `Your account has ${left.toLocaleString('en-US')} sat; this run needs`,
   );

@@ -12,7 +12,20 @@ import type { WalletCommandDeps } from './deps.ts';
 const codeMs = 5 * 60_000;
 
 /** `!wallet send`, `!wallet withdraw`, `!wallet move`: what it will cost, and a code. `confirm.ts` does it. */
-export function outgoingCommands({ purse, confirmations, clock }: WalletCommandDeps): readonly Command[] {
+export function outgoingCommands({
+  purse,
+  confirmations,
+  accounts,
+  clock,
+}: WalletCommandDeps): readonly Command[] {
+  /** Where accounts are kept apart, what other owners brought in is not for an admin to send away. */
+  const requireOwn = ({ owner }: Call, amount: Sat): void => {
+    const available = accounts.of(owner.publicKey)?.available;
+    if (available === undefined || amount <= available) return;
+    throw new RefusalError(
+      `Yours to spend: ${formatSat(available)}. The rest was brought in by other owners, and BOT_ACCOUNTS=separate keeps it for them. Whoever runs the bot can send it on the host: bun run wallet.`,
+    );
+  };
   const propose = (
     { owner }: Call,
     question: readonly string[],
@@ -45,6 +58,7 @@ export function outgoingCommands({ purse, confirmations, clock }: WalletCommandD
       run: async (call, signal) => {
         const amount = parseAmount(call.argument);
         const wallet = await purse.settled(signal);
+        requireOwn(call, amount);
         const { mint, ready } = mintWith(wallet, amount);
         if (ready < amount) throw new InsufficientFundsError({ have: ready, need: amount, mint });
         const { face, fee } = await wallet.quoteSend({ amount, mint }, signal);
@@ -91,6 +105,7 @@ export function outgoingCommands({ purse, confirmations, clock }: WalletCommandD
             `That invoice is over ${formatSat(quote.amount)}, not ${formatSat(amount)}.`,
           );
         }
+        requireOwn(call, quote.amount);
         const target = address === undefined ? 'the invoice' : address;
         return propose(
           call,
