@@ -5,6 +5,7 @@
  */
 import { afterAll, expect, test } from 'bun:test';
 import type { NodeFault } from '../src/sandbox/routstr-node.ts';
+import { comeUp, inLanes } from './support/crash-lanes.ts';
 import type { PaidCrashOrder } from './support/paid-crash-child.ts';
 import { costly, expectAllHome, type PaidWorld, startPaidWorld } from './support/paid-world.ts';
 import { until } from './support/until.ts';
@@ -125,18 +126,6 @@ async function inWorld(setting: Setting, work: (world: PaidWorld, order: PaidCra
   }
 }
 
-/** A port may be in use for a moment after it was left. */
-const comeUp = (listen: () => void): Promise<void> =>
-  until(() => {
-    try {
-      listen();
-      return true;
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false;
-      throw error;
-    }
-  }, 'the port is free');
-
 async function aftermath(world: PaidWorld, setting: Setting): Promise<void> {
   if (setting.node !== 'goes on') {
     world.node.crash(setting.node === 'restarts' ? 'kept' : 'lost');
@@ -199,22 +188,6 @@ async function killedTwice(setting: Setting, first: string, second: string, vict
   });
 }
 
-async function inLanes(
-  work: readonly (readonly [string, (victim: Victim) => Promise<void>])[],
-): Promise<void> {
-  const queue = [...work];
-  const lanes = victims.map(async (victim) => {
-    for (let next = queue.shift(); next; next = queue.shift()) {
-      const [what, run] = next;
-      await run(victim).catch((cause: unknown) => {
-        throw new Error(what, { cause });
-      });
-    }
-  });
-  const outcomes = await Promise.allSettled(lanes);
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-}
-
 const all: readonly Setting[] = [
   { feePpk: 100, node: 'goes on' },
   { feePpk: 0, node: 'restarts, memory lost' },
@@ -226,7 +199,7 @@ const settings = process.env.CRASH_MATRIX === 'full' ? all : all.slice(0, 2);
 for (const setting of settings) {
   const { feePpk, node } = setting;
   test(`killed at every step, nothing is lost: ${feePpk} ppk, the node ${node}`, async () => {
-    await inLanes([
+    await inLanes(victims, [
       ...checkpoints.map(
         (checkpoint) =>
           [`killed at ${checkpoint}`, (victim: Victim) => killedAt(setting, checkpoint, victim)] as const,
@@ -255,6 +228,7 @@ test('killed again while it recovers, nothing is lost', async () => {
     ['run:answer_kept', ['run:change_held']],
   ];
   await inLanes(
+    victims,
     twice.flatMap(([first, seconds]) =>
       seconds.map(
         (second) =>
