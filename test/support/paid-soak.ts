@@ -114,6 +114,8 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
   for (let told = 0; total() < options.kills && performance.now() < deadline; ) {
     if (sent.every(isAnswered)) await send();
     await someMoment();
+    // A bot that has nothing to do is killed now and then as well.
+    if (sent.every(isAnswered) && chance(0.9)) continue;
     const which = random();
     if (which < 0.75) {
       await killBot('bot');
