@@ -56,7 +56,7 @@ test('piped lines are DMs to a real bot with a real opencode; its task is paid, 
   expect(answers[2]).toContain('hi there');
   const [, cost] = /\n— agent · .* · (\d+) of 2000 sat · claude-sonnet-4.5\n$/.exec(answers[2] ?? '') ?? [];
   expect(Number(cost)).toBeGreaterThan(0);
-  expect(answers[3]).toContain(`Spent today ${cost} sat, in all ${cost} sat.`);
+  expect(answers[3]).toContain(`Spent today ${cost} sat, in all ${cost} sat, fees included.`);
   expect(answers[4]).toBe(`${(10_000 - Number(cost)).toLocaleString('en-US')} sat ready\n`);
   expect(answers[5]).toContain('!nonsense');
   if (linux) await until(() => processesWith(temporary).length === 0, 'all processes are gone');
