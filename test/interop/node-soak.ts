@@ -4,7 +4,7 @@
  *
  *   ROUTSTR_CORE=… ROUTSTR_PYTHON=… bun test/interop/node-soak.ts --kills 300
  *
- * docs/routstr-node.md says how to come by both. Exit codes: 0 every sat is accounted for, 1 not, 2 wrong usage.
+ * docs/routstr-node.md says how to come by both. Exit codes: 0 every sat is accounted for, 1 not, 2 it did not begin.
  */
 import { parseArgs } from 'node:util';
 import { startModel } from '../../src/sandbox/model.ts';
@@ -143,4 +143,10 @@ async function main(): Promise<number> {
   }
 }
 
-process.exit(await main());
+try {
+  process.exit(await main());
+} catch (error) {
+  // Mint, node or bot did not start; what had been started is ended.
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(2);
+}
