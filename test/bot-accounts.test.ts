@@ -58,6 +58,9 @@ test('who brought nothing in spends nothing, and is told what to do', async () =
     'Your account has 0 sat; this run needs 700 sat. !wallet topup 700 makes an invoice.',
   );
   expect(await ask(ada, '!wallet mints')).not.toContain('sat');
+  for (const text of ['!provider status', '!provider set routstr', '!status', '!wallet', '!wallet pending']) {
+    expect(await ask(ada, text)).not.toContain('3,000');
+  }
   expect(await admins()).toBe(3000);
 });
 

@@ -1,3 +1,4 @@
+import type { AccountBook } from '../../accounts.ts';
 import type { Clock } from '../../clock.ts';
 import type { Owner } from '../../config.ts';
 import type { SettingsStore } from '../../db/settings.ts';
@@ -22,6 +23,7 @@ export type ProviderCommandDeps = {
   readonly purse: Pick<Purse, 'wallet' | 'settled'>;
   readonly settings: SettingsStore;
   readonly desk: SessionDesk;
+  readonly accounts: AccountBook;
   /** Who pays for the next task of this owner: his choice, else the bot's. */
   readonly chosenBy: (owner: PublicKey) => string;
   readonly connected: (owner: PublicKey) => readonly ConnectedProvider[];
@@ -31,8 +33,9 @@ export type ProviderCommandDeps = {
 /** What the next run of an owner may spend, and on what. */
 export type Means = {
   readonly budget: Sat;
-  /** Ready in the wallet, at all mints. */
+  /** Ready in the wallet, at all mints; his part of it where accounts are kept apart. */
   readonly ready: Sat;
+  readonly purseName: 'Wallet' | 'Your account';
   /** As the owner chose it; undefined: the default of the configuration. */
   readonly chosenModel: string | undefined;
   /** The node's model that his next run uses; undefined: it is not known. */
@@ -43,16 +46,18 @@ export type Means = {
 
 /** From the disk. @throws NoWalletError */
 export function meansOf(
-  { routstr, purse, desk }: Pick<ProviderCommandDeps, 'routstr' | 'purse' | 'desk'>,
+  { routstr, purse, desk, accounts }: Pick<ProviderCommandDeps, 'routstr' | 'purse' | 'desk' | 'accounts'>,
   { publicKey: owner }: Owner,
 ): Means {
+  const account = accounts.of(owner);
   const { ready } = purse.wallet().balance();
   const budget = routstr.budget();
   const chosenModel = desk.choices(owner).model;
   const model = routstr.modelOf(chosenModel);
   return {
     budget,
-    ready,
+    ready: account?.available ?? ready,
+    purseName: account === undefined ? 'Wallet' : 'Your account',
     chosenModel,
     model: model && { id: model.id, minimum: sat(minimumBudget(model)) },
     objection: routstr.provider().objection({ owner, model: model?.id, budget }),

@@ -43,7 +43,7 @@ export function setCommand(deps: ProviderCommandDeps): Command {
         return {
           reply: [
             `Your provider is routstr${already}: each task is paid from the wallet, at most ${formatSat(means.budget)} a run, and the change comes back.`,
-            `Node: ${nodeName(routstr.node())}. Wallet: ${formatSat(means.ready)} ready.`,
+            `Node: ${nodeName(routstr.node())}. ${means.purseName}: ${formatSat(means.ready)} ready.`,
             ...warningOf(means),
             ...stays,
           ].join('\n'),

@@ -86,7 +86,7 @@ function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly s
   return [
     `Node: ${nodeName(routstr.node())}`,
     ...(pays ? [`Model: ${model}`] : []),
-    `Wallet: ${formatSat(means.ready)} ready`,
+    `${means.purseName}: ${formatSat(means.ready)} ready`,
     `Budget: ${formatSat(means.budget)} a run`,
     limitLine(routstr.dayLimit(), routstr.usedToday()),
     ...ownLimit,
