@@ -16,7 +16,7 @@ let member: TestOwner;
 
 beforeAll(async () => {
   house = startSandboxHouse({ feePpk: 100 });
-  world = await startPaidBot(house, { opencode: 'paying', funds: 6000, budget: 700 });
+  world = await startPaidBot(house, { opencode: 'paying', funds: 8000, budget: 700 });
   const key = generateSecretKey();
   await world.ask(`!owners add ${npubEncode(getPublicKey(key))} member`);
   member = await createOwner(world.bot.relay.url, world.bot.publicKey, key);
@@ -49,7 +49,7 @@ describe('who pays', () => {
         'Provider: routstr – ecash from the wallet pays. Others: local (!provider set).',
         `Node: ${new URL(house.nodeUrl).host}`,
         'Model: claude-sonnet-4.5, at least 672 sat a run',
-        'Wallet: 6,000 sat ready',
+        'Wallet: 8,000 sat ready',
         'Budget: 700 sat a run',
         'Limit: none. Spent or at stake today: 0 sat.',
       ].join('\n'),
@@ -64,7 +64,7 @@ describe('who pays', () => {
     expect(await ask('!provider')).toStartWith('Provider: local');
     expect(await askAsMember('!provider')).toStartWith('Provider: routstr');
     expect(await ask('!provider set routstr')).toMatch(
-      /at most 700 sat a run, and the change comes back\.\nNode: .+\. Wallet: 6,000 sat ready\.$/,
+      /at most 700 sat a run, and the change comes back\.\nNode: .+\. Wallet: 8,000 sat ready\.$/,
     );
     expect(await ask('!provider set routstr')).toStartWith('Your provider is routstr already');
   });
@@ -88,7 +88,7 @@ describe('the budget of a run', () => {
       'Budget: 100 sat a run.\n⚠ As it is, no run begins. 100 sat is too little for claude-sonnet-4.5: it needs 672 sat to get anywhere. End the task with !!672, or use !provider budget 672, or a cheaper model (!provider models).',
     );
     expect(await ask('!provider budget 9000')).toContain(
-      'The wallet has 6,000 sat ready; this run needs 9,000 sat. !wallet topup 3000 makes an invoice',
+      'The wallet has 8,000 sat ready; this run needs 9,000 sat. !wallet topup 1000 makes an invoice',
     );
     expect(await ask('!provider budget 700')).toBe('Budget: 700 sat a run.');
     expect(await ask('!provider budget')).toBe(
@@ -265,8 +265,22 @@ test('the ledger: a line for each run that adds up to the sat, sums without budg
   expect(history).toContain(`today ${sum} sat, in all ${sum} sat, fees included.\n\nThe wallet itself:\n`);
   expect(history.match(/topped up/g)).toHaveLength(1);
   expect(history).not.toMatch(/received|token over/);
-  expect(await ask('!wallet balance')).toBe(`${(6000 - gone).toLocaleString('en-US')} sat ready`);
+  expect(await ask('!wallet balance')).toBe(`${(8000 - gone).toLocaleString('en-US')} sat ready`);
   expect(await ask('!wallet history 1')).toMatch(/^[^\n]+ · Go on with “do 50 calls”[^\n]+\nSpent today/);
+});
+
+test('what the bot’s own death cut off is gone on with, the task told whole', async () => {
+  await askAsMember('!new');
+  const task = `do 60 calls ${'and then some '.repeat(8)}`.trim();
+  await member.answer(await member.send(task), /⏸/);
+  await world.bot.end('SIGKILL');
+  await world.bot.start();
+  expect((await member.heard(/^Interrupted/)).text).toContain('!continue goes on where it was');
+  const id = await member.send('!continue');
+  await member.answer(id, /⏸/);
+  expect(await askAsMember('!history 1')).toContain(`: Go on with “${task}”.`);
+  await askAsMember('!stop');
+  expect((await member.answer(id, /^Stopped/)).text).toContain('!continue');
 });
 
 describe('nobody pays, and mint and node are away', () => {

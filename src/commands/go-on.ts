@@ -16,9 +16,12 @@ export type GoOnDeps = {
   readonly routstr: Pick<Routstr, 'provider' | 'budget'>;
 };
 
-/** What the agent is told; it remembers the rest. The task is named for the people who read it in a list. */
-const goOnPrompt = (task: string): string =>
-  `Go on with “${shorten(task, 60)}”. You were interrupted: look at what is done already, then finish it.`;
+/**
+ * What the agent is told; it remembers the rest. The task is named for the people who read it in a list, and is told
+ * whole where the bot died: nobody knows whether the agent had heard it.
+ */
+const goOnPrompt = (task: string, outcome: Run['outcome']): string =>
+  `Go on with “${outcome === 'interrupted' ? task : shorten(task, 60)}”. You were interrupted: look at what is done already, then finish it.`;
 
 /** The task that a go-on was for. */
 const gonOnWith = (task: string): string | undefined =>
@@ -114,7 +117,7 @@ export function goOnCommands({ queue, runs, desk, routstr }: GoOnDeps): readonly
         const objection = whyNot(last, session.backendSession !== undefined);
         if (objection !== undefined) throw new RefusalError(objection);
         return {
-          task: goOnPrompt(gonOnWith(last.task) ?? last.task),
+          task: goOnPrompt(gonOnWith(last.task) ?? last.task, last.outcome),
           mode: last.mode,
           ...(budget === undefined ? {} : { budget }),
         };
@@ -139,7 +142,8 @@ function whyNot(run: Run, remembered: boolean): string | undefined {
   if (failure?.kind === 'session_unknown' || failure?.kind === 'context_overflow') {
     return describeFailure(failure);
   }
-  return remembered
+  const began = run.outcome === 'interrupted' || run.result?.backendSession !== undefined;
+  return remembered && began
     ? undefined
     : 'The agent had not begun when it was cut off, so there is nothing to go on with. !retry runs the task again.';
 }
