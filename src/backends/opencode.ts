@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { type AgentFolders, agentFolders } from './environment.ts';
 import { endRun, ProcessesRemainError } from './leftovers.ts';
@@ -18,6 +19,7 @@ import {
   openFolders,
 } from './surroundings.ts';
 import type {
+  AgentEvent,
   AgentFailure,
   AgentFailureKind,
   AgentRequest,
@@ -39,6 +41,16 @@ const parseModels = (output: string): readonly Model[] =>
     const parsed = modelName.safeParse(JSON.parse(facts));
     return { id, name: parsed.success ? parsed.data.name : id };
   });
+
+/** Resolves with the first of the two: whoever was ended meanwhile says so himself. */
+const orAborted = async (work: Promise<void>, signal: AbortSignal): Promise<void> => {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = () => resolve();
+  signal.addEventListener('abort', stop, { once: true });
+  await Promise.race([work, promise]);
+  signal.removeEventListener('abort', stop);
+};
 
 /** Drives opencode by its command line, one process per run. */
 export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Backend => {
@@ -94,6 +106,20 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
       model: facts.model,
       unknownEvents: facts.unknownEvents,
     };
+  };
+
+  /** Settled once a first run on a fresh database has given a sign of life: opencode has made its tables by then. */
+  let tablesMade: Promise<void> | undefined;
+
+  /** Two that make the same tables at once get in each other's way, so the others wait for the first. */
+  const awaitTables = async (database: string, signal: AbortSignal): Promise<() => void> => {
+    if (tablesMade !== undefined) await orAborted(tablesMade, signal);
+    else if (!existsSync(database)) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      tablesMade = promise;
+      return resolve;
+    }
+    return () => undefined;
   };
 
   const execute = async (
@@ -173,9 +199,15 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
 
   const run: Backend['run'] = async (request, observer, signal) => {
     const folders = await openFolders(home, request.runId);
+    const made = await awaitTables(folders.database, signal);
+    const onEvent = (event: AgentEvent): void => {
+      made();
+      observer.onEvent?.(event);
+    };
     try {
-      return await execute(request, folders, observer, signal);
+      return await execute(request, folders, { ...observer, onEvent }, signal);
     } finally {
+      made();
       await closeFolders(home, request.runId);
     }
   };
