@@ -31,6 +31,8 @@ import type {
 
 const listTimeoutMs = 30_000;
 const modelsKeptMs = 5 * 60_000;
+/** By then opencode has made its tables, also on a slow machine. */
+const tablesMs = 10_000;
 
 const modelBlock = /^(\S+\/\S+)\n(\{\n[\s\S]*?\n\})$/gm;
 const modelName = z.object({ name: z.string() });
@@ -117,7 +119,12 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     else if (!existsSync(database)) {
       const { promise, resolve } = Promise.withResolvers<void>();
       tablesMade = promise;
-      return resolve;
+      // A model that is slow to answer is no reason to wait.
+      const timer = setTimeout(resolve, tablesMs);
+      return () => {
+        clearTimeout(timer);
+        resolve();
+      };
     }
     return () => undefined;
   };
