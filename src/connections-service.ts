@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readBotConfig } from './backends/opencode-config.ts';
 import type { BackendName, RunPayment } from './backends/types.ts';
 import type { Clock } from './clock.ts';
-import { type Concealer, createConcealer, withoutSealed } from './commands/conceal.ts';
+import { type Concealer, createConcealer, withoutSealed, withoutTokens } from './commands/conceal.ts';
 import type { ConnectionCommandDeps } from './commands/connections.ts';
 import { createConnectionStore } from './db/connections.ts';
 import type { MessageGuard } from './db/messages.ts';
@@ -47,7 +47,7 @@ export type PayingSession = {
 /** Owners' own access to providers of models: who may use what, and what the commands work with. */
 export type ConnectionsService = {
   readonly commands: ConnectionCommandDeps;
-  /** Keeps keys out of the stored messages. */
+  /** Keeps keys out of the stored messages, and tokens out of those that are done with. */
   readonly guard: MessageGuard;
   /** One for each provider of the catalogue that takes keys. */
   readonly providers: readonly Provider[];
@@ -92,7 +92,10 @@ export function createConnectionsService(deps: ConnectionsDeps): ConnectionsServ
       },
       protect,
     },
-    guard: { hide: concealer.hide, forget: withoutSealed },
+    guard: {
+      hide: concealer.hide,
+      forget: (text, done) => (done ? withoutTokens(withoutSealed(text)) : withoutSealed(text)),
+    },
     providers: catalogue.keyProviders.map((entry) =>
       createConnectionProvider(entry, { store, vault, protect, bind, log }),
     ),

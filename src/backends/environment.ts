@@ -23,6 +23,7 @@ export type AgentFolders = {
   readonly data: string;
   readonly state: string;
   readonly cache: string;
+  /** Of one run: opencode leaves 6 MB in it each time. */
   readonly temporary: string;
   /** The one session store of opencode, whoever pays. */
   readonly database: string;
@@ -37,7 +38,7 @@ export const agentFolders = (botHome: string, runId: string): AgentFolders => {
     data: join(root, 'data'),
     state: join(root, 'state'),
     cache: join(root, 'cache'),
-    temporary: join(root, 'tmp'),
+    temporary: join(root, 'tmp', encodeURIComponent(runId)),
     database: join(root, 'opencode.db'),
   };
 };

@@ -45,8 +45,10 @@ export const openFolders = async (botHome: string, runId: string): Promise<Agent
   return folders;
 };
 
+/** Takes away what is only for one run. */
 export const closeFolders = async (botHome: string, runId: string): Promise<void> => {
-  await rm(agentFolders(botHome, runId).config, { recursive: true, force: true });
+  const { config, temporary } = agentFolders(botHome, runId);
+  for (const folder of [config, temporary]) await rm(folder, { recursive: true, force: true });
 };
 
 /** Finds out once which isolation there is, and puts commands behind it. */

@@ -22,6 +22,11 @@ export const holdsSealed = (text: string): boolean => sealedPattern.test(text);
 /** The text without what was sealed in it. */
 export const withoutSealed = (text: string): string => text.replace(sealedParts, '[key removed]');
 
+const tokens = /cashu[AB][A-Za-z0-9_+/=-]{20,}/g;
+
+/** The text without Cashu tokens: they are money until somebody has redeemed them, and nothing afterwards. */
+export const withoutTokens = (text: string): string => text.replace(tokens, '[token removed]');
+
 /** The command that a message stands for that is no command and little else than a key; undefined: it is no such message. */
 export const connectShorthand = (text: string): string | undefined =>
   holdsSealed(text) && !/^\s*[!！]/.test(text)

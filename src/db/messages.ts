@@ -39,8 +39,11 @@ const toMessage = ({
 export type MessageGuard = {
   /** The text as it is stored: what is secret in it is sealed. */
   readonly hide: (message: InboundMessage) => string;
-  /** The text as it stays once nobody will act on the message any more. */
-  readonly forget: (text: string) => string;
+  /**
+   * The text as it stays. `done`: nobody will act on the message any more; else it came too late, and its sender may
+   * still call it up.
+   */
+  readonly forget: (text: string, done: boolean) => string;
 };
 
 const unguarded: MessageGuard = { hide: ({ text }) => text, forget: (text) => text };
@@ -82,9 +85,9 @@ export function createMessageStore(
   );
   const textOf = db.query<{ text: string }, [number]>('SELECT text FROM messages WHERE seq = ?');
   const rewrite = db.query<null, [string, number]>('UPDATE messages SET text = ? WHERE seq = ?');
-  const forgetSecrets = (seq: number): void => {
+  const forgetSecrets = (seq: number, done: boolean): void => {
     const text = textOf.get(seq)?.text ?? '';
-    const left = guard.forget(text);
+    const left = guard.forget(text, done);
     if (left !== text) rewrite.run(left, seq);
   };
   const open = db.query<unknown, []>(
@@ -105,7 +108,7 @@ export function createMessageStore(
     const receivedAt = clock.now();
     see.run(wrapId, receivedAt);
     const hidden = guard.hide(message);
-    const text = state === 'missed' ? guard.forget(hidden) : hidden;
+    const text = state === 'missed' ? guard.forget(hidden, false) : hidden;
     const { references, ...columns } = { ...message, text };
     const added = z
       .object({ seq: z.int() })
@@ -141,11 +144,11 @@ export function createMessageStore(
     begin: (seq) => begin.run(seq).changes === 1,
     finish: (seq) => {
       finish.run(seq);
-      forgetSecrets(seq);
+      forgetSecrets(seq, true);
     },
     miss: (seq) => {
       miss.run(seq);
-      forgetSecrets(seq);
+      forgetSecrets(seq, false);
     },
     open: () =>
       open.all().map((found) => {

@@ -34,6 +34,8 @@ export function openDatabase(path: string, migrations: readonly Migration[]): Da
     db.exec('PRAGMA journal_mode=WAL');
     db.exec('PRAGMA synchronous=FULL');
     db.exec('PRAGMA foreign_keys=ON');
+    // What is deleted is overwritten, not only forgotten: keys and tokens pass through.
+    db.exec('PRAGMA secure_delete=ON');
     migrate(db, path, migrations);
     return db;
   } catch (cause) {

@@ -30,6 +30,8 @@ export function startObservedHouse(options: Pick<SandboxMintOptions, 'feePpk'> =
     mintRequests: (): readonly Passed[] =>
       mintFront.passed.filter(({ userAgent }) => userAgent !== nodeUserAgent),
     nodeRequests: (): readonly Passed[] => nodeFront.passed,
+    /** Everything, the node's dealings with the mint included. */
+    witnessed: (): readonly Passed[] => [...mintFront.passed, ...nodeFront.passed],
     stop: async () => {
       await Promise.all([nodeFront.stop(), node.stop(), upstream.stop()]);
       await mintFront.stop();
