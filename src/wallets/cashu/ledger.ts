@@ -95,7 +95,8 @@ export function createLedger({ db }: Store): Ledger {
         .query(
           `SELECT date(ts / 1000, 'unixepoch', 'localtime') AS day, owner, model, count(*) AS runs,
              sum(spent_sats + fee_sats) AS spent,
-             sum(CASE state WHEN 'settled' THEN 0 ELSE budget_sats END) AS open
+             sum(CASE WHEN state IN ('settled', 'kept') THEN 0
+               ELSE max(0, budget_sats - spent_sats - refund_sats - fee_sats) END) AS open
            FROM spend_log WHERE ts >= ?1 AND (?2 IS NULL OR owner = ?2)
            GROUP BY 1, 2, 3 ORDER BY 1 DESC, 5 DESC, 3`,
         )
