@@ -66,14 +66,15 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   deps.runs.prepare(run.id, provider.name, startedAt);
   deps.reached('task:preparing');
 
+  const model = provider.model === undefined ? run.model : provider.model(run.model);
   let ending: Ending;
   try {
-    ending = await work(run, session, provider, deps, log, signal);
+    ending = await work(run, model, session, provider, deps, log, signal);
   } catch (cause) {
     log.error({ cause }, 'the run broke off');
     ending = failed(cause);
   }
-  ending = withNote(ending, note);
+  ending = withNote(ending, note ?? otherModel(run, model, provider));
   // With its answer: a bot that is killed while it settles still has it.
   deps.runs.settling(run.id, ending);
   deps.reached('task:settling');
@@ -84,8 +85,15 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   log.info({ outcome: ending.outcome, ms: deps.clock.now() - startedAt }, 'run done');
 }
 
+/** The owner's model is not silently another one. */
+const otherModel = (run: Run, model: string | undefined, { name }: Provider): string | undefined =>
+  run.model !== undefined && model === undefined
+    ? `Provider ${name} is not known to have ${run.model}, so its default model was asked for. !model sets another one.`
+    : undefined;
+
 async function work(
   run: Run,
+  model: string | undefined,
   session: Session,
   provider: Provider,
   deps: RunDeps,
@@ -94,7 +102,6 @@ async function work(
 ): Promise<Ending> {
   const backend = deps.backends.get(session.backend);
   if (backend === undefined) throw new RangeError(`no backend ${session.backend}`);
-  const model = provider.model === undefined ? run.model : provider.model(run.model);
   const stopwatch = startStopwatch(deps.limits, signal);
   const progress = startProgress(run, provider, deps);
   try {
