@@ -14,6 +14,8 @@ import { quiet, soon } from './support/wallet-kit.ts';
 let world: PaidWorld;
 let other: SandboxMint;
 let cache: NodeInfoCache;
+/** The node reads its list at each request; it is filled once the mints have their ports. */
+let listed: string[] = [];
 afterEach(async () => {
   await cache.close();
   await world.end();
@@ -28,14 +30,14 @@ async function begin(options: {
 }): Promise<void> {
   const network = createSandboxNetwork();
   other = startSandboxMint({ network });
-  // The node reads its list at each request; it is filled once the mints have their ports.
-  const listed: string[] = [];
+  listed = [];
   world = await startPaidWorld({
     mint: { network },
     funds: options.funds ?? 10_000,
     wallet: { mints: [readMintUrl(other.url)] },
     node: { mints: listed, behaviour: { foreignMints: 'reject' } },
     rules: { mintsOf: (url) => cache.known(url)?.mints },
+    provider: { fallbacks: { nodes: () => [], ask: (url, signal) => cache.ask(url, signal) } },
   });
   listed.push(...options.listed(world.mint.url, other.url));
   cache = createNodeInfoCache({
@@ -145,6 +147,16 @@ describe('a run is refused', () => {
 });
 
 describe('what a node says of itself', () => {
+  test('is asked for again when it does not take what it listed', async () => {
+    await begin({ listed: (first) => [first], there: 5000 });
+    await learn();
+    listed.splice(0, 1, other.url);
+    expect(reasonOf(await world.prepare('r0'))).toContain("does not accept the wallet's mint");
+    await world.finalize('r0');
+    await expectServed();
+    expect(readyAt(other)).toBeLessThan(5000);
+  });
+
   test('is asked for behind, once, and again after a day; a run never waits for it', async () => {
     await begin({ listed: (first) => [first] });
     expect(cache.known(here())).toBeUndefined();

@@ -30,6 +30,7 @@ import {
 import type { Meter } from './meter.ts';
 import { createNodeClient, type NodeClient } from './node-client.ts';
 import type { NodeUrl } from './node-url.ts';
+import type { NotCredited } from './outcomes.ts';
 import { createOwedQueue } from './owed.ts';
 import {
   isIn,
@@ -270,6 +271,10 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     if (outcome.state === 'not_credited') {
       log.warn({ run: created.id, outcome: outcome.outcome }, 'a budget was not credited');
       const run = await pursue(deps, created.id, signal);
+      // It lists other mints than it did.
+      if (reasonOf(outcome.outcome) === 'mint_not_trusted' && options.fallbacks !== undefined) {
+        await answers(options.fallbacks, created.node, signal);
+      }
       const reason = words.notCredited(outcome.outcome, run);
       return { state: isIn(run, 'settled') ? 'down' : 'refused', reason };
     }
@@ -547,6 +552,9 @@ function heldByNode({ body }: PaidRun): Sat {
   const spent = 'meteredMsat' in body ? (body.meteredMsat ?? 0) : 0;
   return msatToSatFloor(Math.max(0, body.creditedMsat - spent));
 }
+
+const reasonOf = (outcome: NotCredited): string | undefined =>
+  'reason' in outcome ? outcome.reason : undefined;
 
 function settlementOf(run: PaidRun, budget: Sat): Settlement {
   const { body } = run;
