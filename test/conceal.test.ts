@@ -67,6 +67,7 @@ test.each([
   `please put ${key} into the .env of the demo`,
   '!provider connect',
   '!provider connect anthropic',
+  '!provider connect anthropic replace',
   '!provider disconnect anthropic',
   '!wallet receive cashuBo2F0gaJhaUgA2sUSCjH8FWFwgaNhYQFhc3hA',
   '!status',

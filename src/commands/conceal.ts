@@ -47,7 +47,8 @@ export function createConcealer(sealer: Sealer, isProvider: (id: string) => bool
   ];
   return {
     hide: (message) => {
-      const seal = (secret: string) => (secret === '' ? '' : sealer.seal(secret, contextOf(message)));
+      const seal = (secret: string) =>
+        isNoSecret.test(secret) ? secret : sealer.seal(secret, contextOf(message));
       const sealWords = (text: string) =>
         text.replace(/\S+/g, (word) => (looksLikeKey(word) ? seal(word) : word));
       const { text } = message;
@@ -77,5 +78,8 @@ function wordsToConnect(words: readonly string[]): number | undefined {
     ? 2
     : undefined;
 }
+
+/** The word that answers whether a key shall be replaced. */
+const isNoSecret = /^(?:replace)?$/i;
 
 const isNearly = (word: string, wanted: string): boolean => distance(word, wanted) <= 2;
