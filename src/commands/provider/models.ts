@@ -36,7 +36,8 @@ export function modelListCommands(deps: ProviderCommandDeps): readonly Command[]
         'Only the routstr block of BOT_HOME/opencode.json is touched, and small_model when it is not set or gone. It is done once a day by itself.',
       examples: ['!provider sync-models'],
       role: 'admin',
-      instead: 'It is done by itself once a day; !provider models shows what there is. An admin can do it at once.',
+      instead:
+        'It is done by itself once a day; !provider models shows what there is. An admin can do it at once.',
       kind: 'lasting',
       repeatable: true,
       run: async (_, signal) => {
