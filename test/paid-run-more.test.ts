@@ -78,6 +78,9 @@ test('the change is not asked for before it is known where a top-up is', async (
     effect: { kind: 'run', run: () => port.goDown() },
   });
   expect(await more()).toMatchObject({ state: 'refused' });
+  // Nor is more added: which of the two had arrived could not be told.
+  const again = await more();
+  expect(again.state === 'refused' ? again.reason : '').toContain('not known yet');
   await world.finalize('r1');
   expect(world.state('r1')).toBe('refund_due');
   expect(world.state('r1+1')).toBe('reclaim');

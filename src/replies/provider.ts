@@ -1,7 +1,7 @@
 import type { Owner } from '../config.ts';
 import { isIn, type PaidRun } from '../providers/routstr/paid-run.ts';
 import type { EvidenceEntry } from '../providers/routstr/paid-run-store.ts';
-import type { Owed } from '../providers/routstr/provider.ts';
+import type { Owed } from '../providers/routstr/sums.ts';
 import { news } from '../providers/routstr/words.ts';
 import { formatSat, msatToSatFloor, type Sat, sat } from '../sat.ts';
 import { formatAgo, formatDuration, plural, shorten } from './format.ts';

@@ -25,6 +25,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addSat, msatToSatFloor, type Sat, sat } from '../../sat.ts';
+import { type AccountBooks, readBooks, spendingOn } from './account-books.ts';
 import * as say from './account-words.ts';
 import { type ApiKey, apiKeyOf } from './api-key.ts';
 import { type BudgetRefusal, refuseMint } from './budget.ts';
@@ -37,7 +38,6 @@ import {
   accountMoney,
   isAccount,
   isIn,
-  isOpen,
   type PaidRun,
   type PaidRunIn,
   type PaidRunTicket,
@@ -47,19 +47,6 @@ import { becomeDue, becomeOver, keepAccount, pursue } from './pursue.ts';
 import { reckon } from './reckon.ts';
 import { topUp } from './top-up.ts';
 import * as words from './words.ts';
-
-/** What the commands and the replies need to know of an account, from what is on disk. */
-export type AccountBooks = {
-  readonly node: NodeUrl;
-  /** `kept`: runs can use it. `arriving`: its first deposit is not credited. `leaving`: its refund was asked for. `doubtful`: a person has to look. */
-  readonly state: 'arriving' | 'kept' | 'leaving' | 'doubtful';
-  /** What should be there: deposits less what runs cost, those under way as far as it is known. */
-  readonly balance: Sat;
-  /** Runs that may spend from it now. */
-  readonly runs: number;
-  /** Deposits that are not credited yet. */
-  readonly depositing: Sat;
-};
 
 /** An account as its node sees it. */
 export type AccountBalance = AccountBooks & {
@@ -151,34 +138,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
     const account = accountAt(node);
     return account && isIn(account, 'kept') ? account : undefined;
   };
-  const spendingOn = (account: PaidRun) => store.openOn(account.id).filter((run) => isIn(run, 'spending'));
-  /** Deposits that nobody knows about yet where they are. */
-  const arriving = (account: PaidRun): readonly PaidRun[] =>
-    store.topUpsOf(account.id).filter((row) => isOpen(row.body) && !isIn(row, 'needs_operator'));
-
-  function booksOf(account: PaidRun): AccountBooks {
-    const { body, node } = account;
-    const credited = 'creditedMsat' in body ? (body.creditedMsat ?? 0) : 0;
-    const used = store.openOn(account.id).reduce((sum, run) => sum + run.body.meteredMsat, 0);
-    const msat = body.state === 'change_held' ? 0 : credited - store.bookedOn(account.id) * 1000 - used;
-    const state = isIn(account, 'kept')
-      ? 'kept'
-      : isIn(account, 'needs_operator')
-        ? 'doubtful'
-        : isIn(account, 'refund_due', 'change_held')
-          ? 'leaving'
-          : 'arriving';
-    return {
-      node,
-      state,
-      balance: msatToSatFloor(Math.max(0, msat)),
-      runs: spendingOn(account).length,
-      depositing: addSat(
-        ...arriving(account).map((row) => row.ticket.budget),
-        ...(state === 'arriving' ? [account.ticket.budget] : []),
-      ),
-    };
-  }
+  const booksOf = (account: PaidRun): AccountBooks => readBooks(store, account);
 
   async function look(
     account: PaidRunIn<'kept'>,
@@ -196,7 +156,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
     signal: AbortSignal,
   ): Promise<number | 'unknown' | undefined> {
     // Before the node is asked: what is charged meanwhile then counts twice, and nothing is promised twice.
-    const promised = spendingOn(account).reduce(
+    const promised = spendingOn(store, account.id).reduce(
       (sum, { body }) => sum + Math.max(0, body.out * 1000 - body.meteredMsat),
       0,
     );
@@ -405,7 +365,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
         let now = await pursue(deps, id, signal);
         for (const pause of deps.patience.settle) {
           if (!isIn(now, 'unreckoned') || now.nextAt - clock.now() > 10_000) break;
-          if (spendingOn({ ...run, id: run.ticket.account ?? '' }).length > 0) break;
+          if (spendingOn(store, run.ticket.account ?? '').length > 0) break;
           await sleep(pause, undefined, { signal });
           now = await pursue(deps, id, signal);
         }

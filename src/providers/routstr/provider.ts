@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
-import { addSat, msatToSatCeil, msatToSatFloor, remainingSat, type Sat, sat } from '../../sat.ts';
+import { msatToSatCeil, type Sat, sat } from '../../sat.ts';
 import type { AnyWallet } from '../../wallets/types.ts';
 import type { MoreMoney, PreparedRun, Provider, RunTicket, Settlement } from '../types.ts';
 import { type Account, createAccounts } from './account.ts';
@@ -20,13 +20,7 @@ import { deposit } from './deposit.ts';
 import { answers, type FallbackNode, type Fallbacks, findFallbacks, type Unable } from './fallback.ts';
 import { issueOrExplain } from './issue.ts';
 import { createKeyedLock } from './lock.ts';
-import {
-  defaultLimits,
-  type MeteredRun,
-  type MeterPrice,
-  type RunAccount,
-  type RunLimits,
-} from './meter/types.ts';
+import type { MeteredRun, MeterPrice, RunLimits } from './meter/types.ts';
 import type { Meter } from './meter.ts';
 import { createNodeClient, type NodeClient } from './node-client.ts';
 import type { NodeUrl } from './node-url.ts';
@@ -46,7 +40,9 @@ import { createPaidRunStore, type PaidRunStore } from './paid-run-store.ts';
 import { becomeDue, pursue } from './pursue.ts';
 import { createQuick, type Quick, questionId } from './quick.ts';
 import { pastQuestion } from './quick-words.ts';
+import { type DoorAccount, openDoor } from './run-door.ts';
 import { closeOnHomecoming } from './settle.ts';
+import { type Owed, owedIn, settlementOf } from './sums.ts';
 import { topUp, wholeBudget } from './top-up.ts';
 import * as words from './words.ts';
 
@@ -75,20 +71,6 @@ export type RoutstrProviderOptions = {
   readonly recoverMs?: number;
   /** For tests that end the process there. */
   readonly onCheckpoint?: (checkpoint: RunCheckpoint) => void;
-};
-
-/** Money that nodes hold of ours, in sat. */
-export type Owed = {
-  /** Runs under way: their budgets. */
-  readonly running: Sat;
-  readonly runs: number;
-  /** Runs that are over: at most this comes back. */
-  readonly due: Sat;
-  readonly dueRuns: number;
-  /** Of these, the ones for a person to look at. */
-  readonly doubtful: number;
-  /** In accounts that are kept across runs; what runs under way may spend of it included. */
-  readonly kept: Sat;
 };
 
 export type RoutstrProvider = Provider & {
@@ -300,54 +282,10 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     return prepared;
   }
 
-  /** Opens the run's door at the meter. */
-  function open(
-    ticket: RunTicket,
-    {
-      spendMsat,
-      pricedOnly = false,
-      priceThere,
-      ...account
-    }: Pick<RunAccount, 'runId' | 'node' | 'agentKey' | 'nodeKey' | 'onSpent'> & {
-      readonly spendMsat: number;
-      readonly pricedOnly?: boolean;
-      /** Of the run's model, at another node than the one whose prices are known. */
-      readonly priceThere?: MeterPrice;
-    },
-  ): PreparedRun {
-    const { observer } = ticket;
-    const run = meter.open({
-      ...account,
-      price: (model) =>
-        priceThere && model === ticket.model?.replace(/^routstr\//, '') ? priceThere : rules.price(model),
-      limits: { ...defaultLimits, ...options.limits, spendMsat, pricedOnly },
-      ...(observer?.onActivity && { onActivity: observer.onActivity }),
-      ...(observer?.onHoldEnd && { onHoldEnd: observer.onHoldEnd }),
-      onHold: ({ neededMsat, availableMsat }) =>
-        observer?.onHold?.({
-          needed: neededMsat === undefined ? undefined : msatToSatCeil(neededMsat),
-          available: availableMsat === undefined ? undefined : msatToSatFloor(availableMsat),
-        }),
-    });
-    metered.set(account.runId, run);
-    return {
-      state: 'ready',
-      payment: {
-        credentials: 'provided',
-        variables: { ROUTSTR_API_KEY: account.agentKey },
-        configuration: {
-          enabled_providers: ['routstr'],
-          provider: { routstr: { options: { baseURL: run.baseUrl }, ...modelsOf(ticket) } },
-        },
-      },
-    };
-  }
-
-  /** `opencode.json` lists some of a node's models; the run's own is always there. */
-  function modelsOf({ model }: RunTicket): { readonly models?: Readonly<Record<string, unknown>> } {
-    const id = model?.replace(/^routstr\//, '');
-    const entry = id === undefined ? undefined : rules.entry?.(id);
-    return id === undefined || entry === undefined ? {} : { models: { [id]: entry } };
+  function open(ticket: RunTicket, account: DoorAccount): PreparedRun {
+    const { door, prepared } = openDoor({ meter, rules, limits: options.limits }, ticket, account);
+    metered.set(account.runId, door);
+    return prepared;
   }
 
   async function more(runId: string, amount: number, signal: AbortSignal): Promise<MoreMoney> {
@@ -360,7 +298,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       if (!parent || !isIn(parent, 'running') || !door) return { state: 'refused', reason: words.runIsOver };
       const refusal = refuseMore(rules, wallet, store, budget, parent.ticket.owner, parent.node);
       if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
-      const id = `${runId}+${store.topUpsOf(runId).length + 1}`;
+      const before = store.topUpsOf(runId);
+      // Only one may be unresolved: which of two has arrived could not be told apart.
+      if (before.some((row) => isOpen(row.body) && !isIn(row, 'needs_operator'))) {
+        return { state: 'refused', reason: words.stillAdding };
+      }
+      const id = `${runId}+${before.length + 1}`;
       const created = store.create(id, parent.node, { ...parent.ticket, budget, parent: runId });
       const issued = await issueOrExplain(deps, created, signal);
       if (typeof issued === 'string') return { state: 'refused', reason: issued };
@@ -457,20 +400,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     return [...lines, ...left.map(words.news)];
   }
 
-  const owed = (): Owed => {
-    const all = store.open();
-    const open = all.filter((run) => !isIn(run, 'kept', 'spending', 'unreckoned'));
-    const running = open.filter((run) => live.has(run.id) || isIn(run, 'deposited', 'running'));
-    const due = open.filter((run) => !running.includes(run));
-    return {
-      running: addSat(...running.map(heldByNode)),
-      runs: running.length,
-      due: addSat(...due.map(heldByNode)),
-      dueRuns: due.length,
-      doubtful: due.filter((run) => isIn(run, 'needs_operator')).length,
-      kept: addSat(...accounts.books().map((books) => (books.state === 'kept' ? books.balance : sat(0)))),
-    };
-  };
+  const owed = (): Owed => owedIn(store.open(), accounts.books(), (id) => live.has(id));
 
   const line = (): string => {
     const { due, dueRuns, runs, doubtful, kept } = owed();
@@ -478,7 +408,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       kept,
       node: options.nodeUrl(),
       budget: rules.budget(),
-      running: runs,
+      running: accounts.books().reduce((sum, books) => sum + books.runs, runs),
       owed: due,
       owedBy: dueRuns,
       doubtful,
@@ -545,24 +475,5 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   };
 }
 
-/** What a node may have of a run's budget; the metered costs are off it already. Tokens that are with us count as the wallet's. */
-function heldByNode({ body }: PaidRun): Sat {
-  if (!('creditedMsat' in body) || body.creditedMsat === undefined || body.state === 'change_held')
-    return sat(0);
-  const spent = 'meteredMsat' in body ? (body.meteredMsat ?? 0) : 0;
-  return msatToSatFloor(Math.max(0, body.creditedMsat - spent));
-}
-
 const reasonOf = (outcome: NotCredited): string | undefined =>
   'reason' in outcome ? outcome.reason : undefined;
-
-function settlementOf(run: PaidRun, budget: Sat): Settlement {
-  const { body } = run;
-  if (body.state === 'settled') return { spent: body.spent, budget };
-  if (body.state === 'spending' || body.state === 'unreckoned') {
-    return { spent: msatToSatCeil(body.meteredMsat), budget };
-  }
-  if (!isOpen(body) || !('dueSince' in body) || body.meteredMsat === undefined) return undefined;
-  const spent = msatToSatCeil(body.meteredMsat);
-  return { spent, budget, owed: remainingSat(msatToSatFloor(body.creditedMsat ?? 0), spent) };
-}

@@ -100,6 +100,9 @@ export const creditedShort = (run: PaidRun, balanceMsat: number): string =>
 
 export const runIsOver = 'That run is over; !continue goes on with a new budget.';
 
+export const stillAdding =
+  'Where the money is that was to be added before is not known yet; I look after it. Try again in a minute.';
+
 /** The node did not take more money for a run; `run` is the top-up. */
 export function notAdded(outcome: Exclude<TopUpOutcome, { state: 'credited' }>, run: PaidRun): string {
   const money = run.body.state === 'settled' ? 'It is back in the wallet.' : 'It is being taken back.';
