@@ -1,5 +1,7 @@
 /** Money that is kept at a node across runs: deposited, spent by run after run, and brought home to the sat. */
 import { afterEach, describe, expect, test } from 'bun:test';
+import { inTime } from '../src/commands/provider/in-time.ts';
+import { RefusalError } from '../src/commands/types.ts';
 import type { DepositResult } from '../src/providers/routstr/account.ts';
 import { startSandboxNode } from '../src/sandbox/routstr-node.ts';
 import { sat } from '../src/sat.ts';
@@ -286,6 +288,23 @@ describe('a deposit', () => {
     }
     expect(reasonOf(await deposit(500, 'lost'))).toContain('back in the wallet');
     expect(await deposit(500, 'found')).toMatchObject({ state: 'deposited', balance: 1500 });
+    await refund();
+    await expectAllHome(world);
+  });
+
+  test('that takes longer than its command may wait goes on, and the owner is told not to send it again', async () => {
+    await begin();
+    world.node.faults.add({ endpoint: 'create', when: 'after', effect: { kind: 'hold' } });
+    const limit = new AbortController();
+    const request = { amount: sat(1000), key: 'late', owner: 'ada' };
+    const depositing = account().deposit(request, limit.signal);
+    const late = inTime(limit.signal, depositing, 'see !provider balance');
+    await until(() => world.node.faults.holding() === 1, 'the node has the deposit');
+    limit.abort(new DOMException('too late', 'TimeoutError'));
+    await expect(late).rejects.toThrow(new RefusalError('see !provider balance'));
+    world.node.faults.release();
+    await world.later(60_000);
+    expect(kept()).toBe(1000);
     await refund();
     await expectAllHome(world);
   });

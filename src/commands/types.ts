@@ -87,8 +87,8 @@ export class RefusalError extends Error {
   override readonly name = 'RefusalError';
   /** What stands in the way, and what to do instead. */
   readonly reason: string;
-  constructor(reason: string) {
-    super(reason);
+  constructor(reason: string, options?: ErrorOptions) {
+    super(reason, options);
     this.reason = reason;
   }
 }

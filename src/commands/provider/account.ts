@@ -3,6 +3,7 @@ import { type Command, RefusalError } from '../types.ts';
 import { parseAmount } from '../wallet/arguments.ts';
 import type { Purse } from '../wallet/deps.ts';
 import type { Routstr } from './deps.ts';
+import { inTime } from './in-time.ts';
 
 export type AccountCommandDeps = {
   readonly routstr: Pick<Routstr, 'provider' | 'budget'>;
@@ -30,7 +31,11 @@ export function accountCommands({ routstr, purse }: AccountCommandDeps): readonl
         const amount = parseAmount(argument);
         await purse.settled(signal);
         const request = { amount, key: message.id, owner: owner.publicKey };
-        const result = await routstr.provider().account.deposit(request, signal);
+        const result = await inTime(
+          signal,
+          routstr.provider().account.deposit(request, signal),
+          'The deposit takes longer than I wait. It is looked after, and nothing is lost: see !provider balance before you send it again.',
+        );
         if (result.state === 'refused') throw new RefusalError(result.reason);
         return { reply: depositedText(result, routstr.budget()) };
       },
@@ -49,7 +54,11 @@ export function accountCommands({ routstr, purse }: AccountCommandDeps): readonl
       repeatable: true,
       run: async ({ resumed }, signal) => {
         const wallet = await purse.settled(signal);
-        const refunds = await routstr.provider().account.refund(signal);
+        const refunds = await inTime(
+          signal,
+          routstr.provider().account.refund(signal),
+          'The node takes longer than I wait. It is asked again and again; you are told when the money is back.',
+        );
         if (refunds.length === 0) {
           return { reply: resumed ? 'Nothing is kept at a node any more; all of it is home.' : nothingKept };
         }

@@ -5,6 +5,7 @@ import type { SessionDesk } from '../../runs/desk.ts';
 import { type Command, RefusalError, UsageError } from '../types.ts';
 import type { Purse } from '../wallet/deps.ts';
 import { NodeAwayError, type Routstr } from './deps.ts';
+import { inTime } from './in-time.ts';
 
 export type QuickCommandDeps = {
   readonly routstr: Pick<Routstr, 'provider' | 'models' | 'modelOf'>;
@@ -57,7 +58,12 @@ export function quickCommand({ routstr, purse, desk }: QuickCommandDeps): Comman
       if (resumed) throw new RefusalError(provider.pastQuestion(key));
       const model = await modelFor(desk.choices(owner.publicKey).model, signal);
       const request = { key, owner: owner.publicKey, question: argument, model };
-      return { reply: quickReply(await provider.quick(request, signal)) };
+      const result = await inTime(
+        signal,
+        provider.quick(request, signal),
+        'No answer in time. What the question did not cost comes back by itself, and you are told.',
+      );
+      return { reply: quickReply(result) };
     },
   };
 }
