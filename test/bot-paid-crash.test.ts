@@ -155,9 +155,10 @@ test('the mint dies before the change is redeemed, the bot as well, and both com
 
 test('in the end everything adds up, to the sat', async () => {
   await world.bot.start({ TEST_KILL_AT: '' });
-  const { problems, ...accounts } = await reckon(house, world, () =>
-    balanceFromWords(house.mint, world.words, 300),
-  );
+  const { problems, ...accounts } = await reckon(house, world, {
+    fromWords: () => balanceFromWords(house.mint, world.words, 300),
+    mostCredit: 2000,
+  });
   expect(problems).toEqual([]);
   expect(accounts.lost).toBe(0);
   expect(house.node.audit().balanced).toBe(true);

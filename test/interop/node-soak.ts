@@ -29,6 +29,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     'fee-ppk': { type: 'string', default: '100' },
     'node-dies': { type: 'string', default: 'at rest' },
+    mixed: { type: 'boolean', default: false },
     minutes: { type: 'string', default: '60' },
   },
 });
@@ -70,6 +71,15 @@ const tasks = {
   ],
   paying: ['make 1 calls', 'make 2 calls', 'make 4 calls'],
 };
+/** Money that is kept at the node, and single questions, between the tasks. */
+const commands = [
+  '!quick answer with 20 words',
+  '!quick answer with 20 words',
+  '!provider deposit 3000',
+  '!provider deposit 2500',
+  '!provider balance',
+  '!provider refund',
+];
 
 function report(house: PaidHouse, figures: SoakFigures, accounts: Accounts, seconds: number): string {
   const list = (record: Readonly<Record<string, number>>): string =>
@@ -80,7 +90,7 @@ function report(house: PaidHouse, figures: SoakFigures, accounts: Accounts, seco
   const kills = Object.values(figures.kills).reduce((sum, count) => sum + count, 0);
   return [
     `${house.name}; ${kills} kills in ${seconds} s: ${list(figures.kills)}`,
-    `${figures.tasks} tasks, all answered, ${figures.succeeded} of them done; ${accounts.runs} paid runs, ${node.accounts} accounts at the node`,
+    `${figures.messages} messages, all answered, ${figures.succeeded} tasks done; ${accounts.runs} paid runs, ${node.accounts} accounts at the node`,
     `the bot died in: ${list(figures.diedIn)}`,
     `out of the wallet's hands at most: ${figures.mostAtStake} sat, of ${figures.mostOpen} runs`,
     `largest credit of an account: ${node.largestCreditMsat} msat`,
@@ -106,7 +116,7 @@ async function main(): Promise<number> {
   if (!known || !kills || seed === undefined || feePpk === undefined || !minutes) {
     process.stderr.write(
       'usage: node-soak.ts [--node core|sandbox] [--agent real|paying] [--kills N] [--seed N] [--fee-ppk N]\n' +
-        "                    [--node-dies 'at rest'|'any time'|never] [--minutes N]\n",
+        "                    [--mixed] [--node-dies 'at rest'|'any time'|never] [--minutes N]\n",
     );
     return 2;
   }
@@ -129,11 +139,15 @@ async function main(): Promise<number> {
   try {
     const figures = await soak(house, world, {
       ...{ kills, seed, nodeDies, longestMs, say },
-      tasks: tasks[agent],
+      messages: flags.mixed ? [...tasks[agent], ...commands] : tasks[agent],
     });
     // What a node lost is doubted for ten minutes before a person is asked.
     const patience = nodeDies === 'any time' ? 20 * 60_000 : 10 * 60_000;
-    const accounts = await reckon(house, world, () => unspentFromWords(house.mintUrl, world.words), patience);
+    const accounts = await reckon(house, world, {
+      fromWords: () => unspentFromWords(house.mintUrl, world.words),
+      mostCredit: flags.mixed ? funds : 2000,
+      patienceMs: patience,
+    });
     say(report(house, figures, accounts, Math.round((performance.now() - begun) / 1000)));
     return accounts.problems.length === 0 ? 0 : 1;
   } catch (error) {

@@ -200,7 +200,7 @@ function readBooks(path: string): CoreBooks {
       creditedMsat: one(`SELECT sum(${msat}) FROM cashu_transactions WHERE type = 'in'`),
       largestCreditMsat: one(
         `SELECT max(n) FROM (SELECT sum(${msat}) AS n FROM cashu_transactions
-         WHERE type = 'in' GROUP BY api_key_hashed_key)`,
+         WHERE type = 'in' AND api_key_hashed_key IS NOT NULL GROUP BY api_key_hashed_key)`,
       ),
       refundedMsat: one(`SELECT sum(${msat}) FROM cashu_transactions WHERE type = 'out'`),
       spentMsat: one('SELECT sum(total_spent) FROM api_keys'),

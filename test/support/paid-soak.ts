@@ -7,8 +7,8 @@ export type SoakOptions = {
   readonly kills: number;
   /** The same seed makes the same choices; what they meet is a matter of the machine's speed. */
   readonly seed: number;
-  /** To choose from. */
-  readonly tasks: readonly string[];
+  /** To choose from: tasks, and commands that move money at the node (`!provider deposit 3000`). */
+  readonly messages: readonly string[];
   /** `at rest`: not while it takes or gives back money, where a real one loses some by itself. */
   readonly nodeDies: 'at rest' | 'any time' | 'never';
   /** No more kills after this long. */
@@ -19,8 +19,8 @@ export type SoakOptions = {
 export type Victim = 'bot' | 'bot at start' | 'agent' | 'node' | 'mint';
 export type SoakFigures = {
   readonly kills: Readonly<Record<Victim, number>>;
-  readonly tasks: number;
-  /** The others were interrupted, and their owner was told so. */
+  readonly messages: number;
+  /** Tasks that were done. The others were interrupted, and their owner was told so. */
   readonly succeeded: number;
   /** By the state of the newest open paid run when the bot died; `none`: none was open. */
   readonly diedIn: Readonly<Record<string, number>>;
@@ -45,16 +45,23 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
   const random = randomFrom(options.seed);
   const chance = (share: number): boolean => random() < share;
   const sent: string[] = [];
+  const commands = new Set<string>();
   const send = async (): Promise<void> => {
-    const task = options.tasks[Math.floor(random() * options.tasks.length)] ?? 'say hello';
-    sent.push(await owner.send(task));
+    const { messages } = options;
+    const text = messages[Math.floor(random() * messages.length)] ?? 'say hello';
+    const id = await owner.send(text);
+    sent.push(id);
+    if (text.startsWith('!')) commands.add(id);
   };
   const reactions = (id: string): readonly string[] =>
     owner.said.filter(({ kind, about }) => kind === 7 && about === id).map(({ text }) => text);
-  const isAnswered = (id: string): boolean => reactions(id).some((text) => text === '✅' || text === '❌');
+  const isAnswered = (id: string): boolean =>
+    commands.has(id)
+      ? owner.said.some(({ kind, about }) => kind !== 7 && about === id)
+      : reactions(id).some((text) => text === '✅' || text === '❌');
 
   const begun = performance.now();
-  await send();
+  sent.push(await owner.send(options.messages[0] ?? 'say hello'));
   await until(() => sent.every(isAnswered), 'the first task is answered', patienceMs);
   const runMs = performance.now() - begun;
   if (!sent.every((id) => reactions(id).includes('✅'))) throw new Error(owner.texts().at(-1));
@@ -133,13 +140,15 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
     }
     if (total() >= told + 20) {
       told = total();
-      options.say(`${told} kills, ${sent.length} tasks`);
+      options.say(`${told} kills, ${sent.length} messages`);
     }
   }
-  options.say(`${total()} kills, ${sent.length} tasks; waiting for what is owed`);
-  await until(() => sent.every(isAnswered), 'every task is answered', patienceMs);
+  options.say(`${total()} kills, ${sent.length} messages; waiting for what is owed`);
+  await until(() => sent.every(isAnswered), 'every message is answered', patienceMs);
+  // What is kept at the node across runs.
+  await owner.answer(await owner.send('!provider refund'), /./, patienceMs);
   const succeeded = sent.filter((id) => reactions(id).includes('✅')).length;
-  return { kills, diedIn, mostAtStake, mostOpen, tasks: sent.length, succeeded };
+  return { kills, diedIn, mostAtStake, mostOpen, messages: sent.length, succeeded };
 }
 
 /** States of the paid run that are often too short to be met by chance, and numbers of model calls. */
@@ -154,7 +163,10 @@ const mostFees = 20;
  */
 export function oneBudgetEach(funds: number, books: PaidBooks): number {
   const atStake = funds - books.spent - books.fees - books.ready - books.reserved;
-  const most = books.open.reduce((sum, { ticket }) => sum + ticket.budget + mostFees, 0);
+  const most = books.open.reduce(
+    (sum, { ticket, body }) => sum + Math.max(ticket.budget, 'out' in body ? body.out : 0) + mostFees,
+    0,
+  );
   if (atStake > most) throw new Error(`${atStake} sat are at stake in ${books.open.length} runs`);
   const live = books.open.filter(({ body }) => body.state === 'deposited' || body.state === 'running');
   if (live.length > 1) throw new Error(`${live.length} runs have a budget to spend at the same time`);
@@ -184,10 +196,14 @@ export type Accounts = {
 export async function reckon(
   house: PaidHouse,
   world: PaidBot,
-  fromWords: () => Promise<number>,
-  patience = patienceMs,
+  options: {
+    readonly fromWords: () => Promise<number>;
+    /** Sat that one account may have had: a run's budget, or what was deposited for many. */
+    readonly mostCredit: number;
+    readonly patienceMs?: number;
+  },
 ): Promise<Accounts> {
-  await settled(world, patience);
+  await settled(world, options.patienceMs ?? patienceMs);
   await world.bot.end('SIGTERM');
   const books = world.books();
   const { node, mint } = house.books();
@@ -197,7 +213,7 @@ export async function reckon(
     (sum, { body }) => sum + ('creditedMsat' in body ? (body.creditedMsat ?? 0) : 0),
     0,
   );
-  const found = await fromWords();
+  const found = await options.fromWords();
   const check = await world.check();
   const problems: string[] = [];
   const same = (what: string, is: number, should: number): void => {
@@ -217,8 +233,9 @@ export async function reckon(
   same('issued by the mint', mint.issued, world.funds + node.floatSat);
   same('outstanding + earned at the mint', mint.outstanding + mint.earned, mint.issued);
   same('pending at the mint', mint.pending, 0);
-  const largest = Math.max(...books.ledger.map(({ budget }) => budget));
-  if (node.largestCreditMsat > largest * 1000) problems.push('an account was credited more than one budget');
+  if (node.largestCreditMsat > options.mostCredit * 1000) {
+    problems.push(`an account was credited ${node.largestCreditMsat} msat`);
+  }
   if (node.accounts > books.ledger.length) problems.push('there are more accounts than runs');
   return {
     ...{ funds: world.funds, ready, spent, fees, lost, lostRuns: books.open.length, node, mint, problems },
