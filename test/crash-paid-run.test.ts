@@ -18,7 +18,12 @@ afterAll(async () => {
 });
 
 /** What the others do while the bot is dead. */
-type Setting = { readonly feePpk: number; readonly node: 'goes on' | 'restarts' | 'restarts, memory lost' };
+type Setting = {
+  readonly feePpk: number;
+  readonly node: 'goes on' | 'restarts' | 'restarts, memory lost';
+  /** The bot's machine goes down with it: of what it wrote it has what it waited for the disk for. */
+  readonly powerCut?: true;
+};
 
 /** Ends itself there. The wallet's own moments are those between the steps of its swaps. */
 const checkpoints = [
@@ -157,7 +162,8 @@ async function aftermath(world: PaidWorld, setting: Setting): Promise<void> {
 async function killedAt(setting: Setting, killAt: string, victim: Victim): Promise<void> {
   await inWorld(setting, async (world, order) => {
     world.upstream.reply({ usage: costly });
-    expect(await victim.run({ ...order, killAt })).toMatchObject({ killed: true });
+    const { powerCut } = setting;
+    expect(await victim.run({ ...order, killAt, powerCut })).toMatchObject({ killed: true });
     await aftermath(world, setting);
   });
 }
@@ -190,6 +196,7 @@ async function killedTwice(setting: Setting, first: string, second: string, vict
 
 const all: readonly Setting[] = [
   { feePpk: 100, node: 'goes on' },
+  { feePpk: 0, node: 'restarts, memory lost', powerCut: true },
   { feePpk: 0, node: 'restarts, memory lost' },
   { feePpk: 100, node: 'restarts' },
 ];
@@ -197,8 +204,9 @@ const all: readonly Setting[] = [
 const settings = process.env.CRASH_MATRIX === 'full' ? all : all.slice(0, 2);
 
 for (const setting of settings) {
-  const { feePpk, node } = setting;
-  test(`killed at every step, nothing is lost: ${feePpk} ppk, the node ${node}`, async () => {
+  const { feePpk, node, powerCut } = setting;
+  const how = powerCut ? 'by a power cut ' : '';
+  test(`killed ${how}at every step, nothing is lost: ${feePpk} ppk, the node ${node}`, async () => {
     await inLanes(victims, [
       ...checkpoints.map(
         (checkpoint) =>

@@ -337,6 +337,8 @@ export type AnyWallet = {
   readonly accounts: Accounts;
   /** One IMMEDIATE transaction over the wallet's database; inside another one, a part of it. */
   readonly write: <T>(work: () => T) => T;
+  /** The same for a step that nothing outside rests on before the next `write`: a power cut until then undoes it. */
+  readonly writeSoon: <T>(work: () => T) => T;
   readonly database: WalletDatabase;
   /**
    * Calls the listener inside the transaction that books a kept or reclaimed token, whoever set it off (`recover`

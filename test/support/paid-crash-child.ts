@@ -2,6 +2,7 @@
  * Wallet, meter and provider in a process of their own, so that they can be killed: reads one order from standard
  * input, ends itself by SIGKILL at the checkpoint that the order names, and else prints what became of it.
  */
+import { join } from 'node:path';
 import { z } from 'zod';
 import { createMeter } from '../../src/providers/routstr/meter.ts';
 import { createNodeClient } from '../../src/providers/routstr/node-client.ts';
@@ -11,6 +12,7 @@ import { sat } from '../../src/sat.ts';
 import { readMintUrl } from '../../src/wallets/cashu/mints.ts';
 import { readMnemonic } from '../../src/wallets/cashu/seed.ts';
 import { openCashuWallet } from '../../src/wallets/cashu/wallet.ts';
+import { watchSyncs } from './power-cut.ts';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 
@@ -22,6 +24,8 @@ export const orderSchema = z.object({
   words: z.string(),
   /** A checkpoint; with `#2`, when it is reached for the second time. */
   killAt: z.string().optional(),
+  /** The power is cut there: what was not synced is gone. */
+  powerCut: z.boolean().optional(),
   /** `run`: a whole paid run with one model call. `recover`: what a start does. */
   action: z.enum(['run', 'recover']),
 });
@@ -38,10 +42,15 @@ if (import.meta.main) {
   let left = Number(time);
   const onCheckpoint = (checkpoint: string): void => {
     if (checkpoint === killAt) left -= 1;
-    if (left === 0) process.kill(process.pid, 'SIGKILL');
+    if (left !== 0) return;
+    disk?.cut();
+    process.kill(process.pid, 'SIGKILL');
   };
+  const seed = readMnemonic(order.words);
+  const disk =
+    order.powerCut === true ? watchSyncs(join(order.directory, `${seed.fingerprint}.db`)) : undefined;
   const wallet = openCashuWallet({
-    seed: readMnemonic(order.words),
+    seed,
     directory: order.directory,
     defaultMint: readMintUrl(order.mint),
     mints: [],

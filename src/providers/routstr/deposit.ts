@@ -117,7 +117,8 @@ function credit(
   // More than it was given is no business of ours.
   const most = Math.min(creditedMsat, run.body.face * 1000);
   const body = { ...run.body, state: 'deposited', creditedMsat: most } as const;
-  const moved = wallet.write(() => {
+  // Lost, it is found again at the node; on disk with the next step, before the agent begins.
+  const moved = wallet.writeSoon(() => {
     wallet.confirmClaimed(run.body.operation);
     return store.move(run.id, ['token_issued'], body);
   });

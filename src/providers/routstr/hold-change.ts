@@ -11,7 +11,8 @@ export function hold(deps: PaidRunDeps, run: Asking, raw: string): PaidRun | und
   if (token === undefined) return undefined;
   const { operation, token: key, out, face, creditedMsat, dueSince, meteredMsat, ...rest } = run.body;
   if (creditedMsat === undefined) return undefined;
-  const held = wallet.write(() => {
+  // The answer that it is in was kept before, and the swap that redeems it comes after.
+  const held = wallet.writeSoon(() => {
     const inbox = wallet.keep(token, `change of run ${run.id}`);
     if ('inbox' in rest && rest.inbox === inbox) return undefined;
     return store.move(run.id, [run.body.state], {

@@ -118,10 +118,10 @@ const sumSchema = z.object({ n: satColumn });
 const rawSchema = z.object({ raw: z.string() });
 
 export function createPaidRunStore(
-  wallet: Pick<AnyWallet, 'database' | 'write' | 'ledger'>,
+  wallet: Pick<AnyWallet, 'database' | 'write' | 'writeSoon' | 'ledger'>,
   clock: Clock,
 ): PaidRunStore {
-  const { database: db, write, ledger } = wallet;
+  const { database: db, write, writeSoon, ledger } = wallet;
   const readAll = (rows: readonly unknown[]) => rows.map((row) => rowSchema.parse(row));
   const one = (where: string, value: string | number): PaidRun | undefined => {
     const row = db.query(`SELECT ${columns} FROM paid_runs WHERE ${where} = ?`).get(value);
@@ -175,8 +175,9 @@ export function createPaidRunStore(
     });
   }
 
+  // Nothing has happened yet: the wallet's own operation is on disk before anything does.
   const create: PaidRunStore['create'] = (id, node, ticket) =>
-    write(() => {
+    writeSoon(() => {
       const known = one('id', id);
       if (known) throw new PaidRunStateError(id, known.body.state);
       db.query(
@@ -263,7 +264,7 @@ export function createPaidRunStore(
         .all(id)
         .map((row) => rawSchema.parse(row).raw),
     record: (id, step, outcome, { status, code, message, requestId }) =>
-      write(() => {
+      writeSoon(() => {
         db.query(
           `INSERT INTO paid_run_evidence (run, at, step, outcome, status, code, message, request_id)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -278,7 +279,7 @@ export function createPaidRunStore(
         .all(id)
         .map((row) => evidenceSchema.parse(row)),
     setTold: (id) =>
-      write(() => {
+      writeSoon(() => {
         db.query('UPDATE paid_runs SET told = state WHERE id = ?').run(id);
       }),
     news: () =>

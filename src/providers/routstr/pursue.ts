@@ -64,12 +64,15 @@ export function becomeDue(
   run: PaidRunIn<'deposited' | 'running' | 'kept'>,
   meteredMsat: number | undefined,
 ): PaidRun {
-  const due = deps.store.move(run.id, ['deposited', 'running', 'kept'], {
-    ...run.body,
-    state: 'refund_due',
-    dueSince: deps.clock.now(),
-    meteredMsat,
-  });
+  // Until the node has answered, it is as well off in the state before.
+  const due = deps.wallet.writeSoon(() =>
+    deps.store.move(run.id, ['deposited', 'running', 'kept'], {
+      ...run.body,
+      state: 'refund_due',
+      dueSince: deps.clock.now(),
+      meteredMsat,
+    }),
+  );
   deps.reached('run:refund_due');
   return due;
 }

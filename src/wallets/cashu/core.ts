@@ -94,9 +94,10 @@ export function newOperationId(): OperationId {
  *
  * @throws UnfinishedOperationError
  */
-export function commit(core: Core, id: OperationId, work: () => void): void {
+export function commit(core: Core, id: OperationId, work: () => void, when: 'now' | 'soon' = 'now'): void {
   try {
-    core.store.write(work);
+    if (when === 'now') core.store.write(work);
+    else core.store.writeSoon(work);
   } catch (cause) {
     throw new UnfinishedOperationError(id, undefined, cause);
   }

@@ -2,8 +2,8 @@ import type { CounterSource } from '@cashu/cashu-ts';
 import type { Store } from './store.ts';
 
 /**
- * NUT-13 counters. What is handed out is on disk before any secret is made from it: a crash wastes numbers (restore
- * scans across gaps), but no number is ever used twice. Kept by keyset alone, because the mint is no part of the
+ * NUT-13 counters. What is handed out is written before any secret is made from it, and on disk before a mint sees one
+ * (with the operation that asks it): a crash wastes numbers (restore scans across gaps), but no number is ever used twice. Kept by keyset alone, because the mint is no part of the
  * derivation.
  */
 export function createCounters(store: Store): CounterSource {
@@ -15,7 +15,7 @@ export function createCounters(store: Store): CounterSource {
   return {
     reserve: async (keyset, count) => {
       if (count <= 0) return { start: next(keyset), count: 0 };
-      return store.write(() => {
+      return store.writeSoon(() => {
         const start = next(keyset);
         put.run(keyset, start + count);
         return { start, count };

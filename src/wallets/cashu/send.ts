@@ -176,7 +176,8 @@ async function settle(
   switch (verdict.kind) {
     case 'signed':
       core.reached('send:answered');
-      commit(core, id, () => issue(core, head, 'prepared', verdict.plan, verdict.swapped));
+      // Found again by the outputs when it is lost, and on disk before anybody sees the token (`handOver`).
+      commit(core, id, () => issue(core, head, 'prepared', verdict.plan, verdict.swapped), 'soon');
       core.reached('send:done');
       return;
     case 'never-sent':

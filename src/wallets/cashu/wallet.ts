@@ -207,6 +207,7 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
       return url;
     },
     write: store.write,
+    writeSoon: store.writeSoon,
     database: store.db as WalletDatabase,
     onHomecoming(listener) {
       listeners.add(listener);
