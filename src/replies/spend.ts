@@ -6,7 +6,8 @@ import { plural } from './format.ts';
 import { ownerName } from './owner-name.ts';
 
 /** What was spent in so many days; a member is shown only his own rows, and reads no names. */
-export function spendText(rows: readonly SpendSummary[], days: number, reader: Owner): string {
+export function spendText(all: readonly SpendSummary[], days: number, reader: Owner): string {
+  const rows = all.filter(({ runs, spent, open }) => runs + spent + open > 0);
   const period = days === 1 ? 'Today' : `The last ${days} days`;
   if (rows.length === 0) {
     const whose = reader.role === 'admin' ? 'No run was paid for.' : 'You had no run that was paid for.';
@@ -56,8 +57,8 @@ const plain = (amount: Sat): string => amount.toLocaleString('en-US');
 function models(rows: readonly SpendSummary[]): string {
   return rows
     .map(({ model, spent, runs }) => {
-      const name = model?.split('/').at(-1) ?? 'default model';
-      return `${name} ${plain(spent)}${runs === 1 ? '' : ` (${runs} runs)`}`;
+      const name = model?.split('/').at(-1) ?? (runs === 0 ? 'money kept at nodes' : 'default model');
+      return `${name} ${plain(spent)}${runs < 2 ? '' : ` (${runs} runs)`}`;
     })
     .join(', ');
 }

@@ -86,10 +86,15 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
 }
 
 /** The owner's model is not silently another one. */
-const otherModel = (run: Run, model: string | undefined, { name }: Provider): string | undefined =>
-  run.model !== undefined && model === undefined
-    ? `Provider ${name} is not known to have ${run.model}, so its default model was asked for. !model sets another one.`
-    : undefined;
+function otherModel(run: Run, model: string | undefined, { name }: Provider): string | undefined {
+  if (run.model === undefined || (model !== undefined && nameOf(model) === nameOf(run.model)))
+    return undefined;
+  return `Provider ${name} is not known to have ${run.model}, so ${model ?? 'its default model'} was asked for. !model sets another one.`;
+}
+
+/** Providers have names of their own for one model: `anthropic/claude-sonnet-4.5` and `routstr/claude-sonnet-4-5`. */
+const nameOf = (model: string): string =>
+  (model.toLowerCase().split('/').at(-1) ?? '').replace(/[._]/g, '-').replace(/-\d{8}$/, '');
 
 async function work(
   run: Run,

@@ -93,7 +93,9 @@ export function createLedger({ db }: Store): Ledger {
     summary: (since, owner) =>
       db
         .query(
-          `SELECT date(ts / 1000, 'unixepoch', 'localtime') AS day, owner, model, count(*) AS runs,
+          `SELECT date(ts / 1000, 'unixepoch', 'localtime') AS day, owner, model,
+             -- The row of money kept at a node has neither; it is no run.
+             sum(session_id IS NOT NULL OR model IS NOT NULL) AS runs,
              sum(spent_sats + fee_sats) AS spent,
              sum(CASE WHEN state IN ('settled', 'kept') THEN 0
                ELSE max(0, budget_sats - spent_sats - refund_sats - fee_sats) END) AS open
