@@ -1,0 +1,79 @@
+import { createAccountBook } from '../accounts.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { createAwaitedStore } from '../db/awaited.ts';
+import type { Logger } from '../log.ts';
+import { createNodesService } from '../nodes-service.ts';
+import { createNodeBoard, NODE_RELAYS, ROUTSTR_REVIEWER } from '../nostr/node-announcements.ts';
+import { createRoutstrService } from '../routstr-service.ts';
+import { createWalletService } from '../wallet-service.ts';
+import type { Post } from './post.ts';
+import type { Stores } from './stores.ts';
+
+/** The wallet, the nodes, provider `routstr`, and whose money it is. Nothing is loaded or reached before it is opened. */
+export function createMoney(
+  config: Config,
+  parts: {
+    readonly stores: Stores;
+    readonly post: Post;
+    readonly reached: (checkpoint: string) => void;
+    readonly clock: Clock;
+    readonly log: Logger;
+  },
+  open: AsyncDisposableStack,
+) {
+  const { stores, post, reached, clock, log } = parts;
+  const { owners, settings, meta } = stores;
+  const ownerOf = (text: string) => owners.list().find(({ publicKey }) => publicKey === text);
+
+  const wallet = createWalletService({
+    config: config.wallet,
+    awaited: createAwaitedStore(stores.db),
+    roleOf: owners.roleOf,
+    accountOf: (owner) => accounts.of(owner),
+    correspondence: post.correspondence,
+    tellAdmins: post.tellAdmins,
+    atomically: stores.atomically,
+    ...{ meta, clock, log, reached },
+  });
+  open.defer(wallet.close);
+
+  const { allowLoopback } = post;
+  const nodes = createNodesService({
+    configured: config.node,
+    fallbacks: config.fallbacks,
+    home: config.home,
+    board: createNodeBoard({
+      relays: post.relays,
+      sources: allowLoopback ? [] : NODE_RELAYS,
+      reviewer: ROUTSTR_REVIEWER,
+      ...{ allowLoopback, clock, log },
+    }),
+    wallet: () => (config.wallet === undefined ? undefined : wallet.wallet()),
+    ...{ meta, allowLoopback, clock, log },
+  });
+  open.defer(nodes.close);
+
+  const routstr = createRoutstrService({
+    fallbacks: config.fallbacks,
+    home: config.home,
+    model: config.model,
+    holdMs: config.holdMs,
+    ownerLimit: (owner) => {
+      const known = ownerOf(owner);
+      return known && settings.get(known.publicKey, 'dayLimit');
+    },
+    ownMoney: (owner) => accounts.of(owner)?.available,
+    announce: ({ owner, text }) => {
+      // Who was removed meanwhile is told nothing.
+      const to = ownerOf(owner);
+      if (to !== undefined) post.tell(to.publicKey, text);
+    },
+    ...{ nodes, meta, reached, clock, log },
+  });
+  open.defer(routstr.close);
+  const accounts = createAccountBook({ wallet: wallet.wallet, usedSince: routstr.usedSince, owners });
+
+  return { wallet, nodes, routstr, accounts };
+}
+export type Money = ReturnType<typeof createMoney>;

@@ -1,0 +1,80 @@
+import type { RunPayment } from '../backends/types.ts';
+import type { Config } from '../config.ts';
+import type { ConnectionsService } from '../connections-service.ts';
+import type { PublicKey } from '../nostr/types.ts';
+import { createLocalProvider } from '../providers/local.ts';
+import type { Provider } from '../providers/types.ts';
+import type { RoutstrService } from '../routstr-service.ts';
+import type { Payer } from '../runs/execute.ts';
+import type { Session } from '../runs/types.ts';
+import type { Stores } from './stores.ts';
+
+/** Who pays for the model calls of a session. */
+export type Payers = {
+  /** By name. `routstr` is added once its wallet is open. */
+  readonly providers: Map<string, Provider>;
+  /** What an owner prefers, whether it can be had or not. */
+  readonly chosenBy: (owner: PublicKey) => string;
+  readonly payerOf: (session: Session) => Payer;
+  /** What models an owner's next task could use; undefined: those of the backend's own login. */
+  readonly listingFor: (owner: PublicKey, bound: string | undefined) => RunPayment | undefined;
+  /** One line for `!status`. */
+  readonly line: (owner: PublicKey) => string;
+  /** Why somebody's `routstr` is not used; undefined: it is, or nobody wants it. */
+  readonly unpaid: () => string | undefined;
+};
+
+export function createPayers(
+  config: Config,
+  parts: {
+    readonly stores: Pick<Stores, 'owners' | 'settings'>;
+    readonly connections: ConnectionsService;
+    readonly routstr: Pick<RoutstrService, 'line'>;
+  },
+): Payers {
+  const { stores, connections, routstr } = parts;
+  const local = createLocalProvider();
+  const providers = new Map(
+    [local, ...connections.providers].map((provider) => [provider.name, provider] as const),
+  );
+  const chosenBy = (owner: PublicKey): string => stores.settings.get(owner, 'provider') ?? config.provider;
+  return {
+    providers,
+    chosenBy,
+    payerOf: (session) => {
+      const { name, without, note } = connections.payerOf(session, chosenBy(session.owner));
+      const provider = providers.get(name);
+      if (provider === undefined) return { provider: local, note: insteadOf(name) };
+      return { provider: without === undefined ? provider : withoutModelsOf(without, provider), note };
+    },
+    listingFor: (owner, bound) => connections.listing(owner, bound ?? chosenBy(owner)),
+    line: (owner) => {
+      const chosen = chosenBy(owner);
+      return chosen === 'routstr'
+        ? (routstr.line() ?? `local (${noWalletForRoutstr})`)
+        : (connections.line(owner, chosen) ?? 'local (the backend’s own login)');
+    },
+    unpaid: () =>
+      config.wallet === undefined &&
+      stores.owners.list().some(({ publicKey }) => chosenBy(publicKey) === 'routstr')
+        ? insteadOf('routstr')
+        : undefined,
+  };
+}
+
+const noWalletForRoutstr = 'routstr is set, but there is no wallet: CASHU_MNEMONIC is missing';
+
+/** The provider that was chosen is not there. */
+const insteadOf = (name: string): string =>
+  name === 'routstr'
+    ? `Provider ${noWalletForRoutstr}. Runs use local.`
+    : `Provider ${name} is not connected, so local was used.`;
+
+/** A provider that is not asked for models of another one. */
+const withoutModelsOf = (other: string, provider: Provider): Provider => ({
+  ...provider,
+  model: (chosen) => {
+    const wanted = chosen?.startsWith(`${other}/`) ? undefined : chosen;
+    return provider.model === undefined ? wanted : provider.model(wanted);
+  },
+});
