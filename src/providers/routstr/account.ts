@@ -96,21 +96,28 @@ export type Reservation =
   | { readonly state: 'reserved'; readonly run: PaidRunIn<'spending'>; readonly nodeKey: ApiKey }
   /** The run needs a token of its own. */
   | { readonly state: 'none' }
+  | { readonly state: 'refused'; readonly refusal: BudgetRefusal }
   /** The account has enough, and its node does not answer. */
   | { readonly state: 'away' };
 
 /** For the runs on accounts. */
 export type AccountRuns = {
+  /** @param refuse asked at the moment in which the run begins: others may have begun since it was asked before */
   readonly reserve: (
     id: string,
     node: NodeUrl,
     ticket: PaidRunTicket,
+    refuse: () => BudgetRefusal | undefined,
     signal: AbortSignal,
   ) => Promise<Reservation>;
-  /** @returns by how much the run may spend more, in msat; or why not */
+  /**
+   * @param refuse why the run may not spend so much more now; asked when nothing is waited for any more
+   * @returns by how much the run may spend more, in msat; or why not
+   */
   readonly more: (
     run: PaidRunIn<'spending'>,
     amount: Sat,
+    refuse: () => string | undefined,
     signal: AbortSignal,
   ) => Promise<{ readonly addedMsat: number } | string>;
   /** The meter's count, after each model call. */
@@ -305,7 +312,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
         }),
       ),
 
-    reserve: (id, node, ticket, signal) =>
+    reserve: (id, node, ticket, refuse, signal) =>
       lock(accountMoney(node), async () => {
         const account = keptAt(node);
         const budgetMsat = ticket.budget * 1000;
@@ -320,6 +327,8 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
           return { state: 'none' };
         }
         if (free < budgetMsat) return { state: 'none' };
+        const refusal = refuse();
+        if (refusal) return { state: 'refused', refusal };
         const body = { state: 'spending', out: ticket.budget, meteredMsat: 0 } as const;
         const run = wallet.write(() => {
           store.create(id, node, { ...ticket, account: account.id });
@@ -329,7 +338,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
         return { state: 'reserved', run: { ...run, body }, nodeKey: apiKeyOf(account.body.token) };
       }),
 
-    more: (run, amount, signal) =>
+    more: (run, amount, refuse, signal) =>
       lock(accountMoney(run.node), async () => {
         const now = store.get(run.id);
         const account = keptAt(run.node);
@@ -337,6 +346,8 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
           return words.runIsOver;
         }
         const free = await freeOf(account, signal);
+        const before = refuse();
+        if (before !== undefined) return before;
         let msat = amount * 1000;
         if (typeof free !== 'number' || free < msat) {
           const n = store.topUpsOf(account.id).length + 1;
@@ -349,6 +360,8 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
         const more = msatToSatFloor(msat);
         const { body } = store.get(run.id);
         if (body.state !== 'spending') return words.runIsOver;
+        const refusal = refuse();
+        if (refusal !== undefined) return refusal;
         store.move(run.id, ['spending'], { ...body, out: addSat(body.out, more) });
         return { addedMsat: more * 1000 };
       }),

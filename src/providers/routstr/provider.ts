@@ -37,6 +37,7 @@ import {
 } from './paid-run.ts';
 import { defaultPatience, type PaidRunDeps, type Patience } from './paid-run-deps.ts';
 import { createPaidRunStore, type PaidRunStore } from './paid-run-store.ts';
+import { isDue } from './pauses.ts';
 import { becomeDue, pursue } from './pursue.ts';
 import { createQuick, type Quick, questionId } from './quick.ts';
 import { pastQuestion } from './quick-words.ts';
@@ -147,7 +148,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       lock(moneyOf(store.get(id)), async () => {
         // Another pass may have been here while this one waited.
         const run = store.get(id);
-        return run.nextAt > clock.now() ? run : pursue(deps, id, signal);
+        return isDue(run.nextAt, clock.now()) ? pursue(deps, id, signal) : run;
       }),
     announce: (run) => options.announce({ owner: run.ticket.owner, runId: run.id, text: words.news(run) }),
     clock,
@@ -157,9 +158,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   async function prepareRun(ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
     const budget = ticket.budget === undefined ? rules.budget() : sat(ticket.budget);
     const model = ticket.model?.replace(/^routstr\//, '');
-    const refusal = refuseBudget(rules, wallet, store, {
-      ...{ budget, model, owner: ticket.owner },
-    });
+    const refuse = () => refuseBudget(rules, wallet, store, { budget, model, owner: ticket.owner });
+    const refusal = refuse();
     if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
     live.add(ticket.runId);
     const node = options.nodeUrl();
@@ -182,7 +182,10 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     }
     // On an account the meter alone holds a run in its budget, which it can't without a price.
     if (model === undefined || rules.price(model) !== undefined) {
-      const onAccount = await accounts.reserve(ticket.runId, node, paidRunTicket, signal);
+      const onAccount = await accounts.reserve(ticket.runId, node, paidRunTicket, refuse, signal);
+      if (onAccount.state === 'refused') {
+        return { state: 'refused', reason: words.budgetRefusal(onAccount.refusal) };
+      }
       if (onAccount.state === 'away') return { state: 'refused', reason: say.nodeAway(node) };
       if (onAccount.state === 'reserved') {
         const { id, body } = onAccount.run;
@@ -195,7 +198,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
         });
       }
     }
-    const short = refuseMint(rules, wallet, budget, node);
+    // Once more: another run may have begun since. Nothing is waited for between this and the run's row.
+    const short = refuse() ?? refuseMint(rules, wallet, budget, node);
     if (short) return { state: 'refused', reason: words.budgetRefusal(short) };
     const created = store.create(ticket.runId, node, paidRunTicket);
     deps.reached('run:created');
@@ -325,9 +329,11 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   ): Promise<MoreMoney> {
     const door = metered.get(run.id);
     if (!door) return { state: 'refused', reason: words.runIsOver };
-    const refusal = refuseSpending(rules, wallet, store, amount, run.ticket.owner);
-    if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
-    const added = await accounts.more(run, amount, signal);
+    const refuse = (): string | undefined => {
+      const refusal = refuseSpending(rules, wallet, store, amount, run.ticket.owner);
+      return refusal && words.budgetRefusal(refusal);
+    };
+    const added = await accounts.more(run, amount, refuse, signal);
     if (typeof added === 'string') return { state: 'refused', reason: added };
     door.more(added.addedMsat);
     return { state: 'added', budget: wholeBudget(deps, store.get(run.id)) };

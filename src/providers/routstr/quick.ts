@@ -86,12 +86,14 @@ export function createQuick(options: QuickOptions): Quick {
     const body = bodyOf(request);
     const budget = estimate(request.model, body);
     const node = options.nodeUrl();
-    const refusal: BudgetRefusal | undefined =
-      refuseSpending(rules, wallet, store, budget, request.owner) ?? refuseMint(rules, wallet, budget, node);
-    if (refusal) return refused(say.refusal(refusal));
     live.add(id);
     try {
       return await lock(id, async () => {
+        // Nothing is waited for between this and the question's row, so that of two only one fits into a limit.
+        const refusal: BudgetRefusal | undefined =
+          refuseSpending(rules, wallet, store, budget, request.owner) ??
+          refuseMint(rules, wallet, budget, node);
+        if (refusal) return refused(say.refusal(refusal));
         const created = store.create(id, node, {
           purpose: 'quick',
           owner: request.owner,
