@@ -55,7 +55,10 @@ async function startCoreHouse(feePpk: number): Promise<PaidHouse> {
     killNode: node.kill,
     startNode: node.start,
     killMint: nutshell.kill,
-    startMint: () => nutshell.start(),
+    startMint: () => {
+      nutshell.freeSwaps();
+      return nutshell.start();
+    },
     books: () => ({ node: node.books(), mint: nutshell.books() }),
     modelCalls: () => upstream.requests.length,
     stop: () => all.disposeAsync(),

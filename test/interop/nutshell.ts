@@ -34,6 +34,11 @@ export type NutshellMint = {
   readonly kill: () => Promise<void>;
   /** Comes up with the same books, perhaps with other settings. */
   readonly start: (settings?: NutshellSettings) => Promise<void>;
+  /**
+   * What its operator has to do after it was killed in the middle of a swap: the proofs are `PENDING`, and Nutshell
+   * itself never frees them. While it is down. Gives the number of proofs.
+   */
+  readonly freeSwaps: () => number;
   readonly stop: () => Promise<void>;
 };
 
@@ -110,6 +115,14 @@ export async function startNutshell(
     books: () => readBooks(join(folder, 'books', 'mint.sqlite3')),
     kill,
     start,
+    freeSwaps() {
+      const db = new Database(join(folder, 'books', 'mint.sqlite3'));
+      try {
+        return db.query('DELETE FROM proofs_pending WHERE melt_quote IS NULL').run().changes;
+      } finally {
+        db.close();
+      }
+    },
     async stop() {
       for (const front of fronts) await front.stop();
       await kill();
