@@ -8,6 +8,7 @@ import {
 import { z } from 'zod';
 import { isSat, type Sat } from '../../sat.ts';
 import type { MintUrl, OperationId } from '../types.ts';
+import { WalletOutput } from './curve.ts';
 
 /** What is written to the database and read back: every row passes one of these. */
 export const satSchema = z.number().refine(isSat);
@@ -67,8 +68,10 @@ export function loadProof({ amount, dleq, witness, ...rest }: StoredProof): Proo
 
 export const storeOutput = (output: OutputDataLike): StoredOutput =>
   storedOutputSchema.parse(OutputData.serialize(output));
-export const loadOutput = (output: StoredOutput): OutputData =>
-  OutputData.deserialize(output satisfies SerializedOutputData);
+export function loadOutput(output: StoredOutput): OutputData {
+  const loaded = OutputData.deserialize(output satisfies SerializedOutputData);
+  return new WalletOutput(loaded.blindedMessage, loaded.blindingFactor, loaded.secret);
+}
 
 export const sumProofs = (proofs: readonly StoredProof[]): Sat => {
   const total = proofs.reduce((sum, proof) => sum + proof.amount, 0);

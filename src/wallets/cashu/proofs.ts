@@ -1,10 +1,10 @@
-import { hashToCurve } from '@cashu/cashu-ts';
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { jsonColumn } from '../../db/columns.ts';
 import { type Sat, sat } from '../../sat.ts';
 import type { MintUrl, OperationId } from '../types.ts';
 import { mintUrlSchema, operationIdSchema, type StoredProof, satSchema, storedProofSchema } from './codec.ts';
+import { hashToCurve } from './curve.ts';
 import type { Store } from './store.ts';
 
 /** Somebody else took one of these proofs between selection and reservation. Nothing was written. */
@@ -46,7 +46,7 @@ export type Proofs = {
 
 /** `Y` of a proof (NUT-00), hex: what the mint knows it by. */
 export const yOf = (proof: { readonly secret: string }): string =>
-  hashToCurve(new TextEncoder().encode(proof.secret)).toHex(true);
+  Buffer.from(hashToCurve(proof.secret)).toString('hex');
 
 const proofRow = z.object({ proof: jsonColumn(storedProofSchema) }).transform((row) => row.proof);
 const totalRow = z.object({
