@@ -1,7 +1,7 @@
 /** The books of a run, and how long it waits for what it is owed. */
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { pauseFor, type Waiting } from '../src/providers/routstr/pauses.ts';
+import { day, isDue, pauseFor, type Waiting } from '../src/providers/routstr/pauses.ts';
 import { figures } from '../src/providers/routstr/settle.ts';
 import { sat } from '../src/sat.ts';
 
@@ -44,4 +44,12 @@ test('what is owed is asked for as long as it is owed: soon at first, then hourl
   expect([0, 1, 2, 3, 4, 9].map((n) => seconds('ongoing', n))).toEqual([5, 10, 20, 40, 60, 60]);
   expect(seconds('ongoing', 20, 11 * 60_000)).toBe(3600);
   expect(seconds('operator', 0)).toBe(86_400);
+});
+
+test('a time that was written down while the clock was ahead is no time to wait for', () => {
+  const now = 1_800_000_000_000;
+  expect(isDue(now, now)).toBe(true);
+  expect(isDue(now + 5000, now)).toBe(false);
+  expect(isDue(now + day, now)).toBe(false);
+  expect(isDue(now + day + 1, now)).toBe(true);
 });

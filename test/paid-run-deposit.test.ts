@@ -177,6 +177,23 @@ test('the mint is away when the node has refused: the token is taken back when i
   await expectAllHome(world);
 });
 
+test('the mint has the token in the middle of something: whose it is is waited for', async () => {
+  await begin();
+  const refused = refusal(400, 'token_already_spent', 'cashu_token_already_spent');
+  world.node.faults.add({ endpoint: 'create', when: 'before', effect: refused });
+  const edit = (body: string): string => body.replaceAll('UNSPENT', 'PENDING');
+  world.mint.faults.add({ path: '/v1/checkstate', when: 'after', effect: { kind: 'edit', edit }, times: 3 });
+  expect(reasonOf(await world.prepare('r1'))).toContain('is being taken back');
+  await world.finalize('r1');
+  expect(world.state('r1')).toBe('reclaim');
+  await world.later(minute);
+  expect(world.state('r1')).toBe('reclaim');
+  expect(world.news).toEqual([]);
+  await world.later(10 * minute);
+  expect(world.news).toMatchObject([{ text: expect.stringContaining('Change is back') }]);
+  await expectAllHome(world);
+});
+
 test('a node that redeemed the token and was killed before it credited it is remembered for its operator', async () => {
   await begin();
   world.node.faults.add({ endpoint: 'create', when: 'between', effect: { kind: 'crash', memory: 'lost' } });

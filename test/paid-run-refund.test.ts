@@ -1,5 +1,7 @@
 /** Whatever a node does with a refund, the change comes home or is remembered for its operator (reference §1.3, §3). */
 import { afterEach, describe, expect, test } from 'bun:test';
+import { createNodeClient, type NodeClient } from '../src/providers/routstr/node-client.ts';
+import type { NodeUrl } from '../src/providers/routstr/node-url.ts';
 import { startSandboxMint } from '../src/sandbox/mint.ts';
 import { type NodeFault, startSandboxNode } from '../src/sandbox/routstr-node.ts';
 import { sat } from '../src/sat.ts';
@@ -49,6 +51,14 @@ const settledWith136 = async (): Promise<void> => {
   expect(lastEntry(world)).toMatchObject({ spent: 136, state: 'settled' });
   await expectAllHome(world);
 };
+
+/** The node's client with every refund that it answers bent. */
+const bent =
+  (bend: (node: NodeClient) => NodeClient['refund']) =>
+  (url: NodeUrl): NodeClient => {
+    const node = createNodeClient(url);
+    return { ...node, refund: bend(node) };
+  };
 
 describe('the change is back when the reply is sent, although', () => {
   const passing: readonly (readonly [string, NodeFault])[] = [
@@ -137,6 +147,31 @@ describe('the change is back when the reply is sent, although', () => {
     world.node.faults.add({ endpoint: 'refund', when: 'after', effect: { kind: 'hold' } });
     await world.finalize('r1');
     world.node.faults.release();
+    await settledWith136();
+  });
+
+  test('the node says another amount than its token has: the proofs count', async () => {
+    await spent({
+      provider: {
+        nodeAt: bent(
+          (node) => (key, keep, signal) =>
+            node.refund(key, (raw) => keep(raw.replace(/"sats":\s*"\d+"/, '"sats":"5"')), signal),
+        ),
+      },
+    });
+    await world.finalize('r1');
+    await settledWith136();
+  });
+
+  test('the mint changes its keys while the agent works, and again before the change is made', async () => {
+    await spent({ mint: { keysetVersion: '01' } });
+    world.mint.rotate();
+    world.node.faults.add({
+      endpoint: 'refund',
+      when: 'between',
+      effect: { kind: 'run', run: () => void world.mint.rotate() },
+    });
+    await world.finalize('r1');
     await settledWith136();
   });
 
@@ -238,6 +273,23 @@ describe('the reply does not wait for the change, which is asked for in the back
     await world.later(day);
     await world.later(day);
     expect(newsOf()).toMatchObject([expect.stringMatching(/Change is back: 1,86\d sat .*cost 136 sat/)]);
+    await settledWith136();
+  });
+
+  test('the node wants to be left alone for ever: it is asked again within the hour', async () => {
+    let asks = 0;
+    await spent({
+      provider: {
+        nodeAt: bent((node) => async (key, keep, signal) => {
+          asks += 1;
+          if (asks > 1) return node.refund(key, keep, signal);
+          const evidence = { status: 425, code: undefined, message: 'pending', requestId: 'req-1' };
+          return { state: 'pending', retryAfterMs: 1e300, evidence };
+        }),
+      },
+    });
+    expect(await world.finalize('r1')).toEqual({ spent: 136, budget: 2000, owed: 1864 });
+    await world.later(hour + minute);
     await settledWith136();
   });
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import { isIn, type PaidRun } from './paid-run.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
+import { isDue } from './pauses.ts';
 
 /** Asks for what is owed, each run at its own time, for as long as it is owed. */
 export type OwedQueue = {
@@ -34,7 +35,7 @@ export function createOwedQueue(options: {
   const waiting = () => store.open().filter((run) => !isIn(run, 'kept') && !options.isLive(run));
 
   async function pass(signal: AbortSignal): Promise<void> {
-    const due = waiting().filter((run) => run.nextAt <= clock.now());
+    const due = waiting().filter((run) => isDue(run.nextAt, clock.now()));
     await Promise.all(
       due.map(async ({ id }) => {
         try {

@@ -6,6 +6,15 @@ export const day = 24 * hour;
 /** As long as this, what a node says of an empty balance may be a refund that is still being made (reference fact 4). */
 export const doubtMs = 10 * minute;
 
+/** The longest pause that a node can ask for; it is asked again all the same. */
+export const longestAskedMs = hour;
+
+/**
+ * Whether a run is to be looked at now. No pause is longer than a day: a time beyond that was written down while the
+ * clock was ahead.
+ */
+export const isDue = (nextAt: number, now: number): boolean => nextAt <= now || nextAt - now > day;
+
 /** Why a run waits, which decides for how long. */
 export type Waiting =
   | 'node_away' // or its mint, or ours

@@ -1,8 +1,12 @@
 import type { PaidRun, PaidRunIn, Trouble } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
-import { pauseFor, type Waiting } from './pauses.ts';
+import { longestAskedMs, pauseFor, type Waiting } from './pauses.ts';
 
-/** Not now: the run is looked at again after a pause that grows. */
+/**
+ * Not now: the run is looked at again after a pause that grows.
+ *
+ * @param leastMs what the node asked for; it is not trusted to end
+ */
 export function wait(deps: PaidRunDeps, run: PaidRun, waiting: Waiting, leastMs = 0): PaidRun {
   const now = deps.clock.now();
   const dueSince = 'dueSince' in run.body ? run.body.dueSince : run.createdAt;
@@ -10,7 +14,7 @@ export function wait(deps: PaidRunDeps, run: PaidRun, waiting: Waiting, leastMs 
   const { attempts } = deps.store.get(run.id);
   // Once a person was called, asking goes on, and seldom.
   const pace = run.body.state === 'needs_operator' ? 'operator' : waiting;
-  const pause = Math.max(leastMs, pauseFor(pace, attempts, now - dueSince));
+  const pause = Math.max(Math.min(leastMs, longestAskedMs), pauseFor(pace, attempts, now - dueSince));
   deps.store.postpone(run.id, now + pause, true);
   return deps.store.get(run.id);
 }
