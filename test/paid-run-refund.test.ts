@@ -342,7 +342,7 @@ describe('the reply does not wait for the change, which is asked for in the back
 
   test('it is asked for by the queue on its own', async () => {
     await spent();
-    world.node.faults.add({ endpoint: 'refund', when: 'before', effect: { kind: 'html' }, times: 3 });
+    world.node.faults.add({ endpoint: 'refund', when: 'before', effect: { kind: 'html' }, times: 2 });
     await world.finalize('r1');
     expect(world.state('r1')).toBe('refund_due');
     world.clock.offset += minute;
