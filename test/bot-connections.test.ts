@@ -19,7 +19,7 @@ beforeEach(async () => {
   bot = await startTestBot({ env: { LOG_LEVEL: 'debug', ANTHROPIC_API_KEY: 'sk-ant-of-the-host-itself' } });
   openrouter = startKeyProvider(() => undefined);
   await sendElsewhere(bot.home, {
-    ...{ anthropic: anthropic.url, openrouter: openrouter.url },
+    ...{ anthropic: anthropic.url, openrouter: openrouter.url, mistral: openrouter.url },
     groq: 'http://127.0.0.1:9/v1',
   });
 });
@@ -94,6 +94,7 @@ describe('a key of one’s own', () => {
   test('that is no key, or not taken, changes nothing; one that can’t be checked is connected and said to be unchecked', async () => {
     const away = ask(`!provider connect groq ${newKey('gsk_')}`);
     const bad = newKey('sk-ant-api03-');
+    const odd = `4${newKey('').slice(0, 30)}a`;
     for (const [text, pattern] of [
       ['!provider connect', /provider and its key are missing/],
       ['!provider connect anthropic', /The key is missing\..*!provider connect anthropic <key>/s],
@@ -109,17 +110,25 @@ describe('a key of one’s own', () => {
       ['!provider connect github-copilot', /no API keys.*opencode auth login --provider github-copilot/s],
       ['!provider connect https://example.com', /running, on the host, a command/],
       [`!provder connect anthropic ${bad}`, /There is no command !provder\./],
+      [
+        `!provider set anthropic ${bad}`,
+        /“anthropic \[key\]” is not a provider.*!provider connect <id> <key>/s,
+      ],
+      [`!provider anthropic ${odd}`, /no such provider command.*delete your message/is],
+      [`/provider connect mistral ${odd}`, /Mistral.*delete your message/s],
+      [`${bad.slice(0, 25)}\n${bad.slice(25)}`, /looks like a key/],
       ['!provider disconnect anthropic', /no connection of that name/],
     ] as const) {
       const answer = await ask(text);
       expect(answer).toMatch(pattern);
       expect(answer).not.toContain(bad);
+      if (text.includes(bad) || text.includes(odd)) expect(answer).toContain('delete your message');
     }
     expect(bot.tasksDone()).toEqual([]);
     anthropic.judge(() => undefined);
     expect(await ask(`!provider connect anthropic ${key}`)).toContain('no way to check a key for free');
     expect(await away).toContain('Groq could not be reached, so the key is not checked');
-    expectNoKeyAnywhere(bad);
+    expectNoKeyAnywhere(bad, odd, bad.slice(25));
   }, 60_000);
 });
 

@@ -36,8 +36,16 @@ test.each([
   `!provider connect anthropic "${key}"`,
   `!provider connect anthropic ${key} replace`,
   `provider connect anthropic ${key}`,
+  `provider connect ${key}`,
   `anthropic: ${key}`,
   `key=${key}`,
+  `!provider-connect anthropic ${key}`,
+  `！ PROVIDER Connect Anthropic ${key}`,
+  `!!provider connect anthropic ${key}`,
+  `/provider connect anthropic ${key}`,
+  `\u200b!provider connect anthropic ${key}`,
+  `${key.slice(0, 30)}\n${key.slice(30)}`,
+  `!anthropic ${key.slice(0, 30)}\n${key.slice(30)}`,
   key,
   `  ${key}\n`,
 ])('however it is written, the key is not stored: %s', (text) => {
@@ -61,7 +69,33 @@ test('a key of no known form is sealed too where it connects', () => {
 });
 
 test.each([
+  '!provider set mistral',
+  '!provider mistral',
+  '!provider add mistral',
+  '!provider_connect mistral',
+  '!providerconnect Mistral',
+  '!key mistral',
+  '!login mistral',
+  'provider connect mistral',
+  '/provider connect mistral',
+])('a key of no known form is sealed behind its provider: %s', (before) => {
+  const secret = 'Zk3vT9qLxW7bN2mC8rY5Zk3vT9qLxW7b';
+  for (const text of [`${before} ${secret}`, `${before} ${secret.slice(0, 20)}\n${secret.slice(20)}`]) {
+    const stored = hide(text);
+    expect(stored.startsWith(`${before} sealed1.`)).toBe(true);
+    expect(stored).not.toContain(secret.slice(20));
+    expect(concealer.reveal(messageOf(stored), stored)).toBe(text);
+  }
+});
+
+test.each([
   'fix the failing test',
+  '!models openai gpt-4.1-mini-2025-04-14',
+  '!provider models openai gpt-4.1-mini-2025-04-14',
+  '!model anthropic/claude-sonnet-4-5-20250929',
+  '!new anthropic workspace-of-2025-april',
+  'provider connect mistral does not work, why?',
+  'what does openai gpt-4.1-mini-2025-04-14 cost?',
   'connect openai to the login form',
   `!ask why does the client send ${key} twice?`,
   `please put ${key} into the .env of the demo`,

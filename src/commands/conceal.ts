@@ -22,6 +22,10 @@ export const holdsSealed = (text: string): boolean => sealedPattern.test(text);
 /** The text without what was sealed in it. */
 export const withoutSealed = (text: string): string => text.replace(sealedParts, '[key removed]');
 
+/** The same for a text that quotes one, or its beginning. */
+export const withoutQuotedSeals = (text: string): string =>
+  text.replace(/sealed1\.[A-Za-z0-9_-]*…?/g, '[key]');
+
 const tokens = /cashu[AB][A-Za-z0-9_+/=-]{20,}/g;
 
 /** The text without Cashu tokens: they are money until somebody has redeemed them, and nothing afterwards. */
@@ -30,13 +34,15 @@ export const withoutTokens = (text: string): string => text.replace(tokens, '[to
 /** The command that a message stands for that is no command and little else than a key; undefined: it is no such message. */
 export const connectShorthand = (text: string): string | undefined =>
   holdsSealed(text) && !/^\s*[!！]/.test(text)
-    ? `!provider connect ${text.trim().replace(/^(?:provider\s+)?connect\s+/i, '')}`
+    ? `!provider connect ${text.trim().replace(/^[^\p{L}\p{N}]*(?:provider\s+)?connect\s+/iu, '')}`
     : undefined;
 
 /** A message that is nothing but a key with a few words around it. */
 const fewWords = 4;
 /** What follows these is a task, which may speak of keys and of connecting. */
 const taskWords = new Set(['ask', 'plan', 'agent', 'quick']);
+/** What follows a provider's id in these is a model or a workspace. */
+const listWords = new Set(['new', 'model', 'models', 'help']);
 
 /** @param isProvider whether this is the id of a provider, which may be read */
 export function createConcealer(sealer: Sealer, isProvider: (id: string) => boolean): Concealer {
@@ -49,31 +55,52 @@ export function createConcealer(sealer: Sealer, isProvider: (id: string) => bool
     hide: (message) => {
       const seal = (secret: string) =>
         isNoSecret.test(secret) ? secret : sealer.seal(secret, contextOf(message));
-      const sealWords = (text: string) =>
-        text.replace(/\S+/g, (word) => (looksLikeKey(word) ? seal(word) : word));
       const { text } = message;
-      const command = /^(\s*[!！]\s*)([\s\S]*)$/.exec(text);
-      const rest = command?.[2] ?? text;
-      const words = rest.split(/\s+/).filter(Boolean);
-      if (command === null) return words.length <= fewWords ? sealWords(text) : text;
-      if (taskWords.has(words[0]?.toLowerCase() ?? '')) return text;
-      const after = wordsToConnect(words);
-      if (after === undefined) return sealWords(text);
-      const [, head = '', tail = ''] =
-        new RegExp(`^((?:\\s*\\S+){${after}}\\s*)([\\s\\S]*?)\\s*$`).exec(rest) ?? [];
-      const [, id = '', secret = ''] = /^(\S*\s*)([\s\S]*)$/.exec(tail) ?? [];
-      return isProvider(id.trim().toLowerCase())
-        ? `${command[1]}${head}${id}${seal(secret)}`
-        : `${command[1]}${head}${seal(tail)}`;
+      const [, mark, rest = text] = /^(\s*[!！]\s*)([\s\S]*)$/.exec(text) ?? [];
+      const words = wordsIn(rest);
+      const [first = '', second = ''] = words.map(({ word }) => word.toLowerCase());
+      if (mark !== undefined && taskWords.has(first)) return text;
+      /** A key may have been broken over several lines: all that follows belongs to it. */
+      const sealFrom = (at: number | undefined) => {
+        if (at === undefined) return text;
+        const begin = (mark?.length ?? 0) + at;
+        return text.slice(0, begin) + text.slice(begin).replace(/^[\s\S]*\S/, seal);
+      };
+      const afterProvider = words.find(
+        ({ word }, index) => isProvider(words[index - 1]?.word.toLowerCase() ?? '') && mayBeKey(word),
+      );
+      const known = words.find(({ word }) => looksLikeKey(word));
+      if (mark === undefined) {
+        const meant = first.replace(/^[^a-z]+/, '') === 'provider' && second === 'connect';
+        if (meant && afterProvider !== undefined && afterProvider === words[3])
+          return sealFrom(afterProvider.at);
+        return words.length <= fewWords ? sealFrom(known?.at) : text;
+      }
+      const connecting = wordsToConnect(first, second);
+      if (connecting !== undefined) {
+        const id = words[connecting];
+        const isNamed = id !== undefined && isProvider(id.word.toLowerCase());
+        return sealFrom(words[isNamed ? connecting + 1 : connecting]?.at);
+      }
+      const listed = listWords.has(first) || listWords.has(second);
+      const found = [known, listed ? undefined : afterProvider].filter((each) => each !== undefined);
+      return sealFrom(found.length === 0 ? undefined : Math.min(...found.map(({ at }) => at)));
     },
     reveal: (message, text) => text.replace(sealedParts, (sealed) => sealer.open(sealed, contextOf(message))),
   };
 }
 
+/** The words of a text, and where they begin in it. */
+const wordsIn = (text: string) =>
+  Array.from(text.matchAll(/\S+/g), (found) => ({ word: found[0], at: found.index }));
+
+/** Behind the id of a provider: long, and letters mixed with digits. */
+const mayBeKey = (word: string): boolean =>
+  looksLikeKey(word) || (/^[\w.+/=:~-]{16,}$/.test(word) && /\d/.test(word) && /[a-z]/i.test(word));
+
 /** How many words begin a command that was meant to connect a provider, however it is misspelt; undefined: none do. */
-function wordsToConnect(words: readonly string[]): number | undefined {
-  const [first = '', second = ''] = words.slice(0, 2).map((word) => word.toLowerCase());
-  if (isNearly(first, 'connect')) return 1;
+function wordsToConnect(first: string, second: string): number | undefined {
+  if (isNearly(first, 'connect') || isNearly(first.replace(/[^a-z]/g, ''), 'providerconnect')) return 1;
   return isNearly(second, 'connect') && (isNearly(first, 'provider') || first.startsWith('p'))
     ? 2
     : undefined;

@@ -5,12 +5,14 @@ import type { SessionStore } from '../db/sessions.ts';
 import type { Logger } from '../log.ts';
 import type { MessageLog, StoredMessage } from '../nostr/inbox-store.ts';
 import type { PublicKey } from '../nostr/types.ts';
+import { deleteAdvice } from '../replies/connections.ts';
 import { plural, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { Correspondence } from '../runs/ports.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Sat } from '../sat.ts';
 import { beginsWithBudget, notABudget, overMemberBudget, splitBudget, taskMissing } from './budget-suffix.ts';
+import { holdsSealed, withoutQuotedSeals } from './conceal.ts';
 import type { Door } from './door.ts';
 import { describeCommandError, describeForbidden, isExpected } from './errors.ts';
 import { unknownCommand } from './help.ts';
@@ -77,7 +79,13 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const missed = createMissedList(deps);
   let started = false;
 
-  const reply = (message: StoredMessage, text: string) => correspondence.send(recipientOf(message), text);
+  /** Whatever came of a message with a key, its sender is told to delete it, and reads nothing of it. */
+  const reply = (message: StoredMessage, text: string) => {
+    const hadKey = holdsSealed(message.text);
+    const said = hadKey ? withoutQuotedSeals(text) : text;
+    const advice = hadKey && !said.includes(deleteAdvice) ? `\n\n${deleteAdvice}` : '';
+    correspondence.send(recipientOf(message), `${said}${advice}`);
+  };
 
   /** Acts on a message in one transaction with everything that comes of it. */
   const once = (message: StoredMessage, act: () => void) =>
@@ -140,7 +148,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     }
     outcome.commit?.();
     reply(message, outcome.holdsToken === true ? outcome.reply : withoutTokens(outcome.reply));
-    for (const text of outcome.also ?? []) reply(message, text);
+    for (const text of outcome.also ?? []) correspondence.send(recipientOf(message), text);
   };
 
   const fault = (command: Command, cause: unknown): string => {

@@ -3,6 +3,7 @@ import type { MessageLog, StoredMessage } from '../nostr/inbox-store.ts';
 import type { PublicKey } from '../nostr/types.ts';
 import { formatAgo, formatDuration, plural, shorten } from '../replies/format.ts';
 import type { Correspondence } from '../runs/ports.ts';
+import { withoutSealed } from './conceal.ts';
 
 /** Messages that came too late to be acted on, told to each owner in one message. */
 export type MissedList = {
@@ -31,7 +32,7 @@ export function createMissedList(deps: {
     if (last === undefined) return;
     const lines = list.map(({ seq, createdAt, text }) => {
       const age = formatAgo(deps.clock.now() - createdAt * 1000);
-      return `#${seq} · ${age} · ${shorten(deps.redact(text), 100)}`;
+      return `#${seq} · ${age} · ${shorten(deps.redact(withoutSealed(text)), 100)}`;
     });
     const limit = formatDuration(deps.catchupMs);
     deps.atomically(() => {
