@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { startModel } from '../../src/sandbox/model.ts';
 import { startPaidBot } from '../support/paid-bot.ts';
 import { type PaidHouse, startSandboxHouse } from '../support/paid-house.ts';
-import { type Accounts, reckon, type SoakFigures, soak } from '../support/paid-soak.ts';
+import { type Accounts, reckon, type SoakFigures, type SoakOptions, soak } from '../support/paid-soak.ts';
 import { startNutshell } from './nutshell.ts';
 import { installNutshell, nutshellVersion } from './nutshell-install.ts';
 import { findRoutstrCore, startRoutstrCore } from './routstr-core.ts';
@@ -107,63 +107,90 @@ function report(house: PaidHouse, figures: SoakFigures, accounts: Accounts, seco
   ].join('\n');
 }
 
-async function main(): Promise<number> {
-  const { node, agent, 'node-dies': nodeDies } = flags;
-  const [kills, seed, feePpk, minutes] = [flags.kills, flags.seed, flags['fee-ppk'], flags.minutes].map(
-    Number,
-  );
-  const known =
-    (node === 'core' || node === 'sandbox') &&
-    (agent === 'real' || agent === 'paying') &&
-    (nodeDies === 'at rest' || nodeDies === 'any time' || nodeDies === 'never');
-  if (!known || !kills || seed === undefined || feePpk === undefined || !minutes) {
-    process.stderr.write(
-      'usage: node-soak.ts [--node core|sandbox] [--agent real|paying] [--kills N] [--seed N] [--fee-ppk N]\n' +
-        "                    [--mixed] [--node-dies 'at rest'|'any time'|never] [--minutes N]\n",
-    );
-    return 2;
-  }
-  const say = (line: string): void => void process.stdout.write(`${line}\n`);
-  say(`seed ${seed}`);
-  const longestMs = minutes * 60_000;
-  await using ends = new AsyncDisposableStack();
-  const giveUp = (why: string) => (): void => {
-    process.stderr.write(`${why}\n`);
-    void ends.disposeAsync().finally(() => process.exit(1));
+type Settings = Omit<SoakOptions, 'messages' | 'say'> & {
+  readonly node: 'core' | 'sandbox';
+  readonly agent: 'real' | 'paying';
+  readonly feePpk: number;
+  readonly mixed: boolean;
+};
+
+/** undefined: wrong usage. */
+function readSettings(): Settings | undefined {
+  const { node, agent, mixed, 'node-dies': nodeDies } = flags;
+  const numbers = { kills: flags.kills, seed: flags.seed, feePpk: flags['fee-ppk'], minutes: flags.minutes };
+  if (!Object.values(numbers).every((text) => /^\d+$/.test(text))) return undefined;
+  if (node !== 'core' && node !== 'sandbox') return undefined;
+  if (agent !== 'real' && agent !== 'paying') return undefined;
+  if (nodeDies !== 'at rest' && nodeDies !== 'any time' && nodeDies !== 'never') return undefined;
+  return {
+    ...{ node, agent, mixed, nodeDies },
+    kills: Number(numbers.kills),
+    seed: Number(numbers.seed),
+    feePpk: Number(numbers.feePpk),
+    longestMs: Number(numbers.minutes) * 60_000,
   };
-  const watchdog = setTimeout(giveUp('it hangs; giving up'), longestMs + graceMs);
-  ends.defer(() => clearTimeout(watchdog));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, giveUp('ended'));
+}
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** @returns the exit code */
+async function run(settings: Settings, ends: AsyncDisposableStack): Promise<number> {
+  const { node, agent, feePpk, mixed, nodeDies } = settings;
   const house = node === 'core' ? await startCoreHouse(feePpk) : startSandboxHouse({ feePpk });
   ends.defer(house.stop);
   const world = await startPaidBot(house, { opencode: agent, funds });
   ends.defer(world.cleanUp);
   const begun = performance.now();
   try {
-    const figures = await soak(house, world, {
-      ...{ kills, seed, nodeDies, longestMs, say },
-      messages: flags.mixed ? [...tasks[agent], ...commands] : tasks[agent],
-    });
-    // What a node lost is doubted for ten minutes before a person is asked.
-    const patience = nodeDies === 'any time' ? 20 * 60_000 : 10 * 60_000;
+    const messages = mixed ? [...tasks[agent], ...commands] : tasks[agent];
+    const figures = await soak(house, world, { ...settings, messages, say });
     const accounts = await reckon(house, world, {
       fromWords: () => unspentFromWords(house.mintUrl, world.words),
-      mostCredit: flags.mixed ? funds : 2000,
-      patienceMs: patience,
+      mostCredit: mixed ? funds : 2000,
+      // What a node lost is doubted for ten minutes before a person is asked.
+      patienceMs: nodeDies === 'any time' ? 20 * 60_000 : 10 * 60_000,
     });
     say(report(house, figures, accounts, Math.round((performance.now() - begun) / 1000)));
     return accounts.problems.length === 0 ? 0 : 1;
   } catch (error) {
-    say(`seed ${seed}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    say(`seed ${settings.seed}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     say(`the bot's log ends:\n${world.bot.log().slice(-5000)}`);
     return 1;
   }
 }
 
-try {
-  process.exit(await main());
-} catch (error) {
-  // Mint, node or bot did not start; what had been started is ended.
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(2);
+async function main(): Promise<number> {
+  const settings = readSettings();
+  if (settings === undefined) {
+    process.stderr.write(
+      'usage: node-soak.ts [--node core|sandbox] [--agent real|paying] [--kills N] [--seed N] [--fee-ppk N]\n' +
+        "                    [--mixed] [--node-dies 'at rest'|'any time'|never] [--minutes N]\n",
+    );
+    return 2;
+  }
+  say(`seed ${settings.seed}`);
+  const ends = new AsyncDisposableStack();
+  let ending: Promise<void> | undefined;
+  const end = (): Promise<void> => {
+    ending ??= ends.disposeAsync();
+    return ending;
+  };
+  const giveUp = (why: string) => (): void => {
+    process.stderr.write(`${why}\n`);
+    void end().finally(() => process.exit(1));
+  };
+  const watchdog = setTimeout(giveUp('it hangs; giving up'), settings.longestMs + graceMs);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, giveUp('ended'));
+  try {
+    return await run(settings, ends);
+  } catch (error) {
+    // Mint, node or bot did not start.
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 2;
+  } finally {
+    clearTimeout(watchdog);
+    await end();
+  }
 }
+
+process.exit(await main());

@@ -99,6 +99,12 @@ export async function startNutshell(
     child?.kill('SIGKILL');
     await child?.exited;
   };
+  // Whoever is ended in a hurry leaves nothing behind either.
+  const onExit = (): void => {
+    child?.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', onExit);
 
   try {
     await start();
@@ -126,6 +132,7 @@ export async function startNutshell(
     async stop() {
       for (const front of fronts) await front.stop();
       await kill();
+      process.off('exit', onExit);
       rmSync(folder, { recursive: true, force: true });
     },
   };

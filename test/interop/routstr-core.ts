@@ -149,6 +149,12 @@ export async function startRoutstrCore(
     child?.kill('SIGKILL');
     await child?.exited;
   };
+  // Whoever is ended in a hurry leaves nothing behind either.
+  const onExit = (): void => {
+    child?.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', onExit);
 
   try {
     await start();
@@ -160,6 +166,7 @@ export async function startRoutstrCore(
       log: () => tail(logFile),
       async stop() {
         await kill();
+        process.off('exit', onExit);
         rmSync(folder, { recursive: true, force: true });
       },
     };
