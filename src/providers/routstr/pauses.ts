@@ -36,7 +36,8 @@ const short = [5, 10, 20, 40].map((seconds) => seconds * second);
 export function pauseFor(waiting: Waiting, attempts: number, dueForMs: number): number {
   switch (waiting) {
     case 'node_away':
-      return away[attempts] ?? (attempts < away.length + hourly ? hour : day);
+      // Every start of the bot asks, too: many of them in an hour are no reason to ask once a day.
+      return away[attempts] ?? (attempts < away.length + hourly || dueForMs < day ? hour : day);
     case 'ongoing':
       // A node that died in mid-request frees it after 300 s; a newer one holds it as long as the request is served.
       return dueForMs < doubtMs ? (short[attempts] ?? minute) : hour;
