@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import type { RunLimits } from '../src/providers/routstr/meter/types.ts';
 import { catalogueAbility } from '../src/providers/routstr/model-ability.ts';
 import { opencodeModel, usableModels } from '../src/providers/routstr/model-mapping.ts';
+import { type NodeUrl, parseNodeUrl } from '../src/providers/routstr/node-url.ts';
 import { startMetered } from './support/metered.ts';
 import { bill, chunk, done, type Scenario, stream, text, tool } from './support/model-upstream.ts';
 import { entry, listOf } from './support/node-models.ts';
@@ -22,9 +23,12 @@ const refusal = (
   headers: Record<string, string> = {},
 ): Response => Response.json({ error: { message, type: 't', code } }, { status, headers });
 
-const play = async (scenario: Scenario, options: { limits?: Partial<RunLimits>; model?: object } = {}) => {
+const play = async (
+  scenario: Scenario,
+  options: { limits?: Partial<RunLimits>; model?: object; node?: NodeUrl } = {},
+) => {
   world.upstream.play(scenario);
-  const { run, agentKey } = world.open(options.limits);
+  const { run, agentKey } = world.open(options.limits, options.node && { node: options.node });
   const result = await opencode.run({ baseUrl: run.baseUrl, key: agentKey }, { model: options.model ?? {} });
   await run.close();
   return { ...result, requests: world.upstream.bodies.length, output: JSON.stringify(result.events) };
@@ -40,6 +44,8 @@ describe('opencode behind the meter ends once and fast', () => {
     readonly scenario: Scenario;
     readonly limits?: Partial<RunLimits>;
     readonly model?: object;
+    /** Instead of the one that plays the scenario. */
+    readonly node?: NodeUrl;
     readonly exit: number;
     readonly requests: number;
     readonly says: string;
@@ -133,6 +139,31 @@ describe('opencode behind the meter ends once and fast', () => {
       says: 'does not answer',
     },
     {
+      name: 'a node that is away',
+      scenario: () => refusal(500, 'nobody is asked'),
+      node: parseNodeUrl('http://127.0.0.1:1'),
+      limits: { retries: 1 },
+      exit: 1,
+      requests: 0,
+      says: 'does not answer',
+    },
+    {
+      name: 'a node that takes the request and says nothing',
+      scenario: () => new Promise<Response>(() => undefined),
+      limits: { retries: 0, silenceMs: 300 },
+      exit: 1,
+      requests: 1,
+      says: 'does not answer',
+    },
+    {
+      name: 'a stream that falls silent',
+      scenario: () => stream([chunk({ role: 'assistant', content: 'This ' })], 'hang'),
+      limits: { retries: 0, silenceMs: 300 },
+      exit: 1,
+      requests: 1,
+      says: 'does not answer',
+    },
+    {
       name: 'an error object inside the stream',
       scenario: () =>
         stream([
@@ -147,14 +178,18 @@ describe('opencode behind the meter ends once and fast', () => {
 
   test.each(rows.map((row) => [row.name, row] as const))(
     '%s',
-    async (_name, { scenario, limits, model, exit, requests, says }) => {
-      const result = await play(scenario, { ...(limits && { limits }), ...(model && { model }) });
+    async (_name, { scenario, limits, model, node, exit, requests, says }) => {
+      const result = await play(scenario, {
+        ...(limits && { limits }),
+        ...(model && { model }),
+        ...(node && { node }),
+      });
       expect(result.exitCode).toBe(exit);
       expect(result.requests).toBeLessThanOrEqual(requests);
       expect(result.output).toMatch(new RegExp(says));
       // Nothing is said twice.
       const messages = result.events.filter((event) => event.type === 'error');
-      expect(messages.length).toBeLessThanOrEqual(exit === 0 ? 0 : requests);
+      expect(messages.length).toBeLessThanOrEqual(exit === 0 ? 0 : Math.max(1, requests));
     },
     120_000,
   );
