@@ -205,7 +205,7 @@ describe('money that is not home', () => {
     await world.finalize('r1');
     const now = open().nextAt - 5000;
     expect(openRunLine(open(), now, member)).toMatch(
-      /^r1 · up to 1,864 sat from 127\.0\.0\.1:\d+, asked for .+, again in 5 s · “write hello\.txt with the text hi”$/,
+      /^up to 1,864 sat from 127\.0\.0\.1:\d+, asked for .+, again in 5 s · “write hello\.txt with the text hi”$/,
     );
     const stranger: Owner = { publicKey: publicKeyOf(generateSecretKey()), role: 'member' };
     expect(openRunLine(open(), now, stranger)).not.toContain('hello');

@@ -14,7 +14,8 @@ export const isExpected = (cause: unknown): boolean =>
 /** Bad input gets one clear line and an example, a refusal its reason; a fault of ours is logged and loses nothing. */
 export function describeCommandError(command: Command, cause: unknown, now: number): string {
   if (cause instanceof UsageError) {
-    const [example] = command.examples;
+    // What is wrong is an argument, so an example without one is no help.
+    const example = command.examples.find((each) => each !== `!${command.path}`) ?? command.examples[0];
     return `${cause.problem}\nExpected: ${usageOf(command)}. Example: ${example}`;
   }
   if (cause instanceof RefusalError) return cause.reason;

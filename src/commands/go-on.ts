@@ -82,7 +82,7 @@ export function goOnCommands({ queue, runs, desk, routstr }: GoOnDeps): readonly
         const usage = provider.usage(run.id);
         const spent = usage === undefined ? '' : `, ${formatSat(sat(usage.spent))} spent so far`;
         return {
-          reply: `Added ${formatSat(amount)}: the budget of this run is ${formatSat(sat(result.budget))} now${spent}. It goes on.`,
+          reply: `Added ${formatSat(amount)}: the budget of this run is ${formatSat(sat(result.budget))} now${spent}.`,
         };
       },
     },
@@ -108,7 +108,10 @@ export function goOnCommands({ queue, runs, desk, routstr }: GoOnDeps): readonly
           );
         }
         // A !continue that was refused for want of money, and sent again when there is some.
-        const last = latest.find((run) => !(neverBegan(run) && gonOnWith(run.task) !== undefined));
+        // What was taken off the queue is not wanted any more.
+        const last = latest.find(
+          (run) => run.outcome !== 'dropped' && !(neverBegan(run) && gonOnWith(run.task) !== undefined),
+        );
         if (session === undefined || last === undefined) {
           throw new RefusalError(
             'There is nothing to go on with in this session yet. Send a task as a plain message.',

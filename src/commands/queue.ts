@@ -19,6 +19,9 @@ export type QueueCommandDeps = {
   readonly clock: Clock;
 };
 
+/** So many runs that were dropped are passed over to find the last task. */
+const lookedBack = 10;
+
 /** `!queue`, `!queue drop`, `!stop`, `!retry`. */
 export function queueCommands({ queue, runs, messages, desk, clock }: QueueCommandDeps): readonly Command[] {
   const ofOwner = (owner: PublicKey) => queue.list().filter((run) => run.owner === owner);
@@ -114,7 +117,10 @@ export function queueCommands({ queue, runs, messages, desk, clock }: QueueComma
           return { task: readBudget(missed.text).task, budget };
         }
         const session = desk.current(owner.publicKey);
-        const last = (session && runs.ofSession(session.id, 1)[0]) ?? runs.lastOf(owner.publicKey);
+        // What was taken off the queue is run again only if there is nothing else.
+        const latest = session === undefined ? [] : runs.ofSession(session.id, lookedBack);
+        const last =
+          latest.find(({ outcome }) => outcome !== 'dropped') ?? latest[0] ?? runs.lastOf(owner.publicKey);
         if (last === undefined)
           throw new RefusalError('There is no task to run again yet. Send one as a plain message.');
         if (last.state !== 'done') throw new RefusalError('Your last task is not done yet; see !queue.');

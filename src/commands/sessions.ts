@@ -3,8 +3,8 @@ import type { Clock } from '../clock.ts';
 import type { RunStore } from '../db/runs.ts';
 import type { SettingsStore } from '../db/settings.ts';
 import type { PublicKey } from '../nostr/types.ts';
-import { describeFailure } from '../replies/failure.ts';
 import { formatAgo, shorten } from '../replies/format.ts';
+import { describeRunFailure } from '../replies/run.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { Run, Session } from '../runs/types.ts';
 import { parseChoice, parseCount } from './arguments.ts';
@@ -185,6 +185,6 @@ function historyEntry(run: Run, now: number): string {
       ? shorten(run.answer, 400)
       : run.result?.failure === undefined
         ? `(${run.outcome ?? run.state})`
-        : shorten(describeFailure(run.result.failure), 200);
+        : shorten(describeRunFailure(run, run.result.failure, undefined), 200);
   return `You, ${formatAgo(now - run.queuedAt)}: ${shorten(run.task, 200)}\nAgent: ${answer}`;
 }

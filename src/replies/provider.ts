@@ -35,9 +35,8 @@ export const showsTask = (reader: Owner, of: string | undefined): boolean =>
 
 /** Where the money of one paid run is, on one line. */
 export function openRunLine(run: PaidRun, now: number, reader: Owner): string {
-  const { id, ticket } = run;
+  const { ticket } = run;
   return [
-    id,
     whereabouts(run, now),
     ...(showsTask(reader, ticket.owner) && ticket.prompt !== '' ? [`“${shorten(ticket.prompt, 40)}”`] : []),
   ].join(' · ');
@@ -56,7 +55,7 @@ function whereabouts(run: PaidRun, now: number): string {
       return `over; ${at} is asked what it cost, for ${formatDuration(now - body.dueSince)}`;
     case 'deposited':
     case 'running':
-      return `${formatSat(ticket.budget)} at ${at}, under way`;
+      return `${formatSat(msatToSatFloor(body.creditedMsat))} at ${at}, under way`;
     case 'refund_due':
       return `up to ${formatSat(mayComeBack(run))} from ${at}, ${asked(run, body.dueSince, now)}`;
     case 'change_held':

@@ -1,3 +1,4 @@
+import type { AgentFailure } from '../backends/types.ts';
 import type { Settlement } from '../providers/types.ts';
 import type { Run, RunResult } from '../runs/types.ts';
 import { formatSat, sat } from '../sat.ts';
@@ -77,12 +78,15 @@ const sentences = (...all: readonly string[]): string => all.filter((each) => ea
 function failureOf(run: Run, settlement: Settlement): string {
   const failure = run.result?.failure;
   if (failure === undefined) return sentences('The run failed. Try !retry.', moneyOf(run, settlement));
-  const said =
-    (hasOwnKey(run) ? describeConnectionFailure(run.provider, failure) : undefined) ??
-    describeFailure(failure, isPaid(run) ? { settlement } : undefined);
+  const said = describeRunFailure(run, failure, settlement);
   const money = moneyOf(run, settlement);
   return money === '' ? said : `${said}\n${money}`;
 }
+
+/** Why a run failed and what can be done next, by who paid for it. */
+export const describeRunFailure = (run: Run, failure: AgentFailure, settlement: Settlement): string =>
+  (hasOwnKey(run) ? describeConnectionFailure(run.provider, failure) : undefined) ??
+  describeFailure(failure, isPaid(run) ? { settlement } : undefined);
 
 const soFar = (result: RunResult | undefined): string =>
   result === undefined || result.steps === 0 ? '' : `It had done ${plural(result.steps, 'step')}.`;

@@ -3,7 +3,7 @@ import { isIn } from '../../providers/routstr/paid-run.ts';
 import { limitLine, nodeName, openRunLine, owedLines, troubleText } from '../../replies/provider.ts';
 import { NoWalletError, noWallet } from '../../replies/wallet-errors.ts';
 import { formatSat } from '../../sat.ts';
-import { type Call, type Command, type Outcome, UsageError } from '../types.ts';
+import { type Call, type Command, type Outcome, RefusalError } from '../types.ts';
 import { meansOf, type ProviderCommandDeps, warningOf } from './choices.ts';
 
 /** More runs than this are counted, not listed. */
@@ -29,8 +29,8 @@ export function statusCommands(
       run: (call) => {
         if (call.argument === '') return status(call);
         const [word = ''] = call.argument.toLowerCase().split(/\s+/);
-        throw new UsageError(
-          `There is no such provider command. Did you mean !${closest(`provider ${word}`, [...names()])}?`,
+        throw new RefusalError(
+          `There is no such provider command. Did you mean !${closest(`provider ${word}`, [...names()])}? !help provider lists them.`,
         );
       },
     },

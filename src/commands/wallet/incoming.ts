@@ -81,7 +81,9 @@ export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
           signal,
         );
         const valid =
-          expiresAt === undefined ? '' : ` It is valid for ${formatDuration(expiresAt - clock.now())}.`;
+          expiresAt === undefined
+            ? ''
+            : ` It is valid for ${formatDuration(Math.round((expiresAt - clock.now()) / 60_000) * 60_000)}.`;
         const reply = [
           `Invoice over ${formatSat(amount)} to ${mintName(mint)}.${valid} I tell you when it is paid.`,
           invoice,

@@ -8,7 +8,7 @@ import { describeTrouble } from '../../replies/wallet-errors.ts';
 import { formatSat, zeroSat } from '../../sat.ts';
 import type { AnyWallet, OperationSummary } from '../../wallets/types.ts';
 import { parseCount } from '../arguments.ts';
-import { type Command, RefusalError, UsageError } from '../types.ts';
+import { type Command, RefusalError } from '../types.ts';
 import type { WalletCommandDeps } from './deps.ts';
 
 /** `!wallet`, `!wallet balance`, `!wallet history`, `!wallet pending`. `names`: of all wallet commands. */
@@ -39,8 +39,8 @@ export function overviewCommands(
       run: ({ owner, argument }) => {
         if (argument !== '') {
           const [word = ''] = argument.toLowerCase().split(/\s+/);
-          throw new UsageError(
-            `There is no such wallet command. Did you mean !${closest(`wallet ${word}`, [...names()])}?`,
+          throw new RefusalError(
+            `There is no such wallet command. Did you mean !${closest(`wallet ${word}`, [...names()])}? !help wallet lists them.`,
           );
         }
         const out = owner.role === 'admin' ? ' Out: !wallet send, !wallet withdraw.' : '';
