@@ -1,29 +1,27 @@
 import { closest, distance } from 'fastest-levenshtein';
-import { z } from 'zod';
 import shipped from './catalogue.json' with { type: 'json' };
 
-const entry = z.object({
-  id: z.string(),
-  name: z.string(),
-  /** The variable that opencode takes the key from. */
-  variable: z.string().optional(),
-  /** Other variables that it needs. */
-  needs: z.array(z.string()),
-  /** Its login by key asks for more than the key. */
-  asks: z.boolean(),
-  /** It takes API keys. */
-  keys: z.boolean(),
-  /** Labels of its logins by OAuth. */
-  logins: z.array(z.string()),
-  /** The SDK that speaks to it. */
-  npm: z.string().optional(),
-  /** Model of a run that names none of its own, without the provider's id. */
-  model: z.string().optional(),
-  /** Base URL of its API. */
-  api: z.string().optional(),
-});
 /** A provider that opencode knows. */
-export type CatalogueEntry = z.infer<typeof entry>;
+export type CatalogueEntry = {
+  readonly id: string;
+  readonly name: string;
+  /** The variable that opencode takes the key from. */
+  readonly variable?: string;
+  /** Other variables that it needs. */
+  readonly needs: readonly string[];
+  /** Its login by key asks for more than the key. */
+  readonly asks: boolean;
+  /** It takes API keys. */
+  readonly keys: boolean;
+  /** Labels of its logins by OAuth. */
+  readonly logins: readonly string[];
+  /** The SDK that speaks to it. */
+  readonly npm?: string;
+  /** Model of a run that names none of its own, without the provider's id. */
+  readonly model?: string;
+  /** Base URL of its API. */
+  readonly api?: string;
+};
 
 /** One whose only credential is a key, and that has a model for an agent. */
 export type KeyProvider = CatalogueEntry & { readonly variable: string; readonly model: string };
@@ -44,7 +42,8 @@ export type Catalogue = {
 };
 
 export function createCatalogue(): Catalogue {
-  const { providers } = z.object({ providers: z.array(entry) }).parse(shipped);
+  // Written by a program and checked by the compiler: no need to read it with care at every start.
+  const providers: readonly CatalogueEntry[] = shipped.providers;
   const byId = new Map(providers.map((provider) => [provider.id, provider]));
   return {
     get: (id) => byId.get(id),

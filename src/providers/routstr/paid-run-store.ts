@@ -7,16 +7,14 @@ import { ledgerFigures } from './ledger-row.ts';
 import type { NodeUrl } from './node-url.ts';
 import type { Evidence } from './outcomes.ts';
 import {
-  bodySchema,
   isIn,
   isOpen,
   type PaidRun,
   type PaidRunBody,
   type PaidRunIn,
   type PaidRunTicket,
-  satColumn,
-  ticketSchema,
 } from './paid-run.ts';
+import { bodySchema, satColumn, ticketSchema } from './paid-run-schema.ts';
 
 /** A paid run is not where the caller left it. */
 export class PaidRunStateError extends Error {
