@@ -83,6 +83,10 @@ export function createNodesService(deps: NodesServiceDeps): NodesService {
     current,
     configured: () => configured,
     fallbacks: () => deps.fallbacks,
+    operatorOf: (node) => {
+      const npub = info.known(node)?.npub;
+      return npub !== undefined && hexOf(npub) !== undefined ? npub : undefined;
+    },
     choose: (node) => meta.set('routstr_node', node === undefined || node === configured ? '' : node),
     numbered: () =>
       (meta.get('routstr_nodes_listed') ?? '').split(' ').flatMap((text) => readUrl(text) ?? []),

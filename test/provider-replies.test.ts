@@ -4,7 +4,8 @@ import type { AgentFailureKind } from '../src/backends/types.ts';
 import { splitBudget } from '../src/commands/budget-suffix.ts';
 import type { Owner } from '../src/config.ts';
 import { generateSecretKey, publicKeyOf } from '../src/nostr/event.ts';
-import type { PaidRun } from '../src/providers/routstr/paid-run.ts';
+import { isIn, type PaidRun } from '../src/providers/routstr/paid-run.ts';
+import { news } from '../src/providers/routstr/words.ts';
 import type { Settlement } from '../src/providers/types.ts';
 import { holdNotice, openRunLine, owedLines, troubleText } from '../src/replies/provider.ts';
 import { finalReply } from '../src/replies/run.ts';
@@ -223,7 +224,9 @@ describe('money that is not home', () => {
     world.node.comeUp();
     await world.later(60_000);
     const evidence = world.provider().paidRuns.evidence('r1');
-    const text = troubleText(open(), evidence, world.clock.now(), admin);
+    const run = open();
+    if (!isIn(run, 'needs_operator')) throw new Error(`it is ${run.body.state}`);
+    const text = troubleText(run, evidence, world.clock.now(), admin);
     expect(text).toStartWith(
       '❗ 1,864 sat of the run “write hello.txt with the text hi” are in doubt: the node took the change back',
     );
@@ -232,7 +235,11 @@ describe('money that is not home', () => {
     const last = evidence.findLast(({ requestId }) => requestId !== undefined)?.requestId ?? 'none';
     expect(text).toMatch(new RegExp(`Request ids for its operator: .*${last}\\.$`));
     const stranger: Owner = { publicKey: publicKeyOf(generateSecretKey()), role: 'member' };
-    expect(troubleText(open(), evidence, 0, stranger)).not.toContain('hello');
+    expect(troubleText(run, evidence, 0, stranger)).not.toContain('hello');
+    // What he is told when it happens leads there.
+    expect(news(run)).toEndWith('!provider status shows what its operator needs to know.');
+    expect(text).not.toContain('!provider status');
+    expect(troubleText(run, evidence, 0, admin, 'npub1operator')).toEndWith(' On Nostr: npub1operator');
     expect(owedLines(world.provider().owed())).toEqual([
       'Owed by nodes: up to 1,864 sat, 1 run, 1 of them in doubt',
     ]);

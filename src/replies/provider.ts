@@ -1,8 +1,8 @@
 import type { Owner } from '../config.ts';
-import { isIn, type PaidRun } from '../providers/routstr/paid-run.ts';
+import type { PaidRun, PaidRunIn } from '../providers/routstr/paid-run.ts';
 import type { EvidenceEntry } from '../providers/routstr/paid-run-store.ts';
 import type { Owed } from '../providers/routstr/sums.ts';
-import { news } from '../providers/routstr/words.ts';
+import { inTrouble } from '../providers/routstr/words.ts';
 import { formatSat, msatToSatFloor, type Sat, sat } from '../sat.ts';
 import { formatAgo, formatDuration, plural, shorten } from './format.ts';
 
@@ -82,25 +82,30 @@ function mayComeBack({ body, ticket }: PaidRun): Sat {
   return msatToSatFloor(Math.max(0, (creditedMsat ?? ticket.budget * 1000) - (meteredMsat ?? 0)));
 }
 
-/** A run that needs a person: what is wrong, and what its node's operator can find it by. */
+/**
+ * A run that needs a person: what is wrong, whom to write to, and what he can find it by.
+ *
+ * @param operator npub of the node, if it says it
+ */
 export function troubleText(
-  run: PaidRun,
+  run: PaidRunIn<'needs_operator'>,
   evidence: readonly EvidenceEntry[],
   now: number,
   reader: Owner,
+  operator?: string,
 ): string {
   const readable = showsTask(reader, run.ticket.owner)
     ? run
     : { ...run, ticket: { ...run.ticket, prompt: 'of somebody else' } };
   const requests = evidence.flatMap(({ requestId }) => requestId ?? []).slice(-3);
   const last = evidence.findLast(({ message }) => message !== '');
-  const detail = isIn(run, 'needs_operator') ? run.body.detail : '';
   const said =
-    last === undefined || last.message === detail
+    last === undefined || last.message === run.body.detail
       ? undefined
       : `The last answer, ${formatAgo(now - last.at)}: ${shorten(`${last.status ?? ''} ${last.message}`, 160)}.`;
   const ids = requests.length === 0 ? undefined : `Request ids for its operator: ${requests.join(', ')}.`;
-  return ['❗', news(readable), said, ids].filter((part) => part !== undefined).join(' ');
+  const npub = operator === undefined ? undefined : `On Nostr: ${operator}`;
+  return ['❗', inTrouble(readable), said, ids, npub].filter((part) => part !== undefined).join(' ');
 }
 
 /** What the owner of a run is told when its model calls wait for money. Amounts in sat, time in ms. */

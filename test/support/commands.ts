@@ -90,6 +90,7 @@ export function commandsForReading(): Registry {
       ...{ current: none, configured: none, choose: none, number: none, list: none, look: none },
       numbered: () => [],
       fallbacks: () => [],
+      operatorOf: none,
     },
     chosenBy: () => 'local',
     connected: () => [],

@@ -24,6 +24,8 @@ export type Nodes = {
   readonly configured: () => NodeUrl;
   /** `ROUTSTR_FALLBACKS`. */
   readonly fallbacks: () => readonly NodeUrl[];
+  /** The npub that a node says it has, as far as is known without asking it. */
+  readonly operatorOf: (node: NodeUrl) => string | undefined;
   /** For the runs to come, also after a restart; undefined: the configured one again. */
   readonly choose: (node: NodeUrl | undefined) => void;
   /** The nodes of the last list, by their numbers in it. */

@@ -96,7 +96,9 @@ function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly s
       : ['  !wallet pending lists the runs.']),
     ...doubtful
       .slice(0, listed)
-      .map((run) => troubleText(run, provider.paidRuns.evidence(run.id), now, owner)),
+      .map((run) =>
+        troubleText(run, provider.paidRuns.evidence(run.id), now, owner, deps.nodes.operatorOf(run.node)),
+      ),
     ...(doubtful.length > listed ? [`${doubtful.length - listed} more like this: !wallet pending.`] : []),
     ...(pays ? warningOf(means) : []),
   ];

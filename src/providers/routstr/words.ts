@@ -2,7 +2,7 @@ import { formatSat, msatToSatFloor, remainingSat, type Sat } from '../../sat.ts'
 import type { BudgetRefusal } from './budget.ts';
 import type { Unable } from './fallback.ts';
 import type { NotCredited, TopUpOutcome } from './outcomes.ts';
-import type { InState, PaidRun, Trouble } from './paid-run.ts';
+import { type InState, isIn, type PaidRun, type PaidRunIn, type Trouble } from './paid-run.ts';
 
 /** What the owner reads of paid runs. One place for all of it. */
 
@@ -142,13 +142,19 @@ export function news(run: PaidRun): string {
     if (ticket.purpose === 'account') return `${formatSat(body.change)} of ${about} are back in the wallet.`;
     return `Change is back: ${formatSat(body.change)} of ${about}, which cost ${formatSat(body.spent)}.`;
   }
-  if (body.state === 'needs_operator') {
-    return (
-      `${formatSat(inDoubt(body))} of ${about} are in doubt: ${troubles[body.trouble]}` +
-      `${body.detail === '' ? '' : ` (${body.detail})`}. Node: ${run.node}, run ${run.id}. All evidence is kept, and it is asked about once a day.`
-    );
+  if (isIn(run, 'needs_operator')) {
+    return `${inTrouble(run)} !provider status shows what its operator needs to know.`;
   }
   return `The change of ${about} is not back yet: ${run.node} is asked for it again and again.`;
+}
+
+/** A run that needs a person. */
+export function inTrouble(run: PaidRunIn<'needs_operator'>): string {
+  const { trouble, detail } = run.body;
+  return (
+    `${formatSat(inDoubt(run.body))} of ${nameOf(run)} are in doubt: ${troubles[trouble]}` +
+    `${detail === '' ? '' : ` (${detail})`}. Node: ${run.node}, run ${run.id}. All evidence is kept, and it is asked about once a day.`
+  );
 }
 
 function nameOf({ ticket, node }: PaidRun): string {
