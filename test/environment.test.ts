@@ -47,7 +47,7 @@ const surroundings = {
 const environmentFor = (payment: RunPayment, trustWorkspace = false) =>
   opencodeEnvironment({
     ...{ ambient: surroundings, workspace: '/work space', runId: 'run-1', trustWorkspace },
-    folders: agentFolders('/home/bot', 'run-1'),
+    folders: agentFolders('/home/bot', 'run-1', 'a'.repeat(64)),
     credentials: payment.credentials,
     variables: payment.variables,
     ownVariables: [...opencodeVariables, 'MY_OWN_KEY'],
@@ -93,8 +93,8 @@ test('a run on the user’s own credentials sees his keys and his opencode, and 
     HTTPS_PROXY: 'http://user:password@proxy',
     XDG_CONFIG_HOME: '/home/you/.config',
     XDG_DATA_HOME: '/home/you/.local/share',
-    HOME: '/home/bot/agent/home',
-    OPENCODE_DB: '/home/bot/agent/opencode.db',
+    HOME: '/home/bot/agent/owner-aaaaaaaaaaaaaaaa/home',
+    OPENCODE_DB: '/home/bot/agent/owner-aaaaaaaaaaaaaaaa/opencode.db',
     OPENCODE_DISABLE_PROJECT_CONFIG: '1',
   });
   for (const name of ['BOT_KEY', 'CASHU_MNEMONIC', 'SSH_AUTH_SOCK', 'DATABASE_URL'])

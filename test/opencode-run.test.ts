@@ -91,7 +91,7 @@ test(
 
     const session = first.backendSession;
     expect(session).toStartWith('ses_');
-    const database = agentFolders(settings.home, 'any').database;
+    const database = agentFolders(settings.home, 'any', 'a'.repeat(64)).database;
     expect(sessionDirectory(database, session ?? '')).toBe(workspace);
 
     const second = await run('what did I say', { backendSession: session, payment: provided });
@@ -227,6 +227,35 @@ test.if(walls.state === 'bwrap')(
     for (const name of ['hostile-walled', 'hostile-again']) {
       await expectHarmless(walled, hostileWorkspace(name, true));
     }
+  },
+  limit,
+);
+
+test.if(walls.state === 'bwrap')(
+  'behind bubblewrap an owner’s agent sees nothing that another owner’s left, and is in no session of his',
+  async () => {
+    const walled = createBackends({ ...settings, isolation: 'bwrap' }, deps).get('opencode');
+    const [ada, eve] = ['a', 'e'].map((letter) => letter.repeat(64)) as [string, string];
+    const runOf = async (owner: string, task: string, more: Partial<AgentRequest> = {}) => {
+      const { observer } = watch();
+      const asked = request(task, { owner, payment: provided, ...more });
+      const result = await walled?.run(asked, observer, AbortSignal.timeout(60_000));
+      return { ...result, seen: model.requests.at(-1)?.chat.messages.at(-1)?.content ?? '' };
+    };
+    const hers = agentFolders(settings.home, 'any', ada);
+    const first = await runOf(ada, 'run echo rhubarb > "$HOME/left" && cat "$HOME/left"');
+    expect(first.seen).toContain('rhubarb');
+    expect(existsSync(join(hers.home, 'left'))).toBe(true);
+
+    const second = await runOf(eve, `run ls -R ${settings.home}; cat ${hers.home}/left ${hers.database}`);
+    expect(second).toMatchObject({ outcome: 'answered' });
+    expect(second.seen).toContain('owner-eeee');
+    expect(second.seen).not.toMatch(/owner-aaaa[a-z]*:|rhubarb/);
+    const before = model.requests.length;
+    expect(await runOf(eve, 'what did I say', { backendSession: first.backendSession })).toMatchObject({
+      ...{ outcome: 'failed', failure: { kind: 'session_unknown' } },
+    });
+    expect(model.requests).toHaveLength(before);
   },
   limit,
 );

@@ -1,5 +1,5 @@
 import { classifyCursorWords, createCursorTranscript, parseCursorEvent } from './cursor-events.ts';
-import { cursorEnvironment, userFolders } from './environment.ts';
+import { cursorEnvironment, nobody, userFolders, writableFolders } from './environment.ts';
 import { findOnPath, isExecutable } from './executables.ts';
 import { endRun, ProcessesRemainError } from './leftovers.ts';
 import { type AgentProcessEnd, type Command, runAgentProcess, SpawnError } from './processes.ts';
@@ -74,10 +74,12 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
   ];
 
   const prepare = async (
-    options: Pick<AgentRequest, 'runId' | 'workspace' | 'payment'> & { readonly args: readonly string[] },
+    options: Pick<AgentRequest, 'runId' | 'owner' | 'workspace' | 'payment'> & {
+      readonly args: readonly string[];
+    },
     signal: AbortSignal,
   ): Promise<Command | AgentFailure> => {
-    const { runId, workspace, payment, args } = options;
+    const { runId, owner, workspace, payment, args } = options;
     if (payment.credentials === 'provided')
       return failureOf(
         'bad_configuration',
@@ -90,7 +92,7 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
       return failureOf('bad_configuration', `BOT_ISOLATION=bwrap: ${isolation.problem}`);
     if (!(await isFolder(workspace)))
       return failureOf('bad_configuration', `the workspace ${workspace} is not there`);
-    const folders = await openFolders(home, runId);
+    const folders = await openFolders(home, runId, owner);
     const environment = cursorEnvironment({
       ambient,
       workspace,
@@ -103,7 +105,7 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
       `${folder}/cursor`,
       `${folder}/cursor-agent`,
     ]);
-    const writable = [workspace, folders.root, `${user.home}/.cursor`, ...own];
+    const writable = [workspace, ...writableFolders(folders), `${user.home}/.cursor`, ...own];
     return walls.enclose(
       isolation,
       { file, args, cwd: workspace, environment },
@@ -181,10 +183,10 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
   /** Runs one of its short commands on the user's account. Undefined when it cannot be started. */
   const ask = async (args: readonly string[], signal: AbortSignal): Promise<string | undefined> => {
     const runId = crypto.randomUUID();
-    const { home: workspace } = await openFolders(home, runId);
+    const { home: workspace } = await openFolders(home, runId, nobody);
     const payment = { credentials: 'own', variables: {}, configuration: {} } as const;
     try {
-      const command = await prepare({ runId, workspace, payment, args }, signal);
+      const command = await prepare({ runId, owner: nobody, workspace, payment, args }, signal);
       if ('kind' in command) return undefined;
       return (await runShortCommand(command, { runId, timeoutMs: shortTimeoutMs }, signal)).output;
     } catch (error) {

@@ -14,9 +14,12 @@ const networkVariables = [
 
 type Variables = Readonly<Record<string, string>>;
 
-/** The folders that agents may write beside the workspace. All of them are below `root`, nothing else of the bot is. */
+/**
+ * The folders that an agent may write beside the workspace. Those below `own` are its owner's: what one owner's agents
+ * leave there configures, and is read by, nobody else's.
+ */
 export type AgentFolders = {
-  readonly root: string;
+  readonly own: string;
   readonly home: string;
   /** Of one run: what one run writes there must not configure the next. */
   readonly config: string;
@@ -25,23 +28,37 @@ export type AgentFolders = {
   readonly cache: string;
   /** Of one run: opencode leaves 6 MB in it each time. */
   readonly temporary: string;
-  /** The one session store of opencode, whoever pays. */
+  /** The owner's session store of opencode, whoever pays. */
   readonly database: string;
 };
 
-export const agentFolders = (botHome: string, runId: string): AgentFolders => {
-  const root = join(botHome, 'agent');
+/** Whose folders the bot's own questions to a backend use: no agent ever runs there. */
+export const nobody = 'nobody';
+
+/** @param owner a public key in hex; its first 16 digits name the folder, so that paths of sockets stay short */
+export const agentFolders = (botHome: string, runId: string, owner: string): AgentFolders => {
+  const own = join(botHome, 'agent', `owner-${encodeURIComponent(owner).slice(0, 16)}`);
   return {
-    root,
-    home: join(root, 'home'),
-    config: join(root, 'config', encodeURIComponent(runId)),
-    data: join(root, 'data'),
-    state: join(root, 'state'),
-    cache: join(root, 'cache'),
-    temporary: join(root, 'tmp', encodeURIComponent(runId)),
-    database: join(root, 'opencode.db'),
+    own,
+    ...runFolders(botHome, runId),
+    home: join(own, 'home'),
+    data: join(own, 'data'),
+    state: join(own, 'state'),
+    cache: join(own, 'cache'),
+    database: join(own, 'opencode.db'),
   };
 };
+
+/** Those that are for one run only. */
+export const runFolders = (botHome: string, runId: string): Pick<AgentFolders, 'config' | 'temporary'> => ({
+  config: join(botHome, 'agent', 'config', encodeURIComponent(runId)),
+  temporary: join(botHome, 'agent', 'tmp', encodeURIComponent(runId)),
+});
+
+/** What an isolated agent may change beside the workspace. */
+export const writableFolders = ({ own, config, temporary }: AgentFolders): readonly string[] => [
+  ...[own, config, temporary],
+];
 
 /** The user's own folders as the XDG base directory specification finds them from `ambient`. */
 export const userFolders = (ambient: Variables) => {

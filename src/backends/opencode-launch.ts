@@ -1,6 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { type AgentFolders, baseEnvironment, opencodeEnvironment, userFolders } from './environment.ts';
+import {
+  type AgentFolders,
+  baseEnvironment,
+  nobody,
+  opencodeEnvironment,
+  userFolders,
+  writableFolders,
+} from './environment.ts';
 import type { Isolation } from './isolation.ts';
 import { findOpencode } from './opencode-binary.ts';
 import {
@@ -65,7 +72,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
 
   const tryVersion = async (path: string, signal: AbortSignal): Promise<string | undefined> => {
     const runId = crypto.randomUUID();
-    const folders = await openFolders(home, runId);
+    const folders = await openFolders(home, runId, nobody);
     const { temporary } = folders;
     const environment = baseEnvironment({ ambient, workspace: home, home: folders.home, temporary, runId });
     try {
@@ -120,7 +127,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
 
   /** What opencode may change: its login is renewed in the user's folders, but his configuration stays as it is. */
   const openPaths = async ({ workspace, folders, payment }: Invocation) => {
-    const mine = [workspace, folders.root];
+    const mine = [workspace, ...writableFolders(folders)];
     if (payment.credentials === 'provided') return { writable: mine, scratch: [] };
     const { data, state, cache, config } = userFolders(ambient);
     const users = [data, state, cache, config].map((folder) => join(folder, 'opencode'));
@@ -167,9 +174,12 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
   };
 
   /** Runs one of opencode's short commands in the surroundings that a run would have. */
-  const ask = async (asking: Omit<Invocation, 'runId' | 'folders'>, signal: AbortSignal): Promise<string> => {
+  const ask = async (
+    { owner, ...asking }: Omit<Invocation, 'runId' | 'folders'> & { readonly owner: string },
+    signal: AbortSignal,
+  ): Promise<string> => {
     const runId = crypto.randomUUID();
-    const folders = await openFolders(home, runId);
+    const folders = await openFolders(home, runId, owner);
     try {
       const { command } = await prepare({ ...asking, runId, folders }, signal);
       const { output } = await runShortCommand(command, { runId, timeoutMs: shortTimeoutMs }, signal);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { type AgentFolders, agentFolders } from './environment.ts';
+import { type AgentFolders, agentFolders, nobody } from './environment.ts';
 import { endRun, ProcessesRemainError } from './leftovers.ts';
 import { createLoopGuard, type LoopVerdict } from './loop-guard.ts';
 import { testedOpencode } from './opencode-binary.ts';
@@ -62,10 +62,13 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   const modelLists = new Map<string, { readonly at: number; readonly models: readonly Model[] }>();
   /** An agent that was ended before its first token has made a session all the same. */
   const findSession = async (request: AgentRequest): Promise<string | undefined> => {
-    const { workspace, payment, mode, model, title } = request;
+    const { owner, workspace, payment, mode, model, title } = request;
     const args = ['session', 'list', '--format', 'json', '--max-count', '50'];
     // Not the caller's signal: it has been aborted, that is why we are here.
-    const output = await ask({ workspace, payment, mode, model, args }, AbortSignal.timeout(listTimeoutMs));
+    const output = await ask(
+      { owner, workspace, payment, mode, model, args },
+      AbortSignal.timeout(listTimeoutMs),
+    );
     return sessionByTitle(output, title);
   };
 
@@ -111,14 +114,15 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   };
 
   /** Settled once a first run on a fresh database has given a sign of life: opencode has made its tables by then. */
-  let tablesMade: Promise<void> | undefined;
+  const tablesMade = new Map<string, Promise<void>>();
 
   /** Two that make the same tables at once get in each other's way, so the others wait for the first. */
   const awaitTables = async (database: string, signal: AbortSignal): Promise<() => void> => {
-    if (tablesMade !== undefined) await orAborted(tablesMade, signal);
+    const making = tablesMade.get(database);
+    if (making !== undefined) await orAborted(making, signal);
     else if (!existsSync(database)) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      tablesMade = promise;
+      tablesMade.set(database, promise);
       // A model that is slow to answer is no reason to wait.
       const timer = setTimeout(resolve, tablesMs);
       return () => {
@@ -205,7 +209,7 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   };
 
   const run: Backend['run'] = async (request, observer, signal) => {
-    const folders = await openFolders(home, request.runId);
+    const folders = await openFolders(home, request.runId, request.owner);
     const made = await awaitTables(folders.database, signal);
     const onEvent = (event: AgentEvent): void => {
       made();
@@ -241,9 +245,12 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     const key = JSON.stringify([payment.credentials, payment.configuration, Object.keys(payment.variables)]);
     const kept = modelLists.get(key);
     if (kept !== undefined && Date.now() - kept.at < modelsKeptMs) return kept.models;
-    const workspace = agentFolders(home, 'models').home;
+    const workspace = agentFolders(home, 'models', nobody).home;
     const args = ['models', '--verbose'];
-    const output = await ask({ workspace, payment, mode: 'ask', model: undefined, args }, signal);
+    const output = await ask(
+      { owner: nobody, workspace, payment, mode: 'ask', model: undefined, args },
+      signal,
+    );
     const list = parseModels(output);
     if (list.length > 0) modelLists.set(key, { at: Date.now(), models: list });
     return list;

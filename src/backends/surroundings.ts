@@ -2,7 +2,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
-import { type AgentFolders, agentFolders } from './environment.ts';
+import { type AgentFolders, agentFolders, runFolders } from './environment.ts';
 import { type Isolation, isolate, type Layout, probeIsolation } from './isolation.ts';
 import type { Command } from './processes.ts';
 
@@ -36,18 +36,18 @@ export const isFolder = async (path: string): Promise<boolean> => {
 };
 
 /** Makes the folders of a run, and takes away what an earlier run may have left to configure this one. */
-export const openFolders = async (botHome: string, runId: string): Promise<AgentFolders> => {
-  const folders = agentFolders(botHome, runId);
-  const { database: _, root: __, ...all } = folders;
+export const openFolders = async (botHome: string, runId: string, owner: string): Promise<AgentFolders> => {
+  const folders = agentFolders(botHome, runId, owner);
+  const { database: _, ...all } = folders;
   for (const folder of Object.values(all)) await mkdir(folder, { recursive: true, mode: 0o700 });
-  // opencode loads plugins and agents from here, and every agent can write here.
+  // opencode loads plugins and agents from here, and every agent of this owner can write here.
   await rm(`${folders.home}/.opencode`, { recursive: true, force: true });
   return folders;
 };
 
 /** Takes away what is only for one run. */
 export const closeFolders = async (botHome: string, runId: string): Promise<void> => {
-  const { config, temporary } = agentFolders(botHome, runId);
+  const { config, temporary } = runFolders(botHome, runId);
   for (const folder of [config, temporary]) await rm(folder, { recursive: true, force: true });
 };
 

@@ -9,6 +9,8 @@ export type BackendName = (typeof backendNames)[number];
 export type AgentRequest = {
   /** Marks every process of the run (`NOSTR_DM_AGENT_RUN`), so that all descendants can be found and ended. */
   readonly runId: string;
+  /** Whose task it is. Agents of different owners share no folder but the workspace. */
+  readonly owner: string;
   /** Goes to the agent on stdin, verbatim; never in argv. */
   readonly task: string;
   readonly mode: Mode;

@@ -131,6 +131,7 @@ async function work(
       backend.run(
         {
           runId: run.id,
+          owner: run.owner,
           task: run.task,
           mode: run.mode,
           model,

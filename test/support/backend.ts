@@ -40,6 +40,7 @@ export const makePlace = (overrides: Partial<BackendSettings> = {}) => {
     runs++;
     return {
       runId,
+      owner: 'a'.repeat(64),
       task,
       mode: 'agent',
       model: undefined,
