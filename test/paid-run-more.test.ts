@@ -115,7 +115,9 @@ test('is refused with the numbers when there is too little, when the day has cos
     const outcome = await more(amount);
     return outcome.state === 'refused' ? outcome.reason : '';
   };
-  expect(await reasonOf()).toMatch(/sat ready; this run needs 1,000 sat/);
+  expect(await reasonOf()).toMatch(
+    /sat ready, so 1,000 sat can’t be added\. Add less, or fill the wallet first: !wallet topup \d+\.$/,
+  );
   world.settings.limit = sat(2100);
   expect(await reasonOf(200)).toContain('limit of 2,100 sat');
   await world.finalize('r1');

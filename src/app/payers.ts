@@ -4,6 +4,7 @@ import type { ConnectionsService } from '../connections-service.ts';
 import type { PublicKey } from '../nostr/types.ts';
 import { createLocalProvider } from '../providers/local.ts';
 import type { Provider } from '../providers/types.ts';
+import { notForBackend } from '../replies/connections.ts';
 import type { RoutstrService } from '../routstr-service.ts';
 import type { Payer } from '../runs/execute.ts';
 import type { Session } from '../runs/types.ts';
@@ -43,6 +44,9 @@ export function createPayers(
     chosenBy,
     payerOf: (session) => {
       const { name, without, note } = connections.payerOf(session, chosenBy(session.owner));
+      if (name === 'routstr' && session.backend !== 'opencode') {
+        return { provider: withoutModelsOf(name, local), note: notForBackend(name, session.backend) };
+      }
       const provider = providers.get(name);
       if (provider === undefined) return { provider: local, note: insteadOf(name) };
       return { provider: without === undefined ? provider : withoutModelsOf(without, provider), note };

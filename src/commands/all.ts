@@ -60,7 +60,10 @@ export function createCommands(deps: CommandDeps): Registry {
     quickCommand(deps),
     ...sessionCommands(deps),
     ...modelCommands(deps),
-    ...queueCommands(deps),
+    ...queueCommands({
+      ...deps,
+      waitsForMoney: ({ id, provider }) => provider === 'routstr' && deps.routstr.provider().held(id),
+    }),
     ...goOnCommands(deps),
     ...walletCommands(deps),
     ...providerCommands(deps),

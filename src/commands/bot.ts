@@ -3,8 +3,8 @@ import type { Clock } from '../clock.ts';
 import type { RelayStatus } from '../nostr/relay.ts';
 import type { PublicKey } from '../nostr/types.ts';
 import { formatAgo, formatDuration, shorten } from '../replies/format.ts';
-import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
+import { type ModelTextDeps, modelText } from './models.ts';
 import type { Command } from './types.ts';
 
 export type BotState = {
@@ -23,12 +23,13 @@ export type BotState = {
 };
 
 /** `!status`, `!ping`, `!version`. */
-export function botCommands(deps: {
-  readonly state: BotState;
-  readonly desk: SessionDesk;
-  readonly queue: RunQueue;
-  readonly clock: Clock;
-}): readonly Command[] {
+export function botCommands(
+  deps: ModelTextDeps & {
+    readonly state: BotState;
+    readonly queue: RunQueue;
+    readonly clock: Clock;
+  },
+): readonly Command[] {
   const { state, desk, queue, clock } = deps;
   const uptime = () => formatDuration(clock.now() - state.startedAt);
   const connected = () => {
@@ -58,7 +59,7 @@ export function botCommands(deps: {
       role: 'member',
       kind: 'immediate',
       run: ({ owner }) => {
-        const { workspace, backend, mode, model } = desk.choices(owner.publicKey);
+        const { workspace, backend, mode } = desk.choices(owner.publicKey);
         const session = desk.current(owner.publicKey);
         const isAdmin = owner.role === 'admin';
         const runs = queue.list().filter((run) => isAdmin || run.owner === owner.publicKey);
@@ -73,7 +74,7 @@ export function botCommands(deps: {
             .map((relay) => `  ${relay.url}: ${relay.lastError ?? relay.state}`),
           `Session: ${session?.id ?? 'none yet'} · ${workspace.name} · ${mode}`,
           `Backend: ${backend} ${healthLine(state.health(backend))}`,
-          `Model: ${model ?? `the default of ${backend}`}`,
+          `Model: ${modelText(deps, owner.publicKey)}`,
           `Provider: ${state.provider(owner.publicKey)}`,
           ...(wallet === undefined ? [] : [`Wallet: ${wallet}`]),
           `Queue: ${runs.length - waiting} running, ${waiting} waiting`,

@@ -1,19 +1,57 @@
 import type { BackendName, Model } from '../backends/types.ts';
 import type { PublicKey } from '../nostr/types.ts';
-import { plural } from '../replies/format.ts';
+import { plural, shorten } from '../replies/format.ts';
+import { servedFor } from '../replies/provider.ts';
 import type { SessionDesk } from '../runs/desk.ts';
+import type { Routstr } from './provider/deps.ts';
 import { type Command, UsageError } from './types.ts';
 
 const listed = 30;
 
-export type ModelCommandDeps = {
+export type ModelTextDeps = {
   readonly desk: SessionDesk;
+  readonly routstr: Pick<Routstr, 'modelOf' | 'knownModels'>;
+  /** Who pays for the next task of this owner: his choice, else the bot's. */
+  readonly chosenBy: (owner: PublicKey) => string;
+};
+
+export type ModelCommandDeps = ModelTextDeps & {
   /** Models that the owner's next task could use. */
   readonly models: (owner: PublicKey, backend: BackendName, signal: AbortSignal) => Promise<readonly Model[]>;
 };
 
+/** Whether a node serves the owner's next task. */
+const isPaid = ({ desk, chosenBy }: ModelTextDeps, owner: PublicKey): boolean =>
+  desk.choices(owner).backend === 'opencode' &&
+  (desk.current(owner)?.provider ?? chosenBy(owner)) === 'routstr';
+
+/** The model that the owner's next task is worked on with. */
+export function modelText(deps: ModelTextDeps, owner: PublicKey): string {
+  const { model, backend } = deps.desk.choices(owner);
+  const served = isPaid(deps, owner) ? deps.routstr.modelOf(model) : undefined;
+  if (served !== undefined) return `${served.id}${servedFor(served.id, model)}`;
+  return model ?? `the default of ${backend}`;
+}
+
 /** `!model`, `!models`. */
-export function modelCommands({ desk, models }: ModelCommandDeps): readonly Command[] {
+export function modelCommands(deps: ModelCommandDeps): readonly Command[] {
+  const { desk, models, routstr } = deps;
+  /** Of a model that was just chosen, when the node serves something else, or is not known to have it. */
+  const remarks = (owner: PublicKey, chosen: string): readonly string[] => {
+    if (!isPaid(deps, owner)) return [];
+    const served = routstr.modelOf(chosen);
+    if (served === undefined)
+      return ['⚠ The node is not known to have it: !provider models lists its models.'];
+    return servedFor(served.id, chosen) === ''
+      ? []
+      : [`The node serves ${served.id} for it; !provider models lists its models.`];
+  };
+  const available = async (owner: PublicKey, backend: BackendName, signal: AbortSignal) => {
+    const ofNode = isPaid(deps, owner) ? routstr.knownModels() : undefined;
+    if (ofNode === undefined) return { from: backend, all: await models(owner, backend, signal), more: '' };
+    const all = ofNode.usable.map(({ id, name }) => ({ id: `routstr/${id}`, name }));
+    return { from: 'the node', all, more: ' !provider models shows prices.' };
+  };
   return [
     {
       path: 'model',
@@ -27,21 +65,21 @@ export function modelCommands({ desk, models }: ModelCommandDeps): readonly Comm
       run: ({ owner, argument }) => {
         const { publicKey } = owner;
         if (argument === '') {
-          const { model, backend } = desk.choices(publicKey);
           return {
-            reply: `Model: ${model ?? `the default of ${backend}`}.\n!models lists them, !model <id> sets one.`,
+            reply: `Model: ${modelText(deps, publicKey)}.\n!models lists them, !model <id> sets one.`,
           };
         }
         if (argument.toLowerCase() === 'reset') {
           desk.setModel(publicKey, undefined);
-          const { model, backend } = desk.choices(publicKey);
-          return { reply: `Model: ${model ?? `the default of ${backend}`}.` };
+          return { reply: `Model: ${modelText(deps, publicKey)}.` };
         }
         if (!/^[\w.:@~+-]+(\/[\w.:@~+-]+)*$/.test(argument)) {
           throw new UsageError(`“${argument}” is not the id of a model; !models lists them.`);
         }
         desk.setModel(publicKey, argument);
-        return { reply: `Model: ${argument}. It holds from now on.` };
+        return {
+          reply: [`Model: ${argument}. It holds from now on.`, ...remarks(publicKey, argument)].join('\n'),
+        };
       },
     },
     {
@@ -55,22 +93,24 @@ export function modelCommands({ desk, models }: ModelCommandDeps): readonly Comm
       repeatable: true,
       run: async ({ owner, argument }, signal) => {
         const { backend } = desk.choices(owner.publicKey);
-        const all = await models(owner.publicKey, backend, signal);
+        const { from, all, more } = await available(owner.publicKey, backend, signal);
         const words = argument.toLowerCase().split(/\s+/);
         const found = all.filter(({ id, name }) =>
           words.every((word) => `${id} ${name}`.toLowerCase().includes(word)),
         );
         if (found.length === 0) {
           const none =
-            argument === '' ? `${backend} knows no model.` : `No model of ${backend} matches “${argument}”.`;
-          return { reply: `${none} !models lists all.` };
+            argument === ''
+              ? `No model of ${from} is known.`
+              : `No model of ${from} matches “${shorten(argument, 60)}”. !models lists all.`;
+          return { reply: none };
         }
         const rest = found.length - listed;
         return {
           reply: [
             ...found.slice(0, listed).map(({ id }) => id),
             ...(rest > 0 ? [`… and ${rest} more: !models <filter>`] : []),
-            `${plural(found.length, 'model')}. !model <id> sets one.`,
+            `${plural(found.length, 'model')}. !model <id> sets one.${more}`,
           ].join('\n'),
         };
       },

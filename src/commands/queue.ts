@@ -16,6 +16,8 @@ export type QueueCommandDeps = {
   readonly runs: RunStore;
   readonly messages: Pick<MessageLog, 'missed'>;
   readonly desk: SessionDesk;
+  /** Whether a run's model calls wait for money. */
+  readonly waitsForMoney: (run: Run) => boolean;
   readonly clock: Clock;
 };
 
@@ -23,7 +25,8 @@ export type QueueCommandDeps = {
 const lookedBack = 10;
 
 /** `!queue`, `!queue drop`, `!stop`, `!retry`. */
-export function queueCommands({ queue, runs, messages, desk, clock }: QueueCommandDeps): readonly Command[] {
+export function queueCommands(deps: QueueCommandDeps): readonly Command[] {
+  const { queue, runs, messages, desk, waitsForMoney, clock } = deps;
   const ofOwner = (owner: PublicKey) => queue.list().filter((run) => run.owner === owner);
   const waiting = (owner: PublicKey) => ofOwner(owner).filter(({ state }) => state === 'queued');
   const inHand = (owner: PublicKey) => ofOwner(owner).filter(({ state }) => state !== 'queued');
@@ -38,10 +41,13 @@ export function queueCommands({ queue, runs, messages, desk, clock }: QueueComma
       role: 'member',
       kind: 'immediate',
       run: ({ owner }) => {
-        const running = inHand(owner.publicKey).map((run) => runningLine(run, clock.now()));
+        const runsInHand = inHand(owner.publicKey);
+        const held = runsInHand.some(waitsForMoney);
+        const running = runsInHand.map((run) => runningLine(run, waitsForMoney(run), clock.now()));
         const queued = waiting(owner.publicKey).map((run, index) => `${index + 1}. ${shorten(run.task, 80)}`);
         if (running.length + queued.length === 0) return { reply: 'Nothing is running and nothing waits.' };
         const ways = [
+          ...(held ? ['!more <sats> lets it go on.'] : []),
           ...(running.length > 0 ? ['!stop ends the run.'] : []),
           ...(queued.length > 0 ? ['!queue drop <n> takes a task off.'] : []),
         ];
@@ -138,7 +144,7 @@ function readBudget(text: string) {
   return read;
 }
 
-function runningLine(run: Run, now: number): string {
+function runningLine(run: Run, held: boolean, now: number): string {
   const since = run.startedAt === undefined ? '' : `, ${formatDuration(now - run.startedAt)}`;
-  return `Running${since}: ${shorten(run.task, 80)}`;
+  return `${held ? 'Waits for money' : 'Running'}${since}: ${shorten(run.task, 80)}`;
 }

@@ -10,6 +10,10 @@ import { formatAgo, formatDuration, plural, shorten } from './format.ts';
 export const nodeName = (url: string): string =>
   shorten(url.replace(/^https?:\/\//, '').replace(/\/v1$/, ''), 80);
 
+/** Another name of it, or another model: the node does not have the one that was chosen. */
+export const servedFor = (id: string, chosen: string | undefined): string =>
+  chosen === undefined || chosen === id || chosen === `routstr/${id}` ? '' : ` (for ${chosen})`;
+
 /** `Limit: 10,000 sat a day, 138 sat of it used today.` */
 export const limitLine = (limit: Sat | undefined, used: Sat): string =>
   limit === undefined

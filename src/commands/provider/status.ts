@@ -1,6 +1,13 @@
 import { closest } from 'fastest-levenshtein';
 import { isIn } from '../../providers/routstr/paid-run.ts';
-import { limitLine, nodeName, openRunLine, owedLines, troubleText } from '../../replies/provider.ts';
+import {
+  limitLine,
+  nodeName,
+  openRunLine,
+  owedLines,
+  servedFor,
+  troubleText,
+} from '../../replies/provider.ts';
 import { NoWalletError, noWallet } from '../../replies/wallet-errors.ts';
 import { formatSat } from '../../sat.ts';
 import { type Call, type Command, type Outcome, RefusalError } from '../types.ts';
@@ -103,10 +110,6 @@ function moneyLines(deps: ProviderCommandDeps, owner: Call['owner']): readonly s
     ...(pays ? warningOf(means) : []),
   ];
 }
-
-/** Another name of it, or another model: the node does not have the one that was chosen. */
-const servedFor = (id: string, chosen: string | undefined): string =>
-  chosen === undefined || chosen === `routstr/${id}` ? '' : ` (for ${chosen})`;
 
 function hasWallet(purse: ProviderCommandDeps['purse']): boolean {
   try {

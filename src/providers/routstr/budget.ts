@@ -39,6 +39,8 @@ export type BudgetRefusal =
   | { readonly kind: 'below_minimum'; readonly budget: Sat; readonly minimum: Sat; readonly model: string }
   /** `mint`: where it is missing, when that is not the default mint. */
   | { readonly kind: 'short'; readonly have: Sat; readonly need: Sat; readonly mint?: MintUrl }
+  /** More than the wallet takes in. */
+  | { readonly kind: 'over_cap'; readonly most: Sat; readonly need: Sat }
   /** There is enough, at a mint that the node does not list. */
   | {
       readonly kind: 'elsewhere';
@@ -109,6 +111,8 @@ export function refuseMint(
       return undefined;
     case 'short': {
       const { mint, have } = choice;
+      const most = wallet.info().maxBalance;
+      if (budget > most) return { kind: 'over_cap', most, need: budget };
       const other = mint === wallet.info().defaultMint ? {} : { mint };
       return { kind: 'short', have, need: budget, ...other };
     }

@@ -301,7 +301,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       const door = metered.get(runId);
       if (!parent || !isIn(parent, 'running') || !door) return { state: 'refused', reason: words.runIsOver };
       const refusal = refuseMore(rules, wallet, store, budget, parent.ticket.owner, parent.node);
-      if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
+      if (refusal) return { state: 'refused', reason: words.notMore(refusal) };
       const before = store.topUpsOf(runId);
       // Only one may be unresolved: which of two has arrived could not be told apart.
       if (before.some((row) => isOpen(row.body) && !isIn(row, 'needs_operator'))) {
@@ -331,7 +331,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     if (!door) return { state: 'refused', reason: words.runIsOver };
     const refuse = (): string | undefined => {
       const refusal = refuseSpending(rules, wallet, store, amount, run.ticket.owner);
-      return refusal && words.budgetRefusal(refusal);
+      return refusal && words.notMore(refusal);
     };
     const added = await accounts.more(run, amount, refuse, signal);
     if (typeof added === 'string') return { state: 'refused', reason: added };

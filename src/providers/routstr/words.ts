@@ -20,6 +20,8 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
         `The wallet has ${formatSat(refusal.have)} ready; this run needs ${formatSat(refusal.need)}. ` +
         `!wallet topup ${Math.max(1, refusal.need - refusal.have)}${refusal.mint === undefined ? '' : ` ${mintText(refusal.mint)}`} makes an invoice; !provider budget and !provider set local are other ways on.`
       );
+    case 'over_cap':
+      return `${formatSat(refusal.need)} is more than this wallet may hold at all, which is ${formatSat(refusal.most)}: choose a smaller amount.`;
     case 'elsewhere':
       return (
         `This run needs ${formatSat(refusal.need)} at ${mintText(refusal.mint)}, which the node takes; ${formatSat(refusal.have)} are there, the rest is at ${mintText(refusal.from)}. ` +
@@ -50,6 +52,12 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
       );
   }
 }
+
+/** Why nothing is added to a run under way: another budget or provider is of no use to it. */
+export const notMore = (refusal: BudgetRefusal): string =>
+  refusal.kind === 'short'
+    ? `The wallet has ${formatSat(refusal.have)} ready, so ${formatSat(refusal.need)} can’t be added. Add less, or fill the wallet first: !wallet topup ${Math.max(1, refusal.need - refusal.have)}.`
+    : budgetRefusal(refusal);
 
 /** A mint as people read it, and as `!wallet move` understands it. A node may have chosen the text. */
 const mintText = (url: string): string =>
