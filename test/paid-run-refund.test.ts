@@ -351,6 +351,24 @@ describe('the reply does not wait for the change, which is asked for in the back
     await settledWith136();
   });
 
+  test('the bot dies with the answer on disk, and an old node forgets it: the answer is enough', async () => {
+    let alive = true;
+    await spent({
+      node: { profile: 'legacy' },
+      provider: {
+        onCheckpoint: (checkpoint) => {
+          if (alive && checkpoint === 'run:answer_kept') throw new Error('the bot dies');
+        },
+      },
+    });
+    await expect(world.finalize('r1')).rejects.toThrow('the bot dies');
+    world.node.crash('lost');
+    world.node.comeUp();
+    alive = false;
+    expect(await world.restart()).toMatchObject([expect.stringContaining('Change is back')]);
+    await settledWith136();
+  });
+
   test('the bot dies meanwhile: its next life goes on asking, and says so', async () => {
     await spent();
     world.node.crash();
