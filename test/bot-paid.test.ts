@@ -34,6 +34,24 @@ test('killed after the agent was done and before its change was back: the answer
   expect(await ask('!wallet balance')).toContain(`${(5000 - spent).toLocaleString('en-US')} sat ready`);
 });
 
+test('killed in the middle of a run: its agent, though alive, can spend nothing more', async () => {
+  const { bot, house, ask, agents, nodeAtRest } = await startWorld();
+  const calls = (): number => house.upstream.requests.length;
+  await bot.owner.send('200 calls');
+  await until(() => calls() > 2, 'the agent is at it');
+  await bot.end('SIGKILL');
+  // The call that was under way may still arrive; the agent finds the meter gone, and says so by ending.
+  const before = calls();
+  await until(() => agents().length === 0, 'the agent has given up', 30_000);
+  expect(calls() - before).toBeLessThanOrEqual(1);
+  expect(house.node.audit().balancesMsat).toBeGreaterThan(1_000_000);
+  await bot.start();
+  await bot.owner.heard(/^Interrupted/);
+  await until(nodeAtRest, 'the change is home', 30_000);
+  expect(house.node.audit().balancesMsat).toBeLessThan(1000);
+  expect(await ask('!wallet history')).toMatch(/ · budget 2,000 sat = \d+ spent \+ 1,\d+ change\n/);
+});
+
 test('routstr is set and the words are gone: admins are warned at start, and a task runs with local and says so', async () => {
   const { bot, owner, ask } = await startWorld();
   await bot.end('SIGTERM');

@@ -1,9 +1,11 @@
 /** The books of a run, and how long it waits for what it is owed. */
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { openDatabase } from '../src/db/open.ts';
 import { day, isDue, pauseFor, type Waiting } from '../src/providers/routstr/pauses.ts';
 import { figures } from '../src/providers/routstr/settle.ts';
 import { sat } from '../src/sat.ts';
+import { walletMigrations } from '../src/wallets/cashu/schema.ts';
 
 const amount = fc.integer({ min: 0, max: 100_000 });
 
@@ -54,4 +56,17 @@ test('a time that was written down while the clock was ahead is no time to wait 
   expect(isDue(now + 5000, now)).toBe(false);
   expect(isDue(now + day, now)).toBe(false);
   expect(isDue(now + day + 1, now)).toBe(true);
+});
+
+test('the ledger has the columns that others read it by', () => {
+  const db = openDatabase(':memory:', walletMigrations);
+  try {
+    const columns = db.query('SELECT name FROM pragma_table_info(?) ORDER BY cid').values('spend_log').flat();
+    // DESIGN §7; whose run it was came later.
+    expect(columns.join(', ')).toBe(
+      'id, ts, provider, budget_sats, refund_sats, spent_sats, fee_sats, model, session_id, prompt_prefix, state, node_url, owner',
+    );
+  } finally {
+    db.close();
+  }
 });

@@ -1,5 +1,8 @@
 /** A budget is made at a mint that its node lists, named as the node names it (src/providers/routstr/mint-match.ts). */
 import { afterEach, describe, expect, test } from 'bun:test';
+import { npubEncode } from 'nostr-tools/nip19';
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { createNodesService } from '../src/nodes-service.ts';
 import { createNodeClient } from '../src/providers/routstr/node-client.ts';
 import { createNodeInfoCache, type NodeInfoCache } from '../src/providers/routstr/node-info-cache.ts';
 import { parseNodeUrl } from '../src/providers/routstr/node-url.ts';
@@ -168,6 +171,30 @@ describe('what a node says of itself', () => {
     world.clock.offset += day + 1;
     expect(cache.known(here())?.mints).toEqual([world.mint.url]);
     await until(() => asked(world.node, '/v1/info') === 2, 'it is asked again');
+  });
+
+  test('names its operator, if that is a key', async () => {
+    await begin({ listed: (first) => [first] });
+    const npub = npubEncode(getPublicKey(generateSecretKey()));
+    const says = { 'http://127.0.0.1:1/v1': npub, 'http://127.0.0.1:2/v1': 'npub1 send it to me' };
+    const nodes = Object.fromEntries(
+      Object.entries(says).map(([url, said]) => [url, { fetchedAt: Date.now(), npub: said, mints: [] }]),
+    );
+    await Bun.write(`${world.directory}/routstr-nodes.json`, JSON.stringify({ version: 1, nodes }));
+    const nothing = () => Promise.reject(new Error('no relay is asked'));
+    const service = createNodesService({
+      configured: here(),
+      fallbacks: [],
+      home: world.directory,
+      board: { read: nothing },
+      meta: { get: () => undefined, set: () => undefined },
+      wallet: () => undefined,
+      allowLoopback: true,
+      clock: world.clock,
+      log: quiet,
+    });
+    expect(Object.keys(says).map((url) => service.operatorOf(parseNodeUrl(url)))).toEqual([npub, undefined]);
+    await service.close();
   });
 
   test('outlives a restart, and a damaged file is no harm', async () => {
