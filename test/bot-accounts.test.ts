@@ -98,6 +98,21 @@ test('an admin spends his own and what is nobody’s, not hers', async () => {
   );
 });
 
+test('two codes for the same money of the admin do not reach into hers', async () => {
+  const account = await hers();
+  const part = Math.ceil((await admins()) * 0.6);
+  const codeFor = async (sats: number) =>
+    /send (\d{4}) /.exec(await world.ask(`!wallet send ${sats}`))?.[1] ?? '';
+  const [first, second] = [await codeFor(part), await codeFor(part)];
+  const token = /cashu\S+/.exec(await world.ask(first, /cashu/))?.[0] ?? '';
+  expect(await world.ask(second)).toMatch(
+    /^Yours to spend: [\d,]+ sat\. The rest was brought in by other owners/,
+  );
+  expect(await hers()).toBe(account);
+  await world.ask(token, /^Received/);
+  expect(await inWallet()).toBe((await admins()) + account);
+});
+
 test('killed while her money comes in, the bot knows afterwards that it is hers', async () => {
   const before = await hers();
   const common = await admins();

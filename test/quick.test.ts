@@ -83,6 +83,18 @@ describe('a question', () => {
     await expectAllHome(world);
   });
 
+  test('is refused when it takes more than its asker may spend at once', async () => {
+    await begin();
+    const asking = { key: 'm', owner: 'eve', question: 'How far is the moon?', model };
+    const result = await world.provider().quick({ ...asking, most: sat(10) }, soon());
+    expect(reasonOf(result)).toMatch(/takes up to \d+ sat, and a member may spend at most 10 sat at once/);
+    expect(world.node.requests).toEqual([]);
+    expect(await world.provider().quick({ ...asking, most: sat(20) }, soon())).toMatchObject({
+      state: 'answered',
+    });
+    await expectAllHome(world);
+  });
+
   test('that is asked again by the same message is not asked, and its answer is not paid twice', async () => {
     await begin();
     expect(await ask('hi', 'm')).toMatchObject({ state: 'answered' });

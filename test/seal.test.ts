@@ -3,6 +3,10 @@ import { hkdfSync } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import fc from 'fast-check';
 import { generateSecretKey } from 'nostr-tools/pure';
+import { createConnectionStore } from '../src/db/connections.ts';
+import { openDatabase } from '../src/db/open.ts';
+import { botMigrations } from '../src/db/schema.ts';
+import { createVault, resealAll, sealedOtherwise } from '../src/providers/connections/vault.ts';
 import { createSealer, SealError, sealedPattern } from '../src/seal.ts';
 
 const key = generateSecretKey();
@@ -74,4 +78,27 @@ test('the key is derived for this purpose alone: neither the bot’s own key nor
   expect(() => openWith(derive('nostr-dm-agent/seal/v2/xchacha20-poly1305'))).toThrow();
   // Pins the format on disk: a release that derives or lays out otherwise could not open what is stored.
   expect(openWith(derive('nostr-dm-agent/seal/v1/xchacha20-poly1305')).toString()).toBe('sk-ant-secret');
+});
+
+test('another seal mends what was locked, and nothing that a provider refused', () => {
+  const db = openDatabase(':memory:', botMigrations);
+  const store = createConnectionStore(db, { now: Date.now });
+  const [before, after] = [createSealer(generateSecretKey()), createSealer(generateSecretKey())];
+  const owner = 'a'.repeat(64);
+  for (const provider of ['groq', 'openai', 'xai']) {
+    const credential = createVault(before).seal(owner, provider, `the key for ${provider}`);
+    store.put({ owner, provider, kind: 'api', credential, error: undefined });
+  }
+  store.mark(owner, 'openai', 'error', '401 no such key');
+  store.mark(owner, 'xai', 'error', sealedOtherwise);
+  expect(resealAll(store, before, after)).toEqual({ resealed: 3, already: 0, locked: 0 });
+  expect(store.list(owner).map(({ provider, status, error }) => [provider, status, error])).toEqual([
+    ['groq', 'connected', undefined],
+    ['openai', 'error', '401 no such key'],
+    ['xai', 'connected', undefined],
+  ]);
+  const { credential = '' } = store.get(owner, 'openai') ?? {};
+  expect(createVault(after).open(owner, 'openai', credential)).toBe('the key for openai');
+  expect(resealAll(store, before, after)).toEqual({ resealed: 0, already: 3, locked: 0 });
+  db.close();
 });

@@ -8,7 +8,7 @@ import { NodeAwayError, type Routstr } from './deps.ts';
 import { inTime } from './in-time.ts';
 
 export type QuickCommandDeps = {
-  readonly routstr: Pick<Routstr, 'provider' | 'models' | 'modelOf'>;
+  readonly routstr: Pick<Routstr, 'provider' | 'models' | 'modelOf' | 'budget'>;
   readonly purse: Pick<Purse, 'settled'>;
   readonly desk: Pick<SessionDesk, 'choices'>;
 };
@@ -57,7 +57,9 @@ export function quickCommand({ routstr, purse, desk }: QuickCommandDeps): Comman
       const key = message.id;
       if (resumed) throw new RefusalError(provider.pastQuestion(key));
       const model = await modelFor(desk.choices(owner.publicKey).model, signal);
-      const request = { key, owner: owner.publicKey, question: argument, model };
+      // As for a run: a member spends no more than a budget at once.
+      const most = owner.role === 'admin' ? {} : { most: routstr.budget() };
+      const request = { key, owner: owner.publicKey, question: argument, model, ...most };
       const result = await inTime(
         signal,
         provider.quick(request, signal),

@@ -5,13 +5,13 @@ import { formatSat } from '../../sat.ts';
 import { MintError, OperationStateError, UnfinishedOperationError } from '../../wallets/errors.ts';
 import type { AnyWallet, OperationId } from '../../wallets/types.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
-import { orPromise, promised, type WalletCommandDeps } from './deps.ts';
+import { orPromise, promised, requireOwn, type WalletCommandDeps } from './deps.ts';
 
 type Action<Kind extends ProposedAction['kind']> = Extract<ProposedAction, { kind: Kind }>;
 
 /** `!wallet confirm`: does what a code stands for. A code is used up by one message, which may begin again after a restart. */
 export function confirmCommand(deps: WalletCommandDeps): Command {
-  const { purse, confirmations, clock } = deps;
+  const { purse, confirmations, accounts, clock } = deps;
   return {
     path: 'wallet confirm',
     parameters: '<code>',
@@ -38,6 +38,9 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
           case 'used':
             return { reply: 'That code has been used already; nothing was done now.' };
           case 'taken':
+            // What an earlier life of the bot began may have left the wallet already.
+            if (!call.resumed && taken.action.kind !== 'move')
+              requireOwn(accounts, call, taken.action.amount);
             return act(wallet, taken.action, call, signal);
         }
       }),

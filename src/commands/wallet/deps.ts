@@ -4,11 +4,11 @@ import type { Confirmations } from '../../db/confirmations.ts';
 import type { Recipient } from '../../nostr/types.ts';
 import type { RoutstrProvider } from '../../providers/routstr/provider.ts';
 import { describeWalletError } from '../../replies/wallet-errors.ts';
-import type { Sat } from '../../sat.ts';
+import { formatSat, type Sat } from '../../sat.ts';
 import { MintError, UnfinishedOperationError } from '../../wallets/errors.ts';
 import type { AnyWallet, OperationId } from '../../wallets/types.ts';
 import { recipientOf } from '../recipient.ts';
-import type { Call, Outcome } from '../types.ts';
+import { type Call, type Outcome, RefusalError } from '../types.ts';
 
 /** The bot's wallet, with what keeps it going (`wallet-service.ts`). */
 export type Purse = {
@@ -39,6 +39,19 @@ export type WalletCommandDeps = {
   readonly accounts: AccountBook;
   readonly clock: Clock;
 };
+
+/**
+ * Where accounts are kept apart, what other owners brought in is not for an admin to send away. Asked when he is given a
+ * code, and again when he sends it: several codes may wait for the same money.
+ * @throws RefusalError
+ */
+export function requireOwn(accounts: AccountBook, { owner }: Pick<Call, 'owner'>, amount: Sat): void {
+  const available = accounts.of(owner.publicKey)?.available;
+  if (available === undefined || amount <= available) return;
+  throw new RefusalError(
+    `Yours to spend: ${formatSat(available)}. The rest was brought in by other owners, and BOT_ACCOUNTS=separate keeps it for them. Whoever runs the bot can send it on the host: bun run wallet.`,
+  );
+}
 
 /** An answer that promises to say how an operation ends. */
 export const promised = (

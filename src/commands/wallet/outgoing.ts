@@ -6,7 +6,7 @@ import { InsufficientFundsError } from '../../wallets/errors.ts';
 import type { AnyWallet, MintUrl, WithdrawalQuote } from '../../wallets/types.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
 import { parseAmount, parseMint, splitAmount } from './arguments.ts';
-import type { WalletCommandDeps } from './deps.ts';
+import { requireOwn, type WalletCommandDeps } from './deps.ts';
 
 /** How long a code is good. */
 const codeMs = 5 * 60_000;
@@ -18,14 +18,6 @@ export function outgoingCommands({
   accounts,
   clock,
 }: WalletCommandDeps): readonly Command[] {
-  /** Where accounts are kept apart, what other owners brought in is not for an admin to send away. */
-  const requireOwn = ({ owner }: Call, amount: Sat): void => {
-    const available = accounts.of(owner.publicKey)?.available;
-    if (available === undefined || amount <= available) return;
-    throw new RefusalError(
-      `Yours to spend: ${formatSat(available)}. The rest was brought in by other owners, and BOT_ACCOUNTS=separate keeps it for them. Whoever runs the bot can send it on the host: bun run wallet.`,
-    );
-  };
   const propose = (
     { owner }: Call,
     question: readonly string[],
@@ -58,7 +50,7 @@ export function outgoingCommands({
       run: async (call, signal) => {
         const amount = parseAmount(call.argument);
         const wallet = await purse.settled(signal);
-        requireOwn(call, amount);
+        requireOwn(accounts, call, amount);
         const { mint, ready } = mintWith(wallet, amount);
         if (ready < amount) throw new InsufficientFundsError({ have: ready, need: amount, mint });
         const { face, fee } = await wallet.quoteSend({ amount, mint }, signal);
@@ -105,7 +97,7 @@ export function outgoingCommands({
             `That invoice is over ${formatSat(quote.amount)}, not ${formatSat(amount)}.`,
           );
         }
-        requireOwn(call, quote.amount);
+        requireOwn(accounts, call, quote.amount);
         const target = address === undefined ? 'the invoice' : address;
         return propose(
           call,

@@ -46,13 +46,16 @@ export type Resealed = { readonly resealed: number; readonly already: number; re
  */
 export function resealAll(store: ConnectionStore, from: Sealer, to: Sealer): Resealed {
   const counts = { resealed: 0, already: 0, locked: 0 };
-  for (const { owner, provider, credential: sealed } of store.all()) {
+  for (const { owner, provider, credential: sealed, status, error } of store.all()) {
     if (sealed === undefined) continue;
     const context = contextOf(owner, provider);
     if (canOpen(() => to.open(sealed, context))) counts.already += 1;
     else if (canOpen(() => from.open(sealed, context))) {
       store.reseal(owner, provider, to.seal(from.open(sealed, context), context));
-      store.mark(owner, provider, 'connected', undefined);
+      // What the provider refused is not mended by another seal.
+      if (status === 'error' && error === sealedOtherwise) {
+        store.mark(owner, provider, 'connected', undefined);
+      }
       counts.resealed += 1;
     } else counts.locked += 1;
   }

@@ -1,4 +1,4 @@
-import { formatSat, msatToSatCeil } from '../../sat.ts';
+import { formatSat, msatToSatCeil, type Sat } from '../../sat.ts';
 import type { BudgetRefusal } from './budget.ts';
 import type { OneCallOutcome } from './one-call.ts';
 import type { PaidRun } from './paid-run.ts';
@@ -22,6 +22,10 @@ export function refusal(reason: BudgetRefusal): string {
       return words.budgetRefusal(reason);
   }
 }
+
+/** More than a member may spend at once. */
+export const tooDear = (budget: Sat, most: Sat): string =>
+  `This question takes up to ${formatSat(budget)}, and a member may spend at most ${formatSat(most)} at once (!provider budget). Ask it shorter, or choose a cheaper model: !model.`;
 
 /** `run` says where the money is now. */
 export function unanswered(outcome: Exclude<OneCallOutcome, { state: 'answered' }>, run: PaidRun): string {

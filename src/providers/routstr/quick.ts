@@ -31,6 +31,8 @@ export type QuickRequest = {
   readonly key: string;
   readonly owner: string;
   readonly question: string;
+  /** More than this is not paid for it; undefined: what it takes. */
+  readonly most?: Sat;
   readonly model: Pick<UsableModel, 'id' | 'sat' | 'usd' | 'limit' | 'reasoning'>;
 };
 
@@ -85,6 +87,9 @@ export function createQuick(options: QuickOptions): Quick {
     if (known) return refused(say.pastQuestion(known));
     const body = bodyOf(request);
     const budget = estimate(request.model, body);
+    if (request.most !== undefined && budget > request.most) {
+      return refused(say.tooDear(budget, request.most));
+    }
     const node = options.nodeUrl();
     live.add(id);
     try {
