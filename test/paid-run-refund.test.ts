@@ -293,6 +293,23 @@ describe('the reply does not wait for the change, which is asked for in the back
     await settledWith136();
   });
 
+  test('the node is back long before it is asked again: the next run makes that now', async () => {
+    await spent();
+    world.node.crash();
+    await world.finalize('r1');
+    for (let hours = 0; hours < 10; hours += 1) await world.later(hour);
+    world.node.comeUp();
+    const asks = world.outcomes('r1', 'refund').length;
+    world.clock.offset += minute;
+    await world.provider().lookAfter(soon());
+    expect(world.outcomes('r1', 'refund')).toHaveLength(asks);
+    await world.prepare('r2');
+    await until(() => world.news.length > 0, 'the change is back');
+    expect(world.state('r1')).toBe('settled');
+    await world.finalize('r2');
+    await expectAllHome(world);
+  });
+
   test('its mint is away: the node puts the balance back, and gives it later', async () => {
     await spent();
     await world.mint.goDown();

@@ -8,6 +8,8 @@ import { isDue } from './pauses.ts';
 export type OwedQueue = {
   /** Looks at once, and from then on whenever something is due. */
   readonly wake: () => void;
+  /** A new run begins: what is owed is asked for now, whenever its time is, and not waited for. */
+  readonly hurry: () => void;
   /** One pass over what is due; tells what came of it. */
   readonly pass: (signal: AbortSignal) => Promise<void>;
   /** Ends what is under way and waits for it. */
@@ -16,6 +18,8 @@ export type OwedQueue = {
 
 /** A clock that jumps, and a machine that slept, are noticed after this long. */
 const longestSleepMs = 60_000;
+/** Between two times of hurry. */
+const hurrySpacingMs = 60_000;
 
 export function createOwedQueue(options: {
   readonly store: PaidRunStore;
@@ -31,6 +35,7 @@ export function createOwedQueue(options: {
   const closing = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let working: Promise<void> = Promise.resolve();
+  let hurriedAt = Number.NEGATIVE_INFINITY;
   // An account that is kept waits for nothing.
   const waiting = () => store.open().filter((run) => !isIn(run, 'kept') && !options.isLive(run));
 
@@ -73,8 +78,20 @@ export function createOwedQueue(options: {
       .then(schedule);
   }
 
+  function hurry(): void {
+    const now = clock.now();
+    const owed = waiting().filter(
+      (run) => run.nextAt > now && isIn(run, 'refund_due', 'change_held', 'reclaim'),
+    );
+    if (owed.length === 0 || Math.abs(now - hurriedAt) < hurrySpacingMs) return;
+    hurriedAt = now;
+    for (const { id } of owed) store.postpone(id, now, false);
+    wake();
+  }
+
   return {
     wake,
+    hurry,
     pass,
     close: async () => {
       closing.abort(new DOMException('the provider closes', 'AbortError'));

@@ -156,6 +156,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   });
 
   async function prepareRun(ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
+    queue.hurry();
     const budget = ticket.budget === undefined ? rules.budget() : sat(ticket.budget);
     const model = ticket.model?.replace(/^routstr\//, '');
     const refuse = () => refuseBudget(rules, wallet, store, { budget, model, owner: ticket.owner });
