@@ -1,5 +1,6 @@
-import { afterAll, describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, jest, test } from 'bun:test';
 import { connect } from 'node:net';
+import { createHoldQueue } from '../src/providers/routstr/meter/hold.ts';
 import type { Hold, RunUsage } from '../src/providers/routstr/meter/types.ts';
 import { ask, startMetered } from './support/metered.ts';
 import { bill, chunk, done, stream, text, tool } from './support/model-upstream.ts';
@@ -577,6 +578,33 @@ describe('A request that the money does not cover is held', () => {
     await run.close();
     expect((await other).status).toBe(403);
     expect(run.usage().held).toBe(0);
+  });
+
+  test('and its run is not idle meanwhile, however long that takes', async () => {
+    jest.useFakeTimers();
+    try {
+      const told: string[] = [];
+      let active = 0;
+      const queue = createHoldQueue({
+        holdMs: 20 * 60_000,
+        onHold: () => told.push('hold'),
+        onHoldEnd: (end) => told.push(end),
+        onActivity: () => active++,
+      });
+      const hold = { neededMsat: 1, availableMsat: 0, model: 'm' };
+      const waiting = queue.wait(hold, new AbortController().signal);
+      jest.advanceTimersByTime(19 * 60_000);
+      // A run is ended after minutes of silence (`BOT_RUN_IDLE_MINUTES`).
+      expect(active).toBeGreaterThanOrEqual(19);
+      jest.advanceTimersByTime(2 * 60_000);
+      expect(await waiting).toBe('let_go');
+      expect(told).toEqual(['hold', 'let_go']);
+      const before = active;
+      jest.advanceTimersByTime(60 * 60_000);
+      expect(active).toBe(before);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   test('by the run’s own cap too, before the node is asked', async () => {
