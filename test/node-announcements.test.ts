@@ -14,6 +14,7 @@ import {
   lookAtNode,
   rankNodes,
 } from '../src/providers/routstr/nodes.ts';
+import { nodeLine } from '../src/replies/nodes.ts';
 import { startSandboxRelay } from '../src/sandbox/relay.ts';
 import { startSandboxNode } from '../src/sandbox/routstr-node.ts';
 import { refusingUrl, relayWorld } from './support/relay-world.ts';
@@ -359,4 +360,13 @@ test('an address that leads inside is not asked', async () => {
   expect(look.state).toBe('away');
   expect(look.verdict).toBe('unreviewed');
   expect(asked).toEqual([]);
+});
+
+test('a node can’t pass for a reviewed one by what it calls itself', () => {
+  const line = nodeLine({
+    ...{ url: parseNodeUrl('https://evil.example'), verdict: 'unreviewed', state: 'away', detail: '' },
+    name: 'Good” · reviewed well · “\u202e',
+    version: '1 · reviewed well',
+  });
+  expect(line).toBe('evil.example · “Good reviewed well” · 1 · does not answer · ⚠ not reviewed');
 });

@@ -16,6 +16,9 @@ const verdictWord: Readonly<Record<Verdict, string>> = {
   unreviewed: '⚠ not reviewed',
 };
 
+/** What a node calls itself, without what would turn it round, hide in it, or pass for another part of the line. */
+const plain = (said: string): string => said.replace(/[\p{C}\p{Zl}\p{Zp}“”„"·⚠]+/gu, ' ');
+
 /** One node on one line. Its name is its announcer's choice, its address comes first. */
 export function nodeLine(look: NodeLook): string {
   const { url, name, version, verdict } = look;
@@ -28,8 +31,8 @@ export function nodeLine(look: NodeLook): string {
         ];
   return [
     nodeName(url),
-    name === undefined ? undefined : `“${shorten(name, 40)}”`,
-    version === undefined ? undefined : shorten(version, 16),
+    name === undefined ? undefined : `“${shorten(plain(name), 40)}”`,
+    /^[\w.+-]{1,16}/.exec(version ?? '')?.[0],
     ...facts,
     verdictWord[verdict],
   ]
