@@ -27,7 +27,7 @@ import { createInbox } from './nostr/inbox.ts';
 import type { PublicKey, RelayUrl } from './nostr/types.ts';
 import { rememberProblems } from './recent-problem.ts';
 import { lockedLine, lockedNotice } from './replies/connections.ts';
-import { readyNotice } from './replies/ready.ts';
+import { firstSteps, readyNotice } from './replies/ready.ts';
 import { accountText } from './replies/wallet.ts';
 import { createSessionDesk } from './runs/desk.ts';
 import type { RunDeps } from './runs/execute.ts';
@@ -235,6 +235,9 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
       ...recovered,
       processes,
       lines: [
+        ...(messages.createdAt >= startedAt && config.provider === 'local'
+          ? firstSteps(config.wallet !== undefined)
+          : []),
         ...inWallet,
         ...recovered.lines,
         ...(unpaid === undefined ? [] : [unpaid]),

@@ -64,7 +64,7 @@ test('nobody answers: what it cost and how to go on; !continue goes on in the sa
   await bot.start({ BOT_HOLD_MINUTES: '0.02', BOT_PROGRESS_SECONDS: '0' });
   const { text } = await owner.answer(await owner.send(task), /\n— /, 60_000);
   expect(text).toMatch(
-    /^The budget is used up \([456]\d\d sat of 700 sat\)\. !continue goes on where it was, with a new budget; !continue 1400 with this much\.\nWhat was not spent is back\.\n\n— agent · .+ · \d steps · [456]\d\d of 700 sat · claude-sonnet-4\.5$/,
+    /^The budget is used up \([456]\d\d sat of 700 sat\)\. !continue goes on where it was, with a new budget; !continue 1400 with a bigger one\.\nWhat was not spent is back\.\n\n— agent · .+ · \d steps · [456]\d\d of 700 sat · claude-sonnet-4\.5$/,
   );
   const before = conversations();
   const cut = house.upstream.requests.at(-1)?.chat.messages ?? [];

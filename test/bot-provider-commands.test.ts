@@ -289,7 +289,7 @@ describe('nobody pays, and mint and node are away', () => {
     await world.bot.start({ BOT_HOLD_MINUTES: '0.01' });
     const text = await runOf('do 50 calls !!680');
     expect(text).toMatch(
-      /^The budget is used up \(6\d\d sat of 680 sat\)\. !continue goes on where it was, with a new budget; !continue 1360 with this much\.\nWhat was not spent is back\.\n\n— agent · .+ · 6\d\d of 680 sat/,
+      /^The budget is used up \(6\d\d sat of 680 sat\)\. !continue goes on where it was, with a new budget; !continue 1360 with a bigger one\.\nWhat was not spent is back\.\n\n— agent · .+ · 6\d\d of 680 sat/,
     );
   });
 

@@ -125,7 +125,7 @@ describe('the end of a paid run says the truth about its money', () => {
 
   test('used up: the answer so far, what it cost, and !continue', () => {
     expect(said({ failure: 'budget_exhausted', answer: 'So far.' }, { spent: 1990, budget: 2000 })).toBe(
-      'So far.\n\nThe budget is used up (1,990 sat of 2,000 sat). !continue goes on where it was, with a new budget; !continue 4000 with this much.\n' +
+      'So far.\n\nThe budget is used up (1,990 sat of 2,000 sat). !continue goes on where it was, with a new budget; !continue 4000 with a bigger one.\n' +
         'What was not spent is back.\n\n— agent · 42 s · 5 steps · 1990 of 2000 sat · claude-sonnet-4.5',
     );
     // With the owner's own login there is no budget of ours.

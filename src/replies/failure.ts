@@ -1,4 +1,5 @@
 import type { AgentFailure, AgentFailureKind } from '../backends/types.ts';
+import { problems } from '../providers/routstr/meter/problems.ts';
 import type { Settlement } from '../providers/types.ts';
 import { formatSat, sat } from '../sat.ts';
 
@@ -58,7 +59,7 @@ const paidSentences: Readonly<
     const used =
       settlement && ` (${formatSat(sat(settlement.spent))} of ${formatSat(sat(settlement.budget))})`;
     const more = settlement === undefined ? '<sats>' : String(settlement.budget * 2);
-    return `The budget is used up${used ?? ''}. !continue goes on where it was, with a new budget; !continue ${more} with this much.`;
+    return `The budget is used up${used ?? ''}. !continue goes on where it was, with a new budget; !continue ${more} with a bigger one.`;
   },
   unauthorized: ({ detail }) =>
     withDetail('The node refused the key of this run. !retry pays with a new one.', detail),
@@ -68,7 +69,9 @@ const paidSentences: Readonly<
       detail,
     ),
   bad_request: ({ detail }) =>
-    withDetail('The node did not accept the request. Try another model: !provider models.', detail),
+    detail === problems.request_limit[1]
+      ? `${detail} !continue goes on where it was.`
+      : withDetail('The node did not accept the request. Try another model: !provider models.', detail),
   rate_limited: () =>
     'The node is limiting requests, also after several tries. Wait a little, then !continue goes on where it was.',
   provider_down: ({ detail }) =>

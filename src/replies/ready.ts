@@ -1,6 +1,13 @@
 import type { Recovered } from '../runs/recover.ts';
 import { plural } from './format.ts';
 
+/** What admins are told once, where the backend's own login pays as long as nothing else was said. */
+export const firstSteps = (hasWallet: boolean): readonly string[] => [
+  'Your tasks use the backend’s own login on the host (provider local). !provider shows who pays.',
+  ...(hasWallet ? ['To pay with ecash: !wallet topup 5000, then !provider set routstr.'] : []),
+  'With an API key of yours: !provider connect <id> <key>.',
+];
+
 /** What admins are told when the bot has started. */
 export function readyNotice(
   version: string,

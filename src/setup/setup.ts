@@ -95,8 +95,13 @@ async function report({ path, backup, config, wallet }: Outcome, color: boolean)
     `The bot is ${npub}`,
     '',
     qr,
-    'Next: `bun start` (or `nostr-dm-agent start`) starts it; it then says hello to you by DM.',
+    'Next: `npx -y bun run start` (or `bun start`) starts it; it then says hello to you by DM.',
     'Write it a task from any Nostr client, or !help.',
+    ...(wallet
+      ? [
+          'To pay for tasks with ecash, send it !wallet topup 5000, pay the invoice, and send !provider set routstr.',
+        ]
+      : []),
     '',
   ].join('\n');
 }

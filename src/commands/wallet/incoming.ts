@@ -110,9 +110,11 @@ export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
           call,
           async () => {
             if (call.argument === '') throw new UsageError('The id is missing; !wallet pending shows it.');
-            const { operation, kind } = findOperation(purse.wallet(), call.argument);
+            const { operation, kind, state } = findOperation(purse.wallet(), call.argument);
             if (kind !== 'send')
               throw new RefusalError('That is not a token that was sent; see !wallet pending.');
+            if (state === 'reclaimed' && !call.resumed)
+              throw new RefusalError('That token was taken back before; its value is in the wallet.');
             const wallet = await purse.settled(signal);
             const outcome = await wallet.reclaim(operation, signal);
             return {

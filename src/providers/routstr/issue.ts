@@ -42,7 +42,7 @@ function whyNoToken(error: unknown, forRun: boolean): string | undefined {
   if (error instanceof MintError) {
     return forRun
       ? words.mintAway(error.mint)
-      : `The mint ${error.mint} can't be used right now. Nothing was spent; try it again later.`;
+      : `The mint ${words.mintText(error.mint)} can’t be used right now. Nothing was spent; try it again later.`;
   }
   if (error instanceof UnfinishedOperationError || error instanceof SpentElsewhereError) {
     return forRun

@@ -60,7 +60,7 @@ export const notMore = (refusal: BudgetRefusal): string =>
     : budgetRefusal(refusal);
 
 /** A mint as people read it, and as `!wallet move` understands it. A node may have chosen the text. */
-const mintText = (url: string): string =>
+export const mintText = (url: string): string =>
   url
     .replace(/^https?:\/\//, '')
     .replace(/\/+$/, '')
@@ -68,7 +68,7 @@ const mintText = (url: string): string =>
 const hostOf = (node: string): string => new URL(node).host;
 
 export const mintAway = (mint: string): string =>
-  `The mint ${mint} can't be used right now, so there is no budget for this run. Nothing was spent; !retry runs it again.`;
+  `The mint ${mintText(mint)} can't be used right now, so there is no budget for this run. Nothing was spent; !retry runs it again.`;
 
 export const tokenUnfinished =
   'The mint did not say whether the budget token was made. The run was not started; the money is looked after, see !wallet pending.';
@@ -79,7 +79,7 @@ export function notCredited(outcome: NotCredited, run: PaidRun): string {
     run.body.state === 'settled'
       ? `The budget is back in the wallet${run.body.fee > 0 ? `, less ${formatSat(run.body.fee)} of the mint's fees` : ''}.`
       : 'The budget is being taken back; you are told when it arrived.';
-  return `The node ${run.node} ${whatItDid(outcome)}, so the run was not started. ${money}`;
+  return `The node ${hostOf(run.node)} ${whatItDid(outcome)}, so the run was not started. ${money} !retry runs it again; !provider nodes shows other nodes.`;
 }
 
 /** A run that another node serves. */
@@ -103,7 +103,7 @@ export const nodeDown = (node: string): string =>
   `The node ${hostOf(node)} does not answer, so the run was not started and nothing was spent. !retry runs it again; !provider nodes shows other nodes, !provider set local is another way on.`;
 
 export const creditedShort = (run: PaidRun, balanceMsat: number): string =>
-  `The node ${run.node} credited ${formatSat(msatToSatFloor(balanceMsat))} for a budget of ${formatSat(run.ticket.budget)}, so the run was not started. ` +
+  `The node ${hostOf(run.node)} credited ${formatSat(msatToSatFloor(balanceMsat))} for a budget of ${formatSat(run.ticket.budget)}, so the run was not started. ` +
   'What it took is asked for again and again.';
 
 export const runIsOver = 'That run is over; !continue goes on with a new budget.';
@@ -114,7 +114,7 @@ export const stillAdding =
 /** The node did not take more money for a run; `run` is the top-up. */
 export function notAdded(outcome: Exclude<TopUpOutcome, { state: 'credited' }>, run: PaidRun): string {
   const money = run.body.state === 'settled' ? 'It is back in the wallet.' : 'It is being taken back.';
-  return `The node ${run.node} ${whatItDid(outcome)}, so nothing was added. ${money}`;
+  return `The node ${hostOf(run.node)} ${whatItDid(outcome)}, so nothing was added. ${money}`;
 }
 
 export function whatItDid(outcome: NotCredited | { readonly state: 'unknown_key' }): string {
@@ -153,7 +153,7 @@ export function news(run: PaidRun): string {
   if (isIn(run, 'needs_operator')) {
     return `${inTrouble(run)} !provider status shows what its operator needs to know.`;
   }
-  return `The change of ${about} is not back yet: ${run.node} is asked for it again and again.`;
+  return `The change of ${about} is not back yet: ${hostOf(run.node)} is asked for it again and again.`;
 }
 
 /** A run that needs a person. */
