@@ -43,6 +43,23 @@ describe('an admin and a member', () => {
     expect(await ask(bot.owner, '!owners')).toMatch(/^1\. .*\n.*\n2\. .*\n {3}member, added/);
   });
 
+  test('a message that came too late is run again for its sender alone, and only when it is a task', async () => {
+    const long = { createdAt: Math.floor(Date.now() / 1000) - 7 * 3600 };
+    await bot.owner.send('the old plan', long);
+    await bot.owner.send('！wallet balance', long);
+    await ask(bot.owner, '!ping');
+    const answers: string[] = [];
+    for (let n = 1; answers.length < 2 && n < 200; n++) {
+      expect(await ask(member, `!retry ${n}`)).toContain(`There is no missed message #${n}.`);
+      const answer = await ask(bot.owner, `!retry ${n}`);
+      if (!answer.includes('no missed message')) answers.push(answer);
+    }
+    expect(answers).toEqual([
+      expect.stringContaining('did: the old plan'),
+      expect.stringContaining('was a command: send it again'),
+    ]);
+  });
+
   test('nothing that a member can ask shows him another’s sessions, tasks or queue, or ends them', async () => {
     await ask(bot.owner, 'the plan nobody else may read', /did: /);
     await bot.owner.send('sleep 61');

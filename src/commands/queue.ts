@@ -118,7 +118,7 @@ export function queueCommands(deps: QueueCommandDeps): readonly Command[] {
           const seq = parseCount(argument, 'number of a missed message', 999_999);
           const missed = messages.missed(owner.publicKey, seq);
           if (missed === undefined) throw new UsageError(`There is no missed message #${seq}.`);
-          if (missed.text.startsWith('!')) throw new RefusalError(`#${seq} was a command: send it again.`);
+          if (/^\s*[!！]/.test(missed.text)) throw new RefusalError(`#${seq} was a command: send it again.`);
           if (budget === undefined) return { task: missed.text };
           return { task: readBudget(missed.text).task, budget };
         }
