@@ -65,6 +65,7 @@ export async function startPaidBot(
   const count = (file: string, sql: string): number => {
     const db = new Database(file, { readonly: true });
     try {
+      db.run('PRAGMA busy_timeout = 10000');
       return countSchema.parse(db.query(sql).get()).n;
     } finally {
       db.close();
