@@ -25,7 +25,7 @@ beforeAll(async () => {
   ada = await createOwner(world.bot.relay.url, world.bot.publicKey);
   await world.ask(`!owners add ${nip19.npubEncode(ada.publicKey)}`, /is a member now/);
   await ask(ada, '!provider set routstr', /routstr/i);
-});
+}, 60_000);
 afterAll(async () => {
   ada?.close();
   await world?.cleanUp();
@@ -93,6 +93,7 @@ test('an admin spends his own and what is nobody’s, not hers', async () => {
   expect(await world.ask(`!wallet send ${left + 1}`)).toStartWith(
     `Yours to spend: ${left.toLocaleString('en-US')} sat. The rest was brought in by other owners`,
   );
+  expect(await world.ask(`!provider deposit ${left + 1}`)).toStartWith('Yours to spend: ');
   expect(await world.ask(`dear, 1 calls !!${left + 1}`)).toStartWith(
     `Your account has ${left.toLocaleString('en-US')} sat; this run needs`,
   );

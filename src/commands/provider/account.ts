@@ -1,17 +1,19 @@
+import type { AccountBook } from '../../accounts.ts';
 import { depositedText, keptLine, nothingKept, refundLine } from '../../replies/account.ts';
 import { type Command, RefusalError } from '../types.ts';
 import { parseAmount } from '../wallet/arguments.ts';
-import type { Purse } from '../wallet/deps.ts';
+import { type Purse, requireOwn } from '../wallet/deps.ts';
 import type { Routstr } from './deps.ts';
 import { inTime } from './in-time.ts';
 
 export type AccountCommandDeps = {
   readonly routstr: Pick<Routstr, 'provider' | 'budget'>;
   readonly purse: Pick<Purse, 'settled'>;
+  readonly accounts: AccountBook;
 };
 
 /** `!provider deposit`, `refund`, `balance`: money that is kept at a node across runs. */
-export function accountCommands({ routstr, purse }: AccountCommandDeps): readonly Command[] {
+export function accountCommands({ routstr, purse, accounts }: AccountCommandDeps): readonly Command[] {
   return [
     {
       path: 'provider deposit',
@@ -27,9 +29,11 @@ export function accountCommands({ routstr, purse }: AccountCommandDeps): readonl
       kind: 'lasting',
       // The message's id is the deposit's: it is made once.
       repeatable: true,
-      run: async ({ owner, message, argument }, signal) => {
+      run: async ({ owner, message, argument, resumed }, signal) => {
         const amount = parseAmount(argument);
         await purse.settled(signal);
+        // What an earlier life of the bot deposited has left the wallet already.
+        if (!resumed) requireOwn(accounts, { owner }, amount);
         const request = { amount, key: message.id, owner: owner.publicKey };
         const result = await inTime(
           signal,
