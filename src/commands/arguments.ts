@@ -1,3 +1,4 @@
+import { shorten } from '../replies/format.ts';
 import { UsageError } from './types.ts';
 
 /** A whole number from 1 to `max`; `fallback` when nothing was given. */
@@ -9,7 +10,7 @@ export function parseCount(argument: string, what: string, max: number, fallback
     throw new UsageError(
       argument === ''
         ? `The ${what} is missing.`
-        : `“${argument}” is not a ${what}: it is a whole number from 1 to ${max}.`,
+        : `“${shorten(argument, 30)}” is not a ${what}: it is a whole number from 1 to ${max}.`,
     );
   }
   return count;
@@ -23,7 +24,7 @@ export function parseChoice<Name extends string>(
 ): Name {
   const found = names.find((name) => name.toLowerCase() === argument.toLowerCase());
   if (found === undefined) {
-    throw new UsageError(`“${argument}” is not a ${what}. There are: ${names.join(', ')}.`);
+    throw new UsageError(`“${shorten(argument, 30)}” is not a ${what}. There are: ${names.join(', ')}.`);
   }
   return found;
 }

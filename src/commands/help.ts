@@ -1,4 +1,5 @@
 import type { Role } from '../config.ts';
+import { shorten } from '../replies/format.ts';
 import { createRegistry, type Registry, usageOf } from './registry.ts';
 import { type Command, families } from './types.ts';
 
@@ -66,7 +67,7 @@ function detailOf(registry: Registry, asked: string): string {
 
 /** The answer to a command that there is not. */
 export function unknownCommand(asked: string, nearest: Command | undefined): string {
-  const name = asked === '' ? 'That is no command.' : `There is no command !${asked}.`;
+  const name = asked === '' ? 'That is no command.' : `There is no command !${shorten(asked, 30)}.`;
   const hint = nearest === undefined ? '' : ` Did you mean ${usageOf(nearest)}?`;
   return `${name}${hint} !help lists all.`;
 }

@@ -7,12 +7,16 @@ import type { Routstr } from './provider/deps.ts';
 import { type Command, UsageError } from './types.ts';
 
 const listed = 30;
+/** No id of a model has more characters. */
+const longest = 200;
 
 export type ModelTextDeps = {
   readonly desk: SessionDesk;
   readonly routstr: Pick<Routstr, 'modelOf' | 'knownModels'>;
   /** Who pays for the next task of this owner: his choice, else the bot's. */
   readonly chosenBy: (owner: PublicKey) => string;
+  /** The providers beside `local` and `routstr` that an owner may choose. */
+  readonly connected: (owner: PublicKey) => readonly { readonly name: string }[];
 };
 
 export type ModelCommandDeps = ModelTextDeps & {
@@ -20,16 +24,21 @@ export type ModelCommandDeps = ModelTextDeps & {
   readonly models: (owner: PublicKey, backend: BackendName, signal: AbortSignal) => Promise<readonly Model[]>;
 };
 
+/** Who pays for the owner's next task, as far as the backend leaves the choice. */
+const payerOf = ({ desk, chosenBy }: ModelTextDeps, owner: PublicKey): string | undefined =>
+  desk.choices(owner).backend === 'opencode' ? (desk.current(owner)?.provider ?? chosenBy(owner)) : undefined;
+
 /** Whether a node serves the owner's next task. */
-const isPaid = ({ desk, chosenBy }: ModelTextDeps, owner: PublicKey): boolean =>
-  desk.choices(owner).backend === 'opencode' &&
-  (desk.current(owner)?.provider ?? chosenBy(owner)) === 'routstr';
+const isPaid = (deps: ModelTextDeps, owner: PublicKey): boolean => payerOf(deps, owner) === 'routstr';
 
 /** The model that the owner's next task is worked on with. */
 export function modelText(deps: ModelTextDeps, owner: PublicKey): string {
   const { model, backend } = deps.desk.choices(owner);
   const served = isPaid(deps, owner) ? deps.routstr.modelOf(model) : undefined;
   if (served !== undefined) return `${served.id}${servedFor(served.id, model)}`;
+  const payer = deps.connected(owner).find(({ name }) => name === payerOf(deps, owner))?.name;
+  // A connected provider is not asked for models of another one.
+  if (payer !== undefined && !model?.startsWith(`${payer}/`)) return `the default of ${payer}`;
   return model ?? `the default of ${backend}`;
 }
 
@@ -73,8 +82,8 @@ export function modelCommands(deps: ModelCommandDeps): readonly Command[] {
           desk.setModel(publicKey, undefined);
           return { reply: `Model: ${modelText(deps, publicKey)}.` };
         }
-        if (!/^[\w.:@~+-]+(\/[\w.:@~+-]+)*$/.test(argument)) {
-          throw new UsageError(`“${argument}” is not the id of a model; !models lists them.`);
+        if (argument.length > longest || !/^[\w.:@~+-]+(\/[\w.:@~+-]+)*$/.test(argument)) {
+          throw new UsageError(`“${shorten(argument, 60)}” is not the id of a model; !models lists them.`);
         }
         desk.setModel(publicKey, argument);
         return {

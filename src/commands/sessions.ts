@@ -42,7 +42,7 @@ export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
       else if (provider !== undefined && choice.provider === undefined) choice.provider = provider;
       else
         throw new UsageError(
-          `“${word}” is no ${choice.workspace === undefined ? 'workspace' : 'further workspace'} and no provider of yours. Workspaces: ${workspaceNames.join(', ')}. Providers: ${providers.join(', ')}.`,
+          `“${shorten(word, 30)}” is no ${choice.workspace === undefined ? 'workspace' : 'further workspace'} and no provider of yours. Workspaces: ${workspaceNames.join(', ')}. Providers: ${providers.join(', ')}.`,
         );
     }
     return choice;
@@ -58,7 +58,7 @@ export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
       throw new UsageError('Which session? Its number or id is missing; !sessions lists them.');
     const session = desk.find(owner, argument.toLowerCase());
     if (session === undefined)
-      throw new UsageError(`There is no session “${argument}”; !sessions lists them.`);
+      throw new UsageError(`There is no session “${shorten(argument, 30)}”; !sessions lists them.`);
     return session;
   };
 

@@ -16,8 +16,9 @@ export function depositedText(
   return `Deposited ${formatSat(amount)} at ${nodeName(node)}; ${formatSat(balance)} are kept there now. ${use} !provider refund brings it home.`;
 }
 
-export const nothingKept =
-  'Nothing is kept at a node: each run has a budget of its own. !provider deposit 5000 keeps money there across runs.';
+export const nothingKeptForMembers = 'Nothing is kept at a node: each run has a budget of its own.';
+/** To admins. */
+export const nothingKept = `${nothingKeptForMembers} !provider deposit 5000 keeps money there across runs.`;
 
 /** One line for each node. */
 export function refundLine(refund: AccountRefund): string {

@@ -1,5 +1,11 @@
 import type { AccountBook } from '../../accounts.ts';
-import { depositedText, keptLine, nothingKept, refundLine } from '../../replies/account.ts';
+import {
+  depositedText,
+  keptLine,
+  nothingKept,
+  nothingKeptForMembers,
+  refundLine,
+} from '../../replies/account.ts';
 import { type Command, RefusalError } from '../types.ts';
 import { parseAmount } from '../wallet/arguments.ts';
 import { type Purse, requireOwn } from '../wallet/deps.ts';
@@ -81,9 +87,10 @@ export function accountCommands({ routstr, purse, accounts }: AccountCommandDeps
       role: 'member',
       kind: 'lasting',
       repeatable: true,
-      run: async (_, signal) => {
+      run: async ({ owner }, signal) => {
         const balances = await routstr.provider().account.balance(signal);
-        return { reply: balances.length === 0 ? nothingKept : balances.map(keptLine).join('\n') };
+        const nothing = owner.role === 'admin' ? nothingKept : nothingKeptForMembers;
+        return { reply: balances.length === 0 ? nothing : balances.map(keptLine).join('\n') };
       },
     },
   ];

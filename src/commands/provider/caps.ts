@@ -7,10 +7,10 @@ import { meansOf, type ProviderCommandDeps, warningOf } from './choices.ts';
 /** `!provider budget`, `!provider limit`: everybody sees them, admins set them. */
 export function capCommands(deps: ProviderCommandDeps): readonly Command[] {
   const { routstr } = deps;
-  const requireAdmin = ({ owner }: Call, what: string): void => {
+  const requireAdmin = ({ owner }: Call, what: string, instead: string): void => {
     if (owner.role === 'admin') return;
     throw new RefusalError(
-      `The ${what} is set by admins; !owners shows who is one. !provider status shows it.`,
+      `The ${what} is set by admins; !owners shows who is one. !provider status shows it. ${instead}`,
     );
   };
   return [
@@ -28,7 +28,7 @@ export function capCommands(deps: ProviderCommandDeps): readonly Command[] {
         const { owner, argument } = call;
         meansOf(deps, owner);
         if (argument !== '') {
-          requireAdmin(call, 'budget');
+          requireAdmin(call, 'budget', 'For less in one run, end the task with !!500.');
           routstr.setBudget(parseAmount(argument));
         }
         const means = meansOf(deps, owner);
@@ -54,7 +54,7 @@ export function capCommands(deps: ProviderCommandDeps): readonly Command[] {
         const { owner, argument } = call;
         meansOf(deps, owner);
         if (argument !== '') {
-          requireAdmin(call, 'limit');
+          requireAdmin(call, 'limit', '!limit shows your own.');
           const amount = argument.replace(/\s*(?:\/|a\s|per\s)\s*day$/i, '');
           routstr.setDayLimit(/^(?:off|none)$/i.test(amount) ? undefined : parseAmount(amount));
         }

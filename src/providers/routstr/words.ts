@@ -209,7 +209,10 @@ export function statusLine(facts: {
   const parts = [`routstr (${new URL(facts.node).host})`, `budget ${formatSat(facts.budget)}`];
   if (facts.kept > 0) parts.push(`${formatSat(facts.kept)} kept there`);
   if (facts.running > 0) parts.push(`${facts.running} running`);
-  if (facts.owedBy > 0) parts.push(`owed up to ${formatSat(facts.owed)} by ${facts.owedBy} run(s)`);
-  if (facts.doubtful > 0) parts.push(`${facts.doubtful} need(s) the node's operator`);
+  if (facts.owedBy > 0)
+    parts.push(
+      `owed up to ${formatSat(facts.owed)} by ${facts.owedBy} ${facts.owedBy === 1 ? 'run' : 'runs'}`,
+    );
+  if (facts.doubtful > 0) parts.push(`${facts.doubtful} in doubt, see !provider`);
   return parts.join(' · ');
 }

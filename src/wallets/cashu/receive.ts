@@ -123,7 +123,13 @@ export async function receiveProofs(
         amount: plan.amount,
         fee: plan.fee,
         open: true,
-        note: inbox === undefined ? undefined : core.inbox.read(inbox)?.source,
+        // What is taken back is listed with what it was made for.
+        note:
+          reclaims !== undefined
+            ? core.journal.head(reclaims).note
+            : inbox === undefined
+              ? undefined
+              : core.inbox.read(inbox)?.source,
         body: {
           state: 'prepared',
           plans: [plan],
