@@ -150,6 +150,11 @@ describe('the models of the node', () => {
       '\nModel: claude-opus-4.1 (for anthropic/claude-opus-4.1), at least 3,358 sat a run\n',
     );
     expect(await ask('!provider')).toContain('700 sat is too little for claude-opus-4.1: it needs 3,358 sat');
+    expect(await ask('!status')).toContain('\nModel: claude-opus-4.1 (for anthropic/claude-opus-4.1)\n');
+    expect(await ask('!model nonsense')).toContain('\nThe node serves claude-sonnet-4.5 for it;');
+    expect(await ask('!models opus')).toStartWith('routstr/claude-opus-4.1\n1 model.');
+    expect(await ask('!provider budget 999k')).toContain('more than this wallet may hold at all');
+    await ask('!provider budget 700');
     await ask('!model reset');
   });
 });
@@ -203,6 +208,7 @@ describe('a run that waits for money', () => {
     expect(await askAsMember('!provider')).not.toContain('do 60 calls');
     expect(await ask('!wallet balance')).toEndWith('\nAt nodes, for 1 run under way: 700 sat');
     expect(await ask('!wallet pending')).toMatch(/^Paid runs:\n700 sat at /);
+    expect(await ask('!queue')).toMatch(/^Waits for money, .+: do 60 calls\n!more <sats> lets it go on\. /);
     expect(await ask('!continue')).toStartWith('1 task of this session is not done yet');
     expect(await askAsMember('!more 100')).toStartWith('Nothing is running, so nothing was added.');
     expect(await ask('!more')).toContain(
@@ -232,6 +238,9 @@ describe('a run that waits for money', () => {
   test('is stopped, and !continue goes on in the same conversation with a new budget', async () => {
     const id = await world.owner.send('do 50 calls');
     await world.owner.answer(id, /⏸/);
+    // What was taken off the queue is not what is gone on with.
+    await ask('another task', /^Queued behind/);
+    await ask('!queue drop 1');
     await ask('!stop');
     expect((await world.owner.answer(id, /^Stopped/)).text).toMatch(
       /What was not spent is back\.\n\n— agent · .+ · \d+ of 700 sat/,
