@@ -145,13 +145,10 @@ export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
   /** A model by another provider's name for it (`anthropic/claude-sonnet-4.5`) is the node's when it has it. */
   const modelFor = (asked: string | undefined): string | undefined => {
     if (asked?.startsWith('routstr/')) return asked;
-    if (asked === undefined) {
-      const id = defaultModel();
-      return id === undefined ? undefined : `routstr/${id}`;
-    }
     const { canonicalId } = open().code;
-    const same = knownModels()?.usable.find(({ id }) => canonicalId(id) === canonicalId(asked));
-    return same && `routstr/${same.id}`;
+    const same = asked && knownModels()?.usable.find(({ id }) => canonicalId(id) === canonicalId(asked))?.id;
+    const id = same ?? defaultModel();
+    return id === undefined ? undefined : `routstr/${id}`;
   };
 
   const tick = (): void => {
