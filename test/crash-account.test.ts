@@ -8,9 +8,9 @@ import { afterAll, expect, test } from 'bun:test';
 import type { NodeFault } from '../src/sandbox/routstr-node.ts';
 import { sat } from '../src/sat.ts';
 import type { AccountCrashOrder } from './support/account-crash-child.ts';
-import { type CrashCase, comeUp, inLanes } from './support/crash-lanes.ts';
+import { type CrashCase, inLanes } from './support/crash-lanes.ts';
 import { costly, expectAllHome, type PaidWorld, sonnetPrice, startPaidWorld } from './support/paid-world.ts';
-import { until } from './support/until.ts';
+import { onceThePortIsFree, until } from './support/until.ts';
 import { createVictims } from './support/wallet-crash.ts';
 import { soon } from './support/wallet-kit.ts';
 
@@ -145,9 +145,9 @@ const open = (world: PaidWorld) =>
 async function aftermath(world: PaidWorld, setting: Setting): Promise<void> {
   if (setting.node !== 'goes on') {
     world.node.crash(setting.node === 'restarts' ? 'kept' : 'lost');
-    await comeUp(world.node.comeUp);
+    await onceThePortIsFree(world.node.comeUp);
     await world.mint.goDown();
-    await comeUp(world.mint.comeUp);
+    await onceThePortIsFree(world.mint.comeUp);
   }
   world.mint.clearCache();
   await world.restart();

@@ -5,10 +5,10 @@
  */
 import { afterAll, expect, test } from 'bun:test';
 import type { NodeFault } from '../src/sandbox/routstr-node.ts';
-import { comeUp, inLanes } from './support/crash-lanes.ts';
+import { inLanes } from './support/crash-lanes.ts';
 import type { PaidCrashOrder } from './support/paid-crash-child.ts';
 import { costly, expectAllHome, type PaidWorld, startPaidWorld } from './support/paid-world.ts';
-import { until } from './support/until.ts';
+import { onceThePortIsFree, until } from './support/until.ts';
 import { createVictims } from './support/wallet-crash.ts';
 
 const victims = ['a', 'b'].map(() => createVictims<PaidCrashOrder>('paid-crash-child.ts'));
@@ -134,9 +134,9 @@ async function inWorld(setting: Setting, work: (world: PaidWorld, order: PaidCra
 async function aftermath(world: PaidWorld, setting: Setting): Promise<void> {
   if (setting.node !== 'goes on') {
     world.node.crash(setting.node === 'restarts' ? 'kept' : 'lost');
-    await comeUp(world.node.comeUp);
+    await onceThePortIsFree(world.node.comeUp);
     await world.mint.goDown();
-    await comeUp(world.mint.comeUp);
+    await onceThePortIsFree(world.mint.comeUp);
   }
   world.mint.clearCache();
   await world.restart();

@@ -1,5 +1,3 @@
-import { until } from './until.ts';
-
 /** One case of a crash matrix: what it is, and how it goes with a victim of its own. */
 export type CrashCase<Victim> = readonly [what: string, run: (victim: Victim) => Promise<void>];
 
@@ -20,15 +18,3 @@ export async function inLanes<Victim>(
   const outcomes = await Promise.allSettled(lanes);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
-
-/** A port may be in use for a moment after it was left. */
-export const comeUp = (listen: () => void): Promise<void> =>
-  until(() => {
-    try {
-      listen();
-      return true;
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false;
-      throw error;
-    }
-  }, 'the port is free');

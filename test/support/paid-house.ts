@@ -1,7 +1,7 @@
 import { type SandboxMint, startSandboxMint } from '../../src/sandbox/mint.ts';
 import { type SandboxModel, startModel } from '../../src/sandbox/model.ts';
 import { type SandboxNode, startSandboxNode } from '../../src/sandbox/routstr-node.ts';
-import { until } from './until.ts';
+import { onceThePortIsFree } from './until.ts';
 
 /** What mint and node say themselves about the money of one bot. */
 export type HouseBooks = {
@@ -93,15 +93,3 @@ export function startSandboxHouse(options: { readonly feePpk: number }): Sandbox
     },
   };
 }
-
-/** A port may be in use for a moment after it was left. */
-export const onceThePortIsFree = (listen: () => void): Promise<void> =>
-  until(() => {
-    try {
-      listen();
-      return true;
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false;
-      throw error;
-    }
-  }, 'the port is free');

@@ -10,3 +10,15 @@ export async function until(
     await Bun.sleep(10);
   }
 }
+
+/** A port may be in use for a moment after it was left. */
+export const onceThePortIsFree = (listen: () => void): Promise<void> =>
+  until(() => {
+    try {
+      listen();
+      return true;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false;
+      throw error;
+    }
+  }, 'the port is free');
