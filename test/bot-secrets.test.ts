@@ -153,7 +153,9 @@ test('a run has its own key in its environment, and no secret is anywhere else; 
   await world.owner.reaction(message, '✅');
   await settled(world, 20_000);
   expectNoneOf(secrets);
-}, 60_000);
+  // Nor has the agent told the npm registry that it runs: there is nothing that it fetched.
+  expect(everywhere().filter(({ name }) => name.includes('/.npm/'))).toEqual([]);
+}, 120_000);
 
 test('neither is it without walls around the agent, for the run after another, nor when the bot is killed meanwhile', async () => {
   await start('none');
@@ -165,7 +167,7 @@ test('neither is it without walls around the agent, for the run after another, n
   await world.owner.reaction(message, '❌');
   await settled(world, 20_000);
   expectNoneOf(secrets);
-}, 60_000);
+}, 120_000);
 
 test('a token that came or went by message is in no file of the bot once it is acted on', async () => {
   await start('none', 'paying');
@@ -180,7 +182,7 @@ test('a token that came or went by message is in no file of the bot once it is a
   const messages = [...received, sent].map((token) => ({ name: nameOf(token), needles: budgetKey(token) }));
   const secrets = [...everySecret(), ...messages];
   expect(search(secrets, everywhere())).toEqual([]);
-}, 60_000);
+}, 120_000);
 
 test('the search finds what a database tears apart and what is encoded', () => {
   const folder = mkdtempSync(join(tmpdir(), 'secrets-'));

@@ -64,6 +64,19 @@ export type Invocation = {
   readonly args: readonly string[] | ((model: string | undefined) => readonly string[]);
 };
 
+const pluginPackage = '@opencode-ai/plugin';
+
+/**
+ * opencode installs its plugin package from the npm registry into every configuration folder, at every start, unless
+ * it finds this. A folder of our own holds no plugins, and nothing is fetched that the task did not ask for.
+ */
+const pretendInstalled = async (config: string): Promise<void> => {
+  const folder = join(config, 'opencode');
+  await mkdir(join(folder, 'node_modules'), { recursive: true, mode: 0o700 });
+  const lock = { packages: { '': { dependencies: { [pluginPackage]: '*' } } } };
+  await writeFile(join(folder, 'package-lock.json'), JSON.stringify(lock));
+};
+
 /** Finds opencode and makes the commands that start it: environment, configuration, walls. */
 export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => {
   const { home, ambient, trustWorkspace } = settings;
@@ -151,6 +164,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     const code = trustWorkspace ? noCode : await findWorkspaceCode(workspace);
     if (isolation.state === 'none' && code.example !== undefined)
       throw new NotStartedError('workspace_code', relative(workspace, code.example));
+    if (payment.credentials === 'provided') await pretendInstalled(folders.config);
     const user = await readUserConfig(userFolders(ambient).config);
     const environment = environmentOf(invocation, user);
     const configuration = await configurationOf(invocation, environment);
