@@ -46,7 +46,8 @@ test('the budget is used up, !more adds to it, and the real opencode goes on as 
   const before = house.upstream.requests.length;
   expect(before).toBeLessThan(reads);
   // It costs nothing to wait, and what it cost so far is in sight.
-  expect((await owner.answer(id, /^⏳ .+ · [456]\d\d of 700 sat/, 60_000)).text).toContain(' steps · ');
+  const waiting = /^⏳ .+ steps · [456]\d\d of 700 sat · waits for money: !more or !stop$/;
+  await owner.answer(id, waiting, 60_000);
   expect(house.upstream.requests).toHaveLength(before);
 
   expect(await ask('!more 2k')).toStartWith('Added 2,000 sat: the budget of this run is 2,700 sat now, ');

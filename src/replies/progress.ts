@@ -9,11 +9,18 @@ export type Progress = {
   readonly last: AgentEvent | undefined;
   /** The provider's words for what it cost so far. */
   readonly cost: string | undefined;
+  /** Its model calls wait for money. */
+  readonly held: boolean;
 };
 
 /** `⏳ 2 min · 5 steps · bash: Run the tests`. */
-export function progressLine({ elapsedMs, steps, last, cost }: Progress): string {
-  const facts = [formatDuration(elapsedMs), plural(steps, 'step'), cost, doing(last)];
+export function progressLine({ elapsedMs, steps, last, cost, held }: Progress): string {
+  const facts = [
+    formatDuration(elapsedMs),
+    plural(steps, 'step'),
+    cost,
+    held ? 'waits for money: !more or !stop' : doing(last),
+  ];
   return `⏳ ${facts.filter((fact) => fact !== undefined).join(' · ')}`;
 }
 

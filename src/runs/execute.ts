@@ -118,7 +118,14 @@ async function work(
         model,
         task: run.task,
         budget: run.budget,
-        observer: { onActivity: stopwatch.touch, onHold: (hold) => tellHold(run, provider, hold, deps) },
+        observer: {
+          onActivity: stopwatch.touch,
+          onHold: (hold) => {
+            progress.holds(true);
+            tellHold(run, provider, hold, deps);
+          },
+          onHoldEnd: () => progress.holds(false),
+        },
       },
       signal,
     );
@@ -254,17 +261,21 @@ function startProgress(run: Run, provider: Provider, deps: RunDeps) {
   const startedAt = deps.clock.now();
   let steps = 0;
   let last: AgentEvent | undefined;
+  let held = false;
   const tell = () => {
     const elapsedMs = deps.clock.now() - startedAt;
     const usage = provider.usage?.(run.id);
     const cost = usage && costText(usage);
-    deps.correspondence.send(recipientOf(run), progressLine({ elapsedMs, steps, last, cost }));
+    deps.correspondence.send(recipientOf(run), progressLine({ elapsedMs, steps, last, cost, held }));
   };
   const timer = deps.progressMs > 0 ? setInterval(tell, deps.progressMs) : undefined;
   return {
     saw: (event: AgentEvent) => {
       if (event.type === 'step') steps += 1;
       if (event.type === 'tool' || event.type === 'text') last = event;
+    },
+    holds: (waiting: boolean) => {
+      held = waiting;
     },
     stop: () => clearInterval(timer),
   };

@@ -3,8 +3,8 @@ import type { Store } from './store.ts';
 
 /**
  * NUT-13 counters. What is handed out is written before any secret is made from it, and on disk before a mint sees one
- * (with the operation that asks it): a crash wastes numbers (restore scans across gaps), but no number is ever used twice. Kept by keyset alone, because the mint is no part of the
- * derivation.
+ * (with the operation that asks it): a crash wastes numbers (restore scans across gaps), but no number is ever used
+ * twice. Kept by keyset alone, because the mint is no part of the derivation.
  */
 export function createCounters(store: Store): CounterSource {
   const read = store.db.query<{ next: number }, [string]>('SELECT next FROM counters WHERE keyset = ?');
