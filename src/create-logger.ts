@@ -1,7 +1,9 @@
 import pino from 'pino';
-import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 import type { Redactor } from './redact.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export type LogFormat = 'pretty' | 'json';
 
 /** Takes finished lines, each with its line break. */
 export type LogDestination = { readonly write: (line: string) => void };
@@ -10,8 +12,8 @@ export type LogDestination = { readonly write: (line: string) => void };
 export type LogFile = LogDestination & { readonly close: () => void };
 
 export type CreateLoggerOptions = {
-  readonly level: Config['logLevel'];
-  readonly format: Config['logFormat'];
+  readonly level: LogLevel;
+  readonly format: LogFormat;
   readonly redactor: Redactor;
   /** Default: standard error. */
   readonly destination?: LogDestination;

@@ -1,7 +1,8 @@
 /** Nodes that are announced on Nostr, and what their reviewer says: from relays that anybody can write to. */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { createNodeBoard, type NodeBulletins, readBulletins } from '../src/nostr/node-announcements.ts';
+import { createRelayBoard } from '../src/node-board.ts';
+import { type NodeBulletins, readBulletins } from '../src/nostr/node-announcements.ts';
 import { createRelays } from '../src/nostr/relays.ts';
 import type { NostrEvent, PublicKey, RelayUrl } from '../src/nostr/types.ts';
 import { createAbilitySource } from '../src/providers/routstr/model-ability.ts';
@@ -225,7 +226,7 @@ describe('from relays', () => {
       log: quiet,
       assertHost: async () => {},
     });
-    const board = createNodeBoard({
+    const board = createRelayBoard({
       ...{ relays, sources, allowLoopback: true, log: quiet },
       reviewer: reviewer.pubkey,
       clock: { now: () => Date.now() },

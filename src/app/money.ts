@@ -3,8 +3,8 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { createAwaitedStore } from '../db/awaited.ts';
 import type { Logger } from '../log.ts';
+import { createRelayBoard } from '../node-board.ts';
 import { createNodesService } from '../nodes-service.ts';
-import { createNodeBoard, NODE_RELAYS, ROUTSTR_REVIEWER } from '../nostr/node-announcements.ts';
 import { createRoutstrService } from '../routstr-service.ts';
 import { createWalletService } from '../wallet-service.ts';
 import type { Post } from './post.ts';
@@ -43,10 +43,9 @@ export function createMoney(
     configured: config.node,
     fallbacks: config.fallbacks,
     home: config.home,
-    board: createNodeBoard({
+    board: createRelayBoard({
       relays: post.relays,
-      sources: allowLoopback ? [] : NODE_RELAYS,
-      reviewer: ROUTSTR_REVIEWER,
+      ...(allowLoopback ? { sources: [] } : {}),
       ...{ allowLoopback, clock, log },
     }),
     wallet: () => (config.wallet === undefined ? undefined : wallet.wallet()),

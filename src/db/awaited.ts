@@ -2,7 +2,8 @@ import type { Database } from 'bun:sqlite';
 import { z } from 'zod';
 import type { Recipient } from '../nostr/types.ts';
 import type { OperationId } from '../wallets/types.ts';
-import { eventIdColumn, jsonColumn, publicKeyColumn, relayUrlColumn } from './columns.ts';
+import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './columns.ts';
+import { jsonColumn } from './sqlite-columns.ts';
 
 /** An operation of the wallet whose outcome somebody was promised to be told. */
 export type Awaited = { readonly operation: OperationId; readonly to: Recipient };

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { EventId, PublicKey } from '../nostr/types.ts';
 import { isSat, type Sat } from '../sat.ts';
 import type { MintUrl, OperationId } from '../wallets/types.ts';
-import { jsonColumn } from './columns.ts';
+import { jsonColumn } from './sqlite-columns.ts';
 
 const satShape = z.custom<Sat>((value) => typeof value === 'number' && isSat(value));
 const mintShape = z.string().transform((url) => url as MintUrl);

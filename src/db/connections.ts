@@ -7,7 +7,8 @@ import {
   connectionKinds,
   connectionStatuses,
 } from '../providers/connections/types.ts';
-import { nullable, publicKeyColumn } from './columns.ts';
+import { publicKeyColumn } from './columns.ts';
+import { nullable } from './sqlite-columns.ts';
 
 const row = z
   .object({

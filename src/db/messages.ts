@@ -3,8 +3,9 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { InboxStore, MessageLog, StoredMessage } from '../nostr/inbox-store.ts';
 import type { InboundMessage, PublicKey, RelayUrl } from '../nostr/types.ts';
-import { eventIdColumn, jsonColumn, publicKeyColumn, relayUrlColumn } from './columns.ts';
+import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './columns.ts';
 import { createMeta } from './meta.ts';
+import { jsonColumn } from './sqlite-columns.ts';
 
 const row = z.object({
   seq: z.int(),

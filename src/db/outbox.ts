@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { isEvent } from '../nostr/event.ts';
 import type { OutboxStore, Progress, StoredOutgoing } from '../nostr/outbox-store.ts';
 import type { NostrEvent, RelayUrl } from '../nostr/types.ts';
-import { eventIdColumn, jsonColumn, nullable, publicKeyColumn, relayUrlColumn } from './columns.ts';
+import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './columns.ts';
+import { jsonColumn, nullable } from './sqlite-columns.ts';
 
 const eventColumn = jsonColumn(z.custom<NostrEvent>(isEvent));
 const state = z.enum(['pending', 'sent', 'undeliverable']);

@@ -1,7 +1,8 @@
 import type { Database } from 'bun:sqlite';
 import { z } from 'zod';
 import type { RelayListStore } from '../nostr/relay-list-store.ts';
-import { jsonColumn, relayUrlColumn } from './columns.ts';
+import { relayUrlColumn } from './columns.ts';
+import { jsonColumn } from './sqlite-columns.ts';
 
 const row = z.object({
   relays: jsonColumn(z.array(relayUrlColumn)),

@@ -10,7 +10,8 @@ import {
   runOutcomes,
   runStates,
 } from '../runs/types.ts';
-import { eventIdColumn, jsonColumn, nullable, publicKeyColumn, relayUrlColumn } from './columns.ts';
+import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './columns.ts';
+import { jsonColumn, nullable } from './sqlite-columns.ts';
 
 const runResult = z
   .object({

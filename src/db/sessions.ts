@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { backendNames, modes } from '../backends/types.ts';
 import type { PublicKey } from '../nostr/types.ts';
 import type { Session } from '../runs/types.ts';
-import { nullable, publicKeyColumn } from './columns.ts';
+import { publicKeyColumn } from './columns.ts';
+import { nullable } from './sqlite-columns.ts';
 
 const sessionRow = z
   .object({

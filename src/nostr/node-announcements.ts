@@ -1,14 +1,13 @@
+import type { Filter } from 'nostr-tools/filter';
+import type { NostrEvent } from 'nostr-tools/pure';
 import { z } from 'zod';
 import { type Clock, unixSeconds } from '../clock.ts';
-import type { Logger } from '../log.ts';
-import type { Relays } from './relay.ts';
-import { RelayError } from './relay-error.ts';
-import { isLoopbackHost, isOutside, parseRelayUrl } from './relay-url.ts';
-import type { Filter, NostrEvent, PublicKey, RelayUrl } from './types.ts';
+import { isLoopbackHost, isOutside } from '../net-address.ts';
 
 /** A service that somebody announces (kind 38421, RIP-02). Every text in it is its author's: short, and on one line. */
 export type NodeAnnouncement = {
-  readonly author: PublicKey;
+  /** Hex. */
+  readonly author: string;
   /** Unix seconds. */
   readonly createdAt: number;
   /** Where it says that it is. At least one; https, or http on this machine where that is permitted. */
@@ -34,27 +33,29 @@ export type NodeBoard = {
 };
 
 export type NodeBoardOptions = {
-  readonly relays: Relays;
-  /** Asked beside the bot's own relays. */
-  readonly sources: readonly RelayUrl[];
-  /** Whose reviews count. */
-  readonly reviewer: PublicKey;
+  /**
+   * What each relay that could be asked answers, signatures checked; a relay that can't be asked is left out.
+   * Rejects only with the signal's reason.
+   */
+  readonly query: (
+    filters: readonly Filter[],
+    signal: AbortSignal,
+  ) => Promise<readonly (readonly NostrEvent[])[]>;
+  /** Whose reviews count: a public key in hex. */
+  readonly reviewer: string;
   readonly allowLoopback: boolean;
   readonly clock: Clock;
-  readonly log: Logger;
-  readonly queryMs?: number;
 };
 
 /** Where nodes are announced (routstr-core's default). */
-export const NODE_RELAYS: readonly RelayUrl[] = [
-  parseRelayUrl('wss://relay.damus.io'),
-  parseRelayUrl('wss://nos.lol'),
-  parseRelayUrl('wss://relay.routstr.com'),
+export const NODE_RELAYS: readonly string[] = [
+  'wss://relay.damus.io',
+  'wss://nos.lol',
+  'wss://relay.routstr.com',
 ];
 
 /** The key that signs Routstr's reviews. */
-export const ROUTSTR_REVIEWER =
-  '4ad6fa2d16e2a9b576c863b4cf7404a70d4dc320c0c447d10ad6ff58993eacc8' as PublicKey;
+export const ROUTSTR_REVIEWER = '4ad6fa2d16e2a9b576c863b4cf7404a70d4dc320c0c447d10ad6ff58993eacc8';
 
 const ANNOUNCEMENT = 38421;
 const REVIEW = 38425;
@@ -64,37 +65,22 @@ const most = { content: 8_192, tags: 100, urls: 4, url: 200, mints: 20, name: 60
 /** A clock may be wrong by this much, in seconds; what is dated later is not believed. */
 const aheadSeconds = 3_600;
 
-/** Reads announcements and reviews of nodes from relays, signatures checked. */
+/** Keeps what relays say of nodes for a few minutes. */
 export function createNodeBoard(options: NodeBoardOptions): NodeBoard {
-  const { relays, reviewer, clock, log, queryMs = 6_000 } = options;
-  const sources = [...new Set([...relays.own.map(({ url }) => url), ...options.sources])];
+  const { reviewer, clock } = options;
   const filters: readonly Filter[] = [
     { kinds: [ANNOUNCEMENT], limit: 300 },
     { kinds: [REVIEW], authors: [reviewer], limit: 500 },
   ];
   let last: { readonly at: number; readonly bulletins: NodeBulletins } | undefined;
 
-  const ask = async (url: RelayUrl, signal: AbortSignal): Promise<readonly NostrEvent[] | undefined> => {
-    const lease = relays.borrow(url);
-    try {
-      return await lease.relay.query(filters, queryMs, signal);
-    } catch (error) {
-      if (!(error instanceof RelayError)) throw error;
-      log.debug({ relay: url, reason: error.reason }, 'nodes can’t be asked for here');
-      return undefined;
-    } finally {
-      lease.release();
-    }
-  };
-
   return {
     read: async (signal) => {
       signal.throwIfAborted();
       const age = last === undefined ? undefined : clock.now() - last.at;
       if (last !== undefined && age !== undefined && age >= 0 && age < keepMs) return last.bulletins;
-      const answers = await Promise.all(sources.map((url) => ask(url, signal)));
+      const heard = await options.query(filters, signal);
       signal.throwIfAborted();
-      const heard = answers.filter((events) => events !== undefined);
       const bulletins = {
         ...readBulletins(heard.flat(), {
           reviewer,
@@ -115,7 +101,7 @@ export function createNodeBoard(options: NodeBoardOptions): NodeBoard {
  */
 export function readBulletins(
   events: readonly NostrEvent[],
-  rules: { readonly reviewer: PublicKey; readonly allowLoopback: boolean; readonly now: number },
+  rules: { readonly reviewer: string; readonly allowLoopback: boolean; readonly now: number },
 ): Pick<NodeBulletins, 'announcements' | 'reviews'> {
   const newest = new Map<string, NostrEvent>();
   for (const event of events) {
@@ -147,7 +133,7 @@ export function parseAnnouncement(
   if (urls.length === 0) return undefined;
   const content = readContent(event.content);
   return {
-    author: event.pubkey as PublicKey,
+    author: event.pubkey,
     createdAt: event.created_at,
     urls: [...new Set(urls)].slice(0, most.urls),
     mints: tagsOf(event, 'mint')

@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import { isLoopbackHost } from '../net-address.ts';
 import type { Relays } from './relay.ts';
 import { RelayError } from './relay-error.ts';
 import type { CachedRelayList, RelayListKind, RelayListStore } from './relay-list-store.ts';
-import { hostOf, isLoopbackHost, parseForeignRelayUrl, parseRelayUrl, RelayUrlError } from './relay-url.ts';
+import { hostOf, parseForeignRelayUrl, parseRelayUrl, RelayUrlError } from './relay-url.ts';
 import type { NostrEvent, PublicKey, RelayUrl } from './types.ts';
 
 /** Where somebody reads, as he has announced it. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { isEvent } from '../nostr/event.ts';
-import type { Filter, NostrEvent } from '../nostr/types.ts';
+import { isSignedEvent } from './relay-event.ts';
+import type { Filter, NostrEvent } from './relay-types.ts';
 
 const filterShape = z
   .object({
@@ -14,7 +14,7 @@ const filterShape = z
   .catchall(z.array(z.string()));
 
 const filter = z.custom<Filter>((value) => filterShape.safeParse(value).success);
-const event = z.custom<NostrEvent>(isEvent);
+const event = z.custom<NostrEvent>(isSignedEvent);
 const subscriptionId = z.string().min(1).max(64);
 
 const clientMessage = z.union([

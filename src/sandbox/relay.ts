@@ -2,11 +2,10 @@ import type { ServerWebSocket } from 'bun';
 import { matchFilters } from 'nostr-tools/filter';
 import { verifyEvent } from 'nostr-tools/pure';
 import { type Clock, systemClock, unixSeconds } from '../clock.ts';
-import { parseRelayUrl } from '../nostr/relay-url.ts';
-import type { Filter, NostrEvent, RelayUrl } from '../nostr/types.ts';
 import { createRelayTrouble, noFaults, type RelayFaults, type RelayTrouble } from './relay-faults.ts';
 import { type ClientMessage, parseClientMessage } from './relay-messages.ts';
 import { createRelayStore, type RelayStore } from './relay-store.ts';
+import type { Filter, NostrEvent, RelayUrl } from './relay-types.ts';
 
 export type SandboxRelayOptions = {
   /** 0 or absent: any free one. */
@@ -205,7 +204,7 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
 
   return {
     ...createRelayTrouble(sockets),
-    url: parseRelayUrl(`ws://127.0.0.1:${port}`),
+    url: `ws://127.0.0.1:${port}` as RelayUrl,
     port,
     store,
     faults,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
-import { jsonColumn, nullable } from '../../db/columns.ts';
+import { jsonColumn, nullable } from '../../db/sqlite-columns.ts';
 import { addSat, type Sat } from '../../sat.ts';
 import type { AnyWallet, InboxId, OperationId } from '../../wallets/types.ts';
 import { ledgerFigures } from './ledger-row.ts';

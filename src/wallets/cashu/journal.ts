@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
-import { nullable } from '../../db/columns.ts';
+import { nullable } from '../../db/sqlite-columns.ts';
 import type { Sat } from '../../sat.ts';
 import { OperationStateError, UnknownOperationError } from '../errors.ts';
 import type { MintUrl, OperationId, OperationKind, OperationSummary } from '../types.ts';

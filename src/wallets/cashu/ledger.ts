@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nullable } from '../../db/columns.ts';
+import { nullable } from '../../db/sqlite-columns.ts';
 import type { Ledger, LedgerEntry, SpendSummary } from '../types.ts';
 import { satSchema } from './codec.ts';
 import type { Store } from './store.ts';

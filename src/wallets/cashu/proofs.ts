@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
-import { jsonColumn } from '../../db/columns.ts';
+import { jsonColumn } from '../../db/sqlite-columns.ts';
 import { type Sat, sat } from '../../sat.ts';
 import type { MintUrl, OperationId } from '../types.ts';
 import { mintUrlSchema, operationIdSchema, type StoredProof, satSchema, storedProofSchema } from './codec.ts';
