@@ -5,9 +5,9 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import * as nip59 from 'nostr-tools/nip59';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { startSandboxRelay } from '../src/sandbox/relay.ts';
 
 const rounds = 25;
 const root = resolve(import.meta.dir, '..');

@@ -1,8 +1,7 @@
-import type { Logger } from '../src/log.ts';
-import { defaultLimits } from '../src/providers/routstr/meter/types.ts';
-import { createMeter } from '../src/providers/routstr/meter.ts';
-import { parseNodeUrl } from '../src/providers/routstr/node-url.ts';
-import { bill, chunk, done, startModelUpstream } from '../test/support/model-upstream.ts';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { defaultLimits, parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { createMeter } from '@nostr-dm-agent/routstr/open';
+import { bill, chunk, done, startModelUpstream } from '@nostr-dm-agent/routstr/testing/model-upstream';
 
 /**
  * What the meter adds to a model call: `bun bench/meter.ts`. Direct and metered requests take turns in one run; the

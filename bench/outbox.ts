@@ -5,21 +5,25 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { Recipient } from '@nostr-dm-agent/nostr';
+import {
+  createOutbox,
+  createRelayLists,
+  createRelays,
+  generateSecretKey,
+  parseRelayUrl,
+  publicKeyOf,
+  signEvent,
+} from '@nostr-dm-agent/nostr';
 import { wrapEvent } from 'nostr-tools/nip17';
 import { SimplePool } from 'nostr-tools/pool';
 import { z } from 'zod';
-import { systemClock } from '../src/clock.ts';
-import { openDatabase } from '../src/db/open.ts';
-import { createOutboxStore } from '../src/db/outbox.ts';
-import { createRelayListStore } from '../src/db/relay-lists.ts';
-import { botMigrations } from '../src/db/schema.ts';
-import type { Logger } from '../src/log.ts';
-import { generateSecretKey, publicKeyOf, signEvent } from '../src/nostr/event.ts';
-import { createOutbox } from '../src/nostr/outbox.ts';
-import { createRelayLists } from '../src/nostr/relay-lists.ts';
-import { parseRelayUrl } from '../src/nostr/relay-url.ts';
-import { createRelays } from '../src/nostr/relays.ts';
-import type { Recipient } from '../src/nostr/types.ts';
+import { createOutboxStore } from '../src/store/outbox.ts';
+import { createRelayListStore } from '../src/store/relay-lists.ts';
+import { botMigrations } from '../src/store/schema.ts';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 300);
 const WARM_UP = 30;

@@ -1,4 +1,4 @@
-import { createRedactor } from '../src/redact.ts';
+import { createRedactor } from '@nostr-dm-agent/kit/log';
 
 /** What the redaction layer costs per log line: `bun bench/redact.ts`. */
 const redactor = createRedactor();

@@ -2,10 +2,11 @@
  * Gift wraps per second, ours against nostr-tools, in one run: medians of rounds taken in turn, so that what else the
  * machine does hits both. Prints ratios; absolute numbers are this machine's. `bun bench/unwrap.ts`
  */
+
+import type { NostrEvent, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import { createUnwrap } from '@nostr-dm-agent/nostr';
 import * as nip59 from 'nostr-tools/nip59';
 import { generateSecretKey, getPublicKey, verifyEvent } from 'nostr-tools/pure';
-import type { NostrEvent, PublicKey, RelayUrl } from '../src/nostr/types.ts';
-import { createUnwrap } from '../src/nostr/unwrap.ts';
 
 const WRAPS = 200;
 const ROUNDS = 9;

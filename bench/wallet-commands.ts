@@ -5,19 +5,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createWallet } from '@nostr-dm-agent/cashu-wallet/open';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
+import { sat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { EventId, RelayUrl } from '@nostr-dm-agent/nostr';
+import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
+import { createPaidRunStore } from '@nostr-dm-agent/routstr';
 import { generateMnemonic } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
-import { systemClock } from '../src/clock.ts';
 import type { Call } from '../src/commands/types.ts';
 import { walletCommands } from '../src/commands/wallet/commands.ts';
-import { createConfirmations } from '../src/db/confirmations.ts';
-import { openDatabase } from '../src/db/open.ts';
-import { botMigrations } from '../src/db/schema.ts';
-import { generateSecretKey, publicKeyOf } from '../src/nostr/event.ts';
-import type { EventId, RelayUrl } from '../src/nostr/types.ts';
-import { createPaidRunStore } from '../src/providers/routstr/paid-run-store.ts';
-import { sat, zeroSat } from '../src/sat.ts';
-import { createWallet } from '../src/wallets/factory.ts';
+import { createConfirmations } from '../src/store/confirmations.ts';
+import { botMigrations } from '../src/store/schema.ts';
 
 const [proofs, runs, rounds] = [10_000, 100_000, 50];
 const limitMs = 20;

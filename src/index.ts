@@ -1,7 +1,7 @@
 #!/usr/bin/env -S bun --no-env-file
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { addWalletCommands } from './wallet-cli/commands.ts';
+import { addWalletCommands } from './cli/wallet/commands.ts';
 
 // Every command loads its own module when it is called: `start` must not pay for what only `setup` needs.
 
@@ -22,7 +22,7 @@ function commandLine(finish: (code: number) => void): Command {
     .description('run the bot until it is told to stop (Ctrl-C, SIGTERM)')
     .option('--env-file <path>', 'read this instead of .env')
     .action(async (options: { envFile?: string }) => {
-      const { start } = await import('./start.ts');
+      const { start } = await import('./cli/start.ts');
       finish(await start(options));
     });
 
@@ -73,7 +73,7 @@ function commandLine(finish: (code: number) => void): Command {
     )
     .option('--env-file <path>', 'read this instead of .env')
     .action(async (options: { envFile?: string }) => {
-      const { reseal } = await import('./reseal.ts');
+      const { reseal } = await import('./cli/reseal.ts');
       finish(await reseal(options, process.env));
     });
 

@@ -1,12 +1,12 @@
-import { createAccountBook } from '../accounts.ts';
-import type { Clock } from '../clock.ts';
-import type { Config } from '../config.ts';
-import { createAwaitedStore } from '../db/awaited.ts';
-import type { Logger } from '../log.ts';
-import { createRelayBoard } from '../node-board.ts';
-import { createNodesService } from '../nodes-service.ts';
-import { createRoutstrService } from '../routstr-service.ts';
-import { createWalletService } from '../wallet-service.ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Config } from '../config/config.ts';
+import { createAccountBook } from '../money/account-book.ts';
+import { createRelayBoard } from '../money/node-board.ts';
+import { createNodesService } from '../money/node-choice.ts';
+import { createRoutstrService } from '../money/routstr-keeper.ts';
+import { createWalletService } from '../money/wallet-keeper.ts';
+import { createAwaitedStore } from '../store/awaited.ts';
 import type { Post } from './post.ts';
 import type { Stores } from './stores.ts';
 

@@ -1,12 +1,12 @@
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { Provider } from '@nostr-dm-agent/routstr';
 import type { RunPayment } from '../backends/types.ts';
-import type { Config } from '../config.ts';
-import type { ConnectionsService } from '../connections-service.ts';
-import type { PublicKey } from '../nostr/types.ts';
-import { createLocalProvider } from '../providers/local.ts';
-import type { Provider } from '../providers/types.ts';
+import type { Config } from '../config/config.ts';
+import type { ConnectionsService } from '../keys/connections.ts';
+import type { RoutstrService } from '../money/routstr-keeper.ts';
 import { notForBackend } from '../replies/connections.ts';
-import type { RoutstrService } from '../routstr-service.ts';
 import type { Payer } from '../runs/execute.ts';
+import { createLocalProvider } from '../runs/local.ts';
 import type { Session } from '../runs/types.ts';
 import type { Stores } from './stores.ts';
 

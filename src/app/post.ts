@@ -1,18 +1,20 @@
-import type { Clock } from '../clock.ts';
-import type { Config } from '../config.ts';
-import { createOutboxStore } from '../db/outbox.ts';
-import { createRelayListStore } from '../db/relay-lists.ts';
-import type { Logger } from '../log.ts';
-import { isLoopbackHost } from '../net-address.ts';
-import { signEvent } from '../nostr/event.ts';
-import type { MessageLog } from '../nostr/inbox-store.ts';
-import { createOutbox } from '../nostr/outbox.ts';
-import { assertPublicHost } from '../nostr/public-host.ts';
-import { createRelayLists, DEFAULT_INDEXERS } from '../nostr/relay-lists.ts';
-import { hostOf } from '../nostr/relay-url.ts';
-import { createRelays } from '../nostr/relays.ts';
-import type { PublicKey, RelayUrl } from '../nostr/types.ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import type { MessageLog, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import {
+  assertPublicHost,
+  createOutbox,
+  createRelayLists,
+  createRelays,
+  DEFAULT_INDEXERS,
+  hostOf,
+  signEvent,
+} from '@nostr-dm-agent/nostr';
+import type { Config } from '../config/config.ts';
 import { createCorrespondence } from '../replies/correspondence.ts';
+import { createOutboxStore } from '../store/outbox.ts';
+import { createRelayListStore } from '../store/relay-lists.ts';
 import type { Stores } from './stores.ts';
 
 /** The relays, and everything that the bot says. */

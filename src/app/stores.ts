@@ -1,17 +1,17 @@
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
-import type { Config } from '../config.ts';
-import { createConfirmations } from '../db/confirmations.ts';
-import { createConnectionStore } from '../db/connections.ts';
-import { createInviteStore } from '../db/invites.ts';
-import { acquireLock } from '../db/lock.ts';
-import { createMeta } from '../db/meta.ts';
-import { openDatabase } from '../db/open.ts';
-import { createOwners } from '../db/owners.ts';
-import { createRunStore } from '../db/runs.ts';
-import { botMigrations } from '../db/schema.ts';
-import { createSessionStore } from '../db/sessions.ts';
-import { createSettingsStore } from '../db/settings.ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { Config } from '../config/config.ts';
+import { createConfirmations } from '../store/confirmations.ts';
+import { createConnectionStore } from '../store/connections.ts';
+import { createInviteStore } from '../store/invites.ts';
+import { acquireLock } from '../store/lock.ts';
+import { createMeta } from '../store/meta.ts';
+import { createOwners } from '../store/owners.ts';
+import { createRunStore } from '../store/runs.ts';
+import { botMigrations } from '../store/schema.ts';
+import { createSessionStore } from '../store/sessions.ts';
+import { createSettingsStore } from '../store/settings.ts';
 
 /**
  * Takes `BOT_HOME` and opens the bot's database; both are given back with the stack.

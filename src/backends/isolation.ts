@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { findOnPath } from './executables.ts';
 
 /** What stands between an agent's process and the bot's own files and processes. */

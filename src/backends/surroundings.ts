@@ -1,7 +1,7 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Config } from '../config/config.ts';
 import { type AgentFolders, agentFolders, runFolders } from './environment.ts';
 import { type Isolation, isolate, type Layout, probeIsolation } from './isolation.ts';
 import type { Command } from './processes.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from '../log.ts';
+import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Backend, BackendHealth, BackendName } from './types.ts';
 
 const timeoutMs = 20_000;

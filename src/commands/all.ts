@@ -1,12 +1,13 @@
-import type { Clock } from '../clock.ts';
-import type { InviteStore } from '../db/invites.ts';
-import type { Owners } from '../db/owners.ts';
-import type { RunStore } from '../db/runs.ts';
-import type { SettingsStore } from '../db/settings.ts';
-import type { MessageLog } from '../nostr/inbox-store.ts';
-import type { PublicKey } from '../nostr/types.ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
+import type { WalletCommandDeps } from '../money/purse.ts';
+import type { Routstr } from '../money/routstr.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
+import type { InviteStore } from '../store/invites.ts';
+import type { Owners } from '../store/owners.ts';
+import type { RunStore } from '../store/runs.ts';
+import type { SettingsStore } from '../store/settings.ts';
 import { type BotState, botCommands } from './bot.ts';
 import { type ConnectionCommandDeps, connectionCommands } from './connections.ts';
 import { goOnCommands } from './go-on.ts';
@@ -17,7 +18,6 @@ import { type ModelCommandDeps, modelCommands } from './models.ts';
 import { type OwnerCommandDeps, ownerCommands } from './owners.ts';
 import type { ProviderCommandDeps } from './provider/choices.ts';
 import { providerCommands } from './provider/commands.ts';
-import type { Routstr } from './provider/deps.ts';
 import { quickCommand } from './provider/quick.ts';
 import { queueCommands } from './queue.ts';
 import type { Registry } from './registry.ts';
@@ -25,7 +25,6 @@ import { sessionCommands } from './sessions.ts';
 import { spendCommand } from './spend.ts';
 import { taskCommands } from './tasks.ts';
 import { walletCommands } from './wallet/commands.ts';
-import type { WalletCommandDeps } from './wallet/deps.ts';
 
 export type CommandDeps = {
   /** The bot's own key, who is no owner. */

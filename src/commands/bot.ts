@@ -1,7 +1,6 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { PublicKey, RelayStatus } from '@nostr-dm-agent/nostr';
 import type { BackendHealth, BackendName } from '../backends/types.ts';
-import type { Clock } from '../clock.ts';
-import type { RelayStatus } from '../nostr/relay.ts';
-import type { PublicKey } from '../nostr/types.ts';
 import { formatAgo, formatDuration, shorten } from '../replies/format.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import { type ModelTextDeps, modelText } from './models.ts';

@@ -1,4 +1,4 @@
-import { formatSat, parseSat, type Sat } from '../sat.ts';
+import { formatSat, parseSat, type Sat } from '@nostr-dm-agent/kit/sat';
 
 /** A task, and the budget that stood at its end. */
 export type Budgeted =

@@ -1,10 +1,12 @@
-import type { Clock } from '../clock.ts';
-import type { PublicKey } from '../nostr/types.ts';
-import { type Catalogue, isKeyProvider, type KeyProvider } from '../providers/connections/catalogue.ts';
-import { checkKeyForm, looksLikeKey, providerOfKey } from '../providers/connections/key.ts';
-import type { Connection, ConnectionStore } from '../providers/connections/types.ts';
-import type { Vault } from '../providers/connections/vault.ts';
-import type { KeyVerdict } from '../providers/connections/verify.ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { type Catalogue, isKeyProvider, type KeyProvider } from '../keys/catalogue.ts';
+import { type Concealer, holdsSealed } from '../keys/conceal.ts';
+import { checkKeyForm, looksLikeKey, providerOfKey } from '../keys/key.ts';
+import { SealError } from '../keys/seal.ts';
+import type { Connection, ConnectionStore } from '../keys/types.ts';
+import type { Vault } from '../keys/vault.ts';
+import type { KeyVerdict } from '../keys/verify.ts';
 import {
   connectionLines,
   connectUsage,
@@ -15,8 +17,6 @@ import {
   wellKnownText,
 } from '../replies/connections.ts';
 import { formatAgo } from '../replies/format.ts';
-import { SealError } from '../seal.ts';
-import { type Concealer, holdsSealed } from './conceal.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from './types.ts';
 
 /** How long a key waits for the word that it shall take the place of another. */

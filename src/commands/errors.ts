@@ -1,5 +1,5 @@
+import { WalletError } from '@nostr-dm-agent/cashu-wallet';
 import { describeWalletError, NoWalletError, noWallet } from '../replies/wallet-errors.ts';
-import { WalletError } from '../wallets/errors.ts';
 import { usageOf } from './registry.ts';
 import { type Command, RefusalError, UsageError } from './types.ts';
 

@@ -1,11 +1,11 @@
-import type { RunStore } from '../db/runs.ts';
+import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
+import type { Routstr } from '../money/routstr.ts';
 import { describeFailure } from '../replies/failure.ts';
 import { plural, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Run } from '../runs/types.ts';
-import { formatSat, sat } from '../sat.ts';
-import type { Routstr } from './provider/deps.ts';
+import type { RunStore } from '../store/runs.ts';
 import { type Command, RefusalError } from './types.ts';
 import { parseAmount } from './wallet/arguments.ts';
 

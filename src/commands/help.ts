@@ -1,4 +1,4 @@
-import type { Role } from '../config.ts';
+import type { Role } from '../config/config.ts';
 import { shorten } from '../replies/format.ts';
 import { createRegistry, type Registry, usageOf } from './registry.ts';
 import { type Command, families } from './types.ts';

@@ -1,10 +1,10 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import * as nip19 from 'nostr-tools/nip19';
-import type { Clock } from '../clock.ts';
-import { type Invite, type InviteStore, inviteMs, mostInvites } from '../db/invites.ts';
-import { newInviteCode, showInviteCode } from '../invite-code.ts';
-import type { PublicKey } from '../nostr/types.ts';
+import { newInviteCode, showInviteCode } from '../access/invite-code.ts';
 import { formatAgo, formatDuration, plural } from '../replies/format.ts';
 import { ownerName } from '../replies/owner-name.ts';
+import { type Invite, type InviteStore, inviteMs, mostInvites } from '../store/invites.ts';
 import { parseCount } from './arguments.ts';
 import { type Command, RefusalError, UsageError } from './types.ts';
 

@@ -1,11 +1,11 @@
-import type { Owners } from '../db/owners.ts';
-import type { SettingsStore } from '../db/settings.ts';
-import type { PublicKey } from '../nostr/types.ts';
+import { formatSat, parseSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { Routstr } from '../money/routstr.ts';
 import { ownerName } from '../replies/owner-name.ts';
 import { NoWalletError } from '../replies/wallet-errors.ts';
-import { formatSat, parseSat, type Sat } from '../sat.ts';
+import type { Owners } from '../store/owners.ts';
+import type { SettingsStore } from '../store/settings.ts';
 import { findOwner } from './owner-argument.ts';
-import type { Routstr } from './provider/deps.ts';
 import { type Command, RefusalError, UsageError } from './types.ts';
 
 export type LimitCommandDeps = {

@@ -1,9 +1,8 @@
-import type { Clock } from '../clock.ts';
-import type { MessageLog, StoredMessage } from '../nostr/inbox-store.ts';
-import type { PublicKey } from '../nostr/types.ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { MessageLog, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
+import { withoutSealed } from '../keys/conceal.ts';
 import { formatAgo, formatDuration, plural, shorten } from '../replies/format.ts';
 import type { Correspondence } from '../runs/ports.ts';
-import { withoutSealed } from './conceal.ts';
 
 /** Messages that came too late to be acted on, told to each owner in one message. */
 export type MissedList = {

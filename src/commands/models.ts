@@ -1,9 +1,9 @@
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { BackendName, Model } from '../backends/types.ts';
-import type { PublicKey } from '../nostr/types.ts';
+import type { Routstr } from '../money/routstr.ts';
 import { plural, shorten } from '../replies/format.ts';
 import { servedFor } from '../replies/provider.ts';
 import type { SessionDesk } from '../runs/desk.ts';
-import type { Routstr } from './provider/deps.ts';
 import { type Command, UsageError } from './types.ts';
 
 const listed = 30;

@@ -1,6 +1,6 @@
-import type { KnownOwner, Owners } from '../db/owners.ts';
-import { parsePublicKey } from '../nostr/event.ts';
-import type { PublicKey } from '../nostr/types.ts';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { parsePublicKey } from '@nostr-dm-agent/nostr';
+import type { KnownOwner, Owners } from '../store/owners.ts';
 import { RefusalError, UsageError } from './types.ts';
 
 /** An npub, or a public key in hex. @throws UsageError */

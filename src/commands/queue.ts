@@ -1,12 +1,11 @@
-import type { Clock } from '../clock.ts';
-import type { RunStore } from '../db/runs.ts';
-import type { MessageLog } from '../nostr/inbox-store.ts';
-import type { PublicKey } from '../nostr/types.ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import type { MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
 import { formatDuration, plural, shorten } from '../replies/format.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Run } from '../runs/types.ts';
-import { sat } from '../sat.ts';
+import type { RunStore } from '../store/runs.ts';
 import { parseCount } from './arguments.ts';
 import { notABudget, splitBudget } from './budget-suffix.ts';
 import { type Command, RefusalError, UsageError } from './types.ts';

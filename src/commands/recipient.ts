@@ -1,4 +1,4 @@
-import type { InboundMessage, Recipient } from '../nostr/types.ts';
+import type { InboundMessage, Recipient } from '@nostr-dm-agent/nostr';
 
 /** Where the answer to a message goes. */
 export const recipientOf = (message: InboundMessage): Recipient => ({

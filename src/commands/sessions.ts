@@ -1,12 +1,12 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { backendNames } from '../backends/types.ts';
-import type { Clock } from '../clock.ts';
-import type { RunStore } from '../db/runs.ts';
-import type { SettingsStore } from '../db/settings.ts';
-import type { PublicKey } from '../nostr/types.ts';
 import { formatAgo, shorten } from '../replies/format.ts';
 import { describeRunFailure } from '../replies/run.ts';
 import type { SessionDesk } from '../runs/desk.ts';
 import type { Run, Session } from '../runs/types.ts';
+import type { RunStore } from '../store/runs.ts';
+import type { SettingsStore } from '../store/settings.ts';
 import { parseChoice, parseCount } from './arguments.ts';
 import { type Command, UsageError } from './types.ts';
 

@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.ts';
+import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { spendText } from '../replies/spend.ts';
-import type { AnyWallet } from '../wallets/types.ts';
 import { parseCount } from './arguments.ts';
 import type { Command } from './types.ts';
 

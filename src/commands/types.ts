@@ -1,7 +1,7 @@
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type { InboundMessage } from '@nostr-dm-agent/nostr';
 import type { Mode } from '../backends/types.ts';
-import type { Owner, Role } from '../config.ts';
-import type { InboundMessage } from '../nostr/types.ts';
-import type { Sat } from '../sat.ts';
+import type { Owner, Role } from '../config/config.ts';
 
 /** In the order of the help. */
 export const families = ['Tasks', 'Sessions', 'Queue', 'Wallet', 'Provider', 'Bot', 'Owners'] as const;

@@ -1,7 +1,7 @@
+import type { Logger } from '@nostr-dm-agent/kit/log';
 import { createBackends } from '../backends/factory.ts';
 import type { BackendHealth } from '../backends/types.ts';
-import type { Config } from '../config.ts';
-import type { Logger } from '../log.ts';
+import type { Config } from '../config/config.ts';
 import type { Finding } from './types.ts';
 
 /** The backend that the configuration names must be there; the others may. */

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { type ConfiguredOptions, configured } from '../configured.ts';
-import { createLogger } from '../create-logger.ts';
-import { createRedactor } from '../redact.ts';
-import { registerSecrets } from '../register-secrets.ts';
+import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
+import { type ConfiguredOptions, configured } from '../config/configured.ts';
+import { registerSecrets } from '../config/register-secrets.ts';
 import { runDoctor } from './doctor.ts';
 
 const timeoutMs = 60_000;

@@ -1,5 +1,5 @@
-import type { Config } from '../config.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Config } from '../config/config.ts';
 import { checkBackends } from './backends.ts';
 import { checkFiles } from './files.ts';
 import { checkNode } from './node.ts';

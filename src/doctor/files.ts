@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../config.ts';
-import { AlreadyRunningError, acquireLock } from '../db/lock.ts';
+import type { Config } from '../config/config.ts';
 import { messageOf } from '../replies/format.ts';
+import { AlreadyRunningError, acquireLock } from '../store/lock.ts';
 import type { Finding } from './types.ts';
 
 /** `.env`, the bot's home and the workspaces. */

@@ -1,7 +1,6 @@
-import type { Config } from '../config.ts';
-import { createAbilitySource } from '../providers/routstr/model-ability.ts';
-import { usableModels } from '../providers/routstr/model-mapping.ts';
-import { createNodeClient } from '../providers/routstr/node-client.ts';
+import { usableModels } from '@nostr-dm-agent/routstr';
+import { createAbilitySource, createNodeClient } from '@nostr-dm-agent/routstr/open';
+import type { Config } from '../config/config.ts';
 import { formatDuration, plural } from '../replies/format.ts';
 import type { Finding } from './types.ts';
 

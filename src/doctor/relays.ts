@@ -1,9 +1,8 @@
-import { systemClock } from '../clock.ts';
-import type { Config } from '../config.ts';
-import type { Logger } from '../log.ts';
-import { signEvent } from '../nostr/event.ts';
-import type { Relay } from '../nostr/relay.ts';
-import { createRelays } from '../nostr/relays.ts';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Relay } from '@nostr-dm-agent/nostr';
+import { createRelays, signEvent } from '@nostr-dm-agent/nostr';
+import type { Config } from '../config/config.ts';
 import { formatDuration, messageOf } from '../replies/format.ts';
 import type { Finding } from './types.ts';
 

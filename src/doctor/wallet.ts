@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { BadMnemonicError, type WalletConfig, WalletInUseError } from '@nostr-dm-agent/cashu-wallet';
+import { createWallet, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
+import type { Logger } from '@nostr-dm-agent/kit/log';
 import { z } from 'zod';
-import type { Config } from '../config.ts';
-import type { Logger } from '../log.ts';
+import type { Config } from '../config/config.ts';
 import { formatDuration, messageOf } from '../replies/format.ts';
 import { balanceText, mintName } from '../replies/wallet.ts';
-import { BadMnemonicError, WalletInUseError } from '../wallets/errors.ts';
-import { createWallet, type WalletConfig, walletFile } from '../wallets/factory.ts';
 import type { Finding } from './types.ts';
 
 const timeoutMs = 10_000;

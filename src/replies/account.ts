@@ -1,5 +1,5 @@
-import type { AccountBalance, AccountRefund, DepositResult } from '../providers/routstr/account.ts';
-import { formatSat, type Sat } from '../sat.ts';
+import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import type { AccountBalance, AccountRefund, DepositResult } from '@nostr-dm-agent/routstr';
 import { plural } from './format.ts';
 import { nodeName } from './provider.ts';
 

@@ -1,9 +1,9 @@
-import type { CatalogueEntry } from '../providers/connections/catalogue.ts';
-import type { KeyFormProblem } from '../providers/connections/key.ts';
-import { isRefusedRun } from '../providers/connections/provider.ts';
-import type { Connection } from '../providers/connections/types.ts';
-import type { KeyVerdict } from '../providers/connections/verify.ts';
-import type { RunFailure } from '../providers/types.ts';
+import type { RunFailure } from '@nostr-dm-agent/routstr';
+import type { CatalogueEntry } from '../keys/catalogue.ts';
+import type { KeyFormProblem } from '../keys/key.ts';
+import { isRefusedRun } from '../keys/provider.ts';
+import type { Connection } from '../keys/types.ts';
+import type { KeyVerdict } from '../keys/verify.ts';
 import { formatAgo, shorten } from './format.ts';
 
 /** After every message that carried a key. */

@@ -1,5 +1,5 @@
-import type { Outbox } from '../nostr/outbox.ts';
-import { TokenTooLongError } from '../nostr/unbreakable.ts';
+import type { Outbox } from '@nostr-dm-agent/nostr';
+import { TokenTooLongError } from '@nostr-dm-agent/nostr';
 import type { Correspondence } from '../runs/ports.ts';
 
 /** Longer than any token or invoice that fits into a message. */

@@ -1,7 +1,7 @@
+import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
+import type { Settlement } from '@nostr-dm-agent/routstr';
+import { problems } from '@nostr-dm-agent/routstr';
 import type { AgentFailure, AgentFailureKind } from '../backends/types.ts';
-import { problems } from '../providers/routstr/meter/problems.ts';
-import type { Settlement } from '../providers/types.ts';
-import { formatSat, sat } from '../sat.ts';
 
 const withDetail = (sentence: string, detail: string | undefined) =>
   detail === undefined || detail === '' ? sentence : `${sentence}\nIt said: ${detail}`;

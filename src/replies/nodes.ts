@@ -1,6 +1,5 @@
-import type { NodeUrl } from '../providers/routstr/node-url.ts';
-import type { NodeLook, Verdict } from '../providers/routstr/nodes.ts';
-import { formatSat } from '../sat.ts';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
+import type { NodeLook, NodeUrl, Verdict } from '@nostr-dm-agent/routstr';
 import { shorten } from './format.ts';
 import { nodeName } from './provider.ts';
 

@@ -1,5 +1,5 @@
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import * as nip19 from 'nostr-tools/nip19';
-import type { PublicKey } from '../nostr/types.ts';
 
 /** `npub1qy3…x7k2`: enough to tell owners apart on a phone. */
 export function ownerName(publicKey: PublicKey): string {

@@ -1,6 +1,6 @@
-import { minimumBudget, typicalTaskSat, type UsableModel } from '../providers/routstr/model-mapping.ts';
-import type { SyncResult } from '../providers/routstr/sync-models.ts';
-import { sat } from '../sat.ts';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import type { SyncResult } from '@nostr-dm-agent/routstr';
+import { minimumBudget, typicalTaskSat, type UsableModel } from '@nostr-dm-agent/routstr';
 import { formatAgo, plural } from './format.ts';
 import { nodeName } from './provider.ts';
 

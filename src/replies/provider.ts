@@ -1,10 +1,8 @@
-import type { Owner } from '../config.ts';
-import type { PaidRun, PaidRunIn } from '../providers/routstr/paid-run.ts';
-import type { EvidenceEntry } from '../providers/routstr/paid-run-store.ts';
-import type { Owed } from '../providers/routstr/sums.ts';
-import { inTrouble } from '../providers/routstr/words.ts';
-import { formatSat, msatToSatFloor, type Sat, sat } from '../sat.ts';
+import { formatSat, msatToSatFloor, type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import type { EvidenceEntry, Owed, PaidRun, PaidRunIn } from '@nostr-dm-agent/routstr';
+import type { Owner } from '../config/config.ts';
 import { formatAgo, formatDuration, plural, shorten } from './format.ts';
+import { inTrouble } from './routstr/paid-run.ts';
 
 /** `node.example`: a node's address as people read it, with its path where that says something. */
 export const nodeName = (url: string): string =>

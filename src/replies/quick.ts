@@ -1,5 +1,5 @@
-import type { QuickResult } from '../providers/routstr/quick.ts';
-import { addSat, formatSat } from '../sat.ts';
+import { addSat, formatSat } from '@nostr-dm-agent/kit/sat';
+import type { QuickResult } from '@nostr-dm-agent/routstr';
 
 /** The answer to `!quick`, and `— quick · 3 sat · claude-sonnet-4.5`. */
 export function quickReply(result: QuickResult): string {

@@ -1,7 +1,7 @@
+import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
+import type { Settlement } from '@nostr-dm-agent/routstr';
 import type { AgentFailure } from '../backends/types.ts';
-import type { Settlement } from '../providers/types.ts';
 import type { Run, RunResult } from '../runs/types.ts';
-import { formatSat, sat } from '../sat.ts';
 import { describeConnectionFailure } from './connections.ts';
 import { describeFailure } from './failure.ts';
 import { formatDuration, plural, shorten } from './format.ts';

@@ -1,7 +1,7 @@
-import type { Owner } from '../config.ts';
-import type { PublicKey } from '../nostr/types.ts';
-import { addSat, formatSat, type Sat } from '../sat.ts';
-import type { SpendSummary } from '../wallets/types.ts';
+import type { SpendSummary } from '@nostr-dm-agent/cashu-wallet';
+import { addSat, formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { Owner } from '../config/config.ts';
 import { plural } from './format.ts';
 import { ownerName } from './owner-name.ts';
 

@@ -1,4 +1,3 @@
-import { formatSat } from '../sat.ts';
 import {
   BadMnemonicError,
   BalanceCapError,
@@ -18,7 +17,8 @@ import {
   UnknownOperationError,
   type WalletError,
   WalletInUseError,
-} from '../wallets/errors.ts';
+} from '@nostr-dm-agent/cashu-wallet';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, plural, shorten } from './format.ts';
 import { mintName } from './wallet.ts';
 

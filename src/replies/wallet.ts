@@ -1,5 +1,3 @@
-import type { Account } from '../accounts.ts';
-import { formatSat, type Sat } from '../sat.ts';
 import type {
   Balance,
   CheckReport,
@@ -8,7 +6,9 @@ import type {
   Received,
   RecoveryReport,
   TokenPreview,
-} from '../wallets/types.ts';
+} from '@nostr-dm-agent/cashu-wallet';
+import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import type { Account } from '../money/account-book.ts';
 import { formatAgo, plural, shorten } from './format.ts';
 
 /** `mint.example/Bitcoin`: a mint's address as people read it. A stranger may have chosen it. */

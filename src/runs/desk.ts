@@ -1,9 +1,9 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { BackendName, Mode } from '../backends/types.ts';
-import type { Clock } from '../clock.ts';
-import type { Workspace } from '../config.ts';
-import type { SessionStore } from '../db/sessions.ts';
-import type { SettingsStore } from '../db/settings.ts';
-import type { PublicKey } from '../nostr/types.ts';
+import type { Workspace } from '../config/config.ts';
+import type { SessionStore } from '../store/sessions.ts';
+import type { SettingsStore } from '../store/settings.ts';
 import type { Session } from './types.ts';
 
 /** No letters or digits that look alike on a phone. */

@@ -1,4 +1,4 @@
-import type { EventId, PublicKey, Recipient } from '../nostr/types.ts';
+import type { EventId, PublicKey, Recipient } from '@nostr-dm-agent/nostr';
 
 /** A message that can be reacted to. */
 export type ReactionTarget = {

@@ -1,4 +1,4 @@
-import type { Settlement } from '../providers/types.ts';
+import type { Settlement } from '@nostr-dm-agent/routstr';
 import { conclude, type Ending, type RunDeps } from './execute.ts';
 import type { Run, RunOutcome } from './types.ts';
 

@@ -1,5 +1,5 @@
+import type { EventId, Protocol, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import type { AgentResult, BackendName, Mode } from '../backends/types.ts';
-import type { EventId, Protocol, PublicKey, RelayUrl } from '../nostr/types.ts';
 
 /** One agent conversation. */
 export type Session = {

@@ -1,8 +1,7 @@
+import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Identity, NostrEvent, PublicKey, PublishOutcome, Relay } from '@nostr-dm-agent/nostr';
 import { createRumor, createSeal, createWrap, unwrapEvent } from 'nostr-tools/nip59';
-import { type Clock, unixSeconds } from '../clock.ts';
-import type { Logger } from '../log.ts';
-import type { PublishOutcome, Relay } from '../nostr/relay.ts';
-import type { Identity, NostrEvent, PublicKey } from '../nostr/types.ts';
 import { type Answer, isComplete, noAnswer, withReaction, withText } from './answer.ts';
 
 export type BotMessage =

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startModel } from './model.ts';
+import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { sandboxOpencodeConfig, writeOpencodeUserConfig } from './opencode-user-config.ts';
 import type { SandboxModel } from './run-sandbox.ts';
 

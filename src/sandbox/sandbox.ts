@@ -41,7 +41,7 @@ export async function sandbox(options: SandboxOptions): Promise<number> {
   process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate).on('SIGHUP', onTerminate);
   process.on('unhandledRejection', onDefect).on('uncaughtException', onDefect);
   try {
-    const { startApp } = await import('../app.ts');
+    const { startApp } = await import('../app/app.ts');
     const code = await runSandbox(
       {
         keep: options.keep,

@@ -1,5 +1,5 @@
 import { parse } from 'dotenv';
-import { variables } from '../variables.ts';
+import { variables } from '../config/variables.ts';
 
 /** A value that no quoting of dotenv can hold. The value is not kept: it may be a secret. */
 export class UnwritableValueError extends Error {

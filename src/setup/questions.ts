@@ -1,6 +1,6 @@
 import { type CANCEL_SYMBOL, confirm, intro, isCancel, log, password, select, text } from '@clack/prompts';
 import { backendNames } from '../backends/types.ts';
-import { BotKeyError, isEncryptedKey, readBotKey } from '../bot-key.ts';
+import { BotKeyError, isEncryptedKey, readBotKey } from '../config/bot-key.ts';
 import {
   defaultRelays,
   type Places,
@@ -8,7 +8,7 @@ import {
   readOwners,
   readRelays,
   readWorkspaces,
-} from '../environment.ts';
+} from '../config/environment.ts';
 import type { Answers } from './answers.ts';
 
 /** The person at the terminal pressed Ctrl-C or Escape. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { encodeInvoice } from '../../src/sandbox/mint/bolt11.ts';
+import { encodeInvoice } from '@nostr-dm-agent/sandbox/mint';
 
 /** An invoice of a node that nobody knows: FakeWallet pays it, and Lightning costs it 1 sat. */
 export const foreignInvoice = (amount: number): string =>

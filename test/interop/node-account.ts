@@ -8,13 +8,12 @@
  * docs/routstr-node.md says how to come by both. Exits with 0 when every sat is accounted for.
  */
 import assert from 'node:assert/strict';
-import { createMeter } from '../../src/providers/routstr/meter.ts';
-import { parseNodeUrl } from '../../src/providers/routstr/node-url.ts';
-import { createRoutstrProvider } from '../../src/providers/routstr/provider.ts';
-import { startModel } from '../../src/sandbox/model.ts';
-import { sat } from '../../src/sat.ts';
-import { call, sonnetPrice } from '../support/paid-world.ts';
-import { createBench, fund, newWords, quiet, soon } from '../support/wallet-kit.ts';
+import { createBench, fund, newWords, quiet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import { parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { createMeter, createRoutstrProvider } from '@nostr-dm-agent/routstr/open';
+import { call, sonnetPrice } from '@nostr-dm-agent/routstr/testing/paid-world';
+import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { startNutshell } from './nutshell.ts';
 import { installNutshell } from './nutshell-install.ts';
 import { findRoutstrCore, startRoutstrCore } from './routstr-core.ts';

@@ -7,7 +7,7 @@
  * docs/routstr-node.md says how to come by both. Exit codes: 0 every sat is accounted for, 1 not, 2 it did not begin.
  */
 import { parseArgs } from 'node:util';
-import { startModel } from '../../src/sandbox/model.ts';
+import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { startPaidBot } from '../support/paid-bot.ts';
 import { type PaidHouse, startSandboxHouse } from '../support/paid-house.ts';
 import { type Accounts, reckon, type SoakFigures, type SoakOptions, soak } from '../support/paid-soak.ts';

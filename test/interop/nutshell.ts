@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 import { z } from 'zod';
-import { until } from '../support/until.ts';
 import { type MintFront, startMintFront } from './mint-front.ts';
 import type { Nutshell } from './nutshell-install.ts';
 

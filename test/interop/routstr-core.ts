@@ -2,8 +2,8 @@ import { Database } from 'bun:sqlite';
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 import { z } from 'zod';
-import { until } from '../support/until.ts';
 
 /** The real node: a check-out of github.com/Routstr/routstr-core, and a Python that has its dependencies. */
 export type RoutstrCore = { readonly checkout: string; readonly python: string };

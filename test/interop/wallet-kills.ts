@@ -5,11 +5,18 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
-import { sat } from '../../src/sat.ts';
-import type { AnyWallet } from '../../src/wallets/types.ts';
-import { createVictims } from '../support/wallet-crash.ts';
-import type { CrashOrder } from '../support/wallet-crash-child.ts';
-import { type Bench, createBench, fund, newWords, soon, stranger } from '../support/wallet-kit.ts';
+import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import { createVictims } from '@nostr-dm-agent/cashu-wallet/testing/wallet-crash';
+import type { CrashOrder } from '@nostr-dm-agent/cashu-wallet/testing/wallet-crash-child';
+import {
+  type Bench,
+  createBench,
+  fund,
+  newWords,
+  soon,
+  stranger,
+} from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { sat } from '@nostr-dm-agent/kit/sat';
 import { foreignInvoice } from './invoice.ts';
 import type { MintFront } from './mint-front.ts';
 import { type NutshellMint, startNutshell } from './nutshell.ts';

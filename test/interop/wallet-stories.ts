@@ -3,12 +3,19 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
+import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import { InvoiceRefusedError, MintError, TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
+import {
+  type Bench,
+  createBench,
+  fund,
+  newWords,
+  soon,
+  stranger,
+} from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 import { pointFromScalar } from 'tiny-secp256k1';
-import { type Sat, sat } from '../../src/sat.ts';
-import { InvoiceRefusedError, MintError, TokenRefusedError } from '../../src/wallets/errors.ts';
-import type { AnyWallet } from '../../src/wallets/types.ts';
-import { until } from '../support/until.ts';
-import { type Bench, createBench, fund, newWords, soon, stranger } from '../support/wallet-kit.ts';
 import { foreignInvoice } from './invoice.ts';
 import type { MintFront } from './mint-front.ts';
 import { type NutshellMint, type NutshellSettings, startNutshell } from './nutshell.ts';

@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { BackendDeps, BackendSettings } from '../../src/backends/surroundings.ts';
 import type { AgentEvent, AgentRequest, RunPayment } from '../../src/backends/types.ts';
-import type { Logger } from '../../src/log.ts';
 
 export const silent: Logger = {
   debug: () => undefined,

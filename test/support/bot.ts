@@ -1,13 +1,13 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import type { RelayUrl } from '@nostr-dm-agent/nostr';
+import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { bytesToHex } from 'nostr-tools/utils';
-import type { RelayUrl } from '../../src/nostr/types.ts';
-import { startSandboxRelay } from '../../src/sandbox/relay.ts';
 import { createOwner, type TestOwner } from './owner.ts';
 import { writeStandInOpencode } from './stand-in-opencode.ts';
-import { until } from './until.ts';
 
 const root = resolve(import.meta.dir, '../..');
 

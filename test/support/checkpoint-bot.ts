@@ -2,11 +2,11 @@
  * The bot as `start` runs it, but for one thing: it ends itself by SIGKILL when it reaches the moment that
  * TEST_KILL_AT names.
  */
-import { startApp } from '../../src/app.ts';
-import { configured } from '../../src/configured.ts';
-import { createLogger } from '../../src/create-logger.ts';
-import { createRedactor } from '../../src/redact.ts';
-import { registerSecrets } from '../../src/register-secrets.ts';
+
+import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
+import { startApp } from '../../src/app/app.ts';
+import { configured } from '../../src/config/configured.ts';
+import { registerSecrets } from '../../src/config/register-secrets.ts';
 
 const result = await configured({});
 if (result === undefined) process.exit(2);

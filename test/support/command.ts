@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { until } from './until.ts';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 
 const executable = join(import.meta.dir, '..', '..', 'src', 'index.ts');
 

@@ -2,14 +2,13 @@ import type { Database } from 'bun:sqlite';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMessageStore } from '../../src/db/messages.ts';
-import { openDatabase } from '../../src/db/open.ts';
-import { botMigrations } from '../../src/db/schema.ts';
-import type { Logger } from '../../src/log.ts';
-import { createInbox, type InboxOptions } from '../../src/nostr/inbox.ts';
-import type { StoredMessage } from '../../src/nostr/inbox-store.ts';
-import type { Relay } from '../../src/nostr/relay.ts';
-import type { Party } from './forge.ts';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { Relay, StoredMessage } from '@nostr-dm-agent/nostr';
+import { createInbox, type InboxOptions } from '@nostr-dm-agent/nostr';
+import type { Party } from '@nostr-dm-agent/nostr/testing/forge';
+import { createMessageStore } from '../../src/store/messages.ts';
+import { botMigrations } from '../../src/store/schema.ts';
 
 export const silentLog: Logger = {
   debug: () => {},

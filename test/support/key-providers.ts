@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { until } from './until.ts';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 
 /** What a provider that was asked about a key answers; undefined: it takes the key. */
 type Judge = (key: string | undefined) => Response | Promise<Response> | undefined;

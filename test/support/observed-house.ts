@@ -1,7 +1,6 @@
-import { type SandboxMintOptions, startSandboxMint } from '../../src/sandbox/mint.ts';
-import { startModel } from '../../src/sandbox/model.ts';
-import { nodeUserAgent } from '../../src/sandbox/routstr/wallet.ts';
-import { startSandboxNode } from '../../src/sandbox/routstr-node.ts';
+import { type SandboxMintOptions, startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
+import { startModel } from '@nostr-dm-agent/sandbox/model';
+import { nodeUserAgent, startSandboxNode } from '@nostr-dm-agent/sandbox/node';
 import type { PaidHouse } from './paid-house.ts';
 import { type Passed, startRecordingProxy } from './recording-proxy.ts';
 

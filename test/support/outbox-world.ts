@@ -2,24 +2,37 @@ import type { Database } from 'bun:sqlite';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type {
+  Identity,
+  NostrEvent,
+  Protocol,
+  Recipient,
+  Relays,
+  RelayUrl,
+  RetryLimits,
+} from '@nostr-dm-agent/nostr';
+import {
+  assertPublicHost,
+  createOutbox,
+  createRelayLists,
+  createRelays,
+  generateSecretKey,
+  type Outbox,
+  publicKeyOf,
+  type RelayLists,
+  type RelayListTimings,
+  signEvent,
+} from '@nostr-dm-agent/nostr';
+import { quickTimings, silentLogger } from '@nostr-dm-agent/nostr/testing/relay-client';
+import type { SandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import * as nip04 from 'nostr-tools/nip04';
 import { unwrapEvent } from 'nostr-tools/nip59';
-import { type Clock, systemClock } from '../../src/clock.ts';
-import { openDatabase } from '../../src/db/open.ts';
-import { createOutboxStore } from '../../src/db/outbox.ts';
-import { createRelayListStore } from '../../src/db/relay-lists.ts';
-import { botMigrations } from '../../src/db/schema.ts';
-import type { Logger } from '../../src/log.ts';
-import { generateSecretKey, publicKeyOf, signEvent } from '../../src/nostr/event.ts';
-import { createOutbox, type Outbox } from '../../src/nostr/outbox.ts';
-import { assertPublicHost } from '../../src/nostr/public-host.ts';
-import type { Relays } from '../../src/nostr/relay.ts';
-import { createRelayLists, type RelayLists, type RelayListTimings } from '../../src/nostr/relay-lists.ts';
-import { createRelays } from '../../src/nostr/relays.ts';
-import type { RetryLimits } from '../../src/nostr/retry-policy.ts';
-import type { Identity, NostrEvent, Protocol, Recipient, RelayUrl } from '../../src/nostr/types.ts';
-import type { SandboxRelay } from '../../src/sandbox/relay.ts';
-import { quickTimings, silentLogger } from './relay-client.ts';
+import { createOutboxStore } from '../../src/store/outbox.ts';
+import { createRelayListStore } from '../../src/store/relay-lists.ts';
+import { botMigrations } from '../../src/store/schema.ts';
 
 export const newIdentity = (): Identity => {
   const secretKey = generateSecretKey();

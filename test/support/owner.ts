@@ -1,10 +1,10 @@
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { NostrEvent } from 'nostr-tools/core';
 import * as nip04 from 'nostr-tools/nip04';
 import * as nip59 from 'nostr-tools/nip59';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { z } from 'zod';
-import type { PublicKey } from '../../src/nostr/types.ts';
-import { until } from './until.ts';
 
 /** What the bot said: a text, or a reaction. */
 export type Said = {

@@ -1,15 +1,15 @@
 import { Database } from 'bun:sqlite';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readMnemonic } from '@nostr-dm-agent/cashu-wallet/open';
+import { newWords, openWallet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import type { PaidRunState } from '@nostr-dm-agent/routstr';
+import { createPaidRunStore } from '@nostr-dm-agent/routstr';
 import { z } from 'zod';
-import type { PaidRunState } from '../../src/providers/routstr/paid-run.ts';
-import { createPaidRunStore } from '../../src/providers/routstr/paid-run-store.ts';
-import { readMnemonic } from '../../src/wallets/cashu/seed.ts';
 import { startTestBot, type TestBotOptions } from './bot.ts';
 import type { PaidHouse } from './paid-house.ts';
 import { writePayingOpencode } from './paying-opencode.ts';
-import { until } from './until.ts';
-import { newWords, openWallet, soon } from './wallet-kit.ts';
 
 export type PaidBotOptions = {
   /** `paying`: starts in a moment and makes real model calls (`paying-opencode.ts`). A function writes another one. */

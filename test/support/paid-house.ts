@@ -1,7 +1,7 @@
-import { type SandboxMint, startSandboxMint } from '../../src/sandbox/mint.ts';
-import { type SandboxModel, startModel } from '../../src/sandbox/model.ts';
-import { type SandboxNode, startSandboxNode } from '../../src/sandbox/routstr-node.ts';
-import { onceThePortIsFree } from './until.ts';
+import { onceThePortIsFree } from '@nostr-dm-agent/kit/testing/until';
+import { type SandboxMint, startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
+import { type SandboxModel, startModel } from '@nostr-dm-agent/sandbox/model';
+import { type SandboxNode, startSandboxNode } from '@nostr-dm-agent/sandbox/node';
 
 /** What mint and node say themselves about the money of one bot. */
 export type HouseBooks = {

@@ -1,6 +1,6 @@
+import { until } from '@nostr-dm-agent/kit/testing/until';
 import { kill, type PaidBooks, type PaidBot, settled } from './paid-bot.ts';
 import type { PaidHouse } from './paid-house.ts';
-import { until } from './until.ts';
 
 export type SoakOptions = {
   /** It is over after so many SIGKILLs of any kind. */

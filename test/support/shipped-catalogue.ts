@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 import { z } from 'zod';
 import { findOpencode, testedOpencode } from '../../src/backends/opencode-binary.ts';
-import { until } from './until.ts';
 
 const model = z.looseObject({
   id: z.string(),

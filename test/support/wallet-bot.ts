@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { type SandboxMint, type SandboxMintOptions, startSandboxMint } from '../../src/sandbox/mint.ts';
+import { balanceFromWords, newWords, stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { type SandboxMint, type SandboxMintOptions, startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { startTestBot, type TestBotOptions } from './bot.ts';
-import { until } from './until.ts';
-import { balanceFromWords, newWords, stranger } from './wallet-kit.ts';
 
 export type WalletBotOptions = TestBotOptions & {
   readonly mint?: SandboxMintOptions;

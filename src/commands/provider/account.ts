@@ -1,4 +1,6 @@
-import type { AccountBook } from '../../accounts.ts';
+import type { AccountBook } from '../../money/account-book.ts';
+import { type Purse, requireOwn } from '../../money/purse.ts';
+import type { Routstr } from '../../money/routstr.ts';
 import {
   depositedText,
   keptLine,
@@ -8,8 +10,6 @@ import {
 } from '../../replies/account.ts';
 import { type Command, RefusalError } from '../types.ts';
 import { parseAmount } from '../wallet/arguments.ts';
-import { type Purse, requireOwn } from '../wallet/deps.ts';
-import type { Routstr } from './deps.ts';
 import { inTime } from './in-time.ts';
 
 export type AccountCommandDeps = {

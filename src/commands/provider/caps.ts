@@ -1,5 +1,5 @@
+import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { limitLine } from '../../replies/provider.ts';
-import { formatSat } from '../../sat.ts';
 import { type Call, type Command, RefusalError } from '../types.ts';
 import { parseAmount } from '../wallet/arguments.ts';
 import { meansOf, type ProviderCommandDeps, warningOf } from './choices.ts';

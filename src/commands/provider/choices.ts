@@ -1,13 +1,13 @@
-import type { AccountBook } from '../../accounts.ts';
-import type { Clock } from '../../clock.ts';
-import type { Owner } from '../../config.ts';
-import type { SettingsStore } from '../../db/settings.ts';
-import type { PublicKey } from '../../nostr/types.ts';
-import { minimumBudget } from '../../providers/routstr/model-mapping.ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { minimumBudget } from '@nostr-dm-agent/routstr';
+import type { Owner } from '../../config/config.ts';
+import type { AccountBook } from '../../money/account-book.ts';
+import type { Purse } from '../../money/purse.ts';
+import type { Routstr } from '../../money/routstr.ts';
 import type { SessionDesk } from '../../runs/desk.ts';
-import { type Sat, sat } from '../../sat.ts';
-import type { Purse } from '../wallet/deps.ts';
-import type { Routstr } from './deps.ts';
+import type { SettingsStore } from '../../store/settings.ts';
 import type { Nodes } from './nodes.ts';
 
 /** A provider beside `local` and `routstr` that owners can choose. */

@@ -1,9 +1,9 @@
+import { NodeAwayError } from '../../money/routstr.ts';
 import { shorten } from '../../replies/format.ts';
 import { nodeName } from '../../replies/provider.ts';
 import { modelsText, syncText } from '../../replies/provider-models.ts';
 import { type Command, RefusalError } from '../types.ts';
 import type { ProviderCommandDeps } from './choices.ts';
-import { NodeAwayError } from './deps.ts';
 
 /** `!provider models`, `!provider sync-models`. */
 export function modelListCommands(deps: ProviderCommandDeps): readonly Command[] {
@@ -59,9 +59,7 @@ async function orRefusal<T>(work: () => Promise<T>): Promise<T> {
       );
     }
     // Loaded with the provider, not with the commands.
-    const { OpencodeConfigBusyError, OpencodeConfigError } = await import(
-      '../../providers/routstr/sync-models.ts'
-    );
+    const { OpencodeConfigBusyError, OpencodeConfigError } = await import('@nostr-dm-agent/routstr/open');
     if (error instanceof OpencodeConfigError) {
       throw new RefusalError(
         `BOT_HOME/opencode.json cannot be read, so nothing was written: ${error.problem}${error.line === undefined ? '' : ` in line ${error.line}`}. Whoever runs the bot can mend it.`,

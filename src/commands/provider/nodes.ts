@@ -1,10 +1,10 @@
-import { type NodeUrl, NodeUrlError, parseNodeUrl } from '../../providers/routstr/node-url.ts';
-import type { NodeLook } from '../../providers/routstr/nodes.ts';
+import type { NodeLook } from '@nostr-dm-agent/routstr';
+import { type NodeUrl, NodeUrlError, parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { NodeAwayError, type Routstr } from '../../money/routstr.ts';
 import { nodeLine, nodeLines, verdictText } from '../../replies/nodes.ts';
 import { nodeName } from '../../replies/provider.ts';
 import { NoWalletError } from '../../replies/wallet-errors.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
-import { NodeAwayError, type Routstr } from './deps.ts';
 
 /** Nodes that somebody announces. */
 export type Listing = {

@@ -1,10 +1,10 @@
-import { cheapestSmallModel, type UsableModel } from '../../providers/routstr/model-mapping.ts';
+import { cheapestSmallModel, type UsableModel } from '@nostr-dm-agent/routstr';
+import type { Purse } from '../../money/purse.ts';
+import { NodeAwayError, type Routstr } from '../../money/routstr.ts';
 import { nodeName } from '../../replies/provider.ts';
 import { quickReply } from '../../replies/quick.ts';
 import type { SessionDesk } from '../../runs/desk.ts';
 import { type Command, RefusalError, UsageError } from '../types.ts';
-import type { Purse } from '../wallet/deps.ts';
-import { NodeAwayError, type Routstr } from './deps.ts';
 import { inTime } from './in-time.ts';
 
 export type QuickCommandDeps = {

@@ -1,6 +1,6 @@
+import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { shorten } from '../../replies/format.ts';
 import { nodeName } from '../../replies/provider.ts';
-import { formatSat } from '../../sat.ts';
 import { type Command, UsageError } from '../types.ts';
 import { meansOf, type ProviderCommandDeps, warningOf } from './choices.ts';
 

@@ -1,5 +1,6 @@
+import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { isIn } from '@nostr-dm-agent/routstr';
 import { closest } from 'fastest-levenshtein';
-import { isIn } from '../../providers/routstr/paid-run.ts';
 import {
   limitLine,
   nodeName,
@@ -9,7 +10,6 @@ import {
   troubleText,
 } from '../../replies/provider.ts';
 import { NoWalletError, noWallet } from '../../replies/wallet-errors.ts';
-import { formatSat } from '../../sat.ts';
 import { type Call, type Command, type Outcome, RefusalError } from '../types.ts';
 import { meansOf, type ProviderCommandDeps, warningOf } from './choices.ts';
 

@@ -1,7 +1,7 @@
+import type { AnyWallet, MintUrl, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
+import { UnknownOperationError } from '@nostr-dm-agent/cashu-wallet';
+import { parseSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { mintName } from '../../replies/wallet.ts';
-import { parseSat, type Sat } from '../../sat.ts';
-import { UnknownOperationError } from '../../wallets/errors.ts';
-import type { AnyWallet, MintUrl, OperationSummary } from '../../wallets/types.ts';
 import { UsageError } from '../types.ts';
 
 /** What was typed, short: it is said back, and may be anything. */

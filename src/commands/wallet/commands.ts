@@ -1,6 +1,6 @@
+import type { WalletCommandDeps } from '../../money/purse.ts';
 import type { Command } from '../types.ts';
 import { confirmCommand } from './confirm.ts';
-import type { WalletCommandDeps } from './deps.ts';
 import { incomingCommands } from './incoming.ts';
 import { outgoingCommands } from './outgoing.ts';
 import { overviewCommands } from './overview.ts';

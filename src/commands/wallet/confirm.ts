@@ -1,11 +1,11 @@
-import type { ProposedAction } from '../../db/confirmations.ts';
+import type { AnyWallet, OperationId } from '@nostr-dm-agent/cashu-wallet';
+import { MintError, OperationStateError, UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { orPromise, promised, requireOwn, type WalletCommandDeps } from '../../money/purse.ts';
 import { balanceLine, feeText, mintName, sentText } from '../../replies/wallet.ts';
 import { describeWalletError } from '../../replies/wallet-errors.ts';
-import { formatSat } from '../../sat.ts';
-import { MintError, OperationStateError, UnfinishedOperationError } from '../../wallets/errors.ts';
-import type { AnyWallet, OperationId } from '../../wallets/types.ts';
+import type { ProposedAction } from '../../store/confirmations.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
-import { orPromise, promised, requireOwn, type WalletCommandDeps } from './deps.ts';
 
 type Action<Kind extends ProposedAction['kind']> = Extract<ProposedAction, { kind: Kind }>;
 

@@ -1,12 +1,12 @@
+import type { AnyWallet, OperationId, Received } from '@nostr-dm-agent/cashu-wallet';
+import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { orPromise, promised, type WalletCommandDeps } from '../../money/purse.ts';
 import { formatDuration } from '../../replies/format.ts';
 import { balanceLine, feeText, mintName, receivedText } from '../../replies/wallet.ts';
 import { qrText } from '../../replies/wallet-qr.ts';
-import { formatSat } from '../../sat.ts';
-import { TokenRefusedError } from '../../wallets/errors.ts';
-import type { AnyWallet, OperationId, Received } from '../../wallets/types.ts';
 import { type Call, type Command, RefusalError, UsageError } from '../types.ts';
 import { findOperation, parseMint, splitAmount } from './arguments.ts';
-import { orPromise, promised, type WalletCommandDeps } from './deps.ts';
 import { tokenPattern } from './shorthand.ts';
 
 /** The token in what was sent. A client may have broken it over several lines. */

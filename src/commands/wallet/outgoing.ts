@@ -1,12 +1,12 @@
-import type { ProposedAction } from '../../db/confirmations.ts';
+import type { AnyWallet, MintUrl, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
+import { InsufficientFundsError } from '@nostr-dm-agent/cashu-wallet';
+import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
+import { requireOwn, type WalletCommandDeps } from '../../money/purse.ts';
 import { formatDuration } from '../../replies/format.ts';
 import { mintName } from '../../replies/wallet.ts';
-import { addSat, formatSat, type Sat, subtractSat } from '../../sat.ts';
-import { InsufficientFundsError } from '../../wallets/errors.ts';
-import type { AnyWallet, MintUrl, WithdrawalQuote } from '../../wallets/types.ts';
+import type { ProposedAction } from '../../store/confirmations.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../types.ts';
 import { parseAmount, parseMint, splitAmount } from './arguments.ts';
-import { requireOwn, type WalletCommandDeps } from './deps.ts';
 
 /** How long a code is good. */
 const codeMs = 5 * 60_000;

@@ -1,15 +1,15 @@
+import type { AnyWallet, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
+import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { closest } from 'fastest-levenshtein';
-import type { Owner } from '../../config.ts';
-import type { PublicKey } from '../../nostr/types.ts';
+import type { Owner } from '../../config/config.ts';
+import type { WalletCommandDeps } from '../../money/purse.ts';
 import { ownerName } from '../../replies/owner-name.ts';
 import { openRunLine, owedLines, showsTask } from '../../replies/provider.ts';
 import { accountText, balanceText, ledgerLine, operationLine } from '../../replies/wallet.ts';
 import { describeTrouble } from '../../replies/wallet-errors.ts';
-import { formatSat, zeroSat } from '../../sat.ts';
-import type { AnyWallet, OperationSummary } from '../../wallets/types.ts';
 import { parseCount } from '../arguments.ts';
 import { type Command, RefusalError } from '../types.ts';
-import type { WalletCommandDeps } from './deps.ts';
 
 /** `!wallet`, `!wallet balance`, `!wallet history`, `!wallet pending`. `names`: of all wallet commands. */
 export function overviewCommands(

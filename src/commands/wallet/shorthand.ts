@@ -1,5 +1,5 @@
-import type { Confirmations } from '../../db/confirmations.ts';
-import type { PublicKey } from '../../nostr/types.ts';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { Confirmations } from '../../store/confirmations.ts';
 
 /** A Cashu token as wallets share it: V3 or V4, with or without a URI scheme. */
 export const tokenPattern = /(?:(?:web\+)?[cC]ashu:(?:\/\/)?)?cashu[AB][A-Za-z0-9_+/=-]{20,}/;

@@ -1,8 +1,8 @@
+import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import type { WalletCommandDeps } from '../../money/purse.ts';
 import { checkText, mintName, previewText } from '../../replies/wallet.ts';
-import { formatSat, zeroSat } from '../../sat.ts';
 import { type Command, RefusalError, UsageError } from '../types.ts';
 import { parseAmount, parseMint } from './arguments.ts';
-import type { WalletCommandDeps } from './deps.ts';
 import { parseToken } from './incoming.ts';
 
 /** `!wallet check`, `!wallet decode`, `!wallet alert`, `!wallet mints`. */

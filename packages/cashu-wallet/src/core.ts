@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type { Seed } from './crypto/seed.ts';
+import { UnfinishedOperationError } from './errors.ts';
+import type { Mints } from './mints/mints.ts';
+import type { Journal } from './store/journal.ts';
+import type { Inbox } from './store/kept-tokens.ts';
+import type { Proofs } from './store/proofs.ts';
+import type { Store } from './store/store.ts';
+import type { Homecoming, MintUrl, OperationId } from './types.ts';
+
+export type WalletPolicy = {
+  readonly maxBalance: Sat;
+  readonly maxTokenLength: number;
+  readonly maxTokenProofs: number;
+  /** How long a request that was cut off may still be carried out by the mint: nothing is undone before. */
+  readonly settleAfterMs: number;
+  /** How long an invoice is asked about after it expired. */
+  readonly watchExpiredMs: number;
+  /** The most that a Lightning payment of this amount may reserve for fees. */
+  readonly maxFeeReserve: (amount: Sat) => Sat;
+  /** BOLT11 prefix of the network that the mints are on: `bc`; undefined accepts all (sandbox). */
+  readonly network: string | undefined;
+};
+
+/** Moments between which everything is on disk. Tests end the process at each of them. */
+export type Checkpoint =
+  `${'send' | 'receive' | 'mint' | 'melt'}:${'reserved' | 'prepared' | 'answered' | 'done'}`;
+
+/** What the operations share. */
+export type Core = {
+  readonly store: Store;
+  readonly proofs: Proofs;
+  readonly journal: Journal;
+  readonly inbox: Inbox;
+  readonly mints: Mints;
+  readonly seed: Seed;
+  readonly policy: WalletPolicy;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** One at a time for each mint: choosing proofs until what they become is known. */
+  readonly lock: Lock;
+  /** Operations that somebody in this process is working on: recovery leaves them alone. */
+  readonly busy: Set<OperationId>;
+  readonly reached: (checkpoint: Checkpoint) => void;
+  /** Tells the listeners. Inside the transaction that books it. */
+  readonly home: (homecoming: Homecoming) => void;
+};
+
+export type Lock = <T>(mint: MintUrl, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
+
+/** First come, first served; waiting ends with the signal. */
+export function createLock(): Lock {
+  const tails = new Map<MintUrl, Promise<void>>();
+  return async (mint, signal, work) => {
+    const before = tails.get(mint) ?? Promise.resolve();
+    const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
+    const tail = before.then(() => mine);
+    tails.set(mint, tail);
+    try {
+      await untilAborted(before, signal);
+      return await work();
+    } finally {
+      leave();
+      if (tails.get(mint) === tail) tails.delete(mint);
+    }
+  };
+}
+
+async function untilAborted(wait: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([wait, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Ten letters and digits that cannot be mistaken for one another: owners type them. */
+export function newOperationId(): OperationId {
+  const alphabet = '23456789abcdefghjkmnpqrstuvwxyz';
+  const id = Array.from(randomBytes(10), (byte) => alphabet[byte % alphabet.length]).join('');
+  return id as OperationId;
+}
+
+/**
+ * Applies the mint's answer in one transaction. What cannot be written now (a full disk) is found again by recovery:
+ * the operation is still open.
+ *
+ * @throws UnfinishedOperationError
+ */
+export function commit(core: Core, id: OperationId, work: () => void, when: 'now' | 'soon' = 'now'): void {
+  try {
+    if (when === 'now') core.store.write(work);
+    else core.store.writeSoon(work);
+  } catch (cause) {
+    throw new UnfinishedOperationError(id, undefined, cause);
+  }
+}
+
+/** Works on an operation while recovery leaves it alone. */
+export async function whileBusy<T>(core: Core, id: OperationId, work: () => Promise<T>): Promise<T> {
+  core.busy.add(id);
+  try {
+    return await work();
+  } finally {
+    core.busy.delete(id);
+  }
+}

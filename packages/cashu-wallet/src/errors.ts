@@ -1,0 +1,217 @@
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type { OperationId } from './types.ts';
+
+/** Everything a wallet refuses or cannot do. Facts are fields; the sentence for the owner is made in `replies/`. */
+export abstract class WalletError extends Error {}
+
+export class InsufficientFundsError extends WalletError {
+  override readonly name = 'InsufficientFundsError';
+  /** Ready at the mint in question. */
+  readonly have: Sat;
+  /** Fees included. */
+  readonly need: Sat;
+  readonly mint: string;
+  constructor(facts: { readonly have: Sat; readonly need: Sat; readonly mint: string }) {
+    super(`${facts.have} sat ready, ${facts.need} sat needed`);
+    this.have = facts.have;
+    this.need = facts.need;
+    this.mint = facts.mint;
+  }
+}
+
+/** Why a token or an invoice was refused before anything was done with it. */
+export type TokenProblem =
+  | { readonly kind: 'malformed' }
+  | { readonly kind: 'too-large'; readonly length: number; readonly max: number }
+  | { readonly kind: 'too-many-proofs'; readonly proofs: number; readonly max: number }
+  | { readonly kind: 'wrong-mint'; readonly mint: string; readonly accepted: readonly string[] }
+  | { readonly kind: 'wrong-unit'; readonly unit: string }
+  | { readonly kind: 'locked'; readonly lock: string }
+  | { readonly kind: 'unknown-keyset' }
+  | { readonly kind: 'bad-signature' }
+  | { readonly kind: 'dust'; readonly amount: Sat; readonly fee: Sat }
+  | { readonly kind: 'spent' }
+  | {
+      readonly kind: 'already-received';
+      readonly operation: OperationId;
+      readonly amount: Sat;
+      readonly at: number;
+    }
+  /** The mint said no although nothing is spent. */
+  | { readonly kind: 'refused'; readonly detail: string };
+
+/** A token that cannot be received. Nothing was lost: it is as good or as bad as before. */
+export class TokenRefusedError extends WalletError {
+  override readonly name = 'TokenRefusedError';
+  readonly problem: TokenProblem;
+  constructor(problem: TokenProblem, cause?: unknown) {
+    super(`token refused: ${problem.kind}`, { cause });
+    this.problem = problem;
+  }
+}
+
+export class BalanceCapError extends WalletError {
+  override readonly name = 'BalanceCapError';
+  readonly balance: Sat;
+  readonly amount: Sat;
+  readonly cap: Sat;
+  constructor(facts: { readonly balance: Sat; readonly amount: Sat; readonly cap: Sat }) {
+    super(`${facts.balance} + ${facts.amount} sat is more than the cap of ${facts.cap} sat`);
+    this.balance = facts.balance;
+    this.amount = facts.amount;
+    this.cap = facts.cap;
+  }
+}
+
+export type InvoiceProblem =
+  | { readonly kind: 'malformed' }
+  | { readonly kind: 'no-amount' }
+  | { readonly kind: 'expired'; readonly at: number }
+  | { readonly kind: 'wrong-network'; readonly network: string }
+  | { readonly kind: 'amount-mismatch'; readonly asked: Sat; readonly quoted: Sat }
+  | { readonly kind: 'quote-expired' }
+  | { readonly kind: 'already-paid' }
+  | { readonly kind: 'fee-too-high'; readonly fee: Sat; readonly max: Sat }
+  /** The mint would not quote or pay it. The money is still ours. */
+  | { readonly kind: 'refused'; readonly detail: string };
+
+/** An invoice that was not paid. The money is where it was. */
+export class InvoiceRefusedError extends WalletError {
+  override readonly name = 'InvoiceRefusedError';
+  readonly problem: InvoiceProblem;
+  constructor(problem: InvoiceProblem, cause?: unknown) {
+    super(`invoice refused: ${problem.kind}`, { cause });
+    this.problem = problem;
+  }
+}
+
+export type LnurlProblem =
+  | { readonly kind: 'malformed' }
+  /** An address in our own network, or without https. */
+  | { readonly kind: 'forbidden'; readonly host: string }
+  | { readonly kind: 'unreachable'; readonly host: string }
+  /** There is nobody of that name. */
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'nonsense'; readonly detail: string }
+  | { readonly kind: 'amount'; readonly min: Sat; readonly max: Sat }
+  /** Its invoice is not what was asked for. */
+  | { readonly kind: 'invoice'; readonly problem: InvoiceProblem };
+
+/** A Lightning address or LNURL that gave no invoice to pay. Nothing was paid. */
+export class LnurlError extends WalletError {
+  override readonly name = 'LnurlError';
+  readonly problem: LnurlProblem;
+  constructor(problem: LnurlProblem, cause?: unknown) {
+    super(`Lightning address: ${problem.kind}`, { cause });
+    this.problem = problem;
+  }
+}
+
+/** How a mint cannot be used right now. */
+export type MintProblem =
+  | { readonly kind: 'unreachable' }
+  | { readonly kind: 'timeout'; readonly afterMs: number }
+  | { readonly kind: 'rate-limited'; readonly retryAfterMs: number | undefined }
+  | { readonly kind: 'http'; readonly status: number; readonly detail: string }
+  /** HTTP 400 with a NUT error code. The code chooses a sentence, never what becomes of money. */
+  | { readonly kind: 'refused'; readonly code: number; readonly detail: string }
+  | { readonly kind: 'nonsense'; readonly detail: string }
+  | { readonly kind: 'not-accepted'; readonly accepted: readonly string[] }
+  /** Its active keysets are all of a kind that this wallet does not know. */
+  | { readonly kind: 'unsupported-keysets' }
+  /** It shows a keyset id that belongs to another mint: secrets would be used twice. */
+  | { readonly kind: 'keyset-conflict'; readonly keyset: string; readonly owner: string };
+
+export class MintError extends WalletError {
+  override readonly name = 'MintError';
+  readonly mint: string;
+  readonly problem: MintProblem;
+  constructor(mint: string, problem: MintProblem, cause?: unknown) {
+    super(`mint ${mint}: ${problem.kind}`, { cause });
+    this.mint = mint;
+    this.problem = problem;
+  }
+}
+
+/** Begun, and not known how it ended. `recover` finds out; the money is reserved until then. */
+export class UnfinishedOperationError extends WalletError {
+  override readonly name = 'UnfinishedOperationError';
+  readonly operation: OperationId;
+  /** Why it needs a person; undefined when waiting is enough. */
+  readonly trouble: string | undefined;
+  constructor(operation: OperationId, trouble: string | undefined, cause?: unknown) {
+    super(`operation ${operation} is not finished`, { cause });
+    this.operation = operation;
+    this.trouble = trouble;
+  }
+}
+
+export class UnknownOperationError extends WalletError {
+  override readonly name = 'UnknownOperationError';
+  readonly operation: string;
+  constructor(operation: string) {
+    super(`no operation ${operation}`);
+    this.operation = operation;
+  }
+}
+
+/** The operation is past the point at which this could be done. */
+export class OperationStateError extends WalletError {
+  override readonly name = 'OperationStateError';
+  readonly operation: OperationId;
+  readonly state: string;
+  constructor(operation: OperationId, state: string) {
+    super(`operation ${operation} is ${state}`);
+    this.operation = operation;
+    this.state = state;
+  }
+}
+
+/** Inputs of an operation were spent by somebody who has the same words. What was left is free again. */
+export class SpentElsewhereError extends WalletError {
+  override readonly name = 'SpentElsewhereError';
+  readonly operation: OperationId;
+  readonly amount: Sat;
+  constructor(operation: OperationId, amount: Sat) {
+    super(`${amount} sat of operation ${operation} were spent elsewhere`);
+    this.operation = operation;
+    this.amount = amount;
+  }
+}
+
+/** Another process has the wallet's database. */
+export class WalletInUseError extends WalletError {
+  override readonly name = 'WalletInUseError';
+  readonly pid: number;
+  readonly host: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly since: number;
+  constructor(facts: { readonly pid: number; readonly host: string; readonly since: number }) {
+    super(`the wallet is in use by process ${facts.pid} on ${facts.host}`);
+    this.pid = facts.pid;
+    this.host = facts.host;
+    this.since = facts.since;
+  }
+}
+
+/** This process was taken for dead and another one has the wallet now; nothing was written. */
+export class LeaseLostError extends WalletError {
+  override readonly name = 'LeaseLostError';
+  constructor() {
+    super('another process has taken the wallet over');
+  }
+}
+
+export class BadMnemonicError extends WalletError {
+  override readonly name = 'BadMnemonicError';
+  readonly problem:
+    | { readonly kind: 'length'; readonly words: number }
+    /** Positions from 1. */
+    | { readonly kind: 'unknown-words'; readonly positions: readonly number[] }
+    | { readonly kind: 'checksum' };
+  constructor(problem: BadMnemonicError['problem']) {
+    super(`the mnemonic is not valid: ${problem.kind}`);
+    this.problem = problem;
+  }
+}

@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { msatToSatCeil, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
+import { bech32 } from '@scure/base';
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+import { InvoiceRefusedError, LnurlError } from '../errors.ts';
+import { requirePayable } from './invoice.ts';
+
+export type LnurlOptions = {
+  /** BOLT11 prefix that the invoice must have; undefined accepts every network. */
+  readonly network: string | undefined;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
+  /** Sandbox and tests: plain http to this machine. Off: https to public addresses alone. */
+  readonly loopback: boolean;
+  readonly timeoutMs?: number;
+};
+
+/** What a service says about itself (LUD-06): amounts in sat that it takes. */
+export type PayService = {
+  readonly callback: URL;
+  readonly min: Sat;
+  readonly max: Sat;
+  /** Plain text, for people. */
+  readonly description: string | undefined;
+  /** Exactly as it was sent: the invoice commits to it. */
+  readonly metadata: string;
+};
+
+const maxBodyBytes = 64 * 1024;
+
+/** Whether a text has the form of a Lightning address or an LNURL, and so is no invoice. */
+export const isLightningAddress = (text: string): boolean =>
+  /^(?:lightning:)?(?:[a-z0-9._+-]+@[a-z0-9.-]+(?::\d+)?|lnurl1[ac-hj-np-z02-9]+)$/i.test(text.trim());
+
+/**
+ * Gets an invoice over exactly `amount` from a Lightning address (LUD-16) or an LNURL (LUD-01, LUD-06). The invoice is
+ * checked: amount, network, expiry, and that it commits to the service's metadata.
+ *
+ * @throws LnurlError
+ */
+export async function requestInvoice(
+  address: string,
+  amount: Sat,
+  options: LnurlOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const service = await askService(address, options, signal);
+  if (amount < service.min || amount > service.max) {
+    throw new LnurlError({ kind: 'amount', min: service.min, max: service.max });
+  }
+  const url = new URL(service.callback);
+  url.searchParams.set('amount', String(amount * 1000));
+  const answer = invoiceSchema.safeParse(await getJson(url, options, signal));
+  if (!answer.success) throw new LnurlError({ kind: 'nonsense', detail: 'no invoice' }, answer.error);
+  return checkInvoice(answer.data.pr, amount, service, options);
+}
+
+/** Asks what the service behind an address takes. @throws LnurlError */
+export async function askService(
+  address: string,
+  options: LnurlOptions,
+  signal: AbortSignal,
+): Promise<PayService> {
+  const answer = serviceSchema.safeParse(await getJson(addressUrl(address, options), options, signal));
+  if (!answer.success) throw new LnurlError({ kind: 'nonsense', detail: 'no payRequest' }, answer.error);
+  const { callback, minSendable, maxSendable, metadata } = answer.data;
+  const description = metadataSchema.safeParse(metadata);
+  if (!description.success) throw new LnurlError({ kind: 'nonsense', detail: 'metadata' }, description.error);
+  return {
+    callback: new URL(callback),
+    min: msatToSatCeil(minSendable),
+    max: msatToSatFloor(maxSendable),
+    description: description.data.find(([type]) => type === 'text/plain')?.[1],
+    metadata,
+  };
+}
+
+const serviceSchema = z.object({
+  tag: z.literal('payRequest'),
+  callback: z.url(),
+  minSendable: z.number().int().positive().safe(),
+  maxSendable: z.number().int().positive().safe(),
+  metadata: z.string().max(maxBodyBytes),
+});
+const metadataSchema = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      context.addIssue({ code: 'custom', message: `not JSON: ${String(cause)}` });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.array(z.tuple([z.string(), z.string()]).rest(z.unknown())));
+const invoiceSchema = z.object({ pr: z.string().max(8192) });
+const refusalSchema = z.object({ status: z.literal('ERROR'), reason: z.string().optional() });
+
+function addressUrl(address: string, { loopback }: LnurlOptions): URL {
+  const text = address
+    .trim()
+    .toLowerCase()
+    .replace(/^lightning:/, '');
+  try {
+    if (text.startsWith('lnurl1')) {
+      const { prefix, words } = bech32.decode(text as `lnurl1${string}`, 2000);
+      if (prefix !== 'lnurl') throw new TypeError('not an LNURL');
+      return new URL(new TextDecoder().decode(bech32.fromWords(words)));
+    }
+    const [, name, host] = /^([a-z0-9._+-]+)@([a-z0-9.-]+(?::\d+)?)$/.exec(text) ?? [];
+    if (name === undefined || host === undefined) throw new TypeError('no address');
+    const local = loopback && /^(localhost|127\.0\.0\.1)(:|$)/.test(host);
+    return new URL(`${local ? 'http' : 'https'}://${host}/.well-known/lnurlp/${name}`);
+  } catch (cause) {
+    throw new LnurlError({ kind: 'malformed' }, cause);
+  }
+}
+
+async function getJson(url: URL, options: LnurlOptions, signal: AbortSignal): Promise<unknown> {
+  await requirePublic(url, options);
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? 10_000);
+  let status: number;
+  let body: string;
+  try {
+    const response = await fetch(url, {
+      headers: { accept: 'application/json' },
+      // A redirect would lead round the check of the address.
+      redirect: 'error',
+      signal: AbortSignal.any([signal, timeout]),
+    });
+    status = response.status;
+    body = await readLimited(response);
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof LnurlError) throw cause;
+    throw new LnurlError({ kind: 'unreachable', host: url.host }, cause);
+  }
+  const parsed = parseJson(body);
+  const refused = refusalSchema.safeParse(parsed);
+  if (refused.success)
+    throw new LnurlError({ kind: 'refused', reason: (refused.data.reason ?? '').slice(0, 200) });
+  if (status === 404) throw new LnurlError({ kind: 'unknown' });
+  if (status !== 200 || parsed === undefined) {
+    throw new LnurlError({ kind: 'nonsense', detail: `status ${status}` });
+  }
+  return parsed;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+async function readLimited(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > maxBodyBytes) throw new LnurlError({ kind: 'nonsense', detail: 'the answer is too large' });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Somebody else chose this address: it must not lead into our own network. @throws LnurlError `forbidden`, `unreachable` */
+async function requirePublic(url: URL, { loopback }: LnurlOptions): Promise<void> {
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (loopback && (host === 'localhost' || host === '127.0.0.1')) return;
+  if (url.protocol !== 'https:' || url.username !== '' || url.password !== '') {
+    throw new LnurlError({ kind: 'forbidden', host: url.host });
+  }
+  let addresses: readonly { readonly address: string }[];
+  try {
+    addresses = ipaddr.isValid(host) ? [{ address: host }] : await lookup(host, { all: true });
+  } catch (cause) {
+    throw new LnurlError({ kind: 'unreachable', host: url.host }, cause);
+  }
+  // `process` also reads IPv4 that is written as IPv6.
+  if (addresses.some(({ address }) => ipaddr.process(address).range() !== 'unicast')) {
+    throw new LnurlError({ kind: 'forbidden', host: url.host });
+  }
+}
+
+function checkInvoice(text: string, amount: Sat, service: PayService, options: LnurlOptions): string {
+  try {
+    const invoice = requirePayable(text, options);
+    if (invoice.amountMsat !== amount * 1000) {
+      throw new InvoiceRefusedError({ kind: 'amount-mismatch', asked: amount, quoted: invoice.amount });
+    }
+    const commitment = createHash('sha256').update(service.metadata, 'utf8').digest('hex');
+    if (invoice.descriptionHash !== undefined && invoice.descriptionHash !== commitment) {
+      throw new LnurlError({ kind: 'nonsense', detail: 'the invoice is for something else' });
+    }
+    return invoice.text;
+  } catch (cause) {
+    if (cause instanceof InvoiceRefusedError)
+      throw new LnurlError({ kind: 'invoice', problem: cause.problem }, cause);
+    throw cause;
+  }
+}

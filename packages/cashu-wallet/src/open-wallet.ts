@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+import { readMnemonic } from './crypto/seed.ts';
+import { readMintUrl } from './mints/mints.ts';
+import type { AnyWallet } from './types.ts';
+import { openCashuWallet } from './wallet.ts';
+
+/** The wallet's part of the environment (DESIGN §7), as text. */
+export type WalletConfig = {
+  /** `CASHU_MNEMONIC`. Never logged. */
+  readonly mnemonic: string;
+  /** `CASHU_MINT_URL`. */
+  readonly mintUrl: string;
+  /** `CASHU_MINTS`. */
+  readonly mints: readonly string[];
+  /** `CASHU_WALLET_DIR`, absolute. */
+  readonly directory: string;
+  /** `CASHU_MAX_BALANCE_SAT`. */
+  readonly maxBalance: Sat;
+};
+
+/**
+ * Opens the wallet that the configuration names. Reaches no mint.
+ *
+ * @throws BadMnemonicError, MintError `not-accepted` for an address that is none, WalletInUseError, DatabaseTooNewError
+ */
+export function createWallet(
+  config: WalletConfig,
+  parts: {
+    readonly log: Logger;
+    readonly clock?: Clock;
+    readonly onCheckpoint?: (checkpoint: string) => void;
+  },
+): AnyWallet {
+  const defaultMint = readMintUrl(config.mintUrl);
+  return openCashuWallet({
+    seed: readMnemonic(config.mnemonic),
+    directory: config.directory,
+    defaultMint,
+    mints: config.mints.map(readMintUrl),
+    maxBalance: config.maxBalance,
+    // A mint on loopback is a sandbox: its Lightning is a test network.
+    network: defaultMint.startsWith('https:') ? 'bc' : undefined,
+    ...parts,
+  });
+}
+
+/** Names the wallet of these words without giving anything away. @throws BadMnemonicError */
+export const fingerprintOf = (mnemonic: string): string => readMnemonic(mnemonic).fingerprint;
+
+/** The database of this wallet, whether it is there yet or not. @throws BadMnemonicError */
+export const walletFile = ({ directory, mnemonic }: WalletConfig): string =>
+  join(directory, `${fingerprintOf(mnemonic)}.db`);

@@ -1,0 +1,89 @@
+import { addSat, sat } from '@nostr-dm-agent/kit/sat';
+import type { Core } from '../core.ts';
+import { MintError } from '../errors.ts';
+import { explainMintError } from '../mints/mint-errors.ts';
+import { satSchema, sumProofs } from '../store/codec.ts';
+import type { CheckReport, MintUrl } from '../types.ts';
+import { isClaimed } from './reclaim.ts';
+import { statesOf } from './swap.ts';
+
+/**
+ * Proves that the books add up, and asks the mints for the state of every proof (NUT-07). A ready proof that a mint
+ * calls spent is put aside, so that no operation trips over it; one that was put aside and is free comes back.
+ */
+export async function check(core: Core, signal: AbortSignal): Promise<CheckReport> {
+  const problems = bookProblems(core);
+  const unreachable: MintUrl[] = [];
+  let spentElsewhere = sat(0);
+  let checkedProofs = 0;
+  for (const mint of core.mints.accepted()) {
+    try {
+      const session = await core.mints.open(mint, signal);
+      const ready = core.proofs.all(mint, 'ready');
+      const aside = core.proofs.all(mint, 'quarantined');
+      const states = await statesOf(session, [...ready, ...aside]);
+      const lost = ready.filter((_, i) => states[i] === 'SPENT');
+      const free = aside.filter((_, i) => states[ready.length + i] === 'UNSPENT');
+      core.store.write(() => {
+        // Only what is still ready: a send may have taken some while the mint was asked.
+        core.proofs.setStateFrom(lost, 'ready', 'quarantined');
+        core.proofs.setStateFrom(free, 'quarantined', 'ready');
+      });
+      spentElsewhere = addSat(spentElsewhere, sumProofs(lost));
+      checkedProofs += ready.length + aside.length;
+      for (const state of ['issued', 'handed_over']) {
+        for (const head of core.journal.inState('send', state)) {
+          if (head.mint === mint) await isClaimed(core, head.operation, signal);
+        }
+      }
+    } catch (cause) {
+      signal.throwIfAborted();
+      const error = explainMintError(mint, cause);
+      if (!(error instanceof MintError)) throw error;
+      core.log.warn({ mint, problem: error.problem.kind }, 'a mint could not be checked');
+      unreachable.push(mint);
+    }
+  }
+  return { consistent: problems.length === 0, problems, spentElsewhere, checkedProofs, unreachable };
+}
+
+/** What must hold whenever no transaction is under way. Empty when all is well. */
+export function bookProblems(core: Core): readonly string[] {
+  const rows = (sql: string) =>
+    core.store.db
+      .query<{ problem: string }, []>(sql)
+      .all()
+      .map((row) => row.problem);
+  const conservation = core.store.db
+    .query<{ made: number; gone: number; live: number }, []>(
+      `SELECT
+         coalesce((SELECT sum(amount) FROM proofs), 0) AS made,
+         coalesce((SELECT sum(amount) FROM proofs WHERE state = 'spent'), 0) AS gone,
+         coalesce((SELECT sum(amount) FROM proofs WHERE state <> 'spent'), 0) AS live`,
+    )
+    .get();
+  const live = satSchema.parse(conservation?.live ?? 0);
+  return [
+    ...rows(
+      `SELECT 'proofs worth ' || sum(amount) || ' sat are reserved by ' || coalesce(operation, 'nobody') || ', which is closed' AS problem
+       FROM proofs WHERE state = 'reserved'
+         AND (operation IS NULL OR operation NOT IN (SELECT id FROM operations WHERE open = 1)) GROUP BY operation`,
+    ),
+    ...rows(
+      `SELECT 'proofs worth ' || sum(amount) || ' sat are sent by ' || coalesce(operation, 'nobody') || ', which has no token' AS problem
+       FROM proofs WHERE state = 'sent' AND (operation IS NULL OR operation NOT IN (
+         SELECT id FROM operations WHERE kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming')))
+       GROUP BY operation`,
+    ),
+    ...rows(
+      `SELECT 'operation ' || o.id || ' made ' || coalesce(sum(p.amount), 0) || ' sat, not ' || o.amount AS problem
+       FROM operations o LEFT JOIN proofs p ON p.origin = o.id
+       WHERE o.state = 'done' AND o.kind IN ('receive', 'mint') GROUP BY o.id HAVING coalesce(sum(p.amount), 0) <> o.amount`,
+    ),
+    ...rows(
+      `SELECT 'run ' || id || ' of the ledger does not add up' AS problem FROM spend_log
+       WHERE state = 'settled' AND budget_sats <> spent_sats + refund_sats + fee_sats`,
+    ),
+    ...((conservation?.made ?? 0) === (conservation?.gone ?? 0) + live ? [] : ['the proofs do not add up']),
+  ];
+}

@@ -1,0 +1,414 @@
+/*
+ * Melt: the mint pays an invoice with proofs of ours (NUT-05, NUT-23), change comes back (NUT-08).
+ *
+ *              quote             reserve             PAID
+ *   (nothing) ───────► quoted ◄─────────► prepared ────────► paid
+ *                        │      rotated    │  │ ▲             ▲
+ *                        │ too late        │  ▼ │ PENDING     │ PAID after all (`revive`)
+ *                        ▼                 │ pending ─► paid  │
+ *                      expired             └─ UNPAID ──► rolled_back
+ *
+ *   state        on disk when it is entered                killed in it: recovery
+ *   ───────────  ────────────────────────────────────────  ─────────────────────────────────────────────────────
+ *   quoted       the quote                                 nothing is reserved; nothing to do
+ *   (counters)   numbers of the blank outputs              nothing happened; a gap in the numbers
+ *   prepared     inputs (reserved), blank outputs, quote   quote PAID? -> paid, change from the quote or by restore.
+ *                                                          PENDING? -> pending. UNPAID, all inputs UNSPENT, and no
+ *                                                          request can be on its way any more -> rolled_back.
+ *   pending      the same                                  the same; it can last for days
+ *   paid         change is ready, preimage                 nothing to do
+ *   rolled_back  inputs are ready again; outputs are kept  were they spent after all: `revive` makes it `paid`
+ *
+ * The request is never repeated, with one exception: when the mint refused it, the quote is UNPAID, all inputs are
+ * UNSPENT, and the keyset of the blank outputs signs no more, it is made once more with fresh ones.
+ */
+import { Amount, type MeltQuoteBolt11Response, MeltQuoteState } from '@cashu/cashu-ts';
+import { addSat, remainingSat, type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import { z } from 'zod';
+import { type Core, commit, newOperationId, whileBusy } from '../core.ts';
+import {
+  InsufficientFundsError,
+  InvoiceRefusedError,
+  OperationStateError,
+  UnfinishedOperationError,
+} from '../errors.ts';
+import { requirePayable } from '../mints/invoice.ts';
+import { explainMintError, isDefiniteRefusal, isMintOperationError } from '../mints/mint-errors.ts';
+import { requireActiveKeyset, type Session } from '../mints/mints.ts';
+import { NotSentError } from '../mints/request.ts';
+import {
+  loadOutput,
+  loadProof,
+  type StoredProof,
+  satSchema,
+  storedOutputSchema,
+  storedProofSchema,
+  storeOutput,
+  storeProof,
+  sumProofs,
+} from '../store/codec.ts';
+import type { OperationHead } from '../store/journal.ts';
+import type { MintUrl, OperationId, Withdrawal, WithdrawalQuote } from '../types.ts';
+import { expectPaid } from './mint.ts';
+import { isPresent, nonsense, restoreOutputs, statesOf } from './swap.ts';
+
+const quoteSchema = z.object({
+  quote: z.string(),
+  request: z.string(),
+  feeReserve: satSchema,
+  /** Milliseconds since the Unix epoch. */
+  expiresAt: z.number().optional(),
+});
+const planSchema = z.object({
+  keyset: z.string(),
+  inputs: z.array(storedProofSchema).min(1),
+  inputFee: satSchema,
+  /** Blank: the mint writes the amounts of the change onto them. */
+  outputs: z.array(storedOutputSchema),
+});
+const underWay = { quote: quoteSchema, plan: planSchema };
+
+export const meltStates = {
+  quoted: z.object({ state: z.literal('quoted'), quote: quoteSchema }),
+  expired: z.object({ state: z.literal('expired'), quote: quoteSchema }),
+  prepared: z.object({ state: z.literal('prepared'), ...underWay }),
+  pending: z.object({ state: z.literal('pending'), ...underWay }),
+  paid: z.object({ state: z.literal('paid'), quote: quoteSchema, preimage: z.string().optional() }),
+  rolledBack: z.object({ state: z.literal('rolled_back'), ...underWay }),
+};
+export const meltSchema = z.discriminatedUnion('state', [
+  meltStates.quoted,
+  meltStates.expired,
+  meltStates.prepared,
+  meltStates.pending,
+  meltStates.paid,
+  meltStates.rolledBack,
+]);
+/** A withdrawal in one of its states, with what exists in that state. */
+export type MeltOperation = z.infer<typeof meltSchema>;
+
+/** Asks what paying the invoice would cost. @throws InvoiceRefusedError, InsufficientFundsError, MintError */
+export async function quoteWithdrawal(
+  core: Core,
+  invoice: string,
+  mint: MintUrl,
+  signal: AbortSignal,
+): Promise<WithdrawalQuote> {
+  const payable = requirePayable(invoice, { network: core.policy.network, now: core.clock.now() });
+  const session = await core.mints.open(mint, signal);
+  const answer = await session.createMeltQuoteBolt11(payable.text).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw isMintOperationError(cause) ? refusedInvoice(cause) : explainMintError(mint, cause);
+  });
+  const amount = sat(answer.amount.toNumber());
+  if (amount !== payable.amount) {
+    throw new InvoiceRefusedError({ kind: 'amount-mismatch', asked: payable.amount, quoted: amount });
+  }
+  if (answer.state === MeltQuoteState.PAID) throw new InvoiceRefusedError({ kind: 'already-paid' });
+  const quote = quoteSchema.parse({
+    quote: answer.quote,
+    request: payable.text,
+    feeReserve: answer.fee_reserve.toNumber(),
+    ...(answer.expiry ? { expiresAt: answer.expiry * 1000 } : {}),
+  });
+  const max = core.policy.maxFeeReserve(amount);
+  if (quote.feeReserve > max)
+    throw new InvoiceRefusedError({ kind: 'fee-too-high', fee: quote.feeReserve, max });
+  const { inputFee } = select(core, session, mint, addSat(amount, quote.feeReserve));
+  const id = newOperationId();
+  core.store.write(() =>
+    core.journal.insert<MeltOperation>({
+      id,
+      kind: 'melt',
+      mint,
+      amount,
+      fee: zeroSat,
+      open: false,
+      body: { state: 'quoted', quote },
+    }),
+  );
+  return { operation: id, mint, amount, feeReserve: quote.feeReserve, inputFee, expiresAt: quote.expiresAt };
+}
+
+/**
+ * Pays what was quoted.
+ *
+ * @throws InvoiceRefusedError (the money is still ours), InsufficientFundsError, MintError,
+ *   UnfinishedOperationError (not known yet; the money is reserved)
+ */
+export async function withdraw(
+  core: Core,
+  id: OperationId,
+  signal: AbortSignal,
+  again = true,
+): Promise<Withdrawal> {
+  const { mint, amount, state } = core.journal.head(id);
+  if (state !== 'quoted')
+    return state === 'paid' || state === 'pending' ? describe(core, id) : notNow(id, state);
+  return whileBusy(core, id, async () => {
+    // The lock is let go before the payment: Lightning can take minutes, and the proofs are reserved.
+    const session = await core.lock(mint, signal, async () => {
+      const { quote } = core.journal.body(id, meltStates.quoted);
+      if (quote.expiresAt !== undefined && quote.expiresAt <= core.clock.now()) {
+        core.store.write(() =>
+          core.journal.move<MeltOperation>(id, ['quoted'], {
+            body: { state: 'expired', quote },
+            open: false,
+          }),
+        );
+        throw new InvoiceRefusedError({ kind: 'quote-expired' });
+      }
+      const opened = await core.mints.open(mint, signal);
+      requireActiveKeyset(opened);
+      const { inputs, inputFee } = select(core, opened, mint, addSat(amount, quote.feeReserve));
+      const preview = await opened.prepareMelt(
+        'bolt11',
+        { quote: quote.quote, amount: Amount.from(amount) },
+        inputs.map(loadProof),
+        undefined,
+        { type: 'deterministic', counter: 0 },
+      );
+      core.reached('melt:reserved');
+      const outputs = preview.outputData.map(storeOutput);
+      core.store.write(() => {
+        core.journal.move<MeltOperation>(id, ['quoted'], {
+          body: {
+            state: 'prepared',
+            quote,
+            plan: { keyset: preview.keysetId, inputs: [...inputs], inputFee, outputs },
+          },
+          open: true,
+        });
+        core.journal.recordInputs(id, inputs);
+        core.proofs.reserve(inputs, id);
+      });
+      core.reached('melt:prepared');
+      return opened;
+    });
+    try {
+      await submit(core, session, id, signal);
+    } catch (error) {
+      if (!(error instanceof InvoiceRefusedError) || !again || !(await backToQuoted(core, id, signal)))
+        throw error;
+      return withdraw(core, id, signal, false);
+    }
+    return describe(core, id);
+  });
+}
+
+/** True when the payment was refused because its change could not be signed any more, and can be tried with fresh outputs. */
+async function backToQuoted(core: Core, id: OperationId, signal: AbortSignal): Promise<boolean> {
+  const body = core.journal.body(id, meltSchema);
+  if (body.state !== 'rolled_back') return false;
+  const session = await core.mints.refresh(core.journal.head(id).mint, signal);
+  if (session.keyChain.getKeyset(body.plan.keyset).isActive) return false;
+  core.store.write(() =>
+    core.journal.move<MeltOperation>(id, ['rolled_back'], {
+      body: { state: 'quoted', quote: body.quote },
+      open: false,
+    }),
+  );
+  return true;
+}
+
+async function submit(core: Core, session: Session, id: OperationId, signal: AbortSignal): Promise<void> {
+  const body = core.journal.body(id, meltStates.prepared);
+  try {
+    const answer = await session.mint.meltBolt11({
+      quote: body.quote.quote,
+      inputs: body.plan.inputs.map(({ dleq, ...proof }) => loadProof(proof)),
+      outputs: body.plan.outputs.map((output) => loadOutput(output).blindedMessage),
+    });
+    core.reached('melt:answered');
+    await apply(core, session, id, answer, 'answered');
+  } catch (cause) {
+    if (cause instanceof UnfinishedOperationError || cause instanceof InvoiceRefusedError) throw cause;
+    if (signal.aborted) throw new UnfinishedOperationError(id, undefined, cause);
+    if (cause instanceof NotSentError) {
+      rollBack(core, id);
+      throw explainMintError(core.journal.head(id).mint, cause);
+    }
+    await look(core, session, id, cause);
+  }
+}
+
+/** Recovery of `prepared` and `pending`. Throws what `withdraw` throws. */
+export async function finishMelt(core: Core, id: OperationId, signal: AbortSignal): Promise<Withdrawal> {
+  return whileBusy(core, id, async () => {
+    const head = core.journal.head(id);
+    const session = await core.mints.refresh(head.mint, signal);
+    await look(core, session, id, undefined);
+    return describe(core, id);
+  });
+}
+
+/** Asks what became of the payment. `refusal` is the answer to the one request, if that was what it was. */
+async function look(core: Core, session: Session, id: OperationId, error: unknown): Promise<void> {
+  const { quote } = readUnderWay(core, id);
+  let answer: MeltQuoteBolt11Response;
+  try {
+    answer = await session.checkMeltQuoteBolt11(quote.quote);
+  } catch (cause) {
+    throw new UnfinishedOperationError(id, undefined, error ?? cause);
+  }
+  await apply(core, session, id, answer, isDefiniteRefusal(error) ? { refusal: error } : 'asked');
+}
+
+/** Does what the mint says about the quote, and nothing before its words about the proofs agree. */
+async function apply(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  answer: Pick<MeltQuoteBolt11Response, 'state' | 'change' | 'payment_preimage'>,
+  how: 'answered' | 'asked' | { readonly refusal: unknown },
+): Promise<void> {
+  const { quote, plan, state } = readUnderWay(core, id);
+  switch (answer.state) {
+    case MeltQuoteState.PAID: {
+      const change = await readChange(core, session, plan, answer).catch((cause: unknown) => {
+        throw new UnfinishedOperationError(id, undefined, cause);
+      });
+      // Some mints say PAID before they have signed the change.
+      const age = core.clock.now() - core.journal.head(id).updatedAt;
+      const early = how !== 'answered' && age <= core.policy.settleAfterMs;
+      if (early && change.length === 0 && plan.outputs.length > 0)
+        throw new UnfinishedOperationError(id, undefined);
+      commit(core, id, () =>
+        book(
+          core,
+          core.journal.head(id),
+          [state],
+          { quote, plan },
+          change,
+          answer.payment_preimage ?? undefined,
+        ),
+      );
+      core.reached('melt:done');
+      return;
+    }
+    case MeltQuoteState.PENDING:
+      if (state === 'pending') return;
+      core.store.write(() =>
+        core.journal.move<MeltOperation>(id, [state], {
+          body: { state: 'pending', quote, plan },
+          open: true,
+        }),
+      );
+      return;
+    case MeltQuoteState.UNPAID: {
+      const states = await statesOf(session, plan.inputs).catch((cause: unknown) => {
+        throw new UnfinishedOperationError(id, undefined, cause);
+      });
+      if (states.includes('SPENT')) {
+        core.store.write(() => core.journal.setTrouble(id, 'unpaid-but-spent'));
+        throw new UnfinishedOperationError(id, 'unpaid-but-spent');
+      }
+      const refusal = typeof how === 'object' ? how.refusal : undefined;
+      const age = core.clock.now() - core.journal.head(id).updatedAt;
+      if (states.includes('PENDING') || (refusal === undefined && age <= core.policy.settleAfterMs)) {
+        throw new UnfinishedOperationError(id, undefined, refusal);
+      }
+      rollBack(core, id);
+      throw refusedInvoice(refusal);
+    }
+    default:
+      throw new UnfinishedOperationError(
+        id,
+        undefined,
+        nonsense(session, `melt quote is ${String(answer.state)}`),
+      );
+  }
+}
+
+/** One transaction: inputs spent, change ready, preimage kept. Called by `revive` for a rolled back payment, too. */
+export function book(
+  core: Core,
+  head: OperationHead,
+  from: readonly string[],
+  { quote, plan }: z.infer<z.ZodObject<typeof underWay>>,
+  change: readonly StoredProof[],
+  preimage: string | undefined,
+): void {
+  const id = head.operation;
+  const fee = remainingSat(sumProofs(plan.inputs), addSat(head.amount, sumProofs(change)));
+  core.proofs.spend(plan.inputs, id);
+  core.proofs.add(head.mint, change, 'ready', id);
+  core.journal.move<MeltOperation>(id, from, {
+    body: { state: 'paid', quote, ...(preimage ? { preimage } : {}) },
+    open: false,
+    fee,
+  });
+  expectPaid(core, quote.request);
+}
+
+/** The change, from the quote or (not every mint shows it twice) by its exact outputs. */
+export async function readChange(
+  core: Core,
+  session: Session,
+  plan: z.infer<typeof planSchema>,
+  answer: Pick<MeltQuoteBolt11Response, 'change'>,
+): Promise<readonly StoredProof[]> {
+  if (plan.outputs.length === 0) return [];
+  await core.mints.ensureKeys(session, [plan.keyset]);
+  if (answer.change && answer.change.length > 0) {
+    return session.createMeltChangeProofs(plan.outputs.map(loadOutput), answer.change).map(storeProof);
+  }
+  return (await restoreOutputs(session, plan.outputs)).filter(isPresent);
+}
+
+function rollBack(core: Core, id: OperationId): void {
+  const { quote, plan, state } = readUnderWay(core, id);
+  core.store.write(() => {
+    core.proofs.release(id);
+    core.journal.move<MeltOperation>(id, [state], {
+      body: { state: 'rolled_back', quote, plan },
+      open: false,
+    });
+  });
+}
+
+function readUnderWay(
+  core: Core,
+  id: OperationId,
+): Extract<MeltOperation, { state: 'prepared' | 'pending' }> {
+  const body = core.journal.body(id, meltSchema);
+  if (body.state !== 'prepared' && body.state !== 'pending') throw new OperationStateError(id, body.state);
+  return body;
+}
+
+/** @throws InsufficientFundsError */
+function select(
+  core: Core,
+  session: Session,
+  mint: MintUrl,
+  amount: Sat,
+): { readonly inputs: readonly StoredProof[]; readonly inputFee: Sat } {
+  const ready = core.proofs.ready(mint).filter((proof) => session.keyChain.isUnitKeyset(proof.id));
+  const have = sumProofs(ready);
+  const { send } =
+    have < amount ? { send: [] } : session.selectProofsToSend(ready.map(loadProof), amount, true);
+  const inputFee = sat(session.getFeesForProofs(send.length > 0 ? send : ready.map(loadProof)).toNumber());
+  if (send.length === 0) throw new InsufficientFundsError({ have, need: addSat(amount, inputFee), mint });
+  return {
+    inputs: send.map((proof) => storeProof({ ...proof, amount: Amount.from(proof.amount) })),
+    inputFee,
+  };
+}
+
+function describe(core: Core, id: OperationId): Withdrawal {
+  const { amount, fee } = core.journal.head(id);
+  const body = core.journal.body(id, meltSchema);
+  if (body.state === 'paid') return { state: 'paid', operation: id, amount, fee, preimage: body.preimage };
+  if (body.state === 'pending') return { state: 'pending', operation: id, amount };
+  return notNow(id, body.state);
+}
+
+function notNow(id: OperationId, state: string): never {
+  throw new OperationStateError(id, state);
+}
+
+function refusedInvoice(cause: unknown): InvoiceRefusedError {
+  const detail = cause instanceof Error ? cause.message : 'the mint did not pay it';
+  const paid = isMintOperationError(cause) && cause.code === 20006;
+  return new InvoiceRefusedError(paid ? { kind: 'already-paid' } : { kind: 'refused', detail }, cause);
+}

@@ -1,0 +1,353 @@
+/*
+ * Mint: somebody pays an invoice, and the mint signs proofs for it (NUT-04, NUT-23).
+ *
+ *              quote            paid               signed
+ *   (nothing) ───────► quoted ───────► prepared ────────────► done
+ *                        │ ▲             │ ▲ └ rotated ┐
+ *     a day past expiry  │ │ paid late   │ └───────────┘ fresh outputs
+ *                        ▼ │             └ issued, and not to us ──► failed
+ *                      expired
+ *
+ *   state       on disk when it is entered           killed in it: recovery
+ *   ──────────  ───────────────────────────────────  ────────────────────────────────────────────────────────────
+ *   quoted      quote, and its private key (NUT-20)  the invoice was never shown, or is asked about: paid -> prepared.
+ *                                                    It is open once a melt of ours has paid it (`move.ts`).
+ *   (counters)  numbers of the outputs               nothing happened; a gap in the numbers
+ *   prepared    outputs, the signature for them      outputs signed? -> done. Else the identical request again.
+ *   done        proofs are ready                     nothing to do
+ *   expired     all of the above                     asked about when somebody wants to know (a payment can come late)
+ *   failed      outputs are kept                     somebody who knew the quote's id took it: a person must look
+ *
+ * The quote is on disk before anybody sees the invoice. An invoice's expiry is advice: it can be paid after it.
+ */
+import { createRandomSecretKey, getPubKeyFromPrivKey, MintQuoteState } from '@cashu/cashu-ts';
+import { type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import { z } from 'zod';
+import { type Core, commit, newOperationId, whileBusy } from '../core.ts';
+import { MintError, UnfinishedOperationError } from '../errors.ts';
+import { explainMintError, isDefiniteRefusal } from '../mints/mint-errors.ts';
+import { requireActiveKeyset, type Session } from '../mints/mints.ts';
+import { bringFor } from '../store/brought-in.ts';
+import { loadOutput, type StoredProof, storedOutputSchema, storeOutput, storeProof } from '../store/codec.ts';
+import { requireRoom } from '../store/holdings.ts';
+import type { OperationHead } from '../store/journal.ts';
+import type { MintUrl, OperationId, TopUp, TopUpState } from '../types.ts';
+import { isPresent, restoreOutputs } from './swap.ts';
+
+const quoteSchema = z.object({
+  quote: z.string(),
+  request: z.string(),
+  /** Milliseconds since the Unix epoch. */
+  expiresAt: z.number().optional(),
+  /** Hex; nobody else can have the quote issued (NUT-20). Absent where the mint cannot lock. */
+  privateKey: z.string().optional(),
+});
+const planSchema = z.object({
+  keyset: z.string(),
+  outputs: z.array(storedOutputSchema).min(1),
+  signature: z.string().optional(),
+  legacySignature: z.string().optional(),
+});
+type MintPlan = z.infer<typeof planSchema>;
+const plans = z.array(planSchema).min(1);
+
+export const mintStates = {
+  quoted: z.object({ state: z.literal('quoted'), quote: quoteSchema }),
+  prepared: z.object({ state: z.literal('prepared'), quote: quoteSchema, plans }),
+  done: z.object({ state: z.literal('done'), quote: quoteSchema }),
+  expired: z.object({ state: z.literal('expired'), quote: quoteSchema }),
+  failed: z.object({ state: z.literal('failed'), quote: quoteSchema, plans }),
+};
+export const mintSchema = z.discriminatedUnion('state', [
+  mintStates.quoted,
+  mintStates.prepared,
+  mintStates.done,
+  mintStates.expired,
+  mintStates.failed,
+]);
+/** A top-up in one of its states, with what exists in that state. */
+export type MintOperation = z.infer<typeof mintSchema>;
+
+/** Asks for an invoice. @throws MintError, BalanceCapError */
+export async function requestTopUp(
+  core: Core,
+  amount: Sat,
+  mint: MintUrl,
+  signal: AbortSignal,
+  owner?: string,
+): Promise<TopUp> {
+  requireRoom(core, amount);
+  return requestInvoiceOf(core, amount, mint, signal, owner);
+}
+
+/** The same for money that is the wallet's already. @throws MintError */
+export async function requestInvoiceOf(
+  core: Core,
+  amount: Sat,
+  mint: MintUrl,
+  signal: AbortSignal,
+  owner?: string,
+): Promise<TopUp> {
+  const session = await core.mints.open(mint, signal);
+  requireActiveKeyset(session);
+  const key = session.getMintInfo().isSupported(20).supported ? createRandomSecretKey() : undefined;
+  try {
+    const answer = key
+      ? await session.createLockedMintQuote(amount, hex(getPubKeyFromPrivKey(key)))
+      : await session.createMintQuoteBolt11(amount);
+    const quote = quoteSchema.parse({
+      quote: answer.quote,
+      request: answer.request,
+      // Some mints say 0 for "never".
+      ...(answer.expiry ? { expiresAt: answer.expiry * 1000 } : {}),
+      ...(key ? { privateKey: hex(key) } : {}),
+    });
+    const id = newOperationId();
+    core.store.write(() => {
+      core.journal.insert<MintOperation>({
+        id,
+        kind: 'mint',
+        mint,
+        amount,
+        fee: zeroSat,
+        open: false,
+        body: { state: 'quoted', quote },
+      });
+      bringFor(core.store, id, owner);
+    });
+    return { operation: id, mint, amount, invoice: quote.request, expiresAt: quote.expiresAt };
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw explainMintError(mint, cause);
+  }
+}
+
+/** Asks once whether the invoice was paid, and takes the money when it was. @throws MintError, UnfinishedOperationError */
+export async function claimTopUp(core: Core, id: OperationId, signal: AbortSignal): Promise<TopUpState> {
+  if (core.busy.has(id)) return 'unpaid';
+  return whileBusy(core, id, async () => {
+    const head = core.journal.head(id);
+    const body = core.journal.body(id, mintSchema);
+    switch (body.state) {
+      case 'done':
+        return 'paid';
+      case 'failed':
+        throw new UnfinishedOperationError(id, 'issued-elsewhere');
+      case 'prepared':
+        await settle(core, await reopen(core, id, signal), id, signal, false);
+        return 'paid';
+      case 'quoted':
+      case 'expired': {
+        const session = await core.mints.open(head.mint, signal);
+        const answer = await session.checkMintQuoteBolt11(body.quote.quote).catch((cause) => {
+          signal.throwIfAborted();
+          throw explainMintError(head.mint, cause);
+        });
+        if (answer.state === MintQuoteState.UNPAID) return expire(core, head, body);
+        // ISSUED, and we have no outputs: the plan below will find out that it was not issued to us.
+        const plan = await prepare(session, head.amount, body.quote);
+        core.reached('mint:reserved');
+        core.store.write(() =>
+          core.journal.move<MintOperation>(id, ['quoted', 'expired'], {
+            body: { state: 'prepared', quote: body.quote, plans: [plan] },
+            open: true,
+          }),
+        );
+        core.reached('mint:prepared');
+        await settle(core, session, id, signal, true);
+        return 'paid';
+      }
+    }
+  });
+}
+
+function expire(
+  core: Core,
+  { operation, open }: OperationHead,
+  { state, quote }: Extract<MintOperation, { state: 'quoted' | 'expired' }>,
+): TopUpState {
+  const { expiresAt } = quote;
+  // What we pay ourselves is asked about for as long as it takes.
+  const paying = open || core.journal.melting(quote.request);
+  if (paying || expiresAt === undefined || core.clock.now() < expiresAt) return 'unpaid';
+  if (state === 'quoted' && core.clock.now() > expiresAt + core.policy.watchExpiredMs)
+    abandon(core, operation);
+  return 'expired';
+}
+
+/** Nobody is going to pay it. It is not asked about any more, unless somebody wants to know. */
+export function abandon(core: Core, id: OperationId): void {
+  core.store.write(() => {
+    const { quote } = core.journal.body(id, mintStates.quoted);
+    core.journal.move<MintOperation>(id, ['quoted'], { body: { state: 'expired', quote }, open: false });
+  });
+}
+
+/**
+ * Inside the transaction that books the payment of this invoice: when it is one of ours, its money is on its way in,
+ * and the mint is asked for it until it comes.
+ */
+export function expectPaid(core: Core, invoice: string): void {
+  for (const { operation } of core.journal.mintsOf(invoice)) {
+    const body = core.journal.body(operation, mintSchema);
+    if (body.state !== 'quoted' && body.state !== 'expired') continue;
+    core.journal.move<MintOperation>(operation, ['quoted', 'expired'], {
+      body: { state: 'quoted', quote: body.quote },
+      open: true,
+    });
+  }
+}
+
+async function reopen(core: Core, id: OperationId, signal: AbortSignal): Promise<Session> {
+  const body = core.journal.body(id, mintStates.prepared);
+  const session = await core.mints.refresh(core.journal.head(id).mint, signal);
+  await core.mints.ensureKeys(
+    session,
+    body.plans.map((plan) => plan.keyset),
+  );
+  return session;
+}
+
+/** From `prepared` to wherever the mint's word leads. */
+async function settle(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  signal: AbortSignal,
+  fresh: boolean,
+): Promise<void> {
+  const head = core.journal.head(id);
+  const body = core.journal.body(id, mintStates.prepared);
+  const plan = body.plans.at(-1);
+  if (!plan) throw new UnfinishedOperationError(id, undefined);
+  let error: unknown;
+  const submit = () =>
+    submitMint(session, body.quote.quote, plan).catch((cause: unknown) => {
+      error = cause;
+      return undefined;
+    });
+  try {
+    let proofs = fresh ? await submit() : undefined;
+    for (let round = 0; !proofs && round < 2; round += 1) {
+      const restored = await restoreOutputs(
+        session,
+        body.plans.flatMap((each) => each.outputs),
+      );
+      proofs = fullySigned(body.plans, restored);
+      if (proofs) break;
+      if (restored.some(isPresent)) {
+        core.store.write(() => core.journal.setTrouble(id, 'partial-signatures'));
+        throw new UnfinishedOperationError(id, 'partial-signatures');
+      }
+      if (isDefiniteRefusal(error)) return await afterRefusal(core, id, body, error, signal);
+      if (round === 0) proofs = await submit();
+    }
+    if (!proofs) throw new UnfinishedOperationError(id, undefined, error);
+    core.reached('mint:answered');
+    const signed = proofs;
+    commit(core, id, () => {
+      core.proofs.add(head.mint, signed, 'ready', id);
+      core.journal.move<MintOperation>(id, ['prepared'], {
+        body: { state: 'done', quote: body.quote },
+        open: false,
+      });
+    });
+    core.reached('mint:done');
+  } catch (cause) {
+    if (cause instanceof UnfinishedOperationError || cause instanceof MintError) throw cause;
+    throw new UnfinishedOperationError(id, undefined, error ?? cause);
+  }
+}
+
+/** The mint said no, and nothing of ours is signed: is it the keyset, is the quote somebody else's, or is it not paid after all? */
+async function afterRefusal(
+  core: Core,
+  id: OperationId,
+  body: Extract<MintOperation, { state: 'prepared' }>,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<void> {
+  const { mint, amount } = core.journal.head(id);
+  const session = await core.mints.refresh(mint, signal);
+  const keyset = body.plans.at(-1)?.keyset ?? '';
+  if (!session.keyChain.getKeyset(keyset).isActive && body.plans.length < maxPlans) {
+    const next = await prepare(session, amount, body.quote);
+    core.store.write(() =>
+      core.journal.move<MintOperation>(id, ['prepared'], {
+        body: { ...body, plans: [...body.plans, next] },
+        open: true,
+      }),
+    );
+    return settle(core, session, id, signal, true);
+  }
+  const { state } = await session.checkMintQuoteBolt11(body.quote.quote);
+  const age = core.clock.now() - core.journal.head(id).updatedAt;
+  if (state !== MintQuoteState.ISSUED || age <= core.policy.settleAfterMs) {
+    throw new UnfinishedOperationError(id, undefined, error);
+  }
+  // Once more: it could have been issued to us after the last look.
+  const restored = await restoreOutputs(
+    session,
+    body.plans.flatMap((plan) => plan.outputs),
+  );
+  if (restored.some(isPresent)) throw new UnfinishedOperationError(id, undefined, error);
+  core.store.write(() => {
+    core.journal.move<MintOperation>(id, ['prepared'], { body: { ...body, state: 'failed' }, open: false });
+    core.journal.setTrouble(id, 'issued-elsewhere');
+  });
+  throw new UnfinishedOperationError(id, 'issued-elsewhere', error);
+}
+
+/** A mint that rotates its keyset each time it is asked is not asked for ever. */
+const maxPlans = 5;
+
+async function prepare(session: Session, amount: Sat, quote: z.infer<typeof quoteSchema>): Promise<MintPlan> {
+  requireActiveKeyset(session);
+  const preview = await session.prepareMint(
+    'bolt11',
+    amount,
+    // Without its expiry: cashu-ts would refuse to issue a quote that was paid late.
+    { quote: quote.quote, request: quote.request, unit: 'sat' },
+    quote.privateKey === undefined ? {} : { privkey: quote.privateKey },
+    { type: 'deterministic', counter: 0 },
+  );
+  return planSchema.parse({
+    keyset: preview.keysetId,
+    outputs: preview.outputData.map(storeOutput),
+    // Schnorr signatures are random: the same request again needs this very one.
+    signature: preview.payload.signature,
+    legacySignature: preview.legacySignature,
+  });
+}
+
+async function submitMint(session: Session, quote: string, plan: MintPlan): Promise<readonly StoredProof[]> {
+  const outputs = plan.outputs.map(loadOutput);
+  const proofs = await session.completeMint({
+    method: 'bolt11',
+    keysetId: plan.keyset,
+    quote: { quote },
+    outputData: outputs,
+    payload: {
+      quote,
+      outputs: outputs.map((output) => output.blindedMessage),
+      ...(plan.signature === undefined ? {} : { signature: plan.signature }),
+    },
+    ...(plan.legacySignature === undefined ? {} : { legacySignature: plan.legacySignature }),
+  });
+  return proofs.map(storeProof);
+}
+
+function fullySigned(
+  plans: readonly MintPlan[],
+  restored: readonly (StoredProof | undefined)[],
+): readonly StoredProof[] | undefined {
+  let offset = 0;
+  for (const plan of plans) {
+    const proofs = restored.slice(offset, offset + plan.outputs.length).filter(isPresent);
+    offset += plan.outputs.length;
+    if (proofs.length === plan.outputs.length) return proofs;
+  }
+  return undefined;
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

@@ -1,0 +1,341 @@
+/*
+ * Receive: somebody's proofs become ours (NUT-03 swap). Also how a token that we made is taken back.
+ *
+ *              prepare                signed
+ *   (nothing) ────────► prepared ──────────────► done
+ *                        │ │ ▲ ├ rotated ──────────┐
+ *                        │ │ │ ├ partly spent ─────┤ fresh outputs
+ *                        │ │ └─┴───────────────────┘
+ *                        │ └─ all spent, nothing signed ──► failed
+ *                        └─ refused ──────────────────────► refused
+ *
+ *   state       on disk when it is entered             killed in it: recovery
+ *   ──────────  ─────────────────────────────────────  ───────────────────────────────────────────────────────────
+ *   (counters)  numbers of the outputs                 nothing happened; the token is where it came from (DM, inbox)
+ *   prepared    the token's proofs, outputs, counters  outputs signed? -> done. Else inputs spent? -> failed, or on
+ *                                                      with those that are not. Else the identical request again:
+ *                                                      always forward, for the sender could take the token back.
+ *   done        proofs are ready                       nothing to do
+ *   failed      the inputs were spent by another       nothing to do: no value of ours was in it
+ *   refused     proofs and outputs are kept            nothing to do: the mint does not take the token. Should it
+ *                                                      have taken it after all, the next try finds the outputs.
+ */
+
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { z } from 'zod';
+import { type Core, commit, newOperationId, whileBusy } from '../core.ts';
+import { TokenRefusedError, UnfinishedOperationError } from '../errors.ts';
+import { isMintOperationError } from '../mints/mint-errors.ts';
+import { requireActiveKeyset, type Session } from '../mints/mints.ts';
+import { readProofs, requireAcceptable } from '../mints/token.ts';
+import { bringFor } from '../store/brought-in.ts';
+import { loadProof, operationIdSchema, type StoredProof, sumProofs } from '../store/codec.ts';
+import { requireRoom } from '../store/holdings.ts';
+import { yOf } from '../store/proofs.ts';
+import type { InboxId, MintUrl, OperationId, Received, ReceiveOptions } from '../types.ts';
+import { endReclaim } from './send.ts';
+import {
+  driveSwap,
+  findSwapOutcome,
+  keysetsOf,
+  planOf,
+  type SwapPlan,
+  type Swapped,
+  swapPlanSchema,
+} from './swap.ts';
+
+const plans = z.array(swapPlanSchema).min(1);
+const origin = {
+  /** The send operation whose token is taken back. */
+  reclaims: operationIdSchema.optional(),
+  inbox: z
+    .number()
+    .transform((id) => id as InboxId)
+    .optional(),
+};
+
+export const receiveStates = {
+  prepared: z.object({ state: z.literal('prepared'), plans, ...origin }),
+  done: z.object({ state: z.literal('done'), ...origin }),
+  failed: z.object({ state: z.literal('failed'), plans, ...origin }),
+  refused: z.object({ state: z.literal('refused'), plans, detail: z.string(), ...origin }),
+};
+export const receiveSchema = z.discriminatedUnion('state', [
+  receiveStates.prepared,
+  receiveStates.done,
+  receiveStates.failed,
+  receiveStates.refused,
+]);
+/** A receive in one of its states, with what exists in that state. */
+export type ReceiveOperation = z.infer<typeof receiveSchema>;
+
+/**
+ * Redeems a token.
+ *
+ * @throws TokenRefusedError, BalanceCapError, MintError, UnfinishedOperationError (it will be redeemed when the mint
+ *   can be asked again)
+ */
+export async function receive(
+  core: Core,
+  text: string,
+  options: ReceiveOptions & { readonly inbox?: InboxId },
+  signal: AbortSignal,
+): Promise<Received> {
+  const token = requireAcceptable(core, text);
+  if (options.cap) requireRoom(core, sat(token.amount));
+  const { session, proofs } = await readProofs(core, token, signal);
+  const known = findByInputs(core, proofs);
+  if (known) {
+    if (known.state === 'prepared') return finishReceive(core, known.id, signal);
+    if (known.state === 'done') {
+      const { amount, updatedAt } = core.journal.head(known.id);
+      throw new TokenRefusedError({ kind: 'already-received', operation: known.id, amount, at: updatedAt });
+    }
+  }
+  const also = (id: OperationId): void => bringFor(core.store, id, options.owner);
+  return receiveProofs(core, session, token.mint, proofs, { inbox: options.inbox, also }, signal);
+}
+
+export type ReceiveOrigin = {
+  readonly reclaims?: OperationId | undefined;
+  readonly inbox?: InboxId | undefined;
+  /** Written in the transaction that prepares the operation. */
+  readonly also?: (id: OperationId) => void;
+};
+
+/** The part of `receive` after the token is read; a reclaim begins here. */
+export async function receiveProofs(
+  core: Core,
+  session: Session,
+  mint: MintUrl,
+  proofs: readonly StoredProof[],
+  { reclaims, inbox, also }: ReceiveOrigin,
+  signal: AbortSignal,
+): Promise<Received> {
+  const id = newOperationId();
+  return whileBusy(core, id, async () => {
+    const plan = await prepare(session, proofs);
+    core.reached('receive:reserved');
+    core.store.write(() => {
+      core.journal.insert<ReceiveOperation>({
+        id,
+        kind: 'receive',
+        mint,
+        amount: plan.amount,
+        fee: plan.fee,
+        open: true,
+        // What is taken back is listed with what it was made for.
+        note:
+          reclaims !== undefined
+            ? core.journal.head(reclaims).note
+            : inbox === undefined
+              ? undefined
+              : core.inbox.read(inbox)?.source,
+        body: {
+          state: 'prepared',
+          plans: [plan],
+          ...(reclaims === undefined ? {} : { reclaims }),
+          ...(inbox === undefined ? {} : { inbox }),
+        },
+      });
+      core.journal.recordInputs(id, plan.inputs);
+      also?.(id);
+    });
+    core.reached('receive:prepared');
+    return settle(core, session, id, signal, true);
+  });
+}
+
+/** Recovery of `prepared`. Throws what `receive` throws. */
+export async function finishReceive(core: Core, id: OperationId, signal: AbortSignal): Promise<Received> {
+  return whileBusy(core, id, async () => {
+    const head = core.journal.head(id);
+    const body = core.journal.body(id, receiveStates.prepared);
+    const session = await core.mints.refresh(head.mint, signal);
+    await core.mints.ensureKeys(session, keysetsOf(body.plans));
+    return settle(core, session, id, signal, false);
+  });
+}
+
+/** From `prepared` to wherever the mint's word leads. */
+async function settle(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  signal: AbortSignal,
+  fresh: boolean,
+): Promise<Received> {
+  const head = core.journal.head(id);
+  const body = core.journal.body(id, receiveStates.prepared);
+  const verdict = await driveSwap(session, {
+    plans: body.plans,
+    fresh,
+    settled: core.clock.now() - head.updatedAt > core.policy.settleAfterMs,
+    refresh: () => core.mints.refresh(head.mint, signal),
+  });
+  switch (verdict.kind) {
+    case 'signed':
+      core.reached('receive:answered');
+      commit(core, id, () => book(core, id, head.mint, body, verdict.plan, verdict.swapped));
+      core.reached('receive:done');
+      return { operation: id, mint: head.mint, amount: verdict.plan.amount, fee: verdict.plan.fee };
+    case 'rotated': {
+      const inputs = body.plans.at(-1)?.inputs ?? [];
+      return goOn(core, verdict.session, id, body, await prepare(verdict.session, inputs), signal);
+    }
+    case 'spent': {
+      const left = (body.plans.at(-1)?.inputs ?? []).filter((_, i) => verdict.states[i] === 'UNSPENT');
+      const next = left.length > 0 ? await prepare(session, left).catch(ifDust) : undefined;
+      if (next) return goOn(core, session, id, body, next, signal);
+      const earlier = await findEarlier(core, session, body);
+      // What the token came from is settled with the earlier one.
+      close(core, id, earlier ? {} : body, { ...body, state: 'failed' });
+      if (earlier) return earlier;
+      throw new TokenRefusedError({ kind: 'spent' });
+    }
+    case 'refused': {
+      const detail = verdict.error instanceof Error ? verdict.error.message : '';
+      close(core, id, body, { ...body, state: 'refused', detail });
+      const forged = isMintOperationError(verdict.error) && verdict.error.code === 10001;
+      throw new TokenRefusedError(
+        forged ? { kind: 'bad-signature' } : { kind: 'refused', detail },
+        verdict.error,
+      );
+    }
+    case 'partial':
+      core.store.write(() => core.journal.setTrouble(id, 'partial-signatures'));
+      throw new UnfinishedOperationError(id, 'partial-signatures');
+    case 'never-sent':
+    case 'unknown':
+      throw new UnfinishedOperationError(id, undefined, verdict.error);
+  }
+}
+
+/** One transaction: the proofs are ours, and whatever the token came from is settled. */
+function book(
+  core: Core,
+  id: OperationId,
+  mint: MintUrl,
+  { reclaims, inbox }: ReceiveOrigin,
+  plan: SwapPlan,
+  swapped: Swapped,
+  from: 'prepared' | 'refused' = 'prepared',
+): void {
+  core.proofs.add(mint, swapped.keep, 'ready', id);
+  core.journal.move<ReceiveOperation>(id, [from], {
+    body: {
+      state: 'done',
+      ...(reclaims === undefined ? {} : { reclaims }),
+      ...(inbox === undefined ? {} : { inbox }),
+    },
+    open: false,
+    amount: plan.amount,
+    fee: plan.fee,
+  });
+  const received = { operation: id, mint, amount: plan.amount, fee: plan.fee };
+  if (reclaims !== undefined) {
+    endReclaim(core, reclaims, true);
+    core.home({ kind: 'reclaimed', sent: reclaims, received });
+  }
+  if (inbox !== undefined) {
+    core.inbox.close(inbox, 'redeemed', id);
+    core.home({ kind: 'redeemed', inbox, received });
+  }
+}
+
+function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: ReceiveOperation): void {
+  core.store.write(() => {
+    core.journal.move<ReceiveOperation>(id, ['prepared'], { body, open: false });
+    if (origin.reclaims !== undefined) endReclaim(core, origin.reclaims, false);
+    if (origin.inbox !== undefined && body.state === 'failed') core.inbox.close(origin.inbox, 'spent', id);
+  });
+}
+
+/** The same token, refused once and then taken by the mint all the same: its outputs are found and booked. */
+async function findEarlier(
+  core: Core,
+  session: Session,
+  { plans, reclaims, inbox }: Extract<ReceiveOperation, { state: 'prepared' }>,
+): Promise<Received | undefined> {
+  const inputs = plans.at(-1)?.inputs ?? [];
+  for (const head of core.journal.withInputs(inputs, 'refused')) {
+    const body = core.journal.body(head.operation, receiveStates.refused);
+    await core.mints.ensureKeys(session, keysetsOf(body.plans));
+    const outcome = await findSwapOutcome(session, body.plans);
+    if (outcome.kind !== 'signed') continue;
+    const { plan, swapped } = outcome;
+    commit(core, head.operation, () =>
+      book(core, head.operation, head.mint, { reclaims, inbox }, plan, swapped, 'refused'),
+    );
+    return { operation: head.operation, mint: head.mint, amount: plan.amount, fee: plan.fee };
+  }
+  return undefined;
+}
+
+/** A mint that rotates its keyset each time it is asked is not asked for ever. */
+const maxPlans = 5;
+
+/** The same operation with fresh outputs; the earlier ones stay, should they be signed after all. */
+async function goOn(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  body: Extract<ReceiveOperation, { state: 'prepared' }>,
+  next: SwapPlan,
+  signal: AbortSignal,
+): Promise<Received> {
+  if (body.plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+  core.store.write(() => {
+    core.journal.move<ReceiveOperation>(id, ['prepared'], {
+      body: { ...body, plans: [...body.plans, next] },
+      open: true,
+      amount: next.amount,
+      fee: next.fee,
+    });
+  });
+  return settle(core, session, id, signal, true);
+}
+
+/** @throws TokenRefusedError `dust`, `bad-signature`; MintError */
+async function prepare(session: Session, inputs: readonly StoredProof[]): Promise<SwapPlan> {
+  requireActiveKeyset(session);
+  const proofs = inputs.map(loadProof);
+  const total = sumProofs(inputs);
+  const fee: Sat = sat(session.getFeesForProofs(proofs).toNumber());
+  if (fee >= total) throw new TokenRefusedError({ kind: 'dust', amount: total, fee });
+  try {
+    return planOf(await session.ops.receive(proofs).asDeterministic().prepare());
+  } catch (cause) {
+    if (cause instanceof Error && cause.message.includes('DLEQ')) {
+      throw new TokenRefusedError({ kind: 'bad-signature' }, cause);
+    }
+    throw cause;
+  }
+}
+
+function ifDust(error: unknown): undefined {
+  if (error instanceof TokenRefusedError && error.problem.kind === 'dust') return undefined;
+  throw error;
+}
+
+/** A receive that had one of these proofs: still under way, or done. */
+function findByInputs(
+  core: Core,
+  proofs: readonly StoredProof[],
+): { id: OperationId; state: string } | undefined {
+  const own = proofs.find((proof) => core.proofs.isOwn(yOf(proof)));
+  if (own) throw new TokenRefusedError({ kind: 'refused', detail: 'these proofs are in this wallet' });
+  for (const state of ['prepared', 'done']) {
+    const [found] = core.journal.withInputs(proofs, state).filter((head) => head.kind === 'receive');
+    if (found) return { id: found.operation, state };
+  }
+  return undefined;
+}
+
+/** What became of a token of the inbox; undefined when its value was somebody else's. */
+export function findReceived(core: Core, inbox: InboxId): Received | undefined {
+  const operation = core.inbox.redeemedBy(inbox);
+  if (operation === undefined) return undefined;
+  const { mint, amount, fee } = core.journal.head(operation);
+  return { operation, mint, amount, fee };
+}

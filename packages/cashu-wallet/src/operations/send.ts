@@ -1,0 +1,382 @@
+/*
+ * Send: proofs of ours become a token (NUT-03 swap), for a node or for a friend.
+ *
+ *              prepare               signed
+ *   (nothing) ────────► prepared ─────────────► issued ───────► handed_over
+ *                        │ │ ▲ └ rotated ┐        │                  │
+ *                        │ │ └───────────┘        └──── reclaim ─────┤
+ *                        │ └─ spent ──► failed                       ▼
+ *                        └─ refused ──► rolled_back              reclaiming ──► reclaimed
+ *                                                                    └────────► claimed
+ *
+ *   state        on disk when it is entered                     killed in it: recovery
+ *   ───────────  ─────────────────────────────────────────────  ─────────────────────────────────────────────────
+ *   (counters)   numbers of the outputs                         nothing happened; a gap in the numbers
+ *   prepared     inputs (reserved), outputs, counters           outputs signed? -> issued. Else inputs spent? -> failed.
+ *                                                               Else the identical request again.
+ *   issued       the token; change is ready, inputs are spent   the token is still ours: reclaim takes it back
+ *   handed_over  that somebody may have it, and who             NUT-07 says whether it was claimed
+ *   reclaiming   the receive operation that takes it back       that operation's recovery ends this state too
+ *   rolled_back  inputs are ready again; outputs are kept       were they signed after all: `revive` brings them back
+ *   failed       unspent inputs are ready again                 nothing to do
+ *
+ * The token's text leaves this file through `handOver` alone, which writes down that it did.
+ */
+import { CTSError, getEncodedToken } from '@cashu/cashu-ts';
+import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { z } from 'zod';
+import { type Core, commit, newOperationId, whileBusy } from '../core.ts';
+import {
+  InsufficientFundsError,
+  MintError,
+  OperationStateError,
+  SpentElsewhereError,
+  UnfinishedOperationError,
+} from '../errors.ts';
+import { explainMintError } from '../mints/mint-errors.ts';
+import { requireActiveKeyset, type Session } from '../mints/mints.ts';
+import { loadProof, operationIdSchema, type StoredProof, satSchema, sumProofs } from '../store/codec.ts';
+import type { OperationHead } from '../store/journal.ts';
+import type { MintUrl, OperationId, SendQuote, SendRequest, SentToken } from '../types.ts';
+import { driveSwap, keysetsOf, planOf, type SwapPlan, type Swapped, swapPlanSchema } from './swap.ts';
+
+/** A mint that rotates its keyset each time it is asked is not asked for ever. */
+const maxPlans = 5;
+
+const plans = z.array(swapPlanSchema).min(1);
+const token = { token: z.string(), face: satSchema };
+/** How the token is to name its mint; absent: by the mint's own address. */
+const naming = { mintName: z.string().optional() };
+
+export const sendStates = {
+  prepared: z.object({ state: z.literal('prepared'), plans, ...naming }),
+  issued: z.object({ state: z.literal('issued'), ...token }),
+  handedOver: z.object({ state: z.literal('handed_over'), ...token, to: z.string() }),
+  reclaiming: z.object({
+    state: z.literal('reclaiming'),
+    ...token,
+    to: z.string(),
+    receive: operationIdSchema,
+  }),
+  reclaimed: z.object({ state: z.literal('reclaimed'), face: satSchema, receive: operationIdSchema }),
+  claimed: z.object({ state: z.literal('claimed'), face: satSchema, to: z.string() }),
+  rolledBack: z.object({ state: z.literal('rolled_back'), plans, ...naming }),
+  failed: z.object({ state: z.literal('failed'), plans }),
+};
+export const sendSchema = z.discriminatedUnion('state', [
+  sendStates.prepared,
+  sendStates.issued,
+  sendStates.handedOver,
+  sendStates.reclaiming,
+  sendStates.reclaimed,
+  sendStates.claimed,
+  sendStates.rolledBack,
+  sendStates.failed,
+]);
+/** A send in one of its states, with what exists in that state. */
+export type SendOperation = z.infer<typeof sendSchema>;
+
+/**
+ * Makes a token. Holds the mint's lock until the change is there, so that a second send sees it.
+ *
+ * @throws InsufficientFundsError, MintError, UnfinishedOperationError, SpentElsewhereError
+ */
+export async function send(core: Core, request: SendRequest, signal: AbortSignal): Promise<SentToken> {
+  const before = request.key === undefined ? undefined : core.journal.byKey(request.key);
+  const mint = before?.mint ?? request.mint ?? core.mints.defaultMint;
+  return core.lock(mint, signal, async () => {
+    const known = request.key === undefined ? undefined : core.journal.byKey(request.key);
+    if (known) {
+      if (known.state === 'prepared') await finishSend(core, known.operation, signal);
+      return describeSent(core, known.operation);
+    }
+    const id = newOperationId();
+    return whileBusy(core, id, async () => {
+      const session = await core.mints.open(mint, signal);
+      const plan = await prepare(session, mint, request.amount, core.proofs.ready(mint));
+      core.reached('send:reserved');
+      core.store.write(() => {
+        core.journal.insert<SendOperation>({
+          id,
+          kind: 'send',
+          mint,
+          amount: request.amount,
+          fee: plan.fee,
+          open: true,
+          body: { state: 'prepared', plans: [plan], ...namedAs(core, mint, request.mintName) },
+          key: request.key,
+          note: request.note,
+        });
+        core.journal.recordInputs(id, plan.inputs);
+        core.proofs.reserve(plan.inputs, id);
+      });
+      core.reached('send:prepared');
+      await settle(core, session, id, signal, true);
+      return describeSent(core, id);
+    });
+  });
+}
+
+/** @throws MintError `not-accepted` unless the name is the mint's, however it is written */
+function namedAs(core: Core, mint: MintUrl, mintName: string | undefined): { readonly mintName?: string } {
+  if (mintName === undefined || mintName === mint) return {};
+  if (core.mints.parse(mintName) !== mint) {
+    throw new MintError(mintName, { kind: 'not-accepted', accepted: [mint] });
+  }
+  return { mintName };
+}
+
+/**
+ * What a send would cost now. Nothing is reserved, and no counter is used up.
+ *
+ * @throws InsufficientFundsError, MintError
+ */
+export async function quoteSend(
+  core: Core,
+  { amount, mint = core.mints.defaultMint }: Pick<SendRequest, 'amount' | 'mint'>,
+  signal: AbortSignal,
+): Promise<SendQuote> {
+  const session = await core.mints.open(mint, signal);
+  requireActiveKeyset(session);
+  const { usable, shortage } = usableProofs(session, mint, amount, core.proofs.ready(mint));
+  const face = addSat(amount, sat(session.getFeesToInclude(amount).toNumber()));
+  const { send: inputs } = session.selectProofsToSend(usable.map(loadProof), face, true);
+  if (inputs.length === 0) throw shortage();
+  return { mint, amount, face, fee: sat(session.getFeesForProofs(inputs).toNumber()) };
+}
+
+/** Recovery of `prepared`. Throws what `send` throws. */
+export async function finishSend(core: Core, id: OperationId, signal: AbortSignal): Promise<void> {
+  await whileBusy(core, id, async () => {
+    const head = core.journal.head(id);
+    const body = core.journal.body(id, sendSchema);
+    if (body.state !== 'prepared') return;
+    const session = await core.mints.refresh(head.mint, signal);
+    await core.mints.ensureKeys(session, keysetsOf(body.plans));
+    await settle(core, session, id, signal, false);
+  });
+}
+
+/** From `prepared` to wherever the mint's word leads. */
+async function settle(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  signal: AbortSignal,
+  fresh: boolean,
+): Promise<void> {
+  const head = core.journal.head(id);
+  const body = core.journal.body(id, sendStates.prepared);
+  const verdict = await driveSwap(session, {
+    plans: body.plans,
+    fresh,
+    settled: core.clock.now() - head.updatedAt > core.policy.settleAfterMs,
+    refresh: () => core.mints.refresh(head.mint, signal),
+  });
+  switch (verdict.kind) {
+    case 'signed':
+      core.reached('send:answered');
+      // Found again by the outputs when it is lost, and on disk before anybody sees the token (`handOver`).
+      commit(core, id, () => issue(core, head, 'prepared', verdict.plan, verdict.swapped), 'soon');
+      core.reached('send:done');
+      return;
+    case 'never-sent':
+    case 'refused':
+      rollBack(core, id, body);
+      throw explainMintError(head.mint, verdict.error);
+    case 'rotated': {
+      if (body.plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+      const next = await prepareAgain(core, verdict.session, head, body.plans).catch((cause) => {
+        rollBack(core, id, body);
+        throw cause;
+      });
+      core.store.write(() => {
+        core.proofs.release(id);
+        core.proofs.reserve(next.inputs, id);
+        core.journal.recordInputs(id, next.inputs);
+        core.journal.move<SendOperation>(id, ['prepared'], {
+          body: { ...body, plans: [...body.plans, next] },
+          open: true,
+          fee: next.fee,
+        });
+      });
+      return settle(core, verdict.session, id, signal, true);
+    }
+    case 'spent': {
+      const inputs = body.plans.at(-1)?.inputs ?? [];
+      const lost = inputs.filter((_, i) => verdict.states[i] === 'SPENT');
+      core.store.write(() => {
+        core.proofs.spend(lost, id);
+        core.proofs.release(id);
+        core.journal.move<SendOperation>(id, ['prepared'], {
+          body: { state: 'failed', plans: body.plans },
+          open: false,
+        });
+        core.journal.dropKey(id);
+      });
+      throw new SpentElsewhereError(id, sumProofs(lost));
+    }
+    case 'partial':
+      core.store.write(() => core.journal.setTrouble(id, 'partial-signatures'));
+      throw new UnfinishedOperationError(id, 'partial-signatures');
+    case 'unknown':
+      throw new UnfinishedOperationError(id, undefined, verdict.error);
+  }
+}
+
+/** One transaction: inputs spent, change ready, token on disk. Called by recovery for a rolled back send, too. */
+export function issue(
+  core: Core,
+  head: OperationHead,
+  from: 'prepared' | 'rolled_back',
+  plan: SwapPlan,
+  swapped: Swapped,
+): void {
+  const id = head.operation;
+  core.proofs.spend(plan.inputs, id);
+  core.proofs.release(id);
+  core.proofs.add(head.mint, swapped.keep, 'ready', id);
+  core.proofs.add(head.mint, swapped.send, 'sent', id);
+  const named = core.journal.body(id, sendSchema);
+  const mint = 'mintName' in named ? (named.mintName ?? head.mint) : head.mint;
+  const text = getEncodedToken(
+    { mint, proofs: swapped.send.map(loadProof), unit: 'sat' },
+    { removeDleq: true },
+  );
+  core.journal.move<SendOperation>(id, [from], {
+    body: { state: 'issued', token: text, face: sumProofs(swapped.send) },
+    open: false,
+    fee: plan.fee,
+  });
+}
+
+/** Nothing is signed and nothing spent: the inputs are free again. The outputs stay, should the mint prove us wrong. */
+function rollBack(core: Core, id: OperationId, body: z.infer<typeof sendStates.prepared>): void {
+  core.store.write(() => {
+    core.proofs.release(id);
+    core.journal.move<SendOperation>(id, ['prepared'], {
+      body: { ...body, state: 'rolled_back' },
+      open: false,
+    });
+    core.journal.dropKey(id);
+  });
+}
+
+/** The proofs that a send can take from. @throws InsufficientFundsError when they are less than the amount itself */
+function usableProofs(
+  session: Session,
+  mint: MintUrl,
+  amount: Sat,
+  candidates: readonly StoredProof[],
+): { readonly usable: readonly StoredProof[]; readonly shortage: () => InsufficientFundsError } {
+  const usable = candidates.filter((proof) => session.keyChain.isUnitKeyset(proof.id));
+  const have = sumProofs(usable);
+  const shortage = () => {
+    const fees = session.getFeesToInclude(amount).add(session.getFeesForProofs(usable)).toNumber();
+    return new InsufficientFundsError({ have, need: addSat(amount, sat(fees)), mint });
+  };
+  if (have < amount) throw shortage();
+  return { usable, shortage };
+}
+
+async function prepare(
+  session: Session,
+  mint: MintUrl,
+  amount: Sat,
+  candidates: readonly StoredProof[],
+): Promise<SwapPlan> {
+  requireActiveKeyset(session);
+  const { usable, shortage } = usableProofs(session, mint, amount, candidates);
+  try {
+    const preview = await session.ops
+      .send(amount, usable.map(loadProof))
+      .asDeterministic()
+      .keepAsDeterministic()
+      .includeFees(true)
+      .prepare();
+    return planOf(preview);
+  } catch (cause) {
+    if (cause instanceof CTSError && cause.message.startsWith('Not enough funds')) throw shortage();
+    throw cause;
+  }
+}
+
+/** The same amount with outputs of the keyset that signs now: from the same inputs, and more if its fees want it. */
+async function prepareAgain(
+  core: Core,
+  session: Session,
+  head: OperationHead,
+  before: readonly SwapPlan[],
+): Promise<SwapPlan> {
+  const own = before.at(-1)?.inputs ?? [];
+  return prepare(session, head.mint, head.amount, own).catch((cause) => {
+    if (!(cause instanceof InsufficientFundsError)) throw cause;
+    return prepare(session, head.mint, head.amount, [...own, ...core.proofs.ready(head.mint)]);
+  });
+}
+
+function describeSent(core: Core, id: OperationId): SentToken {
+  const head = core.journal.head(id);
+  const body = core.journal.body(id, sendSchema);
+  if (!('face' in body)) throw new OperationStateError(id, body.state);
+  return { operation: id, mint: head.mint, amount: head.amount, face: body.face, fee: head.fee };
+}
+
+/** The token, written down as being with `to` before anybody sees it. @throws OperationStateError once it is settled */
+export function handOver(core: Core, id: OperationId, to: string): string {
+  return core.store.write(() => {
+    const body = core.journal.body(id, sendSchema);
+    if (body.state !== 'issued' && body.state !== 'handed_over')
+      throw new OperationStateError(id, body.state);
+    core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
+      body: { state: 'handed_over', token: body.token, face: body.face, to },
+      open: false,
+    });
+    return body.token;
+  });
+}
+
+/** Inside the transaction that prepares the receive operation which takes the token back. */
+export function beginReclaim(core: Core, id: OperationId, receive: OperationId): void {
+  const body = core.journal.body(id, sendSchema);
+  if (body.state !== 'issued' && body.state !== 'handed_over') throw new OperationStateError(id, body.state);
+  const to = body.state === 'issued' ? '' : body.to;
+  core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
+    body: { state: 'reclaiming', token: body.token, face: body.face, to, receive },
+    open: false,
+  });
+}
+
+/** Inside the transaction that ends that receive operation. Not taken back: the token may be claimed, or is as before. */
+export function endReclaim(core: Core, id: OperationId, taken: boolean): void {
+  const body = core.journal.body(id, sendStates.reclaiming);
+  const { token: text, face, to, receive } = body;
+  if (taken) core.proofs.spend(core.proofs.heldBy(id, 'sent'), id);
+  core.journal.move<SendOperation>(id, ['reclaiming'], {
+    body: taken
+      ? { state: 'reclaimed', face, receive }
+      : to === ''
+        ? { state: 'issued', token: text, face }
+        : { state: 'handed_over', token: text, face, to },
+    open: false,
+  });
+}
+
+/** The receiver showed that it has the token's value. @throws OperationStateError when there is no token */
+export function confirmClaimed(core: Core, id: OperationId): void {
+  if (core.journal.head(id).state !== 'claimed') markClaimed(core, id);
+}
+
+/** The mint says that every proof of the token is spent, and it was not us. */
+export function markClaimed(core: Core, id: OperationId): void {
+  core.store.write(() => {
+    const body = core.journal.body(id, sendSchema);
+    if (body.state !== 'issued' && body.state !== 'handed_over')
+      throw new OperationStateError(id, body.state);
+    core.proofs.spend(core.proofs.heldBy(id, 'sent'), id);
+    core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
+      body: { state: 'claimed', face: body.face, to: body.state === 'issued' ? '' : body.to },
+      open: false,
+    });
+  });
+}

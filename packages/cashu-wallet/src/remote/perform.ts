@@ -1,0 +1,121 @@
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type { AnyWallet, MintUrl } from '../types.ts';
+import type { WalletAnswer, WalletArguments, WalletCommand, WalletRequest } from './protocol.ts';
+
+/** Asked for in a way that cannot be. The message says how it can. */
+export class WalletUsageError extends Error {
+  override readonly name = 'WalletUsageError';
+}
+
+/** The words were not searched, because that could count money twice. */
+export class RestoreRefusedError extends Error {
+  override readonly name = 'RestoreRefusedError';
+}
+
+type Handlers = {
+  readonly [C in WalletCommand]: (
+    wallet: AnyWallet,
+    args: WalletArguments[C],
+    signal: AbortSignal,
+  ) => WalletAnswer<C> | Promise<WalletAnswer<C>>;
+};
+
+const handlers: Handlers = {
+  balance: (wallet) => wallet.balance(),
+  async receive(wallet, { token }, signal) {
+    const received = await wallet.receive(token, { cap: true }, signal);
+    return { ...received, balance: wallet.balance() };
+  },
+  async send(wallet, { amount, mint }, signal) {
+    const sent = await wallet.send({ amount, note: 'command line', ...at(wallet, mint) }, signal);
+    const token = wallet.handOver(sent.operation, 'command line');
+    return { ...sent, token, balance: wallet.balance() };
+  },
+  topup: (wallet, { amount, mint }, signal) => wallet.topUp({ amount, ...at(wallet, mint) }, signal),
+  async claim(wallet, { operation }, signal) {
+    const state = await wallet.claimTopUp(operation, signal);
+    return { state, balance: wallet.balance() };
+  },
+  async quote(wallet, { to, amount, mint }, signal) {
+    const invoice = await invoiceOf(wallet, to, amount, signal);
+    return wallet.quoteWithdrawal({ invoice, ...at(wallet, mint) }, signal);
+  },
+  async pay(wallet, { operation }, signal) {
+    const withdrawal = await wallet.withdraw(operation, signal);
+    return { withdrawal, balance: wallet.balance() };
+  },
+  history: (wallet, { limit }) => ({
+    runs: wallet.ledger.latest(limit),
+    operations: wallet.operations({ limit }),
+  }),
+  pending: (wallet) => ({ operations: wallet.operations({ limit: 1000, unfinished: true }) }),
+  async reclaim(wallet, { operation }, signal) {
+    const outcome = await wallet.reclaim(operation, signal);
+    return { outcome, balance: wallet.balance() };
+  },
+  decode: (wallet, { token }) => wallet.decode(token),
+  mints(wallet, { add, remove }) {
+    if (add !== undefined) wallet.addMint(add);
+    if (remove !== undefined) wallet.removeMint(remove);
+    const { defaultMint, mints } = wallet.info();
+    return { default: defaultMint, mints };
+  },
+  check: (wallet, _, signal) => wallet.check(signal),
+  backup(wallet, { path }) {
+    wallet.backup(path);
+    return { path };
+  },
+  async restore(wallet, _, signal) {
+    // What an open operation has made at the mint is in the words as well: it would be counted as found, and again when
+    // the operation ends.
+    const { waiting, troubled } = await wallet.recover(signal);
+    const open = waiting.length + troubled.length;
+    if (open > 0) {
+      throw new RestoreRefusedError(
+        `${open} ${open === 1 ? 'operation is' : 'operations are'} still open (wallet pending); restore when their mint has answered.`,
+      );
+    }
+    const report = await wallet.restore(signal);
+    return { ...report, balance: wallet.balance() };
+  },
+};
+
+/** Does what was asked. Throws what the wallet throws, WalletUsageError, RestoreRefusedError. */
+export async function perform<C extends WalletCommand>(
+  wallet: AnyWallet,
+  { command, args }: WalletRequest<C>,
+  signal: AbortSignal,
+): Promise<WalletAnswer<C>> {
+  return handlers[command](wallet, args, signal);
+}
+
+/** The mint that was named, as the wallet spells it. */
+function at(wallet: AnyWallet, text: string | undefined): { readonly mint?: MintUrl } {
+  if (text === undefined) return {};
+  const { mints } = wallet.info();
+  const plain = (url: string) => url.replace(/\/+$/, '').toLowerCase();
+  const mint = mints.find((url) => plain(url) === plain(text));
+  if (mint === undefined) {
+    throw new WalletUsageError(`This mint is not accepted. Accepted: ${mints.join(', ')}.`);
+  }
+  return { mint };
+}
+
+async function invoiceOf(
+  wallet: AnyWallet,
+  to: string,
+  amount: Sat | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  const isAddress = to.includes('@') || /^(lightning:)?lnurl1/i.test(to);
+  if (!isAddress && amount === undefined) return to;
+  if (!isAddress) {
+    throw new WalletUsageError('An invoice names its own amount; leave the amount away.');
+  }
+  if (amount === undefined) {
+    throw new WalletUsageError(
+      'A Lightning address needs an amount, e.g. wallet withdraw name@example.com 2000.',
+    );
+  }
+  return wallet.requestInvoice(to, amount, signal);
+}

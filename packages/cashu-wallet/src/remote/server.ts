@@ -1,0 +1,96 @@
+import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { z } from 'zod';
+import type { AnyWallet } from '../types.ts';
+import { commandErrorOf } from './failure.ts';
+import { perform } from './perform.ts';
+import { type answerLine, maxLineBytes, requestLine, toJson } from './protocol.ts';
+
+/** Where a bot listens for the command line. */
+export const walletSocketPath = (home: string): string => join(home, 'wallet.sock');
+
+/** The longest that one request may take: a payment over Lightning, and room. */
+const requestTimeoutMs = 5 * 60_000;
+
+/**
+ * Lets the command line use the wallet that this process has open: a unix socket, 0600, one request and one answer a
+ * connection. Whoever may read it may do anything with the wallet, as with `.env`. `restore` is refused: it is not safe
+ * beside operations under way.
+ *
+ * To be called by the process that holds the wallet's lease: a socket that is left there by a dead one is replaced.
+ */
+export function serveWalletSocket(
+  wallet: AnyWallet,
+  path: string,
+  parts: { readonly log: Logger; readonly clock: Clock },
+): { readonly close: () => Promise<void> } {
+  const { log, clock } = parts;
+  const closing = new AbortController();
+  const working = new Set<Promise<void>>();
+  rmSync(path, { force: true });
+
+  const answerTo = async (line: string): Promise<z.input<typeof answerLine>> => {
+    try {
+      const { fingerprint, request } = requestLine.parse(JSON.parse(line));
+      if (fingerprint !== wallet.info().fingerprint) return { kind: 'other-wallet' };
+      if (request.command === 'restore') {
+        return {
+          kind: 'failure',
+          name: 'RestoreRefusedError',
+          message:
+            'A bot is running with this wallet. Stop it first: restore is not safe beside other operations.',
+        };
+      }
+      log.info({ command: request.command }, 'the wallet is used from the command line');
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(requestTimeoutMs)]);
+      return { kind: 'answer', answer: await perform(wallet, request, signal) };
+    } catch (error) {
+      const { kind, message } = commandErrorOf(error, clock.now());
+      log.info({ error }, 'a request of the command line failed');
+      return { kind: 'failure', name: kind, message };
+    }
+  };
+  const serve = (socket: Socket): void => {
+    let received = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => {
+      received += text;
+      const end = received.indexOf('\n');
+      if (end < 0) {
+        if (received.length > maxLineBytes) socket.destroy();
+        return;
+      }
+      socket.removeAllListeners('data');
+      const work = answerTo(received.slice(0, end))
+        .then((answer) => void socket.end(`${toJson(answer)}\n`))
+        .finally(() => working.delete(work));
+      working.add(work);
+    });
+    // The other side went away. What was begun for it is finished all the same, and is in the journal.
+    socket.on('error', (error) => log.debug({ error }, 'the command line went away'));
+  };
+
+  const server = createServer(serve);
+  server.on('error', (error) => log.error({ error, path }, 'the command line cannot reach the wallet'));
+  // Nobody else's from the moment it is there.
+  const umask = process.umask(0o177);
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(umask);
+  }
+  return {
+    async close() {
+      closing.abort();
+      await Promise.allSettled(working);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      // Also called when it never listened.
+      server.close(() => resolve());
+      await promise;
+      rmSync(path, { force: true });
+    },
+  };
+}

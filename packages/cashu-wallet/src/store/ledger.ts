@@ -1,0 +1,108 @@
+import { nullable } from '@nostr-dm-agent/kit/sqlite';
+import { z } from 'zod';
+import type { Ledger, LedgerEntry, SpendSummary } from '../types.ts';
+import { satSchema } from './codec.ts';
+import type { Store } from './store.ts';
+
+const row = z
+  .object({
+    id: z.number(),
+    ts: z.number(),
+    provider: z.string(),
+    budget_sats: satSchema,
+    refund_sats: satSchema,
+    spent_sats: satSchema,
+    fee_sats: satSchema,
+    model: nullable(z.string()),
+    session_id: nullable(z.string()),
+    prompt_prefix: z.string(),
+    state: z.string(),
+    node_url: nullable(z.string()),
+    owner: nullable(z.string()),
+  })
+  .transform(
+    (r): LedgerEntry => ({
+      id: r.id,
+      ts: r.ts,
+      provider: r.provider,
+      budget: r.budget_sats,
+      refund: r.refund_sats,
+      spent: r.spent_sats,
+      fee: r.fee_sats,
+      model: r.model,
+      sessionId: r.session_id,
+      promptPrefix: r.prompt_prefix,
+      state: r.state,
+      nodeUrl: r.node_url,
+      owner: r.owner,
+    }),
+  );
+
+const summaryRow = z
+  .object({
+    day: z.string(),
+    owner: nullable(z.string()),
+    model: nullable(z.string()),
+    runs: z.number(),
+    spent: satSchema,
+    open: satSchema,
+  })
+  .transform((found): SpendSummary => found);
+
+/** The ledger of paid runs, in the wallet's own database: a run's change and its row change together. */
+export function createLedger({ db }: Store): Ledger {
+  const sum = 'SELECT coalesce(sum(spent_sats + fee_sats), 0) AS n FROM spend_log WHERE';
+  const sumAll = db.query<{ n: number }, [number]>(`${sum} ts >= ?`);
+  const sumOf = db.query<{ n: number }, [string, number]>(`${sum} owner = ? AND ts >= ?`);
+  return {
+    append: (entry) =>
+      Number(
+        db
+          .query(
+            `INSERT INTO spend_log (ts, provider, budget_sats, refund_sats, spent_sats, fee_sats, model, session_id,
+               prompt_prefix, state, node_url, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          )
+          .run(
+            entry.ts,
+            entry.provider,
+            entry.budget,
+            entry.refund,
+            entry.spent,
+            entry.fee,
+            entry.model ?? null,
+            entry.sessionId ?? null,
+            [...entry.promptPrefix].slice(0, 80).join(''),
+            entry.state,
+            entry.nodeUrl ?? null,
+            entry.owner ?? null,
+          ).lastInsertRowid,
+      ),
+    update: (id, { refund, spent, fee, state, budget }) => {
+      db.query(
+        `UPDATE spend_log SET refund_sats = ?, spent_sats = ?, fee_sats = ?, state = ?,
+           budget_sats = coalesce(?, budget_sats) WHERE id = ?`,
+      ).run(refund, spent, fee, state, budget ?? null, id);
+    },
+    latest: (limit, owner) =>
+      (owner === undefined
+        ? db.query('SELECT * FROM spend_log ORDER BY id DESC LIMIT ?').all(limit)
+        : db.query('SELECT * FROM spend_log WHERE owner = ? ORDER BY id DESC LIMIT ?').all(owner, limit)
+      ).map((each) => row.parse(each)),
+    spentSince: (ts, owner) =>
+      satSchema.parse(owner === undefined ? (sumAll.get(ts)?.n ?? 0) : (sumOf.get(owner, ts)?.n ?? 0)),
+    summary: (since, owner) =>
+      db
+        .query(
+          `SELECT date(ts / 1000, 'unixepoch', 'localtime') AS day, owner, model,
+             -- The row of money kept at a node has neither; it is no run.
+             sum(session_id IS NOT NULL OR model IS NOT NULL) AS runs,
+             sum(spent_sats + fee_sats) AS spent,
+             sum(CASE WHEN state IN ('settled', 'kept') THEN 0
+               ELSE max(0, budget_sats - spent_sats - refund_sats - fee_sats) END) AS open
+           FROM spend_log WHERE ts >= ?1 AND (?2 IS NULL OR owner = ?2)
+           GROUP BY 1, 2, 3 ORDER BY 1 DESC, 5 DESC, 3`,
+        )
+        .all(since, owner ?? null)
+        .map((each) => summaryRow.parse(each)),
+  };
+}

@@ -1,0 +1,126 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { jsonColumn } from '@nostr-dm-agent/kit/sqlite';
+import { z } from 'zod';
+import { hashToCurve } from '../crypto/curve.ts';
+import type { MintUrl, OperationId } from '../types.ts';
+import { mintUrlSchema, operationIdSchema, type StoredProof, satSchema, storedProofSchema } from './codec.ts';
+import type { Store } from './store.ts';
+
+/** Somebody else took one of these proofs between selection and reservation. Nothing was written. */
+export class ReservationRaceError extends Error {
+  override readonly name = 'ReservationRaceError';
+}
+
+export type ProofState = 'ready' | 'reserved' | 'sent' | 'spent' | 'quarantined';
+export type ProofTotal = { readonly mint: MintUrl; readonly state: ProofState; readonly amount: Sat };
+
+/** Our ecash. Everything that writes is to be called inside the transaction that it belongs to. */
+export type Proofs = {
+  readonly ready: (mint: MintUrl) => readonly StoredProof[];
+  readonly heldBy: (operation: OperationId, state: ProofState) => readonly StoredProof[];
+  readonly all: (mint: MintUrl, state: ProofState) => readonly StoredProof[];
+  readonly exists: (y: string) => boolean;
+  /** A proof that is in this wallet and not spent. */
+  readonly isOwn: (y: string) => boolean;
+  /** The send operation whose unclaimed token has this proof. */
+  readonly sentBySecret: (secret: string) => OperationId | undefined;
+  readonly totals: () => readonly ProofTotal[];
+  readonly total: (mint: MintUrl, state: ProofState) => Sat;
+  /** ready -> reserved. @throws ReservationRaceError unless all of them were ready */
+  readonly reserve: (proofs: readonly StoredProof[], operation: OperationId) => void;
+  /** reserved -> ready, all that this operation holds. */
+  readonly release: (operation: OperationId) => void;
+  /** From whatever state -> spent. */
+  readonly spend: (proofs: readonly StoredProof[], operation: OperationId) => void;
+  /** Those that are in `from` still; the others stay as they are. */
+  readonly setStateFrom: (proofs: readonly StoredProof[], from: ProofState, to: ProofState) => void;
+  /** Adds what is not there yet; what is there stays as it is. */
+  readonly add: (
+    mint: MintUrl,
+    proofs: readonly StoredProof[],
+    state: 'ready' | 'sent' | 'quarantined',
+    operation: OperationId | undefined,
+  ) => void;
+};
+
+/** `Y` of a proof (NUT-00), hex: what the mint knows it by. */
+export const yOf = (proof: { readonly secret: string }): string =>
+  Buffer.from(hashToCurve(proof.secret)).toString('hex');
+
+const proofRow = z.object({ proof: jsonColumn(storedProofSchema) }).transform((row) => row.proof);
+const totalRow = z.object({
+  mint: mintUrlSchema,
+  state: z.enum(['ready', 'reserved', 'sent', 'spent', 'quarantined']),
+  amount: satSchema,
+});
+
+export function createProofs({ db }: Store, clock: Clock): Proofs {
+  const byState = db.query('SELECT proof FROM proofs WHERE state = ? AND mint = ? ORDER BY amount');
+  const byHolder = db.query('SELECT proof FROM proofs WHERE operation = ? AND state = ?');
+  const sums = db.query(
+    "SELECT mint, state, sum(amount) AS amount FROM proofs WHERE state <> 'spent' GROUP BY state, mint",
+  );
+  const take = db.query(
+    "UPDATE proofs SET state = 'reserved', operation = ? WHERE y = ? AND state = 'ready'",
+  );
+  const free = db.query(
+    "UPDATE proofs SET state = 'ready', operation = NULL WHERE operation = ? AND state = 'reserved'",
+  );
+  const spendOne = db.query("UPDATE proofs SET state = 'spent', operation = ? WHERE y = ?");
+  const setOne = db.query('UPDATE proofs SET state = ? WHERE y = ? AND state = ?');
+  const insert = db.query(
+    `INSERT INTO proofs (y, mint, keyset, amount, proof, state, operation, origin, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (y) DO NOTHING`,
+  );
+  const any = db.query('SELECT 1 FROM proofs WHERE y = ?');
+  const own = db.query("SELECT 1 FROM proofs WHERE y = ? AND state <> 'spent'");
+  const sentOne = db.query<{ operation: string }, [string]>(
+    "SELECT operation FROM proofs WHERE y = ? AND state = 'sent'",
+  );
+  const readAll = (rows: readonly unknown[]) => rows.map((row) => proofRow.parse(row));
+  const totals = () => sums.all().map((row) => totalRow.parse(row));
+  return {
+    ready: (mint) => readAll(byState.all('ready', mint)),
+    all: (mint, state) => readAll(byState.all(state, mint)),
+    heldBy: (operation, state) => readAll(byHolder.all(operation, state)),
+    exists: (y) => any.get(y) !== null,
+    isOwn: (y) => own.get(y) !== null,
+    sentBySecret: (secret) => {
+      const row = sentOne.get(yOf({ secret }));
+      return row ? operationIdSchema.parse(row.operation) : undefined;
+    },
+    totals,
+    total: (mint, state) => totals().find((t) => t.mint === mint && t.state === state)?.amount ?? sat(0),
+    reserve(proofs, operation) {
+      for (const proof of proofs) {
+        if (take.run(operation, yOf(proof)).changes !== 1) throw new ReservationRaceError();
+      }
+    },
+    release: (operation) => {
+      free.run(operation);
+    },
+    spend(proofs, operation) {
+      for (const proof of proofs) spendOne.run(operation, yOf(proof));
+    },
+    setStateFrom(proofs, from, to) {
+      for (const proof of proofs) setOne.run(to, yOf(proof), from);
+    },
+    add(mint, proofs, state, operation) {
+      const holder = state === 'sent' ? (operation ?? null) : null;
+      for (const proof of proofs) {
+        insert.run(
+          yOf(proof),
+          mint,
+          proof.id,
+          proof.amount,
+          JSON.stringify(proof),
+          state,
+          holder,
+          operation ?? null,
+          clock.now(),
+        );
+      }
+    },
+  };
+}

@@ -1,0 +1,228 @@
+import { join } from 'node:path';
+import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { type Checkpoint, type Core, createLock, type WalletPolicy } from './core.ts';
+import type { Seed } from './crypto/seed.ts';
+import { MintError, SpentElsewhereError, TokenRefusedError, UnknownOperationError } from './errors.ts';
+import { requestInvoice } from './mints/lnurl.ts';
+import { createMints } from './mints/mints.ts';
+import type { RequestLimits } from './mints/request.ts';
+import { previewToken, secretsOf } from './mints/token.ts';
+import { check } from './operations/check.ts';
+import { quoteWithdrawal, withdraw } from './operations/melt.ts';
+import { claimTopUp, requestTopUp } from './operations/mint.ts';
+import { move, quoteMove } from './operations/move.ts';
+import { findReceived, receive } from './operations/receive.ts';
+import { reclaim } from './operations/reclaim.ts';
+import { recover, redeemItem, revive } from './operations/recovery.ts';
+import { type RestoreDepth, restore } from './operations/restore.ts';
+import { confirmClaimed, handOver, quoteSend, send } from './operations/send.ts';
+import { watchTopUp } from './operations/watch.ts';
+import { createAccounts } from './store/brought-in.ts';
+import { createCounters } from './store/counters.ts';
+import { readBalance } from './store/holdings.ts';
+import { createJournal } from './store/journal.ts';
+import { createInbox } from './store/kept-tokens.ts';
+import { createLedger } from './store/ledger.ts';
+import { createProofs } from './store/proofs.ts';
+import { openStore } from './store/store.ts';
+import type { AnyWallet, Homecoming, MintUrl, Received, ReceiveOptions, WalletDatabase } from './types.ts';
+
+export type CashuWalletOptions = {
+  readonly seed: Seed;
+  /** `CASHU_WALLET_DIR`; the file in it is named after the seed's fingerprint. */
+  readonly directory: string;
+  readonly defaultMint: MintUrl;
+  /** Further mints that are accepted. */
+  readonly mints: readonly MintUrl[];
+  readonly maxBalance: Sat;
+  /** BOLT11 prefix of the invoices that may be paid: `bc`; undefined accepts every network (sandbox, tests). */
+  readonly network: string | undefined;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly limits?: RequestLimits;
+  readonly policy?: Partial<WalletPolicy>;
+  readonly restoreDepth?: RestoreDepth;
+  /** Told between the steps of every operation; for tests that end the process there. */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
+};
+
+/**
+ * Opens the Cashu wallet of these words. Reaches no mint; `recover` is to be called before anything else.
+ *
+ * @throws WalletInUseError, DatabaseTooNewError
+ */
+export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
+  const clock = options.clock ?? systemClock;
+  const { seed, log, defaultMint } = options;
+  const file = join(options.directory, `${seed.fingerprint}.db`);
+  const store = openStore(file, clock);
+  const listeners = new Set<(homecoming: Homecoming) => void>();
+  const core: Core = {
+    store,
+    seed,
+    clock,
+    log,
+    proofs: createProofs(store, clock),
+    journal: createJournal(store, clock),
+    inbox: createInbox(store, clock),
+    mints: createMints({
+      store,
+      seed,
+      counters: createCounters(store),
+      clock,
+      log,
+      limits: options.limits ?? { timeoutMs: 15_000, meltTimeoutMs: 90_000 },
+      defaultMint,
+      configured: options.mints,
+    }),
+    policy: {
+      maxBalance: options.maxBalance,
+      maxTokenLength: 64 * 1024,
+      maxTokenProofs: 200,
+      // Longer than the longest request can take.
+      settleAfterMs: 120_000,
+      watchExpiredMs: 24 * 3_600_000,
+      maxFeeReserve: (amount) => sat(Math.max(10, Math.ceil(amount * 0.03))),
+      network: options.network,
+      ...options.policy,
+    },
+    lock: createLock(),
+    busy: new Set(),
+    reached: options.onCheckpoint ?? (() => undefined),
+    home: (homecoming) => {
+      for (const listener of listeners) listener(homecoming);
+    },
+  };
+
+  /** Our own unclaimed token comes back as what it is: a reclaim. */
+  const receiveAny = async (
+    text: string,
+    options: ReceiveOptions,
+    signal: AbortSignal,
+  ): Promise<Received> => {
+    const own = secretsOf(core, text)
+      .map(core.proofs.sentBySecret)
+      .find((id) => id !== undefined);
+    if (own === undefined) return receive(core, text, options, signal);
+    const outcome = await reclaim(core, own, signal);
+    if (outcome.state === 'claimed') throw new TokenRefusedError({ kind: 'spent' });
+    return { operation: own, mint: core.journal.head(own).mint, amount: outcome.amount, fee: outcome.fee };
+  };
+
+  return {
+    name: 'cashu',
+    info: () => ({
+      name: 'cashu',
+      fingerprint: seed.fingerprint,
+      file,
+      defaultMint,
+      mints: core.mints.accepted(),
+      maxBalance: core.policy.maxBalance,
+    }),
+    balance: () => readBalance(core),
+    quoteSend: (request, signal) => quoteSend(core, request, signal),
+    send: async (request, signal) => {
+      try {
+        return await send(core, request, signal);
+      } catch (error) {
+        if (error instanceof SpentElsewhereError) {
+          await revive(core, error.operation, signal).catch((cause: unknown) =>
+            log.warn(
+              { operation: error.operation, error: cause },
+              'undone operations could not be looked at again',
+            ),
+          );
+        }
+        throw error;
+      }
+    },
+    handOver: (id, to) => handOver(core, id, to),
+    operationFor: (key) => core.journal.byKey(key),
+    confirmClaimed: (id) => confirmClaimed(core, id),
+    reclaim: (id, signal) => reclaim(core, id, signal),
+    receive: receiveAny,
+    keep: (token, source) => {
+      const text = token.trim();
+      return core.inbox.keep(text, source, faceOf(core, text));
+    },
+    async redeem(id, signal) {
+      const item = core.inbox.read(id);
+      if (!item) throw new UnknownOperationError(String(id));
+      if (item.state === 'new') {
+        const failure = await redeemItem(core, item, signal);
+        if (failure) throw failure;
+      }
+      const received = findReceived(core, id);
+      if (!received) throw new TokenRefusedError({ kind: 'spent' });
+      return received;
+    },
+    topUp: ({ amount, mint, owner }, signal) =>
+      requestTopUp(core, amount, mint ?? defaultMint, signal, owner),
+    claimTopUp: (id, signal) => claimTopUp(core, id, signal),
+    watchTopUp: (id, signal) => watchTopUp(core, id, signal),
+    quoteWithdrawal: ({ invoice, mint }, signal) =>
+      quoteWithdrawal(core, invoice, mint ?? defaultMint, signal),
+    withdraw: (id, signal) => withdraw(core, id, signal),
+    quoteMove: ({ amount, from, to }, signal) =>
+      quoteMove(core, { amount, from: from ?? defaultMint, to }, signal),
+    move: (operations, signal) => move(core, operations, signal),
+    requestInvoice: (address, amount, signal) =>
+      requestInvoice(
+        address,
+        amount,
+        { network: core.policy.network, now: clock.now(), loopback: core.policy.network === undefined },
+        signal,
+      ),
+    async warmUp(signal) {
+      await Promise.all(
+        core.mints.accepted().map((mint) =>
+          core.mints.open(mint, signal).catch((error: unknown) => {
+            if (!(error instanceof MintError) || signal.aborted) throw error;
+            log.warn({ mint, problem: error.problem.kind }, 'a mint could not be asked for its keysets');
+          }),
+        ),
+      );
+    },
+    decode: (token) => previewToken(core, token),
+    operations: ({ limit, unfinished, owner }) =>
+      unfinished === true ? core.journal.unfinished(limit, owner) : core.journal.latest(limit, owner),
+    recover: (signal, scope = 'all') => recover(core, scope, signal),
+    check: (signal) => check(core, signal),
+    restore: (signal) => restore(core, options.restoreDepth ?? { gap: 300, batch: 100 }, signal),
+    backup: store.backup,
+    close: store.close,
+    ledger: createLedger(store),
+    accounts: createAccounts(store),
+    addMint(text) {
+      const url = core.mints.parse(text);
+      core.mints.setAccepted(url, true);
+      return url;
+    },
+    acceptedMint: core.mints.find,
+    removeMint(text) {
+      const url = core.mints.require(text);
+      core.mints.setAccepted(url, false);
+      return url;
+    },
+    write: store.write,
+    writeSoon: store.writeSoon,
+    database: store.db as WalletDatabase,
+    onHomecoming(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+function faceOf(core: Core, token: string): Sat {
+  try {
+    const { amount, unit } = previewToken(core, token);
+    return sat(unit === 'sat' ? amount : 0);
+  } catch (error) {
+    // What cannot be read now is kept all the same.
+    if (error instanceof TokenRefusedError) return sat(0);
+    throw error;
+  }
+}

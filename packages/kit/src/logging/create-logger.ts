@@ -1,0 +1,83 @@
+import pino from 'pino';
+import type { Logger } from '../log.ts';
+import type { Redactor } from './redact.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export type LogFormat = 'pretty' | 'json';
+
+/** Takes finished lines, each with its line break. */
+export type LogDestination = { readonly write: (line: string) => void };
+
+/** A file that lines are appended to; whoever opened it closes it. */
+export type LogFile = LogDestination & { readonly close: () => void };
+
+export type CreateLoggerOptions = {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  readonly redactor: Redactor;
+  /** Default: standard error. */
+  readonly destination?: LogDestination;
+  /** For `pretty`. Default: whether standard error is a terminal that wants colour. */
+  readonly color?: boolean;
+};
+
+/**
+ * The program's logger: pino behind `Logger`, every line through the redactor. Writes synchronously, so that the last
+ * words before an exit are not lost. pino-pretty is loaded only for `pretty`.
+ */
+export async function createLogger(options: CreateLoggerOptions): Promise<Logger> {
+  const destination = options.destination ?? pino.destination({ dest: 2, sync: true });
+  const sink =
+    options.format === 'pretty'
+      ? await prettyInto(destination, options.color ?? wantsColor(process.stderr.isTTY === true))
+      : destination;
+  const lines = pino(
+    {
+      level: options.level,
+      // No pid and host name on each line: one process, and the host is nobody's business.
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      // Errors are already plain objects when pino sees them.
+      serializers: {},
+    },
+    sink,
+  );
+  return loggerOf(lines, options.redactor, {});
+}
+
+/** Opens a log file for appending, made 0600. @throws when the folder is missing or not writable */
+export function openLogFile(path: string): LogFile {
+  const file = pino.destination({ dest: path, append: true, mode: 0o600, sync: true });
+  return { write: (line) => void file.write(line), close: () => file.end() };
+}
+
+/** The facts of a child stay raw until a line is written: a secret that is registered later is blanked out in them too. */
+function loggerOf(lines: pino.Logger, redactor: Redactor, bound: Record<string, unknown>): Logger {
+  const at =
+    (level: 'debug' | 'info' | 'warn' | 'error'): Logger['info'] =>
+    (facts, message) => {
+      if (!lines.isLevelEnabled(level)) return;
+      lines[level](redactor.value({ ...bound, ...facts }), redactor.text(message));
+    };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (facts) => loggerOf(lines, redactor, { ...bound, ...facts }),
+  };
+}
+
+async function prettyInto(destination: LogDestination, color: boolean): Promise<LogDestination> {
+  const { prettyFactory } = await import('pino-pretty');
+  const prettify = prettyFactory({ colorize: color, translateTime: 'SYS:HH:MM:ss', singleLine: true });
+  return {
+    write: (line) => {
+      const pretty: unknown = prettify(line);
+      destination.write(typeof pretty === 'string' ? pretty : line);
+    },
+  };
+}
+
+const wantsColor = (terminal: boolean): boolean => terminal && process.env.NO_COLOR === undefined;

@@ -1,0 +1,132 @@
+import { createTokenBucket, type TokenBucket } from '@nostr-dm-agent/kit/token-bucket';
+import type { Relay } from '../relay/types.ts';
+import type { NostrEvent } from '../types.ts';
+
+/** Live events are opened before stored ones. */
+export type Urgency = 'live' | 'backlog';
+
+export type LaneLimits = {
+  /** Events that wait per relay, and their bytes; what finds no room is dropped and asked for again later. */
+  readonly queueEvents: number;
+  readonly queueBytes: number;
+  /** From so many waiting on, the newest is opened first: what an owner writes into a flood must not wait behind it. */
+  readonly crowdedAt: number;
+  /** Junk and strangers' wraps that are opened per relay and second in the long run, and at once. */
+  readonly junkPerSecond: number;
+  readonly junkBurst: number;
+};
+
+/** What one relay has delivered and nobody has looked at yet. A relay that floods fills and slows its own lane only. */
+export type Lane = {
+  readonly relay: Relay;
+  readonly bucket: TokenBucket;
+  /** Queues an event; a live one takes the place of the oldest that waits. False when an event was dropped for want of room. */
+  readonly offer: (event: NostrEvent, urgency: Urgency) => boolean;
+  readonly take: (urgency: Urgency) => NostrEvent | undefined;
+  readonly size: (urgency?: Urgency) => number;
+  /** Resolves once the lane is half empty. @throws the signal's reason */
+  readonly room: (signal: AbortSignal) => Promise<void>;
+  /** `stored`: from subscribing until everything stored came. */
+  phase: 'stored' | 'live';
+  /** Monotonic ms: from then on messages of this lane no longer wait to be put in order. */
+  catchUpEnds: number;
+  /** Something was dropped or could not be stored: the relay must be asked once more. */
+  incomplete: boolean;
+  /** Monotonic ms before which it is not. */
+  askAgainAfter: number;
+  /** Events dropped because the lane was full. */
+  dropped: number;
+};
+
+export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => number): Lane {
+  const queues = { live: createDeque<NostrEvent>(), backlog: createDeque<NostrEvent>() };
+  // Of id AND signature: the id does not cover the signature, so a relay that sends a copy with a broken one
+  // must not keep out the genuine event.
+  const waiting = new Set<string>();
+  const waitingForRoom = new Set<() => void>();
+  let bytes = 0;
+
+  const hasRoom = () => waiting.size <= limits.queueEvents / 2 && bytes <= limits.queueBytes / 2;
+  const keyOf = (event: NostrEvent) => event.id + event.sig;
+  const left = (event: NostrEvent | undefined): NostrEvent | undefined => {
+    if (event === undefined) return undefined;
+    waiting.delete(keyOf(event));
+    bytes -= sizeOf(event);
+    if (hasRoom()) for (const tell of waitingForRoom) tell();
+    return event;
+  };
+  const isFull = (added: number) => waiting.size >= limits.queueEvents || bytes + added > limits.queueBytes;
+
+  const lane: Lane = {
+    relay,
+    bucket: createTokenBucket(limits.junkPerSecond, limits.junkBurst, monotonic),
+    offer: (event, urgency) => {
+      if (waiting.has(keyOf(event))) return true;
+      const added = sizeOf(event);
+      let complete = true;
+      while (isFull(added)) {
+        complete = false;
+        lane.dropped += 1;
+        if (urgency === 'backlog' || added > limits.queueBytes) return false;
+        left(queues.backlog.takeOldest() ?? queues.live.takeOldest());
+      }
+      waiting.add(keyOf(event));
+      bytes += added;
+      queues[urgency].add(event);
+      return complete;
+    },
+    take: (urgency) => {
+      const queue = queues[urgency];
+      return left(queue.size() >= limits.crowdedAt ? queue.takeNewest() : queue.takeOldest());
+    },
+    size: (urgency) => (urgency === undefined ? waiting.size : queues[urgency].size()),
+    room: async (signal) => {
+      if (hasRoom()) return;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const onAbort = () => reject(signal.reason);
+      signal.addEventListener('abort', onAbort, { once: true });
+      waitingForRoom.add(resolve);
+      try {
+        signal.throwIfAborted();
+        await promise;
+      } finally {
+        waitingForRoom.delete(resolve);
+        signal.removeEventListener('abort', onAbort);
+      }
+    },
+    phase: 'stored',
+    catchUpEnds: 0,
+    incomplete: false,
+    askAgainAfter: 0,
+    dropped: 0,
+  };
+  return lane;
+}
+
+function createDeque<Item>() {
+  let items: Item[] = [];
+  let head = 0;
+  return {
+    size: () => items.length - head,
+    add: (item: Item) => {
+      items.push(item);
+    },
+    takeNewest: (): Item | undefined => (items.length > head ? items.pop() : undefined),
+    takeOldest: (): Item | undefined => {
+      const item = items[head];
+      if (item === undefined) return undefined;
+      head += 1;
+      // Frees what was taken, seldom enough to cost nothing.
+      if (head > 100 && head * 2 > items.length) {
+        items = items.slice(head);
+        head = 0;
+      }
+      return item;
+    },
+  };
+}
+
+const FIXED_FIELDS_BYTES = 500;
+
+const sizeOf = (event: NostrEvent): number =>
+  FIXED_FIELDS_BYTES + event.content.length + event.tags.flat().reduce((sum, item) => sum + item.length, 0);

@@ -1,0 +1,40 @@
+export {
+  generateSecretKey,
+  InvalidKeyError,
+  isEvent,
+  parsePublicKey,
+  publicKeyOf,
+  signEvent,
+} from './event.ts';
+export { createInbox, type InboxOptions } from './inbox/inbox.ts';
+export type { InboxStore, MessageLog, StoredMessage } from './inbox/store.ts';
+export { type AnnounceOptions, announce, announceUntilComplete } from './lists/announce.ts';
+export type { RelayListStore } from './lists/relay-list-store.ts';
+export {
+  createRelayLists,
+  DEFAULT_INDEXERS,
+  type RelayLists,
+  type RelayListTimings,
+} from './lists/relay-lists.ts';
+export { createOutbox, type Outbox } from './outbox/outbox.ts';
+export type { RetryLimits } from './outbox/retry-policy.ts';
+export type { OutboxStore, Progress, StoredOutgoing } from './outbox/store.ts';
+export { connectRelay, type RelayConnection } from './relay/connection.ts';
+export { RelayError } from './relay/error.ts';
+export { createRelays } from './relay/pool.ts';
+export { assertPublicHost } from './relay/public-host.ts';
+export type { PublishOutcome, Relay, RelayStatus, Relays } from './relay/types.ts';
+export { hostOf, parseRelayUrl, RelayUrlError } from './relay/url.ts';
+export { TokenTooLongError } from './text/unbreakable.ts';
+export type {
+  EventId,
+  Filter,
+  Identity,
+  InboundMessage,
+  NostrEvent,
+  Protocol,
+  PublicKey,
+  Recipient,
+  RelayUrl,
+} from './types.ts';
+export { createUnwrap, type Guests } from './wrap/unwrap.ts';

@@ -1,0 +1,179 @@
+import { type BackoffLimits, backoffMs } from '@nostr-dm-agent/kit/backoff';
+import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { signEvent } from '../event.ts';
+import { RelayError } from '../relay/error.ts';
+import type { Relays } from '../relay/types.ts';
+import type { Identity, NostrEvent, RelayUrl } from '../types.ts';
+import { type AnnouncedKind, announcedKinds, type BotProfile, wantedContent } from './announced-events.ts';
+
+export type AnnounceOptions = {
+  readonly identity: Identity;
+  /** The own relays are what is announced, and where; see `indexers`. */
+  readonly relays: Relays;
+  /** Relays where clients look for profiles and relay lists: they get them too. */
+  readonly indexers: readonly RelayUrl[];
+  readonly profile: BotProfile;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** For one query, and for one publish. Milliseconds. */
+  readonly timeoutMs?: number;
+};
+
+/** What became of one kind. */
+export type Announcement = {
+  readonly kind: AnnouncedKind;
+  /**
+   * `current`: what is there was right. `changed`: a new event was made. `held back`: too few relays answered to be
+   * sure that there is none that a new one would overwrite.
+   */
+  readonly result: 'current' | 'changed' | 'held back';
+  /** Relays that had it already or took it now. */
+  readonly at: readonly RelayUrl[];
+  /** Those where it could not be put, and why. */
+  readonly missing: ReadonlyMap<RelayUrl, string>;
+};
+
+export type AnnounceResult = {
+  readonly announcements: readonly Announcement[];
+  /** Each kind is at one of the own relays at least: clients can find us. */
+  readonly complete: boolean;
+};
+
+/** By relay: what it holds of us. Relays that did not answer are absent. */
+type Found = ReadonlyMap<RelayUrl, readonly NostrEvent[]>;
+
+/**
+ * Makes the bot reachable: a DM inbox (kind 10050, NIP-17), a relay list (10002, NIP-65) and a profile (0, with NIP-24's
+ * `bot`). Looks first what there is: nothing is published that is there already, and a profile that was edited
+ * elsewhere keeps what it says. Never rejects for a relay's sake.
+ */
+export async function announce(options: AnnounceOptions, signal: AbortSignal): Promise<AnnounceResult> {
+  const own = options.relays.own.map(({ url }) => url);
+  const everywhere = [...new Set([...own, ...options.indexers])];
+  const found = await findOurs(everywhere, options, signal);
+  const announcements = await Promise.all(
+    announcedKinds.map((kind) => announceKind(kind, { own, everywhere, found }, options, signal)),
+  );
+  const complete = announcements.every(({ at }) => own.some((url) => at.includes(url)));
+  return { announcements, complete };
+}
+
+const RETRY: BackoffLimits = { baseMs: 30_000, maxMs: 60 * 60_000 };
+
+/** Announces, and again with growing pauses until it is complete. Never rejects; ends when the signal aborts. */
+export async function announceUntilComplete(
+  options: AnnounceOptions & { readonly random: () => number; readonly retry?: BackoffLimits },
+  signal: AbortSignal,
+): Promise<AnnounceResult | undefined> {
+  const { log, random, retry = RETRY } = options;
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      const result = await announce(options, signal);
+      if (result.complete) return result;
+      log.info({ announcements: result.announcements }, 'profile and relay lists are not announced yet');
+    } catch (error) {
+      if (!signal.aborted) log.error({ error }, 'announcing profile and relay lists failed');
+    }
+    if (signal.aborted) return undefined;
+    await pause(backoffMs(attempt, retry, random), signal);
+  }
+  return undefined;
+}
+
+async function announceKind(
+  kind: AnnouncedKind,
+  where: {
+    readonly own: readonly RelayUrl[];
+    readonly everywhere: readonly RelayUrl[];
+    readonly found: Found;
+  },
+  options: AnnounceOptions,
+  signal: AbortSignal,
+): Promise<Announcement> {
+  const { own, everywhere, found } = where;
+  const { identity, clock, profile } = options;
+  const newest = [...found.values()]
+    .flat()
+    .filter((event) => event.kind === kind && event.pubkey === identity.publicKey)
+    .reduce<NostrEvent | undefined>((best, event) => (isNewer(event, best) ? event : best), undefined);
+
+  const wanted = wantedContent(kind, newest, { own, profile });
+  if (wanted === 'as it is' && newest !== undefined) {
+    const has = (url: RelayUrl) => found.get(url)?.some(({ id }) => id === newest.id) ?? false;
+    const lacking = [...found.keys()].filter((url) => !has(url));
+    const { at, missing } = await publishTo(lacking, newest, options, signal);
+    return { kind, result: 'current', at: [...everywhere.filter(has), ...at], missing };
+  }
+  // Relay lists say what our configuration says; a profile may have been edited where nobody answered.
+  if (kind === 0 && newest === undefined && found.size * 2 <= everywhere.length) {
+    return { kind, result: 'held back', at: [], missing: new Map() };
+  }
+  const content = wanted === 'as it is' ? { content: '', tags: [] } : wanted;
+  const createdAt = Math.max(unixSeconds(clock), (newest?.created_at ?? 0) + 1);
+  const event = signEvent({ kind, created_at: createdAt, ...content }, identity.secretKey);
+  return { kind, result: 'changed', ...(await publishTo(everywhere, event, options, signal)) };
+}
+
+/** NIP-01: of two replaceable events of one second the lower id stays. */
+const isNewer = (event: NostrEvent, best: NostrEvent | undefined) =>
+  best === undefined ||
+  event.created_at > best.created_at ||
+  (event.created_at === best.created_at && event.id < best.id);
+
+const TIMEOUT_MS = 10_000;
+
+async function findOurs(
+  urls: readonly RelayUrl[],
+  { relays, identity, log, timeoutMs = TIMEOUT_MS }: AnnounceOptions,
+  signal: AbortSignal,
+): Promise<Found> {
+  const filter = { authors: [identity.publicKey], kinds: [...announcedKinds] };
+  const found = new Map<RelayUrl, readonly NostrEvent[]>();
+  const ask = async (url: RelayUrl) => {
+    const lease = relays.borrow(url);
+    try {
+      found.set(url, await lease.relay.query([filter], timeoutMs, signal));
+    } catch (error) {
+      if (!(error instanceof RelayError)) throw error;
+      log.debug({ relay: url, reason: error.reason }, 'relay does not say what it holds of us');
+    } finally {
+      lease.release();
+    }
+  };
+  await Promise.all(urls.map(ask));
+  return found;
+}
+
+async function publishTo(
+  urls: readonly RelayUrl[],
+  event: NostrEvent,
+  { relays, timeoutMs = TIMEOUT_MS }: AnnounceOptions,
+  signal: AbortSignal,
+): Promise<Pick<Announcement, 'at' | 'missing'>> {
+  const at: RelayUrl[] = [];
+  const missing = new Map<RelayUrl, string>();
+  const publish = async (url: RelayUrl) => {
+    const lease = relays.borrow(url);
+    try {
+      const outcome = await lease.relay.publish(event, timeoutMs, signal);
+      if (outcome.result === 'accepted') at.push(url);
+      else missing.set(url, outcome.message);
+    } finally {
+      lease.release();
+    }
+  };
+  await Promise.all(urls.map(publish));
+  return { at, missing };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => resolve();
+  const timer = setTimeout(end, ms);
+  signal.addEventListener('abort', end, { once: true });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+  });
+}

@@ -1,0 +1,35 @@
+import type { AnnouncedRelays } from '../lists/relay-lists.ts';
+import type { RelayUrl } from '../types.ts';
+import type { StoredOutgoing } from './store.ts';
+
+/** Where a message goes. */
+export type Destinations = {
+  /** Where its recipient reads. */
+  readonly primary: readonly RelayUrl[];
+  /** Tried when all of those refuse, or stay silent for long. */
+  readonly reserve: readonly RelayUrl[];
+  /** What the recipient has announced is not known yet: these are a guess. */
+  readonly provisional: boolean;
+};
+
+const MAX_PRIMARY = 6;
+
+/**
+ * NIP-17: the recipient's DM inbox; without one his read relays and where he wrote from; without these the latter and
+ * our own relays. NIP-04, which knows no inbox: the read relays first.
+ */
+export function destinationsOf(
+  message: Pick<StoredOutgoing, 'protocol' | 'fallbackRelays'>,
+  announced: AnnouncedRelays,
+  own: readonly RelayUrl[],
+): Destinations {
+  const { inbox, read, complete } = announced;
+  const fallback = message.fallbackRelays;
+  // Where the recipient wrote from is reached at least by his client; a read relay need not serve gift wraps.
+  const byRead = read.length === 0 ? [] : [...read, ...fallback];
+  const choices = message.protocol === 'nip17' ? [inbox, byRead] : [byRead, [...inbox, ...fallback]];
+  const wanted = choices.find((urls) => urls.length > 0) ?? [];
+  const primary = [...new Set(wanted.length > 0 ? wanted : [...fallback, ...own])].slice(0, MAX_PRIMARY);
+  const reserve = [...new Set([...fallback, ...own])].filter((url) => !primary.includes(url));
+  return { primary, reserve, provisional: !complete && inbox.length === 0 };
+}

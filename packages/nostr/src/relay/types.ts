@@ -1,0 +1,69 @@
+import type { Filter, NostrEvent, RelayUrl } from '../types.ts';
+
+/** Where a connection stands. `waiting`: between two attempts. */
+export type RelayState = 'connecting' | 'open' | 'waiting' | 'closed';
+
+/** What a relay said of a published event, or why nothing was heard. Never thrown: publishing always settles. */
+export type PublishOutcome =
+  /** OK true, or OK false with `duplicate:`. */
+  | { readonly result: 'accepted'; readonly message: string }
+  /** OK false: `permanent` for `blocked:`, `invalid:`, `pow:`, `restricted:`, refused AUTH; else a later try may do. */
+  | { readonly result: 'refused'; readonly permanent: boolean; readonly message: string }
+  /** Down, timed out, closed, or aborted before an OK came. */
+  | { readonly result: 'unanswered'; readonly message: string };
+
+export type Subscription = {
+  /** Evaluated afresh at every (re)subscribe. */
+  readonly filters: () => readonly Filter[];
+  /** Looked up on the raw frame before it is parsed: true = already handled, drop it. */
+  readonly known?: (eventId: string) => boolean;
+  /** The event has the shape of NIP-01 and its id is its hash; its signature is NOT verified yet. */
+  readonly onEvent: (event: NostrEvent, relay: RelayUrl) => void;
+  /** Stored events are through; called again after each re-subscribe. */
+  readonly onEose?: () => void;
+  /**
+   * Also fetches what the relay's cap per answer left out: pages back by `until` to the `since` of each filter that has
+   * one and no `limit`. `room` is waited for before each page; `onEose` then comes after the last one, and not before
+   * every page was answered.
+   */
+  readonly pageBack?: { readonly room: (signal: AbortSignal) => Promise<void> };
+};
+
+export type RelayStatus = {
+  readonly url: RelayUrl;
+  readonly state: RelayState;
+  /** The last thing that went wrong, for `!status` and `doctor`. */
+  readonly lastError: string | undefined;
+  /** Unix ms since when the connection is in this state. */
+  readonly since: number;
+};
+
+/** One relay, connected for ever: see `relay-connection.ts`. */
+export type Relay = {
+  readonly url: RelayUrl;
+  readonly status: () => RelayStatus;
+  /** Lives until the signal aborts: over reconnects, AUTH and CLOSED. */
+  readonly subscribe: (subscription: Subscription, signal: AbortSignal) => void;
+  /** Sends, waits for OK, AUTHs when asked, sends again after a reconnect; settles within `timeoutMs`. */
+  readonly publish: (event: NostrEvent, timeoutMs: number, signal: AbortSignal) => Promise<PublishOutcome>;
+  /**
+   * Stored events up to EOSE, shape, id and signature checked.
+   * @throws RelayError when the relay can't be asked within `timeoutMs` (DESIGN: a caller tells "none" from "unknown")
+   */
+  readonly query: (
+    filters: readonly Filter[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ) => Promise<readonly NostrEvent[]>;
+};
+
+/** A relay borrowed for a short time; closed some seconds after the last borrower released it. */
+export type RelayLease = { readonly relay: Relay; readonly release: () => void };
+
+/** All connections of the bot: its own relays for ever, others for as long as somebody borrows them. */
+export type Relays = {
+  readonly own: readonly Relay[];
+  readonly borrow: (url: RelayUrl) => RelayLease;
+  /** Closes every socket and timer; pending publishes settle as `unanswered`. */
+  readonly close: () => void;
+};

@@ -1,0 +1,216 @@
+import { parseJson, scrub } from '../node/envelopes.ts';
+import { retryAfterMs } from '../node/http.ts';
+import { addHeaderToBill, addToBill, type Bill, billSchema, emptyBill, settleBill } from './cost.ts';
+import { inviteCompaction, inviteRetry, judge, type ProblemCode, refuse } from './problems.ts';
+import { eventStream, relayStream } from './relay-stream.ts';
+import { type ChatRequest, writeChatRequest } from './request.ts';
+import type { Permit, RunState } from './run-state.ts';
+
+/** One request of the agent, on its way through the meter. */
+export type Passage = {
+  readonly run: RunState;
+  readonly request: ChatRequest;
+  /** opencode's own session id; empty when it names none. */
+  readonly session: string;
+  /** Aborted when the agent or the run goes away. */
+  readonly signal: AbortSignal;
+};
+
+const largestAnswer = 32 * 1024 * 1024;
+const largestRefusal = 256 * 1024;
+
+/**
+ * Sends a chat completion to the node, as often as money and patience allow, and resolves with what the agent gets.
+ *
+ * @throws the signal's reason
+ */
+export async function forward(passage: Passage): Promise<Response> {
+  const { run, request, session, signal } = passage;
+  /** Lowered when the node says that less money is there than we thought. */
+  let ceiling: number | undefined;
+  for (;;) {
+    const permit = await run.admit(request, session, ceiling, signal);
+    if (typeof permit === 'string') return refused(run, permit, undefined, '');
+    run.account.onActivity?.();
+    const sent = await send(passage, permit);
+    if (sent instanceof Response) return sent;
+
+    const short = sent;
+    const price = run.account.price(request.model);
+    const { neededMsat, availableMsat } = short;
+    // The first time less is asked for; only then is somebody asked for more.
+    if (ceiling === undefined && price && neededMsat !== undefined && availableMsat !== undefined) {
+      const perToken = price.sat.completion * 1000;
+      const tooMany = Math.ceil(((neededMsat - availableMsat) * 1.02) / perToken);
+      const fitting = (permit.maxTokens ?? 0) - tooMany;
+      if (fitting >= run.account.limits.leastTokens) {
+        ceiling = fitting;
+        continue;
+      }
+    }
+    const end = await run.wait({ neededMsat, availableMsat, model: request.model }, signal);
+    if (end === 'let_go') return refused(run, 'insufficient_balance', 402, short.detail);
+    ceiling = undefined;
+  }
+}
+
+type Short = {
+  readonly neededMsat: number | undefined;
+  readonly availableMsat: number | undefined;
+  readonly detail: string;
+};
+
+/** One request to the node. Whatever comes of it, the permit is settled once. */
+async function send(passage: Passage, permit: Permit): Promise<Response | Short> {
+  const { run, request, signal } = passage;
+  const upstream = new AbortController();
+  const stop = (): void => upstream.abort();
+  signal.addEventListener('abort', stop, { once: true });
+  const silence = setTimeout(stop, run.account.limits.silenceMs);
+  let relaying = false;
+  try {
+    const response = await fetch(`${run.account.node}/chat/completions`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${run.account.nodeKey}`,
+        'content-type': 'application/json',
+        accept: request.stream ? 'text/event-stream' : 'application/json',
+        // A compressed stream comes in lumps.
+        'accept-encoding': 'identity',
+      },
+      body: writeChatRequest(request, permit.maxTokens),
+      redirect: 'manual',
+      signal: upstream.signal,
+    });
+    if (response.status !== 200) return await rejected(passage, permit, response);
+    const type = response.headers.get('content-type') ?? '';
+    if (request.stream && type.includes('text/event-stream') && response.body) {
+      relaying = true;
+      return streamed(passage, permit, response.body, () => {
+        signal.removeEventListener('abort', stop);
+        upstream.abort();
+      });
+    }
+    return await whole(passage, permit, response);
+  } catch (error) {
+    // It is us who left, or the connection broke before there was an answer: then nothing is charged.
+    if (upstream.signal.aborted) permit.abandon();
+    else permit.settle(undefined);
+    signal.throwIfAborted();
+    const detail = upstream.signal.aborted
+      ? 'nothing came from the node'
+      : error instanceof Error
+        ? error.message
+        : 'request failed';
+    return transient(passage, 'node_down', undefined, detail, undefined);
+  } finally {
+    clearTimeout(silence);
+    if (!relaying) signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Nothing is charged for what the node rejects (reference §1.4: the reservation is reverted). */
+async function rejected(passage: Passage, permit: Permit, response: Response): Promise<Response | Short> {
+  const { run } = passage;
+  const body = (await textWithin(response, largestRefusal)) ?? '';
+  permit.settle(undefined);
+  const verdict = judge(response.status, body);
+  switch (verdict.kind) {
+    case 'short':
+      return verdict;
+    case 'too_long':
+      if (run.mayCompact()) {
+        run.problem('too_long', response.status, verdict.detail);
+        return inviteCompaction();
+      }
+      return refused(run, 'too_long', response.status, verdict.detail);
+    case 'transient': {
+      const pause = retryAfterMs(response.headers);
+      return transient(passage, verdict.code, response.status, verdict.detail, pause);
+    }
+    case 'final':
+      return refused(run, verdict.code, response.status, verdict.detail);
+  }
+}
+
+function transient(
+  passage: Passage,
+  code: 'node_down' | 'slow_down',
+  status: number | undefined,
+  detail: string,
+  pauseMs: number | undefined,
+): Response {
+  const { run } = passage;
+  run.problem(code, status, detail);
+  const again = run.failed(lineOf(passage.request)) === 'retry';
+  return again && (pauseMs ?? 0) <= run.account.limits.longestPauseMs ? inviteRetry(pauseMs) : refuse(code);
+}
+
+function refused(run: RunState, code: ProblemCode, status: number | undefined, detail: string): Response {
+  run.problem(code, status, detail);
+  return refuse(code);
+}
+
+function streamed(
+  passage: Passage,
+  permit: Permit,
+  upstream: ReadableStream<Uint8Array>,
+  abort: () => void,
+): Response {
+  const { run, request, session, signal } = passage;
+  const stream = relayStream({
+    run,
+    upstream,
+    line: lineOf(request),
+    session,
+    abort,
+    signal,
+    abandon: permit.abandon,
+    settle: (completion) => settle(passage, permit, completion.bill, completion.heardCharacters()),
+  });
+  return new Response(stream, { headers: eventStream });
+}
+
+/** An answer that is no stream: passed on whole when it is what was asked for. */
+async function whole(passage: Passage, permit: Permit, response: Response): Promise<Response> {
+  const { run, request, session } = passage;
+  const body = await textWithin(response, largestAnswer);
+  const json = body === undefined ? undefined : parseJson(body);
+  const answer = typeof json === 'object' && json !== null && 'choices' in json;
+  if (answer) {
+    const bill = emptyBill();
+    addHeaderToBill(bill, response.headers);
+    const part = billSchema.safeParse(json).data;
+    if (part) addToBill(bill, part);
+    settle(passage, permit, bill, body?.length ?? 0);
+  } else permit.settle(undefined);
+  // A stream was asked for: opencode would find no event in anything else and ask again for ever.
+  if (request.stream || !answer) {
+    return refused(run, 'nonsense', response.status, scrub((body ?? '').slice(0, 300)));
+  }
+  run.answered(lineOf(request), session, undefined);
+  return new Response(body, { headers: { 'content-type': 'application/json' } });
+}
+
+function settle(passage: Passage, permit: Permit, bill: Bill, characters: number): void {
+  const { run, request } = passage;
+  const heard = { promptTokens: request.promptTokens, completionTokens: Math.ceil(characters / 3) };
+  const usage = settleBill(bill, request.model, run.account.price(request.model), heard);
+  permit.settle(usage, bill.remainingMsat);
+}
+
+/** Titles and tasks fail on their own accounts. */
+const lineOf = (request: ChatRequest): string =>
+  `${request.model} ${Array.isArray(request.body.tools) && request.body.tools.length > 0}`;
+
+async function textWithin(response: Response, maxBytes: number): Promise<string | undefined> {
+  if (!response.body) return '';
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body) {
+    size += chunk.byteLength;
+    if (size > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,114 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { forward } from './forward.ts';
+import { answerLater } from './keep-alive.ts';
+import { refuse } from './problems.ts';
+import { readChatRequest } from './request.ts';
+import { createRunState, type RunState } from './run-state.ts';
+import type { MeteredRun, RunAccount } from './types.ts';
+
+/**
+ * The loopback endpoint through which paid runs reach their node (DESIGN §6.4). Each run has a path of its own that
+ * cannot be guessed, and must show its own key on it.
+ */
+export type Meter = {
+  readonly port: number;
+  readonly open: (account: RunAccount) => MeteredRun;
+  /** Ends every run's requests and the endpoint. */
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * After this an answer is begun although it is not known yet. opencode waits 300 s for the headers of an answer, and
+ * its HTTP client no longer either.
+ */
+const commitMs = 250_000;
+const largestRequest = 64 * 1024 * 1024;
+
+/** Listens on 127.0.0.1, at a port of the system's choice. */
+export function createMeter(log: Logger, options: { readonly commitMs: number } = { commitMs }): Meter {
+  const runs = new Map<string, RunState>();
+
+  const server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    // A request may be silent as long as it is held; each has timers of its own.
+    idleTimeout: 0,
+    maxRequestBodySize: largestRequest,
+    development: false,
+    fetch: async (http) => {
+      const [, secret = '', ...path] = new URL(http.url).pathname.split('/');
+      const run = runs.get(secret);
+      if (!run) return refuse('run_over');
+      if (!isKey(http.headers.get('authorization'), run.account.agentKey)) return refuse('key_refused');
+      if (http.method !== 'POST' || path.join('/') !== 'v1/chat/completions') return refuse('bad_request');
+      const request = readChatRequest(await http.text());
+      if (!request) return refuse('bad_request');
+
+      const signal = AbortSignal.any([http.signal, run.closed]);
+      const session = http.headers.get('x-session-id') ?? '';
+      const answer = forward({ run, request, session, signal }).catch((error: unknown) => {
+        if (run.closed.aborted) return refuse('run_over');
+        // The agent hung up: nobody reads this.
+        if (http.signal.aborted) return refuse('bad_request');
+        log.error({ error, run: run.account.runId }, 'the meter failed');
+        return refuse('node_down');
+      });
+      if (!request.stream) return answer;
+      const late = Promise.withResolvers<undefined>();
+      const timer = setTimeout(() => late.resolve(undefined), options.commitMs);
+      const response = await Promise.race([answer, late.promise]);
+      clearTimeout(timer);
+      return response ?? answerLater(answer);
+    },
+    error: (error) => {
+      log.error({ error }, 'the meter failed');
+      return refuse('node_down');
+    },
+  });
+  const port = server.port;
+  if (port === undefined) throw new Error('the meter has no port');
+
+  const open = (account: RunAccount): MeteredRun => {
+    const secret = randomBytes(24).toString('base64url');
+    const run = createRunState(account);
+    runs.set(secret, run);
+    return {
+      baseUrl: `http://127.0.0.1:${port}/${secret}/v1`,
+      usage: run.usage,
+      more: run.more,
+      letGo: run.letGo,
+      close: async () => {
+        runs.delete(secret);
+        const usage = await run.close();
+        log.debug(
+          {
+            run: account.runId,
+            msat: usage.spentMsat,
+            requests: usage.requests,
+            problem: usage.problem?.code,
+          },
+          'metered run closed',
+        );
+        return usage;
+      },
+    };
+  };
+
+  return {
+    port,
+    open,
+    close: async () => {
+      const open = [...runs.values()];
+      runs.clear();
+      await Promise.all(open.map((run) => run.close()));
+      await server.stop(true);
+    },
+  };
+}
+
+/** Takes the same time whatever was shown. */
+function isKey(authorization: string | null, key: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${key}`));
+}

@@ -1,0 +1,198 @@
+import { reservationMsat } from '../models/mapping.ts';
+import { createHoldQueue } from './hold.ts';
+import type { ProblemCode } from './problems.ts';
+import { type ChatRequest, clampTokens, fitTokens } from './request.ts';
+import type { Hold, RequestUsage, RunAccount, RunUsage } from './types.ts';
+
+/** Leave to send one request. It is settled exactly once, whatever becomes of it. */
+export type Permit = {
+  readonly maxTokens: number | undefined;
+  /** @param usage undefined: nothing was charged */
+  readonly settle: (usage: RequestUsage | undefined, remainingMsat?: number) => void;
+  /**
+   * We left before the end. A node reads on and charges for the whole answer (seen with 0.4.5), which is reckoned with
+   * at its worst: all that was reserved.
+   */
+  readonly abandon: () => void;
+};
+
+/** What a failure that may pass means: another try, with a pause or without, or the end. */
+export type Patience = 'retry' | 'final';
+
+/** The books and the bounds of one run. */
+export type RunState = {
+  readonly account: RunAccount;
+  /** Aborted when the run is closed. */
+  readonly closed: AbortSignal;
+  /** Waits for money when it is short. @throws the signal's reason */
+  readonly admit: (
+    request: ChatRequest,
+    session: string,
+    ceiling: number | undefined,
+    signal: AbortSignal,
+  ) => Promise<Permit | ProblemCode>;
+  /** The node says that the money is short: waits for other requests to give back what they reserved, or for more. */
+  readonly wait: (hold: Hold, signal: AbortSignal) => Promise<'again' | 'let_go'>;
+  readonly failed: (line: string) => Patience;
+  readonly answered: (line: string, session: string, toolCalls: string | undefined) => void;
+  readonly mayCompact: () => boolean;
+  readonly problem: (code: ProblemCode, status: number | undefined, detail: string) => void;
+  readonly usage: () => RunUsage;
+  readonly more: (addMsat: number) => boolean;
+  readonly letGo: () => void;
+  readonly close: () => Promise<RunUsage>;
+};
+
+/** What a request without `max_tokens` and of a model without a known limit is reckoned with. */
+const unknownMaxTokens = 16_384;
+
+export function createRunState(account: RunAccount): RunState {
+  const { limits } = account;
+  const closing = new AbortController();
+  const reserved = new Map<Permit, number>();
+  const failures = new Map<string, number>();
+  /** The last tool calls of each session, and how often they came in a row. */
+  const repeated = new Map<string, { calls: string; times: number }>();
+  let settled: (() => void)[] = [];
+  let spendMsat = limits.spendMsat;
+  let spentMsat = 0;
+  let requests = 0;
+  let compactions = 0;
+  let remainingMsat: number | undefined;
+  let last: RequestUsage | undefined;
+  let problem: RunUsage['problem'];
+
+  const holds = createHoldQueue({
+    holdMs: limits.holdMs,
+    onHold: (hold) => account.onHold?.(hold),
+    onHoldEnd: (end) => account.onHoldEnd?.(end),
+    onActivity: () => account.onActivity?.(),
+  });
+  const reservedMsat = (): number => [...reserved.values()].reduce((sum, msat) => sum + msat, 0);
+  const usage = (): RunUsage => ({
+    spentMsat,
+    requests,
+    inFlight: reserved.size,
+    reservedMsat: reservedMsat(),
+    held: holds.waiting(),
+    remainingMsat,
+    last,
+    problem,
+  });
+
+  /** Resolves when one of the requests under way is settled. */
+  const nextSettled = (signal: AbortSignal): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const leave = (): void => reject(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+    settled.push(resolve);
+    return promise.finally(() => signal.removeEventListener('abort', leave));
+  };
+
+  const wait: RunState['wait'] = async (hold, signal) => {
+    if (reserved.size > 0) {
+      await nextSettled(signal);
+      return 'again';
+    }
+    return (await holds.wait(hold, signal)) === 'more' ? 'again' : 'let_go';
+  };
+
+  const permit = (model: string, maxTokens: number | undefined, msat: number): Permit => {
+    const unknown = { promptTokens: undefined, completionTokens: undefined };
+    const granted: Permit = {
+      maxTokens,
+      abandon: () => granted.settle({ model, msat, source: 'estimate', ...unknown }),
+      settle: (cost, remaining) => {
+        if (!reserved.delete(granted)) return;
+        if (cost) {
+          spentMsat += cost.msat;
+          last = cost;
+        }
+        remainingMsat = remaining ?? remainingMsat;
+        account.onSpent?.(usage());
+        const waiting = settled;
+        settled = [];
+        for (const resolve of waiting) resolve();
+      },
+    };
+    reserved.set(granted, msat);
+    requests += 1;
+    return granted;
+  };
+
+  const admit: RunState['admit'] = async (request, session, ceiling, signal) => {
+    for (;;) {
+      signal.throwIfAborted();
+      if (requests >= limits.requests) return 'request_limit';
+      if ((repeated.get(session)?.times ?? 0) >= limits.sameAnswers) return 'loop';
+      const clamped = clampTokens(request, limits);
+      const wanted = ceiling === undefined ? clamped : Math.min(clamped ?? ceiling, ceiling);
+      const price = account.price(request.model);
+      if (!price && limits.pricedOnly) return 'no_price';
+      if (!price) {
+        // Without a price nothing can be reckoned beforehand: what is left at all is the bound.
+        if (spendMsat === undefined || spentMsat < spendMsat) return permit(request.model, wanted, 0);
+        if (
+          (await wait({ neededMsat: undefined, availableMsat: 0, model: request.model }, signal)) === 'let_go'
+        ) {
+          return 'insufficient_balance';
+        }
+        continue;
+      }
+      const most = wanted ?? unknownMaxTokens;
+      const need = (tokens: number): number => reservationMsat(price.sat, request.promptTokens, tokens);
+      if (spendMsat === undefined) return permit(request.model, wanted, need(most));
+      const availableMsat = spendMsat - spentMsat - reservedMsat();
+      const fitting = fitTokens(request, most, price, availableMsat, Math.min(limits.leastTokens, most));
+      if (fitting !== undefined) {
+        return permit(request.model, fitting === most ? wanted : fitting, need(fitting));
+      }
+      const hold = {
+        neededMsat: need(most),
+        availableMsat: Math.max(0, availableMsat),
+        model: request.model,
+      };
+      if ((await wait(hold, signal)) === 'let_go') return 'insufficient_balance';
+    }
+  };
+
+  return {
+    account,
+    closed: closing.signal,
+    admit,
+    wait,
+    failed: (line) => {
+      const times = (failures.get(line) ?? 0) + 1;
+      failures.set(line, times);
+      return times <= limits.retries ? 'retry' : 'final';
+    },
+    answered: (line, session, calls) => {
+      failures.delete(line);
+      const before = repeated.get(session);
+      if (calls === undefined) repeated.delete(session);
+      else repeated.set(session, { calls, times: before?.calls === calls ? before.times + 1 : 1 });
+    },
+    mayCompact: () => {
+      compactions += 1;
+      return compactions <= limits.compactions;
+    },
+    problem: (code, status, detail) => {
+      problem = { code, status, detail };
+    },
+    usage,
+    more: (addMsat) => {
+      if (spendMsat !== undefined) spendMsat += addMsat;
+      return holds.end('more');
+    },
+    letGo: () => {
+      holds.end('let_go');
+    },
+    close: async () => {
+      closing.abort(new DOMException('the run is over', 'AbortError'));
+      while (reserved.size > 0) await nextSettled(neverAborted);
+      return usage();
+    },
+  };
+}
+
+const neverAborted = new AbortController().signal;

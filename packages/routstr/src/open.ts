@@ -1,0 +1,10 @@
+export { announcedNodes, claimOf, inParallel, lookAtNode, rankNodes } from './discovery/nodes.ts';
+export { createMeter } from './meter/meter.ts';
+export { canonicalId, createAbilitySource } from './models/ability.ts';
+export { createModelCache } from './models/cache.ts';
+export { chooseModels } from './models/choice.ts';
+export { valueAt } from './models/json-edit.ts';
+export { opencodeModel } from './models/mapping.ts';
+export { OpencodeConfigBusyError, OpencodeConfigError, syncModelsFile } from './models/sync-models.ts';
+export { createNodeClient, defaultTimeouts } from './node/client.ts';
+export { createRoutstrProvider } from './provider.ts';

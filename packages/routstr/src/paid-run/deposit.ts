@@ -1,0 +1,146 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import { apiKeyOf } from '../node/api-key.ts';
+import type { AccountInfo, CreateOutcome, NotCredited } from '../node/outcomes.ts';
+import type { PaidRunDeps } from './deps.ts';
+import { chooseMint } from './mint-match.ts';
+import { type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
+import { needOperator } from './wait.ts';
+
+/** What became of a run's money on its way to the node. */
+export type DepositOutcome =
+  | { readonly state: 'deposited'; readonly run: PaidRunIn<'deposited'> }
+  /** The node has not credited it, as far as is known: it is to be taken back. */
+  | { readonly state: 'not_credited'; readonly run: PaidRun; readonly outcome: NotCredited }
+  /** The node took it for less than half of its worth: nothing runs there, and all of it is owed. */
+  | { readonly state: 'credited_short'; readonly run: PaidRun; readonly balanceMsat: number };
+
+/** Presenting a token again is pointless after this long: whoever waits wants an answer. */
+const presentForMs = 60_000;
+
+/**
+ * Makes the run's budget token. What fails leaves the run `void` when nothing moved, else `created`, to be recovered.
+ *
+ * @throws WalletError as `AnyWallet.send` does
+ */
+export async function issueToken(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'created'>,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  const { wallet, store } = deps;
+  const key = sendKeyOf(run);
+  try {
+    const { budget } = run.ticket;
+    const at = chooseMint(wallet, deps.mintsOf?.(run.node), budget);
+    const where = at.state === 'chosen' ? { mint: at.mint, mintName: at.name } : {};
+    const sent = await wallet.send({ amount: budget, ...where, key, note: `run ${run.id}` }, signal);
+    deps.reached('run:sent');
+    const issued = wallet.write(() =>
+      store.move(run.id, ['created'], {
+        state: 'token_issued',
+        operation: sent.operation,
+        token: wallet.handOver(sent.operation, run.node),
+        out: sat(sent.face + sent.fee),
+        face: sent.face,
+      }),
+    );
+    deps.reached('run:token_issued');
+    return issued;
+  } catch (error) {
+    if (wallet.operationFor(key) === undefined) store.move(run.id, ['created'], { state: 'void' });
+    throw error;
+  }
+}
+
+/** Presents the token until the node has credited it or is not going to (reference §1.2). */
+export async function deposit(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'token_issued'>,
+  signal: AbortSignal,
+): Promise<DepositOutcome> {
+  const node = deps.nodeAt(run.node);
+  const since = performance.now();
+  let outcome: CreateOutcome = await present();
+  for (const pause of deps.patience.present) {
+    if (!worthRepeating(outcome) || performance.now() - since > presentForMs) break;
+    await sleep(pause, undefined, { signal });
+    outcome = await present();
+  }
+  if (outcome.state === 'credited') {
+    deps.reached('run:credited');
+    return credited(outcome.balanceMsat);
+  }
+  // It may have been credited all the same: then its account is there.
+  if (outcome.state === 'ambiguous' || outcome.state === 'spent') {
+    const info = await node.info(apiKeyOf(run.body.token), signal);
+    deps.store.record(run.id, 'info', info.state, info.evidence);
+    if (info.state === 'known') {
+      return credited(worthOf(info.account));
+    }
+  }
+  const back = deps.store.move(run.id, ['token_issued'], {
+    ...run.body,
+    state: 'reclaim',
+    reason: outcome.state === 'unspent' || outcome.state === 'ambiguous' ? outcome.reason : outcome.state,
+  });
+  deps.reached('run:reclaim');
+  return { state: 'not_credited', run: back, outcome };
+
+  function credited(balanceMsat: number): DepositOutcome {
+    // The token nets the budget: the fee of redeeming it is on top.
+    const worth = run.ticket.budget * 1000;
+    if (balanceMsat * 2 >= worth) return { state: 'deposited', run: credit(deps, run, balanceMsat) };
+    const taken = credit(deps, run, worth);
+    const detail = `${balanceMsat} msat for a token of ${run.body.face} sat`;
+    return {
+      state: 'credited_short',
+      run: needOperator(deps, taken, 'credited_short', detail),
+      balanceMsat,
+    };
+  }
+
+  async function present(): Promise<CreateOutcome> {
+    const answer = await node.create(run.body.token, signal);
+    deps.store.record(run.id, 'create', answer.state, answer.evidence);
+    return answer;
+  }
+}
+
+/** The node has it: the token is a key from now on, and in the wallet's books it is gone. */
+function credit(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'token_issued'>,
+  creditedMsat: number,
+): PaidRunIn<'deposited'> {
+  const { wallet, store } = deps;
+  // More than it was given is no business of ours.
+  const most = Math.min(creditedMsat, run.body.face * 1000);
+  const body = { ...run.body, state: 'deposited', creditedMsat: most } as const;
+  // Lost, it is found again at the node; on disk with the next step, before the agent begins.
+  const moved = wallet.writeSoon(() => {
+    wallet.confirmClaimed(run.body.operation);
+    return store.move(run.id, ['token_issued'], body);
+  });
+  deps.reached('run:deposited');
+  return { ...moved, body };
+}
+
+/** All that an account ever got. */
+export const worthOf = ({ availableMsat, reservedMsat, totalSpentMsat = 0 }: AccountInfo): number =>
+  availableMsat + reservedMsat + totalSpentMsat;
+
+/** The same token again is answered with the same account, so nothing is risked by it. */
+function worthRepeating(outcome: CreateOutcome): boolean {
+  switch (outcome.state) {
+    case 'not_sent':
+    case 'mint_unavailable':
+      return true;
+    case 'ambiguous':
+      return (
+        outcome.reason === 'no_answer' || outcome.reason === 'not_the_node' || outcome.reason === 'node_error'
+      );
+    default:
+      return false;
+  }
+}

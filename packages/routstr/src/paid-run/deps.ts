@@ -1,0 +1,29 @@
+import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { NodeClient } from '../node/client.ts';
+import type { NodeUrl } from '../node/url.ts';
+import type { MintsOf } from './mint-match.ts';
+import type { RunCheckpoint } from './paid-run.ts';
+import type { PaidRunStore } from './store.ts';
+
+/** Waits while somebody looks on, in ms; each list is as long as there are repetitions. */
+export type Patience = {
+  /** Before a token is presented once more. */
+  readonly present: readonly number[];
+  /** Before the change is asked for once more, while the reply to the run waits. */
+  readonly settle: readonly number[];
+};
+export const defaultPatience: Patience = { present: [500, 2000], settle: [300, 700, 1500] };
+
+/** What the steps of a paid run share. */
+export type PaidRunDeps = {
+  readonly wallet: AnyWallet;
+  readonly store: PaidRunStore;
+  readonly nodeAt: (url: NodeUrl) => NodeClient;
+  readonly mintsOf?: MintsOf;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly patience: Patience;
+  readonly reached: (checkpoint: RunCheckpoint) => void;
+};

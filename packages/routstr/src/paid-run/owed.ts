@@ -1,0 +1,102 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { isIn, type PaidRun } from './paid-run.ts';
+import { isDue } from './pauses.ts';
+import type { PaidRunStore } from './store.ts';
+
+/** Asks for what is owed, each run at its own time, for as long as it is owed. */
+export type OwedQueue = {
+  /** Looks at once, and from then on whenever something is due. */
+  readonly wake: () => void;
+  /** A new run begins: what is owed is asked for now, whenever its time is, and not waited for. */
+  readonly hurry: () => void;
+  /** One pass over what is due; tells what came of it. */
+  readonly pass: (signal: AbortSignal) => Promise<void>;
+  /** Ends what is under way and waits for it. */
+  readonly close: () => Promise<void>;
+};
+
+/** A clock that jumps, and a machine that slept, are noticed after this long. */
+const longestSleepMs = 60_000;
+/** Between two times of hurry. */
+const hurrySpacingMs = 60_000;
+
+export function createOwedQueue(options: {
+  readonly store: PaidRunStore;
+  /** Runs whose agent may be alive, or whose reply waits for its money, are not for this queue. */
+  readonly isLive: (run: PaidRun) => boolean;
+  readonly pursue: (id: string, signal: AbortSignal) => Promise<PaidRun>;
+  /** Something is settled, or needs a person. Told again until it returns. */
+  readonly announce: (run: PaidRun) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}): OwedQueue {
+  const { store, clock, log } = options;
+  const closing = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let working: Promise<void> = Promise.resolve();
+  let hurriedAt = Number.NEGATIVE_INFINITY;
+  // An account that is kept waits for nothing.
+  const waiting = () => store.open().filter((run) => !isIn(run, 'kept') && !options.isLive(run));
+
+  async function pass(signal: AbortSignal): Promise<void> {
+    const due = waiting().filter((run) => isDue(run.nextAt, clock.now()));
+    await Promise.all(
+      due.map(async ({ id }) => {
+        try {
+          const run = await options.pursue(id, signal);
+          log.debug({ run: id, state: run.body.state, nextAt: run.nextAt }, 'looked after an owed run');
+        } catch (error) {
+          if (signal.aborted) return;
+          log.error({ run: id, error }, 'an owed run could not be looked after');
+          store.postpone(id, clock.now() + longestSleepMs, true);
+        }
+      }),
+    );
+    for (const run of store.news()) {
+      if (options.isLive(run)) continue;
+      options.announce(run);
+      store.setTold(run.id);
+    }
+  }
+
+  function schedule(): void {
+    clearTimeout(timer);
+    if (closing.signal.aborted) return;
+    const times = waiting().map((run) => run.nextAt);
+    if (times.length === 0) return;
+    const delay = Math.max(50, Math.min(...times) - clock.now());
+    timer = setTimeout(wake, Math.min(delay, longestSleepMs));
+  }
+
+  function wake(): void {
+    clearTimeout(timer);
+    if (closing.signal.aborted) return;
+    working = working
+      .then(() => (closing.signal.aborted ? undefined : pass(closing.signal)))
+      .catch((error: unknown) => log.error({ error }, 'what is owed could not be looked after'))
+      .then(schedule);
+  }
+
+  function hurry(): void {
+    const now = clock.now();
+    const owed = waiting().filter(
+      (run) => run.nextAt > now && isIn(run, 'refund_due', 'change_held', 'reclaim'),
+    );
+    if (owed.length === 0 || Math.abs(now - hurriedAt) < hurrySpacingMs) return;
+    hurriedAt = now;
+    for (const { id } of owed) store.postpone(id, now, false);
+    wake();
+  }
+
+  return {
+    wake,
+    hurry,
+    pass,
+    close: async () => {
+      closing.abort(new DOMException('the provider closes', 'AbortError'));
+      clearTimeout(timer);
+      await working;
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/*
+ * A run that a Routstr node serves, from the first sat that leaves the wallet until the change is home (DESIGN §6.3).
+ *
+ *             send      credited     agent starts       ends            token          redeemed
+ *   created ──► token_issued ──► deposited ──► running ──► refund_due ──► change_held ──► settled
+ *     │  │           │   ▲ not credited             │         ▲  │  ▲         │
+ *     │  │           ▼   │                          │         │  │  └─────────┤ another token is to be had
+ *     │  └──────► reclaim ──── credited after all ──┼─────────┘  │            │
+ *     ▼              │ │                            │            ├────────────┤ nothing is left: settled
+ *   void             │ └──► settled (taken back)    │            ▼            ▼
+ *                    └────────────────────────────────────► needs_operator ◄──┘
+ *
+ *   state           on disk when it is entered                     killed in it: recovery
+ *   ──────────────  ─────────────────────────────────────────────  ────────────────────────────────────────────────
+ *   created         whose run, the budget, the node's URL          no send operation with its key -> void; else the next
+ *   token_issued    the token, that the node may have it; ledger   -> reclaim: the mint says who has it
+ *   deposited       what the node credited                         -> refund_due
+ *   running         that the agent may be spending                 -> refund_due (its processes were ended before)
+ *   refund_due      when it became due, how often it was asked     the same call again: nodes answer it with the same
+ *                   for, each answer as it came                    token, or balances tell
+ *   change_held     the change token, in the wallet's inbox        redeemed by the wallet's recovery or ours
+ *   reclaim         why the node did not credit it                 wallet.reclaim (a swap at the mint: one of us wins);
+ *                                                                  claimed -> the node's books are asked
+ *   needs_operator  what contradicts what; all answers             asked once a day; money that turns up is taken
+ *   settled, void   nothing of ours is anywhere else; no token     nothing to do
+ *
+ * More money for a run under way (`top-up.ts`) is a row of its own until the node has credited it to that run's account,
+ * with the same states; then it is `merged`: the run's books have it. A run's change is not asked for while a top-up of
+ * it is on its way.
+ *
+ * An account that is kept across runs, and the runs on it, are in `account.ts`; a question that its own token pays for is
+ * in `quick.ts`. Their rows are of the same kind and go the same ways home.
+ *
+ * The send operation's key is the run's, so that no run has two tokens. A run whose node is down before it begins may be
+ * begun again at another node, with a row and a key of its own, once the first token is back (`fallback.ts`). Asking for change and taking a token back are
+ * answers to each other: for one run nothing of it is ever done twice at a time (`lock.ts`).
+ */
+import type { z } from 'zod';
+import type { NodeUrl } from '../node/url.ts';
+import type { bodySchema, ticketSchema, troubles } from './schema.ts';
+
+export type Trouble = (typeof troubles)[number];
+export type PaidRunBody = z.infer<typeof bodySchema>;
+export type PaidRunState = PaidRunBody['state'];
+export type InState<State extends PaidRunState> = Extract<PaidRunBody, { state: State }>;
+export type PaidRunTicket = z.infer<typeof ticketSchema>;
+
+/** One paid run: what every state has, and its state's own facts. */
+export type PaidRun = {
+  readonly id: string;
+  readonly node: NodeUrl;
+  readonly ticket: PaidRunTicket;
+  readonly ledger: number | undefined;
+  readonly attempts: number;
+  readonly nextAt: number;
+  readonly createdAt: number;
+  readonly body: PaidRunBody;
+};
+export type PaidRunIn<State extends PaidRunState> = PaidRun & { readonly body: InState<State> };
+
+export const isIn = <State extends PaidRunState>(
+  run: PaidRun,
+  ...states: readonly State[]
+): run is PaidRunIn<State> => states.some((state) => state === run.body.state);
+
+/** The row of an account itself, not one of its deposits. */
+export const isAccount = ({ ticket }: Pick<PaidRun, 'ticket'>): boolean =>
+  ticket.purpose === 'account' && ticket.parent === undefined;
+
+/** Rows with the same name are about the same money at a node: nothing is done to them twice at a time. */
+export const moneyOf = ({ id, node, ticket }: PaidRun): string =>
+  ticket.purpose === 'account' || ticket.account !== undefined ? accountMoney(node) : (ticket.parent ?? id);
+export const accountMoney = (node: NodeUrl): string => `account at ${node}`;
+
+/** Money of ours may still be elsewhere. */
+export const isOpen = (body: PaidRunBody): boolean =>
+  body.state !== 'settled' && body.state !== 'void' && body.state !== 'merged';
+
+/** The send operation's key: one token for an attempt of a run, ever. */
+export const sendKeyOf = ({ id, ticket: { attempt = 1 } }: Pick<PaidRun, 'id' | 'ticket'>): string =>
+  attempt === 1 ? `run:${id}` : `run:${id}~${attempt}`;
+
+/** Moments between which everything is on disk. Tests end the process at each of them. */
+export type RunCheckpoint =
+  | 'run:created'
+  | 'run:sent'
+  | 'run:token_issued'
+  | 'run:credited'
+  | 'run:deposited'
+  | 'run:running'
+  | 'run:kept'
+  | 'run:merged'
+  | 'run:spending'
+  | 'run:unreckoned'
+  | 'run:refund_due'
+  | 'run:answered'
+  | 'run:answer_kept'
+  | 'run:change_held'
+  | 'run:reclaim'
+  | 'run:settled';

@@ -1,0 +1,218 @@
+/*
+ * One question, one model call, paid by a token of its own that travels with it (`X-Cashu`); the change comes back in
+ * the answer's header. A row of the paid runs' journal, with their states:
+ *
+ *             send           the header has change               redeemed
+ *   created ─► token_issued ─────────────────────► change_held ──► settled
+ *                   │ no change in it,                 ▲
+ *                   │ no answer, killed                │ asked for by the token (`payment-change.ts`)
+ *                   └────────► reclaim ──────► refund_due ──► needs_operator, settled (nothing is left)
+ *                                 │    the node has redeemed it
+ *                                 └──► settled (taken back)
+ *
+ * The token is on disk before the node sees it, and the header before the answer is read. After a kill the mint is asked
+ * first: its swap decides between the node and us, whichever version the node is. What the node had it is asked about.
+ */
+import { addSat, msatToSatCeil, type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import * as say from '../../../../src/replies/routstr/quick.ts';
+import { reservationMsat, type UsableModel } from '../models/mapping.ts';
+import { readRefundBody } from '../node/client.ts';
+import { type OneCallOutcome, payForOneCall } from '../node/one-call.ts';
+import type { NodeUrl } from '../node/url.ts';
+import { type BudgetRefusal, type BudgetRules, refuseMint, refuseSpending } from './budget.ts';
+import type { PaidRunDeps } from './deps.ts';
+import { issueOrExplain } from './issue.ts';
+import type { KeyedLock } from './lock.ts';
+import { isIn, type PaidRun, type PaidRunIn } from './paid-run.ts';
+import { pursue } from './pursue.ts';
+
+export type QuickRequest = {
+  /** The same key again asks nothing and pays nothing: it says what became of it. */
+  readonly key: string;
+  readonly owner: string;
+  readonly question: string;
+  /** More than this is not paid for it; undefined: what it takes. */
+  readonly most?: Sat;
+  readonly model: Pick<UsableModel, 'id' | 'sat' | 'usd' | 'limit' | 'reasoning'>;
+};
+
+/** The answer, or why there is none; both are for the owner. */
+export type QuickResult =
+  | {
+      readonly state: 'answered';
+      readonly text: string;
+      readonly end: 'whole' | 'length' | 'broken';
+      readonly model: string;
+      readonly spent: Sat;
+      /** The mint's. */
+      readonly fee: Sat;
+      /** The change is not back yet; it is asked for. */
+      readonly owed: boolean;
+    }
+  | { readonly state: 'refused'; readonly reason: string };
+
+export type Quick = (request: QuickRequest, signal: AbortSignal) => Promise<QuickResult>;
+
+/** What an answer may be long, in tokens; a model that thinks first needs more. */
+const answerTokens = 1024;
+const thoughtTokens = 4096;
+/** A node reckons a little differently. */
+const margin = 1.02;
+/** Shorter than a command may take. */
+const answerMs = 45_000;
+const instruction =
+  'Answer in plain text without Markdown, in a few short paragraphs at most: it is read as a chat message on a phone.';
+
+/** The row of the question with this key. */
+export const questionId = (key: string): string => `quick-${key}`;
+
+export type QuickOptions = {
+  readonly deps: PaidRunDeps;
+  readonly rules: BudgetRules;
+  readonly lock: KeyedLock;
+  readonly live: Set<string>;
+  readonly wake: () => void;
+  readonly nodeUrl: () => NodeUrl;
+  readonly answerMs?: number;
+};
+
+export function createQuick(options: QuickOptions): Quick {
+  const { deps, rules, lock, live } = options;
+  const { store, wallet } = deps;
+  const refused = (reason: string): QuickResult => ({ state: 'refused', reason });
+
+  async function quick(request: QuickRequest, signal: AbortSignal): Promise<QuickResult> {
+    const id = questionId(request.key);
+    const known = store.find(id);
+    if (known) return refused(say.pastQuestion(known));
+    const body = bodyOf(request);
+    const budget = estimate(request.model, body);
+    if (request.most !== undefined && budget > request.most) {
+      return refused(say.tooDear(budget, request.most));
+    }
+    const node = options.nodeUrl();
+    live.add(id);
+    try {
+      return await lock(id, async () => {
+        // Nothing is waited for between this and the question's row, so that of two only one fits into a limit.
+        const refusal: BudgetRefusal | undefined =
+          refuseSpending(rules, wallet, store, budget, request.owner) ??
+          refuseMint(rules, wallet, budget, node);
+        if (refusal) return refused(say.refusal(refusal));
+        const created = store.create(id, node, {
+          purpose: 'quick',
+          owner: request.owner,
+          model: `routstr/${request.model.id}`,
+          prompt: [...request.question.replace(/\s+/g, ' ')].slice(0, 80).join(''),
+          budget,
+        });
+        deps.reached('run:created');
+        const issued = await issueOrExplain(deps, created, signal);
+        if (typeof issued === 'string') return refused(issued);
+        return ask(request, issued, body, signal);
+      });
+    } finally {
+      live.delete(id);
+      options.wake();
+    }
+  }
+
+  async function ask(
+    { model }: QuickRequest,
+    run: PaidRunIn<'token_issued'>,
+    body: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<QuickResult> {
+    const { token } = run.body;
+    const outcome = await payForOneCall(
+      {
+        ...{ node: run.node, token, model: model.id, body },
+        price: { sat: model.sat, usd: model.usd },
+        timeoutMs: options.answerMs ?? answerMs,
+      },
+      (header) => {
+        deps.reached('run:answered');
+        // The payment itself: the node has not taken it.
+        if (header !== token && readRefundBody(header)) keepChange(run, header);
+      },
+      signal,
+    );
+    const { state, evidence } = outcome;
+    store.record(run.id, 'ask', state, evidence);
+    const settled = await settle(run, outcome, signal);
+    if (state !== 'answered') return refused(say.unanswered(outcome, settled));
+    const done = isIn(settled, 'settled') ? settled.body : undefined;
+    return {
+      state: 'answered',
+      text: outcome.text,
+      end: outcome.end,
+      model: model.id,
+      spent: done?.spent ?? sat(Math.min(msatToSatCeil(outcome.costMsat ?? 0), run.ticket.budget)),
+      fee: done?.fee ?? sat(0),
+      owed: done === undefined,
+    };
+  }
+
+  /** In one transaction: the token is spent, the change is in the wallet's inbox. */
+  function keepChange(run: PaidRunIn<'token_issued'>, change: string): void {
+    const { operation, token, out, face } = run.body;
+    wallet.write(() => {
+      wallet.confirmClaimed(operation);
+      store.keepAnswer(run.id, change);
+      store.move(run.id, ['token_issued'], {
+        state: 'change_held',
+        ...{ operation, token, out, face, creditedMsat: run.ticket.budget * 1000 },
+        dueSince: deps.clock.now(),
+        inbox: wallet.keep(change, `change of run ${run.id}`),
+      });
+    });
+    deps.reached('run:change_held');
+  }
+
+  /** Brings home what the question did not cost, as far as it gets now. */
+  async function settle(
+    run: PaidRunIn<'token_issued'>,
+    outcome: OneCallOutcome,
+    signal: AbortSignal,
+  ): Promise<PaidRun> {
+    if (isIn(store.get(run.id), 'token_issued')) {
+      // Only the mint knows whether the node has taken it. A stream without a bill is given no change for (seen with
+      // 0.4.5): then all of it is spent.
+      const meteredMsat =
+        outcome.state === 'answered' ? (outcome.costMsat ?? run.ticket.budget * 1000) : undefined;
+      const reason = outcome.state;
+      store.move(run.id, ['token_issued'], { ...run.body, state: 'reclaim', reason, meteredMsat });
+      deps.reached('run:reclaim');
+    }
+    const settled = await pursue(deps, run.id, signal);
+    // The answer says what it cost; what comes back later is told when it comes, and trouble in words of its own.
+    if (!isIn(settled, 'needs_operator')) store.setTold(run.id);
+    return settled;
+  }
+
+  return quick;
+}
+
+function bodyOf({ question, model }: QuickRequest): Readonly<Record<string, unknown>> {
+  return {
+    model: model.id,
+    messages: [
+      { role: 'system', content: instruction },
+      { role: 'user', content: question },
+    ],
+    max_tokens: Math.min(model.limit.output, model.reasoning ? thoughtTokens : answerTokens),
+    // Without it a node up to 0.4.5 cuts the answer off.
+    stream: true,
+    stream_options: { include_usage: true },
+  };
+}
+
+/** What the token has to net: the node's reservation, a token for three characters as it estimates. */
+function estimate(
+  { sat: price, ...model }: QuickRequest['model'],
+  body: Readonly<Record<string, unknown>>,
+): Sat {
+  const promptTokens = Math.ceil(JSON.stringify(body).length / 3);
+  const most = Math.min(model.limit.output, model.reasoning ? thoughtTokens : answerTokens);
+  return addSat(msatToSatCeil(reservationMsat(price, promptTokens, most) * margin), sat(1));
+}

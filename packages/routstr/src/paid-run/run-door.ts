@@ -1,0 +1,61 @@
+import { msatToSatCeil, msatToSatFloor } from '@nostr-dm-agent/kit/sat';
+import type { Meter } from '../meter/meter.ts';
+import {
+  defaultLimits,
+  type MeteredRun,
+  type MeterPrice,
+  type RunAccount,
+  type RunLimits,
+} from '../meter/types.ts';
+import type { PreparedRun, RunTicket } from '../types.ts';
+import type { BudgetRules } from './budget.ts';
+
+/** What a run spends from, and how. */
+export type DoorAccount = Pick<RunAccount, 'runId' | 'node' | 'agentKey' | 'nodeKey' | 'onSpent'> & {
+  readonly spendMsat: number;
+  readonly pricedOnly?: boolean;
+  /** Of the run's model, at another node than the one whose prices are known. */
+  readonly priceThere?: MeterPrice;
+};
+
+export type DoorOptions = {
+  readonly meter: Meter;
+  readonly rules: Pick<BudgetRules, 'price' | 'entry'>;
+  readonly limits: Partial<Omit<RunLimits, 'spendMsat'>> | undefined;
+};
+
+/** Opens a run's door at the meter, and says how its agent gets there. */
+export function openDoor(
+  { meter, rules, limits }: DoorOptions,
+  { observer, model: asked }: RunTicket,
+  { spendMsat, pricedOnly = false, priceThere, ...account }: DoorAccount,
+): { readonly door: MeteredRun; readonly prepared: PreparedRun } {
+  const own = asked?.replace(/^routstr\//, '');
+  const entry = own === undefined ? undefined : rules.entry?.(own);
+  const door = meter.open({
+    ...account,
+    price: (model) => (priceThere && model === own ? priceThere : rules.price(model)),
+    limits: { ...defaultLimits, ...limits, spendMsat, pricedOnly },
+    ...(observer?.onActivity && { onActivity: observer.onActivity }),
+    ...(observer?.onHoldEnd && { onHoldEnd: observer.onHoldEnd }),
+    onHold: ({ neededMsat, availableMsat }) =>
+      observer?.onHold?.({
+        needed: neededMsat === undefined ? undefined : msatToSatCeil(neededMsat),
+        available: availableMsat === undefined ? undefined : msatToSatFloor(availableMsat),
+      }),
+  });
+  // `opencode.json` lists some of a node's models; the run's own is always there.
+  const models = own === undefined || entry === undefined ? {} : { models: { [own]: entry } };
+  const prepared: PreparedRun = {
+    state: 'ready',
+    payment: {
+      credentials: 'provided',
+      variables: { ROUTSTR_API_KEY: account.agentKey },
+      configuration: {
+        enabled_providers: ['routstr'],
+        provider: { routstr: { options: { baseURL: door.baseUrl }, ...models } },
+      },
+    },
+  };
+  return { door, prepared };
+}

@@ -1,0 +1,492 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { msatToSatCeil, type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import * as say from '../../../src/replies/routstr/node-account.ts';
+import * as words from '../../../src/replies/routstr/paid-run.ts';
+import { pastQuestion } from '../../../src/replies/routstr/quick.ts';
+import type { Meter } from './meter/meter.ts';
+import type { MeteredRun, MeterPrice, RunLimits } from './meter/types.ts';
+import { apiKeyOf } from './node/api-key.ts';
+import { createNodeClient, type NodeClient } from './node/client.ts';
+import type { NotCredited } from './node/outcomes.ts';
+import type { NodeUrl } from './node/url.ts';
+import {
+  type BudgetRules,
+  refuseBudget,
+  refuseMint,
+  refuseMore,
+  refuseSpending,
+  usedSince,
+} from './paid-run/budget.ts';
+import { deposit } from './paid-run/deposit.ts';
+import { defaultPatience, type PaidRunDeps, type Patience } from './paid-run/deps.ts';
+import {
+  answers,
+  type FallbackNode,
+  type Fallbacks,
+  findFallbacks,
+  type Unable,
+} from './paid-run/fallback.ts';
+import { issueOrExplain } from './paid-run/issue.ts';
+import { createKeyedLock } from './paid-run/lock.ts';
+import { type Account, createAccounts } from './paid-run/node-account.ts';
+import { createOwedQueue } from './paid-run/owed.ts';
+import {
+  isIn,
+  isOpen,
+  moneyOf,
+  type PaidRun,
+  type PaidRunIn,
+  type PaidRunTicket,
+  type RunCheckpoint,
+} from './paid-run/paid-run.ts';
+import { isDue } from './paid-run/pauses.ts';
+import { becomeDue, pursue } from './paid-run/pursue.ts';
+import { createQuick, type Quick, questionId } from './paid-run/quick.ts';
+import { type DoorAccount, openDoor } from './paid-run/run-door.ts';
+import { closeOnHomecoming } from './paid-run/settle.ts';
+import { createPaidRunStore, type PaidRunStore } from './paid-run/store.ts';
+import { type Owed, owedIn, settlementOf } from './paid-run/sums.ts';
+import { topUp, wholeBudget } from './paid-run/top-up.ts';
+import type { MoreMoney, PreparedRun, Provider, RunTicket, Settlement } from './types.ts';
+
+/** What became of a run's money in the background; `owner` is the ticket's. */
+export type RunNews = { readonly owner: string; readonly runId: string; readonly text: string };
+
+export type RoutstrProviderOptions = {
+  readonly wallet: AnyWallet;
+  /** Where new runs are paid. Runs that are under way keep the node that they began with. */
+  readonly nodeUrl: () => NodeUrl;
+  readonly rules: BudgetRules;
+  /** For runs whose node is down before they begin. */
+  readonly fallbacks?: Fallbacks;
+  readonly meter: Meter;
+  /** Told once the owner has not heard of it otherwise; again after a crash. Must be durable when it returns. */
+  readonly announce: (news: RunNews) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** `BOT_HOLD_MINUTES` and the other bounds of a run. `spendMsat` is what the node credited. */
+  readonly limits?: Partial<Omit<RunLimits, 'spendMsat'>>;
+  readonly patience?: Patience;
+  /** For the answer to a question (`quick`), in ms. */
+  readonly answerMs?: number;
+  readonly nodeAt?: (url: NodeUrl) => NodeClient;
+  /** How long a start waits for nodes, in ms. */
+  readonly recoverMs?: number;
+  /** For tests that end the process there. */
+  readonly onCheckpoint?: (checkpoint: RunCheckpoint) => void;
+};
+
+export type RoutstrProvider = Provider & {
+  readonly usage: NonNullable<Provider['usage']>;
+  readonly more: NonNullable<Provider['more']>;
+  /** Why a run like this would be refused now, as far as the disk can tell; for its owner. */
+  readonly objection: (run: {
+    readonly owner: string;
+    /** Without `routstr/`. */
+    readonly model: string | undefined;
+    readonly budget: Sat;
+  }) => string | undefined;
+  /** Its model calls wait for money now. */
+  readonly held: (runId: string) => boolean;
+  readonly owed: () => Owed;
+  /** Money that is kept at nodes across runs. */
+  readonly account: Account;
+  /** One model call without an agent, paid by a token of its own. */
+  readonly quick: Quick;
+  /** What became of a question that an earlier life of the bot was to ask; for its owner. */
+  readonly pastQuestion: (key: string) => string;
+  /** What counts against the limit of a day: spent since `rules.dayStart()`, and at stake; of one owner when he is named. */
+  readonly usedToday: (owner?: string) => Sat;
+  /** The same since another moment (ms). */
+  readonly usedSince: (since: number, owner?: string) => Sat;
+  /** One line for `!status`, from what is on disk. */
+  readonly line: () => string;
+  /** Rows and evidence, for `!wallet pending` and the like. */
+  readonly paidRuns: Pick<PaidRunStore, 'open' | 'find' | 'evidence'>;
+  /** Nobody pays more: what is held is let go with the error. False: no such run. */
+  readonly letGo: (runId: string) => boolean;
+  /** Looks after what is owed from now on, in the background. After `recover`. */
+  readonly start: () => void;
+  /** One pass over what is due now. */
+  readonly lookAfter: (signal: AbortSignal) => Promise<void>;
+  /** Ends the background work; paid runs under way stay as they are on disk. */
+  readonly close: () => Promise<void>;
+};
+
+/** Provider `routstr` (DESIGN §6.3): every run has a budget token of its own, and its change comes home. */
+export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrProvider {
+  const { wallet, rules, meter, clock, log } = options;
+  const store = createPaidRunStore(wallet, clock);
+  const clients = new Map<NodeUrl, NodeClient>();
+  const nodeAt = (url: NodeUrl): NodeClient => {
+    const client = clients.get(url) ?? (options.nodeAt ?? createNodeClient)(url);
+    clients.set(url, client);
+    return client;
+  };
+  const deps: PaidRunDeps = {
+    wallet,
+    store,
+    nodeAt,
+    ...(rules.mintsOf && { mintsOf: rules.mintsOf }),
+    clock,
+    log,
+    patience: options.patience ?? defaultPatience,
+    reached: options.onCheckpoint ?? (() => undefined),
+  };
+  const lock = createKeyedLock();
+  /** Between `prepareRun` and the end of `finalizeRun`. */
+  const live = new Set<string>();
+  const isLive = ({ id, ticket }: PaidRun): boolean => live.has(id) || live.has(ticket.parent ?? id);
+  const metered = new Map<string, MeteredRun>();
+  const accounts = createAccounts({
+    ...{ deps, lock, live, nodeUrl: options.nodeUrl },
+    wake: () => queue.wake(),
+  });
+  const stopListening = wallet.onHomecoming((homecoming) => closeOnHomecoming(deps, homecoming));
+  const queue = createOwedQueue({
+    store,
+    isLive,
+    pursue: (id, signal) =>
+      lock(moneyOf(store.get(id)), async () => {
+        // Another pass may have been here while this one waited.
+        const run = store.get(id);
+        return isDue(run.nextAt, clock.now()) ? pursue(deps, id, signal) : run;
+      }),
+    announce: (run) => options.announce({ owner: run.ticket.owner, runId: run.id, text: words.news(run) }),
+    clock,
+    log,
+  });
+
+  async function prepareRun(ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
+    queue.hurry();
+    const budget = ticket.budget === undefined ? rules.budget() : sat(ticket.budget);
+    const model = ticket.model?.replace(/^routstr\//, '');
+    const refuse = () => refuseBudget(rules, wallet, store, { budget, model, owner: ticket.owner });
+    const refusal = refuse();
+    if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
+    live.add(ticket.runId);
+    const node = options.nodeUrl();
+    const paidRunTicket: PaidRunTicket = {
+      purpose: 'run',
+      sessionId: ticket.sessionId,
+      owner: ticket.owner,
+      ...(ticket.model === undefined ? {} : { model: ticket.model }),
+      prompt: [...ticket.task].slice(0, 80).join(''),
+      budget,
+    };
+    const { fallbacks } = options;
+    if (
+      fallbacks !== undefined &&
+      fallbacks.nodes().length > 0 &&
+      !(await answers(fallbacks, node, signal))
+    ) {
+      log.warn({ run: ticket.runId, node }, 'the node is down; its fallbacks are asked');
+      return lock(ticket.runId, () => fallBack(ticket, paidRunTicket, node, words.nodeDown(node), signal));
+    }
+    // On an account the meter alone holds a run in its budget, which it can't without a price.
+    if (model === undefined || rules.price(model) !== undefined) {
+      const onAccount = await accounts.reserve(ticket.runId, node, paidRunTicket, refuse, signal);
+      if (onAccount.state === 'refused') {
+        return { state: 'refused', reason: words.budgetRefusal(onAccount.refusal) };
+      }
+      if (onAccount.state === 'away') return { state: 'refused', reason: say.nodeAway(node) };
+      if (onAccount.state === 'reserved') {
+        const { id, body } = onAccount.run;
+        // A key that the meter alone knows; it looks like the node's, which every redaction takes out.
+        const agentKey = `sk-${randomBytes(32).toString('hex')}`;
+        return open(ticket, {
+          ...{ runId: id, node, agentKey, nodeKey: onAccount.nodeKey, spendMsat: body.out * 1000 },
+          pricedOnly: true,
+          onSpent: (usage) => accounts.metered(id, usage.spentMsat),
+        });
+      }
+    }
+    // Once more: another run may have begun since. Nothing is waited for between this and the run's row.
+    const short = refuse() ?? refuseMint(rules, wallet, budget, node);
+    if (short) return { state: 'refused', reason: words.budgetRefusal(short) };
+    const created = store.create(ticket.runId, node, paidRunTicket);
+    deps.reached('run:created');
+    return lock(ticket.runId, async () => {
+      const paid = await pay(created, ticket, signal);
+      return paid.state === 'down' ? fallBack(ticket, paidRunTicket, node, paid.reason, signal) : paid;
+    });
+  }
+
+  /** The run at another node. Nothing of it is at the node that is down: no token was made, or it is back. */
+  async function fallBack(
+    ticket: RunTicket,
+    paidRunTicket: PaidRunTicket,
+    down: NodeUrl,
+    why: string,
+    signal: AbortSignal,
+  ): Promise<PreparedRun> {
+    const refused: PreparedRun = { state: 'refused', reason: why };
+    const { fallbacks } = options;
+    if (fallbacks === undefined || fallbacks.nodes().length === 0) return refused;
+    const { budget } = paidRunTicket;
+    const model = ticket.model?.replace(/^routstr\//, '');
+    const { able, unable } = await findFallbacks(
+      { model, budget, except: down },
+      { fallbacks, nodeAt, wallet },
+      signal,
+    );
+    const failed: Unable[] = [...unable];
+    for (const node of able) {
+      // What the attempts cost in fees counts.
+      const refusal = refuseSpending(rules, wallet, store, budget, ticket.owner);
+      if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
+      const row = store.find(ticket.runId)
+        ? store.again(ticket.runId, node.url)
+        : store.create(ticket.runId, node.url, paidRunTicket);
+      deps.reached('run:created');
+      const paid = await pay(row, ticket, signal, node);
+      if (paid.state === 'refused') return paid;
+      if (paid.state === 'ready') return { ...paid, note: words.fellBack(down, node.url) };
+      failed.push({ url: node.url, why: 'away' });
+    }
+    return { state: 'refused', reason: words.noFallback(why, failed) };
+  }
+
+  /** `down`: the node has not taken the budget, and all of it is back. */
+  async function pay(
+    created: PaidRun,
+    ticket: RunTicket,
+    signal: AbortSignal,
+    at?: FallbackNode,
+  ): Promise<PreparedRun | { readonly state: 'down'; readonly reason: string }> {
+    const issued = await issueOrExplain(deps, created, signal);
+    if (typeof issued === 'string') return { state: 'refused', reason: issued };
+    const outcome = await deposit(deps, issued, signal);
+    if (outcome.state === 'not_credited') {
+      log.warn({ run: created.id, outcome: outcome.outcome }, 'a budget was not credited');
+      const run = await pursue(deps, created.id, signal);
+      // It lists other mints than it did.
+      if (reasonOf(outcome.outcome) === 'mint_not_trusted' && options.fallbacks !== undefined) {
+        await answers(options.fallbacks, created.node, signal);
+      }
+      const reason = words.notCredited(outcome.outcome, run);
+      return { state: isIn(run, 'settled') ? 'down' : 'refused', reason };
+    }
+    if (outcome.state === 'credited_short') {
+      return { state: 'refused', reason: words.creditedShort(outcome.run, outcome.balanceMsat) };
+    }
+    return begin(outcome.run, ticket, at?.price);
+  }
+
+  /** The agent may spend from here on. */
+  function begin(
+    { id, node, body }: PaidRunIn<'deposited'>,
+    ticket: RunTicket,
+    price: MeterPrice | undefined,
+  ): PreparedRun {
+    const prepared = open(ticket, {
+      ...(price && { priceThere: price }),
+      ...{ runId: id, node, agentKey: body.token, nodeKey: apiKeyOf(body.token) },
+      spendMsat: body.creditedMsat,
+    });
+    store.move(id, ['deposited'], { ...body, state: 'running' });
+    deps.reached('run:running');
+    return prepared;
+  }
+
+  function open(ticket: RunTicket, account: DoorAccount): PreparedRun {
+    const { door, prepared } = openDoor({ meter, rules, limits: options.limits }, ticket, account);
+    metered.set(account.runId, door);
+    return prepared;
+  }
+
+  async function more(runId: string, amount: number, signal: AbortSignal): Promise<MoreMoney> {
+    const budget = sat(amount);
+    const onAccount = store.find(runId);
+    if (onAccount && isIn(onAccount, 'spending')) return moreOnAccount(onAccount, budget, signal);
+    return lock(runId, async () => {
+      const parent = store.find(runId);
+      const door = metered.get(runId);
+      if (!parent || !isIn(parent, 'running') || !door) return { state: 'refused', reason: words.runIsOver };
+      const refusal = refuseMore(rules, wallet, store, budget, parent.ticket.owner, parent.node);
+      if (refusal) return { state: 'refused', reason: words.notMore(refusal) };
+      const before = store.topUpsOf(runId);
+      // Only one may be unresolved: which of two has arrived could not be told apart.
+      if (before.some((row) => isOpen(row.body) && !isIn(row, 'needs_operator'))) {
+        return { state: 'refused', reason: words.stillAdding };
+      }
+      const id = `${runId}+${before.length + 1}`;
+      const created = store.create(id, parent.node, { ...parent.ticket, budget, parent: runId });
+      const issued = await issueOrExplain(deps, created, signal);
+      if (typeof issued === 'string') return { state: 'refused', reason: issued };
+      const result = await topUp(deps, issued, parent, signal);
+      if (result.state === 'added') {
+        door.more(result.addedMsat);
+        return { state: 'added', budget: wholeBudget(deps, parent) };
+      }
+      const run = await pursue(deps, id, signal);
+      if (isIn(run, 'settled')) store.setTold(id);
+      return { state: 'refused', reason: words.notAdded(result.outcome, run) };
+    });
+  }
+
+  async function moreOnAccount(
+    run: PaidRunIn<'spending'>,
+    amount: Sat,
+    signal: AbortSignal,
+  ): Promise<MoreMoney> {
+    const door = metered.get(run.id);
+    if (!door) return { state: 'refused', reason: words.runIsOver };
+    const refuse = (): string | undefined => {
+      const refusal = refuseSpending(rules, wallet, store, amount, run.ticket.owner);
+      return refusal && words.notMore(refusal);
+    };
+    const added = await accounts.more(run, amount, refuse, signal);
+    if (typeof added === 'string') return { state: 'refused', reason: added };
+    door.more(added.addedMsat);
+    return { state: 'added', budget: wholeBudget(deps, store.get(run.id)) };
+  }
+
+  async function finalizeRun(runId: string, signal: AbortSignal): Promise<Settlement> {
+    const door = metered.get(runId);
+    const usage = await door?.close();
+    metered.delete(runId);
+    try {
+      const before = store.find(runId);
+      if (!before) return undefined;
+      const run =
+        before.ticket.account === undefined
+          ? await lock(runId, () => bringHome(runId, usage?.spentMsat, signal))
+          : await accounts.finish(runId, usage?.spentMsat, signal);
+      return settlementOf(run, wholeBudget(deps, run));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      log.warn({ run: runId }, 'the change is not back in time; it is asked for in the background');
+      const run = store.get(runId);
+      return settlementOf(run, wholeBudget(deps, run));
+    } finally {
+      // What needs a person is told in words of its own, by the queue.
+      const run = store.find(runId);
+      if (run && !isIn(run, 'needs_operator')) store.setTold(runId);
+      live.delete(runId);
+      queue.wake();
+    }
+  }
+
+  /** A few tries while the reply waits: most refusals of a refund pass within a second or two. */
+  async function bringHome(runId: string, meteredMsat: number | undefined, signal: AbortSignal) {
+    const before = store.get(runId);
+    if (isIn(before, 'deposited', 'running')) becomeDue(deps, before, meteredMsat);
+    let run = await pursue(deps, runId, signal);
+    for (const pause of deps.patience.settle) {
+      if (!isIn(run, 'refund_due', 'change_held') || run.nextAt - clock.now() > 10_000) break;
+      await sleep(pause, undefined, { signal });
+      run = await pursue(deps, runId, signal);
+    }
+    if (isIn(run, 'refund_due', 'change_held')) store.startOver(runId, clock.now() + 5000);
+    return run;
+  }
+
+  async function recover(signal: AbortSignal): Promise<readonly string[]> {
+    const enough = AbortSignal.any([signal, AbortSignal.timeout(options.recoverMs ?? 20_000)]);
+    const open = store.open().filter((run) => !isLive(run));
+    await Promise.all(
+      open.map(async (run) => {
+        const { id } = run;
+        try {
+          await lock(moneyOf(run), () => pursue(deps, id, enough));
+        } catch (error) {
+          signal.throwIfAborted();
+          log.warn({ run: id, error }, 'a run of an earlier life could not be settled yet');
+        }
+      }),
+    );
+    const lines = store.news().map((run) => {
+      store.setTold(run.id);
+      return words.news(run);
+    });
+    // What was waiting for a person before is no news, nor is money that is where it should be.
+    const left = store
+      .open()
+      .filter(
+        (run) => open.some(({ id }) => id === run.id) && !isIn(run, 'needs_operator', 'kept', 'unreckoned'),
+      );
+    return [...lines, ...left.map(words.news)];
+  }
+
+  const owed = (): Owed => owedIn(store.open(), accounts.books(), (id) => live.has(id));
+
+  const line = (): string => {
+    const { due, dueRuns, runs, doubtful, kept } = owed();
+    return words.statusLine({
+      kept,
+      node: options.nodeUrl(),
+      budget: rules.budget(),
+      running: accounts.books().reduce((sum, books) => sum + books.runs, runs),
+      owed: due,
+      owedBy: dueRuns,
+      doubtful,
+    });
+  };
+
+  return {
+    name: 'routstr',
+    prepareRun,
+    finalizeRun,
+    recover,
+    more,
+    getStatus: async () => ({ name: 'routstr', line: line() }),
+    line,
+    usage: (runId) => {
+      const usage = metered.get(runId)?.usage();
+      if (!usage) return undefined;
+      return { spent: msatToSatCeil(usage.spentMsat), budget: wholeBudget(deps, store.get(runId)) };
+    },
+    objection: (run) => {
+      const node = options.nodeUrl();
+      const onAccount = accounts
+        .books()
+        .some((books) => books.node === node && books.state === 'kept' && books.balance >= run.budget);
+      const refusal =
+        refuseBudget(rules, wallet, store, run) ??
+        (onAccount ? undefined : refuseMint(rules, wallet, run.budget, node));
+      return refusal && words.budgetRefusal(refusal);
+    },
+    held: (runId) => (metered.get(runId)?.usage().held ?? 0) > 0,
+    owed,
+    account: {
+      deposit: accounts.deposit,
+      refund: accounts.refund,
+      balance: accounts.balance,
+      books: accounts.books,
+    },
+    usedToday: (owner) => usedSince(wallet, store, rules.dayStart(), owner),
+    usedSince: (since, owner) => usedSince(wallet, store, since, owner),
+    quick: createQuick({
+      ...{ deps, rules, lock, live, nodeUrl: options.nodeUrl, wake: queue.wake },
+      ...(options.answerMs !== undefined && { answerMs: options.answerMs }),
+    }),
+    pastQuestion: (key) => pastQuestion(store.find(questionId(key))),
+    // What is kept at a node is where it should be.
+    paidRuns: {
+      open: () => store.open().filter((run) => !isIn(run, 'kept')),
+      find: store.find,
+      evidence: store.evidence,
+    },
+    letGo: (runId) => {
+      const run = metered.get(runId);
+      run?.letGo();
+      return run !== undefined;
+    },
+    start: queue.wake,
+    lookAfter: queue.pass,
+    close: async () => {
+      await queue.close();
+      await Promise.all([...metered.values()].map((run) => run.close()));
+      metered.clear();
+      stopListening();
+    },
+  };
+}
+
+const reasonOf = (outcome: NotCredited): string | undefined =>
+  'reason' in outcome ? outcome.reason : undefined;

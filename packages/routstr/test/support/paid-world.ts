@@ -1,0 +1,223 @@
+import { expect } from 'bun:test';
+import type { AnyWallet, LedgerEntry } from '@nostr-dm-agent/cashu-wallet';
+import {
+  createBench,
+  fund,
+  newWords,
+  type OpenOptions,
+  quiet,
+  soon,
+} from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import type { SandboxMintOptions } from '@nostr-dm-agent/sandbox/mint';
+import { type SandboxNode, type SandboxNodeOptions, startSandboxNode } from '@nostr-dm-agent/sandbox/node';
+import { startScriptedUpstream } from '@nostr-dm-agent/sandbox/testing/scripted-upstream';
+import { z } from 'zod';
+import { createMeter } from '../../src/meter/meter.ts';
+import type { MeterPrice } from '../../src/meter/types.ts';
+import { createNodeClient, defaultTimeouts, type NodeTimeouts } from '../../src/node/client.ts';
+import { parseNodeUrl } from '../../src/node/url.ts';
+import type { RoutstrProvider, RoutstrProviderOptions, RunNews } from '../../src/provider.ts';
+import { createRoutstrProvider } from '../../src/provider.ts';
+import type { PreparedRun, RunTicket } from '../../src/types.ts';
+
+export const hour = 3_600_000;
+export const day = 24 * hour;
+
+export type PaidWorldOptions = {
+  readonly mint?: SandboxMintOptions;
+  readonly node?: Partial<SandboxNodeOptions>;
+  readonly wallet?: Partial<OpenOptions>;
+  readonly provider?: Partial<Omit<RoutstrProviderOptions, 'rules'>>;
+  readonly rules?: Partial<RoutstrProviderOptions['rules']>;
+  readonly timeouts?: Partial<NodeTimeouts>;
+  readonly funds?: number;
+};
+
+/** The prices of the node's claude-sonnet-4.5: 3 and 15 msat a token. */
+export const sonnetPrice: MeterPrice = {
+  sat: { prompt: 0.003, completion: 0.015, cacheRead: undefined, cacheWrite: undefined, request: 0 },
+  usd: { prompt: 3e-6, completion: 15e-6, cacheRead: undefined, cacheWrite: undefined, request: 0 },
+};
+
+/** What a call costs 135.3 sat with: claude-sonnet-4.5 at 3 and 15 msat. */
+export const costly = { prompt_tokens: 40_100, completion_tokens: 1000, total_tokens: 41_100 };
+
+/** A wallet with 10,000 sat, a mint, a Routstr node with a model behind it, the meter and the provider: all real sockets. */
+export async function startPaidWorld(options: PaidWorldOptions = {}) {
+  const bench = createBench();
+  const ends: (() => unknown)[] = [];
+  const clock = { offset: 0, now: () => Date.now() + clock.offset };
+  const mint = bench.mint({ feePpk: 100, ...options.mint });
+  const upstream = startScriptedUpstream();
+  ends.push(upstream.stop);
+  const node = startSandboxNode({
+    mints: [mint.url],
+    upstream: { baseUrl: upstream.baseUrl },
+    clock,
+    ...options.node,
+  });
+  ends.push(node.stop);
+  const words = newWords();
+  const directory = bench.folder();
+  const openWallet = (): AnyWallet => bench.wallet(mint, { words, directory, clock, ...options.wallet });
+  let wallet = openWallet();
+  const funds = options.funds ?? 10_000;
+  await fund(wallet, funds);
+  const meter = createMeter(quiet);
+  ends.push(meter.close);
+
+  const news: RunNews[] = [];
+  const settings: { budget: Sat; limit: Sat | undefined; node: string } = {
+    budget: sat(2000),
+    limit: undefined,
+    node: node.url,
+  };
+  const open = (): RoutstrProvider =>
+    createRoutstrProvider({
+      wallet,
+      nodeUrl: () => parseNodeUrl(settings.node),
+      rules: {
+        budget: () => settings.budget,
+        dayLimit: () => settings.limit,
+        dayStart: () => 0,
+        terms: () => undefined,
+        price: () => undefined,
+        ...options.rules,
+      },
+      meter,
+      announce: (item) => {
+        news.push(item);
+      },
+      clock,
+      log: quiet,
+      patience: { present: [5, 5], settle: [5, 5] },
+      nodeAt: (url) => createNodeClient(url, { ...defaultTimeouts, ...options.timeouts }),
+      ...options.provider,
+    });
+  let provider = open();
+  let alive = true;
+  /** Closes provider and wallet: the files are for another process. */
+  const retire = async (): Promise<void> => {
+    if (!alive) return;
+    alive = false;
+    await provider.close();
+    wallet.close();
+  };
+
+  const ticket = (runId: string, more: Partial<RunTicket> = {}): RunTicket => ({
+    runId,
+    sessionId: 's1',
+    owner: 'ada',
+    model: 'routstr/claude-sonnet-4.5',
+    task: 'write hello.txt with the text hi',
+    ...more,
+  });
+  return {
+    mint,
+    node,
+    upstream,
+    clock,
+    words,
+    directory,
+    news,
+    settings,
+    funds,
+    ticket,
+    wallet: () => wallet,
+    provider: () => provider,
+    prepare: (runId: string, more: Partial<RunTicket> = {}) =>
+      provider.prepareRun(ticket(runId, more), soon()),
+    finalize: (runId: string) => provider.finalizeRun(runId, soon()),
+    state: (runId: string) => provider.paidRuns.find(runId)?.body.state,
+    outcomes: (runId: string, step: string) =>
+      provider.paidRuns
+        .evidence(runId)
+        .filter((entry) => entry.step === step)
+        .map((entry) => entry.outcome),
+    /** Moves the clock and looks after what is owed. */
+    async later(ms: number): Promise<void> {
+      clock.offset += ms;
+      await provider.lookAfter(soon());
+    },
+    /** Another life of the bot, with the same files. */
+    async restart(): Promise<readonly string[]> {
+      await retire();
+      alive = true;
+      wallet = openWallet();
+      provider = open();
+      await wallet.recover(soon());
+      return provider.recover(soon());
+    },
+    retire,
+    async end(): Promise<void> {
+      if (alive) await provider.close();
+      for (const end of ends.splice(0).reverse()) await end();
+      await bench.end();
+    },
+  };
+}
+export type PaidWorld = Awaited<ReturnType<typeof startPaidWorld>>;
+
+const configurationSchema = z.object({
+  provider: z.object({ routstr: z.object({ options: z.object({ baseURL: z.url() }) }) }),
+});
+
+/** The run is to begin; gives what the agent gets. */
+export function ready(prepared: PreparedRun): { readonly key: string; readonly baseUrl: string } {
+  if (prepared.state !== 'ready') throw new Error(`refused: ${prepared.reason}`);
+  const { configuration, variables } = prepared.payment;
+  const { provider } = configurationSchema.parse(configuration);
+  return { key: variables.ROUTSTR_API_KEY ?? '', baseUrl: provider.routstr.options.baseURL };
+}
+
+/** One model call of the agent. */
+export async function call(
+  prepared: PreparedRun,
+  init: RequestInit = {},
+): Promise<{ readonly status: number; readonly text: string }> {
+  const { key, baseUrl } = ready(prepared);
+  const response = await fetch(`${baseUrl}/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      model: 'claude-sonnet-4.5',
+      stream: true,
+      max_tokens: 100,
+      messages: [{ role: 'user', content: 'hi' }],
+    }),
+    ...init,
+  });
+  return { status: response.status, text: await response.text() };
+}
+
+export const lastEntry = (world: PaidWorld): LedgerEntry => {
+  const [entry] = world.wallet().ledger.latest(1);
+  if (!entry) throw new Error('the ledger is empty');
+  return entry;
+};
+
+/** Everything is home: wallet + ledger = what was put in, and node and mint say the same. To the sat. */
+export async function expectAllHome(world: PaidWorld): Promise<void> {
+  const wallet = world.wallet();
+  const { ready: free, ...rest } = wallet.balance();
+  expect(rest).toMatchObject({ reserved: 0, sent: 0, incoming: 0 });
+  const ledger = wallet.ledger.latest(1000);
+  for (const entry of ledger) {
+    expect(entry.state).toBe('settled');
+    expect(entry.budget).toBe(sat(entry.spent + entry.refund + entry.fee));
+  }
+  const gone = ledger.reduce((sum, entry) => sum + entry.spent + entry.fee, 0);
+  expect(free + gone).toBe(world.funds);
+  expect(await wallet.check(soon())).toMatchObject({ consistent: true, problems: [], spentElsewhere: 0 });
+  const books = world.node.audit();
+  expect(books).toMatchObject({ balanced: true });
+  // What the node earned is what the ledger says was spent: dust that it could not give back included.
+  const spentMsat = ledger.reduce((sum, entry) => sum + entry.spent, 0) * 1000;
+  expect(books.spentMsat + books.forfeitedMsat + books.balancesMsat + books.keptMsat).toBe(spentMsat);
+  const held = Object.values(books.heldSat).reduce((sum, amount) => sum + amount, 0);
+  expect(world.mint.audit()).toMatchObject({ balanced: true, totalOutstanding: free + held, pending: 0 });
+}
+
+export const asked = (node: SandboxNode, what: string): number =>
+  node.requests.filter((line) => line.endsWith(what)).length;

@@ -1,0 +1,8 @@
+export { encodeInvoice } from './bolt11.ts';
+export {
+  createSandboxNetwork,
+  type Fault,
+  type SandboxMint,
+  type SandboxMintOptions,
+  startSandboxMint,
+} from './mint.ts';

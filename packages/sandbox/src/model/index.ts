@@ -1,0 +1,1 @@
+export { type SandboxModel, startModel } from './model.ts';

@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ChatRequest, chatRequest, readConversation } from './messages.ts';
+import { decideReply } from './reply.ts';
+import { errorResponse, htmlResponse, streamResponse, usageOf, wholeResponse } from './wire.ts';
+
+/** One chat completion that was asked for. */
+export type ModelRequest = {
+  readonly headers: Readonly<Record<string, string>>;
+  /** The body as it was sent. */
+  readonly text: string;
+  readonly chat: ChatRequest;
+  /** The program asked for a title, not for an answer. */
+  readonly title: boolean;
+};
+
+export type ModelOptions = {
+  /** Default: any free one. */
+  readonly port?: number;
+  /** Ids that it answers to. Default `tiny` and `small`. */
+  readonly models?: readonly string[];
+  /** Looks at the API key (`undefined`: none was sent); a response refuses the request. */
+  readonly authorize?: (bearer: string | undefined) => Response | undefined;
+};
+
+/** A running model. */
+export type SandboxModel = {
+  /** Base URL of the API, with `/v1`. */
+  readonly url: string;
+  /** What was asked so far, oldest first. */
+  readonly requests: readonly ModelRequest[];
+  readonly stop: () => Promise<void>;
+};
+
+const bearerOf = (request: Request): string | undefined =>
+  /^Bearer (.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+
+/**
+ * A small deterministic model behind an OpenAI-compatible API on 127.0.0.1. It understands the instructions of
+ * `model-grammar.ts` and carries them out through the tools of the agent that asks.
+ */
+export const startModel = (options: ModelOptions = {}): SandboxModel => {
+  const ids = options.models ?? ['tiny', 'small'];
+  const requests: ModelRequest[] = [];
+  const failedOnce = new Set<string>();
+  const stopping = new AbortController();
+  let calls = 0;
+
+  const complete = async (request: Request): Promise<Response> => {
+    const text = await request.text();
+    const parsed = chatRequest.safeParse(JSON.parse(text));
+    if (!parsed.success) return errorResponse(400);
+    const chat = parsed.data;
+    const conversation = readConversation(chat);
+    requests.push({
+      headers: Object.fromEntries(request.headers),
+      text,
+      chat,
+      title: conversation.wantsTitle,
+    });
+    if (!ids.includes(chat.model)) return errorResponse(404);
+    const signal = AbortSignal.any([request.signal, stopping.signal]);
+    const reply = decideReply(conversation);
+    if (reply.delayMs > 0) await sleep(reply.delayMs, undefined, { signal });
+    switch (reply.type) {
+      case 'html':
+        return htmlResponse();
+      case 'hang silently':
+        return await sleep(2 ** 31 - 1, errorResponse(500), { signal });
+      case 'status':
+        if (!reply.once) return errorResponse(reply.status);
+        if (!failedOnce.has(conversation.task)) {
+          failedOnce.add(conversation.task);
+          return errorResponse(reply.status);
+        }
+        break;
+      default:
+    }
+    const answered =
+      reply.type === 'status'
+        ? ({ type: 'text', text: 'It worked this time.', finish: 'stop', delayMs: 0, wordMs: 0 } as const)
+        : reply;
+    const content = answered.type === 'text' ? answered.text : JSON.stringify(answered);
+    const usage = usageOf(text, content);
+    const callId = `call_${++calls}`;
+    return chat.stream
+      ? streamResponse(answered, chat, usage, callId, signal)
+      : wholeResponse(answered, chat, usage, callId);
+  };
+
+  const server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: options.port ?? 0,
+    idleTimeout: 0,
+    development: false,
+    fetch: async (request) => {
+      const refused = options.authorize?.(bearerOf(request));
+      if (refused !== undefined) return refused;
+      const { pathname } = new URL(request.url);
+      if (pathname === '/v1/models') {
+        const data = ids.map((id) => ({ id, object: 'model', created: 1, owned_by: 'sandbox' }));
+        return Response.json({ object: 'list', data });
+      }
+      if (pathname !== '/v1/chat/completions' || request.method !== 'POST') return errorResponse(404);
+      return complete(request);
+    },
+    // A client that went away in mid-answer, or a body that is no JSON.
+    error: () => errorResponse(400),
+  });
+
+  return {
+    url: `http://127.0.0.1:${server.port}/v1`,
+    requests,
+    stop: async () => {
+      stopping.abort();
+      await server.stop(true);
+    },
+  };
+};

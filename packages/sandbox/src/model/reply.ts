@@ -1,0 +1,162 @@
+import { type Instruction, parseInstructions, smallTalk } from './grammar.ts';
+import type { Conversation } from './messages.ts';
+
+export type ToolCall = { readonly name: string; readonly input: Readonly<Record<string, unknown>> };
+
+/** What the model does in answer to one request. */
+export type Reply = {
+  readonly delayMs: number;
+  /** Between the words of the answer. */
+  readonly wordMs: number;
+} & (
+  | { readonly type: 'text'; readonly text: string; readonly finish: 'stop' | 'length' | 'none' }
+  | { readonly type: 'call'; readonly call: ToolCall }
+  | { readonly type: 'status'; readonly status: number; readonly once: boolean }
+  | { readonly type: 'html' | 'hang' | 'hang silently' | 'cut' | 'stream error' }
+);
+
+const slowWordMs = 200;
+
+/** The tool call that an instruction needs; undefined when it needs none. */
+const callFor = (instruction: Instruction): ToolCall | undefined => {
+  switch (instruction.do) {
+    case 'write':
+      return { name: 'write', input: { filePath: instruction.file, content: `${instruction.text}\n` } };
+    case 'edit':
+      return {
+        name: 'edit',
+        input: { filePath: instruction.file, oldString: instruction.from, newString: instruction.to },
+      };
+    case 'read':
+      return { name: 'read', input: { filePath: instruction.file } };
+    case 'run':
+      return {
+        name: 'bash',
+        input: {
+          command: instruction.command,
+          description: 'Run the command',
+          ...(instruction.wait ? { timeout: 600_000 } : {}),
+        },
+      };
+    default:
+      return undefined;
+  }
+};
+
+const failed =
+  /^(?:Error|The user (?:rejected|has specified a rule))|prevents you from|not found|ENOENT|unavailable tool/i;
+
+/** The text of a file as opencode's tool `read` gives it: between tags, with a number before each line. */
+const fileText = (result: string): string =>
+  (/<content>\n([\s\S]*?)\n*(?:\(End of file[^\n]*)?\n<\/content>/.exec(result)?.[1] ?? result).replace(
+    /^\d+: /gm,
+    '',
+  );
+
+/** What the answer says of a tool call that was made. */
+const report = (instruction: Instruction, result: string): string => {
+  const quoted = (instruction.do === 'read' ? fileText(result) : result).slice(0, 2000).trim();
+  switch (instruction.do) {
+    case 'write':
+      return failed.test(result)
+        ? `I could not write ${instruction.file}: ${quoted}`
+        : `I wrote ${instruction.file}.`;
+    case 'edit':
+      return failed.test(result)
+        ? `I could not edit ${instruction.file}: ${quoted}`
+        : `I edited ${instruction.file}.`;
+    case 'read':
+      return `${instruction.file} says:\n${quoted}`;
+    case 'run':
+      return `${instruction.command} printed:\n${quoted}`;
+    default:
+      return '';
+  }
+};
+
+const forbidden = (call: ToolCall): string =>
+  call.name === 'bash'
+    ? 'I cannot run commands in this mode.'
+    : call.name === 'read'
+      ? 'I cannot read files in this mode.'
+      : 'I cannot change files in this mode.';
+
+const ramble = (words: number): string =>
+  Array.from({ length: words }, (_, index) => `word${index + 1}`)
+    .join(' ')
+    .replace(/((?:\S+ ){79}\S+) /g, '$1\n\n');
+
+const recall = (earlier: readonly string[]): string =>
+  earlier.length === 0 ? 'You have said nothing before.' : `You said: ${earlier.join(' | ')}`;
+
+/** The model has no state: how far it is in a task shows in how many tool results there are. */
+export const decideReply = (conversation: Conversation): Reply => {
+  const { task, earlier, results, tools } = conversation;
+  if (conversation.wantsTitle)
+    return {
+      type: 'text',
+      text: task.split(/\s+/).slice(0, 6).join(' '),
+      finish: 'stop',
+      delayMs: 0,
+      wordMs: 0,
+    };
+  const said: string[] = [];
+  let used = 0;
+  let delayMs = 0;
+  let wordMs = 0;
+  for (const instruction of parseInstructions(task)) {
+    const call = callFor(instruction);
+    if (call !== undefined) {
+      const result = results[used];
+      if (!tools.has(call.name)) said.push(forbidden(call));
+      else if (result === undefined) return { type: 'call', call, delayMs, wordMs };
+      else {
+        said.push(report(instruction, result));
+        used++;
+        delayMs = 0;
+      }
+      continue;
+    }
+    switch (instruction.do) {
+      case 'take':
+        delayMs += instruction.seconds * 1000;
+        break;
+      case 'slowly':
+        wordMs = slowWordMs;
+        break;
+      case 'say':
+        said.push(instruction.text);
+        break;
+      case 'ramble':
+        said.push(ramble(instruction.words));
+        break;
+      case 'recall':
+        said.push(recall(earlier));
+        break;
+      case 'chat':
+        said.push(smallTalk(instruction.text));
+        break;
+      case 'fail':
+        return { type: 'status', status: instruction.status, once: instruction.once, delayMs, wordMs };
+      case 'loop': {
+        const call = tools.has('bash')
+          ? { name: 'bash', input: { command: 'echo same', description: 'Say the same' } }
+          : { name: 'glob', input: { pattern: '*.nothing' } };
+        return { type: 'call', call, delayMs, wordMs };
+      }
+      case 'nothing':
+        return { type: 'text', text: '', finish: 'stop', delayMs, wordMs };
+      case 'unfinished':
+        return { type: 'text', text: 'This answer ends', finish: 'none', delayMs, wordMs };
+      case 'length':
+        return { type: 'text', text: 'This answer is cut off', finish: 'length', delayMs, wordMs };
+      case 'html':
+      case 'hang':
+      case 'hang silently':
+      case 'cut':
+      case 'stream error':
+        return { type: instruction.do, delayMs, wordMs };
+    }
+  }
+  return { type: 'text', text: said.join('\n') || 'Done.', finish: 'stop', delayMs, wordMs };
+};

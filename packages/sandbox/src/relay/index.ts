@@ -1,0 +1,2 @@
+export { type SandboxRelay, type SandboxRelayOptions, startSandboxRelay } from './relay.ts';
+export { createRelayStore } from './store.ts';

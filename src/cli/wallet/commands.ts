@@ -1,0 +1,103 @@
+import { parseSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { WalletOutput } from './terminal.ts';
+
+/** Of every command of the wallet. */
+export type WalletOptions = { readonly json?: true; readonly envFile?: string };
+
+/** `wallet …`: what there is, told to commander. What a command does is loaded when it is called (`run.ts`). */
+export function addWalletCommands(program: Command, finish: (code: number) => void): void {
+  const wallet = program
+    .command('wallet')
+    .description('the ecash wallet: money in, out, and what there is; also while the bot runs')
+    .addHelpText(
+      'after',
+      `
+Amounts are whole sat: 2000, 2k, 2000sat. With --json the answer is one JSON document on stdout.
+Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`,
+    );
+  const command = (usage: string, description: string): Command =>
+    wallet
+      .command(usage)
+      .description(description)
+      .option('--json', 'print one JSON document')
+      .option('--env-file <path>', 'read this instead of .env');
+  const run = async (
+    options: WalletOptions,
+    work: (commands: typeof import('./run.ts')) => (output: WalletOutput) => Promise<number>,
+  ): Promise<void> => {
+    const commands = await import('./run.ts');
+    finish(await commands.runWalletCommand(options, work(commands)));
+  };
+
+  command('balance', 'what is ready, reserved, in unclaimed tokens and on its way in').action(
+    (options: WalletOptions) => run(options, ({ balance }) => balance()),
+  );
+  command('receive [token]', 'redeem a token; without one, or with -, it is read from stdin').action(
+    (token: string | undefined, options: WalletOptions) => run(options, ({ receive }) => receive(token)),
+  );
+  command('send', 'make a token that nets its receiver exactly this; prints the token alone')
+    .argument('<sats>', 'what the receiver nets', sats)
+    .option('--mint <url>', 'from this mint')
+    .action((amount: Sat, options: WalletOptions & { mint?: string }) =>
+      run(options, ({ send }) => send(amount, options.mint)),
+    );
+  command('topup', 'a Lightning invoice that fills the wallet; waits until it is paid')
+    .argument('<sats>', 'the amount of the invoice', sats)
+    .option('--mint <url>', 'at this mint')
+    .option('--no-wait', 'print the invoice and go; a payment is taken at the next command or by the bot')
+    .action((amount: Sat, options: WalletOptions & { mint?: string; wait: boolean }) =>
+      run(options, ({ topup }) => topup(amount, options.mint, options.wait)),
+    );
+  command('withdraw', 'pay over Lightning; says what it costs and asks')
+    .argument('<invoice|name@host>', 'whom')
+    .argument('[sats]', 'how much, for a Lightning address', sats)
+    .option('--mint <url>', 'from this mint')
+    .option('-y, --yes', 'pay without asking', false)
+    .action((to: string, amount: Sat | undefined, options: WalletOptions & { mint?: string; yes: boolean }) =>
+      run(options, ({ withdraw }) => withdraw(to, amount, options.mint, options.yes)),
+    );
+  command('history', 'the last paid runs and operations')
+    .argument('[n]', 'how many', count, 10)
+    .action((limit: number, options: WalletOptions) => run(options, ({ history }) => history(limit)));
+  command('pending', 'what is not finished: unclaimed tokens, unpaid invoices, payments under way').action(
+    (options: WalletOptions) => run(options, ({ pending }) => pending()),
+  );
+  command('reclaim <operation>', 'take an unclaimed token back (its id is in pending)').action(
+    (id: string, options: WalletOptions) => run(options, ({ reclaim }) => reclaim(id)),
+  );
+  command('decode [token]', 'what a token is; asks nobody and redeems nothing').action(
+    (token: string | undefined, options: WalletOptions) => run(options, ({ decode }) => decode(token)),
+  );
+  command('mints', 'the mints that are accepted; the first is the default')
+    .option('--add <url>', 'accept this one too')
+    .option('--remove <url>', 'accept this one no more; what is there stays')
+    .action((options: WalletOptions & { add?: string; remove?: string }) =>
+      run(options, ({ mints }) => mints(options.add, options.remove)),
+    );
+  command('check', 'prove that the books add up, and ask the mints for the state of every proof').action(
+    (options: WalletOptions) => run(options, ({ check }) => check()),
+  );
+  command('backup <file>', 'write a consistent copy of the database, 0600').action(
+    (path: string, options: WalletOptions) => run(options, ({ backup }) => backup(path)),
+  );
+  command(
+    'restore',
+    'find what the words of CASHU_MNEMONIC have at all accepted mints; not while a bot runs',
+  ).action((options: WalletOptions) => run(options, ({ restore }) => restore()));
+}
+
+function sats(text: string): Sat {
+  const amount = parseSat(text);
+  if (amount === undefined) {
+    throw new InvalidArgumentError(`"${text.slice(0, 24)}" is not an amount in whole sat, like 2000 or 2k.`);
+  }
+  return amount;
+}
+
+function count(text: string): number {
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (value < 1)
+    throw new InvalidArgumentError(`"${text.slice(0, 24)}" is not a number of entries, like 10.`);
+  return value;
+}

@@ -1,0 +1,82 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
+import { readEnvFile } from '../../config/env-file.ts';
+import { environmentSchema } from '../../config/environment.ts';
+import { ConfigError } from '../../config/error.ts';
+import { isVariableName, variables } from '../../config/variables.ts';
+
+/** What the wallet's command line needs of the environment. It works without the bot's key and owners. */
+export type WalletCliConfig = {
+  /** `BOT_HOME`: where a running bot has its socket. */
+  readonly home: string;
+  readonly wallet: WalletConfig;
+};
+
+const needed = {
+  BOT_HOME: true,
+  CASHU_MNEMONIC: true,
+  CASHU_MINT_URL: true,
+  CASHU_MINTS: true,
+  CASHU_WALLET_DIR: true,
+  CASHU_MAX_BALANCE_SAT: true,
+} as const;
+
+/**
+ * The wallet's part of `.env` and the process environment (which wins), read as `loadConfig` reads all of it.
+ *
+ * @throws ConfigError
+ */
+export function loadWalletCliConfig(
+  processEnv: Readonly<Record<string, string | undefined>>,
+  directory: string,
+  envFile: string | undefined,
+): WalletCliConfig {
+  const file = readFile(envFile ?? join(directory, '.env'));
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(needed)) {
+    const value = (processEnv[name] ?? file[name] ?? '').trim();
+    if (value !== '') given[name] = value;
+  }
+  const places = { directory, userHome: processEnv.HOME ?? homedir() };
+  const parsed = environmentSchema(places).pick(needed).safeParse(given);
+  if (parsed.error !== undefined) {
+    throw new ConfigError(
+      parsed.error.issues.flatMap(({ path, message }) => {
+        const variable = String(path[0]);
+        return isVariableName(variable) ? [{ variable, problem: message, example: variables[variable] }] : [];
+      }),
+      false,
+    );
+  }
+  const env = parsed.data;
+  if (env.CASHU_MNEMONIC === undefined) {
+    const problem = 'is not set, so there is no wallet (`bun run setup` makes one)';
+    throw new ConfigError(
+      [{ variable: 'CASHU_MNEMONIC', problem, example: variables.CASHU_MNEMONIC }],
+      false,
+    );
+  }
+  return {
+    home: env.BOT_HOME,
+    wallet: {
+      mnemonic: env.CASHU_MNEMONIC,
+      mintUrl: env.CASHU_MINT_URL,
+      mints: env.CASHU_MINTS,
+      directory: env.CASHU_WALLET_DIR,
+      maxBalance: env.CASHU_MAX_BALANCE_SAT,
+    },
+  };
+}
+
+function readFile(path: string): Readonly<Record<string, string>> {
+  try {
+    return readEnvFile(path)?.values ?? {};
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    throw new ConfigError(
+      [{ variable: path, problem: `can't be read (${code})`, example: `chmod 600 ${path}` }],
+      false,
+    );
+  }
+}

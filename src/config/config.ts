@@ -1,0 +1,50 @@
+import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
+import type { Identity, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import type { NodeUrl } from '@nostr-dm-agent/routstr';
+import type { BackendName } from '../backends/types.ts';
+
+export type Role = 'admin' | 'member';
+export type Owner = { readonly publicKey: PublicKey; readonly role: Role };
+export type Workspace = { readonly name: string; readonly directory: string };
+
+/** The validated environment (DESIGN §7), frozen. Made by `env.ts`; the only place that reads the process environment. */
+export type Config = {
+  readonly identity: Identity;
+  /** From `BOT_OWNERS`; the first is admin. Never empty. */
+  readonly owners: readonly Owner[];
+  readonly relays: readonly RelayUrl[];
+  /** Absolute. */
+  readonly home: string;
+  /** At least one; the first is the default. */
+  readonly workspaces: readonly Workspace[];
+  readonly backend: BackendName;
+  readonly opencodeBin: string | undefined;
+  readonly cursorBin: string | undefined;
+  readonly model: string | undefined;
+  readonly concurrency: number;
+  readonly runTimeoutMs: number;
+  readonly runIdleMs: number;
+  readonly holdMs: number;
+  /** 0 = never. */
+  readonly progressMs: number;
+  readonly catchupMs: number;
+  readonly trustWorkspace: boolean;
+  readonly isolation: 'auto' | 'bwrap' | 'none';
+  /** `separate`: each owner spends what he brought in; `shared`: everybody what is in the wallet. */
+  readonly accounts: 'shared' | 'separate';
+  /** undefined: no mnemonic, so no wallet. */
+  readonly wallet: WalletConfig | undefined;
+  /** Where paid runs are served: `ROUTSTR_BASE_URL`. */
+  readonly node: NodeUrl;
+  /** Nodes for runs whose own is down before they begin: `ROUTSTR_FALLBACKS`. */
+  readonly fallbacks: readonly NodeUrl[];
+  /** Who pays until an owner chooses: `local`; the sandbox has `routstr`. */
+  readonly provider: 'local' | 'routstr';
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly logFormat: 'pretty' | 'json';
+  /**
+   * The environment that the bot itself was started with, without anything that `.env` added and without the bot's
+   * own variables: from it the backends take what their allow-list names.
+   */
+  readonly ambient: Readonly<Record<string, string>>;
+};

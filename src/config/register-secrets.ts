@@ -1,0 +1,16 @@
+import type { Redactor } from '@nostr-dm-agent/kit/log';
+import { isSecretName } from '@nostr-dm-agent/kit/log';
+import type { Config } from './config.ts';
+
+/** The exact secrets that have no shape of their own. */
+export function registerSecrets(
+  redactor: Redactor,
+  config: Config,
+  environment: Readonly<Record<string, string | undefined>>,
+): void {
+  redactor.add(Buffer.from(config.identity.secretKey).toString('hex'));
+  if (config.wallet !== undefined) redactor.add(config.wallet.mnemonic);
+  for (const [name, value] of Object.entries({ ...config.ambient, ...environment })) {
+    if (value !== undefined && isSecretName(name)) redactor.add(value);
+  }
+}

@@ -1,8 +1,0 @@
-import type { Filter } from 'nostr-tools/filter';
-import type { NostrEvent } from 'nostr-tools/pure';
-import type { Brand } from '../brand.ts';
-
-export type { Filter, NostrEvent };
-
-/** The same brand as the bot's, so that the address of a sandbox relay can be given to it as it is. */
-export type RelayUrl = Brand<string, 'RelayUrl'>;

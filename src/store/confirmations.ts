@@ -1,0 +1,89 @@
+import type { Database } from 'bun:sqlite';
+import type { MintUrl, OperationId } from '@nostr-dm-agent/cashu-wallet';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { jsonColumn } from '@nostr-dm-agent/kit/sqlite';
+import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
+import { z } from 'zod';
+
+const satShape = z.custom<Sat>((value) => typeof value === 'number' && isSat(value));
+const mintShape = z.string().transform((url) => url as MintUrl);
+const operationShape = z.string().transform((id) => id as OperationId);
+
+const actionShape = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('send'), amount: satShape, mint: mintShape, key: z.string() }),
+  z.object({ kind: z.literal('withdraw'), operation: operationShape, amount: satShape }),
+  z.object({
+    kind: z.literal('move'),
+    withdrawal: operationShape,
+    topUp: operationShape,
+    amount: satShape,
+    mint: mintShape,
+  }),
+]);
+
+/** Something that moves money out, and waits for its owner's word. */
+export type ProposedAction = z.infer<typeof actionShape>;
+
+export type Confirmations = {
+  /** A code that this owner has not been given lately. */
+  readonly newCode: (owner: PublicKey) => string;
+  /** To be part of the transaction that stores the reply with the code. */
+  readonly propose: (owner: PublicKey, code: string, action: ProposedAction, expiresAt: number) => void;
+  /**
+   * What the code stands for; it is used up with this. The same message gets the same answer again, so that what a
+   * restart cut off can go on.
+   */
+  readonly take: (owner: PublicKey, code: string, message: EventId) => Taken;
+  /** Whether the owner was given this code lately, used or not. */
+  readonly knows: (owner: PublicKey, code: string) => boolean;
+};
+export type Taken =
+  | { readonly state: 'taken'; readonly action: ProposedAction }
+  | { readonly state: 'unknown' | 'expired' | 'used' };
+
+const row = z.object({
+  action: jsonColumn(actionShape),
+  expires_at: z.number(),
+  taken_by: z.string().nullable(),
+});
+
+/** Codes are told apart from new ones for so long. */
+const rememberedMs = 24 * 3_600_000;
+
+/** @param random uniform in [0, 1) */
+export function createConfirmations(db: Database, clock: Clock, random: () => number): Confirmations {
+  const select = db.query(
+    'SELECT action, expires_at, taken_by FROM confirmations WHERE owner = ? AND code = ?',
+  );
+  const insert = db.query('INSERT INTO confirmations (owner, code, action, expires_at) VALUES (?, ?, ?, ?)');
+  const mark = db.query('UPDATE confirmations SET taken_by = ? WHERE owner = ? AND code = ?');
+  const prune = db.query('DELETE FROM confirmations WHERE expires_at < ?');
+
+  const find = (owner: PublicKey, code: string) => {
+    const found = select.get(owner, code);
+    return found === null ? undefined : row.parse(found);
+  };
+  const take = db.transaction((owner: PublicKey, code: string, message: EventId): Taken => {
+    const found = find(owner, code);
+    if (found === undefined) return { state: 'unknown' };
+    if (found.taken_by === message) return { state: 'taken', action: found.action };
+    if (found.taken_by !== null) return { state: 'used' };
+    if (found.expires_at <= clock.now()) return { state: 'expired' };
+    mark.run(message, owner, code);
+    return { state: 'taken', action: found.action };
+  });
+  const newCode = (owner: PublicKey): string => {
+    const code = String(1000 + Math.floor(random() * 9000));
+    return find(owner, code) === undefined ? code : newCode(owner);
+  };
+  return {
+    newCode,
+    propose: (owner, code, action, expiresAt) => {
+      prune.run(clock.now() - rememberedMs);
+      insert.run(owner, code, JSON.stringify(action), expiresAt);
+    },
+    take: (owner, code, message) => take.immediate(owner, code, message),
+    knows: (owner, code) => find(owner, code) !== undefined,
+  };
+}

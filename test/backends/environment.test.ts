@@ -1,0 +1,232 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { agentFolders, opencodeEnvironment } from '../../src/backends/environment.ts';
+import { findOpencode } from '../../src/backends/opencode-binary.ts';
+import {
+  composeConfig,
+  configPath,
+  installOpencodeConfig,
+  OpencodeConfigError,
+  readBotConfig,
+  readUserConfig,
+  shippedConfigPath,
+  workspaceInstructions,
+} from '../../src/backends/opencode-config.ts';
+import { opencodeVariables } from '../../src/backends/opencode-variables.ts';
+import type { RunPayment } from '../../src/backends/types.ts';
+import { makePlace, ownPayment } from '../support/backend.ts';
+
+let place: ReturnType<typeof makePlace>;
+beforeEach(() => {
+  place = makePlace();
+});
+afterEach(() => place.remove());
+
+const paid: RunPayment = {
+  credentials: 'provided',
+  variables: { ROUTSTR_API_KEY: 'budget-key', PATH: '/evil', HOME: '/evil' },
+  configuration: { provider: { routstr: { options: { baseURL: 'http://127.0.0.1:9/v1' } } } },
+};
+
+const surroundings = {
+  PATH: '/usr/bin',
+  HOME: '/home/you',
+  LANG: 'de_DE.UTF-8',
+  LC_ALL: 'C',
+  TZ: 'Europe/Berlin',
+  ANTHROPIC_API_KEY: 'user-key',
+  MY_OWN_KEY: 'user-key-2',
+  HTTPS_PROXY: 'http://user:password@proxy',
+  SSH_AUTH_SOCK: '/run/ssh',
+  DATABASE_URL: 'postgres://secret',
+  BOT_KEY: 'must never get here',
+  CASHU_MNEMONIC: 'must never get here',
+};
+
+const environmentFor = (payment: RunPayment, trustWorkspace = false) =>
+  opencodeEnvironment({
+    ...{ ambient: surroundings, workspace: '/work space', runId: 'run-1', trustWorkspace },
+    folders: agentFolders('/home/bot', 'run-1', 'a'.repeat(64)),
+    credentials: payment.credentials,
+    variables: payment.variables,
+    ownVariables: [...opencodeVariables, 'MY_OWN_KEY'],
+  });
+
+test('a run that somebody else pays for sees none of the user', () => {
+  const environment = environmentFor(paid);
+  expect(
+    Object.keys(environment)
+      .filter((name) => !name.startsWith('OPENCODE_'))
+      .toSorted(),
+  ).toEqual([
+    ...[
+      'HOME',
+      'LANG',
+      'LC_ALL',
+      'NOSTR_DM_AGENT_RUN',
+      'PATH',
+      'PWD',
+      'ROUTSTR_API_KEY',
+      'TERM',
+      'TMPDIR',
+      'TZ',
+    ],
+    ...['XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME'],
+  ]);
+  expect(environment).toMatchObject({
+    PATH: '/usr/bin',
+    PWD: '/work space',
+    NOSTR_DM_AGENT_RUN: 'run-1',
+    OPENCODE_DISABLE_PROJECT_CONFIG: '1',
+    OPENCODE_PURE: '1',
+  });
+  for (const name of ['HOME', 'TMPDIR', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'OPENCODE_DB'])
+    expect(environment[name]).toStartWith('/home/bot/agent/');
+});
+
+test('a run on the user’s own credentials sees his keys and his opencode, and nothing of the bot', () => {
+  const environment = environmentFor(ownPayment);
+  expect(environment).toMatchObject({
+    ANTHROPIC_API_KEY: 'user-key',
+    MY_OWN_KEY: 'user-key-2',
+    HTTPS_PROXY: 'http://user:password@proxy',
+    XDG_CONFIG_HOME: '/home/you/.config',
+    XDG_DATA_HOME: '/home/you/.local/share',
+    HOME: '/home/bot/agent/owner-aaaaaaaaaaaaaaaa/home',
+    OPENCODE_DB: '/home/bot/agent/owner-aaaaaaaaaaaaaaaa/opencode.db',
+    OPENCODE_DISABLE_PROJECT_CONFIG: '1',
+  });
+  for (const name of ['BOT_KEY', 'CASHU_MNEMONIC', 'SSH_AUTH_SOCK', 'DATABASE_URL'])
+    expect(environment).not.toHaveProperty(name);
+});
+
+test('a trusted workspace may configure the agent', () => {
+  const environment = environmentFor(paid, true);
+  expect(environment).not.toHaveProperty('OPENCODE_DISABLE_PROJECT_CONFIG');
+  expect(environment).not.toHaveProperty('OPENCODE_PURE');
+});
+
+test('the list of key variables holds every one in the catalogue of the tested opencode', async () => {
+  const found = await findOpencode(undefined, '');
+  if (found.state === 'missing') throw new Error(found.problem);
+  const binary = readFileSync(found.candidates[0] ?? '');
+  const marker = Buffer.from('env:["');
+  const names = new Set<string>();
+  for (let at = binary.indexOf(marker); at >= 0; at = binary.indexOf(marker, at + 1)) {
+    const list = /^env:\["[A-Z0-9_]+"(?:,"[A-Z0-9_]+")*\]/.exec(binary.toString('latin1', at, at + 300))?.[0];
+    for (const [, name] of (list ?? '').matchAll(/"([A-Z0-9_]+)"/g)) if (name !== undefined) names.add(name);
+  }
+  // Of another list in the binary: how to recognise a CI server.
+  for (const other of ['BUILD_ID', 'JENKINS_URL', 'RUN_ID', 'TASK_ID']) names.delete(other);
+  expect(names.size).toBeGreaterThan(150);
+  expect([...names].filter((name) => !opencodeVariables.includes(name))).toEqual([]);
+}, 30_000);
+
+test('the configuration that ships is copied once, for its owner only, and kept', async () => {
+  expect(await installOpencodeConfig(place.settings.home)).toBe('created');
+  const path = configPath(place.settings.home);
+  expect(readFileSync(path, 'utf8')).toBe(readFileSync(shippedConfigPath, 'utf8'));
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  writeFileSync(path, '{ "mine": true }');
+  expect(await installOpencodeConfig(place.settings.home)).toBe('kept');
+  expect(readFileSync(path, 'utf8')).toBe('{ "mine": true }');
+});
+
+test('the configuration that ships never asks, and its read-only agents cannot change anything', async () => {
+  const text = readFileSync(shippedConfigPath, 'utf8');
+  expect(text).not.toContain('"ask":"ask"');
+  expect(text).not.toMatch(/:\s*"ask"/);
+  const { shipped } = await readBotConfig(place.settings.home);
+  for (const mode of ['ask', 'plan'])
+    expect(shipped).toMatchObject({
+      agent: { [mode]: { permission: { '*': 'deny', edit: 'deny', bash: 'deny', task: 'deny' } } },
+    });
+});
+
+test('the owner’s configuration may have comments; one that is broken is named with its line', async () => {
+  const path = configPath(place.settings.home);
+  writeFileSync(path, '{\n  // mine\n  "model": "routstr/x",\n}\n');
+  expect((await readBotConfig(place.settings.home)).bot).toEqual({ model: 'routstr/x' });
+  writeFileSync(path, '{\n  "model" "x"\n}');
+  const reading = readBotConfig(place.settings.home);
+  await expect(reading).rejects.toBeInstanceOf(OpencodeConfigError);
+  await expect(reading).rejects.toThrow('in line 2');
+});
+
+const compose = async (payment: RunPayment, environment = {}, instructions: readonly string[] = []) =>
+  composeConfig({
+    ...(await readBotConfig(place.settings.home)),
+    ...{ payment, mode: 'ask', model: undefined, environment, instructions, trustWorkspace: false },
+  });
+
+test('only the paying provider may serve a paid run', async () => {
+  const config = await compose(paid, {}, ['/workspace/AGENTS.md']);
+  expect(config).toMatchObject({
+    enabled_providers: ['routstr'],
+    provider: {
+      routstr: { npm: '@ai-sdk/openai-compatible', options: { baseURL: 'http://127.0.0.1:9/v1' } },
+    },
+    autoupdate: false,
+    share: 'disabled',
+    instructions: ['/workspace/AGENTS.md'],
+  });
+  const other: RunPayment = {
+    credentials: 'provided',
+    variables: {},
+    configuration: { enabled_providers: ['anthropic'], model: 'anthropic/claude' },
+  };
+  const connected = await compose(other);
+  expect(connected).toMatchObject({
+    enabled_providers: ['anthropic'],
+    model: 'anthropic/claude',
+    provider: {},
+  });
+  expect(connected).not.toHaveProperty('small_model');
+});
+
+test('a run on the user’s own credentials leaves his choice of provider and model alone', async () => {
+  const config = await compose(ownPayment);
+  expect(config).not.toHaveProperty('enabled_providers');
+  expect(config).not.toHaveProperty('model');
+  expect(config).not.toHaveProperty('small_model');
+  expect(config.provider).toEqual({});
+});
+
+test('the agent of the mode is there even when the owner’s configuration lost it', async () => {
+  writeFileSync(configPath(place.settings.home), '{ "agent": { "ask": { "disable": true } } }');
+  expect(await compose(ownPayment)).toMatchObject({
+    agent: { ask: { mode: 'primary', disable: false, permission: { '*': 'deny' } } },
+  });
+  writeFileSync(configPath(place.settings.home), '{}');
+  expect(await compose(ownPayment)).toMatchObject({ agent: { ask: { permission: { edit: 'deny' } } } });
+});
+
+test('the instructions of a workspace are read, unless they lead out of it', async () => {
+  const { workspace, root } = place;
+  expect(await workspaceInstructions(workspace)).toEqual([]);
+  writeFileSync(join(root, 'secret.md'), 'secret');
+  symlinkSync(join(root, 'secret.md'), join(workspace, 'AGENTS.md'));
+  expect(await workspaceInstructions(workspace)).toEqual([]);
+  writeFileSync(join(workspace, 'CLAUDE.md'), 'be kind');
+  expect(await workspaceInstructions(workspace)).toEqual([join(workspace, 'CLAUDE.md')]);
+});
+
+test('variables that the user’s own opencode configuration names pass through', async () => {
+  const folder = join(place.user, '.config/opencode');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'opencode.jsonc'),
+    '{ "model": "mine/one", "provider": { "mine": { "env": ["OTHER_KEY"], "options": { "apiKey": "{env:MY_OWN_KEY}" } } } } // mine',
+  );
+  expect(await readUserConfig(join(place.user, '.config'))).toEqual({
+    variables: ['MY_OWN_KEY', 'OTHER_KEY'],
+    model: 'mine/one',
+  });
+});
+
+test('a binary that was named and is not there is not replaced by another', async () => {
+  expect(await findOpencode(join(place.root, 'nowhere'), process.env.PATH)).toMatchObject({
+    state: 'missing',
+  });
+});

@@ -1,0 +1,263 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { nip19 } from 'nostr-tools';
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { createOwner } from '../support/owner.ts';
+import { idIn, invoiceIn, startWalletBot, tokenIn, type WalletBot } from '../support/wallet-bot.ts';
+
+let world: WalletBot;
+beforeAll(async () => {
+  world = await startWalletBot({ mint: { feePpk: 100 }, other: {} });
+});
+afterAll(() => world.cleanUp());
+
+describe('money comes in', () => {
+  test('an empty wallet says so, and how to fill it', async () => {
+    const text = await world.ask('!wallet');
+    expect(text).toStartWith('0 sat ready');
+    expect(text).toContain('!wallet topup');
+    expect(await world.ask('!wallet history')).toContain('You had no paid runs yet.');
+    expect(await world.ask('!wallet pending')).toBe('Nothing is open.');
+  });
+
+  test('a top-up is an invoice alone on its line, a link, a QR code of its own, and word when it is paid', async () => {
+    const { owner, mint } = world;
+    const id = await owner.send('!wallet topup 2k');
+    const { text } = await owner.answer(id, /lightning:/);
+    const invoice = invoiceIn(text);
+    expect(text).toContain('Invoice over 2,000 sat');
+    expect(text.split('\n')).toContain(`lightning:${invoice}`);
+    const qr = (await owner.answer(id, /█/)).text;
+    expect(qr).not.toContain('lnbc');
+    const lines = qr.split('\n');
+    expect(new Set(lines.map((line) => line.length)).size).toBe(1);
+    expect(qr).toMatch(/^[█▀▄░\n]+$/);
+    expect(await world.ask('!wallet pending')).toContain('invoice over 2,000 sat, not paid yet');
+    expect(await world.balance()).toBe(0);
+
+    mint.pay(mint.quoteOf(invoice));
+    expect((await owner.answer(id, /^Paid/)).text).toBe(
+      'Paid: 2,000 sat are in the wallet. Balance: 2,000 sat.',
+    );
+    await until(async () => (await world.ask('!wallet pending')) === 'Nothing is open.', 'nothing is open');
+    expect(owner.texts().filter((said) => said.startsWith('Paid: 2,000'))).toHaveLength(1);
+  });
+
+  test('a token is received by command, with its fee and the new balance', async () => {
+    const token = await world.token(100);
+    const text = await world.ask(`!wallet receive ${token}`);
+    expect(text).toMatch(/^Received (9\d|100) sat \((no fee|fee \d sat)\)\. Balance: 2,\d{3} sat\.$/);
+  });
+
+  test.each([
+    ['alone', (token: string) => token],
+    ['with a scheme', (token: string) => `cashu:${token}`],
+    ['between blank lines', (token: string) => `\n  ${token}\n\n`],
+  ])('a token pasted %s is received, and no task', async (_, write) => {
+    const before = await world.balance();
+    expect(await world.ask(write(await world.token(50)))).toStartWith('Received');
+    expect(await world.balance()).toBeGreaterThan(before);
+    expect(world.bot.tasksDone()).toEqual([]);
+  });
+
+  test('a token broken over lines is put together again', async () => {
+    const token = await world.token(20);
+    expect(await world.ask(`!wallet receive ${token.slice(0, 90)}\n${token.slice(90)}`)).toStartWith(
+      'Received',
+    );
+  });
+
+  test('the second time it is said that it is there already', async () => {
+    const token = await world.token(30);
+    await world.ask(token);
+    expect(await world.ask(token)).toMatch(
+      /^That token is in the wallet already: \d+ sat, received just now\.$/,
+    );
+  });
+});
+
+describe('money goes out', () => {
+  test('a token is made after a code, stands alone on its line, and nets its receiver the amount', async () => {
+    const before = await world.balance();
+    const question = await world.ask('!wallet send 300');
+    expect(question).toContain('A token over 300 sat');
+    expect(world.owner.texts().join()).not.toContain('cashuB');
+    const answer = await world.ask(/send (\d{4})/.exec(question)?.[1] ?? '', /cashuB/);
+    const someone = await stranger(world.mint);
+    expect(await someone.redeem(tokenIn(answer))).toBe(300);
+    const told = /so (\d+) sat leave the wallet|takes no fee/.exec(question);
+    // Which proofs are taken is chosen anew when it is done, and their number decides the fee.
+    expect(Math.abs(before - (await world.balance()) - Number(told?.[1] ?? 300))).toBeLessThanOrEqual(2);
+  });
+
+  test('a code works once, by command too, and only for whom it was given', async () => {
+    const code = /send (\d{4})/.exec(await world.ask('!wallet send 10'))?.[1] ?? '';
+    expect(await world.ask('!wallet confirm 0000')).toBe('Nothing of yours waits for that code.');
+    expect(await world.ask(`!wallet confirm ${code}`)).toContain('cashuB');
+    expect(await world.ask(code)).toContain('used already');
+  });
+
+  test('digits that are no code are a task', async () => {
+    const id = await world.owner.send('  0042 ');
+    await world.owner.answer(id, /did: .*0042/);
+  });
+
+  test('an unclaimed token is listed, taken back, and worth nothing then', async () => {
+    const before = await world.balance();
+    const token = tokenIn(await world.confirmed('!wallet send 200', /cashuB/));
+    expect(await world.ask('!wallet balance')).toContain('in tokens not claimed yet');
+    const pending = await world.ask('!wallet pending');
+    expect(pending).toContain('token over 200 sat, not claimed yet');
+    expect(pending).not.toContain('cashuB');
+    const text = await world.ask(`!wallet reclaim ${idIn(pending)}`);
+    expect(text).toMatch(/^Taken back: (200|19\d) sat/);
+    expect(before - (await world.balance())).toBeLessThanOrEqual(4);
+    await expect((await stranger(world.mint)).redeem(token)).rejects.toThrow();
+    expect(await world.ask('!wallet reclaim nosuchthing')).toStartWith('There is no operation');
+  });
+
+  test('a token that was claimed is not taken back', async () => {
+    const token = tokenIn(await world.confirmed('!wallet send 21', /cashuB/));
+    const id = idIn(await world.ask('!wallet pending'));
+    await (await stranger(world.mint)).redeem(token);
+    expect(await world.ask(`!wallet reclaim ${id}`)).toStartWith('Too late');
+  });
+
+  test('an invoice is paid after a quote and a code; the unused reserve comes back', async () => {
+    const before = await world.balance();
+    const question = await world.ask(`!wallet withdraw lightning:${world.mint.invoice(100)}`);
+    expect(question).toContain('Pay 100 sat to the invoice');
+    expect(question).toMatch(/Fees: at most \d+ sat for Lightning .*, \d sat for the mint/);
+    const code = /send (\d{4})/.exec(question)?.[1] ?? '';
+    const paid = await world.ask(code);
+    expect(paid).toMatch(/^Paid 100 sat \(fee \d sat\)\. Balance/);
+    expect(before - (await world.balance())).toBeLessThan(105);
+    expect(world.mint.audit().melted).toBe(101);
+  });
+
+  test('a payment that takes long is told when it has ended', async () => {
+    const { mint, owner } = world;
+    mint.lightning.outgoing = 'pending';
+    const invoice = mint.invoice(50);
+    const code = /send (\d{4})/.exec(await world.ask(`!wallet withdraw ${invoice}`))?.[1] ?? '';
+    const id = await owner.send(code);
+    expect((await owner.answer(id)).text).toContain('under way');
+    expect(await world.ask('!wallet balance')).toContain('reserved');
+    mint.settle(mint.meltQuoteOf(invoice), 'paid');
+    mint.lightning.outgoing = 'paid';
+    await world.bot.end('SIGTERM');
+    await world.bot.start();
+    expect((await owner.answer(id, /^Paid/)).text).toMatch(/^Paid 50 sat \(fee \d sat\)/);
+    expect(await world.ask('!wallet balance')).not.toContain('reserved');
+  });
+
+  test('money moves to another mint', async () => {
+    const { other } = world;
+    if (other === undefined) throw new Error('no other mint');
+    const question = await world.ask(`!wallet move 400 ${other.url}`);
+    expect(question).toContain('Move 400 sat from 127.0.0.1');
+    const code = /send (\d{4})/.exec(question)?.[1] ?? '';
+    expect(await world.ask(code)).toStartWith('Moved 400 sat to');
+    expect(other.audit().totalOutstanding).toBe(400);
+    const balance = await world.ask('!wallet balance');
+    expect(balance).toContain(`${other.url.replace('http://', '')}: 400 sat ready`);
+    expect(await world.ask('!wallet mints')).toMatch(
+      /1\. 127.0.0.1:\d+ · [\d,]+ sat · default\n2\. .* 400 sat/,
+    );
+    expect(await world.ask('!wallet move 10 2')).toContain('Move 10 sat');
+    expect(await world.ask('!wallet topup 100 2')).toContain(`to ${other.url.replace('http://', '')}`);
+  });
+
+  test('a fee above the cap is refused with its numbers', async () => {
+    world.mint.lightning.feeReserve = () => 50;
+    const text = await world.ask(`!wallet withdraw ${world.mint.invoice(100)}`);
+    world.mint.lightning.feeReserve = (amount) => Math.max(2, Math.ceil(amount * 0.02));
+    expect(text).toContain('up to 50 sat');
+    expect(text).toContain('more than 10 sat');
+  });
+});
+
+describe('upkeep', () => {
+  test('the books add up', async () => {
+    const text = await world.ask('!wallet check');
+    expect(text).toStartWith('The books add up');
+    expect(text).toMatch(/\d+ proofs held against/);
+  });
+
+  test('a token is read without being used', async () => {
+    const token = await world.token(64);
+    const swaps = world.mint.requests.length;
+    const text = await world.ask(`!wallet decode ${token}`);
+    expect(text).toMatch(/^(64|65) sat in \d proofs?\nMint: 127.0.0.1:\d+ \(accepted\)\nNo lock/);
+    expect(text).not.toContain('cashuB');
+    expect(world.mint.requests.length).toBe(swaps);
+    expect(await world.ask(token)).toStartWith('Received');
+  });
+
+  test('mints are added and taken out; those of the configuration stay', async () => {
+    const added = await world.ask('!wallet mints add http://127.0.0.1:9/');
+    expect(added).toStartWith('Tokens of 127.0.0.1:9 are accepted');
+    expect(await world.ask('!wallet mints')).toContain('127.0.0.1:9');
+    expect(await world.ask('!wallet mints remove http://127.0.0.1:9')).toContain('not accepted any more');
+    expect(await world.ask(`!wallet mints remove ${world.mint.url}`)).toContain('CASHU_MINT_URL');
+    expect(await world.ask('!wallet mints add http://mint.example')).toContain('begins with https://');
+  });
+
+  test('history lists what was done, without a token', async () => {
+    const text = await world.ask('!wallet history 40');
+    for (const part of ['topped up 2,000 sat', 'received', 'paid 100 sat', 'claimed', 'taken back']) {
+      expect(text).toContain(part);
+    }
+    expect(text).not.toContain('cashu');
+  });
+
+  test('!status has the balance', async () => {
+    expect(await world.ask('!status')).toMatch(/Wallet: [\d,]+ sat ready/);
+  });
+
+  test('a slip in the name of a command is answered with the nearest', async () => {
+    expect(await world.ask('!wallet blance')).toContain('Did you mean !wallet balance?');
+  });
+});
+
+test('a member takes money in and looks, but moves none out and changes nothing', async () => {
+  const key = generateSecretKey();
+  await world.ask(`!owners add ${nip19.npubEncode(getPublicKey(key))} member`);
+  const member = await createOwner(world.bot.relay.url, world.bot.publicKey, key);
+  const ask = async (text: string) => (await member.answer(await member.send(text))).text;
+  const outstanding = world.mint.audit().melted;
+  for (const command of [
+    '!wallet send 10',
+    `!wallet withdraw ${world.mint.invoice(20)}`,
+    '!wallet move 10 2',
+    '!wallet confirm 1234',
+    '!wallet reclaim abcdefghjk',
+    '!wallet mints add https://mint.example',
+    `!wallet mints remove ${world.mint.url}`,
+    '!wallet alert 5',
+  ]) {
+    expect(await ask(command)).toContain('is for admins');
+  }
+  expect(world.mint.audit().melted).toBe(outstanding);
+  const code = /send (\d{4})/.exec(await world.ask('!wallet send 10'))?.[1] ?? '';
+  expect(await ask(code)).toContain('did:');
+  expect(await ask('!wallet balance')).toContain('sat ready');
+  expect(await ask(await world.token(10))).toStartWith('Received');
+  member.close();
+});
+
+test('what the words alone find is what the wallet says, and the mint’s books are balanced', async () => {
+  const pending = await world.ask('!wallet balance');
+  const sent = Number(/([\d,]+) sat in tokens/.exec(pending)?.[1]?.replaceAll(',', '') ?? 0);
+  const found = await world.fromWords();
+  const elsewhere = world.other === undefined ? 0 : await world.fromWords(world.other);
+  expect(found + elsewhere).toBe((await world.balance()) + sent);
+  expect(world.mint.audit().balanced).toBe(true);
+});
+
+test('no token and no word is in the log', () => {
+  expect(world.bot.log()).not.toMatch(/cashu[AB]\w{8}/);
+  expect(world.bot.log()).not.toContain(world.words);
+  expect(world.bot.log().toLowerCase()).not.toContain(world.words.split(' ').slice(0, 3).join(' '));
+});

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { markdownTable } from '../../src/commands/help.ts';
+import { usageOf } from '../../src/commands/registry.ts';
+import { commandsForReading } from '../support/commands.ts';
+
+const registry = commandsForReading();
+
+test('the README lists the commands as they are (bun test/support/write-readme.ts writes the table)', () => {
+  const readme = readFileSync(join(import.meta.dir, '../../README.md'), 'utf8');
+  expect(readme).toContain(markdownTable(registry));
+});
+
+describe('what is typed finds its command', () => {
+  test('every command by its own words, in any case, with what follows kept as it is', () => {
+    for (const command of registry.commands) {
+      const match = registry.match(`!${command.path.toUpperCase()}  two\n words `);
+      expect(match).toMatchObject({ found: true, argument: 'two\n words' });
+      if (match.found) expect(match.command.path).toBe(command.path);
+    }
+  });
+
+  test('a slip of the finger is answered with the nearest command', () => {
+    for (const [typed, meant] of [
+      ['!staus', 'status'],
+      ['!hlep', 'help'],
+      ['!sesions', 'sessions'],
+      ['!queue drpo 1', 'queue'],
+      ['!qeue drop 1', 'queue drop'],
+      ['!workspce api', 'workspace'],
+    ] as const) {
+      const match = registry.match(typed);
+      expect(match.found ? match.command.path : match.nearest?.path).toBe(meant);
+    }
+    expect(registry.match('!xylophone')).toMatchObject({ found: false, nearest: undefined });
+  });
+
+  test('no text makes it throw', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+        const match = registry.match(`!${text}`);
+        expect(typeof match.found).toBe('boolean');
+      }),
+    );
+  });
+});
+
+test('every command for admins says what a member may do instead', () => {
+  for (const { path, role, instead } of registry.commands) {
+    expect({ path, told: instead !== undefined }).toEqual({ path, told: role === 'admin' });
+    if (instead !== undefined) expect(instead).toMatch(/^[A-Z!].*\.$/);
+  }
+});
+
+test('every command explains itself: a summary without a full stop, an example that finds it', () => {
+  for (const command of registry.commands) {
+    expect(command.summary).not.toEndWith('.');
+    expect(usageOf(command).length + command.summary.length).toBeLessThan(120);
+    for (const example of command.examples) {
+      const match = registry.match(example);
+      expect(match.found && match.command.path).toBe(command.path);
+    }
+  }
+});

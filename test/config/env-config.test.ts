@@ -1,0 +1,321 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
+import fc from 'fast-check';
+import { npubEncode, nsecEncode } from 'nostr-tools/nip19';
+import { loadConfig } from '../../src/config/env.ts';
+import { ConfigError } from '../../src/config/error.ts';
+import { isVariableName, variables } from '../../src/config/variables.ts';
+
+const directory = realpathSync(mkdtempSync(join(tmpdir(), 'nostr-dm-agent-env-')));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+mkdirSync(join(directory, 'site'));
+mkdirSync(join(directory, 'my api'));
+mkdirSync(join(directory, 'my api, v2'));
+symlinkSync(join(directory, 'site'), join(directory, 'link'));
+
+const person = () => {
+  const publicKey = publicKeyOf(generateSecretKey());
+  return { publicKey, npub: npubEncode(publicKey) };
+};
+const [alice, bob, carol] = [person(), person(), person()];
+const botKey = generateSecretKey();
+const required = { BOT_KEY: nsecEncode(botKey), BOT_OWNERS: alice.npub, HOME: directory };
+
+async function problemsOf(environment: Record<string, string>): Promise<ConfigError> {
+  try {
+    await loadConfig(environment, directory);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error('the configuration was accepted');
+}
+
+describe('a bot with nothing but a key and an owner', () => {
+  test('has every default of DESIGN', async () => {
+    const config = await loadConfig(required, directory);
+    expect(config).toMatchObject({
+      owners: [{ publicKey: alice.publicKey, role: 'admin' }],
+      relays: ['wss://relay.damus.io', 'wss://nos.lol', 'wss://relay.primal.net'],
+      home: join(directory, '.nostr-dm-agent'),
+      backend: 'opencode',
+      opencodeBin: undefined,
+      cursorBin: undefined,
+      model: undefined,
+      concurrency: 2,
+      runTimeoutMs: 3_600_000,
+      runIdleMs: 600_000,
+      holdMs: 240_000,
+      progressMs: 60_000,
+      catchupMs: 21_600_000,
+      trustWorkspace: false,
+      isolation: 'auto',
+      accounts: 'shared',
+      logLevel: 'info',
+      logFormat: 'json',
+    });
+    expect(config.identity.publicKey).toBe(publicKeyOf(botKey));
+    expect(config.workspaces.map((workspace) => workspace.directory)).toEqual([directory]);
+  });
+
+  test('can be changed by nobody afterwards', async () => {
+    const config = await loadConfig(required, directory);
+    for (const part of [
+      config,
+      config.owners,
+      config.owners[0],
+      config.relays,
+      config.ambient,
+      config.identity,
+    ]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+  });
+
+  test('logs prettily when a person watches', async () => {
+    expect((await loadConfig(required, directory, { terminal: true })).logFormat).toBe('pretty');
+    const json = { ...required, LOG_FORMAT: 'json' };
+    expect((await loadConfig(json, directory, { terminal: true })).logFormat).toBe('json');
+  });
+});
+
+describe('every variable', () => {
+  test('is read', async () => {
+    expect(
+      await loadConfig(
+        {
+          ...required,
+          BOT_OWNERS: `nostr:${alice.npub}, ${bob.publicKey.toUpperCase()} ,${carol.npub}:admin`,
+          BOT_RELAYS: 'wss://Relay.example:443/, ws://127.0.0.1:7777, wss://relay.example',
+          BOT_HOME: '~/state',
+          BOT_WORKSPACE: 'site = ~/link, api=my api',
+          BOT_BACKEND: 'Cursor',
+          OPENCODE_BIN: '~/bin/opencode',
+          CURSOR_BIN: 'cursor-agent',
+          BOT_MODEL: ' anthropic/claude-sonnet-4 ',
+          BOT_CONCURRENCY: '4',
+          BOT_RUN_TIMEOUT_MINUTES: '0.5',
+          BOT_RUN_IDLE_MINUTES: '1',
+          BOT_HOLD_MINUTES: '0',
+          BOT_PROGRESS_SECONDS: '0',
+          BOT_CATCHUP_HOURS: '1.5',
+          BOT_TRUST_WORKSPACE: '1',
+          BOT_ISOLATION: 'none',
+          LOG_LEVEL: 'WARN',
+        },
+        directory,
+      ),
+    ).toMatchObject({
+      owners: [
+        { publicKey: alice.publicKey, role: 'admin' },
+        { publicKey: bob.publicKey, role: 'member' },
+        { publicKey: carol.publicKey, role: 'admin' },
+      ],
+      relays: ['wss://relay.example', 'ws://127.0.0.1:7777'],
+      home: join(directory, 'state'),
+      workspaces: [
+        { name: 'site', directory: join(directory, 'site') },
+        { name: 'api', directory: join(directory, 'my api') },
+      ],
+      backend: 'cursor',
+      opencodeBin: join(directory, 'bin/opencode'),
+      cursorBin: 'cursor-agent',
+      model: 'anthropic/claude-sonnet-4',
+      concurrency: 4,
+      runTimeoutMs: 30_000,
+      runIdleMs: 60_000,
+      holdMs: 0,
+      progressMs: 0,
+      catchupMs: 5_400_000,
+      trustWorkspace: true,
+      isolation: 'none',
+      logLevel: 'warn',
+    });
+  });
+
+  test('one workspace may have commas and spaces in its path', async () => {
+    const config = await loadConfig({ ...required, BOT_WORKSPACE: 'my api, v2' }, directory);
+    expect(config.workspaces).toEqual([{ name: 'my-api-v2', directory: join(directory, 'my api, v2') }]);
+  });
+
+  test('an owner who is named twice is one owner with the greater role', async () => {
+    const text = `${alice.npub},${bob.npub},${alice.publicKey}:member,${bob.publicKey}:admin`;
+    expect((await loadConfig({ ...required, BOT_OWNERS: text }, directory)).owners).toEqual([
+      { publicKey: alice.publicKey, role: 'admin' },
+      { publicKey: bob.publicKey, role: 'admin' },
+    ]);
+  });
+
+  test('BOT_MASTER_PUBKEY alone is the one admin, and is admin beside BOT_OWNERS too', async () => {
+    const alone = { BOT_KEY: required.BOT_KEY, BOT_MASTER_PUBKEY: alice.publicKey };
+    expect((await loadConfig(alone, directory)).owners).toEqual([
+      { publicKey: alice.publicKey, role: 'admin' },
+    ]);
+    const both = { ...alone, BOT_OWNERS: `${bob.npub},${alice.npub}:member` };
+    expect((await loadConfig(both, directory)).owners).toEqual([
+      { publicKey: alice.publicKey, role: 'admin' },
+      { publicKey: bob.publicKey, role: 'admin' },
+    ]);
+  });
+});
+
+describe('what is wrong', () => {
+  test('is told all at once, each with an example', async () => {
+    const error = await problemsOf({
+      BOT_OWNERS: `${bob.npub}:boss,npub1nonsense`,
+      BOT_RELAYS: 'ws://relay.example,https://relay.example,nonsense',
+      BOT_WORKSPACE: 'a=~/nowhere',
+      BOT_BACKEND: 'emacs',
+      BOT_CONCURRENCY: '1.5',
+      BOT_RUN_TIMEOUT_MINUTES: '0',
+      BOT_CATCHUP_HOURS: '-1',
+      BOT_PROGRESS_SECONDS: '1e3',
+      BOT_TRUST_WORKSPACE: 'maybe',
+      BOT_ISOLATION: 'docker',
+      LOG_LEVEL: 'loud',
+      LOG_FORMAT: 'xml',
+      HOME: directory,
+    });
+    expect(error.unconfigured).toBe(false);
+    expect([...new Set(error.problems.map(({ variable }) => variable))].sort()).toEqual([
+      'BOT_BACKEND',
+      'BOT_CATCHUP_HOURS',
+      'BOT_CONCURRENCY',
+      'BOT_ISOLATION',
+      'BOT_KEY',
+      'BOT_OWNERS',
+      'BOT_PROGRESS_SECONDS',
+      'BOT_RELAYS',
+      'BOT_RUN_TIMEOUT_MINUTES',
+      'BOT_TRUST_WORKSPACE',
+      'BOT_WORKSPACE',
+      'LOG_FORMAT',
+      'LOG_LEVEL',
+    ]);
+    // Three bad relays are three problems.
+    expect(error.problems.filter(({ variable }) => variable === 'BOT_RELAYS')).toHaveLength(3);
+    for (const { variable, problem, example } of error.problems) {
+      expect(isVariableName(variable)).toBe(true);
+      expect(problem).not.toBe('');
+      expect(example).toStartWith(`${variable}=`);
+    }
+  });
+
+  test('says when nothing was configured at all', async () => {
+    expect((await problemsOf({ HOME: directory, BOT_MODEL: 'x' })).unconfigured).toBe(true);
+    expect((await problemsOf({ HOME: directory, BOT_KEY: '  ' })).unconfigured).toBe(true);
+    expect((await problemsOf({ HOME: directory, BOT_OWNERS: alice.npub })).unconfigured).toBe(false);
+  });
+
+  test('never shows a secret that was put in the wrong place', async () => {
+    const nsec = nsecEncode(generateSecretKey());
+    const hex = Buffer.from(generateSecretKey()).toString('hex');
+    for (const secret of [nsec, nsec.slice(0, -1), `${hex}a`]) {
+      for (const name of ['BOT_KEY', 'BOT_OWNERS', 'BOT_RELAYS', 'BOT_BACKEND', 'BOT_CONCURRENCY']) {
+        const environment = { ...required, [name]: secret };
+        if (name === 'BOT_KEY' && secret === nsec) continue;
+        const { message, problems, cause } = await problemsOf(environment);
+        expect(message + JSON.stringify(problems) + String(cause)).not.toContain(secret);
+      }
+    }
+  });
+
+  test('the bot as its own owner is refused', async () => {
+    const { problems } = await problemsOf({ ...required, BOT_OWNERS: npubEncode(publicKeyOf(botKey)) });
+    expect(problems).toMatchObject([
+      { variable: 'BOT_OWNERS', problem: expect.stringMatching(/the bot itself/) },
+    ]);
+  });
+
+  test('the first owner as member, an owner list of commas, a workspace named twice', async () => {
+    for (const wrong of [
+      { BOT_OWNERS: `${alice.npub}:member` },
+      { BOT_OWNERS: ' , ' },
+      { BOT_WORKSPACE: 'a=site,a=link' },
+      { BOT_WORKSPACE: 'a=site,link' },
+      { BOT_WORKSPACE: 'site\0' },
+      { BOT_WORKSPACE: 'x'.repeat(5000) },
+      { BOT_HOME: 'ho\0me' },
+    ]) {
+      expect((await problemsOf({ ...required, ...wrong })).problems).toHaveLength(1);
+    }
+  });
+
+  test('whatever the variables hold, the answer is a Config or a ConfigError', async () => {
+    const names = ['BOT_KEY', 'BOT_OWNERS', 'BOT_RELAYS', 'BOT_WORKSPACE', 'BOT_CONCURRENCY', 'BOT_HOME'];
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...names), fc.string({ unit: 'binary' }), async (name, value) => {
+        await loadConfig({ ...required, [name]: value }, directory).catch((error: unknown) => {
+          if (!(error instanceof ConfigError)) throw error;
+        });
+      }),
+    );
+  });
+});
+
+describe('the .env file', () => {
+  test('that ships as .env.example names every variable, and its defaults are those of the program', async () => {
+    const text = readFileSync(join(import.meta.dir, '../../.env.example'), 'utf8');
+    const lines = text.split('\n').filter((line) => /^#?[A-Z_]+=/.test(line));
+    const names = lines.map((line) => line.replace(/^#/, '').replace(/=.*/s, ''));
+    expect(names.toSorted()).toEqual(Object.keys(variables).toSorted());
+    const path = join(directory, 'example.env');
+    writeFileSync(path, lines.map((line) => line.replace(/^#/, '')).join('\n'), { mode: 0o600 });
+    const withDefaults = await loadConfig(required, directory, { envFile: path });
+    expect({ ...withDefaults, identity: undefined }).toEqual({
+      ...(await loadConfig(required, directory)),
+      identity: undefined,
+    });
+  });
+
+  test('is read, and the process environment wins', async () => {
+    const folder = mkdtempSync(join(directory, 'file-'));
+    const lines = [
+      `BOT_KEY='${required.BOT_KEY}'`,
+      `BOT_OWNERS=${alice.npub} # a comment`,
+      'BOT_CONCURRENCY=3',
+      'BOT_MODEL="a/b"',
+      'BOT_OWNER=x',
+    ];
+    writeFileSync(join(folder, '.env'), lines.join('\n'), { mode: 0o600 });
+    const notices: string[] = [];
+    const config = await loadConfig({ BOT_CONCURRENCY: '5', BOT_MODEL: '', HOME: directory }, folder, {
+      onNotice: (notice) => void notices.push(notice),
+    });
+    expect(config).toMatchObject({
+      concurrency: 5,
+      model: undefined,
+      owners: [{ publicKey: alice.publicKey }],
+    });
+    expect(notices).toHaveLength(1);
+    expect(notices[0]).toContain('did you mean BOT_OWNERS?');
+  });
+
+  test('that others can read is told', async () => {
+    const path = join(directory, 'open.env');
+    writeFileSync(path, '');
+    chmodSync(path, 0o644);
+    const notices: string[] = [];
+    await loadConfig(required, directory, { envFile: path, onNotice: (notice) => void notices.push(notice) });
+    expect(notices).toEqual([`${path} can be read by other users (mode 644): chmod 600 ${path}`]);
+  });
+
+  test("that can't be read is a problem, not a crash", async () => {
+    const error = await loadConfig(required, directory, { envFile: join(directory, 'site') }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ConfigError);
+  });
+});

@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { startModel } from '@nostr-dm-agent/sandbox/model';
+import { generateSecretKey } from 'nostr-tools/pure';
+import { createOpencode } from '../../src/backends/opencode.ts';
+import { installOpencodeConfig } from '../../src/backends/opencode-config.ts';
+import type { RunPayment } from '../../src/backends/types.ts';
+import { createConnectionsService } from '../../src/keys/connections.ts';
+import { createSealer } from '../../src/keys/seal.ts';
+import { botMigrations } from '../../src/store/schema.ts';
+import { startAnthropicModel } from '../support/anthropic-model.ts';
+import { makePlace, silent, watch } from '../support/backend.ts';
+import { filesHolding } from '../support/files.ts';
+import { newKey, sendElsewhere } from '../support/key-providers.ts';
+
+const keys = { anthropic: newKey('sk-ant-api03-'), openrouter: newKey('sk-or-v1-'), groq: newKey('gsk_') };
+type Id = keyof typeof keys;
+const owner = 'a'.repeat(64);
+const refusal = () =>
+  Response.json({ error: { type: 'authentication_error', message: 'invalid key' } }, { status: 401 });
+
+const place = makePlace({
+  ambient: {
+    ...{ PATH: process.env.PATH ?? '', OPENCODE_DISABLE_MODELS_FETCH: '1' },
+    ...{ ANTHROPIC_API_KEY: newKey('sk-ant-'), GROQ_API_KEY: newKey('gsk_'), OPENAI_API_KEY: newKey('sk-') },
+  },
+});
+const anthropic = startAnthropicModel('Hello from Claude.', (key) =>
+  key === keys.anthropic ? undefined : refusal(),
+);
+const served = (id: 'openrouter' | 'groq') =>
+  startModel({
+    models: [modelOf(id)],
+    authorize: (bearer) => (bearer === keys[id] ? undefined : refusal()),
+  });
+const db = openDatabase(':memory:', botMigrations);
+const connections = createConnectionsService({
+  ...{ db, home: place.settings.home, clock: systemClock, log: silent },
+  sealer: createSealer(generateSecretKey()),
+  protect: () => () => undefined,
+  bind: () => undefined,
+});
+const providerOf = (id: string) => {
+  const found = connections.providers.find(({ name }) => name === id);
+  if (found === undefined) throw new Error(`no ${id}`);
+  return found;
+};
+function modelOf(id: string): string {
+  return (
+    providerOf(id)
+      .model?.(undefined)
+      ?.slice(id.length + 1) ?? ''
+  );
+}
+const [openrouter, groq] = [served('openrouter'), served('groq')];
+const backend = createOpencode(place.settings, place.deps);
+
+const connect = (id: Id, key: string) =>
+  connections.commands.store.put({
+    ...{ owner, provider: id, kind: 'api', error: undefined },
+    credential: connections.commands.vault.seal(owner, id, key),
+  });
+
+const runWith = async (id: Id, task: string) => {
+  const provider = providerOf(id);
+  const request = place.request(task);
+  const ticket = { runId: request.runId, sessionId: 's', owner, model: provider.model?.(undefined), task };
+  const signal = AbortSignal.timeout(100_000);
+  const prepared = await provider.prepareRun(ticket, signal);
+  if (prepared.state === 'refused') throw new Error(prepared.reason);
+  const payment: RunPayment = prepared.payment;
+  const result = await backend.run({ ...request, payment, model: ticket.model }, watch().observer, signal);
+  provider.ended?.(request.runId, result.failure);
+  await provider.finalizeRun(request.runId, signal);
+  return result;
+};
+
+beforeAll(async () => {
+  await installOpencodeConfig(place.settings.home);
+  await sendElsewhere(place.settings.home, {
+    ...{ anthropic: anthropic.url, openrouter: openrouter.url, groq: groq.url },
+  });
+  connect('anthropic', keys.anthropic);
+  connect('openrouter', keys.openrouter);
+});
+afterAll(async () => {
+  await Promise.all([anthropic.stop(), openrouter.stop(), groq.stop()]);
+  db.close();
+  place.remove();
+});
+
+test('opencode speaks to each provider with the owner’s own key; its environment has no other, and its answer not even that', async () => {
+  connect('groq', newKey('gsk_'));
+  // At once, on a database that is not there yet.
+  const [claude, router, refused] = await Promise.all([
+    runWith('anthropic', 'say hello'),
+    runWith('openrouter', 'run env > environment.txt; printenv OPENROUTER_API_KEY'),
+    runWith('groq', 'say hello'),
+  ]);
+  expect(claude).toMatchObject({ outcome: 'answered', answer: 'Hello from Claude.' });
+  expect(anthropic.asked.map(({ key, authorization }) => [key, authorization])).toEqual([
+    [keys.anthropic, null],
+  ]);
+
+  expect(router).toMatchObject({ outcome: 'answered', answer: expect.stringContaining('[redacted]') });
+  expect(JSON.stringify(router)).not.toContain(keys.openrouter);
+  const environment = readFileSync(join(place.workspace, 'environment.txt'), 'utf8');
+  const values = environment.split('\n').map((line) => line.slice(line.indexOf('=') + 1));
+  expect(values.filter((value) => /(?:sk-|gsk_)\w/.test(value))).toEqual([keys.openrouter]);
+  for (const id of ['anthropic', 'openrouter'])
+    expect(connections.commands.store.get(owner, id)).toMatchObject({
+      status: 'connected',
+      usedAt: expect.any(Number),
+    });
+  expect(filesHolding(place.settings.home, [keys.anthropic])).toEqual([]);
+
+  expect(refused).toMatchObject({ outcome: 'failed', failure: { kind: 'unauthorized', status: 401 } });
+  expect(connections.commands.store.get(owner, 'groq')).toMatchObject({
+    status: 'error',
+    error: '401 invalid key',
+  });
+}, 120_000);

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { npubEncode } from 'nostr-tools/nip19';
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { createOwner, type TestOwner } from '../support/owner.ts';
+import { type PaidBot, startPaidBot } from '../support/paid-bot.ts';
+import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';
+
+/* The whole bot by DM: money kept at the node across runs, and single questions. One story, told in order. */
+let house: SandboxHouse;
+let world: PaidBot;
+let member: TestOwner;
+
+beforeAll(async () => {
+  house = startSandboxHouse({ feePpk: 100 });
+  world = await startPaidBot(house, { opencode: 'paying', funds: 8000, budget: 700 });
+  const key = generateSecretKey();
+  await world.ask(`!owners add ${npubEncode(getPublicKey(key))} member`);
+  member = await createOwner(world.bot.relay.url, world.bot.publicKey, key);
+}, 60_000);
+afterAll(async () => {
+  member.close();
+  await world.cleanUp();
+  await house.stop();
+});
+
+const ask = (text: string, pattern = /./): Promise<string> => world.ask(text, pattern);
+const askAsMember = async (text: string, pattern = /./): Promise<string> =>
+  (await member.answer(await member.send(text), pattern)).text;
+
+test('a question is answered without an agent, with what it cost', async () => {
+  expect(await ask('!quick')).toContain('The question is missing.');
+  const answer = await ask('!quick answer with 3 words', /— quick/);
+  expect(answer).toMatch(/^\S.*\n\n— quick · \d+ sat, \d+ sat of it the mint’s fees · claude-sonnet-4\.5$/s);
+  // Members too; without a choice of their own that the node has, the bot's.
+  expect(await askAsMember('!quick answer with 3 words', /— quick/)).toContain('claude-sonnet-4.5');
+  expect(world.bot.tasksDone()).toEqual([]);
+  expect(await ask('!wallet history')).toContain('answer with 3 words');
+});
+
+test('what is kept at the node pays for tasks until it is brought home', async () => {
+  expect(await ask('!provider balance')).toContain('Nothing is kept at a node');
+  expect(await askAsMember('!provider deposit 2000')).toContain('for admins');
+  expect(await ask('!provider deposit 100k')).toMatch(/ready; that is less than 100,000 sat\. !wallet topup/);
+  expect(await ask('!provider deposit 2000')).toMatch(
+    /^Deposited 2,000 sat at .+; 2,000 sat are kept there now\. Runs spend from it/,
+  );
+  const creates = house.node.requests.filter((line) => line.endsWith('/create')).length;
+  expect(await ask('say hello', /\n— /)).toMatch(/· \d+ of 700 sat · claude-sonnet-4\.5$/);
+  expect(house.node.requests.filter((line) => line.endsWith('/create')).length).toBe(creates);
+  expect(await ask('!provider balance')).toMatch(/: 1,9\d\d sat\.$/);
+  expect(await askAsMember('!provider balance')).toMatch(/: 1,9\d\d sat\.$/);
+  expect(await ask('!provider status')).toMatch(/Kept at nodes.*1,9\d\d sat/);
+  await ask('!provider set local');
+  expect(await ask('!wallet balance')).toMatch(/Kept at nodes.*1,9\d\d sat/);
+  expect(await askAsMember('!provider refund')).toContain('for admins');
+  expect(await ask('!provider refund')).toMatch(
+    /: 1,9\d\d sat are back in the wallet, \d+ sat of fees went to the mint\.\nBalance: /,
+  );
+  expect(await ask('!provider refund')).toContain('Nothing is kept at a node');
+  expect(await ask('!wallet check')).toContain('add up');
+  await ask('!provider set routstr');
+});
+
+test('killed while it deposits and while it asks: each is answered once, and nothing is lost', async () => {
+  const { bot, owner } = world;
+  house.node.faults.add({ endpoint: 'create', when: 'after', effect: { kind: 'hold' } });
+  const deposit = await owner.send('!provider deposit 1000');
+  await until(() => house.node.faults.holding() === 1, 'the node has the deposit');
+  house.node.faults.add({ endpoint: 'chat', when: 'after', effect: { kind: 'hold' } });
+  const question = await owner.send('!quick answer with 3 words');
+  await until(() => house.node.faults.holding() === 2, 'the node has the question');
+  const calls = house.upstream.requests.length;
+  await bot.end('SIGKILL');
+  house.node.faults.release();
+  await bot.start();
+  expect((await owner.answer(deposit, /./)).text).toMatch(/^Deposited 1,000 sat .*1,000 sat are kept/);
+  expect((await owner.answer(question, /./)).text).toMatch(
+    /does not ask again by itself.*It cost \d+ sat; \d+ sat are back/,
+  );
+  expect(house.upstream.requests.length).toBe(calls);
+  expect(await ask('!provider refund')).toContain('are back in the wallet');
+  expect(await ask('!wallet check')).toContain('add up');
+
+  await bot.end('SIGTERM');
+  const books = world.books();
+  expect(books.open).toEqual([]);
+  expect(books.uneven).toEqual([]);
+  expect<number>(books.ready).toBe(world.funds - books.spent - books.fees);
+  const { balanced, balancesMsat } = house.node.audit();
+  expect({ balanced, balancesMsat }).toEqual({ balanced: true, balancesMsat: 0 });
+});

@@ -1,0 +1,94 @@
+import { afterEach, describe, expect, test } from 'bun:test';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { processesOf, startTestBot, type TestBot } from '../support/bot.ts';
+
+let bot: TestBot;
+afterEach(() => bot.cleanUp());
+
+describe('a task is done', () => {
+  test('👀 at once, the answer with its facts, then ✅', async () => {
+    bot = await startTestBot();
+    const id = await bot.owner.send('say hello');
+    await bot.owner.reaction(id, '👀');
+    const { text } = await bot.owner.answer(id);
+    expect(text).toMatch(/^did: say hello\n\n— agent · .+ · 1 step$/);
+    await bot.owner.reaction(id, '✅');
+  });
+
+  test('a failure is a sentence that says what to do, and ❌', async () => {
+    bot = await startTestBot();
+    const id = await bot.owner.send('fail 401');
+    expect((await bot.owner.answer(id)).text).toContain('refused the credentials (401)');
+    await bot.owner.reaction(id, '❌');
+  });
+
+  test('a long run reports its progress', async () => {
+    bot = await startTestBot({ env: { BOT_PROGRESS_SECONDS: '1' } });
+    const id = await bot.owner.send('sleep 60');
+    expect((await bot.owner.answer(id, /^⏳/)).text).toContain('1 step');
+    await bot.owner.answer(await bot.owner.send('!stop'), /Stopping: sleep 60/);
+    await bot.owner.answer(id, /^Stopped\./);
+  });
+});
+
+describe('the queue', () => {
+  test('tasks of one session wait for each other, other sessions run beside; drop and stop', async () => {
+    bot = await startTestBot();
+    const first = await bot.owner.send('sleep 61');
+    await bot.owner.reaction(first, '👀');
+    const second = await bot.owner.send('second');
+    expect((await bot.owner.answer(second)).text).toStartWith('Queued behind 1 task');
+    const third = await bot.owner.send('third');
+    await bot.owner.answer(third, /Queued behind 2/);
+    const ping = await bot.owner.answer(await bot.owner.send('!ping'));
+    expect(ping.text).toStartWith('pong');
+    const list = await bot.owner.answer(await bot.owner.send('!queue'));
+    expect(list.text).toMatch(/Running.*: sleep 61\nWaiting, 2 tasks:\n1\. second\n2\. third/);
+    await bot.owner.answer(await bot.owner.send('!queue drop 2'), /Dropped: third/);
+    await bot.owner.reaction(third, '❌');
+
+    await bot.owner.answer(await bot.owner.send('!new'), /New session/);
+    const beside = await bot.owner.send('beside');
+    await bot.owner.answer(beside, /did: beside/);
+    expect(bot.tasksDone()).toEqual(['sleep 61', 'beside']);
+
+    await bot.owner.answer(await bot.owner.send('!stop'), /Stopping: sleep 61/);
+    await bot.owner.answer(first, /^Stopped\..*!retry/);
+    await bot.owner.reaction(first, '❌');
+    await bot.owner.answer(second, /did: second/);
+    expect(bot.tasksDone()).toEqual(['sleep 61', 'beside', 'second']);
+  });
+
+  test('a deleted message takes its task off the queue; !retry runs the last task again', async () => {
+    bot = await startTestBot();
+    const first = await bot.owner.send('sleep 62');
+    await bot.owner.reaction(first, '👀');
+    const second = await bot.owner.send('not wanted');
+    await bot.owner.reaction(second, '👀');
+    await bot.owner.send('', { kind: 5, tags: [['e', second]] });
+    await bot.owner.reaction(second, '❌');
+    await until(() => bot.tasksDone().length === 1, 'the agent has begun');
+    await bot.owner.send('!stop');
+    await bot.owner.answer(first, /^Stopped/);
+    const again = await bot.owner.send('quick');
+    await bot.owner.answer(again, /did: quick/);
+    await bot.owner.answer(await bot.owner.send('!retry'), /did: quick/);
+    expect(bot.tasksDone()).toEqual(['sleep 62', 'quick', 'quick']);
+  });
+});
+
+describe('limits', () => {
+  test('a silent agent is ended with all its children', async () => {
+    bot = await startTestBot({ env: { BOT_RUN_IDLE_MINUTES: '0.02' } });
+    const id = await bot.owner.send('sleep 63');
+    expect((await bot.owner.answer(id)).text).toContain('silent for too long');
+    await until(() => processesOf('sleep', '63').length === 0, 'no sleep is left');
+  });
+
+  test('a run that takes too long is ended', async () => {
+    bot = await startTestBot({ env: { BOT_RUN_TIMEOUT_MINUTES: '0.02' } });
+    const id = await bot.owner.send('sleep 64');
+    expect((await bot.owner.answer(id)).text).toContain('time limit');
+    await until(() => processesOf('sleep', '64').length === 0, 'no sleep is left');
+  });
+});
