@@ -86,8 +86,9 @@ export const pick = (ambient: Variables, names: Iterable<string>): Record<string
   );
 
 /**
- * What every agent sees (DESIGN §5): an allow-list, so that no key of the bot and nothing from its `.env` gets there by
- * inheritance. PWD is the workspace, because opencode takes its directory from it.
+ * What every agent sees (docs/design.md#what-the-agent-is-given): an allow-list, so that no key of the bot and
+ * nothing from its `.env` gets there by inheritance. PWD is the workspace, because opencode takes its directory from
+ * it.
  */
 export const baseEnvironment = (options: {
   readonly ambient: Variables;

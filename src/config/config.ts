@@ -7,7 +7,10 @@ export type Role = 'admin' | 'member';
 export type Owner = { readonly publicKey: PublicKey; readonly role: Role };
 export type Workspace = { readonly name: string; readonly directory: string };
 
-/** The validated environment (DESIGN §7), frozen. Made by `env.ts`; the only place that reads the process environment. */
+/**
+ * The validated environment (docs/design.md#environment), frozen. Made by `env.ts`; the only place that reads the
+ * process environment.
+ */
 export type Config = {
   readonly identity: Identity;
   /** From `BOT_OWNERS`; the first is admin. Never empty. */

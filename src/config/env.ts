@@ -24,8 +24,8 @@ export type LoadConfigOptions = {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * `.env` and the process environment (which wins) made into one validated, frozen `Config` (DESIGN §7). A variable that
- * is empty counts as not set. `processEnv` is only read.
+ * `.env` and the process environment (which wins) made into one validated, frozen `Config`
+ * (docs/design.md#environment). A variable that is empty counts as not set. `processEnv` is only read.
  *
  * @param directory the current directory: where `.env` is, what relative paths are relative to
  * @throws ConfigError with everything that is wrong

@@ -239,7 +239,10 @@ const flag = variable((text, report) => {
   return false;
 });
 
-/** The variables without `BOT_KEY` (see `bot-key.ts`), as zod reads them; absent ones get DESIGN §7's defaults. */
+/**
+ * The variables without `BOT_KEY` (see `bot-key.ts`), as zod reads them; absent ones get the defaults that
+ * .env.example names.
+ */
 export const environmentSchema = (places: Places) => {
   const path = variable((text) => absolutePath(text, places));
   // A bare name is looked up on the PATH by the backend.

@@ -1,4 +1,4 @@
-/** Every variable of the program, with a line that would be right. DESIGN §7. */
+/** Every variable of the program, with a line that would be right. See .env.example. */
 export const variables = {
   BOT_KEY: 'BOT_KEY=nsec1…  (`bun run setup` makes one)',
   BOT_KEY_PASSWORD: 'BOT_KEY_PASSWORD=…',

@@ -10,7 +10,7 @@ import { formatDuration, plural, shorten } from './format.ts';
 export const costText = ({ spent, budget }: { readonly spent: number; readonly budget: number }): string =>
   `${spent} of ${budget} sat`;
 
-/** `— agent · 42 s · 5 steps · 138 of 2000 sat · claude-sonnet-4` (DESIGN §5). */
+/** `— agent · 42 s · 5 steps · 138 of 2000 sat · claude-sonnet-4` (docs/design.md#the-reply-to-a-run). */
 export function factsLine(run: Run, durationMs: number, settlement: Settlement): string {
   const model = run.result?.model ?? run.model;
   const facts = [

@@ -54,8 +54,9 @@ export type Ending = {
 };
 
 /**
- * The life of one run, from the queue to its reply (DESIGN §5). Aborting the signal with a `StopReason` ends the agent;
- * the run is then settled and answered all the same. Resolves when the run is done; does not throw.
+ * The life of one run, from the queue to its reply (docs/design.md#states-of-a-run). Aborting the signal with a
+ * `StopReason` ends the agent; the run is then settled and answered all the same. Resolves when the run is done; does
+ * not throw.
  */
 export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): Promise<void> {
   const log = deps.log.child({ run: run.id, session: run.session });

@@ -24,7 +24,7 @@ export type Session = {
 };
 
 /**
- * States of a run (DESIGN §5). Every path out of `preparing` goes through `settling`.
+ * States of a run (docs/design.md#states-of-a-run). Every path out of `preparing` goes through `settling`.
  *
  *   queued ─► preparing ─► running ─► settling ─► done
  *     │           │                       ▲

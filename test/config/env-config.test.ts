@@ -44,7 +44,7 @@ async function problemsOf(environment: Record<string, string>): Promise<ConfigEr
 }
 
 describe('a bot with nothing but a key and an owner', () => {
-  test('has every default of DESIGN', async () => {
+  test('has every default of .env.example', async () => {
     const config = await loadConfig(required, directory);
     expect(config).toMatchObject({
       owners: [{ publicKey: alice.publicKey, role: 'admin' }],

@@ -7,7 +7,7 @@ import { readMintUrl } from './mints/mints.ts';
 import type { AnyWallet } from './types.ts';
 import { openCashuWallet } from './wallet.ts';
 
-/** The wallet's part of the environment (DESIGN §7), as text. */
+/** The wallet's part of the environment (docs/design.md#environment), as text. */
 export type WalletConfig = {
   /** `CASHU_MNEMONIC`. Never logged. */
   readonly mnemonic: string;

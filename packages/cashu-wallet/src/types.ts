@@ -195,7 +195,7 @@ export type TokenPreview = {
   readonly accepted: boolean;
 };
 
-/** One paid run in `spend_log` (DESIGN §7, Ledger): `budget = spent + refund + fee`, to the sat, once it is `settled`. */
+/** One paid run in `spend_log` (docs/design.md#the-ledger): `budget = spent + refund + fee` once it is `settled`. */
 export type LedgerEntry = {
   readonly id: number;
   /** Milliseconds since the Unix epoch. */

@@ -31,7 +31,7 @@ export type EventTemplate = Pick<NostrEvent, 'kind' | 'created_at' | 'content' |
 export type Signer = (template: EventTemplate, signal: AbortSignal) => Promise<NostrEvent>;
 
 /**
- * One inbound DM after unwrapping and every check of DESIGN §3.2.
+ * One inbound DM after unwrapping and every check of docs/design.md#what-makes-an-event-a-message.
  * `id` is the recomputed rumor id (NIP-17) or the kind-4 event id (NIP-04).
  */
 export type InboundMessage = {

@@ -117,7 +117,9 @@ export type RoutstrProvider = Provider & {
   readonly close: () => Promise<void>;
 };
 
-/** Provider `routstr` (DESIGN §6.3): every run has a budget token of its own, and its change comes home. */
+/**
+ * Provider `routstr` (docs/design.md#paid-runs): every run has a budget token of its own, and its change comes home.
+ */
 export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrProvider {
   const { wallet, rules, meter, clock, log } = options;
   const store = createPaidRunStore(wallet, clock);

@@ -65,7 +65,7 @@ export type RunFailure = {
   readonly status: number | undefined;
 };
 
-/** Who pays for and serves the model calls: the life cycle around a run (DESIGN §5). */
+/** Who pays for and serves the model calls: the life cycle around a run (docs/design.md#who-pays-the-provider). */
 export type Provider = {
   readonly name: string;
   /** What a run is to ask for when this model was chosen; undefined: the default. Absent: any model as it is. */

@@ -36,7 +36,7 @@ const play = async (
 
 /**
  * Each of these makes opencode 1.18.33 go on for ever, or pay for the same request six times
- * (reference/opencode.md §2), when it speaks to a node directly.
+ * (docs/design.md#what-opencode-does), when it speaks to a node directly.
  */
 describe('opencode behind the meter ends once and fast', () => {
   const rows: readonly {

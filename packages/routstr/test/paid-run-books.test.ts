@@ -62,7 +62,7 @@ test('the ledger has the columns that others read it by', () => {
   const db = openDatabase(':memory:', walletMigrations);
   try {
     const columns = db.query('SELECT name FROM pragma_table_info(?) ORDER BY cid').values('spend_log').flat();
-    // DESIGN §7; whose run it was came later.
+    // docs/design.md#the-ledger
     expect(columns.join(', ')).toBe(
       'id, ts, provider, budget_sats, refund_sats, spent_sats, fee_sats, model, session_id, prompt_prefix, state, node_url, owner',
     );

@@ -1,4 +1,7 @@
-/** Whatever a node does with a budget token, the run has begun with it or the money is ours again (reference §1.2). */
+/**
+ * Whatever a node does with a budget token, the run has begun with it or the money is ours again
+ * (docs/node-protocol.md#what-becomes-of-a-token).
+ */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { readMintUrl } from '@nostr-dm-agent/cashu-wallet/open';
 import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';

@@ -1,4 +1,7 @@
-/** Whatever a node does with a refund, the change comes home or is remembered for its operator (reference §1.3, §3). */
+/**
+ * Whatever a node does with a refund, the change comes home or is remembered for its operator
+ * (docs/node-protocol.md#what-becomes-of-a-refund).
+ */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { readMintUrl } from '@nostr-dm-agent/cashu-wallet/open';
 import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';

@@ -99,7 +99,7 @@ export const walletMigrations: readonly Migration[] = [
       ) STRICT;
       CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new';
 
-      -- DESIGN §7, Ledger: one row per paid run.
+      -- The ledger, one row per paid run: docs/design.md#the-ledger.
       CREATE TABLE spend_log (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         ts INTEGER NOT NULL,

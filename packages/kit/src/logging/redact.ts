@@ -5,8 +5,8 @@ import { isSecretName } from './secret-names.ts';
 export const redacted = '[redacted]';
 
 /**
- * The one redaction layer under the logger (DESIGN §6.8). Knows the shapes of the secrets that this program meets and
- * the exact secrets that it was told.
+ * The one redaction layer under the logger (docs/design.md#secrets). Knows the shapes of the secrets that this
+ * program meets and the exact secrets that it was told.
  */
 export type Redactor = {
   /**

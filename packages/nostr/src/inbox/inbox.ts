@@ -76,8 +76,9 @@ const CURSOR_EVERY_MS = 30 * SECOND;
 const PRUNE_EVERY_MS = 6 * 60 * MINUTE;
 
 /**
- * Turns what relays deliver into messages, each handed on once, ever (DESIGN §3). Every relay has a lane of its own,
- * bounded and opened in short slices, so that a flood delays neither the other relays nor the rest of the program.
+ * Turns what relays deliver into messages, each handed on once, ever (docs/design.md#inbound). Every relay has a lane
+ * of its own, bounded and opened in short slices, so that a flood delays neither the other relays nor the rest of the
+ * program.
  */
 export function createInbox(options: InboxOptions): Inbox {
   const { identity, store, clock, log, onMessage, monotonic = () => performance.now() } = options;

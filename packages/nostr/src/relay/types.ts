@@ -48,7 +48,7 @@ export type Relay = {
   readonly publish: (event: NostrEvent, timeoutMs: number, signal: AbortSignal) => Promise<PublishOutcome>;
   /**
    * Stored events up to EOSE, shape, id and signature checked.
-   * @throws RelayError when the relay can't be asked within `timeoutMs` (DESIGN: a caller tells "none" from "unknown")
+   * @throws RelayError when the relay can't be asked within `timeoutMs`: a caller can tell "none" from "unknown"
    */
   readonly query: (
     filters: readonly Filter[],

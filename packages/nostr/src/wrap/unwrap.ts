@@ -108,8 +108,8 @@ const CACHED_KEYS = 256;
 const rejected = (reason: RejectionReason): Verdict => ({ verdict: 'rejected', reason });
 
 /**
- * Builds the judge of inbound events (DESIGN §3.2; NIP-17, NIP-59, NIP-04), cheap checks first: a stranger costs one
- * signature, one ECDH and one decryption.
+ * Builds the judge of inbound events (NIP-17, NIP-59, NIP-04; the order of the checks, cheap ones first, and why:
+ * docs/design.md#what-makes-an-event-a-message): a stranger costs one signature, one ECDH and one decryption.
  */
 export function createUnwrap(options: UnwrapOptions): Unwrap {
   const { identity, isOwner, guests, clock, verifyWrapSignature = true } = options;

@@ -22,7 +22,10 @@ const usageSchema = z
   .nullish()
   .catch(undefined);
 
-/** The parts of a chunk, or of a whole answer, in which nodes of any version say what it cost (reference §1.4). */
+/**
+ * The parts of a chunk, or of a whole answer, in which nodes of any version say what it cost
+ * (docs/node-protocol.md#what-a-call-costs).
+ */
 export const billSchema = z.object({
   usage: usageSchema,
   cost: costSchema,

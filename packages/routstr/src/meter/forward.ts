@@ -109,7 +109,10 @@ async function send(passage: Passage, permit: Permit): Promise<Response | Short>
   }
 }
 
-/** Nothing is charged for what the node rejects (reference §1.4: the reservation is reverted). */
+/**
+ * Nothing is charged for what the node rejects (docs/node-protocol.md#what-a-call-costs): the reservation is
+ * reverted.
+ */
 async function rejected(passage: Passage, permit: Permit, response: Response): Promise<Response | Short> {
   const { run } = passage;
   const body = (await textWithin(response, largestRefusal)) ?? '';

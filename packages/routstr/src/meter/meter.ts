@@ -8,8 +8,8 @@ import { createRunState, type RunState } from './run-state.ts';
 import type { MeteredRun, RunAccount } from './types.ts';
 
 /**
- * The loopback endpoint through which paid runs reach their node (DESIGN §6.4). Each run has a path of its own that
- * cannot be guessed, and must show its own key on it.
+ * The loopback endpoint through which paid runs reach their node (docs/design.md#the-meter). Each run has a path of
+ * its own that cannot be guessed, and must show its own key on it.
  */
 export type Meter = {
   readonly port: number;

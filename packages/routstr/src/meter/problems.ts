@@ -2,8 +2,8 @@ import { parseRefusal, parseShortage, type Shortage } from '../node/envelopes.ts
 
 /**
  * Why a request is refused, as the agent is told. opencode repeats a request when the message or the body contain
- * certain digits and words (reference/opencode.md §2), so every text here is fixed and free of them; what the node
- * really said is in `RunProblem.detail`.
+ * certain digits and words (docs/design.md#what-opencode-does), so every text here is fixed and free of them; what
+ * the node really said is in `RunProblem.detail`.
  */
 export const problems = {
   insufficient_balance: [402, 'The budget of this run is used up.'],

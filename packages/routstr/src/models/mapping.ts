@@ -27,7 +27,7 @@ const leastContext = 32_768;
 const outputCap = 16_384;
 const outputDefault = 8192;
 
-/** Whether an agent can work with this model (reference §4), and how. */
+/** Whether an agent can work with this model (docs/node-protocol.md#models), and how. */
 export function usableModel(model: RoutstrModel, ability: AbilitySource): UsableModel | Unusable {
   if (!model.enabled) return 'disabled';
   if (model.id.startsWith('~')) return 'alias';
@@ -136,7 +136,9 @@ export function typicalTaskSat(model: Pick<UsableModel, 'sat'>): number {
 /** Prompts below this are not worth reckoning with: opencode's first one is 10,000 tokens. */
 const leastPrompt = 30_000;
 
-/** What a node reserves for one request (reference §1.4), in msat. Parallel requests add up. */
+/**
+ * What a node reserves for one request (docs/node-protocol.md#what-a-call-costs), in msat. Parallel requests add up.
+ */
 export const reservationMsat = (prices: TokenPrices, promptTokens: number, maxTokens: number): number =>
   Math.ceil((promptTokens * prices.prompt + maxTokens * prices.completion + prices.request) * 1000);
 

@@ -34,8 +34,8 @@ export const defaultTimeouts: NodeTimeouts = {
 };
 
 /**
- * The balance API and the public pages of one Routstr node (reference §1). Nothing throws for what a node does; every
- * method throws the signal's reason when its caller aborts.
+ * The balance API and the public pages of one Routstr node (docs/node-protocol.md#calls). Nothing throws for what a
+ * node does; every method throws the signal's reason when its caller aborts.
  *
  * Never call `topup` and `refund` of one key at once (core #462: money was lost); that is for the caller to see to.
  */

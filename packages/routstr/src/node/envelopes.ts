@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * What a node's refusal says, whichever of the seven shapes it has (reference §1.0: A to F are the node's own, G is
- * HTML of a proxy in front of it).
+ * What a node's refusal says, whichever of the seven shapes it has (docs/node-protocol.md#shapes-of-a-refusal: A to F
+ * are the node's own, G is HTML of a proxy in front of it).
  */
 export type Refusal = {
   readonly shape: 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | 'G';

@@ -12,7 +12,10 @@ export function readRefusal(answer: Answered): { readonly refusal: Refusal; read
   return { refusal, evidence: { status: answer.status, code, message, requestId } };
 }
 
-/** What a refused or unanswered presentation of a token means for the token (reference §1.2). */
+/**
+ * What a refused or unanswered presentation of a token means for the token
+ * (docs/node-protocol.md#what-becomes-of-a-token).
+ */
 export function notCredited(reply: Reply): NotCredited {
   if (reply.kind === 'not_sent') return { state: 'not_sent', evidence: noAnswer(reply.message) };
   if (reply.kind === 'no_answer') {
@@ -86,7 +89,10 @@ const redemptionWord = (refusal: Refusal): RedemptionWord | undefined =>
 const lookUp = <T>(words: Readonly<Record<string, T>>, key: string | undefined): T | undefined =>
   key !== undefined && Object.hasOwn(words, key) ? words[key] : undefined;
 
-/** What a refused or unanswered refund means for the money (reference §1.3). A 200 is not for here. */
+/**
+ * What a refused or unanswered refund means for the money (docs/node-protocol.md#what-becomes-of-a-refund). A 200 is
+ * not for here.
+ */
 export function refundRefused(reply: Reply): RefundOutcome {
   if (reply.kind === 'not_sent') return { state: 'not_sent', evidence: noAnswer(reply.message) };
   if (reply.kind === 'no_answer') {

@@ -7,7 +7,7 @@ import { neverSent, noAnswer } from './http.ts';
 import type { Evidence } from './outcomes.ts';
 import type { NodeUrl } from './url.ts';
 
-/** A model call that its own token pays for (`x-cashu`, reference §1.4). */
+/** A model call that its own token pays for (`x-cashu`, docs/node-protocol.md#calls). */
 export type OneCall = {
   readonly node: NodeUrl;
   /** Secret. */

@@ -84,7 +84,10 @@ export type RefundOutcome =
     }
   /** Requests are still reserved: clears by itself in minutes. */
   | { readonly state: 'ongoing'; readonly evidence: Evidence }
-  /** Final only if no earlier refund call of this key may still be minting (reference fact 4). */
+  /**
+   * Final only if no earlier refund call of this key may still be minting
+   * (docs/node-protocol.md#what-becomes-of-a-refund).
+   */
   | { readonly state: 'no_balance'; readonly evidence: Evidence }
   /** Less than 1 sat is left: it stays there. */
   | { readonly state: 'too_small'; readonly evidence: Evidence }

@@ -53,7 +53,10 @@ export async function issueToken(
   }
 }
 
-/** Presents the token until the node has credited it or is not going to (reference §1.2). */
+/**
+ * Presents the token until the node has credited it or is not going to
+ * (docs/node-protocol.md#what-becomes-of-a-token).
+ */
 export async function deposit(
   deps: PaidRunDeps,
   run: PaidRunIn<'token_issued'>,

@@ -88,7 +88,9 @@ export async function findFallbacks(
   }
 }
 
-/** A node answers to a model's name with or without its vendor and date, in any case (reference §4). */
+/**
+ * A node answers to a model's name with or without its vendor and date, in any case (docs/node-protocol.md#models).
+ */
 const sameModel = (models: readonly UsableModel[], asked: string): UsableModel | undefined => {
   const plain = (id: string): string => id.toLowerCase().replace(/^.*\//, '');
   const wanted = plain(asked);

@@ -1,5 +1,6 @@
 /*
- * A run that a Routstr node serves, from the first sat that leaves the wallet until the change is home (DESIGN §6.3).
+ * A run that a Routstr node serves, from the first sat that leaves the wallet until the change is home
+ * (docs/design.md#paid-runs).
  *
  *             send      credited     agent starts       ends            token          redeemed
  *   created ──► token_issued ──► deposited ──► running ──► refund_due ──► change_held ──► settled

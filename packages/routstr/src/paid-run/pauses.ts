@@ -3,7 +3,10 @@ const minute = 60 * second;
 const hour = 60 * minute;
 export const day = 24 * hour;
 
-/** As long as this, what a node says of an empty balance may be a refund that is still being made (reference fact 4). */
+/**
+ * As long as this, what a node says of an empty balance may be a refund that is still being made: "No balance" is not
+ * the last word (docs/node-protocol.md#what-becomes-of-a-refund).
+ */
 export const doubtMs = 10 * minute;
 
 /** The longest pause that a node can ask for; it is asked again all the same. */

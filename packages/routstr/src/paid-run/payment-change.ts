@@ -22,9 +22,10 @@ export function paymentTaken(deps: PaidRunDeps, run: PaidRunIn<'reclaim'>): Paid
 }
 
 /**
- * What the answers of `POST /refund` mean when it was asked by `x-cashu` (reference §1.3); undefined: the same as for
- * an account. A node that owes nothing says 425 for ever (seen with 0.4.5), as does one whose upstream failed, and a
- * node before 0.4.5 knows no such call at all: then the bill that came with the answer decides.
+ * What the answers of `POST /refund` mean when it was asked by `x-cashu`
+ * (docs/node-protocol.md#what-becomes-of-a-refund); undefined: the same as for an account. A node that owes nothing
+ * says 425 for ever (seen with 0.4.5), as does one whose upstream failed, and a node before 0.4.5 knows no such call
+ * at all: then the bill that came with the answer decides.
  */
 export function believeNode(deps: PaidRunDeps, run: Asking, outcome: RefundOutcome): PaidRun | undefined {
   const { creditedMsat = 0, meteredMsat = 0, dueSince } = run.body;

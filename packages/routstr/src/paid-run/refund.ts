@@ -11,7 +11,9 @@ import { believeNode } from './payment-change.ts';
 import { close, noChange } from './settle.ts';
 import { needOperator, wait } from './wait.ts';
 
-/** Asks once for the change of a run, and acts on what the node says (reference §1.3 and §3). */
+/**
+ * Asks once for the change of a run, and acts on what the node says (docs/node-protocol.md#what-becomes-of-a-refund).
+ */
 export async function askForChange(deps: PaidRunDeps, run: Asking, signal: AbortSignal): Promise<PaidRun> {
   // An earlier answer that was kept and not acted on: the node may not give it again.
   for (const raw of deps.store.answers(run.id)) {
@@ -79,7 +81,7 @@ function unreadable(deps: PaidRunDeps, run: Asking, dueFor: number, evidence: Ev
 
 /**
  * "No balance" is true when the node says as well that it was all spent. Else a refund may be under way, of a call
- * whose answer was lost (reference fact 4), or the money is gone: time tells.
+ * whose answer was lost, or the money is gone: time tells.
  */
 async function believeEmpty(
   deps: PaidRunDeps,

@@ -40,7 +40,7 @@ export type SandboxNode = {
 };
 
 /**
- * A Routstr node as `reference/routstr.md` §7 specifies it. Its bodies and their order follow routstr-core 0.4.5,
+ * A Routstr node as docs/routstr-node.md describes it. Its bodies and their order follow routstr-core 0.4.5,
  * against which the conformance suite was run; the other profiles differ where `docs/routstr-node.md` says.
  */
 export function startSandboxNode(options: SandboxNodeOptions): SandboxNode {
