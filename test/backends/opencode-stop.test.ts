@@ -6,7 +6,7 @@ import { until } from '@nostr-dm-agent/kit/testing/until';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { createBackends } from '../../src/backends/factory.ts';
 import { endRun, markerVariable } from '../../src/backends/leftovers.ts';
-import { parsePs, readProcesses } from '../../src/backends/process-table.ts';
+import { parsePs, type ReadProcesses, readProcesses } from '../../src/backends/process-table.ts';
 import { runAgentProcess } from '../../src/backends/processes.ts';
 import { writeOpencodeUserConfig } from '../../src/sandbox/opencode-user-config.ts';
 import { makePlace, watch } from '../support/backend.ts';
@@ -97,14 +97,27 @@ test('what outlives a finished agent is ended, though it left the session and ig
 
 test('a process that starts itself anew while it is being ended is ended too', async () => {
   const runId = crypto.randomUUID();
-  const stop = new AbortController();
   const phoenix = `trap 'test $1 -gt 0 && setsid sh phoenix.sh $(($1 - 1)) & exit' TERM; echo "life $1"; while :; do sleep 0.05; done`;
   writeFileSync(join(workspace, 'phoenix.sh'), phoenix);
-  const { ended, lines } = shell('setsid sh phoenix.sh 3', runId, stop.signal, 1500);
-  await until(() => lines.includes('life 3'), 'it lives');
-  stop.abort();
-  expect((await ended).stopped).toBe(true);
-  expect(lines).toContain('life 2');
+  const first = spawn('/bin/sh', ['phoenix.sh', '3'], {
+    cwd: workspace,
+    env: { PATH: settings.ambient.PATH, [markerVariable]: runId },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  });
+  let said = '';
+  first.stdout.on('data', (chunk) => {
+    said += String(chunk);
+  });
+  // Each look waits until the next life has said so: one that is caught before that could not rise again.
+  let looks = 0;
+  const read: ReadProcesses = async (marker) => {
+    const life = 3 - looks++;
+    if (life >= 0) await until(() => said.includes(`life ${life}`), `life ${life} begins`);
+    return readProcesses(marker);
+  };
+  await endRun({ runId, graceMs: 20_000, read });
+  expect(said).toBe('life 3\nlife 2\nlife 1\nlife 0\n');
   expect(await ofRun(runId)).toBe(0);
 }, 40_000);
 
