@@ -9,6 +9,7 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { type NodeFault, startSandboxNode } from '@nostr-dm-agent/sandbox/node';
+import { openFilledWallet } from '@nostr-dm-agent/sandbox/testing/filled-wallet';
 import { createNodeClient, type NodeClient } from '../src/node/client.ts';
 import type { NodeUrl } from '../src/node/url.ts';
 import {
@@ -23,7 +24,6 @@ import {
   type PaidWorldOptions,
   startPaidWorld,
 } from './support/paid-world.ts';
-import { openPurse } from './support/purse.ts';
 
 let world: PaidWorld;
 /** A run that has spent 136 sat, before it is settled. */
@@ -198,8 +198,8 @@ describe('the change is back when the reply is sent, although', () => {
       });
       try {
         // The node has money at both: somebody else pays there.
-        const purse = await openPurse(other.url, 3000);
-        await fetch(`${node.url}/v1/balance/create?initial_balance_token=${await purse.token(2500)}`);
+        const payer = await openFilledWallet(other.url, 3000);
+        await fetch(`${node.url}/v1/balance/create?initial_balance_token=${await payer.token(2500)}`);
         world.settings.node = node.url;
         await world.prepare('r1');
         await world.finalize('r1');
@@ -557,7 +557,7 @@ describe('it is remembered for the node’s operator, with the evidence, when', 
         },
       },
     });
-    const thief = await openPurse(world.mint.url, 100);
+    const thief = await openFilledWallet(world.mint.url, 100);
     const settling = world.finalize('r1');
     await until(() => swaps() > before, 'our swap is on its way');
     await thief.receive(world.node.audit().changeTokens[0]?.token ?? '');

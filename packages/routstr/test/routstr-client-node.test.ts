@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { type Profile, startSandboxNode } from '@nostr-dm-agent/sandbox/node';
+import { openFilledWallet } from '@nostr-dm-agent/sandbox/testing/filled-wallet';
 import { createMeter } from '../src/meter/meter.ts';
 import { defaultLimits } from '../src/meter/types.ts';
 import { createAbilitySource } from '../src/models/ability.ts';
@@ -11,7 +12,6 @@ import { createNodeClient } from '../src/node/client.ts';
 import { parseNodeUrl } from '../src/node/url.ts';
 import { ask, recordingLog } from './support/metered.ts';
 import { chunk, done, startModelUpstream, stream, text } from './support/model-upstream.ts';
-import { openPurse } from './support/purse.ts';
 
 const signal = new AbortController().signal;
 const upstream = startModelUpstream();
@@ -30,11 +30,11 @@ describe.each<[Profile]>([['legacy'], ['0.4.5'], ['main']])('With a node of the 
   });
   const url = parseNodeUrl(node.url);
   const client = () => createNodeClient(url);
-  const purse = openPurse(mint.url, 20_000);
+  const payer = openFilledWallet(mint.url, 20_000);
   afterAll(node.stop);
 
   test('a budget is deposited, known, filled up, asked back and asked back again', async () => {
-    const token = await (await purse).token(100);
+    const token = await (await payer).token(100);
     const key = apiKeyOf(token);
     const kept: string[] = [];
     const refund = () => client().refund(key, (raw) => kept.push(raw), signal);
@@ -44,7 +44,7 @@ describe.each<[Profile]>([['legacy'], ['0.4.5'], ['main']])('With a node of the 
     const created = await client().create(token, signal);
     expect(created).toMatchObject({ state: 'credited', apiKey: key, balanceMsat: 100_000 });
     expect(await client().create(token, signal)).toMatchObject({ state: 'credited', balanceMsat: 100_000 });
-    const more = await client().topup(key, await (await purse).token(50), signal);
+    const more = await client().topup(key, await (await payer).token(50), signal);
     expect(more).toMatchObject({ state: 'credited', addedMsat: 50_000 });
     expect(await client().info(key, signal)).toMatchObject({
       state: 'known',
@@ -58,17 +58,17 @@ describe.each<[Profile]>([['legacy'], ['0.4.5'], ['main']])('With a node of the 
       state: 'token',
       token: change.state === 'token' ? change.token : '',
     });
-    if (change.state === 'token') expect(await (await purse).receive(change.token)).toBe(150);
+    if (change.state === 'token') expect(await (await payer).receive(change.token)).toBe(150);
   });
 
   test('bad tokens are told apart', async () => {
-    const spent = await (await purse).token(10);
-    await (await purse).receive(spent);
+    const spent = await (await payer).token(10);
+    await (await payer).receive(spent);
     expect((await client().create(spent, signal)).state).toBe('spent');
     const undecodable = await client().create('cashuBnonsense', signal);
     expect(undecodable).toMatchObject({ state: 'unspent', reason: 'undecodable' });
     node.faults.add({ endpoint: 'create', when: 'before', effect: { kind: 'drop' } });
-    const dropped = await client().create(await (await purse).token(10), signal);
+    const dropped = await client().create(await (await payer).token(10), signal);
     expect(dropped).toMatchObject({ state: 'ambiguous', reason: 'no_answer' });
   });
 
@@ -85,7 +85,7 @@ describe.each<[Profile]>([['legacy'], ['0.4.5'], ['main']])('With a node of the 
   test('a run is metered to the msat, held when it is short, and goes on when it was topped up', async () => {
     const usage = { prompt_tokens: 1000, completion_tokens: 50, total_tokens: 1050 };
     upstream.play(() => stream([...text('Hello.'), chunk({}, null, { choices: [], usage }), done]));
-    const token = await (await purse).token(20);
+    const token = await (await payer).token(20);
     const key = apiKeyOf(token);
     await client().create(token, signal);
     const meter = createMeter(recordingLog().log);
@@ -106,7 +106,7 @@ describe.each<[Profile]>([['legacy'], ['0.4.5'], ['main']])('With a node of the 
     const answer = post();
     await until(() => run.usage().held === 1, 'the request is held');
     expect(upstream.bodies).toHaveLength(0);
-    await client().topup(key, await (await purse).token(300), signal);
+    await client().topup(key, await (await payer).token(300), signal);
     run.more(300_000);
     expect(await (await answer).text()).toContain('Hello.');
 

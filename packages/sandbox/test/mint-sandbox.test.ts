@@ -10,7 +10,7 @@ import {
 } from '@cashu/cashu-ts';
 import { decode } from 'light-bolt11-decoder';
 import * as secp256k1 from 'tiny-secp256k1';
-import { type SandboxMint, type SandboxMintOptions, startSandboxMint } from '../src/mint/mint.ts';
+import { type SandboxMint, type SandboxMintOptions, startSandboxMint } from '../src/mint/sandbox-mint.ts';
 
 const running: SandboxMint[] = [];
 afterEach(async () => {

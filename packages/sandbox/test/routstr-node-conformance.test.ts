@@ -80,7 +80,7 @@ for (const profile of conformanceProfiles) {
     const refund = (bearer: string): Promise<Answer> => ask(`${base}/refund`, { method: 'POST', bearer });
     /** A fresh account with the credit of a token of this face value. */
     const deposit = async (face: number) => {
-      const token = await node.purse.token(face);
+      const token = await node.payer.token(face);
       const { balance } = created.parse((await create(token)).json);
       return { token, key: keyOf(token), balance };
     };
@@ -188,32 +188,32 @@ for (const profile of conformanceProfiles) {
 
     describe('takes deposits', () => {
       test('credits face less input fee, and the key is the SHA-256 of the token text', async () => {
-        const token = await node.purse.token(1000);
+        const token = await node.payer.token(1000);
         const answer = await create(token);
         expect(answer.status).toBe(200);
         expect(created.parse(answer.json)).toEqual({
           api_key: keyOf(token),
-          balance: (1000 - (await node.purse.feeOf(token))) * 1000,
+          balance: (1000 - (await node.payer.feeOf(token))) * 1000,
         });
-        expect(await node.purse.isSpent(token)).toBe(true);
+        expect(await node.payer.isSpent(token)).toBe(true);
       });
 
       test('the same text again is the same account, with nothing added', async () => {
-        const token = await node.purse.token(100);
+        const token = await node.payer.token(100);
         const first = await create(token);
         const second = await create(token);
         expect(second.json).toEqual(first.json);
       });
 
       test('the same text presented several times at once is redeemed once', async () => {
-        const token = await node.purse.token(100);
+        const token = await node.payer.token(100);
         const answers = await Promise.all([
           create(token),
           create(token),
           ask(`${base}/info`, { bearer: token }),
           create(token),
         ]);
-        const balance = (100 - (await node.purse.feeOf(token))) * 1000;
+        const balance = (100 - (await node.payer.feeOf(token))) * 1000;
         expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
         expect(answers.map(({ json }) => z.object({ balance: z.number() }).parse(json).balance)).toEqual([
           balance,
@@ -224,16 +224,16 @@ for (const profile of conformanceProfiles) {
       });
 
       test.if(!legacy)('by GET in older versions, by POST in newer ones', async () => {
-        const token = await node.purse.token(50);
+        const token = await node.payer.token(50);
         const byGet = await ask(`${base}/create?initial_balance_token=${encodeURIComponent(token)}`);
         expect(byGet.status).toBe(main ? 404 : 200);
       });
       test.if(legacy)('by GET only, below /v1/wallet only', async () => {
-        const token = await node.purse.token(50);
+        const token = await node.payer.token(50);
         const body = { initial_balance_token: token };
         expect((await ask('/v1/wallet/create', { body })).status).toBe(404);
         expect((await ask('/v1/balance/create', { body })).status).toBe(400);
-        expect(await node.purse.isSpent(token)).toBe(false);
+        expect(await node.payer.isSpent(token)).toBe(false);
       });
 
       test.if(!legacy)('below either prefix', async () => {
@@ -247,11 +247,11 @@ for (const profile of conformanceProfiles) {
       });
 
       test('the account by key and by token text, and `info` redeems a token that is new', async () => {
-        const token = await node.purse.token(77);
+        const token = await node.payer.token(77);
         const byToken = await ask(`${base}/info`, { bearer: token });
         expect(byToken.json).toEqual({
           api_key: keyOf(token),
-          balance: (77 - (await node.purse.feeOf(token))) * 1000,
+          balance: (77 - (await node.payer.feeOf(token))) * 1000,
           reserved: 0,
           is_child: false,
           total_requests: 0,
@@ -265,10 +265,10 @@ for (const profile of conformanceProfiles) {
 
       test('a top-up adds to the account', async () => {
         const { key, balance } = await deposit(100);
-        const more = await node.purse.token(40);
+        const more = await node.payer.token(40);
         const answer = await ask(`${base}/topup`, { bearer: key, body: { cashu_token: more } });
-        expect(answer.json).toEqual({ msats: (40 - (await node.purse.feeOf(more))) * 1000 });
-        expect((await info(key)).balance).toBe(balance + (40 - (await node.purse.feeOf(more))) * 1000);
+        expect(answer.json).toEqual({ msats: (40 - (await node.payer.feeOf(more))) * 1000 });
+        expect((await info(key)).balance).toBe(balance + (40 - (await node.payer.feeOf(more))) * 1000);
         const again = await ask(`${base}/topup`, { bearer: key, body: { cashu_token: more } });
         expectCoded(again, 400, {
           message: 'Cashu token already spent',
@@ -356,10 +356,10 @@ for (const profile of conformanceProfiles) {
       });
 
       test('a spent token, each time alike; another encoding of redeemed proofs counts as spent', async () => {
-        const token = await node.purse.token(60);
-        const proofs = await node.purse.proofs(token);
+        const token = await node.payer.token(60);
+        const proofs = await node.payer.proofs(token);
         expect((await create(token)).status).toBe(200);
-        const other = node.purse.encode(proofs, 'the same proofs in other words');
+        const other = node.payer.encode(proofs, 'the same proofs in other words');
         const spent = {
           message: 'Cashu token already spent',
           type: 'token_already_spent',
@@ -371,15 +371,15 @@ for (const profile of conformanceProfiles) {
       });
 
       test('a token worth no more than its fee, which stays unspent', async () => {
-        const token = await node.purse.token(1);
-        expect(await node.purse.feeOf(token)).toBe(1);
+        const token = await node.payer.token(1);
+        expect(await node.payer.feeOf(token)).toBe(1);
         const answer = await create(token);
         expectCoded(answer, 400, {
           message: 'Failed to redeem Cashu token',
           type: 'cashu_error',
           code: 'cashu_token_redemption_failed',
         });
-        expect(await node.purse.isSpent(token)).toBe(false);
+        expect(await node.payer.isSpent(token)).toBe(false);
       });
 
       test.if(main)('a token of a mint that it doesn’t list, unspent', async () => {
@@ -400,7 +400,7 @@ for (const profile of conformanceProfiles) {
       expect(balance).toBeLessThan(100_000);
       const back = change.parse((await refund(token)).json);
       expect(back.sats).toBe(String(balance / 1000));
-      expect(await node.purse.receive(back.token)).toBeGreaterThan(90);
+      expect(await node.payer.receive(back.token)).toBeGreaterThan(90);
     });
 
     describe('gives back', () => {
@@ -414,10 +414,10 @@ for (const profile of conformanceProfiles) {
         );
         expect(body.sats).toBe(String(balance / 1000));
         expect(body.token).toStartWith('cashuB');
-        const proofs = await node.purse.proofs(body.token);
+        const proofs = await node.payer.proofs(body.token);
         expect(proofs.every((proof) => proof.dleq === undefined)).toBe(true);
-        const fee = await node.purse.feeOf(body.token);
-        expect(await node.purse.receive(body.token)).toBe(balance / 1000 - fee);
+        const fee = await node.payer.feeOf(body.token);
+        expect(await node.payer.receive(body.token)).toBe(balance / 1000 - fee);
         const after = await info(token);
         expect([after.balance, after.reserved, after.total_spent]).toEqual([0, 0, 0]);
       });
@@ -454,14 +454,14 @@ for (const profile of conformanceProfiles) {
       });
 
       test('nothing for a token it never saw, which stays unspent', async () => {
-        const token = await node.purse.token(33);
+        const token = await node.payer.token(33);
         const message = 'Key not found. Deposit first via /v1/wallet/create before requesting a refund.';
         for (const bearer of [token, keyOf(token)]) {
           const answer = await refund(bearer);
           if (legacy) expectPlain(answer, 401, message);
           else expectCoded(answer, 401, { message, type: 'invalid_request_error', code: 'key_not_found' });
         }
-        expect(await node.purse.isSpent(token)).toBe(false);
+        expect(await node.payer.isSpent(token)).toBe(false);
       });
 
       test('once, to several that ask at the same moment', async () => {
@@ -480,11 +480,11 @@ for (const profile of conformanceProfiles) {
       test('a deposit can follow a refund, and then its own change is given', async () => {
         const { key } = await deposit(80);
         const first = change.parse((await refund(key)).json);
-        const more = await node.purse.token(20);
+        const more = await node.payer.token(20);
         await ask(`${base}/topup`, { bearer: key, body: { cashu_token: more } });
         const second = change.parse((await refund(key)).json);
         expect(second.token).not.toBe(first.token);
-        expect(second.sats).toBe(String(20 - (await node.purse.feeOf(more))));
+        expect(second.sats).toBe(String(20 - (await node.payer.feeOf(more))));
       });
 
       test('a part of a sat stays behind', async () => {
@@ -650,13 +650,13 @@ for (const profile of conformanceProfiles) {
       });
 
       test('not for a model it doesn’t have, and then a new token isn’t touched', async () => {
-        const token = await node.purse.token(50);
+        const token = await node.payer.token(50);
         expectProxied(await chat(token, { model: 'no-such-model' }), 400, {
           message: "Model 'no-such-model' not found",
           type: 'invalid_model',
           code: 400,
         });
-        expect(await node.purse.isSpent(token)).toBe(false);
+        expect(await node.payer.isSpent(token)).toBe(false);
       });
 
       test('not for nobody, nor for a body it can’t read', async () => {
@@ -694,16 +694,16 @@ for (const profile of conformanceProfiles) {
       });
 
       test('not for less: a new token is told in msat, redeemed all the same and given back', async () => {
-        const token = await node.purse.token(40);
+        const token = await node.payer.token(40);
         const answer = await chat(token, { max_tokens: 32_000 });
         expect(answer.status).toBe(402);
-        const available = (40 - (await node.purse.feeOf(token))) * 1000;
+        const available = (40 - (await node.payer.feeOf(token))) * 1000;
         expect(answer.text).toMatch(
           new RegExp(
             `Insufficient balance: \\d+ mSats required\\. ${available} available\\. \\(reserved: 0\\)`,
           ),
         );
-        expect(await node.purse.isSpent(token)).toBe(true);
+        expect(await node.payer.isSpent(token)).toBe(true);
         expect(change.parse((await refund(token)).json).sats).toBe(String(available / 1000));
       });
 
@@ -782,19 +782,19 @@ for (const profile of conformanceProfiles) {
         return ask('/v1/chat/completions', { headers: { 'x-cashu': payment }, body: chatBody(more) });
       };
       const faceOf = async (token: string): Promise<number> =>
-        (await node.purse.proofs(token)).reduce((sum, proof) => sum + proof.amount.toNumber(), 0);
+        (await node.payer.proofs(token)).reduce((sum, proof) => sum + proof.amount.toNumber(), 0);
       const paidBack = async (payment: string) =>
         ask(`${base}/refund`, { method: 'POST', headers: { 'x-cashu': payment } });
 
       test('change in a header, the cost rounded up to whole sat', async () => {
-        const payment = await node.purse.token(100);
+        const payment = await node.payer.token(100);
         const answer = await pay(payment, { stream: true });
         expect(answer.status).toBe(200);
         expect(answer.text).toContain('[DONE]');
         const cost = Number(answer.headers.get('x-routstr-cost-msats'));
         expect(cost).toBeGreaterThan(0);
         const back = answer.headers.get('x-cashu') ?? '';
-        const expected = 100 - (await node.purse.feeOf(payment)) - Math.ceil(cost / 1000);
+        const expected = 100 - (await node.payer.feeOf(payment)) - Math.ceil(cost / 1000);
         expect(await faceOf(back)).toBe(expected);
         if (legacy) return;
         const again = await paidBack(payment);
@@ -803,7 +803,7 @@ for (const profile of conformanceProfiles) {
       });
 
       test('without streaming the change comes, but up to 0.4.5 the body breaks off', async () => {
-        const payment = await node.purse.token(100);
+        const payment = await node.payer.token(100);
         const response = await http.open('/v1/chat/completions', {
           headers: { 'x-cashu': payment },
           body: chatBody(),
@@ -811,7 +811,7 @@ for (const profile of conformanceProfiles) {
         expect(response.status).toBe(200);
         const cost = Number(response.headers.get('x-routstr-cost-msats'));
         expect(await faceOf(response.headers.get('x-cashu') ?? '')).toBe(
-          100 - (await node.purse.feeOf(payment)) - Math.ceil(cost / 1000),
+          100 - (await node.payer.feeOf(payment)) - Math.ceil(cost / 1000),
         );
         const readable = response.json().then(
           () => true,
@@ -821,7 +821,7 @@ for (const profile of conformanceProfiles) {
       });
 
       test('too little is refused unspent', async () => {
-        const payment = await node.purse.token(20);
+        const payment = await node.payer.token(20);
         const answer = await pay(payment, { max_tokens: 32_000 });
         expect(answer.status).toBe(402);
         expect(answer.json).toEqual({
@@ -833,11 +833,11 @@ for (const profile of conformanceProfiles) {
           },
           request_id: answer.headers.get('x-routstr-request-id'),
         });
-        expect(await node.purse.isSpent(payment)).toBe(false);
+        expect(await node.payer.isSpent(payment)).toBe(false);
       });
 
       test('all of it comes back when upstream refuses', async () => {
-        const payment = await node.purse.token(100);
+        const payment = await node.payer.token(100);
         const answer = await pay(payment, {}, { status: 500 });
         expect(answer.status).toBe(500);
         const back = answer.headers.get('x-cashu');
@@ -849,11 +849,11 @@ for (const profile of conformanceProfiles) {
             refund_token: back,
           },
         });
-        expect(await faceOf(back ?? '')).toBe(100 - (await node.purse.feeOf(payment)));
+        expect(await faceOf(back ?? '')).toBe(100 - (await node.payer.feeOf(payment)));
       });
 
       test('a spent token is refused and not handed back', async () => {
-        const payment = await node.purse.token(100);
+        const payment = await node.payer.token(100);
         expect((await pay(payment, { stream: true })).status).toBe(200);
         const answer = await pay(payment);
         expectProxied(answer, 400, {
@@ -866,7 +866,7 @@ for (const profile of conformanceProfiles) {
       });
 
       test.if(!legacy)('its change can be asked for: unknown, pending, there', async () => {
-        const payment = await node.purse.token(100);
+        const payment = await node.payer.token(100);
         expectPlain(await paidBack(payment), 404, 'Refund not found');
         node.upstream.reply({ hang: true });
         const asked = node.upstream.requests.length;

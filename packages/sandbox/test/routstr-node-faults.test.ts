@@ -4,10 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { openPurse, type Purse } from '@nostr-dm-agent/routstr/testing/purse';
 import { z } from 'zod';
-import { type SandboxMint, startSandboxMint } from '../src/mint/mint.ts';
-import { type SandboxNode, type SandboxNodeOptions, startSandboxNode } from '../src/node/node.ts';
+import { type SandboxMint, startSandboxMint } from '../src/mint/sandbox-mint.ts';
+import { type SandboxNode, type SandboxNodeOptions, startSandboxNode } from '../src/node/sandbox-node.ts';
+import { type FilledWallet, openFilledWallet } from './support/filled-wallet.ts';
 import { keyOf, nodeClient } from './support/node-client.ts';
 import { type ScriptedUpstream, startScriptedUpstream } from './support/scripted-upstream.ts';
 
@@ -15,7 +15,7 @@ type World = {
   readonly mint: SandboxMint;
   readonly upstream: ScriptedUpstream;
   readonly node: SandboxNode;
-  readonly purse: Purse;
+  readonly payer: FilledWallet;
   readonly clock: { value: number };
 };
 const closers: (() => Promise<void>)[] = [];
@@ -36,13 +36,13 @@ async function makeWorld(options: Partial<SandboxNodeOptions> = {}): Promise<Wor
     ...options,
   });
   closers.push(node.stop);
-  return { mint, upstream, node, purse: await openPurse(mint.url, 20_000), clock };
+  return { mint, upstream, node, payer: await openFilledWallet(mint.url, 20_000), clock };
 }
 
 const change = z.object({ token: z.string(), sats: z.string() });
 const chatBody = { model: 'claude-sonnet-4.5', messages: [{ role: 'user', content: 'hi' }], max_tokens: 50 };
 
-function client({ node, purse }: World) {
+function client({ node, payer }: World) {
   const http = nodeClient(node.url);
   const base = '/v1/wallet';
   const create = (token: string) => http.ask(`${base}/create?initial_balance_token=${token}`);
@@ -54,7 +54,7 @@ function client({ node, purse }: World) {
     chat: (bearer: string, more: object = {}) =>
       http.ask('/v1/chat/completions', { bearer, body: { ...chatBody, ...more } }),
     deposit: async (face: number) => {
-      const token = await purse.token(face);
+      const token = await payer.token(face);
       expect((await create(token)).status).toBe(200);
       return token;
     },
@@ -62,16 +62,16 @@ function client({ node, purse }: World) {
 }
 
 /** Nothing is lost between wallet, node and mint: inside the node to the msat, outside to the sat. */
-async function expectConserved({ mint, node, purse }: World): Promise<void> {
+async function expectConserved({ mint, node, payer }: World): Promise<void> {
   const books = node.audit();
   expect(books).toMatchObject({ missingMsat: 0, unexplainedSat: 0, balanced: true });
   expect(books.creditedMsat).toBe(
     books.balancesMsat + books.spentMsat + books.refundedMsat + books.forfeitedMsat + books.keptMsat,
   );
   let onTheWay = 0;
-  for (const { token, amount } of books.changeTokens) if (!(await purse.isSpent(token))) onTheWay += amount;
+  for (const { token, amount } of books.changeTokens) if (!(await payer.isSpent(token))) onTheWay += amount;
   const held = Object.values(books.heldSat).reduce((sum, n) => sum + n, 0);
-  expect(mint.audit()).toMatchObject({ totalOutstanding: purse.balance() + held + onTheWay, balanced: true });
+  expect(mint.audit()).toMatchObject({ totalOutstanding: payer.balance() + held + onTheWay, balanced: true });
 }
 
 describe('conservation', () => {
@@ -80,17 +80,17 @@ describe('conservation', () => {
     const { create, chat, refund, deposit, ask } = client(world);
     const one = await deposit(1000);
     for (const stream of [true, false, true]) await chat(one, { stream });
-    const more = await world.purse.token(200);
+    const more = await world.payer.token(200);
     await ask('/v1/balance/topup', { bearer: one, body: { cashu_token: more } });
     const two = await deposit(300);
     await chat(two);
     await create(two);
     await ask('/v1/chat/completions', {
-      headers: { 'x-cashu': await world.purse.token(150) },
+      headers: { 'x-cashu': await world.payer.token(150) },
       body: { ...chatBody, stream: true },
     });
     const { token } = change.parse((await refund(one)).json);
-    await world.purse.receive(token);
+    await world.payer.receive(token);
     await refund(two);
     const three = await deposit(64);
     await expectConserved(world);
@@ -106,10 +106,10 @@ describe('conservation', () => {
     const world = await makeWorld();
     const { create, refund, info, deposit } = client(world);
     world.node.faults.add({ endpoint: 'create', when: 'between', effect: { kind: 'crash', memory: 'lost' } });
-    const token = await world.purse.token(100);
+    const token = await world.payer.token(100);
     await expect(create(token)).rejects.toThrow();
     await until(
-      async () => (await world.purse.isSpent(token)) && (await info('sk-x')).status === 401,
+      async () => (await world.payer.isSpent(token)) && (await info('sk-x')).status === 401,
       'it is back',
     );
     expect((await info(keyOf(token))).status).toBe(401);
@@ -174,7 +174,7 @@ describe('a refund', () => {
   test('under way is told as such by later versions, and as stuck after five minutes', async () => {
     const world = await makeWorld({ profile: 'main' });
     const { refund, ask } = client(world);
-    const token = await world.purse.token(100);
+    const token = await world.payer.token(100);
     await ask('/v1/balance/create', { body: { initial_balance_token: token } });
     world.node.faults.add({ endpoint: 'refund', when: 'between', effect: { kind: 'crash', memory: 'lost' } });
     await expect(refund(token)).rejects.toThrow();
@@ -313,7 +313,7 @@ describe('a refund', () => {
     closers.push(first.stop);
     const world = await makeWorld({ mints: [first.url, second.url] });
     const { refund, create, info } = client(world);
-    const [here, there] = [await openPurse(first.url, 500), await openPurse(second.url, 500)];
+    const [here, there] = [await openFilledWallet(first.url, 500), await openFilledWallet(second.url, 500)];
     const token = await here.token(100);
     await create(token);
     await create(await there.token(200));
@@ -338,7 +338,7 @@ describe('a deposit', () => {
     const world = await makeWorld();
     const { create, deposit } = client(world);
     const token = await deposit(60);
-    const spent = world.purse.encode(await world.purse.proofs(token), 'once more');
+    const spent = world.payer.encode(await world.payer.proofs(token), 'once more');
     const swaps = () => world.mint.requests.filter((line) => line === 'POST /v1/swap').length;
     const before = swaps();
     await create(spent);
@@ -353,7 +353,7 @@ describe('a deposit', () => {
   test('while the mint is away or has had enough is refused, and the same token works later', async () => {
     const world = await makeWorld();
     const { create } = client(world);
-    const token = await world.purse.token(100);
+    const token = await world.payer.token(100);
     await world.mint.goDown();
     expect((await create(token)).text).toContain('cashu_source_mint_unreachable');
     world.mint.comeUp();
@@ -366,23 +366,23 @@ describe('a deposit', () => {
   test('whose swap got no answer is ambiguous', async () => {
     const world = await makeWorld();
     const { create } = client(world);
-    const token = await world.purse.token(100);
+    const token = await world.payer.token(100);
     world.mint.faults.add({ path: '/v1/swap', when: 'after', effect: { kind: 'cut' } });
     const answer = await create(token);
     expect([answer.status, answer.text]).toEqual([500, expect.stringContaining('cashu_token_consumed')]);
-    expect(await world.purse.isSpent(token)).toBe(true);
+    expect(await world.payer.isSpent(token)).toBe(true);
   });
 
   test('of proofs from two keysets is refused unspent', async () => {
     const world = await makeWorld();
     const { create } = client(world);
-    const old = await world.purse.proofs(await world.purse.token(32));
+    const old = await world.payer.proofs(await world.payer.token(32));
     world.mint.rotate();
-    const young = await openPurse(world.mint.url, 100);
+    const young = await openFilledWallet(world.mint.url, 100);
     const fresh = await young.proofs(await young.token(32));
-    const token = world.purse.encode([...old, ...fresh]);
+    const token = world.payer.encode([...old, ...fresh]);
     expect((await create(token)).text).toContain('cashu_token_redemption_failed');
-    expect(await world.purse.isSpent(token)).toBe(false);
+    expect(await world.payer.isSpent(token)).toBe(false);
   });
 
   test('of a mint it doesn’t list is refused where the swap fails or costs too much', async () => {
@@ -390,16 +390,16 @@ describe('a deposit', () => {
     const { create } = client(world);
     const foreign = startSandboxMint();
     closers.push(foreign.stop);
-    const purse = await openPurse(foreign.url, 500);
-    expect((await create(await purse.token(2))).text).toContain('cashu_token_swap_fees_exceed_amount');
+    const payer = await openFilledWallet(foreign.url, 500);
+    expect((await create(await payer.token(2))).text).toContain('cashu_token_swap_fees_exceed_amount');
     foreign.lightning.outgoing = 'failed';
-    const token = await purse.token(100);
+    const token = await payer.token(100);
     const failed = await create(token);
     expect([failed.status, failed.text]).toEqual([
       422,
       expect.stringContaining('cashu_foreign_mint_swap_failed'),
     ]);
-    expect(await purse.isSpent(token)).toBe(false);
+    expect(await payer.isSpent(token)).toBe(false);
     foreign.lightning.outgoing = 'paid';
     expect((await create(token)).status).toBe(200);
     expect(world.node.audit().balanced).toBe(true);
@@ -408,7 +408,7 @@ describe('a deposit', () => {
   test('answered late, twice, or through a proxy that finds it too long', async () => {
     const world = await makeWorld();
     const { create, info, open } = client(world);
-    const token = await world.purse.token(100);
+    const token = await world.payer.token(100);
     world.node.faults.add({ endpoint: 'create', when: 'after', effect: { kind: 'hold' } });
     const late = open(`/v1/wallet/create?initial_balance_token=${token}`, {
       signal: AbortSignal.timeout(300),
@@ -418,13 +418,13 @@ describe('a deposit', () => {
     expect((await info(token)).text).toContain('"balance":99000');
     world.node.faults.release();
 
-    const other = await world.purse.token(50);
+    const other = await world.payer.token(50);
     world.node.faults.add({ endpoint: 'create', when: 'before', effect: { kind: 'repeat' } });
     expect((await create(other)).text).toContain('"balance":49000');
     await expectConserved(world);
 
     world.node.behaviour.maxHeaderBytes = 600;
-    const long = await info(await world.purse.token(1023));
+    const long = await info(await world.payer.token(1023));
     expect([long.status, long.headers.get('content-type')]).toEqual([400, 'text/html']);
     expect((await info(keyOf(other))).status).toBe(200);
   });
@@ -468,7 +468,7 @@ describe('a model call', () => {
       },
     ]);
     expect((await info(token)).text).toContain('"balance":499000');
-    const paid = await world.purse.token(100);
+    const paid = await world.payer.token(100);
     const lost = await ask('/v1/chat/completions', { headers: { 'x-cashu': paid }, body: chatBody });
     expect([lost.status, lost.text]).toEqual([500, expect.stringContaining('internal_error')]);
     expect(world.node.audit().keptMsat).toBe(99_000);

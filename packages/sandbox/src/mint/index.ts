@@ -5,4 +5,4 @@ export {
   type SandboxMint,
   type SandboxMintOptions,
   startSandboxMint,
-} from './mint.ts';
+} from './sandbox-mint.ts';

@@ -6,7 +6,7 @@ import {
   serializeMintKeys,
 } from '@cashu/cashu-ts';
 import { z } from 'zod';
-import { refusal } from './errors.ts';
+import { refusal } from './mint-refusals.ts';
 
 /** `00`: NUT-02's first keyset ids; `01`: the second, which commit to unit, fee and expiry. */
 export type KeysetVersion = '00' | '01';

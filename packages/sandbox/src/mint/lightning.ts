@@ -5,9 +5,8 @@ import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import { decode } from 'light-bolt11-decoder';
 import { z } from 'zod';
 import { encodeInvoice } from './bolt11.ts';
-import { refusal } from './errors.ts';
-import { type Ledger, sumOf } from './ledger.ts';
-import type { SandboxNetwork } from './network.ts';
+import { type Ledger, sumOf } from './mint-ledger.ts';
+import { refusal } from './mint-refusals.ts';
 import {
   type Input,
   type Output,
@@ -15,7 +14,8 @@ import {
   type Signature,
   type SubscriptionKind,
   signatureSchema,
-} from './wire.ts';
+} from './mint-wire.ts';
+import type { SandboxNetwork } from './network.ts';
 
 /** How the invoices of this mint get paid: at once, a moment later, or when a test says so (or never). */
 export type Incoming = 'at-once' | 'on-demand' | { readonly afterMs: number };

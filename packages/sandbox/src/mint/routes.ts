@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { type MintRefusal, refusal } from './errors.ts';
 import type { Keysets, MintKeyset } from './keysets.ts';
-import { type Ledger, yOf } from './ledger.ts';
 import type { Lightning } from './lightning.ts';
-import * as wire from './wire.ts';
+import { type Ledger, yOf } from './mint-ledger.ts';
+import { type MintRefusal, refusal } from './mint-refusals.ts';
+import * as wire from './mint-wire.ts';
 
 export type RouteParts = {
   readonly keysets: Keysets;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ChatRequest, chatRequest, readConversation } from './messages.ts';
+import { type ChatRequest, chatRequest, readConversation } from './model-messages.ts';
+import { errorResponse, htmlResponse, streamResponse, usageOf, wholeResponse } from './model-wire.ts';
 import { decideReply } from './reply.ts';
-import { errorResponse, htmlResponse, streamResponse, usageOf, wholeResponse } from './wire.ts';
 
 /** One chat completion that was asked for. */
 export type ModelRequest = {

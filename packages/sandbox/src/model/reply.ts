@@ -1,5 +1,5 @@
 import { type Instruction, parseInstructions, smallTalk } from './grammar.ts';
-import type { Conversation } from './messages.ts';
+import type { Conversation } from './model-messages.ts';
 
 export type ToolCall = { readonly name: string; readonly input: Readonly<Record<string, unknown>> };
 

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { type Account, available } from './accounts.ts';
 import { accountOf, credit } from './bearer.ts';
 import type { NodeContext, NodeRequest } from './context.ts';
-import { missingField, NodeRefusal, plain } from './envelopes.ts';
+import { type Account, available } from './node-accounts.ts';
+import { badAuthorization, refund } from './node-refund.ts';
+import { missingField, NodeRefusal, plain } from './node-refusals.ts';
+import { transactionsOf } from './node-store.ts';
 import { isObject } from './pricing.ts';
-import { badAuthorization, refund } from './refund.ts';
-import { transactionsOf } from './store.ts';
 
 /** Everything below `/v1/balance` and `/v1/wallet`. `path` is what follows the prefix. */
 export async function balanceApi(node: NodeContext, request: NodeRequest, path: string): Promise<Response> {

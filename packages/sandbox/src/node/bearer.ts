@@ -1,11 +1,11 @@
-import { type Account, accountHash, available } from './accounts.ts';
 import { type NodeContext, passMiddle } from './context.ts';
-import { coded, codeOf, NodeRefusal } from './envelopes.ts';
-import type { Endpoint } from './faults.ts';
+import { type Account, accountHash, available } from './node-accounts.ts';
+import type { Endpoint } from './node-faults.ts';
+import { coded, codeOf, NodeRefusal } from './node-refusals.ts';
+import { addTransaction } from './node-store.ts';
+import { windows } from './node-types.ts';
+import { describe } from './node-wallet.ts';
 import { terminal } from './redemption-errors.ts';
-import { addTransaction } from './store.ts';
-import { windows } from './types.ts';
-import { describe } from './wallet.ts';
 
 const invalidRequest = (code: string, message: string): NodeRefusal =>
   coded(401, { message, type: 'invalid_request_error', code });

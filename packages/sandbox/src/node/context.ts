@@ -1,10 +1,11 @@
 import type { Database } from 'bun:sqlite';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Accounts } from './accounts.ts';
-import type { Endpoint, MiddleEffect, NodeFaults } from './faults.ts';
-import type { NodeModel } from './models.ts';
-import type { Memory, NodeBehaviour, Profile, Upstream } from './types.ts';
-import type { NodeWallet } from './wallet.ts';
+import type { Accounts } from './node-accounts.ts';
+import type { Endpoint, MiddleEffect, NodeFaults } from './node-faults.ts';
+import type { Memory } from './node-memory.ts';
+import type { NodeModel } from './node-models.ts';
+import type { NodeBehaviour, Profile, Upstream } from './node-types.ts';
+import type { NodeWallet } from './node-wallet.ts';
 
 /** What the handlers work with. Lives as long as one process of the node would. */
 export type NodeContext = {

@@ -6,8 +6,8 @@ import {
   sumProofs,
   type Wallet,
 } from '@cashu/cashu-ts';
-import { NotSentError } from '@nostr-dm-agent/cashu-wallet/open';
-import { NodeRefusal } from './envelopes.ts';
+import { MintUnreachableError } from './mint-request.ts';
+import { NodeRefusal } from './node-refusals.ts';
 import { redemption } from './redemption-errors.ts';
 
 /**
@@ -55,7 +55,7 @@ async function pay(
     const { quote: after } = await source.meltProofsBolt11(quote, [...proofs]);
     if (after.state !== MeltQuoteState.PAID) throw redemption.swapFailed();
   } catch (cause) {
-    if (cause instanceof NodeRefusal || cause instanceof NotSentError) throw cause;
+    if (cause instanceof NodeRefusal || cause instanceof MintUnreachableError) throw cause;
     if (isMintOperationError(cause))
       throw cause.code === 11001 ? redemption.spent() : redemption.swapFailed();
     throw Object.assign(redemption.consumed(), { cause });

@@ -1,10 +1,10 @@
-export { sandboxModels } from './models.ts';
+export { nodeUserAgent } from './mint-request.ts';
+export { sandboxModels } from './node-models.ts';
+export type { Upstream } from './node-types.ts';
 export {
   type NodeFault,
   type Profile,
   type SandboxNode,
   type SandboxNodeOptions,
   startSandboxNode,
-} from './node.ts';
-export type { Upstream } from './types.ts';
-export { nodeUserAgent } from './wallet.ts';
+} from './sandbox-node.ts';

@@ -1,5 +1,5 @@
-import { coded, type NodeRefusal } from './envelopes.ts';
-import type { NodeModel } from './models.ts';
+import type { NodeModel } from './node-models.ts';
+import { coded, type NodeRefusal } from './node-refusals.ts';
 
 /** A request for a model's answer whose model and price are known. */
 export type ModelCall = {

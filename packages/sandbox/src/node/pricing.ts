@@ -1,5 +1,5 @@
-import { limitsOf, type NodeModel, satsPricing } from './models.ts';
-import type { Profile } from './types.ts';
+import { limitsOf, type NodeModel, satsPricing } from './node-models.ts';
+import type { Profile } from './node-types.ts';
 
 /** The node lets its estimate be this much too small. */
 const tolerance = 0.99;

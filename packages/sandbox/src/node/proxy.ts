@@ -1,10 +1,10 @@
 import { accountOf } from './bearer.ts';
 import { type NodeContext, type NodeRequest, passMiddle } from './context.ts';
-import { detailed, NodeRefusal, plain, proxied } from './envelopes.ts';
-import { findModel } from './models.ts';
+import { findModel } from './node-models.ts';
+import { detailed, NodeRefusal, plain, proxied } from './node-refusals.ts';
+import { describe } from './node-wallet.ts';
 import { isObject, reservationOf } from './pricing.ts';
 import { serve } from './serve.ts';
-import { describe } from './wallet.ts';
 import { payPerRequest } from './x-cashu.ts';
 
 const prefixes = [

@@ -1,4 +1,4 @@
-import { coded, type NodeRefusal } from './envelopes.ts';
+import { coded, type NodeRefusal } from './node-refusals.ts';
 
 const refusal = (status: number, type: string, code: string, message: string) => (): NodeRefusal =>
   coded(status, { message, type, code });

@@ -1,10 +1,10 @@
 import { balanceApi } from './balance-api.ts';
 import { type NodeContext, NodeCrashed, type NodeRequest } from './context.ts';
-import { NodeRefusal, plain, refusalResponse } from './envelopes.ts';
-import type { EdgeEffect, Endpoint } from './faults.ts';
-import { listEntry } from './models.ts';
+import type { EdgeEffect, Endpoint } from './node-faults.ts';
+import { listEntry } from './node-models.ts';
+import { NodeRefusal, plain, refusalResponse } from './node-refusals.ts';
+import type { Profile } from './node-types.ts';
 import { proxy } from './proxy.ts';
-import type { Profile } from './types.ts';
 
 const versions: Readonly<Record<Profile, string>> = {
   legacy: '0.4.3',

@@ -1,9 +1,9 @@
-import type { Reservation } from './accounts.ts';
 import type { NodeContext, NodeRequest } from './context.ts';
-import { NodeRefusal } from './envelopes.ts';
 import { type ModelCall, noPrice } from './model-call.ts';
+import type { Reservation } from './node-accounts.ts';
+import { NodeRefusal } from './node-refusals.ts';
+import { dataLine, readEvents } from './node-stream.ts';
 import { type Cost, costHeaders, costIntoAnswer, costOf, isObject } from './pricing.ts';
-import { dataLine, readEvents } from './sse.ts';
 import { askUpstream, parse, unreachable, upstreamFailure } from './upstream.ts';
 
 /** Serves a model call that an account pays for: upstream's answer, charged by its usage. */

@@ -1,8 +1,8 @@
 import type { NodeContext } from './context.ts';
-import { type NodeRefusal, proxied } from './envelopes.ts';
-import type { NodeModel } from './models.ts';
+import type { NodeModel } from './node-models.ts';
+import { type NodeRefusal, proxied } from './node-refusals.ts';
+import type { Profile } from './node-types.ts';
 import { isObject } from './pricing.ts';
-import type { Profile } from './types.ts';
 
 /** Asks upstream, with its own key and its own name for the model, and for the usage of every stream. */
 export async function askUpstream(

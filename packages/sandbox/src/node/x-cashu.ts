@@ -1,11 +1,11 @@
 import { type NodeContext, type NodeRequest, passMiddle } from './context.ts';
-import { codeOf, NodeRefusal, proxied } from './envelopes.ts';
 import type { ModelCall } from './model-call.ts';
+import { codeOf, NodeRefusal, proxied } from './node-refusals.ts';
+import { addTransaction, enter } from './node-store.ts';
+import type { Redeemed } from './node-wallet.ts';
 import { type Cost, costHeaders, costIntoUsage, costOf, isObject } from './pricing.ts';
 import { gone } from './redemption-errors.ts';
-import { addTransaction, enter } from './store.ts';
 import { askUpstream, parse } from './upstream.ts';
-import type { Redeemed } from './wallet.ts';
 
 /**
  * Serves a model call that its own token pays for. The answer is read to its end, so that the change can stand in its

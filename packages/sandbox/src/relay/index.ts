@@ -1,2 +1,2 @@
-export { type SandboxRelay, type SandboxRelayOptions, startSandboxRelay } from './relay.ts';
-export { createRelayStore } from './store.ts';
+export { createRelayStore } from './relay-store.ts';
+export { type SandboxRelay, type SandboxRelayOptions, startSandboxRelay } from './sandbox-relay.ts';

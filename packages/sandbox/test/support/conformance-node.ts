@@ -1,6 +1,6 @@
-import { openPurse, type Purse } from '@nostr-dm-agent/routstr/testing/purse';
-import { startSandboxMint } from '../../src/mint/mint.ts';
-import { type Profile, type SandboxNode, startSandboxNode } from '../../src/node/node.ts';
+import { startSandboxMint } from '../../src/mint/sandbox-mint.ts';
+import { type Profile, type SandboxNode, startSandboxNode } from '../../src/node/sandbox-node.ts';
+import { type FilledWallet, openFilledWallet } from './filled-wallet.ts';
 import { type ScriptedUpstream, startScriptedUpstream } from './scripted-upstream.ts';
 
 /** A node under test, the mint it trusts, a mint it doesn't trust, and the upstream it asks. */
@@ -11,9 +11,9 @@ export type ConformanceNode = {
   /** The chat model that is priced by tokens and has both limits. */
   readonly model: string;
   readonly upstream: ScriptedUpstream;
-  readonly purse: Purse;
-  /** A purse at a mint that the node doesn't list. */
-  readonly foreign: Purse | undefined;
+  readonly payer: FilledWallet;
+  /** A wallet at a mint that the node doesn't list. */
+  readonly foreign: FilledWallet | undefined;
   /** For what only the sandbox's own node can be made to do. */
   readonly sandbox: SandboxNode | undefined;
   readonly stop: () => Promise<void>;
@@ -55,8 +55,8 @@ async function startOwn(profile: Profile): Promise<ConformanceNode> {
     profile,
     model: 'claude-sonnet-4.5',
     upstream,
-    purse: await openPurse(mint.url, 400_000),
-    foreign: await openPurse(foreignMint.url, 10_000),
+    payer: await openFilledWallet(mint.url, 400_000),
+    foreign: await openFilledWallet(foreignMint.url, 10_000),
     sandbox: node,
     async stop() {
       await node.stop();
@@ -82,8 +82,9 @@ async function connect(url: string, profile: Profile): Promise<ConformanceNode> 
     profile,
     model: external.model ?? 'claude-sonnet-4.5',
     upstream,
-    purse: await openPurse(mint, 400_000),
-    foreign: external.foreignMint === undefined ? undefined : await openPurse(external.foreignMint, 10_000),
+    payer: await openFilledWallet(mint, 400_000),
+    foreign:
+      external.foreignMint === undefined ? undefined : await openFilledWallet(external.foreignMint, 10_000),
     sandbox: undefined,
     stop: () => upstream.stop(),
   };

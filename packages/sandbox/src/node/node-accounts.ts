@@ -1,9 +1,9 @@
 import type { Database } from 'bun:sqlite';
 import { createHash } from 'node:crypto';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import { coded } from './envelopes.ts';
-import { enter } from './store.ts';
-import type { Memory, Profile } from './types.ts';
+import { coded } from './node-refusals.ts';
+import { enter } from './node-store.ts';
+import type { Profile } from './node-types.ts';
 
 /** An account with the node; everything in msat. */
 export type Account = {
@@ -46,7 +46,13 @@ export type Accounts = {
   readonly giveBack: (hash: string, msat: number) => void;
 };
 
-export function createAccounts(db: Database, clock: Clock, memory: () => Memory, profile: Profile): Accounts {
+/** @param isServing whether the request of a reservation is still being served */
+export function createAccounts(
+  db: Database,
+  clock: Clock,
+  isServing: (reservation: string) => boolean,
+  profile: Profile,
+): Accounts {
   const get = (hash: string): Account | undefined =>
     db.query<Account, [string]>('SELECT * FROM accounts WHERE hash = ?').get(hash) ?? undefined;
   const end = (reservation: Reservation, state: 'charged' | 'released'): boolean =>
@@ -121,7 +127,7 @@ export function createAccounts(db: Database, clock: Clock, memory: () => Memory,
       for (const reservation of stale) {
         if (hash !== undefined && reservation.account !== hash) continue;
         // Later versions renew a reservation for as long as its request is being served.
-        if (profile === 'main' && memory().serving.has(reservation.id)) continue;
+        if (profile === 'main' && isServing(reservation.id)) continue;
         release(reservation, false);
       }
     },

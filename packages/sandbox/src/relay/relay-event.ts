@@ -1,5 +1,5 @@
 import { validateEvent } from 'nostr-tools/pure';
-import type { NostrEvent } from './types.ts';
+import type { NostrEvent } from './relay-types.ts';
 
 const ID = /^[0-9a-f]{64}$/;
 const SIGNATURE = /^[0-9a-f]{128}$/;

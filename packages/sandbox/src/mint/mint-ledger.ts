@@ -12,9 +12,9 @@ import {
   pointFromHex,
   verifyUnblindedSignature,
 } from '@cashu/cashu-ts';
-import { refusal } from './errors.ts';
 import type { Keysets } from './keysets.ts';
-import { type Input, type Output, type Signature, signatureSchema } from './wire.ts';
+import { refusal } from './mint-refusals.ts';
+import { type Input, type Output, type Signature, signatureSchema } from './mint-wire.ts';
 
 export type ProofState = 'UNSPENT' | 'PENDING' | 'SPENT';
 

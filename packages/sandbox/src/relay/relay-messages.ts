@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { isSignedEvent } from './event.ts';
-import type { Filter, NostrEvent } from './types.ts';
+import { isSignedEvent } from './relay-event.ts';
+import type { Filter, NostrEvent } from './relay-types.ts';
 
 const filterShape = z
   .object({

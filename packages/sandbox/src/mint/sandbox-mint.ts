@@ -1,12 +1,8 @@
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Server } from 'bun';
-import { auditMint, type MintAudit } from './audit.ts';
 import { mintMigrations } from './database.ts';
-import { MintRefusal } from './errors.ts';
-import { createFaults, type Faults } from './faults.ts';
 import { createKeysets, type KeysetVersion, type MintKeyset } from './keysets.ts';
-import { createLedger, type ProofState, yOf } from './ledger.ts';
 import {
   createLightning,
   type ForeignInvoice,
@@ -14,11 +10,15 @@ import {
   type LightningBehaviour,
   type Outgoing,
 } from './lightning.ts';
+import { auditMint, type MintAudit } from './mint-audit.ts';
+import { createFaults, type Faults } from './mint-faults.ts';
+import { createLedger, type ProofState, yOf } from './mint-ledger.ts';
+import { MintRefusal } from './mint-refusals.ts';
+import { createSubscriptions, type SocketData } from './mint-subscriptions.ts';
 import type { SandboxNetwork } from './network.ts';
 import { cachedPaths, createRoutes, refusalResponse } from './routes.ts';
-import { createSubscriptions, type SocketData } from './subscriptions.ts';
 
-export type { Fault } from './faults.ts';
+export type { Fault } from './mint-faults.ts';
 export { createSandboxNetwork, type SandboxNetwork } from './network.ts';
 export type { MintAudit };
 

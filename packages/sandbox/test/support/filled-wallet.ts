@@ -1,7 +1,7 @@
 import { CheckStateEnum, getEncodedToken, type Proof, sumProofs, Wallet } from '@cashu/cashu-ts';
 
 /** Somebody's ecash at one mint, for tests that are about the other side. In sat. */
-export type Purse = {
+export type FilledWallet = {
   readonly balance: () => number;
   /** A V4 token of fresh proofs with this face value. */
   readonly token: (face: number, memo?: string) => Promise<string>;
@@ -15,8 +15,8 @@ export type Purse = {
   readonly feeOf: (token: string) => Promise<number>;
 };
 
-/** Opens a purse and fills it by Lightning at a mint that pays its own invoices. */
-export async function openPurse(mint: string, fill: number): Promise<Purse> {
+/** Makes a wallet and fills it by Lightning at a mint that pays its own invoices. */
+export async function openFilledWallet(mint: string, fill: number): Promise<FilledWallet> {
   const open = async () => {
     const wallet = new Wallet(mint, { unit: 'sat' });
     await wallet.loadMint();
@@ -26,7 +26,7 @@ export async function openPurse(mint: string, fill: number): Promise<Purse> {
   const quote = await first.createMintQuoteBolt11(fill);
   let held: Proof[] = await first.mintProofsBolt11(fill, quote);
   const proofs = async (token: string) => (await open()).decodeToken(token).proofs;
-  const encode: Purse['encode'] = (items, memo) =>
+  const encode: FilledWallet['encode'] = (items, memo) =>
     getEncodedToken(
       { mint, unit: 'sat', proofs: [...items], ...(memo === undefined ? {} : { memo }) },
       { removeDleq: true },

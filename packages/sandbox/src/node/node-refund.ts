@@ -1,11 +1,11 @@
 import { NetworkError } from '@cashu/cashu-ts';
-import { type Account, accountHash, available } from './accounts.ts';
 import { keyNotFound } from './bearer.ts';
 import { type NodeContext, type NodeRequest, passMiddle } from './context.ts';
-import { coded, NodeRefusal, plain } from './envelopes.ts';
-import { addTransaction, enter, type Transaction, transactionsOf } from './store.ts';
-import { windows } from './types.ts';
-import { NoFundsError } from './wallet.ts';
+import { type Account, accountHash, available } from './node-accounts.ts';
+import { coded, NodeRefusal, plain } from './node-refusals.ts';
+import { addTransaction, enter, type Transaction, transactionsOf } from './node-store.ts';
+import { windows } from './node-types.ts';
+import { NoFundsError } from './node-wallet.ts';
 
 type Body = Readonly<Record<string, string>>;
 

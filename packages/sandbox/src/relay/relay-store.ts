@@ -1,6 +1,6 @@
 import { matchFilter } from 'nostr-tools/filter';
 import { isAddressableKind, isEphemeralKind, isReplaceableKind } from 'nostr-tools/kinds';
-import type { Filter, NostrEvent } from './types.ts';
+import type { Filter, NostrEvent } from './relay-types.ts';
 
 /** The events of the sandbox relay, in memory; outlives a restart of the relay when handed to the next one. */
 export type RelayStore = {

@@ -10,16 +10,13 @@ import {
   sumProofs,
   Wallet,
 } from '@cashu/cashu-ts';
-import { createRequest, NotSentError } from '@nostr-dm-agent/cashu-wallet/open';
 import { z } from 'zod';
-import type { NodeRefusal } from './envelopes.ts';
 import { swapOver } from './foreign-swap.ts';
+import { createMintRequest, MintUnreachableError } from './mint-request.ts';
+import type { NodeRefusal } from './node-refusals.ts';
+import { enter } from './node-store.ts';
+import type { NodeBehaviour } from './node-types.ts';
 import { redemption } from './redemption-errors.ts';
-import { enter } from './store.ts';
-import type { NodeBehaviour } from './types.ts';
-
-/** How the node calls itself at mints: nothing else there looks like it. */
-export const nodeUserAgent = 'routstr-sandbox';
 
 export type Redeemed = { readonly amount: number; readonly mint: string };
 
@@ -60,9 +57,7 @@ export function createNodeWallet(db: Database, behaviour: NodeBehaviour, timeout
   };
 
   async function open(mint: string, life: AbortSignal): Promise<Wallet> {
-    const request = createRequest(life, { timeoutMs, meltTimeoutMs: timeoutMs });
-    const customRequest: typeof request = (args) =>
-      request({ ...args, headers: { ...args.headers, 'user-agent': nodeUserAgent } });
+    const customRequest = createMintRequest(life, timeoutMs);
     const wallet = new Wallet(new Mint(mint, { customRequest }), { unit: 'sat' });
     await wallet.loadMint();
     return wallet;
@@ -214,7 +209,7 @@ function decode(wallet: Wallet, token: string): Proof[] {
 /** What became of a redemption that the mint or the way to it ended. */
 function explainSwap(cause: unknown): NodeRefusal {
   if (cause instanceof RateLimitError) return redemption.rateLimited();
-  if (cause instanceof NotSentError) return redemption.mintAway();
+  if (cause instanceof MintUnreachableError) return redemption.mintAway();
   if (cause instanceof NetworkError) return redemption.consumed();
   if (isMintOperationError(cause) && cause.code === 11001) return redemption.spent();
   return redemption.internal();

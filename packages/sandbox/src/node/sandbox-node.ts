@@ -1,20 +1,21 @@
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Server } from 'bun';
-import { createAccounts } from './accounts.ts';
-import { auditNode, type NodeAudit } from './audit.ts';
 import { type NodeContext, NodeCrashed } from './context.ts';
-import { createNodeFaults, type NodeFaults } from './faults.ts';
-import { sandboxModels } from './models.ts';
+import { createAccounts } from './node-accounts.ts';
+import { auditNode, type NodeAudit } from './node-audit.ts';
+import { createNodeFaults, type NodeFaults } from './node-faults.ts';
+import { type Memory, newMemory } from './node-memory.ts';
+import { sandboxModels } from './node-models.ts';
+import { nodeMigrations } from './node-store.ts';
+import { type NodeBehaviour, type SandboxNodeOptions, windows } from './node-types.ts';
+import { createNodeWallet } from './node-wallet.ts';
 import { answer } from './router.ts';
-import { nodeMigrations } from './store.ts';
-import { type Memory, type NodeBehaviour, newMemory, type SandboxNodeOptions, windows } from './types.ts';
-import { createNodeWallet } from './wallet.ts';
 
-export type { NodeAudit } from './audit.ts';
-export type { NodeFault, NodeFaults } from './faults.ts';
-export type { NodeModel } from './models.ts';
-export type { NodeBehaviour, Profile, SandboxNodeOptions } from './types.ts';
+export type { NodeAudit } from './node-audit.ts';
+export type { NodeFault, NodeFaults } from './node-faults.ts';
+export type { NodeModel } from './node-models.ts';
+export type { NodeBehaviour, Profile, SandboxNodeOptions } from './node-types.ts';
 
 /** A Routstr node on loopback that redeems at a real mint and charges by real prices. */
 export type SandboxNode = {
@@ -60,7 +61,7 @@ export function startSandboxNode(options: SandboxNodeOptions): SandboxNode {
   const requests: string[] = [];
   const wallet = createNodeWallet(db, behaviour, options.mintTimeoutMs ?? 10_000);
   let memory: Memory = newMemory();
-  const accounts = createAccounts(db, clock, () => memory, profile);
+  const accounts = createAccounts(db, clock, (id) => memory.serving.has(id), profile);
 
   type Process = { readonly server: Server<undefined>; readonly death: AbortController };
   let running: Process | undefined;

@@ -45,7 +45,7 @@ export const limitsOf = (model: NodeModel): Limits =>
     : { context: model.contextLength, completion: null };
 
 /** The id in the list and in answers: without the vendor. */
-export const advertisedId = (model: NodeModel): string => model.id.slice(model.id.indexOf('/') + 1);
+const advertisedId = (model: NodeModel): string => model.id.slice(model.id.indexOf('/') + 1);
 
 /** A model by any name it answers to: with or without vendor, in any case, with a date behind. */
 export function findModel(models: readonly NodeModel[], name: string): NodeModel | undefined {
@@ -56,7 +56,7 @@ export function findModel(models: readonly NodeModel[], name: string): NodeModel
 }
 
 /** Largest costs of one request, in the unit of the prices. */
-export function maxCosts(model: NodeModel): { prompt: number; completion: number; total: number } {
+function maxCosts(model: NodeModel): { prompt: number; completion: number; total: number } {
   const { prompt: p, completion: c } = model.price;
   const { context, completion } = limitsOf(model);
   if (context && completion) {
@@ -73,7 +73,7 @@ export function maxCosts(model: NodeModel): { prompt: number; completion: number
   return { prompt: p * 1_000_000, completion: c * 32_000, total: p * 1_000_000 + c * 32_000 };
 }
 
-export function usdPricing(model: NodeModel): Pricing {
+function usdPricing(model: NodeModel): Pricing {
   const { price } = model;
   const most = maxCosts(model);
   return {

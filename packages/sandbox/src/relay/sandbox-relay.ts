@@ -2,10 +2,10 @@ import { type Clock, systemClock, unixSeconds } from '@nostr-dm-agent/kit/clock'
 import type { ServerWebSocket } from 'bun';
 import { matchFilters } from 'nostr-tools/filter';
 import { verifyEvent } from 'nostr-tools/pure';
-import { createRelayTrouble, noFaults, type RelayFaults, type RelayTrouble } from './faults.ts';
-import { type ClientMessage, parseClientMessage } from './messages.ts';
-import { createRelayStore, type RelayStore } from './store.ts';
-import type { Filter, NostrEvent, RelayUrl } from './types.ts';
+import { createRelayFaultSwitch, noFaults, type RelayFaultSwitch, type RelayFaults } from './relay-faults.ts';
+import { type ClientMessage, parseClientMessage } from './relay-messages.ts';
+import { createRelayStore, type RelayStore } from './relay-store.ts';
+import type { Filter, NostrEvent, RelayClient, RelayUrl } from './relay-types.ts';
 
 export type SandboxRelayOptions = {
   /** 0 or absent: any free one. */
@@ -23,7 +23,7 @@ export type SandboxRelayOptions = {
   readonly onMessage?: (message: ClientMessage) => void;
 };
 
-export type SandboxRelay = RelayTrouble & {
+export type SandboxRelay = RelayFaultSwitch & {
   readonly url: RelayUrl;
   readonly port: number;
   readonly store: RelayStore;
@@ -34,14 +34,6 @@ export type SandboxRelay = RelayTrouble & {
   /** The ids of the subscriptions that are being served, of all connections. */
   readonly subscriptions: () => string[];
   readonly stop: () => Promise<void>;
-};
-
-/** One connection, as the relay sees it. */
-export type RelayClient = {
-  challenge: string;
-  challenged: boolean;
-  readonly authenticated: Set<string>;
-  readonly subscriptions: Map<string, readonly Filter[]>;
 };
 
 type Socket = ServerWebSocket<RelayClient>;
@@ -203,7 +195,7 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
   const port = server.port ?? 0;
 
   return {
-    ...createRelayTrouble(sockets),
+    ...createRelayFaultSwitch(sockets),
     url: `ws://127.0.0.1:${port}` as RelayUrl,
     port,
     store,

@@ -1,5 +1,5 @@
 import type { ServerWebSocket } from 'bun';
-import type { RelayClient } from './relay.ts';
+import type { RelayClient } from './relay-types.ts';
 
 /** What the sandbox relay does wrong. May be changed while it runs. */
 export type RelayFaults = {
@@ -29,8 +29,8 @@ export const noFaults = (): RelayFaults => ({
   omitEose: false,
 });
 
-/** Trouble that is made at a moment, for all connections at once. */
-export type RelayTrouble = {
+/** Faults that happen at a moment, to all connections at once. */
+export type RelayFaultSwitch = {
   /** Cuts the connections without a closing handshake. */
   readonly dropAll: () => void;
   readonly closeAll: (code: number) => void;
@@ -44,7 +44,7 @@ export type RelayTrouble = {
   readonly expireAuth: () => void;
 };
 
-export function createRelayTrouble(sockets: ReadonlySet<ServerWebSocket<RelayClient>>): RelayTrouble {
+export function createRelayFaultSwitch(sockets: ReadonlySet<ServerWebSocket<RelayClient>>): RelayFaultSwitch {
   const closeSubscriptions = (reason?: string) => {
     for (const socket of sockets) {
       for (const id of socket.data.subscriptions.keys()) {

@@ -1,5 +1,5 @@
 import type { Database } from 'bun:sqlite';
-import type { EntryKind } from './store.ts';
+import type { EntryKind } from './node-store.ts';
 
 /** The node's books: to the msat for what belongs to clients, to the sat for what it holds at mints. */
 export type NodeAudit = {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 const amount = z.number().int().nonnegative();
 const point = z.string().regex(/^0[23][0-9a-f]{64}$/);
 
-export const inputSchema = z.object({
+const inputSchema = z.object({
   id: z.string(),
   amount: amount.positive(),
   secret: z.string().min(1).max(1024),

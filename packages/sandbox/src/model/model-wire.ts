@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChatRequest } from './messages.ts';
+import type { ChatRequest } from './model-messages.ts';
 import type { Reply, ToolCall } from './reply.ts';
 
 /** Token counts as OpenAI gives them: about four characters a token, always the same for the same text. */

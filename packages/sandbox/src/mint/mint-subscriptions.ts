@@ -1,5 +1,5 @@
 import type { ServerWebSocket } from 'bun';
-import { type SubscriptionKind, subscribeRequest } from './wire.ts';
+import { type SubscriptionKind, subscribeRequest } from './mint-wire.ts';
 
 type Subscription = { readonly kind: SubscriptionKind; readonly filters: readonly string[] };
 /** What hangs on each socket: its subscriptions by id. */

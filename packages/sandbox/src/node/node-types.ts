@@ -1,7 +1,5 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Account } from './accounts.ts';
-import type { NodeRefusal } from './envelopes.ts';
-import type { NodeModel } from './models.ts';
+import type { NodeModel } from './node-models.ts';
 
 /**
  * Which routstr-core the node behaves like: `legacy` (0.4.4 and before), `0.4.5` (verified against the real one) and
@@ -54,28 +52,6 @@ export type SandboxNodeOptions = {
   readonly mintTimeoutMs?: number;
   readonly clock?: Clock;
 };
-
-/** What the node remembers only as long as its process lives. Times in milliseconds. */
-export type Memory = {
-  /** Refund answers by SHA-256 of the bearer text. */
-  readonly refunds: Map<
-    string,
-    { readonly expires: number; readonly body: Readonly<Record<string, string>> }
-  >;
-  /** Tokens that can never be redeemed, by hash. */
-  readonly dead: Map<string, { readonly expires: number; readonly refusal: NodeRefusal }>;
-  /** Tokens being redeemed, by hash: who presents one again waits for the first. */
-  readonly presentations: Map<string, Promise<Account>>;
-  /** Reservations whose request is still being served. */
-  readonly serving: Set<string>;
-};
-
-export const newMemory = (): Memory => ({
-  refunds: new Map(),
-  dead: new Map(),
-  presentations: new Map(),
-  serving: new Set(),
-});
 
 /** Time windows of routstr-core, in milliseconds. */
 export const windows = {

@@ -1,4 +1,4 @@
-import type { Profile } from './types.ts';
+import type { Profile } from './node-types.ts';
 
 /** What a node says when it says no: the shapes A to F in which routstr-core wraps an error. */
 export type Envelope =
