@@ -21,9 +21,9 @@ import {
 import { wrapEvent } from 'nostr-tools/nip17';
 import { SimplePool } from 'nostr-tools/pool';
 import { z } from 'zod';
-import { createOutboxStore } from '../src/store/outbox.ts';
-import { createRelayListStore } from '../src/store/relay-lists.ts';
-import { botMigrations } from '../src/store/schema.ts';
+import { botMigrations } from '../src/store/bot-schema.ts';
+import { createOutboxStore } from '../src/store/outbox-table.ts';
+import { createRelayListStore } from '../src/store/relay-lists-table.ts';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 300);
 const WARM_UP = 30;

@@ -14,10 +14,10 @@ import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
 import { createPaidRunStore } from '@nostr-dm-agent/routstr';
 import { generateMnemonic } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
-import type { Call } from '../src/commands/types.ts';
-import { walletCommands } from '../src/commands/wallet/commands.ts';
-import { createConfirmations } from '../src/store/confirmations.ts';
-import { botMigrations } from '../src/store/schema.ts';
+import type { Call } from '../src/commands/command.ts';
+import { walletCommands } from '../src/commands/wallet/wallet-commands.ts';
+import { botMigrations } from '../src/store/bot-schema.ts';
+import { createConfirmations } from '../src/store/confirmations-table.ts';
 
 const [proofs, runs, rounds] = [10_000, 100_000, 50];
 const limitMs = 20;

@@ -43,11 +43,11 @@ function commandLine(finish: (code: number) => void): Command {
     .option('--force', 'replace a .env that is there (it is kept beside the new one)', false)
     .option('-y, --yes', 'ask nothing', false)
     .action(async (options: import('./setup/setup.ts').SetupOptions) => {
-      const [{ runSetup }, { terminalSurroundings }] = await Promise.all([
+      const [{ runSetup }, { processTerminal }] = await Promise.all([
         import('./setup/setup.ts'),
-        import('./setup/terminal.ts'),
+        import('./setup/setup-terminal.ts'),
       ]);
-      finish(await runSetup(options, terminalSurroundings()));
+      finish(await runSetup(options, processTerminal()));
     });
 
   program
@@ -82,7 +82,7 @@ function commandLine(finish: (code: number) => void): Command {
     .description('check everything that the bot depends on, and say how to mend what is wrong')
     .option('--env-file <path>', 'read this instead of .env')
     .action(async (options: { envFile?: string }) => {
-      const { doctor } = await import('./doctor/command.ts');
+      const { doctor } = await import('./doctor/doctor-command.ts');
       finish(await doctor(options));
     });
 

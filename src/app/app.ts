@@ -5,32 +5,32 @@ import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import { announceUntilComplete, createInbox } from '@nostr-dm-agent/nostr';
 import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../../package.json' with { type: 'json' };
-import { createDoor } from '../access/door.ts';
-import { createBackends } from '../backends/factory.ts';
+import { createAdmission } from '../access/admission.ts';
+import { createBackends } from '../backends/all-backends.ts';
+import type { Backend, BackendName, RunPayment } from '../backends/backend.ts';
 import { installOpencodeConfig } from '../backends/opencode-config.ts';
-import type { Backend, BackendName, RunPayment } from '../backends/types.ts';
 import { watchHealth } from '../backends/watch-health.ts';
-import { createCommands } from '../commands/all.ts';
-import type { BotState } from '../commands/bot.ts';
+import { createCommands } from '../commands/all-commands.ts';
+import type { BotState } from '../commands/bot-commands.ts';
 import { createDispatcher } from '../commands/dispatch.ts';
-import type { ModelCommandDeps } from '../commands/models.ts';
-import { walletShorthand } from '../commands/wallet/shorthand.ts';
+import type { ModelCommandDeps } from '../commands/model-commands.ts';
+import { walletShorthand } from '../commands/wallet/wallet-shorthand.ts';
 import type { Config } from '../config/config.ts';
-import { connectShorthand } from '../keys/conceal.ts';
-import { createConnectionsService } from '../keys/connections.ts';
+import { createConnectionKeeper } from '../keys/connection-keeper.ts';
+import { connectShorthand } from '../keys/keys-in-messages.ts';
 import { createSealer } from '../keys/seal.ts';
-import { applyAccountMode } from '../money/account-book.ts';
-import { lockedLine, lockedNotice } from '../replies/connections.ts';
-import { firstSteps, readyNotice } from '../replies/ready.ts';
-import { accountText } from '../replies/wallet.ts';
-import { createSessionDesk } from '../runs/desk.ts';
-import type { RunDeps } from '../runs/execute.ts';
-import { createRunQueue } from '../runs/queue.ts';
-import { endLeftovers, recoverRuns } from '../runs/recover.ts';
-import { createMessageStore } from '../store/messages.ts';
+import { applyShareMode } from '../money/shares.ts';
+import { lockedLine, lockedNotice } from '../replies/connection-replies.ts';
+import { firstSteps, readyNotice } from '../replies/ready-notice.ts';
+import { shareText } from '../replies/wallet-replies.ts';
+import { createCurrentSessions } from '../runs/current-sessions.ts';
+import type { RunDeps } from '../runs/execute-run.ts';
+import { endLeftovers, recoverRuns } from '../runs/recover-runs.ts';
+import { createRunQueue } from '../runs/run-queue.ts';
+import { createMessageStore } from '../store/messages-table.ts';
+import { openMessaging } from './messaging.ts';
 import { createMoney } from './money.ts';
-import { createPayers } from './payers.ts';
-import { openPost } from './post.ts';
+import { createProviderChoice } from './provider-choice.ts';
 import { rememberProblems } from './recent-problem.ts';
 import { openStores } from './stores.ts';
 
@@ -96,7 +96,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
 
   const stores = openStores(config, { clock, random }, open);
   const { atomically, owners, settings, sessions, runs, confirmations } = stores;
-  const connections = createConnectionsService({
+  const connections = createConnectionKeeper({
     db: stores.db,
     sealer: createSealer(identity.secretKey),
     home: config.home,
@@ -105,12 +105,12 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     ...{ clock, log },
   });
   const messages = createMessageStore(stores.db, clock, connections.guard);
-  const post = openPost(
+  const post = openMessaging(
     config,
     { ...{ stores, messages, clock, random, log }, indexers: deps.indexers, signal: stopping.signal },
     open,
   );
-  const { relays, lists, outbox, correspondence, tell, tellAdmins } = post;
+  const { relays, lists, outbox, messenger, tell, tellAdmins } = post;
   const money = createMoney(config, { stores, post, reached, clock, log }, open);
   const { wallet, routstr, accounts } = money;
 
@@ -123,11 +123,11 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   // Closing aborts first, which ends their processes, and then waits for them.
   open.defer(() => healths.done);
   open.defer(() => stopping.abort());
-  const payers = createPayers(config, { stores, connections, routstr });
+  const payers = createProviderChoice(config, { stores, connections, routstr });
   const runDeps: RunDeps = {
-    ...{ runs, sessions, backends, correspondence, atomically },
+    ...{ runs, sessions, backends, messenger, atomically },
     providers: payers.providers,
-    payerOf: payers.payerOf,
+    providerFor: payers.providerFor,
     limits: { timeoutMs: config.runTimeoutMs, idleMs: config.runIdleMs },
     progressMs: config.progressMs,
     holdMs: config.holdMs,
@@ -135,7 +135,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   };
   const newId = () => crypto.randomUUID().slice(0, 8);
   const queue = createRunQueue({ ...runDeps, concurrency: config.concurrency, newId });
-  const desk = createSessionDesk({
+  const currentSessions = createCurrentSessions({
     defaults: {
       workspaces: config.workspaces,
       backend: config.backend,
@@ -154,32 +154,44 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     provider: payers.line,
     wallet: (owner) => {
       const account = accounts.of(owner);
-      return account?.role === 'member' ? accountText(account).split('\n')[0] : wallet.status();
+      return account?.role === 'member' ? shareText(account).split('\n')[0] : wallet.status();
     },
     lastProblem,
   };
   const registry = createCommands({
     bot: identity.publicKey,
-    ...{ state, owners, desk, queue, runs, settings, messages, confirmations, accounts, routstr, clock },
+    ...{
+      state,
+      owners,
+      currentSessions,
+      queue,
+      runs,
+      settings,
+      messages,
+      confirmations,
+      accounts,
+      routstr,
+      clock,
+    },
     invites: stores.invites,
     ownerRemoved: (owner) => {
       for (const { provider } of stores.keys.list(owner)) stores.keys.revoke(owner, provider);
     },
     randomBytes,
-    models: modelsOf(backends, (owner) => payers.listingFor(owner, desk.current(owner)?.provider)),
+    models: modelsOf(backends, (owner) => payers.listingFor(owner, currentSessions.current(owner)?.provider)),
     purse: wallet,
     nodes: money.nodes,
     chosenBy: payers.chosenBy,
     connected: connections.connected,
     connections: connections.commands,
   });
-  const door = createDoor({
-    ...{ owners, correspondence, tell, log },
+  const door = createAdmission({
+    ...{ owners, messenger, tell, log },
     invites: stores.invites,
     monotonic: () => performance.now(),
   });
   const dispatcher = createDispatcher({
-    ...{ registry, door, messages, owners, desk, sessions, queue, correspondence, atomically },
+    ...{ registry, door, messages, owners, currentSessions, sessions, queue, messenger, atomically },
     shorthand: (owner, text) => connectShorthand(text) ?? walletShorthand(confirmations, owner, text),
     memberBudget: routstr.budget,
     redact: deps.redact,
@@ -204,7 +216,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
   // Only now: the relays connect while its code is loaded. Its money is in order before anybody may spend it.
   await wallet.open();
   if (config.wallet !== undefined) {
-    applyAccountMode(wallet.wallet(), config.accounts, clock);
+    applyShareMode(wallet.wallet(), config.accounts, clock);
     const provider = await routstr.open(wallet.wallet());
     payers.providers.set(provider.name, provider);
   }

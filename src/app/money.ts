@@ -1,13 +1,13 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Config } from '../config/config.ts';
-import { createAccountBook } from '../money/account-book.ts';
 import { createRelayBoard } from '../money/node-board.ts';
-import { createNodesService } from '../money/node-choice.ts';
-import { createRoutstrService } from '../money/routstr-keeper.ts';
-import { createWalletService } from '../money/wallet-keeper.ts';
-import { createAwaitedStore } from '../store/awaited.ts';
-import type { Post } from './post.ts';
+import { createNodeChoice } from '../money/node-choice.ts';
+import { createRoutstrKeeper } from '../money/routstr-keeper.ts';
+import { createShares } from '../money/shares.ts';
+import { createWalletKeeper } from '../money/wallet-keeper.ts';
+import { createAwaitedStore } from '../store/awaited-table.ts';
+import type { Messaging } from './messaging.ts';
 import type { Stores } from './stores.ts';
 
 /** The wallet, the nodes, provider `routstr`, and whose money it is. Nothing is loaded or reached before it is opened. */
@@ -15,7 +15,7 @@ export function createMoney(
   config: Config,
   parts: {
     readonly stores: Stores;
-    readonly post: Post;
+    readonly post: Messaging;
     readonly reached: (checkpoint: string) => void;
     readonly clock: Clock;
     readonly log: Logger;
@@ -26,12 +26,12 @@ export function createMoney(
   const { owners, settings, meta } = stores;
   const ownerOf = (text: string) => owners.list().find(({ publicKey }) => publicKey === text);
 
-  const wallet = createWalletService({
+  const wallet = createWalletKeeper({
     config: config.wallet,
     awaited: createAwaitedStore(stores.db),
     roleOf: owners.roleOf,
     accountOf: (owner) => accounts.of(owner),
-    correspondence: post.correspondence,
+    messenger: post.messenger,
     tellAdmins: post.tellAdmins,
     atomically: stores.atomically,
     ...{ meta, clock, log, reached },
@@ -39,7 +39,7 @@ export function createMoney(
   open.defer(wallet.close);
 
   const { allowLoopback } = post;
-  const nodes = createNodesService({
+  const nodes = createNodeChoice({
     configured: config.node,
     fallbacks: config.fallbacks,
     home: config.home,
@@ -53,7 +53,7 @@ export function createMoney(
   });
   open.defer(nodes.close);
 
-  const routstr = createRoutstrService({
+  const routstr = createRoutstrKeeper({
     fallbacks: config.fallbacks,
     home: config.home,
     model: config.model,
@@ -71,7 +71,7 @@ export function createMoney(
     ...{ nodes, meta, reached, clock, log },
   });
   open.defer(routstr.close);
-  const accounts = createAccountBook({ wallet: wallet.wallet, usedSince: routstr.usedSince, owners });
+  const accounts = createShares({ wallet: wallet.wallet, usedSince: routstr.usedSince, owners });
 
   return { wallet, nodes, routstr, accounts };
 }

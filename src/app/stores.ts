@@ -2,16 +2,16 @@ import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Config } from '../config/config.ts';
-import { createConfirmations } from '../store/confirmations.ts';
-import { createConnectionStore } from '../store/connections.ts';
-import { createInviteStore } from '../store/invites.ts';
+import { botMigrations } from '../store/bot-schema.ts';
+import { createConfirmations } from '../store/confirmations-table.ts';
+import { createConnectionStore } from '../store/connections-table.ts';
+import { createInviteStore } from '../store/invites-table.ts';
 import { acquireLock } from '../store/lock.ts';
-import { createMeta } from '../store/meta.ts';
-import { createOwners } from '../store/owners.ts';
-import { createRunStore } from '../store/runs.ts';
-import { botMigrations } from '../store/schema.ts';
-import { createSessionStore } from '../store/sessions.ts';
-import { createSettingsStore } from '../store/settings.ts';
+import { createMeta } from '../store/meta-table.ts';
+import { createOwners } from '../store/owners-table.ts';
+import { createRunStore } from '../store/runs-table.ts';
+import { createSessionStore } from '../store/sessions-table.ts';
+import { createSettingsStore } from '../store/settings-table.ts';
 
 /**
  * Takes `BOT_HOME` and opens the bot's database; both are given back with the stack.

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { toDetail } from './redact.ts';
-import type { AgentEvent, AgentFailure, AgentFailureKind } from './types.ts';
+import type { AgentEvent, AgentFailure, AgentFailureKind } from './backend.ts';
+import { toDetail } from './cover-secrets.ts';
 
 const message = z.object({
   content: z.array(z.object({ type: z.string(), text: z.string().optional() })),

@@ -1,10 +1,4 @@
-import { classifyCursorWords, createCursorTranscript, parseCursorEvent } from './cursor-events.ts';
-import { cursorEnvironment, nobody, userFolders, writableFolders } from './environment.ts';
-import { findOnPath, isExecutable } from './executables.ts';
-import { endRun, ProcessesRemainError } from './leftovers.ts';
-import { type AgentProcessEnd, type Command, runAgentProcess, SpawnError } from './processes.ts';
-import { toDetail } from './redact.ts';
-import { runShortCommand } from './short-command.ts';
+import { cursorEnvironment, nobody, userFolders, writableFolders } from './agent-environment.ts';
 import {
   type BackendDeps,
   type BackendSettings,
@@ -13,7 +7,7 @@ import {
   describeIsolation,
   isFolder,
   openFolders,
-} from './surroundings.ts';
+} from './agent-folders.ts';
 import type {
   AgentFailure,
   AgentFailureKind,
@@ -22,7 +16,13 @@ import type {
   Backend,
   BackendHealth,
   Model,
-} from './types.ts';
+} from './backend.ts';
+import { toDetail } from './cover-secrets.ts';
+import { classifyCursorWords, createCursorTranscript, parseCursorEvent } from './cursor-events.ts';
+import { findOnPath, isExecutable } from './executables.ts';
+import { endRun, ProcessesRemainError } from './leftovers.ts';
+import { type AgentProcessEnd, type Command, runAgentProcess, SpawnError } from './processes.ts';
+import { runShortCommand } from './short-command.ts';
 
 const shortTimeoutMs = 30_000;
 const noTokens = { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 };

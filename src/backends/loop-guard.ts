@@ -1,5 +1,5 @@
+import type { AgentFailureKind } from './backend.ts';
 import type { OpencodeEvent } from './opencode-events.ts';
-import type { AgentFailureKind } from './types.ts';
 
 /** Why a run must not go on. */
 export type LoopVerdict = { readonly kind: AgentFailureKind; readonly detail: string };

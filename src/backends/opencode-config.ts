@@ -3,7 +3,7 @@ import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { z } from 'zod';
-import type { Mode, RunPayment } from './types.ts';
+import type { Mode, RunPayment } from './backend.ts';
 
 /** A configuration of opencode that cannot be used; the message says which file and what is wrong with it. */
 export class OpencodeConfigError extends Error {

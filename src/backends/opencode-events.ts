@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { toDetail } from './redact.ts';
-import type { AgentEvent, Tokens } from './types.ts';
+import type { AgentEvent, Tokens } from './backend.ts';
+import { toDetail } from './cover-secrets.ts';
 
 const count = z.number().catch(0);
 

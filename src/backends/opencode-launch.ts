@@ -7,7 +7,17 @@ import {
   opencodeEnvironment,
   userFolders,
   writableFolders,
-} from './environment.ts';
+} from './agent-environment.ts';
+import {
+  type BackendDeps,
+  type BackendSettings,
+  closeFolders,
+  createWalls,
+  isFolder,
+  openFolders,
+} from './agent-folders.ts';
+import type { AgentFailure, AgentFailureKind, BackendHealth, Mode, RunPayment } from './backend.ts';
+import { toDetail } from './cover-secrets.ts';
 import type { Isolation } from './isolation.ts';
 import { findOpencode } from './opencode-binary.ts';
 import {
@@ -19,17 +29,7 @@ import {
 } from './opencode-config.ts';
 import { opencodeVariables } from './opencode-variables.ts';
 import { type Command, SpawnError } from './processes.ts';
-import { toDetail } from './redact.ts';
 import { runShortCommand } from './short-command.ts';
-import {
-  type BackendDeps,
-  type BackendSettings,
-  closeFolders,
-  createWalls,
-  isFolder,
-  openFolders,
-} from './surroundings.ts';
-import type { AgentFailure, AgentFailureKind, BackendHealth, Mode, RunPayment } from './types.ts';
 import { findWorkspaceCode, type WorkspaceCode } from './workspace-code.ts';
 
 const versionTimeoutMs = 20_000;

@@ -1,23 +1,13 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { type AgentFolders, agentFolders, nobody } from './environment.ts';
-import { endRun, ProcessesRemainError } from './leftovers.ts';
-import { createLoopGuard, type LoopVerdict } from './loop-guard.ts';
-import { testedOpencode } from './opencode-binary.ts';
-import { OpencodeConfigError } from './opencode-config.ts';
-import { createTranscript, parseOpencodeEvent, type Transcript } from './opencode-events.ts';
-import { judge } from './opencode-failures.ts';
-import { createLauncher, NotStartedError } from './opencode-launch.ts';
-import { sessionByTitle, sessionDirectory } from './opencode-sessions.ts';
-import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
-import { coverSecrets, toDetail } from './redact.ts';
+import { type AgentFolders, agentFolders, nobody } from './agent-environment.ts';
 import {
   type BackendDeps,
   type BackendSettings,
   closeFolders,
   describeIsolation,
   openFolders,
-} from './surroundings.ts';
+} from './agent-folders.ts';
 import type {
   AgentEvent,
   AgentFailure,
@@ -27,7 +17,17 @@ import type {
   Backend,
   Model,
   RunObserver,
-} from './types.ts';
+} from './backend.ts';
+import { coverSecrets, toDetail } from './cover-secrets.ts';
+import { endRun, ProcessesRemainError } from './leftovers.ts';
+import { createLoopGuard, type LoopVerdict } from './loop-guard.ts';
+import { testedOpencode } from './opencode-binary.ts';
+import { OpencodeConfigError } from './opencode-config.ts';
+import { createTranscript, parseOpencodeEvent, type Transcript } from './opencode-events.ts';
+import { judge } from './opencode-failures.ts';
+import { createLauncher, NotStartedError } from './opencode-launch.ts';
+import { sessionByTitle, sessionDirectory } from './opencode-sessions.ts';
+import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
 
 const listTimeoutMs = 30_000;
 const modelsKeptMs = 5 * 60_000;

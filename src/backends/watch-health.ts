@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { Backend, BackendHealth, BackendName } from './types.ts';
+import type { Backend, BackendHealth, BackendName } from './backend.ts';
 
 const timeoutMs = 20_000;
 /** Being reachable comes first at start; looking at a backend starts processes. */

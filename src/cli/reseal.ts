@@ -4,10 +4,10 @@ import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { BotKeyError, isEncryptedKey, readBotKey } from '../config/bot-key.ts';
 import { type ConfiguredOptions, configured } from '../config/configured.ts';
 import { createSealer, type Sealer } from '../keys/seal.ts';
-import { resealAll } from '../keys/vault.ts';
-import { createConnectionStore } from '../store/connections.ts';
+import { resealAll } from '../keys/sealed-connections.ts';
+import { botMigrations } from '../store/bot-schema.ts';
+import { createConnectionStore } from '../store/connections-table.ts';
 import { AlreadyRunningError, acquireLock } from '../store/lock.ts';
-import { botMigrations } from '../store/schema.ts';
 
 /**
  * `reseal`: after the bot was given another key, seals what the old one (`BOT_KEY_OLD`, opened with

@@ -1,5 +1,5 @@
 import { shorten } from '../replies/format.ts';
-import { UsageError } from './types.ts';
+import { UsageError } from './command.ts';
 
 /** A whole number from 1 to `max`; `fallback` when nothing was given. */
 export function parseCount(argument: string, what: string, max: number, fallback?: number): number {

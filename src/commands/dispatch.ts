@@ -2,35 +2,35 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { MessageLog, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
-import type { Door } from '../access/door.ts';
+import type { Admission } from '../access/admission.ts';
 import type { Owner } from '../config/config.ts';
-import { holdsSealed, withoutQuotedSeals } from '../keys/conceal.ts';
-import { deleteAdvice } from '../replies/connections.ts';
+import { holdsSealed, withoutQuotedSeals } from '../keys/keys-in-messages.ts';
+import { deleteAdvice } from '../replies/connection-replies.ts';
 import { plural, shorten } from '../replies/format.ts';
-import type { SessionDesk } from '../runs/desk.ts';
-import type { Correspondence } from '../runs/ports.ts';
-import type { RunQueue } from '../runs/queue.ts';
-import type { Owners } from '../store/owners.ts';
-import type { SessionStore } from '../store/sessions.ts';
+import type { CurrentSessions } from '../runs/current-sessions.ts';
+import type { Messenger } from '../runs/messenger.ts';
+import type { RunQueue } from '../runs/run-queue.ts';
+import type { Owners } from '../store/owners-table.ts';
+import type { SessionStore } from '../store/sessions-table.ts';
 import { beginsWithBudget, notABudget, overMemberBudget, splitBudget, taskMissing } from './budget-suffix.ts';
-import { describeCommandError, describeForbidden, isExpected } from './errors.ts';
-import { unknownCommand } from './help.ts';
-import { createMissedList } from './missed.ts';
+import type { Call, Command, Outcome } from './command.ts';
+import { describeCommandError, describeForbidden, isExpected } from './command-errors.ts';
+import type { Match, Registry } from './command-registry.ts';
+import { unknownCommand } from './help-command.ts';
+import { createMissedList } from './missed-messages.ts';
 import { recipientOf } from './recipient.ts';
-import type { Match, Registry } from './registry.ts';
-import type { Call, Command, Outcome } from './types.ts';
-import { withoutTokens } from './wallet/shorthand.ts';
+import { withoutTokens } from './wallet/wallet-shorthand.ts';
 
 export type DispatchDeps = {
   readonly registry: Registry;
   readonly messages: MessageLog;
   readonly owners: Owners;
-  readonly desk: SessionDesk;
+  readonly currentSessions: CurrentSessions;
   readonly sessions: SessionStore;
   readonly queue: RunQueue;
-  readonly correspondence: Correspondence;
+  readonly messenger: Messenger;
   /** Lets strangers in who have a code. */
-  readonly door: Pick<Door, 'admit' | 'remark'>;
+  readonly door: Pick<Admission, 'admit' | 'remark'>;
   readonly atomically: (change: () => void) => void;
   /** The command that a plain message of this owner stands for; undefined: it is a task. */
   readonly shorthand: (owner: PublicKey, text: string) => string | undefined;
@@ -64,10 +64,10 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     registry,
     messages,
     owners,
-    desk,
+    currentSessions,
     sessions,
     queue,
-    correspondence,
+    messenger,
     atomically,
     clock,
     log,
@@ -83,7 +83,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const hadKey = holdsSealed(message.text);
     const said = hadKey ? withoutQuotedSeals(text) : text;
     const advice = hadKey && !said.includes(deleteAdvice) ? `\n\n${deleteAdvice}` : '';
-    correspondence.send(recipientOf(message), `${said}${advice}`);
+    messenger.send(recipientOf(message), `${said}${advice}`);
   };
 
   /** Acts on a message in one transaction with everything that comes of it. */
@@ -114,7 +114,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       return;
     }
     const { task, budget } = ordered;
-    const session = desk.ensure(message.sender);
+    const session = currentSessions.ensure(message.sender);
     if (session.title === '') sessions.update(session.id, { title: shorten(task, 80) });
     sessions.update(session.id, { usedAt: clock.now() });
     const ahead = queue.list().filter((run) => run.session === session.id).length;
@@ -127,11 +127,11 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       fallbackRelays: [message.relay],
       task,
       mode: asked.mode ?? session.mode,
-      model: asked.model ?? desk.choices(message.sender).model,
+      model: asked.model ?? currentSessions.choices(message.sender).model,
       budget,
     });
     const target = { id: message.id, author: message.sender, kind: message.kind };
-    correspondence.react(recipientOf(message), target, '👀');
+    messenger.react(recipientOf(message), target, '👀');
     if (ahead > 0) {
       reply(
         message,
@@ -147,7 +147,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     }
     outcome.commit?.();
     reply(message, outcome.holdsToken === true ? outcome.reply : withoutTokens(outcome.reply));
-    for (const text of outcome.also ?? []) correspondence.send(recipientOf(message), text);
+    for (const text of outcome.also ?? []) messenger.send(recipientOf(message), text);
   };
 
   const fault = (command: Command, cause: unknown): string => {

@@ -1,7 +1,7 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { parsePublicKey } from '@nostr-dm-agent/nostr';
-import type { KnownOwner, Owners } from '../store/owners.ts';
-import { RefusalError, UsageError } from './types.ts';
+import type { KnownOwner, Owners } from '../store/owners-table.ts';
+import { RefusalError, UsageError } from './command.ts';
 
 /** An npub, or a public key in hex. @throws UsageError */
 export function parseKey(text: string | undefined): PublicKey {

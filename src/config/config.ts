@@ -1,14 +1,14 @@
 import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
 import type { Identity, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import type { NodeUrl } from '@nostr-dm-agent/routstr';
-import type { BackendName } from '../backends/types.ts';
+import type { BackendName } from '../backends/backend.ts';
 
 export type Role = 'admin' | 'member';
 export type Owner = { readonly publicKey: PublicKey; readonly role: Role };
 export type Workspace = { readonly name: string; readonly directory: string };
 
 /**
- * The validated environment (docs/design.md#environment), frozen. Made by `env.ts`; the only place that reads the
+ * The validated environment (docs/design.md#environment), frozen. Made by `load-config.ts`; the only place that reads the
  * process environment.
  */
 export type Config = {

@@ -1,7 +1,7 @@
 import type { Config } from './config.ts';
-import { describeConfigError, howToBegin } from './describe-error.ts';
-import { loadConfig } from './env.ts';
-import { ConfigError } from './error.ts';
+import { ConfigError } from './config-error.ts';
+import { describeConfigError, howToBegin } from './describe-config-error.ts';
+import { loadConfig } from './load-config.ts';
 
 export type ConfiguredOptions = { readonly envFile?: string | undefined };
 
@@ -28,12 +28,12 @@ export async function configured(options: ConfiguredOptions): Promise<Configured
 export async function configuredOrSetUp(options: ConfiguredOptions): Promise<Configured | undefined> {
   if (!interactive() || !(await isUnconfigured(options))) return configured(options);
   process.stdout.write(`${howToBegin}\n\n`);
-  const [{ runSetup }, { terminalSurroundings }] = await Promise.all([
+  const [{ runSetup }, { processTerminal }] = await Promise.all([
     import('../setup/setup.ts'),
-    import('../setup/terminal.ts'),
+    import('../setup/setup-terminal.ts'),
   ]);
   const answers = { ...options, wallet: true, force: false, yes: false };
-  return (await runSetup(answers, terminalSurroundings())) === 0 ? configured(options) : undefined;
+  return (await runSetup(answers, processTerminal())) === 0 ? configured(options) : undefined;
 }
 
 async function isUnconfigured(options: ConfiguredOptions): Promise<boolean> {

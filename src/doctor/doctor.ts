@@ -1,11 +1,11 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Config } from '../config/config.ts';
-import { checkBackends } from './backends.ts';
-import { checkFiles } from './files.ts';
-import { checkNode } from './node.ts';
-import { checkRelays } from './relays.ts';
-import type { Finding } from './types.ts';
-import { checkWallet } from './wallet.ts';
+import { checkBackends } from './check-backends.ts';
+import { checkFiles } from './check-files.ts';
+import { checkNode } from './check-node.ts';
+import { checkRelays } from './check-relays.ts';
+import { checkWallet } from './check-wallet.ts';
+import type { Finding } from './finding.ts';
 
 /**
  * Checks everything that the bot depends on and prints what is wrong and how to mend it.

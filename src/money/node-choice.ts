@@ -12,10 +12,10 @@ import {
   NodeUrlError,
   parseNodeUrl,
 } from '@nostr-dm-agent/routstr';
-import type { Listing, Nodes } from '../commands/provider/nodes.ts';
-import type { Meta } from '../store/meta.ts';
+import type { Listing, Nodes } from '../commands/provider/node-commands.ts';
+import type { Meta } from '../store/meta-table.ts';
 
-export type NodesServiceDeps = {
+export type NodeChoiceDeps = {
   /** `ROUTSTR_BASE_URL`. */
   readonly configured: NodeUrl;
   /** `ROUTSTR_FALLBACKS`. */
@@ -33,7 +33,7 @@ export type NodesServiceDeps = {
 };
 
 /** Which node serves paid runs, which others there are, and what they say about themselves. */
-export type NodesService = Nodes & {
+export type NodeChoice = Nodes & {
   readonly info: NodeInfoCache;
   readonly close: () => Promise<void>;
 };
@@ -43,7 +43,7 @@ const most = { nodes: 16, parallel: 4, listed: 10 };
 /** Somebody waits for the answer. */
 const timeouts = { info: 5_000, models: 8_000 };
 
-export function createNodesService(deps: NodesServiceDeps): NodesService {
+export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
   const { configured, meta, board } = deps;
   const info = createNodeInfoCache({
     path: join(deps.home, 'routstr-nodes.json'),

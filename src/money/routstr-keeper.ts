@@ -6,10 +6,10 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import { parseSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { Meter, NodeUrl, Provider, RoutstrProvider, RunNews } from '@nostr-dm-agent/routstr';
 import { configPath } from '../backends/opencode-config.ts';
-import { NoWalletError } from '../replies/wallet-errors.ts';
-import type { Meta } from '../store/meta.ts';
-import type { NodesService } from './node-choice.ts';
-import { NodeAwayError, type NodeModels, type Routstr, type SyncedModels } from './routstr.ts';
+import { NoWalletError } from '../replies/wallet-error-replies.ts';
+import type { Meta } from '../store/meta-table.ts';
+import type { NodeChoice } from './node-choice.ts';
+import { NodeAwayError, type NodeModels, type RoutstrAccess, type SyncedModels } from './routstr-access.ts';
 
 /** What one run may spend until the owner says otherwise. */
 const defaultBudget = sat(2000);
@@ -20,9 +20,9 @@ const lookMs = 3_600_000;
 const mostListed = 100;
 
 import { minimumBudget, usableModels } from '@nostr-dm-agent/routstr';
-export type RoutstrServiceDeps = {
+export type RoutstrKeeperDeps = {
   /** Which node serves runs, and what nodes say of themselves. */
-  readonly nodes: Pick<NodesService, 'current' | 'info'>;
+  readonly nodes: Pick<NodeChoice, 'current' | 'info'>;
   /** `ROUTSTR_FALLBACKS`. */
   readonly fallbacks: readonly NodeUrl[];
   /** `BOT_HOME`. */
@@ -43,7 +43,7 @@ export type RoutstrServiceDeps = {
 };
 
 /** Provider `routstr` and all that it lives on: the meter, the settings, the node's prices. */
-export type RoutstrService = Routstr & {
+export type RoutstrKeeper = RoutstrAccess & {
   /** Makes the provider; loads its code only now. Before the wallet recovers, so that a change that comes home is booked. */
   readonly open: (wallet: AnyWallet) => Promise<Provider>;
   /** Looks after what is owed and keeps the prices young from now on. */
@@ -60,7 +60,7 @@ type Open = {
   readonly code: Awaited<ReturnType<typeof loadCode>>;
 };
 
-export function createRoutstrService(deps: RoutstrServiceDeps): RoutstrService {
+export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
   const { meta, clock } = deps;
   const log = deps.log.child({ of: 'routstr' });
   const opencodeJson = configPath(deps.home);

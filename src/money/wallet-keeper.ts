@@ -10,15 +10,15 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { formatSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import { findOperation } from '../commands/wallet/arguments.ts';
+import { findOperation } from '../commands/wallet/wallet-arguments.ts';
 import type { Role } from '../config/config.ts';
-import { balanceText, outcomeText, recoveryLines } from '../replies/wallet.ts';
-import { describeTrouble, NoWalletError } from '../replies/wallet-errors.ts';
-import type { Correspondence } from '../runs/ports.ts';
-import type { Awaited, AwaitedStore } from '../store/awaited.ts';
-import type { Meta } from '../store/meta.ts';
-import type { Account } from './account-book.ts';
-import type { Purse } from './purse.ts';
+import { describeTrouble, NoWalletError } from '../replies/wallet-error-replies.ts';
+import { balanceText, outcomeText, recoveryLines } from '../replies/wallet-replies.ts';
+import type { Messenger } from '../runs/messenger.ts';
+import type { Awaited, AwaitedStore } from '../store/awaited-table.ts';
+import type { Meta } from '../store/meta-table.ts';
+import type { Account } from './shares.ts';
+import type { WalletAccess } from './wallet-access.ts';
 
 /** How often what is open is asked about; and how long a start waits for mints before it goes on without them. */
 const everyMs = 2 * 60_000;
@@ -29,7 +29,7 @@ const retryWatchMs = 30_000;
 const defaultThreshold = sat(1000);
 
 /** The bot's wallet, kept going: opened, put in order, watched, closed. */
-export type WalletService = Purse & {
+export type WalletKeeper = WalletAccess & {
   /**
    * Opens it and takes its lease; loads its code only now. Does nothing without a configuration.
    * @throws WalletInUseError and what `createWallet` throws
@@ -47,11 +47,11 @@ export type WalletService = Purse & {
   readonly close: () => Promise<void>;
 };
 
-export type WalletServiceDeps = {
+export type WalletKeeperDeps = {
   readonly config: WalletConfig | undefined;
   readonly awaited: AwaitedStore;
   readonly meta: Meta;
-  readonly correspondence: Correspondence;
+  readonly messenger: Messenger;
   readonly tellAdmins: (text: string) => void;
   readonly roleOf: (owner: PublicKey) => Role | undefined;
   /** undefined: accounts are not kept apart. */
@@ -63,7 +63,7 @@ export type WalletServiceDeps = {
   readonly log: Logger;
 };
 
-export function createWalletService(deps: WalletServiceDeps): WalletService {
+export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
   const { config, awaited, meta, clock } = deps;
   const log = deps.log.child({ of: 'wallet' });
   const ending = new AbortController();
@@ -91,7 +91,7 @@ export function createWalletService(deps: WalletServiceDeps): WalletService {
 
   const tell = ({ operation, to }: Awaited, text: string): void =>
     deps.atomically(() => {
-      deps.correspondence.send(to, text);
+      deps.messenger.send(to, text);
       awaited.remove(operation);
     });
 

@@ -1,4 +1,4 @@
-import type { AgentEvent } from '../backends/types.ts';
+import type { AgentEvent } from '../backends/backend.ts';
 import { formatDuration, plural, shorten } from './format.ts';
 
 /** What a run has done so far. */

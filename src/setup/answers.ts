@@ -2,7 +2,7 @@ import { generateSecretKey } from '@nostr-dm-agent/nostr';
 import { generateMnemonic } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { nsecEncode } from 'nostr-tools/nip19';
-import { absolutePath, type Places, readWorkspaces } from '../config/environment.ts';
+import { absolutePath, type Places, readWorkspaces } from '../config/env-schema.ts';
 
 /** What `setup` was told on the command line or in its questions, as it was written. */
 export type Answers = {

@@ -1,5 +1,5 @@
 import { type CANCEL_SYMBOL, confirm, intro, isCancel, log, password, select, text } from '@clack/prompts';
-import { backendNames } from '../backends/types.ts';
+import { backendNames } from '../backends/backend.ts';
 import { BotKeyError, isEncryptedKey, readBotKey } from '../config/bot-key.ts';
 import {
   defaultRelays,
@@ -8,7 +8,7 @@ import {
   readOwners,
   readRelays,
   readWorkspaces,
-} from '../config/environment.ts';
+} from '../config/env-schema.ts';
 import type { Answers } from './answers.ts';
 
 /** The person at the terminal pressed Ctrl-C or Escape. */
@@ -21,7 +21,7 @@ function answered<T extends string | boolean>(value: T | typeof CANCEL_SYMBOL): 
   return value;
 }
 
-/** The first problem that a reader of `environment.ts` reports, as clack shows it. */
+/** The first problem that a reader of `env-schema.ts` reports, as clack shows it. */
 const check = (read: (text: string, report: Report) => unknown) => (input: string | undefined) => {
   let first: string | undefined;
   read(input ?? '', (problem) => {

@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { npubEncode } from 'nostr-tools/nip19';
 import { toString as qrCode } from 'qrcode';
 import type { Config } from '../config/config.ts';
-import { describeConfigError } from '../config/describe-error.ts';
-import { loadConfig } from '../config/env.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { describeConfigError } from '../config/describe-config-error.ts';
 import { readEnvFile } from '../config/env-file.ts';
-import type { Places } from '../config/environment.ts';
-import { ConfigError } from '../config/error.ts';
+import type { Places } from '../config/env-schema.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { type Answers, variablesOf } from './answers.ts';
 import { envText, UnwritableValueError } from './env-text.ts';
 import { askAnswers, askKeyPassword, askReplace, SetupCancelledError } from './questions.ts';
@@ -21,7 +21,7 @@ export type SetupOptions = Answers & {
   readonly yes: boolean;
 };
 
-export type SetupSurroundings = {
+export type SetupTerminal = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly directory: string;
   /** Whether a person can be asked. */
@@ -38,7 +38,7 @@ export type SetupSurroundings = {
  * Makes the bot's configuration: asks, or takes flags; writes `.env` and shows the bot's npub.
  * @returns the exit code: 0, 1 when it was cancelled or the file was not written, 2 when the answers can't be used
  */
-export async function runSetup(options: SetupOptions, surroundings: SetupSurroundings): Promise<number> {
+export async function runSetup(options: SetupOptions, surroundings: SetupTerminal): Promise<number> {
   try {
     return await setUp(options, surroundings);
   } catch (error) {
@@ -48,7 +48,7 @@ export async function runSetup(options: SetupOptions, surroundings: SetupSurroun
   }
 }
 
-async function setUp(options: SetupOptions, surroundings: SetupSurroundings): Promise<number> {
+async function setUp(options: SetupOptions, surroundings: SetupTerminal): Promise<number> {
   const { environment, directory, out } = surroundings;
   const places: Places = { directory, userHome: environment.HOME ?? homedir() };
   const path = resolve(directory, options.envFile ?? '.env');

@@ -10,11 +10,11 @@ import { createUnwrap } from '@nostr-dm-agent/nostr';
 import { createParty, forge, forgeLegacy, nowSeconds } from '@nostr-dm-agent/nostr/testing/forge';
 import * as nip19 from 'nostr-tools/nip19';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { createDoor } from '../../src/access/door.ts';
+import { createAdmission } from '../../src/access/admission.ts';
 import { findInviteCode, newInviteCode, showInviteCode } from '../../src/access/invite-code.ts';
-import { createInviteStore } from '../../src/store/invites.ts';
-import { createOwners } from '../../src/store/owners.ts';
-import { botMigrations } from '../../src/store/schema.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createInviteStore } from '../../src/store/invites-table.ts';
+import { createOwners } from '../../src/store/owners-table.ts';
 import { startTestBot, type TestBot } from '../support/bot.ts';
 import { silentLog } from '../support/inbox.ts';
 import { createOwner, type TestOwner } from '../support/owner.ts';
@@ -189,9 +189,9 @@ describe('what strangers cost', () => {
   const clock = systemClock;
   const invites = createInviteStore(db, clock);
   const owners = createOwners(db, [{ publicKey: admin.publicKey, role: 'admin' }], clock);
-  const door = createDoor({
+  const door = createAdmission({
     ...{ invites, owners, log: silentLog, monotonic: () => now.ms },
-    correspondence: { send: () => {}, react: () => {} },
+    messenger: { send: () => {}, react: () => {} },
     tell: () => {},
   });
   let opened = 0;

@@ -2,8 +2,8 @@ import { afterAll, expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { createBackends } from '../../src/backends/factory.ts';
-import type { AgentRequest } from '../../src/backends/types.ts';
+import { createBackends } from '../../src/backends/all-backends.ts';
+import type { AgentRequest } from '../../src/backends/backend.ts';
 import { makePlace, watch } from '../support/backend.ts';
 
 // Cursor's agent needs an account: in its place stands an executable that prints what the real one was recorded to print.

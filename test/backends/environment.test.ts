@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { agentFolders, opencodeEnvironment } from '../../src/backends/environment.ts';
+import { agentFolders, opencodeEnvironment } from '../../src/backends/agent-environment.ts';
+import type { RunPayment } from '../../src/backends/backend.ts';
 import { findOpencode } from '../../src/backends/opencode-binary.ts';
 import {
   composeConfig,
@@ -14,7 +15,6 @@ import {
   workspaceInstructions,
 } from '../../src/backends/opencode-config.ts';
 import { opencodeVariables } from '../../src/backends/opencode-variables.ts';
-import type { RunPayment } from '../../src/backends/types.ts';
 import { makePlace, ownPayment } from '../support/backend.ts';
 
 let place: ReturnType<typeof makePlace>;

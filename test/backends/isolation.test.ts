@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createBackends } from '../../src/backends/factory.ts';
+import { createBackends } from '../../src/backends/all-backends.ts';
 import { isolate, probeIsolation } from '../../src/backends/isolation.ts';
 import { runShortCommand } from '../../src/backends/short-command.ts';
 import { makePlace, watch } from '../support/backend.ts';

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'bun:test';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
-import { createBackends } from '../../src/backends/factory.ts';
+import { createBackends } from '../../src/backends/all-backends.ts';
 import { createLoopGuard, loopBounds } from '../../src/backends/loop-guard.ts';
 import type { OpencodeEvent } from '../../src/backends/opencode-events.ts';
 import { writeOpencodeUserConfig } from '../../src/sandbox/opencode-user-config.ts';

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { AgentEvent, AgentFailureKind } from '../../src/backends/backend.ts';
+import { toDetail } from '../../src/backends/cover-secrets.ts';
 import { createLoopGuard } from '../../src/backends/loop-guard.ts';
 import { createTranscript, parseOpencodeEvent } from '../../src/backends/opencode-events.ts';
 import { judge } from '../../src/backends/opencode-failures.ts';
-import { toDetail } from '../../src/backends/redact.ts';
-import type { AgentEvent, AgentFailureKind } from '../../src/backends/types.ts';
 
 const folder = join(import.meta.dirname, '../fixtures/opencode');
 const index = z

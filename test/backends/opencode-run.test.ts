@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
-import { agentFolders } from '../../src/backends/environment.ts';
-import { createBackends } from '../../src/backends/factory.ts';
+import { agentFolders } from '../../src/backends/agent-environment.ts';
+import { createBackends } from '../../src/backends/all-backends.ts';
+import type { AgentRequest, Backend, RunPayment } from '../../src/backends/backend.ts';
 import { probeIsolation } from '../../src/backends/isolation.ts';
 import { sessionDirectory } from '../../src/backends/opencode-sessions.ts';
-import type { AgentRequest, Backend, RunPayment } from '../../src/backends/types.ts';
 import { sandboxOpencodeConfig, writeOpencodeUserConfig } from '../../src/sandbox/opencode-user-config.ts';
 import { makePlace, watch } from '../support/backend.ts';
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
-import { createBackends } from '../../src/backends/factory.ts';
+import { createBackends } from '../../src/backends/all-backends.ts';
 import { endRun, markerVariable } from '../../src/backends/leftovers.ts';
 import { parsePs, type ReadProcesses, readProcesses } from '../../src/backends/process-table.ts';
 import { runAgentProcess } from '../../src/backends/processes.ts';

@@ -16,7 +16,7 @@ import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
-import { checkWallet } from '../../src/doctor/wallet.ts';
+import { checkWallet } from '../../src/doctor/check-wallet.ts';
 import { commandOnTerminal, runCommand } from '../support/command.ts';
 
 const ends: (() => unknown)[] = [];

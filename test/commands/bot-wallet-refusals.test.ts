@@ -4,7 +4,7 @@ import { InvoiceRefusedError, TokenRefusedError } from '@nostr-dm-agent/cashu-wa
 import { stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { type SandboxMint, startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { describeWalletError } from '../../src/replies/wallet-errors.ts';
+import { describeWalletError } from '../../src/replies/wallet-error-replies.ts';
 import { codeIn, startWalletBot, tokenIn, type WalletBot } from '../support/wallet-bot.ts';
 
 let world: WalletBot;

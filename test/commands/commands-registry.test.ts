@@ -2,8 +2,8 @@ import { describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { markdownTable } from '../../src/commands/help.ts';
-import { usageOf } from '../../src/commands/registry.ts';
+import { usageOf } from '../../src/commands/command-registry.ts';
+import { markdownTable } from '../../src/commands/help-command.ts';
 import { commandsForReading } from '../support/commands.ts';
 
 const registry = commandsForReading();

@@ -6,7 +6,7 @@ import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
 import { generateMnemonic } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { npubEncode, nsecEncode } from 'nostr-tools/nip19';
-import { loadConfig } from '../../src/config/env.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'nostr-dm-agent-ambient-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

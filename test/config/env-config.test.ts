@@ -14,8 +14,8 @@ import { join } from 'node:path';
 import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
 import fc from 'fast-check';
 import { npubEncode, nsecEncode } from 'nostr-tools/nip19';
-import { loadConfig } from '../../src/config/env.ts';
-import { ConfigError } from '../../src/config/error.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { isVariableName, variables } from '../../src/config/variables.ts';
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'nostr-dm-agent-env-')));

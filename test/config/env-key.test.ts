@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
 import { npubEncode, nsecEncode } from 'nostr-tools/nip19';
 import { decrypt, encrypt } from 'nostr-tools/nip49';
-import { type LoadConfigOptions, loadConfig } from '../../src/config/env.ts';
-import { ConfigError } from '../../src/config/error.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
+import { type LoadConfigOptions, loadConfig } from '../../src/config/load-config.ts';
 
 const secretKey = generateSecretKey();
 const owner = npubEncode(publicKeyOf(generateSecretKey()));

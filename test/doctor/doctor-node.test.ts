@@ -1,9 +1,9 @@
-/* What doctor says of the Routstr node: one that is there, one that takes none of our mints, none at all. */
+/* What doctor says of the RoutstrAccess node: one that is there, one that takes none of our mints, none at all. */
 import { afterEach, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { parseNodeUrl } from '@nostr-dm-agent/routstr';
 import { sandboxModels, startSandboxNode } from '@nostr-dm-agent/sandbox/node';
-import { checkNode } from '../../src/doctor/node.ts';
+import { checkNode } from '../../src/doctor/check-node.ts';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {

@@ -2,8 +2,8 @@ import { expect, test } from 'bun:test';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { EventId, InboundMessage, RelayUrl } from '@nostr-dm-agent/nostr';
 import { createParty } from '@nostr-dm-agent/nostr/testing/forge';
-import { createMessageStore } from '../../src/store/messages.ts';
-import { botMigrations } from '../../src/store/schema.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createMessageStore } from '../../src/store/messages-table.ts';
 import { createDatabaseFile } from '../support/inbox.ts';
 
 const owner = createParty().publicKey;

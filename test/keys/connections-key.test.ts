@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { testedOpencode } from '../../src/backends/opencode-binary.ts';
 import shipped from '../../src/keys/catalogue.json' with { type: 'json' };
 import { createCatalogue, isKeyProvider } from '../../src/keys/catalogue.ts';
-import { checkKeyForm, isKeyRefused, looksLikeKey } from '../../src/keys/key.ts';
-import { verifyKey } from '../../src/keys/verify.ts';
+import { checkKeyForm, isKeyRefused, looksLikeKey } from '../../src/keys/key-form.ts';
+import { verifyKey } from '../../src/keys/verify-key.ts';
 import { newKey, startKeyProvider } from '../support/key-providers.ts';
 import { readShippedCatalogue } from '../support/shipped-catalogue.ts';
 

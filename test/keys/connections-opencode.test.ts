@@ -5,12 +5,12 @@ import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { generateSecretKey } from 'nostr-tools/pure';
+import type { RunPayment } from '../../src/backends/backend.ts';
 import { createOpencode } from '../../src/backends/opencode.ts';
 import { installOpencodeConfig } from '../../src/backends/opencode-config.ts';
-import type { RunPayment } from '../../src/backends/types.ts';
-import { createConnectionsService } from '../../src/keys/connections.ts';
+import { createConnectionKeeper } from '../../src/keys/connection-keeper.ts';
 import { createSealer } from '../../src/keys/seal.ts';
-import { botMigrations } from '../../src/store/schema.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
 import { startAnthropicModel } from '../support/anthropic-model.ts';
 import { makePlace, silent, watch } from '../support/backend.ts';
 import { filesHolding } from '../support/files.ts';
@@ -37,7 +37,7 @@ const served = (id: 'openrouter' | 'groq') =>
     authorize: (bearer) => (bearer === keys[id] ? undefined : refusal()),
   });
 const db = openDatabase(':memory:', botMigrations);
-const connections = createConnectionsService({
+const connections = createConnectionKeeper({
   ...{ db, home: place.settings.home, clock: systemClock, log: silent },
   sealer: createSealer(generateSecretKey()),
   protect: () => () => undefined,

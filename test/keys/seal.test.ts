@@ -5,9 +5,9 @@ import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import fc from 'fast-check';
 import { generateSecretKey } from 'nostr-tools/pure';
 import { createSealer, SealError, sealedPattern } from '../../src/keys/seal.ts';
-import { createVault, resealAll, sealedOtherwise } from '../../src/keys/vault.ts';
-import { createConnectionStore } from '../../src/store/connections.ts';
-import { botMigrations } from '../../src/store/schema.ts';
+import { createVault, resealAll, sealedOtherwise } from '../../src/keys/sealed-connections.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createConnectionStore } from '../../src/store/connections-table.ts';
 
 const key = generateSecretKey();
 const sealer = createSealer(key);

@@ -9,7 +9,7 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { createParty } from '@nostr-dm-agent/nostr/testing/forge';
 import * as nip19 from 'nostr-tools/nip19';
-import { spendText } from '../../src/replies/spend.ts';
+import { spendText } from '../../src/replies/spend-replies.ts';
 import { createOwner, type TestOwner } from '../support/owner.ts';
 import { type PaidBot, settled, startPaidBot } from '../support/paid-bot.ts';
 import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';

@@ -19,7 +19,7 @@ import { startSandboxNode } from '@nostr-dm-agent/sandbox/node';
 import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { createRelayBoard } from '../../src/money/node-board.ts';
-import { nodeLine } from '../../src/replies/nodes.ts';
+import { nodeLine } from '../../src/replies/node-replies.ts';
 
 setDefaultTimeout(30_000);
 

@@ -11,14 +11,14 @@ import {
   startPaidWorld,
 } from '@nostr-dm-agent/routstr/testing/paid-world';
 import fc from 'fast-check';
-import type { AgentFailureKind } from '../../src/backends/types.ts';
+import type { AgentFailureKind } from '../../src/backends/backend.ts';
 import { splitBudget } from '../../src/commands/budget-suffix.ts';
 import type { Owner } from '../../src/config/config.ts';
-import { holdNotice, openRunLine, owedLines, troubleText } from '../../src/replies/provider.ts';
+import { holdNotice, openRunLine, owedLines, troubleText } from '../../src/replies/provider-replies.ts';
 import { news } from '../../src/replies/routstr/paid-run.ts';
-import { finalReply } from '../../src/replies/run.ts';
-import { ledgerLine } from '../../src/replies/wallet.ts';
-import type { Run } from '../../src/runs/types.ts';
+import { finalReply } from '../../src/replies/run-replies.ts';
+import { ledgerLine } from '../../src/replies/wallet-replies.ts';
+import type { Run } from '../../src/runs/run.ts';
 
 const publicKey = publicKeyOf(generateSecretKey());
 const admin: Owner = { publicKey, role: 'admin' };

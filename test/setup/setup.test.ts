@@ -21,7 +21,7 @@ import { parse } from 'dotenv';
 import fc from 'fast-check';
 import { npubEncode, nsecEncode } from 'nostr-tools/nip19';
 import { encrypt } from 'nostr-tools/nip49';
-import { loadConfig } from '../../src/config/env.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { envText, UnwritableValueError } from '../../src/setup/env-text.ts';
 import { FileExistsError, writeSecretFile } from '../../src/setup/secret-file.ts';
 import { commandOnTerminal, runCommand } from '../support/command.ts';

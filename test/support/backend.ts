@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { BackendDeps, BackendSettings } from '../../src/backends/surroundings.ts';
-import type { AgentEvent, AgentRequest, RunPayment } from '../../src/backends/types.ts';
+import type { BackendDeps, BackendSettings } from '../../src/backends/agent-folders.ts';
+import type { AgentEvent, AgentRequest, RunPayment } from '../../src/backends/backend.ts';
 
 export const silent: Logger = {
   debug: () => undefined,

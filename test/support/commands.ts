@@ -4,22 +4,22 @@ import { zeroSat } from '@nostr-dm-agent/kit/sat';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
 import { parseNodeUrl } from '@nostr-dm-agent/routstr';
-import { createCommands } from '../../src/commands/all.ts';
-import type { Registry } from '../../src/commands/registry.ts';
-import { createConnectionsService } from '../../src/keys/connections.ts';
+import { createCommands } from '../../src/commands/all-commands.ts';
+import type { Registry } from '../../src/commands/command-registry.ts';
+import { createConnectionKeeper } from '../../src/keys/connection-keeper.ts';
 import { createSealer } from '../../src/keys/seal.ts';
-import { NoWalletError } from '../../src/replies/wallet-errors.ts';
-import { createSessionDesk } from '../../src/runs/desk.ts';
-import { createLocalProvider } from '../../src/runs/local.ts';
-import { createRunQueue } from '../../src/runs/queue.ts';
-import { createConfirmations } from '../../src/store/confirmations.ts';
-import { createInviteStore } from '../../src/store/invites.ts';
-import { createMessageStore } from '../../src/store/messages.ts';
-import { createOwners } from '../../src/store/owners.ts';
-import { createRunStore } from '../../src/store/runs.ts';
-import { botMigrations } from '../../src/store/schema.ts';
-import { createSessionStore } from '../../src/store/sessions.ts';
-import { createSettingsStore } from '../../src/store/settings.ts';
+import { NoWalletError } from '../../src/replies/wallet-error-replies.ts';
+import { createCurrentSessions } from '../../src/runs/current-sessions.ts';
+import { createLocalProvider } from '../../src/runs/local-provider.ts';
+import { createRunQueue } from '../../src/runs/run-queue.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createConfirmations } from '../../src/store/confirmations-table.ts';
+import { createInviteStore } from '../../src/store/invites-table.ts';
+import { createMessageStore } from '../../src/store/messages-table.ts';
+import { createOwners } from '../../src/store/owners-table.ts';
+import { createRunStore } from '../../src/store/runs-table.ts';
+import { createSessionStore } from '../../src/store/sessions-table.ts';
+import { createSettingsStore } from '../../src/store/settings-table.ts';
 import { silent } from './backend.ts';
 
 const none = (): never => {
@@ -31,7 +31,7 @@ export function commandsForReading(): Registry {
   const clock = systemClock;
   const db = openDatabase(':memory:', botMigrations);
   const [sessions, settings, runs] = [createSessionStore(db), createSettingsStore(db), createRunStore(db)];
-  const desk = createSessionDesk({
+  const currentSessions = createCurrentSessions({
     defaults: {
       workspaces: [
         { name: 'app', directory: '/app' },
@@ -47,8 +47,8 @@ export function commandsForReading(): Registry {
     ...{ runs, sessions, clock, log: silent },
     backends: new Map(),
     providers: new Map(),
-    payerOf: () => ({ provider: createLocalProvider(), note: undefined }),
-    correspondence: { send: () => {}, react: () => {} },
+    providerFor: () => ({ provider: createLocalProvider(), note: undefined }),
+    messenger: { send: () => {}, react: () => {} },
     atomically: (change) => change(),
     limits: { timeoutMs: 1, idleMs: 1 },
     progressMs: 0,
@@ -74,7 +74,7 @@ export function commandsForReading(): Registry {
     invites: createInviteStore(db, clock),
     ownerRemoved: none,
     randomBytes,
-    ...{ desk, queue, runs, settings, clock },
+    ...{ currentSessions, queue, runs, settings, clock },
     messages: createMessageStore(db, clock),
     purse: {
       ...{ wallet: none, settled: none, promise: none, warmUp: none, setThreshold: none },
@@ -94,7 +94,7 @@ export function commandsForReading(): Registry {
     },
     chosenBy: () => 'local',
     connected: () => [],
-    connections: createConnectionsService({
+    connections: createConnectionKeeper({
       ...{ db, clock, log: silent, home: '/nowhere', sealer: createSealer(generateSecretKey()) },
       protect: () => () => undefined,
       bind: () => undefined,

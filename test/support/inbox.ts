@@ -7,8 +7,8 @@ import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Relay, StoredMessage } from '@nostr-dm-agent/nostr';
 import { createInbox, type InboxOptions } from '@nostr-dm-agent/nostr';
 import type { Party } from '@nostr-dm-agent/nostr/testing/forge';
-import { createMessageStore } from '../../src/store/messages.ts';
-import { botMigrations } from '../../src/store/schema.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createMessageStore } from '../../src/store/messages-table.ts';
 
 export const silentLog: Logger = {
   debug: () => {},

@@ -30,9 +30,9 @@ import { quickTimings, silentLogger } from '@nostr-dm-agent/nostr/testing/relay-
 import type { SandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import * as nip04 from 'nostr-tools/nip04';
 import { unwrapEvent } from 'nostr-tools/nip59';
-import { createOutboxStore } from '../../src/store/outbox.ts';
-import { createRelayListStore } from '../../src/store/relay-lists.ts';
-import { botMigrations } from '../../src/store/schema.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createOutboxStore } from '../../src/store/outbox-table.ts';
+import { createRelayListStore } from '../../src/store/relay-lists-table.ts';
 
 export const newIdentity = (): Identity => {
   const secretKey = generateSecretKey();

@@ -1,7 +1,7 @@
 // Writes the table of commands into the README, between its two marks.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { markdownTable } from '../../src/commands/help.ts';
+import { markdownTable } from '../../src/commands/help-command.ts';
 import { commandsForReading } from './commands.ts';
 
 const path = join(import.meta.dir, '../../README.md');

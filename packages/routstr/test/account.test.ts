@@ -4,8 +4,8 @@ import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { startSandboxNode } from '@nostr-dm-agent/sandbox/node';
+import { RefusalError } from '../../../src/commands/command.ts';
 import { inTime } from '../../../src/commands/provider/in-time.ts';
-import { RefusalError } from '../../../src/commands/types.ts';
 import type { DepositResult } from '../src/paid-run/node-account.ts';
 import {
   asked,

@@ -7,7 +7,7 @@ import { until } from '@nostr-dm-agent/kit/testing/until';
 import { createSandboxNetwork, type SandboxMint, startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { npubEncode } from 'nostr-tools/nip19';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { createNodesService } from '../../../src/money/node-choice.ts';
+import { createNodeChoice } from '../../../src/money/node-choice.ts';
 import { createNodeClient } from '../src/node/client.ts';
 import { createNodeInfoCache, type NodeInfoCache } from '../src/node/info-cache.ts';
 import { parseNodeUrl } from '../src/node/url.ts';
@@ -182,7 +182,7 @@ describe('what a node says of itself', () => {
     );
     await Bun.write(`${world.directory}/routstr-nodes.json`, JSON.stringify({ version: 1, nodes }));
     const nothing = () => Promise.reject(new Error('no relay is asked'));
-    const service = createNodesService({
+    const service = createNodeChoice({
       configured: here(),
       fallbacks: [],
       home: world.directory,

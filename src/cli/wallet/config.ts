@@ -1,9 +1,9 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
+import { ConfigError } from '../../config/config-error.ts';
 import { readEnvFile } from '../../config/env-file.ts';
-import { environmentSchema } from '../../config/environment.ts';
-import { ConfigError } from '../../config/error.ts';
+import { environmentSchema } from '../../config/env-schema.ts';
 import { isVariableName, variables } from '../../config/variables.ts';
 
 /** What the wallet's command line needs of the environment. It works without the bot's key and owners. */

@@ -4,9 +4,11 @@ import type { OperationId, TopUpState, WithdrawalQuote } from '@nostr-dm-agent/c
 import { createWalletCaller, toJson, WalletCommandError } from '@nostr-dm-agent/cashu-wallet/remote';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
-import { describeConfigError } from '../../config/describe-error.ts';
-import { ConfigError } from '../../config/error.ts';
+import { ConfigError } from '../../config/config-error.ts';
+import { describeConfigError } from '../../config/describe-config-error.ts';
 import { plural } from '../../replies/format.ts';
+import { describeTrouble } from '../../replies/wallet-error-replies.ts';
+import { qrText } from '../../replies/wallet-qr.ts';
 import {
   balanceLine,
   balanceText,
@@ -18,9 +20,7 @@ import {
   previewText,
   receivedText,
   sentText,
-} from '../../replies/wallet.ts';
-import { describeTrouble } from '../../replies/wallet-errors.ts';
-import { qrText } from '../../replies/wallet-qr.ts';
+} from '../../replies/wallet-replies.ts';
 import type { WalletOptions } from './commands.ts';
 import { loadWalletCliConfig } from './config.ts';
 import { terminalOutput, type WalletOutput } from './terminal.ts';

@@ -1,4 +1,4 @@
-import { RefusalError } from '../types.ts';
+import { RefusalError } from '../command.ts';
 
 /** What moves money goes on when its command has run out of time: the owner is told so, and not to send it again. */
 export async function inTime<T>(signal: AbortSignal, work: Promise<T>, late: string): Promise<T> {

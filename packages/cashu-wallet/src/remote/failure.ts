@@ -1,5 +1,5 @@
 import { messageOf } from '../../../../src/replies/format.ts';
-import { describeWalletError } from '../../../../src/replies/wallet-errors.ts';
+import { describeWalletError } from '../../../../src/replies/wallet-error-replies.ts';
 import { WalletError } from '../errors.ts';
 
 /** A command that failed, in words for a terminal. `kind` is the name of the error, for scripts. */

@@ -1,0 +1,39 @@
+import { WalletError } from '@nostr-dm-agent/cashu-wallet';
+import { describeWalletError, NoWalletError, noWallet } from '../replies/wallet-error-replies.ts';
+import { type Command, RefusalError, UsageError } from './command.ts';
+import { usageOf } from './command-registry.ts';
+
+/** It is told to the owner, and no fault of the bot. */
+export const isExpected = (cause: unknown): boolean =>
+  cause instanceof UsageError ||
+  cause instanceof RefusalError ||
+  cause instanceof WalletError ||
+  cause instanceof NoWalletError ||
+  isTimeout(cause);
+
+/** Bad input gets one clear line and an example, a refusal its reason; a fault of ours is logged and loses nothing. */
+export function describeCommandError(command: Command, cause: unknown, now: number): string {
+  if (cause instanceof UsageError) {
+    // What is wrong is an argument, so an example without one is no help.
+    const example = command.examples.find((each) => each !== `!${command.path}`) ?? command.examples[0];
+    return `${cause.problem}\nExpected: ${usageOf(command)}. Example: ${example}`;
+  }
+  if (cause instanceof RefusalError) return cause.reason;
+  if (cause instanceof WalletError) return describeWalletError(cause, now);
+  if (cause instanceof NoWalletError) return noWallet;
+  if (isTimeout(cause)) {
+    const rest =
+      command.family === 'Wallet'
+        ? 'Nothing is lost: what was begun is finished by itself. !wallet pending shows what is open.'
+        : 'Try it again, or see !status.';
+    return `!${command.path} got no answer in time. ${rest}`;
+  }
+  return `!${command.path} did not work, through a fault of the bot (it is in its log). Nothing was changed. Try it again, or see !status.`;
+}
+
+/** The limit of a command was reached. */
+const isTimeout = (cause: unknown): boolean => cause instanceof DOMException && cause.name === 'TimeoutError';
+
+/** A member asked for what only admins may do. */
+export const describeForbidden = (command: Command): string =>
+  `!${command.path} is for admins. ${command.instead ?? '!help shows what you can use; !owners shows who is admin.'}`;

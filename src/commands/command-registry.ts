@@ -1,0 +1,52 @@
+import { closest, distance } from 'fastest-levenshtein';
+import type { Command } from './command.ts';
+
+/** All commands of the bot; what is asked for by its words. */
+export type Registry = {
+  readonly commands: readonly Command[];
+  /** The command that a text begins with, and the rest of the text. */
+  readonly match: (text: string) => Match;
+};
+
+export type Match =
+  | { readonly found: true; readonly command: Command; readonly argument: string }
+  | { readonly found: false; readonly asked: string; readonly nearest: Command | undefined };
+
+/** Further than this, a guess is no help. */
+const maxDistance = 3;
+
+export function createRegistry(commands: readonly Command[]): Registry {
+  const byPath = new Map(commands.map((command) => [command.path, command]));
+  if (byPath.size !== commands.length) throw new RangeError('two commands with the same words');
+
+  const nearest = (words: readonly string[]): Command | undefined => {
+    for (const asked of [words.slice(0, 2).join(' '), words[0] ?? '']) {
+      const path = closest(asked, [...byPath.keys()]);
+      if (distance(asked, path) <= Math.min(maxDistance, Math.floor(asked.length / 2)))
+        return byPath.get(path);
+    }
+    return undefined;
+  };
+
+  return {
+    commands,
+    match: (text) => {
+      // A phone's keyboard writes a capital at the start, a space after the mark, or its wide form.
+      const body = text.trim().replace(/^[!！]\s*/, '');
+      const words = body.split(/\s+/, 3).map((word) => word.toLowerCase());
+      for (const length of [3, 2, 1]) {
+        const command = words.length >= length ? byPath.get(words.slice(0, length).join(' ')) : undefined;
+        if (command !== undefined) return { found: true, command, argument: withoutWords(body, length) };
+      }
+      return { found: false, asked: words[0] ?? '', nearest: nearest(words) };
+    },
+  };
+}
+
+/** Keeps the line breaks and spaces of a task as they were sent. */
+const withoutWords = (body: string, count: number): string =>
+  body.replace(new RegExp(`^(?:\\S+\\s*){${count}}`), '').trim();
+
+/** `!queue drop <n>` */
+export const usageOf = ({ path, parameters }: Command): string =>
+  `!${path}${parameters === '' ? '' : ` ${parameters}`}`;

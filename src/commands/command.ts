@@ -1,0 +1,94 @@
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type { InboundMessage } from '@nostr-dm-agent/nostr';
+import type { Mode } from '../backends/backend.ts';
+import type { Owner, Role } from '../config/config.ts';
+
+/** In the order of the help. */
+export const families = ['Tasks', 'Sessions', 'Queue', 'Wallet', 'Provider', 'Bot', 'Owners'] as const;
+export type Family = (typeof families)[number];
+
+/** A command as it was sent. */
+export type Call = {
+  readonly owner: Owner;
+  readonly message: InboundMessage;
+  /** What stands after the command's own words, trimmed. */
+  readonly argument: string;
+  /** An earlier life of the bot had begun it. */
+  readonly resumed: boolean;
+};
+
+/** What comes of a command: an answer, or a task for the agent. */
+export type Outcome =
+  | {
+      readonly reply: string;
+      /** The Cashu token in the reply is meant to be there; elsewhere tokens are taken out. */
+      readonly holdsToken?: true;
+      /** Messages of their own after it. */
+      readonly also?: readonly string[];
+      /** Written in the transaction that stores the reply. */
+      readonly commit?: () => void;
+    }
+  | {
+      readonly task: string;
+      readonly mode?: Mode;
+      readonly model?: string;
+      /** Of this run. Absent: as the end of the task says (`… !!500`), else the provider's. */
+      readonly budget?: Sat;
+    };
+
+/** What a command is, apart from what it does: the help, the “did you mean” and the README are made from it. */
+type Description = {
+  /** Its words after the `!`, e.g. `queue drop`. */
+  readonly path: string;
+  /** What may follow, e.g. `<n>`; empty for nothing. */
+  readonly parameters: string;
+  readonly family: Family;
+  /** One line, without a full stop. */
+  readonly summary: string;
+  /** What `!help <command>` says beyond the summary. */
+  readonly detail?: string;
+  readonly examples: readonly [string, ...string[]];
+  /** Who may use it at the least. */
+  readonly role: Role;
+  /** What a member may do instead of a command for admins: a sentence or two. Every one of them has it. */
+  readonly instead?: string;
+  /** Does what was meant also when it comes long after it was sent. */
+  readonly timeless?: true;
+};
+
+/**
+ * `immediate`: only reads and writes the bot's own database, in one transaction with its reply, so it happens exactly once.
+ * `lasting`: waits for something outside. One that was cut off by the end of the bot is run again at the next start when
+ * it is `repeatable`; else the owner is told.
+ */
+export type Command = Description &
+  (
+    | { readonly kind: 'immediate'; readonly run: (call: Call) => Outcome }
+    | {
+        readonly kind: 'lasting';
+        readonly repeatable: boolean;
+        readonly run: (call: Call, signal: AbortSignal) => Promise<Outcome>;
+      }
+  );
+
+/** Bad input. The reply says what was wrong, what is expected, and an example. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  /** One sentence. */
+  readonly problem: string;
+  constructor(problem: string, options?: ErrorOptions) {
+    super(problem, options);
+    this.problem = problem;
+  }
+}
+
+/** Well said, but it cannot be done now, or not by this owner. The reply is this sentence alone. */
+export class RefusalError extends Error {
+  override readonly name = 'RefusalError';
+  /** What stands in the way, and what to do instead. */
+  readonly reason: string;
+  constructor(reason: string, options?: ErrorOptions) {
+    super(reason, options);
+    this.reason = reason;
+  }
+}

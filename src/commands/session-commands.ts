@@ -1,0 +1,194 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { backendNames } from '../backends/backend.ts';
+import { formatAgo, shorten } from '../replies/format.ts';
+import { describeRunFailure } from '../replies/run-replies.ts';
+import type { CurrentSessions } from '../runs/current-sessions.ts';
+import type { Run, Session } from '../runs/run.ts';
+import type { RunStore } from '../store/runs-table.ts';
+import type { SettingsStore } from '../store/settings-table.ts';
+import { parseChoice, parseCount } from './arguments.ts';
+import { type Command, UsageError } from './command.ts';
+
+const listed = 10;
+const historyLimit = 20;
+
+export type SessionCommandDeps = {
+  readonly currentSessions: CurrentSessions;
+  readonly runs: RunStore;
+  readonly settings: SettingsStore;
+  /** The providers beside `local` and `routstr` that an owner may choose. */
+  readonly connected: (owner: PublicKey) => readonly { readonly name: string }[];
+  readonly clock: Clock;
+};
+
+/** `!new`, `!sessions`, `!resume`, `!history`, `!workspace`, `!backend`. */
+export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
+  const { currentSessions, runs, settings, connected, clock } = deps;
+  const workspaceNames = currentSessions.workspaces.map(({ name }) => name);
+  const describe = ({ id, workspace, backend, mode, provider }: Session) =>
+    [id, workspace, backend, mode, provider].filter((fact) => fact !== undefined).join(' · ');
+
+  /** A workspace, a provider, or both, in any order. */
+  const parseNew = (owner: PublicKey, argument: string): { workspace?: string; provider?: string } => {
+    const providers = ['local', 'routstr', ...connected(owner).map(({ name }) => name)];
+    const words = argument.split(/\s+/).filter(Boolean);
+    if (words.length > 2) throw new UsageError('That is too much: a workspace, a provider, or both.');
+    const choice: { workspace?: string; provider?: string } = {};
+    for (const word of words) {
+      const workspace = workspaceNames.find((name) => name.toLowerCase() === word.toLowerCase());
+      const provider = providers.find((name) => name === word.toLowerCase());
+      if (workspace !== undefined && choice.workspace === undefined) choice.workspace = workspace;
+      else if (provider !== undefined && choice.provider === undefined) choice.provider = provider;
+      else
+        throw new UsageError(
+          `“${shorten(word, 30)}” is no ${choice.workspace === undefined ? 'workspace' : 'further workspace'} and no provider of yours. Workspaces: ${workspaceNames.join(', ')}. Providers: ${providers.join(', ')}.`,
+        );
+    }
+    return choice;
+  };
+
+  const resolve = (owner: PublicKey, argument: string): Session => {
+    if (/^#?\d+$/.test(argument)) {
+      const sessions = currentSessions.list(owner, listed);
+      const session = sessions[parseCount(argument, 'number of the list', Math.max(1, sessions.length)) - 1];
+      if (session !== undefined) return session;
+    }
+    if (argument === '')
+      throw new UsageError('Which session? Its number or id is missing; !sessions lists them.');
+    const session = currentSessions.find(owner, argument.toLowerCase());
+    if (session === undefined)
+      throw new UsageError(`There is no session “${shorten(argument, 30)}”; !sessions lists them.`);
+    return session;
+  };
+
+  return [
+    {
+      path: 'new',
+      parameters: '[workspace] [provider]',
+      family: 'Sessions',
+      summary: 'begin a new session',
+      detail: `The agent starts without memory of what was said. Workspaces: ${workspaceNames.join(', ')}. With a provider, this session stays with it, whatever !provider set says later.`,
+      examples: ['!new', `!new ${workspaceNames.at(-1)}`, '!new local'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const session = currentSessions.begin(owner.publicKey, parseNew(owner.publicKey, argument));
+        return { reply: `New session ${describe(session)}. Send a task.` };
+      },
+    },
+    {
+      path: 'sessions',
+      parameters: '',
+      family: 'Sessions',
+      summary: 'your sessions, the last used first',
+      examples: ['!sessions'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner }) => {
+        const current = currentSessions.current(owner.publicKey)?.id;
+        const sessions = currentSessions.list(owner.publicKey, listed);
+        if (sessions.length === 0) return { reply: 'No session yet. Send a task to begin one.' };
+        const lines = sessions.map((session, index) => {
+          const mark = session.id === current ? ' ← current' : '';
+          const title = session.title === '' ? 'nothing said yet' : shorten(session.title, 50);
+          return `${index + 1}. ${describe(session)} · ${formatAgo(clock.now() - session.usedAt)}${mark}\n   ${title}`;
+        });
+        return { reply: [...lines, '!resume <n> goes on with one, !new begins another.'].join('\n') };
+      },
+    },
+    {
+      path: 'resume',
+      parameters: '<n|id>',
+      family: 'Sessions',
+      summary: 'go on with an earlier session',
+      detail: 'The number is that of !sessions.',
+      examples: ['!resume 2', '!resume k7fqa'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const session = resolve(owner.publicKey, argument);
+        currentSessions.resume(owner.publicKey, session);
+        const title = session.title === '' ? '' : `\nIt began with: ${shorten(session.title, 60)}`;
+        return { reply: `Going on with session ${describe(session)}.${title}` };
+      },
+    },
+    {
+      path: 'history',
+      parameters: '[n]',
+      family: 'Sessions',
+      summary: 'the last tasks and answers of this session (default 3)',
+      examples: ['!history', '!history 5'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const count = parseCount(argument, 'number of tasks', historyLimit, 3);
+        const session = currentSessions.current(owner.publicKey);
+        const entries = session === undefined ? [] : runs.ofSession(session.id, count);
+        if (session === undefined || entries.length === 0)
+          return { reply: 'Nothing was said in this session yet.' };
+        const said = [...entries].reverse().map((run) => historyEntry(run, clock.now()));
+        return { reply: [`Session ${session.id}`, ...said].join('\n\n') };
+      },
+    },
+    {
+      path: 'workspace',
+      parameters: '[name]',
+      family: 'Sessions',
+      summary: 'show the workspaces, or work in another one',
+      detail: 'A session stays in its workspace, so another workspace begins a new session.',
+      examples: ['!workspace', `!workspace ${workspaceNames.at(-1)}`],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const current = currentSessions.choices(owner.publicKey).workspace.name;
+        if (argument === '') {
+          const lines = currentSessions.workspaces.map(
+            ({ name, directory }) => `${name}: ${directory}${name === current ? ' ← current' : ''}`,
+          );
+          const change = lines.length > 1 ? ['!workspace <name> changes to another.'] : [];
+          return { reply: [...lines, ...change].join('\n') };
+        }
+        const name = parseChoice(argument, 'workspace', workspaceNames);
+        if (name === current) return { reply: `You are in workspace ${name} already.` };
+        settings.set(owner.publicKey, 'workspace', name);
+        return {
+          reply: `Workspace: ${name}. New session ${describe(currentSessions.begin(owner.publicKey))}.`,
+        };
+      },
+    },
+    {
+      path: 'backend',
+      parameters: '[name]',
+      family: 'Sessions',
+      summary: 'show or set the program that does the work',
+      detail: `There are: ${backendNames.join(', ')}. Another backend begins a new session.`,
+      examples: ['!backend', '!backend opencode'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const current = currentSessions.choices(owner.publicKey).backend;
+        if (argument === '') {
+          const others = backendNames.filter((name) => name !== current);
+          return { reply: `Backend: ${current}. !backend ${others.join(' or !backend ')} changes it.` };
+        }
+        const name = parseChoice(argument, 'backend', backendNames);
+        if (name === current) return { reply: `The backend is ${name} already.` };
+        settings.set(owner.publicKey, 'backend', name);
+        return {
+          reply: `Backend: ${name}. New session ${describe(currentSessions.begin(owner.publicKey))}.`,
+        };
+      },
+    },
+  ];
+}
+
+function historyEntry(run: Run, now: number): string {
+  const answer =
+    run.answer !== undefined && run.answer.trim() !== ''
+      ? shorten(run.answer, 400)
+      : run.result?.failure === undefined
+        ? `(${run.outcome ?? run.state})`
+        : shorten(describeRunFailure(run, run.result.failure, undefined), 200);
+  return `You, ${formatAgo(now - run.queuedAt)}: ${shorten(run.task, 200)}\nAgent: ${answer}`;
+}

@@ -1,0 +1,167 @@
+import type { AnyWallet, OperationId, Received } from '@nostr-dm-agent/cashu-wallet';
+import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { orPromise, promised, type WalletCommandDeps } from '../../money/wallet-access.ts';
+import { formatDuration } from '../../replies/format.ts';
+import { qrText } from '../../replies/wallet-qr.ts';
+import { balanceLine, feeText, mintName, receivedText } from '../../replies/wallet-replies.ts';
+import { type Call, type Command, RefusalError, UsageError } from '../command.ts';
+import { findOperation, parseMint, splitAmount } from './wallet-arguments.ts';
+import { tokenPattern } from './wallet-shorthand.ts';
+
+/** The token in what was sent. A client may have broken it over several lines. */
+export function parseToken(wallet: AnyWallet, argument: string): string {
+  if (argument === '') throw new UsageError('The token is missing.');
+  const [first] = tokenPattern.exec(argument) ?? [];
+  if (first === undefined) {
+    throw new UsageError('That is not a Cashu token: one begins with cashuA or cashuB.');
+  }
+  const joined = argument.replace(/\s+/g, '');
+  return !isReadable(wallet, first) && isReadable(wallet, joined) ? joined : first;
+}
+
+function isReadable(wallet: AnyWallet, token: string): boolean {
+  try {
+    wallet.decode(token);
+    return true;
+  } catch (error) {
+    if (error instanceof TokenRefusedError) return false;
+    throw error;
+  }
+}
+
+/** `!wallet receive`, `!wallet topup`, `!wallet reclaim`. */
+export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
+  const { purse, accounts, clock } = deps;
+  return [
+    {
+      path: 'wallet receive',
+      parameters: '<token>',
+      family: 'Wallet',
+      summary: 'redeem a Cashu token; a token sent alone does the same',
+      examples: ['!wallet receive cashuB…'],
+      role: 'member',
+      kind: 'lasting',
+      repeatable: true,
+      timeless: true,
+      run: (call, signal) =>
+        orPromise(
+          deps,
+          call,
+          async () => {
+            const token = parseToken(purse.wallet(), call.argument);
+            const wallet = await purse.settled(signal);
+            const received = await wallet
+              .receive(token, { cap: true, owner: call.owner.publicKey }, signal)
+              .catch((error: unknown) => receivedBefore(error, call, wallet));
+            return {
+              reply: receivedText(received, wallet.balance(), accounts.of(call.owner.publicKey)),
+            };
+          },
+          () => receiptUnderWay(call, purse.wallet()),
+        ),
+    },
+    {
+      path: 'wallet topup',
+      parameters: '<sats> [mint]',
+      family: 'Wallet',
+      summary: 'a Lightning invoice that fills the wallet',
+      detail:
+        'You get the invoice, a lightning: link and a QR code, and a message when it is paid. Without a mint, the default one takes the money.',
+      examples: ['!wallet topup 5000'],
+      role: 'member',
+      kind: 'lasting',
+      repeatable: true,
+      run: async (call, signal) => {
+        const { amount, rest } = splitAmount(call.argument);
+        const mint = rest === '' ? purse.wallet().info().defaultMint : parseMint(purse.wallet(), rest);
+        const wallet = await purse.settled(signal);
+        const { operation, invoice, expiresAt } = await wallet.topUp(
+          { amount, mint, owner: call.owner.publicKey },
+          signal,
+        );
+        const valid =
+          expiresAt === undefined
+            ? ''
+            : ` It is valid for ${formatDuration(Math.round((expiresAt - clock.now()) / 60_000) * 60_000)}.`;
+        const reply = [
+          `Invoice over ${formatSat(amount)} to ${mintName(mint)}.${valid} I tell you when it is paid.`,
+          invoice,
+          `lightning:${invoice}`,
+        ].join('\n\n');
+        return { ...promised(deps, call, reply, operation), also: [await qrText(invoice)] };
+      },
+    },
+    {
+      path: 'wallet reclaim',
+      parameters: '<id>',
+      family: 'Wallet',
+      summary: 'take back a token that nobody has claimed',
+      detail: 'The id is that of !wallet pending. Whoever has the token can no longer use it.',
+      examples: ['!wallet reclaim k3x7q2m9wd'],
+      role: 'admin',
+      instead:
+        '!wallet pending shows what you are bringing in yourself; ask an admin to take a token back (!owners).',
+      kind: 'lasting',
+      repeatable: true,
+      run: (call, signal) =>
+        orPromise(
+          deps,
+          call,
+          async () => {
+            if (call.argument === '') throw new UsageError('The id is missing; !wallet pending shows it.');
+            const { operation, kind, state } = findOperation(purse.wallet(), call.argument);
+            if (kind !== 'send')
+              throw new RefusalError('That is not a token that was sent; see !wallet pending.');
+            if (state === 'reclaimed' && !call.resumed)
+              throw new RefusalError('That token was taken back before; its value is in the wallet.');
+            const wallet = await purse.settled(signal);
+            const outcome = await wallet.reclaim(operation, signal);
+            return {
+              reply:
+                outcome.state === 'claimed'
+                  ? 'Too late: its receiver has claimed that token.'
+                  : `Taken back: ${formatSat(outcome.amount)} (${feeText(outcome.fee)}). ${balanceLine(wallet.balance())}`,
+            };
+          },
+          () => {
+            const { operation, state } = findOperation(purse.wallet(), call.argument);
+            return state === 'reclaiming' ? operation : undefined;
+          },
+        ),
+    },
+  ];
+}
+
+/** How far a phone's clock may be wrong. */
+const clockSkewMs = 600_000;
+
+/** The bot was restarted while it received this very token: that is no second time. */
+function receivedBefore(error: unknown, { resumed, message }: Call, wallet: AnyWallet): Received {
+  if (
+    resumed &&
+    error instanceof TokenRefusedError &&
+    error.problem.kind === 'already-received' &&
+    error.problem.at >= message.createdAt * 1000 - clockSkewMs
+  ) {
+    const { operation, amount } = error.problem;
+    const { mint, fee } = findOperation(wallet, operation);
+    return { operation, amount, mint, fee };
+  }
+  throw error;
+}
+
+/** The same while the mint is away: the token is with the wallet, which goes on by itself. */
+function receiptUnderWay(
+  { owner, resumed, argument, message }: Call,
+  wallet: AnyWallet,
+): OperationId | undefined {
+  if (!resumed) return undefined;
+  const face = wallet.decode(parseToken(wallet, argument)).amount;
+  return wallet
+    .operations({ limit: 1000, unfinished: true, owner: owner.publicKey })
+    .find(
+      ({ kind, amount, fee, createdAt }) =>
+        kind === 'receive' && amount + fee === face && createdAt >= message.createdAt * 1000 - clockSkewMs,
+    )?.operation;
+}

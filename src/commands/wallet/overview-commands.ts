@@ -1,0 +1,170 @@
+import type { AnyWallet, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
+import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { closest } from 'fastest-levenshtein';
+import type { Owner } from '../../config/config.ts';
+import type { WalletCommandDeps } from '../../money/wallet-access.ts';
+import { ownerName } from '../../replies/owner-name.ts';
+import { openRunLine, owedLines, showsTask } from '../../replies/provider-replies.ts';
+import { describeTrouble } from '../../replies/wallet-error-replies.ts';
+import { balanceText, ledgerLine, operationLine, shareText } from '../../replies/wallet-replies.ts';
+import { parseCount } from '../arguments.ts';
+import { type Command, RefusalError } from '../command.ts';
+
+/** `!wallet`, `!wallet balance`, `!wallet history`, `!wallet pending`. `names`: of all wallet commands. */
+export function overviewCommands(
+  { purse, routstr, accounts, clock }: WalletCommandDeps,
+  names: () => readonly string[],
+): readonly Command[] {
+  /** Where accounts are kept apart, a member is shown his own alone. */
+  const holdings = (owner: Owner): string => {
+    const balance = purse.wallet().balance();
+    const account = accounts.of(owner.publicKey);
+    if (account?.role === 'member') return shareText(account);
+    return [
+      balanceText(balance),
+      ...owedLines(routstr.provider().owed()),
+      ...(account === undefined ? [] : [shareText(account)]),
+    ].join('\n');
+  };
+  return [
+    {
+      path: 'wallet',
+      parameters: '',
+      family: 'Wallet',
+      summary: 'what is in the wallet, and the ways in and out',
+      examples: ['!wallet'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        if (argument !== '') {
+          const [word = ''] = argument.toLowerCase().split(/\s+/);
+          throw new RefusalError(
+            `There is no such wallet command. Did you mean !${closest(`wallet ${word}`, [...names()])}? !help wallet lists them.`,
+          );
+        }
+        const out = owner.role === 'admin' ? ' Out: !wallet send, !wallet withdraw.' : '';
+        const ways = `In: paste a token, or !wallet topup <sats>.${out}`;
+        return { reply: `${holdings(owner)}\n${ways} More: !help wallet` };
+      },
+    },
+    {
+      path: 'wallet balance',
+      parameters: '',
+      family: 'Wallet',
+      summary: 'ready, reserved, on its way, owed by nodes; per mint if several',
+      examples: ['!wallet balance'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner }) => ({ reply: holdings(owner) }),
+    },
+    {
+      path: 'wallet history',
+      parameters: '[all] [n]',
+      family: 'Wallet',
+      summary: 'your last paid runs, and what you brought in (default 10); all: everybody’s',
+      detail:
+        'Of each run: when, task, model, and its budget, which is what it spent, what came back and the mint’s fees. Below, what the wallet did beside the runs. all is for admins.',
+      examples: ['!wallet history', '!wallet history 30', '!wallet history all'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner, argument }) => {
+        const [, all, count = ''] = /^(all\b)?\s*(.*)$/i.exec(argument) ?? [];
+        const limit = parseCount(count, 'number of entries', 50, 10);
+        if (all !== undefined && owner.role !== 'admin') {
+          throw new RefusalError(
+            '!wallet history all is for admins. !wallet history shows what is yours, !spend sums it up.',
+          );
+        }
+        return {
+          reply: historyText(purse.wallet(), owner, all === undefined ? 'own' : 'all', limit, clock.now()),
+        };
+      },
+    },
+    {
+      path: 'wallet pending',
+      parameters: '',
+      family: 'Wallet',
+      summary: 'what is open: unclaimed tokens, unpaid invoices, payments and paid runs under way',
+      examples: ['!wallet pending'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner }) => {
+        const now = clock.now();
+        const wallet = purse.wallet();
+        const all = routstr
+          .provider()
+          .paidRuns.open()
+          .filter(({ body }) => body.state !== 'kept');
+        const ofRuns = new Set(all.map(({ id }) => id));
+        const runs = all.filter(({ ticket }) => showsTask(owner, ticket.owner));
+        const open = wallet
+          .operations({ limit: 50, unfinished: true, ...ownedBy(owner) })
+          .filter((operation) => !ofRuns.has(runOf(operation) ?? ''));
+        const lines = open.map((operation) =>
+          operation.trouble === undefined
+            ? operationLine(operation, now)
+            : `${operationLine(operation, now)}\n  ${describeTrouble(operation.trouble)}.`,
+        );
+        const tokens = open.some(({ kind, open: unknown }) => kind === 'send' && !unknown);
+        const reply = [
+          ...lines,
+          ...(tokens ? ['!wallet reclaim <id> takes a token back.'] : []),
+          ...(runs.length > 0 ? ['Paid runs:', ...runs.map((run) => openRunLine(run, now, owner))] : []),
+        ];
+        return { reply: reply.length === 0 ? 'Nothing is open.' : reply.join('\n') };
+      },
+    },
+  ];
+}
+
+/** A member is shown what he brings in himself. */
+const ownedBy = ({ publicKey, role }: Owner): { readonly owner?: string } =>
+  role === 'member' ? { owner: publicKey } : {};
+
+/** Paid runs, and below them what the wallet did beside them. `own` of an admin includes what is nobody's. */
+function historyText(
+  wallet: AnyWallet,
+  reader: Owner,
+  whose: 'own' | 'all',
+  limit: number,
+  now: number,
+): string {
+  const { ledger, accounts } = wallet;
+  const only = whose === 'own' ? reader.publicKey : undefined;
+  const isShown = (owner: string | undefined) => only === undefined || owner === undefined || owner === only;
+  const nameOf = (owner: string | undefined): string | undefined => {
+    if (whose === 'own' || owner === undefined) return undefined;
+    return owner === reader.publicKey ? 'you' : ownerName(owner as PublicKey);
+  };
+  const runs = ledger.latest(limit, only).map((entry) => ledgerLine(entry, now, nameOf(entry.owner)));
+  const today = ledger.spentSince(new Date(now).setHours(0, 0, 0, 0), only);
+  const ever = runs.length === 0 ? zeroSat : ledger.spentSince(0, only);
+  // Budgets and change stand in the runs' own lines.
+  const operations = wallet
+    .operations({ limit: looked, ...ownedBy(reader) })
+    .map((operation) => ({ operation, owner: accounts.ownerOf(operation.operation) }))
+    .filter(({ operation, owner }) => runOf(operation) === undefined && isShown(owner))
+    .slice(0, limit)
+    .map(({ operation, owner }) => operationLine(operation, now, nameOf(owner)));
+  return [
+    ...(runs.length === 0
+      ? [whose === 'own' ? 'You had no paid runs yet.' : 'There were no paid runs yet.']
+      : [
+          ...runs,
+          `Spent ${whose === 'own' ? '' : 'by all '}today ${formatSat(today)}, in all ${formatSat(ever)}, fees included.`,
+        ]),
+    ...(operations.length > 0
+      ? ['', 'The wallet itself:', ...operations]
+      : runs.length > 0
+        ? []
+        : ['', 'Nothing was brought in yet. !wallet topup <sats> fills the wallet.']),
+  ].join('\n');
+}
+
+/** So many operations are looked through to find those that belong to no run. */
+const looked = 500;
+
+/** The paid run that an operation belongs to, as its note says. */
+const runOf = ({ note }: OperationSummary): string | undefined =>
+  /^(?:change of )?run (\S+)$/.exec(note ?? '')?.[1];

@@ -1,0 +1,19 @@
+import type { WalletCommandDeps } from '../../money/wallet-access.ts';
+import type { Command } from '../command.ts';
+import { confirmCommand } from './confirm-command.ts';
+import { incomingCommands } from './incoming-commands.ts';
+import { outgoingCommands } from './outgoing-commands.ts';
+import { overviewCommands } from './overview-commands.ts';
+import { upkeepCommands } from './upkeep-commands.ts';
+
+/** The `!wallet` family. */
+export function walletCommands(deps: WalletCommandDeps): readonly Command[] {
+  const commands: readonly Command[] = [
+    ...overviewCommands(deps, () => commands.map(({ path }) => path)),
+    ...incomingCommands(deps),
+    ...outgoingCommands(deps),
+    confirmCommand(deps),
+    ...upkeepCommands(deps),
+  ];
+  return commands;
+}

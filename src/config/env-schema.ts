@@ -1,0 +1,281 @@
+import { realpathSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { parseSat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import { InvalidKeyError, parsePublicKey, parseRelayUrl, RelayUrlError } from '@nostr-dm-agent/nostr';
+import { type NodeUrl, NodeUrlError, parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { z } from 'zod';
+import { backendNames } from '../backends/backend.ts';
+import type { Owner, Role, Workspace } from './config.ts';
+import { mnemonicProblem, normalMnemonic } from './mnemonic.ts';
+
+/** Relays that store gift wraps for anybody. Up to three: what NIP-17 wants of a list of inbox relays. */
+export const defaultRelays = 'wss://relay.damus.io,wss://nos.lol,wss://relay.primal.net';
+
+export type Places = {
+  /** What relative paths are relative to, and the default workspace. */
+  readonly directory: string;
+  /** What `~` stands for. */
+  readonly userHome: string;
+};
+
+/** Reports what is wrong in words that continue the variable's name (`must be …`). */
+export type Report = (problem: string) => void;
+
+/** `~` and relative paths made absolute. */
+export function absolutePath(text: string, places: Places): string {
+  if (text === '~' || text.startsWith('~/')) return join(places.userHome, text.slice(1));
+  return resolve(places.directory, text);
+}
+
+/**
+ * Reads `npub1…,npub1…:member,…`. The first is admin; one who is named twice is one owner, with the greater role.
+ * Problems name the position, never the text: it may be a secret key pasted into the wrong line.
+ */
+export function readOwners(text: string, report: Report): readonly Owner[] {
+  const roles = new Map<PublicKey, Role>();
+  const entries = listOf(text);
+  if (entries.length === 0) report('names nobody');
+  for (const [index, entry] of entries.entries()) {
+    const place = `has an entry (number ${index + 1}) that`;
+    // `nostr:npub1…` has a colon too; a role is what follows the key.
+    const [, key = '', suffix] = /^((?:nostr:)?[^:]*)(?::(.*))?$/i.exec(entry) ?? [];
+    const written = suffix?.trim().toLowerCase();
+    if (written !== undefined && written !== 'admin' && written !== 'member') {
+      report(`${place} ends with neither :admin nor :member`);
+      continue;
+    }
+    if (index === 0 && written === 'member')
+      report(`${place} comes first and is therefore admin, not member`);
+    const role: Role = written ?? (index === 0 ? 'admin' : 'member');
+    try {
+      const publicKey = parsePublicKey(key);
+      if (role === 'admin' || !roles.has(publicKey)) roles.set(publicKey, role);
+    } catch (error) {
+      if (!(error instanceof InvalidKeyError)) throw error;
+      report(`${place} ${keyProblems[error.reason]}`);
+    }
+  }
+  return Array.from(roles, ([publicKey, role]) => ({ publicKey, role }));
+}
+
+const keyProblems: Record<InvalidKeyError['reason'], string> = {
+  format: 'is neither npub1… nor 64 hex characters (mistyped?)',
+  secret: 'is a SECRET key (nsec1…): an owner is named by his public key, npub1…',
+  curve: 'is 64 hex characters, but no public key',
+};
+
+/** Reads a comma-separated list of relay URLs; the same one twice is one. */
+export function readRelays(text: string, report: Report): readonly RelayUrl[] {
+  const urls = new Set<RelayUrl>();
+  const entries = listOf(text);
+  if (entries.length === 0) report('names no relay');
+  for (const [index, entry] of entries.entries()) {
+    try {
+      urls.add(parseRelayUrl(entry));
+    } catch (error) {
+      if (!(error instanceof RelayUrlError)) throw error;
+      report(
+        `has an entry (number ${index + 1}${error.host === undefined ? '' : `, ${error.host}`}): ${error.reason}`,
+      );
+    }
+  }
+  return [...urls];
+}
+
+/**
+ * Reads one path, which may hold commas and spaces, or `name=path,name=path`. Directories must exist; they come back
+ * with symbolic links resolved, because opencode keeps a session by the real path.
+ */
+export function readWorkspaces(text: string, places: Places, report: Report): readonly Workspace[] {
+  const pairs = /^\s*[\w.-]+\s*=/.test(text)
+    ? listOf(text).map((entry) => {
+        const equals = entry.indexOf('=');
+        return { name: entry.slice(0, Math.max(equals, 0)).trim(), path: entry.slice(equals + 1).trim() };
+      })
+    : [{ name: nameOf(absolutePath(text, places)), path: text }];
+  const workspaces = new Map<string, Workspace>();
+  for (const { name, path } of pairs) {
+    if (!/^[\w.-]+$/.test(name) || path === '') {
+      report('must be one path, or name=path pairs whose names have only letters, digits, `.`, `-` and `_`');
+      continue;
+    }
+    if (workspaces.has(name)) report(`names "${name}" twice`);
+    const directory = realDirectory(absolutePath(path, places), report);
+    if (directory !== undefined) workspaces.set(name, { name, directory });
+  }
+  return [...workspaces.values()];
+}
+
+/** The path with symbolic links resolved; not there, not a directory and not to be looked at (EACCES, ELOOP …) are reported. */
+function realDirectory(path: string, report: Report): string | undefined {
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return realpathSync(path);
+    report(`names ${path}, which is not a directory`);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    report(`names ${path}, which can't be looked at (${String(error.code)})`);
+  }
+  return undefined;
+}
+
+const nameOf = (directory: string): string => basename(directory).replace(/[^\w.-]+/g, '-') || 'root';
+
+const listOf = (text: string): readonly string[] =>
+  text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+
+/** What the zod schema of one variable is made of. */
+const variable = <T>(read: (text: string, report: Report) => T) =>
+  z.string().transform((text, context) => {
+    // An .env file can hold one, and every system call would refuse it with an error of its own.
+    if (text.includes('\0')) {
+      context.addIssue({ code: 'custom', message: 'holds a NUL character' });
+      return z.NEVER;
+    }
+    let wrong = false;
+    const value = read(text, (message) => {
+      wrong = true;
+      context.addIssue({ code: 'custom', message });
+    });
+    return wrong ? z.NEVER : value;
+  });
+
+const oneOf = <const T extends string>(first: T, ...others: readonly T[]) =>
+  variable((text, report): T => {
+    const choices = [first, ...others];
+    const choice = choices.find((name) => name === text.toLowerCase());
+    if (choice === undefined) report(`must be one of ${choices.join(', ')}`);
+    return choice ?? first;
+  });
+
+/** `unit` in milliseconds. At most a week: beyond any use, and within what a timer can take. */
+const duration = (units: string, unit: number, min: number) => {
+  const max = 604_800_000 / unit;
+  return variable((text, report) => {
+    const value = decimal(text);
+    if (!(value >= min && value <= max)) report(`must be a number of ${units} from ${min} to ${max}`);
+    return Math.round(value * unit);
+  });
+};
+
+const wholeNumber = (min: number, max: number) =>
+  variable((text, report) => {
+    const value = decimal(text);
+    if (!(Number.isInteger(value) && value >= min && value <= max)) {
+      report(`must be a whole number from ${min} to ${max}`);
+    }
+    return value;
+  });
+
+const decimal = (text: string): number => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN);
+
+/** Never names a word. */
+function readMnemonic(text: string, report: Report): string {
+  const problem = mnemonicProblem(text);
+  if (problem !== undefined) report(problem);
+  return normalMnemonic(text);
+}
+
+/** A mint's address: https, or http on this machine. What is wrong names the host alone; the rest may be a secret. */
+function readMint(text: string, report: Report): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) report('must be the address of a mint: https://…');
+  else if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+    report(`must begin with https:// (${url.hostname} is not this machine)`);
+  } else if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    report(`must be an address without a name, a password, ? or # (${url.hostname})`);
+  }
+  return text;
+}
+
+const readMints = (text: string, report: Report): readonly string[] =>
+  listOf(text).map((entry, index) =>
+    readMint(entry, (problem) => report(`has an entry (number ${index + 1}) that ${problem}`)),
+  );
+
+/** A RoutstrAccess node's address, with or without `/v1`: https, or http on this machine. Names the host alone, as for mints. */
+function readNode(text: string, report: Report): NodeUrl {
+  try {
+    const node = parseNodeUrl(text);
+    const url = new URL(node);
+    if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+      report(`must begin with https:// (${url.hostname} is not this machine)`);
+    }
+    return node;
+  } catch (error) {
+    if (!(error instanceof NodeUrlError)) throw error;
+    report(nodeProblems[error.problem]);
+    return z.NEVER;
+  }
+}
+
+const readNodes = (text: string, report: Report): readonly NodeUrl[] => [
+  ...new Set(
+    listOf(text).map((entry, index) =>
+      readNode(entry, (problem) => report(`has an entry (number ${index + 1}) that ${problem}`)),
+    ),
+  ),
+];
+
+const nodeProblems: Record<NodeUrlError['problem'], string> = {
+  not_a_url: 'must be the address of a RoutstrAccess node: https://…',
+  not_http: 'must be the address of a RoutstrAccess node: https://…',
+  has_credentials: 'must be an address without a name or a password',
+};
+
+const amount = variable((text, report) => {
+  const value = parseSat(text);
+  if (value === undefined) report('must be a whole number of sat, e.g. 100000 or 100k');
+  return value ?? zeroSat;
+});
+
+const flag = variable((text, report) => {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (!/^(0|false|no|off)$/i.test(text)) report('must be 1 or 0');
+  return false;
+});
+
+/**
+ * The variables without `BOT_KEY` (see `bot-key.ts`), as zod reads them; absent ones get the defaults that
+ * .env.example names.
+ */
+export const environmentSchema = (places: Places) => {
+  const path = variable((text) => absolutePath(text, places));
+  // A bare name is looked up on the PATH by the backend.
+  const executable = variable((text) => (/[/~]/.test(text) ? absolutePath(text, places) : text));
+  return z.object({
+    BOT_OWNERS: variable(readOwners).optional(),
+    BOT_MASTER_PUBKEY: variable(readOwners).optional(),
+    BOT_RELAYS: variable(readRelays).prefault(defaultRelays),
+    BOT_HOME: path.prefault('~/.nostr-dm-agent'),
+    BOT_WORKSPACE: variable((text, report) => readWorkspaces(text, places, report)).prefault(
+      places.directory,
+    ),
+    BOT_BACKEND: oneOf(...backendNames).prefault('opencode'),
+    OPENCODE_BIN: executable.optional(),
+    CURSOR_BIN: executable.optional(),
+    BOT_MODEL: z.string().optional(),
+    BOT_CONCURRENCY: wholeNumber(1, 32).prefault('2'),
+    BOT_RUN_TIMEOUT_MINUTES: duration('minutes', 60_000, 0.01).prefault('60'),
+    BOT_RUN_IDLE_MINUTES: duration('minutes', 60_000, 0.01).prefault('10'),
+    BOT_HOLD_MINUTES: duration('minutes', 60_000, 0).prefault('4'),
+    BOT_PROGRESS_SECONDS: duration('seconds', 1000, 0).prefault('60'),
+    BOT_CATCHUP_HOURS: duration('hours', 3_600_000, 0).prefault('6'),
+    BOT_TRUST_WORKSPACE: flag.prefault('0'),
+    BOT_ISOLATION: oneOf('auto', 'bwrap', 'none').prefault('auto'),
+    BOT_ACCOUNTS: oneOf('shared', 'separate').prefault('shared'),
+    CASHU_MNEMONIC: variable(readMnemonic).optional(),
+    CASHU_MINT_URL: variable(readMint).prefault('https://mint.minibits.cash/Bitcoin'),
+    CASHU_MINTS: variable(readMints).prefault(''),
+    CASHU_WALLET_DIR: path.prefault('~/.cashu-wallet'),
+    CASHU_MAX_BALANCE_SAT: amount.prefault('100000'),
+    ROUTSTR_BASE_URL: variable(readNode).prefault('https://api.routstr.com/v1'),
+    ROUTSTR_FALLBACKS: variable(readNodes).prefault(''),
+    LOG_LEVEL: oneOf('info', 'debug', 'warn', 'error', 'silent').prefault('info'),
+    LOG_FORMAT: oneOf('pretty', 'json').optional(),
+  });
+};

@@ -1,0 +1,203 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Identity } from '@nostr-dm-agent/nostr';
+import { closest, distance } from 'fastest-levenshtein';
+import type { z } from 'zod';
+import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
+import type { Config, Owner } from './config.ts';
+import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { type EnvFile, namesBunMayHaveLoaded, readEnvFile } from './env-file.ts';
+import { environmentSchema, type Places } from './env-schema.ts';
+import { isVariableName, type VariableName, variables } from './variables.ts';
+
+export type LoadConfigOptions = {
+  /** Default: `.env` in the current directory. null: none. */
+  readonly envFile?: string | null;
+  /** Asks for the password of an `ncryptsec1…` key when `BOT_KEY_PASSWORD` is not set; undefined = gave none. */
+  readonly askPassword?: () => Promise<string | undefined>;
+  /** Whether a person reads the log on a terminal: decides the default of `LOG_FORMAT`. */
+  readonly terminal?: boolean;
+  /** Hears of things that do not stop the start but look like mistakes. One line each, without secrets. */
+  readonly onNotice?: (notice: string) => void;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * `.env` and the process environment (which wins) made into one validated, frozen `Config`
+ * (docs/design.md#environment). A variable that is empty counts as not set. `processEnv` is only read.
+ *
+ * @param directory the current directory: where `.env` is, what relative paths are relative to
+ * @throws ConfigError with everything that is wrong
+ */
+export async function loadConfig(
+  processEnv: Environment,
+  directory: string,
+  options: LoadConfigOptions = {},
+): Promise<Config> {
+  const { envFile = join(directory, '.env') } = options;
+  const file = envFile === null ? undefined : openEnvFile(envFile);
+  if (file !== undefined) for (const notice of noticesOf(file)) options.onNotice?.(notice);
+
+  const given = givenVariables(file?.values ?? {}, processEnv);
+  const places: Places = { directory, userHome: processEnv.HOME ?? homedir() };
+  const key = await identityOf(given, options.askPassword);
+  const parsed = environmentSchema(places).safeParse(given);
+
+  const problems: ConfigProblem[] = [];
+  const add = (name: VariableName, problem: string): void =>
+    void problems.push({ variable: name, problem, example: variables[name] });
+  if ('problem' in key) add(key.variable, key.problem);
+  const unowned = given.BOT_OWNERS === undefined && given.BOT_MASTER_PUBKEY === undefined;
+  if (unowned) add('BOT_OWNERS', 'is not set: nobody could command the bot');
+  for (const { path, message } of parsed.error?.issues ?? []) {
+    const name = String(path[0]);
+    if (isVariableName(name)) add(name, message);
+  }
+  const owners =
+    parsed.data === undefined ? [] : ownersOf(parsed.data.BOT_OWNERS, parsed.data.BOT_MASTER_PUBKEY);
+  if ('identity' in key && owners.some(({ publicKey }) => publicKey === key.identity.publicKey)) {
+    add('BOT_OWNERS', 'names the bot itself (the public key of BOT_KEY); an owner needs a key of his own');
+  }
+  if (problems.length > 0 || !('identity' in key) || parsed.data === undefined) {
+    throw new ConfigError(problems, given.BOT_KEY === undefined && unowned);
+  }
+
+  const env = parsed.data;
+  return freeze({
+    identity: Object.freeze(key.identity),
+    owners: freeze(owners.map(freeze)),
+    relays: freeze(env.BOT_RELAYS),
+    home: env.BOT_HOME,
+    workspaces: freeze(env.BOT_WORKSPACE.map(freeze)),
+    backend: env.BOT_BACKEND,
+    opencodeBin: env.OPENCODE_BIN,
+    cursorBin: env.CURSOR_BIN,
+    model: env.BOT_MODEL,
+    concurrency: env.BOT_CONCURRENCY,
+    runTimeoutMs: env.BOT_RUN_TIMEOUT_MINUTES,
+    runIdleMs: env.BOT_RUN_IDLE_MINUTES,
+    holdMs: env.BOT_HOLD_MINUTES,
+    progressMs: env.BOT_PROGRESS_SECONDS,
+    catchupMs: env.BOT_CATCHUP_HOURS,
+    trustWorkspace: env.BOT_TRUST_WORKSPACE,
+    isolation: env.BOT_ISOLATION,
+    accounts: env.BOT_ACCOUNTS,
+    wallet: walletOf(env),
+    node: env.ROUTSTR_BASE_URL,
+    fallbacks: env.ROUTSTR_FALLBACKS,
+    provider: 'local',
+    logLevel: env.LOG_LEVEL,
+    logFormat: env.LOG_FORMAT ?? (options.terminal === true ? 'pretty' : 'json'),
+    ambient: freeze(ambientOf(processEnv, file, directory)),
+  });
+}
+
+function walletOf(env: z.output<ReturnType<typeof environmentSchema>>): Config['wallet'] {
+  if (env.CASHU_MNEMONIC === undefined) return undefined;
+  return freeze({
+    mnemonic: env.CASHU_MNEMONIC,
+    mintUrl: env.CASHU_MINT_URL,
+    mints: freeze(env.CASHU_MINTS),
+    directory: env.CASHU_WALLET_DIR,
+    maxBalance: env.CASHU_MAX_BALANCE_SAT,
+  });
+}
+
+const freeze = <T extends object>(value: T): Readonly<T> => Object.freeze(value);
+
+function openEnvFile(path: string): EnvFile | undefined {
+  try {
+    return readEnvFile(path);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    throw new ConfigError(
+      [{ variable: path, problem: `can't be read (${code})`, example: `chmod 600 ${path}` }],
+      false,
+    );
+  }
+}
+
+function* noticesOf({ path, values, mode }: EnvFile): Generator<string> {
+  if ((mode & 0o077) !== 0) {
+    yield `${path} can be read by other users (mode ${mode.toString(8)}): chmod 600 ${path}`;
+  }
+  for (const name of Object.keys(values)) {
+    if (!/^(BOT|CASHU|ROUTSTR|LOG)_/.test(name) || isVariableName(name)) continue;
+    const nearest = closest(name, Object.keys(variables));
+    const hint = distance(name, nearest) <= 4 ? ` (did you mean ${nearest}?)` : '';
+    yield `${path}: ${name} is not a variable of this program and is ignored${hint}`;
+  }
+}
+
+/** The program's own variables that are set, trimmed; a password is taken as it is. */
+function givenVariables(
+  file: Environment,
+  processEnv: Environment,
+): Partial<Readonly<Record<VariableName, string>>> {
+  const given: Partial<Record<VariableName, string>> = {};
+  for (const name of Object.keys(variables)) {
+    if (!isVariableName(name)) continue;
+    const raw = processEnv[name] ?? file[name] ?? '';
+    const value = name === 'BOT_KEY_PASSWORD' ? raw : raw.trim();
+    if (value !== '') given[name] = value;
+  }
+  return given;
+}
+
+type KeyResult =
+  | { readonly identity: Identity }
+  | { readonly variable: VariableName; readonly problem: string };
+
+async function identityOf(
+  given: Partial<Readonly<Record<VariableName, string>>>,
+  askPassword: LoadConfigOptions['askPassword'],
+): Promise<KeyResult> {
+  const text = given.BOT_KEY;
+  if (text === undefined) return { variable: 'BOT_KEY', problem: 'is not set' };
+  try {
+    const password = isEncryptedKey(text) ? (given.BOT_KEY_PASSWORD ?? (await askPassword?.())) : undefined;
+    return { identity: await readBotKey(text, password) };
+  } catch (error) {
+    if (!(error instanceof BotKeyError)) throw error;
+    return keyProblems[error.reason];
+  }
+}
+
+const keyProblems: Record<BotKeyError['reason'], { variable: VariableName; problem: string }> = {
+  format: {
+    variable: 'BOT_KEY',
+    problem: 'is neither nsec1… nor ncryptsec1… nor 64 hex characters (mistyped or cut off?)',
+  },
+  public: { variable: 'BOT_KEY', problem: "is a public key; the bot's secret key (nsec1…) belongs here" },
+  curve: { variable: 'BOT_KEY', problem: 'is not a key of secp256k1' },
+  locked: { variable: 'BOT_KEY_PASSWORD', problem: 'is not set, and BOT_KEY is encrypted (ncryptsec1…)' },
+  password: { variable: 'BOT_KEY_PASSWORD', problem: 'does not open BOT_KEY' },
+};
+
+/** `BOT_MASTER_PUBKEY`'s one is an admin beside those of `BOT_OWNERS`. */
+function ownersOf(named: readonly Owner[] = [], master: readonly Owner[] = []): readonly Owner[] {
+  const roles = new Map([...master, ...named].map(({ publicKey, role }) => [publicKey, role]));
+  for (const { publicKey, role } of master) roles.set(publicKey, role);
+  return Array.from(roles, ([publicKey, role]) => ({ publicKey, role }));
+}
+
+/**
+ * The process environment as the user's shell made it: without the program's own variables and without anything that a
+ * file beside us defines, because Bun may have loaded that file into our environment.
+ */
+function ambientOf(
+  processEnv: Environment,
+  file: EnvFile | undefined,
+  directory: string,
+): Record<string, string> {
+  const fromFiles = namesBunMayHaveLoaded(directory);
+  for (const name of Object.keys(file?.values ?? {})) fromFiles.add(name);
+  const ambient: Record<string, string> = {};
+  for (const [name, value] of Object.entries(processEnv)) {
+    if (value === undefined || fromFiles.has(name)) continue;
+    if (/^(BOT|CASHU|ROUTSTR|LOG)_/.test(name) || isVariableName(name)) continue;
+    ambient[name] = value;
+  }
+  return ambient;
+}

@@ -1,0 +1,126 @@
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { PreparedRun, Provider, RunFailure, RunTicket } from '@nostr-dm-agent/routstr';
+import type { KeyProvider } from './catalogue.ts';
+import type { ConnectionStore } from './connection.ts';
+import { isKeyRefused } from './key-form.ts';
+import { SealError } from './seal.ts';
+import { sealedOtherwise, type Vault } from './sealed-connections.ts';
+
+/** What opencode gives up on at once is tried again after these, when nothing was done yet (milliseconds). */
+export const retryPauses: readonly number[] = [1000, 2000, 4000];
+
+export type ConnectionProviderDeps = {
+  readonly store: ConnectionStore;
+  readonly vault: Vault;
+  /** Keeps a secret out of the log until the returned function is called. */
+  readonly protect: (secret: string) => () => void;
+  /** From now on a session goes on with this provider, whatever its owner prefers later. */
+  readonly bind: (sessionId: string, provider: string) => void;
+  readonly log: Logger;
+};
+
+/** Faults of the provider, or of the access to it. What the agent did wrong is no word on the connection. */
+const ofTheProvider = new Set([
+  'unauthorized',
+  'budget_exhausted',
+  'bad_request',
+  'rate_limited',
+  'provider_down',
+  'provider_nonsense',
+]);
+
+/** Whether a run failed because its key was not taken. */
+export const isRefusedRun = ({ kind, status, detail }: RunFailure): boolean =>
+  isKeyRefused(status, detail) || (kind === 'unauthorized' && status === undefined);
+
+/** A provider that owners reach with API keys of their own: the key is opened into the one run that uses it. */
+export function createConnectionProvider(entry: KeyProvider, deps: ConnectionProviderDeps): Provider {
+  const { store, vault, log } = deps;
+  const { id, variable } = entry;
+  const live = new Map<
+    string,
+    {
+      readonly owner: string;
+      readonly sessionId: string;
+      readonly credential: string;
+      readonly release: () => void;
+    }
+  >();
+  const again = `!provider connect ${id} <key>`;
+
+  const prepareRun = async ({ runId, sessionId, owner }: RunTicket): Promise<PreparedRun> => {
+    const credential = store.get(owner, id)?.credential;
+    if (credential === undefined) {
+      return {
+        state: 'refused',
+        reason: `You have no connection to ${id} (any more). ${again} makes one, !provider set local goes on without.`,
+      };
+    }
+    let key: string;
+    try {
+      key = vault.open(owner, id, credential);
+    } catch (error) {
+      if (!(error instanceof SealError)) throw error;
+      store.mark(owner, id, 'error', sealedOtherwise);
+      log.warn({ provider: id, owner, reason: error.reason }, 'a credential does not open');
+      return {
+        state: 'refused',
+        reason: `Your key for ${id} can't be opened: the bot's own key was changed. Send it again with ${again}, or go on without it: !provider set local.`,
+      };
+    }
+    live.set(runId, { owner, sessionId, credential, release: deps.protect(key) });
+    return {
+      state: 'ready',
+      payment: {
+        credentials: 'provided',
+        variables: { [variable]: key },
+        configuration: listingConfiguration(entry),
+      },
+    };
+  };
+
+  /** What the run came to is said of the credential that it used, not of one that took its place meanwhile. */
+  const ended = (runId: string, failure: RunFailure | undefined): void => {
+    const run = live.get(runId);
+    // A session that never got through is still free to go elsewhere.
+    if (run !== undefined && (failure === undefined || !isRefusedRun(failure))) deps.bind(run.sessionId, id);
+    const now = run && store.get(run.owner, id);
+    if (run === undefined || now === undefined || now.credential !== run.credential) return;
+    if (failure === undefined) {
+      if (now.status !== 'connected' || now.error !== undefined)
+        store.mark(run.owner, id, 'connected', undefined);
+      return;
+    }
+    if (!ofTheProvider.has(failure.kind)) return;
+    const status = isRefusedRun(failure) ? 'error' : now.status === 'revoked' ? 'connected' : now.status;
+    const said = [failure.status, failure.detail ?? failure.kind.replaceAll('_', ' ')]
+      .filter(Boolean)
+      .join(' ');
+    store.mark(run.owner, id, status, said);
+  };
+
+  return {
+    name: id,
+    retryPauses,
+    model: (asked) => (asked?.startsWith(`${id}/`) ? asked : `${id}/${entry.model}`),
+    prepareRun,
+    ended,
+    finalizeRun: async (runId) => {
+      const run = live.get(runId);
+      live.delete(runId);
+      if (run === undefined) return undefined;
+      run.release();
+      store.used(run.owner, id);
+      return undefined;
+    },
+    recover: async () => [],
+    getStatus: async () => ({ name: id, line: `${id} (${entry.name}, with your own key)` }),
+  };
+}
+
+/** The agent's configuration, without anything secret: the key is in the variable that it names. */
+export const listingConfiguration = ({ id, variable, model }: KeyProvider) => ({
+  enabled_providers: [id],
+  model: `${id}/${model}`,
+  provider: { [id]: { options: { apiKey: `{env:${variable}}` } } },
+});

@@ -1,0 +1,130 @@
+import type { RunFailure } from '@nostr-dm-agent/routstr';
+import type { CatalogueEntry } from '../keys/catalogue.ts';
+import type { Connection } from '../keys/connection.ts';
+import type { KeyFormProblem } from '../keys/key-form.ts';
+import { isRefusedRun } from '../keys/key-provider.ts';
+import type { KeyVerdict } from '../keys/verify-key.ts';
+import { formatAgo, shorten } from './format.ts';
+
+/** After every message that carried a key. */
+export const deleteAdvice =
+  'Now delete your message with the key: in your client, and with it on the relays, whoever has your Nostr key can read it. What the bot stores of that message no longer has the key in it.';
+
+/** `!provider connect anthropic <key>` */
+export const connectUsage = (id: string): string => `!provider connect ${id} <key>`;
+
+/** One sentence on what is wrong with a key; never the key. */
+export function keyFormText(
+  { id, name, logins }: Pick<CatalogueEntry, 'id' | 'name' | 'logins'>,
+  problem: KeyFormProblem,
+): string {
+  switch (problem.kind) {
+    case 'missing':
+      return `The key is missing. You get one from ${name}.${loginInstead(id, logins)}`;
+    case 'placeholder':
+      return `That is a placeholder, not a key. You get one from ${name}.`;
+    case 'spaces':
+      return 'A key has no spaces or line breaks in it; was it cut when it was copied?';
+    case 'characters':
+      return 'There are characters in it that no key has; was it changed when it was copied?';
+    case 'short':
+      return 'It is too short for a key; was it cut when it was copied?';
+    case 'long':
+      return 'It is too long for a key.';
+    case 'prefix':
+      return `A key of ${name} begins with ${problem.expected}, this one does not.`;
+    case 'other':
+      return `That is a key of ${problem.provider}, not of ${id}: ${connectUsage(problem.provider)}.`;
+  }
+}
+
+/** A plan's login beside a key; the one that needs no browser on the host, where there are several. */
+function loginInstead(id: string, logins: readonly string[]): string {
+  const label = logins.find((login) => /headless/i.test(login)) ?? logins[0];
+  return label === undefined
+    ? ''
+    : ` A login instead of a key (${label}) is made on the host, by whoever runs the bot: opencode auth login --provider ${id} --method "${label}". It is then part of provider local.`;
+}
+
+/** Why a provider of the catalogue can't be connected by a key, and what to do instead. */
+export function notByKeyText({ id, name, needs, keys, model, logins }: CatalogueEntry): string {
+  const use = model === undefined ? '' : ` and !model ${id}/${model}`;
+  const instead = `Whoever runs the bot can set it up in a terminal on the host: opencode auth login --provider ${id}. From then on !provider set local${use} use it, for everybody here.`;
+  if (!keys && logins.length > 0) {
+    return `${name} takes no API keys: it wants a login with a code that is typed in on any device (${logins.join(', ')}), and the bot can't pass that on by DM. ${instead}`;
+  }
+  if (model === undefined) return `${name} has no model that can work as an agent.`;
+  const more = needs.length === 0 ? 'more than a key' : `more than a key (${needs.join(', ')})`;
+  return `${name} needs ${more}, which the bot can't take by DM. ${instead}`;
+}
+
+/** Why a URL that announces its provider (opencode's `wellknown`) is not connected. */
+export const wellKnownText =
+  'A URL that announces its provider can’t be connected by DM: opencode logs in there by running, on the host, a command that the URL names. Whoever runs the bot and trusts it can do that there (opencode auth login <url>); it is then part of provider local.';
+
+/** What is known of a key that was just connected. */
+export function verdictText(name: string, verdict: Exclude<KeyVerdict, { state: 'refused' }>): string {
+  if (verdict.state === 'valid') return `${name} accepts the key.`;
+  return verdict.why === 'unreachable'
+    ? `${name} could not be reached, so the key is not checked: your first task shows whether it works.`
+    : `${name} has no way to check a key for free: your first task shows whether it works.`;
+}
+
+/** An entry of `!provider list`. */
+export function connectionLines(connection: Connection, now: number, preferred: boolean): readonly string[] {
+  const { provider, status, error, usedAt } = connection;
+  const facts = [
+    provider,
+    status,
+    usedAt === undefined ? 'not used yet' : `used ${formatAgo(now - usedAt)}`,
+    ...(preferred ? ['preferred'] : []),
+  ];
+  const broken = status !== 'connected';
+  return [
+    facts.join(' · '),
+    ...(error === undefined ? [] : [`  last error: ${shorten(error, 160)}`]),
+    ...(broken ? [`  ${connectUsage(provider)} mends it`] : []),
+  ];
+}
+
+/** After a run that local paid for because what its owner wanted is not there. */
+export const insteadOfConnection = (provider: string): string =>
+  `You have no connection to ${provider}, so local was used. ${connectUsage(provider)} makes one; !provider set local keeps it so.`;
+
+/** A session whose connection is broken went to what its owner has chosen since. */
+export const insteadOfBroken = (provider: string, chosen: string, gone: boolean): string =>
+  `This session was with ${provider}, ${gone ? 'to which you have no connection any more' : 'whose key does not work'}, so ${chosen} was used. ${connectUsage(provider)} mends it.`;
+
+/** Connections are for opencode. */
+export const notForBackend = (provider: string, backend: string): string =>
+  `${backend} works on its own account, so ${provider} was not used.`;
+
+/** What a failure means where the owner's own key paid; undefined: nothing that other runs would not say as well. */
+export function describeConnectionFailure(provider: string, failure: RunFailure): string | undefined {
+  const status = failure.status === undefined ? '' : ` (${failure.status})`;
+  const said = failure.detail === undefined ? '' : `\nIt said: ${failure.detail}`;
+  const ways = `send ${connectUsage(provider)}, then !retry. Or go on without it: !provider set local.`;
+  if (isRefusedRun(failure)) {
+    return `${provider} refused your key${status}. Make a new one there and ${ways}${said}`;
+  }
+  switch (failure.kind) {
+    case 'unauthorized':
+      return `Your key for ${provider} may not do this${status}: allow it there, or ${ways}${said}`;
+    case 'budget_exhausted':
+      return `Your account at ${provider} is used up: top it up there, then !retry. Or go on without it: !provider set local.${said}`;
+    default:
+      return undefined;
+  }
+}
+
+/** To an owner whose keys the bot can no longer open. */
+export const lockedNotice = (providers: readonly string[]): string =>
+  `The bot has a new key of its own and can't open your API keys any more: ${providers.join(', ')}. Send each again: ${connectUsage('<id>')}. Whoever runs the bot can also mend it with the old key (reseal).`;
+
+/** For admins, when the bot has started. */
+export const lockedLine = (count: number): readonly string[] =>
+  count === 0
+    ? []
+    : [
+        `API keys that do not open with the bot's present key: ${count}. With the old one in BOT_KEY_OLD, the command reseal mends that.`,
+      ];

@@ -1,0 +1,93 @@
+import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
+import type { Settlement } from '@nostr-dm-agent/routstr';
+import { problems } from '@nostr-dm-agent/routstr';
+import type { AgentFailure, AgentFailureKind } from '../backends/backend.ts';
+
+const withDetail = (sentence: string, detail: string | undefined) =>
+  detail === undefined || detail === '' ? sentence : `${sentence}\nIt said: ${detail}`;
+
+/** What happened, and what the owner can do next. The provider's own words are added where they help. */
+const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => string>> = {
+  budget_exhausted: ({ detail }) =>
+    withDetail('The provider wants to be paid: its balance is used up. Top up, then send !retry.', detail),
+  unauthorized: ({ status, detail }) =>
+    withDetail(
+      `The provider refused the credentials${status === undefined ? '' : ` (${status})`}. Log in on the host again, or choose another model with !models.`,
+      detail,
+    ),
+  model_unknown: ({ detail }) =>
+    withDetail('The model is not known there. See !models, then choose with !model <id>.', detail),
+  bad_request: ({ detail }) => withDetail('The provider did not accept the request.', detail),
+  rate_limited: () =>
+    'The provider is limiting requests, also after several tries. Wait a little, then !retry.',
+  provider_down: ({ detail }) =>
+    withDetail(
+      'The provider could not be reached or broke off, also after several tries. Try !retry later.',
+      detail,
+    ),
+  provider_nonsense: ({ detail }) =>
+    withDetail(
+      'The provider sent something that is not an answer, so the run was ended. Try !retry, or another model: !models.',
+      detail,
+    ),
+  context_overflow: () =>
+    'The conversation is too long for this model. Begin a new one with !new, or choose a model with a larger context.',
+  output_limit: () => 'The answer was cut off at the model’s output limit. Send “go on” to have the rest.',
+  permission_denied: ({ detail }) =>
+    withDetail('The agent stopped at something that it may not do in this mode.', detail),
+  loop: ({ detail }) =>
+    withDetail('The agent went round in circles, so it was ended. Try to say the task differently.', detail),
+  no_answer: () => 'The agent ended without a word. Try !retry, or another model: !models.',
+  session_unknown: () => 'The backend no longer knows this conversation. Begin a new one with !new.',
+  bad_configuration: ({ detail }) =>
+    withDetail(
+      'The agent’s configuration is not valid. Whoever runs the bot can see more with doctor.',
+      detail,
+    ),
+  workspace_code: ({ detail }) =>
+    `The workspace brings code that opencode would run by itself (${detail}), so it was not started. Whoever runs the bot can install bubblewrap, which hides it, or set BOT_TRUST_WORKSPACE=1.`,
+  backend_missing: ({ detail }) =>
+    withDetail('The agent’s program is not there. Whoever runs the bot can see more with doctor.', detail),
+  crashed: ({ detail }) => withDetail('The agent’s program broke off. Try !retry.', detail),
+};
+
+/** Where a run that the wallet paid for fails differently: there is a node, and no login. What it cost is said elsewhere. */
+const paidSentences: Readonly<
+  Partial<Record<AgentFailureKind, (failure: AgentFailure, settlement: Settlement) => string>>
+> = {
+  budget_exhausted: (_, settlement) => {
+    const used =
+      settlement && ` (${formatSat(sat(settlement.spent))} of ${formatSat(sat(settlement.budget))})`;
+    const more = settlement === undefined ? '<sats>' : String(settlement.budget * 2);
+    return `The budget is used up${used ?? ''}. !continue goes on where it was, with a new budget; !continue ${more} with a bigger one.`;
+  },
+  unauthorized: ({ detail }) =>
+    withDetail('The node refused the key of this run. !retry pays with a new one.', detail),
+  model_unknown: ({ detail }) =>
+    withDetail(
+      'The node does not have this model. See !provider models, then choose with !model routstr/<id>.',
+      detail,
+    ),
+  bad_request: ({ detail }) =>
+    detail === problems.request_limit[1]
+      ? `${detail} !continue goes on where it was.`
+      : withDetail('The node did not accept the request. Try another model: !provider models.', detail),
+  rate_limited: () =>
+    'The node is limiting requests, also after several tries. Wait a little, then !continue goes on where it was.',
+  provider_down: ({ detail }) =>
+    withDetail(
+      'The node could not be reached or broke off, also after several tries. !continue goes on where it was, when it is back.',
+      detail,
+    ),
+  provider_nonsense: ({ detail }) =>
+    withDetail(
+      'The node sent something that is not an answer, so the run was ended. Try !continue, or another model: !provider models.',
+      detail,
+    ),
+};
+
+/** The sentence for a failed run. `paid`: its money went through the wallet; what it cost, if that is known. */
+export function describeFailure(failure: AgentFailure, paid?: { readonly settlement: Settlement }): string {
+  const sentence = paid && paidSentences[failure.kind];
+  return sentence ? sentence(failure, paid.settlement) : sentences[failure.kind](failure);
+}

@@ -1,0 +1,117 @@
+import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
+import type { Settlement } from '@nostr-dm-agent/routstr';
+import type { AgentFailure } from '../backends/backend.ts';
+import type { Run, RunResult } from '../runs/run.ts';
+import { describeConnectionFailure } from './connection-replies.ts';
+import { describeFailure } from './failure-replies.ts';
+import { formatDuration, plural, shorten } from './format.ts';
+
+/** `138 of 2000 sat`: what a run cost, or has cost so far. */
+export const costText = ({ spent, budget }: { readonly spent: number; readonly budget: number }): string =>
+  `${spent} of ${budget} sat`;
+
+/** `— agent · 42 s · 5 steps · 138 of 2000 sat · claude-sonnet-4` (docs/design.md#the-reply-to-a-run). */
+export function factsLine(run: Run, durationMs: number, settlement: Settlement): string {
+  const model = run.result?.model ?? run.model;
+  const facts = [
+    run.mode,
+    formatDuration(durationMs),
+    run.result === undefined ? undefined : plural(run.result.steps, 'step'),
+    settlement && costText(settlement) + owedText(settlement),
+    model?.split('/').at(-1),
+  ];
+  return `— ${facts.filter((fact) => fact !== undefined && fact !== '').join(' · ')}`;
+}
+
+const owedText = ({ owed = 0 }: NonNullable<Settlement>): string =>
+  owed === 0 ? '' : ` (${formatSat(sat(owed))} still owed by the node; it is asked for)`;
+
+/** The final reply of a run that is done. */
+export function finalReply(run: Run, durationMs: number, settlement: Settlement): string {
+  const answer = run.answer?.trim() ?? '';
+  // It never began: there are no facts.
+  if (run.outcome === 'refused' && answer !== '') return answer;
+  const parts = [answer, ending(run, settlement), factsLine(run, durationMs, settlement)];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function ending(run: Run, settlement: Settlement): string {
+  switch (run.outcome) {
+    case 'answered':
+      return run.result?.failure === undefined ? '' : failureOf(run, settlement);
+    case 'failed':
+      return failureOf(run, settlement);
+    case 'stopped':
+      return sentences('Stopped.', soFar(run.result), waysOn(run), moneyOf(run, settlement));
+    case 'timeout':
+      return sentences(
+        'Stopped: the time limit of a run was reached.',
+        soFar(run.result),
+        waysOn(run),
+        moneyOf(run, settlement),
+      );
+    case 'idle':
+      return sentences(
+        'Stopped: the agent had been silent for too long.',
+        soFar(run.result),
+        waysOn(run),
+        moneyOf(run, settlement),
+      );
+    case 'interrupted':
+      return sentences(
+        `Interrupted: the bot was stopped while this ran: “${shorten(run.task, 80)}”.`,
+        soFar(run.result),
+        waysOn(run),
+        moneyOf(run, settlement),
+      );
+    case 'missed':
+      return `Not run, the bot was away too long: “${shorten(run.task, 80)}”. !retry runs it now.`;
+    case 'refused':
+    case 'dropped':
+    case undefined:
+      return '';
+  }
+}
+
+const sentences = (...all: readonly string[]): string => all.filter((each) => each !== '').join(' ');
+
+function failureOf(run: Run, settlement: Settlement): string {
+  const failure = run.result?.failure;
+  if (failure === undefined) return sentences('The run failed. Try !retry.', moneyOf(run, settlement));
+  const said = describeRunFailure(run, failure, settlement);
+  const money = moneyOf(run, settlement);
+  return money === '' ? said : `${said}\n${money}`;
+}
+
+/** Why a run failed and what can be done next, by who paid for it. */
+export const describeRunFailure = (run: Run, failure: AgentFailure, settlement: Settlement): string =>
+  (hasOwnKey(run) ? describeConnectionFailure(run.provider, failure) : undefined) ??
+  describeFailure(failure, isPaid(run) ? { settlement } : undefined);
+
+const soFar = (result: RunResult | undefined): string =>
+  result === undefined || result.steps === 0 ? '' : `It had done ${plural(result.steps, 'step')}.`;
+
+/** An agent that did nothing yet has nothing to go on with. What was cut off by the end of the bot may have. */
+const waysOn = ({ outcome, result }: Run): string =>
+  outcome === 'interrupted' || result?.backendSession !== undefined
+    ? '!continue goes on where it was, !retry runs the task again.'
+    : '!retry runs the task again.';
+
+/** Its owner's own account at a provider paid. */
+const hasOwnKey = (run: Run): run is Run & { readonly provider: string } =>
+  run.provider !== undefined && !['local', 'routstr', 'none'].includes(run.provider);
+
+/** Its money went through the wallet. */
+const isPaid = (run: Run): boolean => run.provider === 'routstr';
+
+/** Where the money of a run that did not end well is. What is owed stands in the line of facts. */
+function moneyOf(run: Run, settlement: Settlement): string {
+  if (settlement === undefined) {
+    return isPaid(run)
+      ? 'What it cost is not known yet: the node is asked for the change. !provider status shows it.'
+      : '';
+  }
+  const { spent, owed = 0 } = settlement;
+  if (owed > 0) return spent === 0 ? 'It cost nothing so far.' : '';
+  return spent === 0 ? 'It cost nothing: the whole budget is back.' : 'What was not spent is back.';
+}

@@ -1,0 +1,212 @@
+import {
+  BadMnemonicError,
+  BalanceCapError,
+  InsufficientFundsError,
+  type InvoiceProblem,
+  InvoiceRefusedError,
+  LeaseLostError,
+  LnurlError,
+  type LnurlProblem,
+  MintError,
+  type MintProblem,
+  OperationStateError,
+  SpentElsewhereError,
+  type TokenProblem,
+  TokenRefusedError,
+  UnfinishedOperationError,
+  UnknownOperationError,
+  type WalletError,
+  WalletInUseError,
+} from '@nostr-dm-agent/cashu-wallet';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { formatDuration, plural, shorten } from './format.ts';
+import { mintName } from './wallet-replies.ts';
+
+/** There are no words, so there is no wallet. */
+export class NoWalletError extends Error {
+  override readonly name = 'NoWalletError';
+  constructor() {
+    super('there is no wallet');
+  }
+}
+
+export const noWallet =
+  'This bot has no wallet: CASHU_MNEMONIC is not set. Whoever runs it gets one with “bun run setup” on the host, or puts 12 BIP39 words into .env and restarts it.';
+
+/** What went wrong, what became of the money, and what to do next: the one place where wallet errors become words. */
+export function describeWalletError(error: WalletError, now: number): string {
+  if (error instanceof InsufficientFundsError) {
+    const missing = Math.max(error.need - error.have, 1);
+    return `Too little: ${formatSat(error.have)} ready at ${mintName(error.mint)}, ${formatSat(error.need)} needed, fees included. !wallet topup ${missing} brings the rest.`;
+  }
+  if (error instanceof TokenRefusedError) return describeToken(error.problem, now);
+  if (error instanceof InvoiceRefusedError) return describeInvoice(error.problem, now);
+  if (error instanceof LnurlError) return describeLnurl(error.problem, now);
+  if (error instanceof MintError) return describeMint(error.mint, error.problem);
+  if (error instanceof BalanceCapError) {
+    return `That would be more than this wallet may hold: ${formatSat(error.balance)} are there, ${formatSat(error.amount)} would come, the limit is ${formatSat(error.cap)}. Nothing was taken; a token stays good. Move some out first (!wallet send, !wallet withdraw), or raise CASHU_MAX_BALANCE_SAT on the host.`;
+  }
+  if (error instanceof UnfinishedOperationError) {
+    return error.trouble === undefined
+      ? `The mint has not said yet how this ended (${error.operation}). Nothing is lost: it is written down, and I go on asking and tell you. !wallet pending shows it.`
+      : `${describeTrouble(error.trouble)} (${error.operation}). Nothing of it is thrown away. !wallet pending shows it.`;
+  }
+  if (error instanceof SpentElsewhereError) {
+    return `${formatSat(error.amount)} of this wallet had been spent by somebody with the same words; the rest is free again. If that was not you, move the money to new words. Then try again; !wallet check looks at everything.`;
+  }
+  if (error instanceof UnknownOperationError) {
+    return `There is no operation “${shorten(error.operation, 20)}”. !wallet pending lists what is open.`;
+  }
+  if (error instanceof OperationStateError) return describeState(error.operation, error.state);
+  if (error instanceof WalletInUseError) {
+    return `The wallet is in use by process ${error.pid} on ${error.host}. End that one first.`;
+  }
+  if (error instanceof LeaseLostError) {
+    return 'Another process has taken the wallet over, so nothing was done. Restart this bot when that one has ended.';
+  }
+  if (error instanceof BadMnemonicError) return 'CASHU_MNEMONIC is not valid; it is mended on the host.';
+  return 'The wallet could not do that. Nothing was changed; see !wallet pending.';
+}
+
+function describeToken(problem: TokenProblem, now: number): string {
+  switch (problem.kind) {
+    case 'malformed':
+      return 'That token cannot be read: it is cut off or was changed on the way. It was not used. Copy it whole, from cashuA or cashuB to its end, and send it again.';
+    case 'too-large':
+      return `That token is too large: ${problem.length.toLocaleString('en-US')} characters, at most ${problem.max.toLocaleString('en-US')} are taken. It was not used. Let its sender make several smaller ones.`;
+    case 'too-many-proofs':
+      return `That token has ${problem.proofs} proofs, at most ${problem.max} are taken at once. It was not used. Redeem it in another wallet and send it from there in one piece, or in smaller ones.`;
+    case 'wrong-mint':
+      return [
+        `That token is from ${mintName(problem.mint)}, which is not accepted here. It was not used. Accepted:`,
+        ...problem.accepted.map(mintName),
+        'Swap it there, or let an admin add the mint: !wallet mints add <url>.',
+      ].join('\n');
+    case 'wrong-unit':
+      return `That token is in ${shorten(problem.unit, 20)}; only sat are taken. It was not used.`;
+    case 'locked':
+      return problem.lock === 'HTLC'
+        ? 'That token is hash-locked (HTLC): it opens only with a preimage, which I do not have. It was not used. Ask for one without a lock.'
+        : `That token is locked to somebody’s key (${shorten(problem.lock, 20)}), which I do not have. It was not used. Ask for one without a lock.`;
+    case 'unknown-keyset':
+      return 'The mint does not know the keyset of that token: it may come from another mint under this address. It was not used.';
+    case 'bad-signature':
+      return 'That token is not genuine: the mint’s signature in it is wrong. It is worth nothing here.';
+    case 'dust':
+      return `That token is worth ${formatSat(problem.amount)}, and redeeming it costs ${formatSat(problem.fee)}: nothing would be left. It was not used.`;
+    case 'spent':
+      return 'That token has been spent already: somebody redeemed it before. Ask its sender for another one.';
+    case 'already-received':
+      return `That token is in the wallet already: ${formatSat(problem.amount)}, received ${ago(now - problem.at)}.`;
+    case 'refused':
+      return `The mint did not take that token, although it is not spent.${saying(problem.detail)} It stays as good as it was.`;
+  }
+}
+
+function describeInvoice(problem: InvoiceProblem, now: number): string {
+  switch (problem.kind) {
+    case 'malformed':
+      return 'That is not a Lightning invoice that can be read (lnbc…): cut off or mistyped? Nothing was paid.';
+    case 'no-amount':
+      return 'That invoice names no amount, and such cannot be paid from here. Ask for one over a fixed amount. Nothing was paid.';
+    case 'expired':
+      return `That invoice expired ${ago(now - problem.at)}. Ask for a new one. Nothing was paid.`;
+    case 'wrong-network':
+      return `That invoice belongs to another network (${shorten(problem.network, 10)}), not to Bitcoin’s. Nothing was paid.`;
+    case 'amount-mismatch':
+      return `The mint quotes ${formatSat(problem.quoted)} for an invoice over ${formatSat(problem.asked)}. Nothing was paid.`;
+    case 'quote-expired':
+      return 'The mint’s offer has expired. Send the command again for a new one. Nothing was paid.';
+    case 'already-paid':
+      return 'That invoice has been paid already. Nothing was paid again.';
+    case 'fee-too-high':
+      return `The fee is too high: up to ${formatSat(problem.fee)} would be kept for Lightning, more than ${formatSat(problem.max)} (3 %, at least 10 sat) is not paid. Nothing was paid. Try a larger amount or later.`;
+    case 'refused':
+      return `The payment did not go through; the money is back in the wallet.${saying(problem.detail)} Try again later, or with another invoice.`;
+  }
+}
+
+function describeLnurl(problem: LnurlProblem, now: number): string {
+  switch (problem.kind) {
+    case 'malformed':
+      return 'That is not a Lightning address (name@host) that can be read. Nothing was paid.';
+    case 'forbidden':
+      return `${shorten(problem.host, 60)} is not asked: a Lightning address must be at a public host with https. Nothing was paid.`;
+    case 'unreachable':
+      return `${shorten(problem.host, 60)} does not answer. Is the address right? Nothing was paid.`;
+    case 'unknown':
+      return 'There is nobody of that name at that host. Nothing was paid.';
+    case 'refused':
+      return `The address gave no invoice.${saying(problem.reason)} Nothing was paid.`;
+    case 'nonsense':
+      return 'What the address answered is not the answer of a Lightning address. Nothing was paid.';
+    case 'amount':
+      return `The address takes from ${formatSat(problem.min)} to ${formatSat(problem.max)}. Nothing was paid.`;
+    case 'invoice':
+      return `The address gave an invoice that is not what was asked for. ${describeInvoice(problem.problem, now)}`;
+  }
+}
+
+function describeMint(mint: string, problem: MintProblem): string {
+  const name = mintName(mint);
+  switch (problem.kind) {
+    case 'unreachable':
+      return `The mint ${name} cannot be reached. Nothing was done and nothing is lost; try again later.`;
+    case 'timeout':
+      return `The mint ${name} did not answer within ${formatDuration(problem.afterMs)}. Nothing is lost; try again later.`;
+    case 'rate-limited':
+      return `The mint ${name} wants fewer requests. Nothing was done; try again ${problem.retryAfterMs === undefined ? 'in a minute' : `in ${formatDuration(problem.retryAfterMs)}`}.`;
+    case 'http':
+      return `The mint ${name} has a fault of its own (status ${problem.status}).${saying(problem.detail)} Nothing is lost; try again later.`;
+    case 'refused':
+      return `The mint ${name} refused.${saying(problem.detail)} Nothing was done.`;
+    case 'nonsense':
+      return `The mint ${name} answered something that is no answer. Nothing is lost; try again later.`;
+    case 'not-accepted':
+      return problem.accepted.length === 0
+        ? 'That is not the address of a mint: it begins with https:// (http:// only on this machine), without password, ? or #.'
+        : [`${name} is not accepted. Accepted:`, ...problem.accepted.map(mintName)].join('\n');
+    case 'unsupported-keysets':
+      return `The mint ${name} has no keyset in sat that this wallet can use: it needs a newer version of the bot. What you have there is not lost. Use another mint (!wallet mints).`;
+    case 'keyset-conflict':
+      return `The mint ${name} shows a keyset that belongs to ${mintName(problem.owner)}. It is not used, because that could cost money. Tell whoever runs it.`;
+  }
+}
+
+function describeState(operation: string, state: string): string {
+  switch (state) {
+    case 'claimed':
+      return `That token (${operation}) has been claimed by its receiver.`;
+    case 'reclaimed':
+    case 'reclaiming':
+      return `That token (${operation}) has been taken back; its value is in the wallet.`;
+    case 'rolled_back':
+      return `That did not go through (${operation}); the money is back in the wallet. Send the command again if you still want it.`;
+    case 'expired':
+      return `The mint’s offer has expired (${operation}). Send the command again for a new one.`;
+    default:
+      return `That cannot be done with ${operation} now: it is ${state}. !wallet pending shows what is open.`;
+  }
+}
+
+/** Why an operation needs a person. */
+export function describeTrouble(trouble: string): string {
+  switch (trouble) {
+    case 'partial-signatures':
+      return 'The mint has signed only a part of what it owes, so somebody must look at it';
+    case 'unpaid-but-spent':
+      return 'The mint says that it did not pay, and has taken the money all the same, so somebody must look at it';
+    case 'issued-elsewhere':
+      return 'The invoice was paid, and the mint gave the money to somebody else, so somebody must look at it';
+    default:
+      return `Somebody must look at it (${shorten(trouble, 40)})`;
+  }
+}
+
+/** The mint's own words, which may be anything: short, and on one line. */
+const saying = (detail: string): string => (detail.trim() === '' ? '' : ` It said: ${shorten(detail, 160)}`);
+
+const ago = (ms: number): string => {
+  const days = Math.floor(ms / 86_400_000);
+  return days > 1 ? `${plural(days, 'day')} ago` : ms < 60_000 ? 'just now' : `${formatDuration(ms)} ago`;
+};

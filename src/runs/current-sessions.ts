@@ -1,0 +1,133 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { BackendName, Mode } from '../backends/backend.ts';
+import type { Workspace } from '../config/config.ts';
+import type { SessionStore } from '../store/sessions-table.ts';
+import type { SettingsStore } from '../store/settings-table.ts';
+import type { Session } from './run.ts';
+
+/** No letters or digits that look alike on a phone. */
+const alphabet = 'abcdefghjkmnpqrstuvwxyz23456789';
+const idLength = 5;
+
+export type SessionDefaults = {
+  readonly workspaces: readonly Workspace[];
+  readonly backend: BackendName;
+  readonly model: string | undefined;
+  readonly mode: Mode;
+};
+
+/** Keeps track of which session each owner is in, and begins new ones with his choices. */
+export type CurrentSessions = {
+  readonly workspaces: readonly Workspace[];
+  readonly current: (owner: PublicKey) => Session | undefined;
+  /** The current session; a new one when there is none. */
+  readonly ensure: (owner: PublicKey) => Session;
+  /** Begins a session with the owner's choices and makes it the current one. */
+  readonly begin: (
+    owner: PublicKey,
+    choice?: { workspace?: string; backend?: BackendName; provider?: string },
+  ) => Session;
+  readonly resume: (owner: PublicKey, session: Session) => void;
+  readonly list: (owner: PublicKey, limit: number) => readonly Session[];
+  readonly find: (owner: PublicKey, id: string) => Session | undefined;
+  /** Sets the mode from now on: of the current session and of those to come. */
+  readonly setMode: (owner: PublicKey, mode: Mode) => void;
+  /** Sets the model from now on; `undefined` takes the choice back. */
+  readonly setModel: (owner: PublicKey, model: string | undefined) => void;
+  /** What the owner's next task would be run with: his current session's, else his own choices, else the defaults. */
+  readonly choices: (owner: PublicKey) => Choices;
+};
+
+export type Choices = {
+  readonly workspace: Workspace;
+  readonly backend: BackendName;
+  readonly mode: Mode;
+  /** undefined: the backend's own default. */
+  readonly model: string | undefined;
+};
+
+export function createCurrentSessions(deps: {
+  readonly defaults: SessionDefaults;
+  readonly sessions: SessionStore;
+  readonly settings: SettingsStore;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}): CurrentSessions {
+  const { defaults, sessions, settings, clock, random } = deps;
+
+  const newId = (): string => {
+    const letter = () => alphabet.charAt(Math.floor(random() * alphabet.length));
+    const id = Array.from({ length: idLength }, letter).join('');
+    return sessions.get(id) === undefined ? id : newId();
+  };
+  const workspaceOf = (owner: PublicKey, wanted: string | undefined): Workspace => {
+    const name = wanted ?? settings.get(owner, 'workspace');
+    const found = defaults.workspaces.find((workspace) => workspace.name === name) ?? defaults.workspaces[0];
+    if (found === undefined) throw new RangeError('a bot without a workspace');
+    return found;
+  };
+  const find = (owner: PublicKey, id: string) => {
+    const session = sessions.get(id);
+    return session?.owner === owner ? session : undefined;
+  };
+  const current = (owner: PublicKey) => {
+    const id = settings.get(owner, 'session');
+    return id === undefined ? undefined : find(owner, id);
+  };
+  const choices = (owner: PublicKey): Choices => {
+    const session = current(owner);
+    if (session !== undefined) {
+      const { workspace: name, directory, backend, mode } = session;
+      return { workspace: { name, directory }, backend, mode, model: session.model ?? defaults.model };
+    }
+    return {
+      workspace: workspaceOf(owner, undefined),
+      backend: settings.get(owner, 'backend') ?? defaults.backend,
+      mode: settings.get(owner, 'mode') ?? defaults.mode,
+      model: settings.get(owner, 'model') ?? defaults.model,
+    };
+  };
+  const begin: CurrentSessions['begin'] = (owner, choice = {}) => {
+    const workspace = workspaceOf(owner, choice.workspace);
+    const session: Session = {
+      id: newId(),
+      owner,
+      workspace: workspace.name,
+      directory: workspace.directory,
+      backend: choice.backend ?? settings.get(owner, 'backend') ?? defaults.backend,
+      mode: settings.get(owner, 'mode') ?? defaults.mode,
+      model: settings.get(owner, 'model'),
+      provider: choice.provider,
+      backendSession: undefined,
+      title: '',
+      createdAt: clock.now(),
+      usedAt: clock.now(),
+    };
+    sessions.insert(session);
+    settings.set(owner, 'session', session.id);
+    return session;
+  };
+
+  return {
+    workspaces: defaults.workspaces,
+    current,
+    ensure: (owner) => current(owner) ?? begin(owner),
+    begin,
+    resume: (owner, session) => settings.set(owner, 'session', session.id),
+    list: (owner, limit) => sessions.list(owner, limit, settings.get(owner, 'session')),
+    find,
+    setMode: (owner, mode) => {
+      settings.set(owner, 'mode', mode);
+      const session = current(owner);
+      if (session !== undefined) sessions.update(session.id, { mode });
+    },
+    setModel: (owner, model) => {
+      settings.set(owner, 'model', model);
+      const session = current(owner);
+      if (session !== undefined) sessions.update(session.id, { model });
+    },
+    choices,
+  };
+}

@@ -1,0 +1,17 @@
+import type { Provider } from '@nostr-dm-agent/routstr';
+
+/** The user's own opencode: his login, his configuration, his API keys. Changes nothing and costs nothing here. */
+export function createLocalProvider(): Provider {
+  return {
+    name: 'local',
+    // What RoutstrAccess calls a model is no name of the user's own; his default serves then.
+    model: (chosen) => (chosen?.startsWith('routstr/') ? undefined : chosen),
+    prepareRun: async () => ({
+      state: 'ready',
+      payment: { credentials: 'own', variables: {}, configuration: {} },
+    }),
+    finalizeRun: async () => undefined,
+    recover: async () => [],
+    getStatus: async () => ({ name: 'local', line: 'local (the backend’s own login)' }),
+  };
+}

@@ -1,0 +1,98 @@
+import type { EventId, Protocol, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import type { AgentResult, BackendName, Mode } from '../backends/backend.ts';
+
+/** One agent conversation. */
+export type Session = {
+  /** Short, so that it can be typed on a phone. */
+  readonly id: string;
+  readonly owner: PublicKey;
+  /** Name of the workspace, and the directory that it stood for when the session began. */
+  readonly workspace: string;
+  readonly directory: string;
+  readonly backend: BackendName;
+  readonly mode: Mode;
+  /** undefined: the default of the configuration, else of the backend. */
+  readonly model: string | undefined;
+  /** Provider that this session is bound to; undefined: whichever the owner has chosen at the time of a run. */
+  readonly provider: string | undefined;
+  /** The backend's own id; undefined until the first run named it. */
+  readonly backendSession: string | undefined;
+  /** The beginning of its first task; empty before that. */
+  readonly title: string;
+  readonly createdAt: number;
+  readonly usedAt: number;
+};
+
+/**
+ * States of a run (docs/design.md#states-of-a-run). Every path out of `preparing` goes through `settling`.
+ *
+ *   queued ─► preparing ─► running ─► settling ─► done
+ *     │           │                       ▲
+ *     │           └─ refused by provider ─┘   (outcome `refused`)
+ *     └─► done (outcome `dropped`, `missed`)
+ */
+export const runStates = ['queued', 'preparing', 'running', 'settling', 'done'] as const;
+export type RunState = (typeof runStates)[number];
+
+export const runOutcomes = [
+  'answered',
+  'failed',
+  'stopped', // by the owner
+  'timeout', // BOT_RUN_TIMEOUT_MINUTES
+  'idle', // BOT_RUN_IDLE_MINUTES
+  'interrupted', // the bot was stopped or died
+  'refused', // the provider did not pay
+  'dropped', // taken off the queue
+  'missed', // still queued when the bot came back too late
+] as const;
+export type RunOutcome = (typeof runOutcomes)[number];
+
+/** Why a run is being ended from outside; the abort reason of its signal. */
+export type StopReason = 'stopped' | 'timeout' | 'idle' | 'interrupted';
+
+/** One execution of the agent for one task. */
+export type Run = {
+  /** Number that the owner sees. */
+  readonly seq: number;
+  readonly id: string;
+  readonly owner: PublicKey;
+  readonly session: string;
+  /** The message that asked for it. */
+  readonly message: EventId;
+  readonly messageKind: number;
+  readonly protocol: Protocol;
+  readonly fallbackRelays: readonly RelayUrl[];
+  readonly task: string;
+  readonly mode: Mode;
+  readonly model: string | undefined;
+  /** Who pays; set when the run is prepared. */
+  readonly provider: string | undefined;
+  /** Sat, for this run only (`… !!500`). */
+  readonly budget: number | undefined;
+  readonly state: RunState;
+  readonly outcome: RunOutcome | undefined;
+  readonly pid: number | undefined;
+  readonly answer: string | undefined;
+  readonly result: RunResult | undefined;
+  readonly queuedAt: number;
+  readonly startedAt: number | undefined;
+  readonly endedAt: number | undefined;
+};
+
+/** The facts of a run that are kept beside its answer. */
+export type RunResult = Omit<AgentResult, 'answer' | 'outcome'>;
+
+/** What is asked of the queue. */
+export type RunOrder = Pick<
+  Run,
+  | 'owner'
+  | 'session'
+  | 'message'
+  | 'messageKind'
+  | 'protocol'
+  | 'fallbackRelays'
+  | 'task'
+  | 'mode'
+  | 'model'
+  | 'budget'
+>;

@@ -1,0 +1,184 @@
+import type { Migration } from '@nostr-dm-agent/kit/sqlite';
+
+/** The bot's own database, `BOT_HOME/bot.db`. Times are Unix milliseconds unless a column says otherwise. */
+export const botMigrations: readonly Migration[] = [
+  (db) =>
+    db.exec(`
+      -- Single facts about this database: created_at (ms), last_seen_at (ms; when the bot was last alive), …
+      CREATE TABLE meta (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+      ) STRICT;
+
+      -- Gift wraps that were looked at, whatever came of it: a relay that sends one again costs no decryption.
+      -- Pruned once they are older than the subscription's window.
+      CREATE TABLE seen_wraps (
+        id TEXT PRIMARY KEY,
+        seen_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX seen_wraps_by_time ON seen_wraps (seen_at);
+
+      -- Inbound DMs of owners. Stored before they are acted on; (sender, id) makes acting exactly-once.
+      CREATE TABLE messages (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
+        kind INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        refs TEXT NOT NULL,                  -- JSON array of event ids
+        created_at_s INTEGER NOT NULL,       -- Unix seconds, the sender's
+        relay TEXT NOT NULL,
+        received_at INTEGER NOT NULL,
+        -- received: stored, not acted on yet. acting: a command has begun. done: answered, or it became a run.
+        -- missed: too old at catch-up, listed to the owner.
+        state TEXT NOT NULL CHECK (state IN ('received', 'acting', 'done', 'missed')),
+        UNIQUE (sender, id)
+      ) STRICT;
+      CREATE INDEX messages_open ON messages (state) WHERE state IN ('received', 'acting');
+
+      -- Messages on their way to somebody. Encrypted already: no reply is stored here in clear.
+      CREATE TABLE outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        message_id TEXT NOT NULL UNIQUE,     -- what replies refer to: the rumor's id, or that of the kind 4
+        recipient TEXT NOT NULL,
+        protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
+        content TEXT NOT NULL CHECK (content IN ('text', 'reaction')),
+        state TEXT NOT NULL CHECK (state IN ('pending', 'sent', 'undeliverable')),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER,                     -- NULL: nothing is left to be tried
+        created_at INTEGER NOT NULL,
+        fallback_relays TEXT NOT NULL,       -- JSON array of URLs
+        deliveries TEXT NOT NULL DEFAULT '{}', -- JSON object: relay URL -> what it said last
+        event TEXT NOT NULL,                 -- JSON: the signed event that is published
+        seal TEXT                            -- JSON; nip17 only: wrapped anew for relays that refuse back-dated events
+      ) STRICT;
+      CREATE INDEX outbox_open ON outbox (next_at, seq, recipient, state) WHERE next_at IS NOT NULL;
+      CREATE INDEX outbox_by_state ON outbox (state, content, created_at);
+
+      -- Last created_at (Unix seconds) of a rumor to each peer: clients sort by it, so it only ever rises.
+      CREATE TABLE peer_clock (
+        peer TEXT PRIMARY KEY,
+        created_at_s INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      -- Cache of relay lists (kinds 10050 and 10002) of those whom the bot answers.
+      CREATE TABLE relay_lists (
+        pubkey TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        relays TEXT NOT NULL,                -- JSON array of URLs, permitted ones only; empty: has none
+        event_created_at_s INTEGER NOT NULL, -- 0: no such list was found
+        fresh_until INTEGER NOT NULL,        -- 0: found before all had answered
+        PRIMARY KEY (pubkey, kind)
+      ) STRICT, WITHOUT ROWID;
+
+      -- Who may command the bot beside those of BOT_OWNERS.
+      CREATE TABLE owners (
+        pubkey TEXT PRIMARY KEY,
+        role TEXT NOT NULL CHECK (role IN ('admin', 'member')),
+        added_by TEXT NOT NULL,
+        added_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      -- Codes with which a stranger becomes a member. What is used, or taken back, stays as a record.
+      CREATE TABLE invites (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        hash TEXT NOT NULL UNIQUE,           -- sha256 of the code, hex; the code itself is with whom it was given
+        created_by TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        cancelled_at INTEGER,
+        used_by TEXT,
+        used_at INTEGER
+      ) STRICT;
+      CREATE INDEX invites_open ON invites (expires_at) WHERE used_by IS NULL AND cancelled_at IS NULL;
+
+      -- What each owner has chosen: session, mode, model, workspace, backend, provider.
+      CREATE TABLE settings (
+        owner TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (owner, key)
+      ) STRICT, WITHOUT ROWID;
+
+      -- Money that goes out when its owner sends the code.
+      CREATE TABLE confirmations (
+        owner TEXT NOT NULL,
+        code TEXT NOT NULL,
+        action TEXT NOT NULL,                -- JSON, see confirmations-table.ts
+        expires_at INTEGER NOT NULL,
+        taken_by TEXT,                       -- id of the message that sent the code; NULL: none yet
+        PRIMARY KEY (owner, code)
+      ) STRICT, WITHOUT ROWID;
+
+      -- Operations of the wallet whose outcome somebody was promised to be told.
+      CREATE TABLE awaited_operations (
+        operation TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
+        fallback_relays TEXT NOT NULL,       -- JSON array of URLs
+        message TEXT NOT NULL                -- the message that began it
+      ) STRICT, WITHOUT ROWID;
+
+      -- Owners' own access to providers of models. What is secret is sealed, see seal.ts.
+      CREATE TABLE provider_connections (
+        owner TEXT NOT NULL,
+        provider TEXT NOT NULL,              -- its id in opencode's catalogue
+        kind TEXT NOT NULL CHECK (kind IN ('api', 'oauth', 'wellknown')),
+        credential TEXT,                     -- sealed; NULL exactly when it is revoked
+        status TEXT NOT NULL CHECK (status IN ('connected', 'expired', 'error', 'revoked')),
+        error TEXT,
+        used_at INTEGER,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        replacement TEXT,                    -- sealed; another credential that waits for its owner's word
+        replacement_at INTEGER,
+        PRIMARY KEY (owner, provider),
+        CHECK ((credential IS NULL) = (status = 'revoked')),
+        CHECK ((replacement IS NULL) = (replacement_at IS NULL))
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        workspace TEXT NOT NULL,             -- its name in BOT_WORKSPACE
+        directory TEXT NOT NULL,             -- absolute; opencode hangs when a session is resumed from elsewhere
+        backend TEXT NOT NULL,
+        mode TEXT NOT NULL CHECK (mode IN ('ask', 'plan', 'agent')),
+        model TEXT,
+        provider TEXT,
+        backend_session TEXT,
+        title TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        used_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX sessions_of_owner ON sessions (owner, used_at DESC);
+
+      CREATE TABLE runs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        session TEXT NOT NULL REFERENCES sessions (id),
+        message TEXT NOT NULL,               -- id of the message that asked for it
+        message_kind INTEGER NOT NULL,       -- its kind, for the reaction's k tag
+        protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
+        fallback_relays TEXT NOT NULL,       -- JSON array
+        task TEXT NOT NULL,
+        mode TEXT NOT NULL CHECK (mode IN ('ask', 'plan', 'agent')),
+        model TEXT,
+        provider TEXT,                       -- who pays; set when the run is prepared
+        budget INTEGER,                      -- sat; of this run only (… !!500)
+        state TEXT NOT NULL CHECK (state IN ('queued', 'preparing', 'running', 'settling', 'done')),
+        outcome TEXT,                        -- see RunOutcome in runs/run.ts
+        pid INTEGER,
+        answer TEXT,
+        result TEXT,                         -- JSON: AgentResult without its answer
+        queued_at INTEGER NOT NULL,
+        started_at INTEGER,
+        ended_at INTEGER
+      ) STRICT;
+      CREATE INDEX runs_open ON runs (state) WHERE state <> 'done';
+      CREATE INDEX runs_of_session ON runs (session, seq DESC);
+      CREATE INDEX runs_of_owner ON runs (owner, seq DESC);
+    `),
+];

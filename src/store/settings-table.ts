@@ -1,0 +1,57 @@
+import type { Database } from 'bun:sqlite';
+import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { z } from 'zod';
+import { type BackendName, backendNames, type Mode, modes } from '../backends/backend.ts';
+
+/** What an owner may choose for himself, and what was chosen for him. */
+export type Settings = {
+  /** Id of the session that his next task goes on with. */
+  readonly session: string;
+  readonly mode: Mode;
+  readonly model: string;
+  readonly workspace: string;
+  readonly backend: BackendName;
+  readonly provider: string;
+  /** What an admin lets him spend per day. */
+  readonly dayLimit: Sat;
+};
+
+const settingSchemas: { readonly [Name in keyof Settings]: z.ZodType<Settings[Name]> } = {
+  session: z.string().min(1),
+  mode: z.enum(modes),
+  model: z.string().min(1),
+  workspace: z.string().min(1),
+  backend: z.enum(backendNames),
+  provider: z.string().min(1),
+  dayLimit: z.coerce.number().refine(isSat),
+};
+
+export type SettingsStore = {
+  /** The owner's choice; undefined when he made none, or when what is stored is no longer a valid choice. */
+  readonly get: <Name extends keyof Settings>(owner: PublicKey, name: Name) => Settings[Name] | undefined;
+  /** `undefined` takes the choice back. */
+  readonly set: <Name extends keyof Settings>(
+    owner: PublicKey,
+    name: Name,
+    value: Settings[Name] | undefined,
+  ) => void;
+};
+
+export function createSettingsStore(db: Database): SettingsStore {
+  const select = db.query<{ value: string }, [string, string]>(
+    'SELECT value FROM settings WHERE owner = ? AND key = ?',
+  );
+  const upsert = db.query('INSERT OR REPLACE INTO settings (owner, key, value) VALUES (?, ?, ?)');
+  const remove = db.query('DELETE FROM settings WHERE owner = ? AND key = ?');
+  return {
+    get: (owner, name) => {
+      const parsed = settingSchemas[name].safeParse(select.get(owner, name)?.value);
+      return parsed.success ? parsed.data : undefined;
+    },
+    set: (owner, name, value) => {
+      if (value === undefined) remove.run(owner, name);
+      else upsert.run(owner, name, String(value));
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import { expect, test } from 'bun:test';
+import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
+import fc from 'fast-check';
+import { generateSecretKey } from 'nostr-tools/pure';
+import { createCatalogue } from '../../src/keys/catalogue.ts';
+import { createMessageKeys, holdsSealed, withoutSealed } from '../../src/keys/keys-in-messages.ts';
+import { createSealer, SealError } from '../../src/keys/seal.ts';
+
+const catalogue = createCatalogue();
+const concealer = createMessageKeys(
+  createSealer(generateSecretKey()),
+  (id) => catalogue.get(id) !== undefined,
+);
+const sender = 'a'.repeat(64) as PublicKey;
+const key = 'sk-ant-api03-Zk3vT9qLxW7bN2mC8rY5';
+const messageOf = (text: string) => ({ id: 'b'.repeat(64) as EventId, sender, text });
+const hide = (text: string) => concealer.hide(messageOf(text));
+
+test('the key that connects a provider is sealed, the provider can still be read', () => {
+  const text = `!provider connect anthropic ${key}`;
+  const stored = hide(text);
+  expect(stored).not.toContain(key);
+  expect(stored.startsWith('!provider connect anthropic sealed1.')).toBe(true);
+  expect(concealer.reveal(messageOf(stored), stored)).toBe(text);
+  expect(withoutSealed(stored)).toBe('!provider connect anthropic [key removed]');
+});
+
+test.each([
+  `!provider connect antropic ${key}`,
+  `!provider connect ${key}`,
+  `!Provider  Connect\nanthropic\n${key}`,
+  `！provider connect anthropic ${key}`,
+  `! provider conect anthropic ${key}`,
+  `!porvider connnect anthropic ${key}`,
+  `!connect anthropic ${key}`,
+  `!prov connect anthropic ${key}`,
+  `!anthropic ${key}`,
+  `!provider set anthropic ${key}`,
+  `!provider connect anthropic "${key}"`,
+  `!provider connect anthropic ${key} replace`,
+  `provider connect anthropic ${key}`,
+  `provider connect ${key}`,
+  `anthropic: ${key}`,
+  `key=${key}`,
+  `!provider-connect anthropic ${key}`,
+  `！ PROVIDER Connect Anthropic ${key}`,
+  `!!provider connect anthropic ${key}`,
+  `/provider connect anthropic ${key}`,
+  `\u200b!provider connect anthropic ${key}`,
+  `${key.slice(0, 30)}\n${key.slice(30)}`,
+  `!anthropic ${key.slice(0, 30)}\n${key.slice(30)}`,
+  key,
+  `  ${key}\n`,
+])('however it is written, the key is not stored: %s', (text) => {
+  const stored = hide(text);
+  expect(stored).not.toContain(key.slice(8));
+  expect(holdsSealed(stored)).toBe(true);
+  expect(concealer.reveal(messageOf(stored), stored).trim()).toBe(text.trim());
+});
+
+test('a key of no known form is sealed too where it connects', () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[A-Za-z0-9+/=_.-]{8,60}$/), (secret) => {
+      fc.pre(catalogue.get(secret.toLowerCase()) === undefined);
+      for (const before of ['groq ', '', 'grok ']) {
+        const stored = hide(`!provider connect ${before}${secret}`);
+        expect(stored.replace(/sealed1\.\S+/, '')).not.toContain(secret);
+        expect(holdsSealed(stored)).toBe(true);
+      }
+    }),
+  );
+});
+
+test.each([
+  '!provider set mistral',
+  '!provider mistral',
+  '!provider add mistral',
+  '!provider_connect mistral',
+  '!providerconnect Mistral',
+  '!key mistral',
+  '!login mistral',
+  'provider connect mistral',
+  '/provider connect mistral',
+])('a key of no known form is sealed behind its provider: %s', (before) => {
+  const secret = 'Zk3vT9qLxW7bN2mC8rY5Zk3vT9qLxW7b';
+  for (const text of [`${before} ${secret}`, `${before} ${secret.slice(0, 20)}\n${secret.slice(20)}`]) {
+    const stored = hide(text);
+    expect(stored.startsWith(`${before} sealed1.`)).toBe(true);
+    expect(stored).not.toContain(secret.slice(20));
+    expect(concealer.reveal(messageOf(stored), stored)).toBe(text);
+  }
+});
+
+test.each([
+  'fix the failing test',
+  '!models openai gpt-4.1-mini-2025-04-14',
+  '!provider models openai gpt-4.1-mini-2025-04-14',
+  '!model anthropic/claude-sonnet-4-5-20250929',
+  '!new anthropic workspace-of-2025-april',
+  'provider connect mistral does not work, why?',
+  'what does openai gpt-4.1-mini-2025-04-14 cost?',
+  'connect openai to the login form',
+  `!ask why does the client send ${key} twice?`,
+  `please put ${key} into the .env of the demo`,
+  '!provider connect',
+  '!provider connect anthropic',
+  '!provider connect anthropic replace',
+  '!provider disconnect anthropic',
+  '!wallet receive cashuBo2F0gaJhaUgA2sUSCjH8FWFwgaNhYQFhc3hA',
+  '!status',
+  '',
+])('everything else is stored as it was sent: %s', (text) => {
+  expect(hide(text)).toBe(text);
+});
+
+test('what was sealed in one message does not open in another', () => {
+  const stored = hide(`!provider connect anthropic ${key}`);
+  const other = { id: 'c'.repeat(64) as EventId, sender };
+  expect(() => concealer.reveal(other, stored)).toThrow(SealError);
+});

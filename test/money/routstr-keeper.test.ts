@@ -1,0 +1,93 @@
+/* The node's models in the bot's opencode.json, kept young without anybody asking. */
+import { afterEach, expect, test } from 'bun:test';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createBench, quiet } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { startSandboxNode } from '@nostr-dm-agent/sandbox/node';
+import { createRoutstrKeeper, type RoutstrKeeper } from '../../src/money/routstr-keeper.ts';
+import type { Meta } from '../../src/store/meta-table.ts';
+
+const day = 24 * 3_600_000;
+const bench = createBench();
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+  await bench.end();
+});
+
+test('models are fetched at the start when they are older than a day, and used from the disk when the node is away', async () => {
+  const mint = bench.mint();
+  const node = startSandboxNode({ mints: [mint.url], upstream: { baseUrl: mint.url } });
+  ends.push(node.stop);
+  const home = bench.folder();
+  const file = join(home, 'opencode.json');
+  const comment = '// mine, and to stay';
+  writeFileSync(file, `{\n  ${comment}\n  "model": "routstr/claude-sonnet-4.5"\n}\n`);
+  const clock = { offset: 0, now: () => Date.now() + clock.offset };
+  const settings = new Map<string, string>();
+  const meta: Meta = {
+    get: (key) => settings.get(key),
+    set: (key, value) => void settings.set(key, value),
+  };
+  const url = parseNodeUrl(node.url);
+  /** A life of the bot; `work` is done when the prices are young, if they ever are. */
+  const live = async (work: (service: RoutstrKeeper) => unknown): Promise<void> => {
+    const service = createRoutstrKeeper({
+      nodes: {
+        current: () => url,
+        info: {
+          known: () => undefined,
+          ask: () => Promise.reject(new Error('nobody is to be asked')),
+          close: () => Promise.resolve(),
+        },
+      },
+      fallbacks: [],
+      home,
+      model: undefined,
+      holdMs: 1000,
+      ownerLimit: () => undefined,
+      ownMoney: () => undefined,
+      meta,
+      announce: () => undefined,
+      reached: () => undefined,
+      clock,
+      log: quiet,
+    });
+    const wallet = bench.wallet(mint, { clock });
+    await service.open(wallet);
+    service.start();
+    try {
+      await work(service);
+    } finally {
+      // Waits for what was begun.
+      await service.close();
+      wallet.close();
+    }
+  };
+  const fetched = (): number => node.requests.filter((line) => line === 'GET /v1/models').length;
+  const text = (): string => readFileSync(file, 'utf8');
+
+  await live(() => until(() => text().includes('qwen3-coder'), 'the models are in the file'));
+  expect(fetched()).toBe(1);
+  expect(text()).toContain(comment);
+  expect(text()).toMatch(/"small_model": "routstr\//);
+
+  clock.offset = day - 60_000;
+  await live((service) => expect(service.knownModels()?.stale).toBe(false));
+  expect(fetched()).toBe(1);
+
+  clock.offset = day + 60_000;
+  await live(() => until(() => fetched() === 2, 'the models are fetched again'));
+
+  // Two days without the node: the prices are those of then, and said to be.
+  clock.offset += 2 * day;
+  node.crash();
+  const before = text();
+  await live((service) => {
+    expect(service.knownModels()).toMatchObject({ stale: true });
+    expect(service.modelOf('routstr/claude-sonnet-4.5')?.id).toBe('claude-sonnet-4.5');
+  });
+  expect(text()).toBe(before);
+});
