@@ -30,10 +30,10 @@ const wallet = createWallet(
   { log: quiet },
 );
 try {
-  wallet.write(() => {
-    const insert = wallet.database.query(
-      `INSERT INTO proofs (y, mint, keyset, amount, proof, state, created_at) VALUES (?, ?, '00aa', ?, ?, 'ready', 0)`,
-    );
+  const tables = wallet.extension('bench', []);
+  wallet.transaction(() => {
+    const insert = `INSERT INTO proofs (y, mint, keyset, amount, proof, state, created_at)
+      VALUES (?, ?, '00aa', ?, ?, 'ready', 0)`;
     // As long as a real one with its DLEQ.
     const proof = JSON.stringify({
       id: '00'.repeat(8),
@@ -41,7 +41,7 @@ try {
       C: 'b'.repeat(66),
       dleq: 'c'.repeat(200),
     });
-    for (let i = 0; i < proofs; i += 1) insert.run(`y${i}`, mint, 2 ** (i % 12), proof);
+    for (let i = 0; i < proofs; i += 1) tables.run(insert, `y${i}`, mint, 2 ** (i % 12), proof);
     const now = Date.now();
     for (let i = 0; i < runs; i += 1) {
       wallet.ledger.append({

@@ -1,4 +1,4 @@
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { spendText } from '../replies/spend-replies.ts';
 import { parseCount } from './arguments.ts';
@@ -6,7 +6,7 @@ import type { Command } from './command.ts';
 
 export type SpendCommandDeps = {
   /** @throws NoWalletError */
-  readonly purse: { readonly wallet: () => AnyWallet };
+  readonly purse: { readonly wallet: () => CashuWallet };
   readonly clock: Clock;
 };
 

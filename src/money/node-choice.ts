@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { assertPublicName, isLoopbackHost } from '@nostr-dm-agent/kit/net';
@@ -25,7 +25,7 @@ export type NodeChoiceDeps = {
   readonly board: NodeBoard;
   readonly meta: Meta;
   /** Undefined: there is none. */
-  readonly wallet: () => AnyWallet | undefined;
+  readonly wallet: () => CashuWallet | undefined;
   /** Announced nodes on this machine are asked too (tests and the sandbox). */
   readonly allowLoopback: boolean;
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { parseSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
@@ -45,7 +45,7 @@ export type RoutstrKeeperDeps = {
 /** Provider `routstr` and all that it lives on: the meter, the settings, the node's prices. */
 export type RoutstrKeeper = RoutstrAccess & {
   /** Makes the provider; loads its code only now. Before the wallet recovers, so that a change that comes home is booked. */
-  readonly open: (wallet: AnyWallet) => Promise<Provider>;
+  readonly open: (wallet: CashuWallet) => Promise<Provider>;
   /** Looks after what is owed and keeps the prices young from now on. */
   readonly start: () => void;
   /** One line for `!status`; undefined without a wallet. */

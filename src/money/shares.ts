@@ -1,4 +1,4 @@
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { addSat, remainingSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
 import type { Role } from '../config/config.ts';
@@ -28,18 +28,18 @@ export type Shares = {
  * An owner who is removed leaves what he had to the admins.
  */
 export function createShares(deps: {
-  readonly wallet: () => AnyWallet;
+  readonly wallet: () => CashuWallet;
   /** Spent and at stake since a moment (ms). */
   readonly usedSince: (since: number, owner: string) => Sat;
   readonly owners: Pick<Owners, 'list'>;
 }): Shares {
-  const own = (wallet: AnyWallet, owner: string, since: number): Sat =>
-    remainingSat(wallet.accounts.brought(owner, since), deps.usedSince(since, owner));
+  const own = (wallet: CashuWallet, owner: string, since: number): Sat =>
+    remainingSat(wallet.shares.brought(owner, since), deps.usedSince(since, owner));
 
   return {
     of: (owner) => {
       const wallet = opened(deps.wallet);
-      const since = wallet?.accounts.since();
+      const since = wallet?.shares.since();
       const owners = deps.owners.list();
       const role = owners.find(({ publicKey }) => publicKey === owner)?.role;
       if (role === undefined || wallet === undefined || since === undefined) return undefined;
@@ -55,7 +55,7 @@ export function createShares(deps: {
       return {
         role,
         available,
-        brought: wallet.accounts.brought(owner, since),
+        brought: wallet.shares.brought(owner, since),
         spent,
         atStake: subtractSat(deps.usedSince(since, owner), spent),
       };
@@ -63,7 +63,7 @@ export function createShares(deps: {
   };
 }
 
-function opened(wallet: () => AnyWallet): AnyWallet | undefined {
+function opened(wallet: () => CashuWallet): CashuWallet | undefined {
   try {
     return wallet();
   } catch (error) {
@@ -73,8 +73,8 @@ function opened(wallet: () => AnyWallet): AnyWallet | undefined {
 }
 
 /** Begins to keep accounts apart, or ends it, as `BOT_ACCOUNTS` says. What was in the wallet before is the admins'. */
-export function applyShareMode(wallet: AnyWallet, mode: 'shared' | 'separate', clock: Clock): void {
-  const { since, setSince } = wallet.accounts;
+export function applyShareMode(wallet: CashuWallet, mode: 'shared' | 'separate', clock: Clock): void {
+  const { since, setSince } = wallet.shares;
   if (mode === 'separate' && since() === undefined) setSince(clock.now());
   if (mode === 'shared' && since() !== undefined) setSince(undefined);
 }

@@ -1,4 +1,4 @@
-import type { AnyWallet, OperationId } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import { MintError, UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
@@ -13,9 +13,9 @@ import type { Shares } from './shares.ts';
 /** The bot's wallet, with what keeps it going (`wallet-keeper.ts`). */
 export type WalletAccess = {
   /** For what is read from disk. @throws NoWalletError */
-  readonly wallet: () => AnyWallet;
+  readonly wallet: () => CashuWallet;
   /** For what moves money: once everything that an earlier life left open has been looked at. @throws NoWalletError */
-  readonly settled: (signal: AbortSignal) => Promise<AnyWallet>;
+  readonly settled: (signal: AbortSignal) => Promise<CashuWallet>;
   /** Lets somebody know how an operation ends. To be part of the transaction that stores the promise. */
   readonly promise: (operation: OperationId, to: Recipient) => void;
   /** Learns the keysets of new mints, behind. */

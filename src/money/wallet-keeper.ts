@@ -1,16 +1,14 @@
 import type {
-  AnyWallet,
+  CashuWallet,
   OperationId,
   OperationSummary,
   RecoveryReport,
   WalletConfig,
 } from '@nostr-dm-agent/cashu-wallet';
-import { UnknownOperationError } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { formatSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import { findOperation } from '../commands/wallet/wallet-arguments.ts';
 import type { Role } from '../config/config.ts';
 import { describeTrouble, NoWalletError } from '../replies/wallet-error-replies.ts';
 import { balanceText, outcomeText, recoveryLines } from '../replies/wallet-replies.ts';
@@ -70,11 +68,11 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
   const work = new Set<Promise<void>>();
   const watched = new Set<OperationId>();
   const awaitedElsewhere = new Set<OperationId>();
-  let opened: AnyWallet | undefined;
+  let opened: CashuWallet | undefined;
   let firstLook: Promise<unknown> = Promise.resolve();
   let timer: Timer | undefined;
 
-  const wallet = (): AnyWallet => {
+  const wallet = (): CashuWallet => {
     if (opened === undefined) throw new NoWalletError();
     return opened;
   };
@@ -95,15 +93,6 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
       awaited.remove(operation);
     });
 
-  const find = (operation: OperationId): OperationSummary | undefined => {
-    try {
-      return findOperation(wallet(), operation);
-    } catch (error) {
-      if (error instanceof UnknownOperationError) return undefined;
-      throw error;
-    }
-  };
-
   /** Tells everybody who waits for an operation whose end is known now, and watches the invoices of the others. */
   const look = (): void => {
     for (const each of awaited.list()) {
@@ -113,7 +102,7 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
         awaited.remove(each.operation);
         continue;
       }
-      const operation = find(each.operation);
+      const operation = wallet().operation(each.operation);
       if (operation === undefined) {
         // The promise was made by a bot with other words.
         if (!awaitedElsewhere.has(each.operation)) {
@@ -281,7 +270,7 @@ async function untilAborted(wait: Promise<unknown>, signal: AbortSignal): Promis
 }
 
 /** The same wallet; `moved` hears of everything that may have changed what is in it. */
-function withNotice(wallet: AnyWallet, moved: () => void): AnyWallet {
+function withNotice(wallet: CashuWallet, moved: () => void): CashuWallet {
   const after =
     <Arguments extends readonly unknown[], Result>(work: (...given: Arguments) => Promise<Result>) =>
     (...given: Arguments): Promise<Result> =>

@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import { createWalletCaller, serveWalletSocket, walletSocketPath } from '@nostr-dm-agent/cashu-wallet/remote';
 import {
   createBench,
@@ -43,7 +43,7 @@ function household(mintOptions: Parameters<ReturnType<typeof createBench>['mint'
   };
   const lines = Object.entries(environment).map(([name, value]) => `${name}='${value}'`);
   writeFileSync(join(directory, '.env'), lines.join('\n'), { mode: 0o600 });
-  const open = (): AnyWallet => bench.wallet(mint, { words, directory: walletDirectory });
+  const open = (): CashuWallet => bench.wallet(mint, { words, directory: walletDirectory });
   const run = (args: readonly string[], stdin = '') => runCommand(['wallet', ...args], { directory }, stdin);
   return {
     bench,
@@ -269,7 +269,7 @@ test('a top-up is waited for without holding the wallet, and a bot that starts m
   const waiting = house.run(['topup', '400', '--json']);
   const quoted = () => house.mint.requests.filter((each) => each === 'POST /v1/mint/quote/bolt11').length > 0;
   await until(quoted, 'the invoice is made', 30_000);
-  let bot: AnyWallet | undefined;
+  let bot: CashuWallet | undefined;
   // The command may be asking at this very moment.
   await until(
     () => {

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import { createVictims } from '@nostr-dm-agent/cashu-wallet/testing/wallet-crash';
 import type { CrashOrder } from '@nostr-dm-agent/cashu-wallet/testing/wallet-crash-child';
 import {
@@ -58,7 +58,7 @@ afterAll(async () => {
 
 async function actionOf(
   operation: Operation,
-  wallet: AnyWallet,
+  wallet: CashuWallet,
   front: MintFront,
   others: Proof[],
 ): Promise<CrashOrder['action']> {

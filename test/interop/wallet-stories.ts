@@ -3,7 +3,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import { InvoiceRefusedError, MintError, TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
 import {
   type Bench,
@@ -29,7 +29,7 @@ const failure = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-const handed = async (wallet: AnyWallet, amount: number): Promise<string> =>
+const handed = async (wallet: CashuWallet, amount: number): Promise<string> =>
   wallet.handOver((await wallet.send({ amount: sat(amount) }, soon())).operation, 'a friend');
 
 for (const feePpk of [0, 100]) {
@@ -61,7 +61,7 @@ for (const feePpk of [0, 100]) {
         await mint.start();
       }
     };
-    const funded = async (amount: number): Promise<AnyWallet> => {
+    const funded = async (amount: number): Promise<CashuWallet> => {
       const wallet = bench.wallet(front);
       await fund(wallet, amount);
       return wallet;
@@ -71,7 +71,7 @@ for (const feePpk of [0, 100]) {
       return { ...wallet, restored: () => wallet.restore(words ?? '') };
     };
     /** The books add up, nothing is held, and the words alone find the same. */
-    const audit = async (wallet: AnyWallet, words?: string): Promise<Sat> => {
+    const audit = async (wallet: CashuWallet, words?: string): Promise<Sat> => {
       expect((await wallet.recover(soon())).waiting).toEqual([]);
       expect(await wallet.check(soon())).toMatchObject({
         consistent: true,

@@ -1,12 +1,6 @@
-import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { SpendSummary } from '@nostr-dm-agent/cashu-wallet';
-import { walletMigrations } from '@nostr-dm-agent/cashu-wallet/open';
 import { sat } from '@nostr-dm-agent/kit/sat';
-import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { createParty } from '@nostr-dm-agent/nostr/testing/forge';
 import * as nip19 from 'nostr-tools/nip19';
 import { spendText } from '../../src/replies/spend-replies.ts';
@@ -126,29 +120,6 @@ describe('three owners, one wallet', () => {
     expect(await world.ask('!owners remove 1')).toContain('BOT_OWNERS');
     expect(await world.ask('!spend')).toContain(shortName(bob));
   });
-});
-
-test('a wallet from before knows afterwards whose its paid runs were', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'wallet-before-'));
-  const path = join(folder, 'old.db');
-  try {
-    const old = openDatabase(path, walletMigrations.slice(0, 2));
-    old.exec(
-      `INSERT INTO spend_log VALUES (1, 1, 'routstr', 9, 4, 5, 0, NULL, 's', 'task', 'settled', NULL), (2, 1, 'routstr', 9, 4, 5, 0, NULL, 's', 'task', 'settled', NULL);
-       INSERT INTO paid_runs (id, state, open, node_url, ticket, data, ledger, created_at, updated_at)
-       VALUES ('r', 'settled', 0, 'http://n', '{"owner":"ada"}', '{}', 1, 1, 1)`,
-    );
-    old.close();
-    openDatabase(path, walletMigrations).close();
-    const now = new Database(path, { readonly: true });
-    expect(now.query('SELECT id, owner FROM spend_log ORDER BY id').all()).toEqual([
-      { id: 1, owner: 'ada' },
-      { id: 2, owner: null },
-    ]);
-    now.close();
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 });
 
 describe('the summary can be read on a phone', () => {

@@ -6,10 +6,10 @@ import type { Seed } from './crypto/seed.ts';
 import { UnfinishedOperationError } from './errors.ts';
 import type { Mints } from './mints/mints.ts';
 import type { Journal } from './store/journal.ts';
-import type { Inbox } from './store/kept-tokens.ts';
+import type { KeptTokenStore } from './store/kept-tokens.ts';
 import type { Proofs } from './store/proofs.ts';
 import type { Store } from './store/store.ts';
-import type { Homecoming, MintUrl, OperationId } from './types.ts';
+import type { Durability, MintUrl, OperationId, Redeemed } from './types.ts';
 
 export type WalletPolicy = {
   readonly maxBalance: Sat;
@@ -34,7 +34,7 @@ export type Core = {
   readonly store: Store;
   readonly proofs: Proofs;
   readonly journal: Journal;
-  readonly inbox: Inbox;
+  readonly kept: KeptTokenStore;
   readonly mints: Mints;
   readonly seed: Seed;
   readonly policy: WalletPolicy;
@@ -46,7 +46,7 @@ export type Core = {
   readonly busy: Set<OperationId>;
   readonly reached: (checkpoint: Checkpoint) => void;
   /** Tells the listeners. Inside the transaction that books it. */
-  readonly home: (homecoming: Homecoming) => void;
+  readonly tellRedeemed: (redeemed: Redeemed) => void;
 };
 
 export type Lock = <T>(mint: MintUrl, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
@@ -94,10 +94,9 @@ export function newOperationId(): OperationId {
  *
  * @throws UnfinishedOperationError
  */
-export function commit(core: Core, id: OperationId, work: () => void, when: 'now' | 'soon' = 'now'): void {
+export function commit(core: Core, id: OperationId, work: () => void, durability: Durability = 'now'): void {
   try {
-    if (when === 'now') core.store.write(work);
-    else core.store.writeSoon(work);
+    core.store.write(work, durability);
   } catch (cause) {
     throw new UnfinishedOperationError(id, undefined, cause);
   }

@@ -3,8 +3,8 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { readMnemonic } from './crypto/seed.ts';
+import type { CashuWallet } from './faces.ts';
 import { readMintUrl } from './mints/mints.ts';
-import type { AnyWallet } from './types.ts';
 import { openCashuWallet } from './wallet.ts';
 
 /** The wallet's part of the environment (docs/design.md#environment), as text. */
@@ -33,7 +33,7 @@ export function createWallet(
     readonly clock?: Clock;
     readonly onCheckpoint?: (checkpoint: string) => void;
   },
-): AnyWallet {
+): CashuWallet {
   const defaultMint = readMintUrl(config.mintUrl);
   return openCashuWallet({
     seed: readMnemonic(config.mnemonic),

@@ -2,5 +2,4 @@ export { readMnemonic } from './crypto/seed.ts';
 export { readMintUrl } from './mints/mints.ts';
 export { createRequest, NotSentError } from './mints/request.ts';
 export { createWallet, fingerprintOf, walletFile } from './open-wallet.ts';
-export { walletMigrations } from './store/schema.ts';
 export { openCashuWallet } from './wallet.ts';

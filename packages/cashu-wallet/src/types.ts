@@ -1,4 +1,3 @@
-import type { Database } from 'bun:sqlite';
 import type { Brand } from '@nostr-dm-agent/kit/brand';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 
@@ -7,7 +6,7 @@ export type MintUrl = Brand<string, 'MintUrl'>;
 /** One wallet action that moves value. Short enough to be typed by an owner. */
 export type OperationId = Brand<string, 'OperationId'>;
 /** A token that was put away raw, before it is redeemed. */
-export type InboxId = Brand<number, 'InboxId'>;
+export type KeptTokenId = Brand<number, 'KeptTokenId'>;
 
 /** Where the money is. */
 export type Holdings = {
@@ -23,7 +22,6 @@ export type Holdings = {
 export type Balance = Holdings & { readonly mints: readonly (Holdings & { readonly mint: MintUrl })[] };
 
 export type WalletInfo = {
-  readonly name: string;
   /** First characters of a hash of the seed: names the wallet without giving anything away. */
   readonly fingerprint: string;
   readonly file: string;
@@ -227,133 +225,20 @@ export type SpendSummary = Pick<LedgerEntry, 'owner' | 'model'> & {
   readonly open: Sat;
 };
 
-/** The ledger of paid runs. What writes is to be called inside `AnyWallet.write`. */
-export type Ledger = {
-  readonly append: (entry: NewLedgerEntry) => number;
-  readonly update: (
-    id: number,
-    changes: Pick<LedgerEntry, 'refund' | 'spent' | 'fee' | 'state'> & Partial<Pick<LedgerEntry, 'budget'>>,
-  ) => void;
-  /** Newest first; of one owner when he is named. */
-  readonly latest: (limit: number, owner?: string) => readonly LedgerEntry[];
-  /** What runs cost since a moment (ms), fees included; those of one owner when he is named. */
-  readonly spentSince: (ts: number, owner?: string) => Sat;
-  /** The newest day first; on each, who and what cost most. */
-  readonly summary: (since: number, owner?: string) => readonly SpendSummary[];
-};
-
-/** Who brought what into the wallet. Money that nobody is named for is everybody's. */
-export type Accounts = {
-  /** Since when accounts are kept apart (ms); undefined: they are not. */
-  readonly since: () => number | undefined;
-  readonly setSince: (ts: number | undefined) => void;
-  /** What operations that were begun for this owner since then (ms) have brought, their fees taken off. */
-  readonly brought: (owner: string, since: number) => Sat;
-  /** For whom an operation was begun; undefined: for nobody, it is the admins' in common. */
-  readonly ownerOf: (operation: OperationId) => string | undefined;
-};
-
-/** What is ours again, told inside the transaction that books it. */
-export type Homecoming =
+/** What is ours now, told inside the transaction that books it. */
+export type Redeemed =
   /** A token that `keep` had put away. */
-  | { readonly kind: 'redeemed'; readonly inbox: InboxId; readonly received: Received }
+  | { readonly kind: 'kept'; readonly token: KeptTokenId; readonly received: Received }
   /** A token of ours that nobody had claimed; `sent` is the operation that made it. */
   | { readonly kind: 'reclaimed'; readonly sent: OperationId; readonly received: Received };
-
-/** The wallet's own database, for what must change in one transaction with its money. Written inside `AnyWallet.write`. */
-export type WalletDatabase = Brand<Database, 'WalletDatabase'>;
 
 /** `all`: at start. `due`: later, with pauses that grow while a mint is away. */
 export type RecoveryScope = 'all' | 'due';
 
 /**
- * A wallet, as the rest of the program sees it. Methods that reach a mint take a signal; aborting it stops the waiting,
- * never loses money: what was begun is finished by `recover`. Errors are those of `errors.ts`.
+ * When a transaction has to be on the disk. A killed process undoes neither.
+ * - `now`: when it returns.
+ * - `soon`: with the next one that is `now`, at the latest; a power cut before that undoes it, as if it had not come so
+ *   far. For a step that nothing outside rests on yet: waiting for the disk is most of what a step costs.
  */
-export type AnyWallet = {
-  readonly name: string;
-  readonly info: () => WalletInfo;
-  readonly balance: () => Balance;
-
-  readonly quoteSend: (
-    request: Pick<SendRequest, 'amount' | 'mint'>,
-    signal: AbortSignal,
-  ) => Promise<SendQuote>;
-  readonly send: (request: SendRequest, signal: AbortSignal) => Promise<SentToken>;
-  /** The token's text, to be put on the wire after this: from now on it may be with `to`. Can be called again. */
-  readonly handOver: (operation: OperationId, to: string) => string;
-  /** The operation that was begun with this key. undefined: none, or it was undone and moved nothing. */
-  readonly operationFor: (key: string) => OperationSummary | undefined;
-  /**
-   * The receiver has proven that the token's value is with it: it counts as `sent` no longer and can't be reclaimed.
-   * To be called inside `write`. @throws OperationStateError when there is no token
-   */
-  readonly confirmClaimed: (operation: OperationId) => void;
-  /** Takes an unclaimed token back, or finds that it was claimed. */
-  readonly reclaim: (operation: OperationId, signal: AbortSignal) => Promise<Reclaimed>;
-
-  readonly receive: (token: string, options: ReceiveOptions, signal: AbortSignal) => Promise<Received>;
-  /** Puts a token on disk as it came. For change: its sender will not send it twice. */
-  readonly keep: (token: string, source: string) => InboxId;
-  /** Redeems what `keep` put away; `recover` does it too. */
-  readonly redeem: (id: InboxId, signal: AbortSignal) => Promise<Received>;
-
-  readonly topUp: (
-    request: { readonly amount: Sat; readonly mint?: MintUrl; readonly owner?: string },
-    signal: AbortSignal,
-  ) => Promise<TopUp>;
-  /** Asks once whether it was paid, and takes the money when it was. */
-  readonly claimTopUp: (operation: OperationId, signal: AbortSignal) => Promise<TopUpState>;
-  /** Waits until it is paid and taken (NUT-17 where the mint has it, else by asking), or expired for good. */
-  readonly watchTopUp: (operation: OperationId, signal: AbortSignal) => Promise<TopUpState>;
-
-  readonly quoteWithdrawal: (
-    request: { readonly invoice: string; readonly mint?: MintUrl },
-    signal: AbortSignal,
-  ) => Promise<WithdrawalQuote>;
-  /** An invoice over exactly this amount from a Lightning address or LNURL. @throws LnurlError */
-  readonly requestInvoice: (address: string, amount: Sat, signal: AbortSignal) => Promise<string>;
-  readonly withdraw: (operation: OperationId, signal: AbortSignal) => Promise<Withdrawal>;
-
-  /** What it would cost to bring money to another accepted mint, over Lightning. */
-  readonly quoteMove: (request: MoveRequest, signal: AbortSignal) => Promise<MoveQuote>;
-  /** Does it. What an error or a crash leaves open is finished by `recover`: paid is asked for until it has arrived. */
-  readonly move: (operations: MoveOperations, signal: AbortSignal) => Promise<Moved>;
-
-  readonly decode: (token: string) => TokenPreview;
-  /** Newest first. `owner`: only those that bring something in for him. */
-  readonly operations: (filter: {
-    readonly limit: number;
-    readonly unfinished?: boolean;
-    readonly owner?: string;
-  }) => readonly OperationSummary[];
-  /** Reads an address and accepts its mint from now on. @throws MintError `not-accepted` when it is no address */
-  readonly addMint: (url: string) => MintUrl;
-  /** Which of the accepted mints this address means, however it is written. */
-  readonly acceptedMint: (url: string) => MintUrl | undefined;
-  /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted */
-  readonly removeMint: (url: string) => MintUrl;
-  readonly ledger: Ledger;
-  readonly accounts: Accounts;
-  /** One IMMEDIATE transaction over the wallet's database; inside another one, a part of it. */
-  readonly write: <T>(work: () => T) => T;
-  /** The same for a step that nothing outside rests on before the next `write`: a power cut until then undoes it. */
-  readonly writeSoon: <T>(work: () => T) => T;
-  readonly database: WalletDatabase;
-  /**
-   * Calls the listener inside the transaction that books a kept or reclaimed token, whoever set it off (`recover`
-   * too). What it throws undoes that transaction: the token stays where it was. Gives the way to end it.
-   */
-  readonly onHomecoming: (listener: (homecoming: Homecoming) => void) => () => void;
-
-  /** Finishes or undoes what an earlier life or a mint that was away left open. Run before any command, then now and then. */
-  readonly recover: (signal: AbortSignal, scope?: RecoveryScope) => Promise<RecoveryReport>;
-  /** Learns the keysets of every accepted mint, so that nobody waits for it later. Mints that are away are left out. */
-  readonly warmUp: (signal: AbortSignal) => Promise<void>;
-  readonly check: (signal: AbortSignal) => Promise<CheckReport>;
-  /** Finds what the words alone can find, at every accepted mint. */
-  readonly restore: (signal: AbortSignal) => Promise<RestoreReport>;
-  /** Writes a consistent copy of the database, 0600. */
-  readonly backup: (path: string) => void;
-  readonly close: () => void;
-};
+export type Durability = 'now' | 'soon';

@@ -5,6 +5,7 @@ import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { type Checkpoint, type Core, createLock, type WalletPolicy } from './core.ts';
 import type { Seed } from './crypto/seed.ts';
 import { MintError, SpentElsewhereError, TokenRefusedError, UnknownOperationError } from './errors.ts';
+import type { CashuWallet, KeptTokens, MintList, Overview, Pay, Receive, Spend, Upkeep } from './faces.ts';
 import { requestInvoice } from './mints/lnurl.ts';
 import { createMints } from './mints/mints.ts';
 import type { RequestLimits } from './mints/request.ts';
@@ -15,19 +16,20 @@ import { claimTopUp, requestTopUp } from './operations/mint.ts';
 import { move, quoteMove } from './operations/move.ts';
 import { findReceived, receive } from './operations/receive.ts';
 import { reclaim } from './operations/reclaim.ts';
-import { recover, redeemItem, revive } from './operations/recovery.ts';
+import { recover, redeemKept, revive } from './operations/recovery.ts';
 import { type RestoreDepth, restore } from './operations/restore.ts';
 import { confirmClaimed, handOver, quoteSend, send } from './operations/send.ts';
 import { watchTopUp } from './operations/watch.ts';
-import { createAccounts } from './store/brought-in.ts';
 import { createCounters } from './store/counters.ts';
+import { openExtension } from './store/extension.ts';
 import { readBalance } from './store/holdings.ts';
 import { createJournal } from './store/journal.ts';
-import { createInbox } from './store/kept-tokens.ts';
+import { createKeptTokenStore } from './store/kept-tokens.ts';
 import { createLedger } from './store/ledger.ts';
 import { createProofs } from './store/proofs.ts';
-import { openStore } from './store/store.ts';
-import type { AnyWallet, Homecoming, MintUrl, Received, ReceiveOptions, WalletDatabase } from './types.ts';
+import { createShares } from './store/shares.ts';
+import { openStore, type Store } from './store/store.ts';
+import type { MintUrl, Received, ReceiveOptions, Redeemed } from './types.ts';
 
 export type CashuWalletOptions = {
   readonly seed: Seed;
@@ -53,20 +55,44 @@ export type CashuWalletOptions = {
  *
  * @throws WalletInUseError, DatabaseTooNewError
  */
-export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
-  const clock = options.clock ?? systemClock;
-  const { seed, log, defaultMint } = options;
-  const file = join(options.directory, `${seed.fingerprint}.db`);
-  const store = openStore(file, clock);
-  const listeners = new Set<(homecoming: Homecoming) => void>();
-  const core: Core = {
+export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
+  const store = openStore(
+    join(options.directory, `${options.seed.fingerprint}.db`),
+    options.clock ?? systemClock,
+  );
+  const listeners = new Set<(redeemed: Redeemed) => void>();
+  const core = createCore(options, store, (redeemed) => {
+    for (const listener of listeners) listener(redeemed);
+  });
+  return {
+    ...spendFace(core),
+    ...payFace(core),
+    ...receiveFace(core),
+    ...keptTokensFace(core, listeners),
+    ...overviewFace(core),
+    ...mintListFace(core),
+    ...upkeepFace(core, options.restoreDepth ?? { gap: 300, batch: 100 }),
+    ledger: createLedger(store),
+    shares: createShares(store),
+    transaction: store.write,
+    extension: (name, migrations) => openExtension(store, name, migrations),
+  };
+}
+
+function createCore(
+  options: CashuWalletOptions,
+  store: Store,
+  tellRedeemed: (redeemed: Redeemed) => void,
+): Core {
+  const { seed, log, defaultMint, clock = systemClock } = options;
+  return {
     store,
     seed,
     clock,
     log,
     proofs: createProofs(store, clock),
     journal: createJournal(store, clock),
-    inbox: createInbox(store, clock),
+    kept: createKeptTokenStore(store, clock),
     mints: createMints({
       store,
       seed,
@@ -91,130 +117,95 @@ export function openCashuWallet(options: CashuWalletOptions): AnyWallet {
     lock: createLock(),
     busy: new Set(),
     reached: options.onCheckpoint ?? (() => undefined),
-    home: (homecoming) => {
-      for (const listener of listeners) listener(homecoming);
-    },
-  };
-
-  /** Our own unclaimed token comes back as what it is: a reclaim. */
-  const receiveAny = async (
-    text: string,
-    options: ReceiveOptions,
-    signal: AbortSignal,
-  ): Promise<Received> => {
-    const own = secretsOf(core, text)
-      .map(core.proofs.sentBySecret)
-      .find((id) => id !== undefined);
-    if (own === undefined) return receive(core, text, options, signal);
-    const outcome = await reclaim(core, own, signal);
-    if (outcome.state === 'claimed') throw new TokenRefusedError({ kind: 'spent' });
-    return { operation: own, mint: core.journal.head(own).mint, amount: outcome.amount, fee: outcome.fee };
-  };
-
-  return {
-    name: 'cashu',
-    info: () => ({
-      name: 'cashu',
-      fingerprint: seed.fingerprint,
-      file,
-      defaultMint,
-      mints: core.mints.accepted(),
-      maxBalance: core.policy.maxBalance,
-    }),
-    balance: () => readBalance(core),
-    quoteSend: (request, signal) => quoteSend(core, request, signal),
-    send: async (request, signal) => {
-      try {
-        return await send(core, request, signal);
-      } catch (error) {
-        if (error instanceof SpentElsewhereError) {
-          await revive(core, error.operation, signal).catch((cause: unknown) =>
-            log.warn(
-              { operation: error.operation, error: cause },
-              'undone operations could not be looked at again',
-            ),
-          );
-        }
-        throw error;
-      }
-    },
-    handOver: (id, to) => handOver(core, id, to),
-    operationFor: (key) => core.journal.byKey(key),
-    confirmClaimed: (id) => confirmClaimed(core, id),
-    reclaim: (id, signal) => reclaim(core, id, signal),
-    receive: receiveAny,
-    keep: (token, source) => {
-      const text = token.trim();
-      return core.inbox.keep(text, source, faceOf(core, text));
-    },
-    async redeem(id, signal) {
-      const item = core.inbox.read(id);
-      if (!item) throw new UnknownOperationError(String(id));
-      if (item.state === 'new') {
-        const failure = await redeemItem(core, item, signal);
-        if (failure) throw failure;
-      }
-      const received = findReceived(core, id);
-      if (!received) throw new TokenRefusedError({ kind: 'spent' });
-      return received;
-    },
-    topUp: ({ amount, mint, owner }, signal) =>
-      requestTopUp(core, amount, mint ?? defaultMint, signal, owner),
-    claimTopUp: (id, signal) => claimTopUp(core, id, signal),
-    watchTopUp: (id, signal) => watchTopUp(core, id, signal),
-    quoteWithdrawal: ({ invoice, mint }, signal) =>
-      quoteWithdrawal(core, invoice, mint ?? defaultMint, signal),
-    withdraw: (id, signal) => withdraw(core, id, signal),
-    quoteMove: ({ amount, from, to }, signal) =>
-      quoteMove(core, { amount, from: from ?? defaultMint, to }, signal),
-    move: (operations, signal) => move(core, operations, signal),
-    requestInvoice: (address, amount, signal) =>
-      requestInvoice(
-        address,
-        amount,
-        { network: core.policy.network, now: clock.now(), loopback: core.policy.network === undefined },
-        signal,
-      ),
-    async warmUp(signal) {
-      await Promise.all(
-        core.mints.accepted().map((mint) =>
-          core.mints.open(mint, signal).catch((error: unknown) => {
-            if (!(error instanceof MintError) || signal.aborted) throw error;
-            log.warn({ mint, problem: error.problem.kind }, 'a mint could not be asked for its keysets');
-          }),
-        ),
-      );
-    },
-    decode: (token) => previewToken(core, token),
-    operations: ({ limit, unfinished, owner }) =>
-      unfinished === true ? core.journal.unfinished(limit, owner) : core.journal.latest(limit, owner),
-    recover: (signal, scope = 'all') => recover(core, scope, signal),
-    check: (signal) => check(core, signal),
-    restore: (signal) => restore(core, options.restoreDepth ?? { gap: 300, batch: 100 }, signal),
-    backup: store.backup,
-    close: store.close,
-    ledger: createLedger(store),
-    accounts: createAccounts(store),
-    addMint(text) {
-      const url = core.mints.parse(text);
-      core.mints.setAccepted(url, true);
-      return url;
-    },
-    acceptedMint: core.mints.find,
-    removeMint(text) {
-      const url = core.mints.require(text);
-      core.mints.setAccepted(url, false);
-      return url;
-    },
-    write: store.write,
-    writeSoon: store.writeSoon,
-    database: store.db as WalletDatabase,
-    onHomecoming(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    tellRedeemed,
   };
 }
+
+const spendFace = (core: Core): Spend => ({
+  quoteSend: (request, signal) => quoteSend(core, request, signal),
+  async send(request, signal) {
+    try {
+      return await send(core, request, signal);
+    } catch (error) {
+      if (error instanceof SpentElsewhereError) {
+        await revive(core, error.operation, signal).catch((cause: unknown) =>
+          core.log.warn(
+            { operation: error.operation, error: cause },
+            'undone operations could not be looked at again',
+          ),
+        );
+      }
+      throw error;
+    }
+  },
+  handOver: (id, to) => handOver(core, id, to),
+  operationFor: (key) => core.journal.byKey(key),
+  confirmClaimed: (id) => confirmClaimed(core, id),
+  reclaim: (id, signal) => reclaim(core, id, signal),
+});
+
+const payFace = (core: Core): Pay => ({
+  quoteWithdrawal: ({ invoice, mint = core.mints.defaultMint }, signal) =>
+    quoteWithdrawal(core, invoice, mint, signal),
+  requestInvoice: (address, amount, signal) =>
+    requestInvoice(
+      address,
+      amount,
+      { network: core.policy.network, now: core.clock.now(), loopback: core.policy.network === undefined },
+      signal,
+    ),
+  withdraw: (id, signal) => withdraw(core, id, signal),
+  quoteMove: ({ amount, from = core.mints.defaultMint, to }, signal) =>
+    quoteMove(core, { amount, from, to }, signal),
+  move: (operations, signal) => move(core, operations, signal),
+});
+
+const receiveFace = (core: Core): Receive => ({
+  decode: (token) => previewToken(core, token),
+  receive: (text, options, signal) => receiveAny(core, text, options, signal),
+  topUp: ({ amount, mint = core.mints.defaultMint, owner }, signal) =>
+    requestTopUp(core, amount, mint, signal, owner),
+  claimTopUp: (id, signal) => claimTopUp(core, id, signal),
+  watchTopUp: (id, signal) => watchTopUp(core, id, signal),
+});
+
+/** Our own unclaimed token comes back as what it is: a reclaim. */
+async function receiveAny(
+  core: Core,
+  text: string,
+  options: ReceiveOptions,
+  signal: AbortSignal,
+): Promise<Received> {
+  const own = secretsOf(core, text)
+    .map(core.proofs.sentBySecret)
+    .find((id) => id !== undefined);
+  if (own === undefined) return receive(core, text, options, signal);
+  const outcome = await reclaim(core, own, signal);
+  if (outcome.state === 'claimed') throw new TokenRefusedError({ kind: 'spent' });
+  return { operation: own, mint: core.journal.head(own).mint, amount: outcome.amount, fee: outcome.fee };
+}
+
+const keptTokensFace = (core: Core, listeners: Set<(redeemed: Redeemed) => void>): KeptTokens => ({
+  keep: (token, source) => {
+    const text = token.trim();
+    return core.kept.keep(text, source, faceOf(core, text));
+  },
+  async redeem(id, signal) {
+    const item = core.kept.read(id);
+    if (!item) throw new UnknownOperationError(String(id));
+    if (item.state === 'new') {
+      const failure = await redeemKept(core, item, signal);
+      if (failure) throw failure;
+    }
+    const received = findReceived(core, id);
+    if (!received) throw new TokenRefusedError({ kind: 'spent' });
+    return received;
+  },
+  onRedeemed(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+});
 
 function faceOf(core: Core, token: string): Sat {
   try {
@@ -226,3 +217,49 @@ function faceOf(core: Core, token: string): Sat {
     throw error;
   }
 }
+
+const overviewFace = (core: Core): Overview => ({
+  info: () => ({
+    fingerprint: core.seed.fingerprint,
+    file: core.store.db.filename,
+    defaultMint: core.mints.defaultMint,
+    mints: core.mints.accepted(),
+    maxBalance: core.policy.maxBalance,
+  }),
+  balance: () => readBalance(core),
+  operation: (id) => core.journal.find(id),
+  operations: ({ limit, unfinished, owner }) =>
+    unfinished === true ? core.journal.unfinished(limit, owner) : core.journal.latest(limit, owner),
+});
+
+const mintListFace = ({ mints, log }: Core): MintList => ({
+  acceptedMint: mints.find,
+  addMint(text) {
+    const url = mints.parse(text);
+    mints.setAccepted(url, true);
+    return url;
+  },
+  removeMint(text) {
+    const url = mints.require(text);
+    mints.setAccepted(url, false);
+    return url;
+  },
+  async warmUp(signal) {
+    await Promise.all(
+      mints.accepted().map((mint) =>
+        mints.open(mint, signal).catch((error: unknown) => {
+          if (!(error instanceof MintError) || signal.aborted) throw error;
+          log.warn({ mint, problem: error.problem.kind }, 'a mint could not be asked for its keysets');
+        }),
+      ),
+    );
+  },
+});
+
+const upkeepFace = (core: Core, depth: RestoreDepth): Upkeep => ({
+  recover: (signal, scope = 'all') => recover(core, scope, signal),
+  check: (signal) => check(core, signal),
+  restore: (signal) => restore(core, depth, signal),
+  backup: core.store.backup,
+  close: core.store.close,
+});

@@ -9,7 +9,7 @@ import {
   SpentElsewhereError,
   UnfinishedOperationError,
 } from '../src/errors.ts';
-import type { AnyWallet } from '../src/types.ts';
+import type { CashuWallet } from '../src/faces.ts';
 import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();
@@ -19,7 +19,7 @@ afterEach(() => bench.end());
 const operations: readonly {
   readonly name: string;
   readonly path: string;
-  readonly run: (wallet: AnyWallet, mint: SandboxMint) => Promise<unknown>;
+  readonly run: (wallet: CashuWallet, mint: SandboxMint) => Promise<unknown>;
 }[] = [
   { name: 'send', path: '/v1/swap', run: (wallet) => wallet.send({ amount: sat(100) }, soon()) },
   {
@@ -72,7 +72,7 @@ async function ready(
 }
 
 /** Nothing is held, nothing is open, and mint, wallet and words say the same. */
-async function expectWhole(wallet: AnyWallet, mint: SandboxMint, words: string): Promise<void> {
+async function expectWhole(wallet: CashuWallet, mint: SandboxMint, words: string): Promise<void> {
   const { ready: free, reserved, sent, incoming } = wallet.balance();
   expect({ reserved, incoming }).toEqual({ reserved: sat(0), incoming: sat(0) });
   expect(await wallet.check(soon())).toMatchObject({ consistent: true, problems: [], spentElsewhere: 0 });
@@ -292,7 +292,7 @@ test('a payment under way stays reserved until the mint says what became of it',
 });
 
 /** The invoice of the newest melt, from the database: the wallet shows it to nobody. */
-function quoteText(wallet: AnyWallet): string {
+function quoteText(wallet: CashuWallet): string {
   const db = new Database(wallet.info().file, { readonly: true });
   const row = db
     .query<{ request: string }, []>(

@@ -6,8 +6,9 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:tes
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { createSandboxNetwork, type SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { InsufficientFundsError, MintError } from '../src/errors.ts';
+import type { CashuWallet } from '../src/faces.ts';
 import { readMintUrl } from '../src/mints/mints.ts';
-import type { AnyWallet, MoveOperations, MoveQuote } from '../src/types.ts';
+import type { MoveOperations, MoveQuote } from '../src/types.ts';
 import { createVictims } from './support/wallet-crash.ts';
 import {
   type Bench,
@@ -36,12 +37,12 @@ beforeEach(() => {
 });
 afterEach(() => bench.end());
 
-const open = (options: Partial<OpenOptions> = {}): AnyWallet =>
+const open = (options: Partial<OpenOptions> = {}): CashuWallet =>
   bench.wallet(here, { words, directory, mints: [readMintUrl(there.url)], ...options });
-const readyAt = (wallet: AnyWallet, mint: SandboxMint): number =>
+const readyAt = (wallet: CashuWallet, mint: SandboxMint): number =>
   wallet.balance().mints.find((part) => part.mint === mint.url)?.ready ?? 0;
 /** What both mints' books and the words say is what the wallet says. */
-async function addsUp(wallet: AnyWallet): Promise<number> {
+async function addsUp(wallet: CashuWallet): Promise<number> {
   const { ready, reserved, incoming } = wallet.balance();
   expect({ reserved, incoming }).toEqual({ reserved: sat(0), incoming: sat(0) });
   expect(await wallet.check(soon())).toMatchObject({ consistent: true, problems: [], spentElsewhere: 0 });
@@ -51,7 +52,7 @@ async function addsUp(wallet: AnyWallet): Promise<number> {
   expect([here.audit().balanced, there.audit().balanced]).toEqual([true, true]);
   return ready;
 }
-const offer = (wallet: AnyWallet, amount: number): Promise<MoveQuote> =>
+const offer = (wallet: CashuWallet, amount: number): Promise<MoveQuote> =>
   wallet.quoteMove({ amount: sat(amount), to: readMintUrl(there.url) }, soon());
 const both = ({ withdrawal, topUp }: MoveQuote): MoveOperations => ({
   withdrawal: withdrawal.operation,

@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite';
 import { afterEach, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import {
@@ -257,8 +258,8 @@ test('a run is in the ledger together with the money', async () => {
     nodeUrl: 'https://node.example',
     owner: 'ada',
   };
-  const id = wallet.write(() => wallet.ledger.append(entry));
-  wallet.write(() =>
+  const id = wallet.transaction(() => wallet.ledger.append(entry));
+  wallet.transaction(() =>
     wallet.ledger.update(id, { refund: sat(60), spent: sat(38), fee: sat(2), state: 'settled' }),
   );
   expect(wallet.ledger.latest(5)).toEqual([
@@ -277,8 +278,45 @@ test('a run is in the ledger together with the money', async () => {
   expect(wallet.ledger.spentSince(0, 'ada')).toBe(sat(40));
   expect(wallet.ledger.spentSince(0, 'bob')).toBe(sat(0));
   expect((await wallet.check(soon())).problems).toEqual([]);
-  wallet.write(() =>
+  wallet.transaction(() =>
     wallet.ledger.update(id, { refund: sat(61), spent: sat(38), fee: sat(2), state: 'settled' }),
   );
   expect((await wallet.check(soon())).problems).toEqual([`run ${id} of the ledger does not add up`]);
+});
+
+test('the ledger has the columns that others read it by', () => {
+  const wallet = bench.wallet(bench.mint());
+  const db = new Database(wallet.info().file, { readonly: true });
+  try {
+    const columns = db.query('SELECT name FROM pragma_table_info(?) ORDER BY cid').values('spend_log').flat();
+    // docs/design.md#the-ledger
+    expect(columns.join(', ')).toBe(
+      'id, ts, provider, budget_sats, refund_sats, spent_sats, fee_sats, model, session_id, prompt_prefix, state, node_url, owner',
+    );
+  } finally {
+    db.close();
+  }
+});
+
+test('an operation is found by its id, and by a beginning that means one', async () => {
+  const wallet = bench.wallet(bench.mint());
+  const made = [];
+  for (let i = 0; i < 3; i += 1) made.push((await wallet.topUp({ amount: sat(5) }, soon())).operation);
+  const [first = '', second = ''] = made;
+  expect(wallet.operation(first)).toMatchObject({ operation: first, kind: 'mint', state: 'quoted' });
+  expect(wallet.operation(` ${second.slice(0, 8).toUpperCase()} `)).toMatchObject({ operation: second });
+  expect(wallet.operation(first.slice(0, 2))).toBeUndefined();
+  expect(wallet.operation('%%%')).toBeUndefined();
+  expect(wallet.operation('0000000000')).toBeUndefined();
+
+  // Two that begin alike: the one that is not finished is meant; with both finished, neither.
+  const tables = wallet.extension('test', []);
+  const rename = (from: string, to: string) =>
+    wallet.transaction(() => tables.run('UPDATE operations SET id = ? WHERE id = ?', to, from));
+  rename(first, 'abcdefghj2');
+  rename(second, 'abcdefghk2');
+  expect(wallet.operation('abcdefgh')).toBeUndefined();
+  expect(wallet.operation('abcdefghj')).toMatchObject({ operation: 'abcdefghj2' });
+  wallet.transaction(() => tables.run("UPDATE operations SET state = 'expired' WHERE id = 'abcdefghj2'"));
+  expect(wallet.operation('abc')).toMatchObject({ operation: 'abcdefghk2' });
 });

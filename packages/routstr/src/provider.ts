@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { msatToSatCeil, type Sat, sat } from '@nostr-dm-agent/kit/sat';
@@ -22,7 +21,7 @@ import {
   usedSince,
 } from './paid-run/budget.ts';
 import { deposit } from './paid-run/deposit.ts';
-import { defaultPatience, type PaidRunDeps, type Patience } from './paid-run/deps.ts';
+import { defaultPatience, type PaidRunDeps, type Patience, type PayingWallet } from './paid-run/deps.ts';
 import {
   answers,
   type FallbackNode,
@@ -47,7 +46,7 @@ import { isDue } from './paid-run/pauses.ts';
 import { becomeDue, pursue } from './paid-run/pursue.ts';
 import { createQuick, type Quick, questionId } from './paid-run/quick.ts';
 import { type DoorAccount, openDoor } from './paid-run/run-door.ts';
-import { closeOnHomecoming } from './paid-run/settle.ts';
+import { closeWhenRedeemed } from './paid-run/settle.ts';
 import { createPaidRunStore, type PaidRunStore } from './paid-run/store.ts';
 import { type Owed, owedIn, settlementOf } from './paid-run/sums.ts';
 import { topUp, wholeBudget } from './paid-run/top-up.ts';
@@ -57,7 +56,7 @@ import type { MoreMoney, PreparedRun, Provider, RunTicket, Settlement } from './
 export type RunNews = { readonly owner: string; readonly runId: string; readonly text: string };
 
 export type RoutstrProviderOptions = {
-  readonly wallet: AnyWallet;
+  readonly wallet: PayingWallet;
   /** Where new runs are paid. Runs that are under way keep the node that they began with. */
   readonly nodeUrl: () => NodeUrl;
   readonly rules: BudgetRules;
@@ -148,7 +147,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     ...{ deps, lock, live, nodeUrl: options.nodeUrl },
     wake: () => queue.wake(),
   });
-  const stopListening = wallet.onHomecoming((homecoming) => closeOnHomecoming(deps, homecoming));
+  const stopListening = wallet.onRedeemed((redeemed) => closeWhenRedeemed(deps, redeemed));
   const queue = createOwedQueue({
     store,
     isLive,

@@ -1,8 +1,6 @@
 /** The books of a run, and how long it waits for what it is owed. */
 import { expect, test } from 'bun:test';
-import { walletMigrations } from '@nostr-dm-agent/cashu-wallet/open';
 import { sat } from '@nostr-dm-agent/kit/sat';
-import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import fc from 'fast-check';
 import { day, isDue, pauseFor, type Waiting } from '../src/paid-run/pauses.ts';
 import { figures } from '../src/paid-run/settle.ts';
@@ -56,17 +54,4 @@ test('a time that was written down while the clock was ahead is no time to wait 
   expect(isDue(now + 5000, now)).toBe(false);
   expect(isDue(now + day, now)).toBe(false);
   expect(isDue(now + day + 1, now)).toBe(true);
-});
-
-test('the ledger has the columns that others read it by', () => {
-  const db = openDatabase(':memory:', walletMigrations);
-  try {
-    const columns = db.query('SELECT name FROM pragma_table_info(?) ORDER BY cid').values('spend_log').flat();
-    // docs/design.md#the-ledger
-    expect(columns.join(', ')).toBe(
-      'id, ts, provider, budget_sats, refund_sats, spent_sats, fee_sats, model, session_id, prompt_prefix, state, node_url, owner',
-    );
-  } finally {
-    db.close();
-  }
 });

@@ -1,4 +1,4 @@
-import type { AnyWallet, OperationId } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import { MintError, OperationStateError, UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { orPromise, promised, requireOwn, type WalletCommandDeps } from '../../money/wallet-access.ts';
@@ -46,7 +46,12 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
       }),
   };
 
-  function act(wallet: AnyWallet, action: ProposedAction, call: Call, signal: AbortSignal): Promise<Outcome> {
+  function act(
+    wallet: CashuWallet,
+    action: ProposedAction,
+    call: Call,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
     switch (action.kind) {
       case 'send':
         return send(wallet, action, call, signal);
@@ -58,7 +63,7 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
   }
 
   async function send(
-    wallet: AnyWallet,
+    wallet: CashuWallet,
     { amount, mint, key }: Action<'send'>,
     { owner }: Call,
     signal: AbortSignal,
@@ -74,7 +79,7 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
   }
 
   async function withdraw(
-    wallet: AnyWallet,
+    wallet: CashuWallet,
     { operation, amount }: Action<'withdraw'>,
     call: Call,
     signal: AbortSignal,
@@ -90,7 +95,7 @@ export function confirmCommand(deps: WalletCommandDeps): Command {
   }
 
   async function move(
-    wallet: AnyWallet,
+    wallet: CashuWallet,
     { withdrawal, topUp, amount, mint }: Action<'move'>,
     call: Call,
     signal: AbortSignal,

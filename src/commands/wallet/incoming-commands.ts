@@ -1,4 +1,4 @@
-import type { AnyWallet, OperationId, Received } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, OperationId, Received } from '@nostr-dm-agent/cashu-wallet';
 import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { orPromise, promised, type WalletCommandDeps } from '../../money/wallet-access.ts';
@@ -10,7 +10,7 @@ import { findOperation, parseMint, splitAmount } from './wallet-arguments.ts';
 import { tokenPattern } from './wallet-shorthand.ts';
 
 /** The token in what was sent. A client may have broken it over several lines. */
-export function parseToken(wallet: AnyWallet, argument: string): string {
+export function parseToken(wallet: CashuWallet, argument: string): string {
   if (argument === '') throw new UsageError('The token is missing.');
   const [first] = tokenPattern.exec(argument) ?? [];
   if (first === undefined) {
@@ -20,7 +20,7 @@ export function parseToken(wallet: AnyWallet, argument: string): string {
   return !isReadable(wallet, first) && isReadable(wallet, joined) ? joined : first;
 }
 
-function isReadable(wallet: AnyWallet, token: string): boolean {
+function isReadable(wallet: CashuWallet, token: string): boolean {
   try {
     wallet.decode(token);
     return true;
@@ -137,7 +137,7 @@ export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
 const clockSkewMs = 600_000;
 
 /** The bot was restarted while it received this very token: that is no second time. */
-function receivedBefore(error: unknown, { resumed, message }: Call, wallet: AnyWallet): Received {
+function receivedBefore(error: unknown, { resumed, message }: Call, wallet: CashuWallet): Received {
   if (
     resumed &&
     error instanceof TokenRefusedError &&
@@ -154,7 +154,7 @@ function receivedBefore(error: unknown, { resumed, message }: Call, wallet: AnyW
 /** The same while the mint is away: the token is with the wallet, which goes on by itself. */
 function receiptUnderWay(
   { owner, resumed, argument, message }: Call,
-  wallet: AnyWallet,
+  wallet: CashuWallet,
 ): OperationId | undefined {
   if (!resumed) return undefined;
   const face = wallet.decode(parseToken(wallet, argument)).amount;

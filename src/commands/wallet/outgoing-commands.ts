@@ -1,4 +1,4 @@
-import type { AnyWallet, MintUrl, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, MintUrl, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
 import { InsufficientFundsError } from '@nostr-dm-agent/cashu-wallet';
 import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
 import { requireOwn, type WalletCommandDeps } from '../../money/wallet-access.ts';
@@ -166,7 +166,7 @@ const costOf = ({ feeReserve, inputFee }: WithdrawalQuote): string =>
 
 /** The default mint if it has as much; else the one that has the most. */
 function mintWith(
-  wallet: AnyWallet,
+  wallet: CashuWallet,
   amount: Sat,
   except?: MintUrl,
 ): { readonly mint: MintUrl; readonly ready: Sat } {
@@ -181,7 +181,7 @@ function mintWith(
 
 /** At the default mint; at another one when only that one has enough. */
 async function quoteWhereItCanBePaid(
-  wallet: AnyWallet,
+  wallet: CashuWallet,
   invoice: string,
   signal: AbortSignal,
 ): Promise<WithdrawalQuote> {

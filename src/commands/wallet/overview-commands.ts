@@ -1,4 +1,4 @@
-import type { AnyWallet, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { closest } from 'fastest-levenshtein';
@@ -124,13 +124,13 @@ const ownedBy = ({ publicKey, role }: Owner): { readonly owner?: string } =>
 
 /** Paid runs, and below them what the wallet did beside them. `own` of an admin includes what is nobody's. */
 function historyText(
-  wallet: AnyWallet,
+  wallet: CashuWallet,
   reader: Owner,
   whose: 'own' | 'all',
   limit: number,
   now: number,
 ): string {
-  const { ledger, accounts } = wallet;
+  const { ledger, shares } = wallet;
   const only = whose === 'own' ? reader.publicKey : undefined;
   const isShown = (owner: string | undefined) => only === undefined || owner === undefined || owner === only;
   const nameOf = (owner: string | undefined): string | undefined => {
@@ -143,7 +143,7 @@ function historyText(
   // Budgets and change stand in the runs' own lines.
   const operations = wallet
     .operations({ limit: looked, ...ownedBy(reader) })
-    .map((operation) => ({ operation, owner: accounts.ownerOf(operation.operation) }))
+    .map((operation) => ({ operation, owner: shares.ownerOf(operation.operation) }))
     .filter(({ operation, owner }) => runOf(operation) === undefined && isShown(owner))
     .slice(0, limit)
     .map(({ operation, owner }) => operationLine(operation, now, nameOf(owner)));

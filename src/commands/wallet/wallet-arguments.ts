@@ -1,4 +1,4 @@
-import type { AnyWallet, MintUrl, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
+import type { MintUrl, OperationSummary, Overview } from '@nostr-dm-agent/cashu-wallet';
 import { UnknownOperationError } from '@nostr-dm-agent/cashu-wallet';
 import { parseSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { mintName } from '../../replies/wallet-replies.ts';
@@ -24,7 +24,7 @@ export function splitAmount(text: string): { readonly amount: Sat; readonly rest
 }
 
 /** One of the accepted mints, by its address, its host or its number in `!wallet mints`. @throws UsageError */
-export function parseMint(wallet: AnyWallet, text: string): MintUrl {
+export function parseMint(wallet: Overview, text: string): MintUrl {
   const { mints } = wallet.info();
   if (text.trim() === '') throw new UsageError('The mint is missing; !wallet mints lists them.');
   const plain = (url: string) =>
@@ -47,19 +47,9 @@ export function parseMint(wallet: AnyWallet, text: string): MintUrl {
   return found;
 }
 
-/** An operation by its id or its beginning, as far back as anybody remembers. @throws UnknownOperationError */
-export function findOperation(wallet: AnyWallet, id: string): OperationSummary {
-  const wanted = id.trim().toLowerCase();
-  const matches = (operations: readonly OperationSummary[]) => {
-    const found = operations.filter(({ operation }) => operation.startsWith(wanted));
-    return found.find(({ operation }) => operation === wanted) ?? (found.length === 1 ? found[0] : undefined);
-  };
-  const found =
-    wanted.length < 3
-      ? undefined
-      : (matches(wallet.operations({ limit: 1000, unfinished: true })) ??
-        matches(wallet.operations({ limit: 100 })) ??
-        matches(wallet.operations({ limit: 10_000 })));
+/** An operation by its id or its beginning. @throws UnknownOperationError */
+export function findOperation(wallet: Overview, id: string): OperationSummary {
+  const found = wallet.operation(id);
   if (found === undefined) throw new UnknownOperationError(id);
   return found;
 }

@@ -27,10 +27,10 @@ import { type Core, commit, newOperationId, whileBusy } from '../core.ts';
 import { MintError, UnfinishedOperationError } from '../errors.ts';
 import { explainMintError, isDefiniteRefusal } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
-import { bringFor } from '../store/brought-in.ts';
 import { loadOutput, type StoredProof, storedOutputSchema, storeOutput, storeProof } from '../store/codec.ts';
 import { requireRoom } from '../store/holdings.ts';
 import type { OperationHead } from '../store/journal.ts';
+import { bringFor } from '../store/shares.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../types.ts';
 import { isPresent, restoreOutputs } from './swap.ts';
 

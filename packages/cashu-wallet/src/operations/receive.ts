@@ -11,7 +11,7 @@
  *
  *   state       on disk when it is entered             killed in it: recovery
  *   ──────────  ─────────────────────────────────────  ───────────────────────────────────────────────────────────
- *   (counters)  numbers of the outputs                 nothing happened; the token is where it came from (DM, inbox)
+ *   (counters)  numbers of the outputs                 nothing happened; the token is where it came from (DM, node)
  *   prepared    the token's proofs, outputs, counters  outputs signed? -> done. Else inputs spent? -> failed, or on
  *                                                      with those that are not. Else the identical request again:
  *                                                      always forward, for the sender could take the token back.
@@ -28,11 +28,11 @@ import { TokenRefusedError, UnfinishedOperationError } from '../errors.ts';
 import { isMintOperationError } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
 import { readProofs, requireAcceptable } from '../mints/token.ts';
-import { bringFor } from '../store/brought-in.ts';
 import { loadProof, operationIdSchema, type StoredProof, sumProofs } from '../store/codec.ts';
 import { requireRoom } from '../store/holdings.ts';
 import { yOf } from '../store/proofs.ts';
-import type { InboxId, MintUrl, OperationId, Received, ReceiveOptions } from '../types.ts';
+import { bringFor } from '../store/shares.ts';
+import type { KeptTokenId, MintUrl, OperationId, Received, ReceiveOptions } from '../types.ts';
 import { endReclaim } from './send.ts';
 import {
   driveSwap,
@@ -48,9 +48,9 @@ const plans = z.array(swapPlanSchema).min(1);
 const origin = {
   /** The send operation whose token is taken back. */
   reclaims: operationIdSchema.optional(),
-  inbox: z
+  kept: z
     .number()
-    .transform((id) => id as InboxId)
+    .transform((id) => id as KeptTokenId)
     .optional(),
 };
 
@@ -78,7 +78,7 @@ export type ReceiveOperation = z.infer<typeof receiveSchema>;
 export async function receive(
   core: Core,
   text: string,
-  options: ReceiveOptions & { readonly inbox?: InboxId },
+  options: ReceiveOptions & { readonly kept?: KeptTokenId },
   signal: AbortSignal,
 ): Promise<Received> {
   const token = requireAcceptable(core, text);
@@ -93,12 +93,12 @@ export async function receive(
     }
   }
   const also = (id: OperationId): void => bringFor(core.store, id, options.owner);
-  return receiveProofs(core, session, token.mint, proofs, { inbox: options.inbox, also }, signal);
+  return receiveProofs(core, session, token.mint, proofs, { kept: options.kept, also }, signal);
 }
 
 export type ReceiveOrigin = {
   readonly reclaims?: OperationId | undefined;
-  readonly inbox?: InboxId | undefined;
+  readonly kept?: KeptTokenId | undefined;
   /** Written in the transaction that prepares the operation. */
   readonly also?: (id: OperationId) => void;
 };
@@ -109,7 +109,7 @@ export async function receiveProofs(
   session: Session,
   mint: MintUrl,
   proofs: readonly StoredProof[],
-  { reclaims, inbox, also }: ReceiveOrigin,
+  { reclaims, kept, also }: ReceiveOrigin,
   signal: AbortSignal,
 ): Promise<Received> {
   const id = newOperationId();
@@ -128,14 +128,14 @@ export async function receiveProofs(
         note:
           reclaims !== undefined
             ? core.journal.head(reclaims).note
-            : inbox === undefined
+            : kept === undefined
               ? undefined
-              : core.inbox.read(inbox)?.source,
+              : core.kept.read(kept)?.source,
         body: {
           state: 'prepared',
           plans: [plan],
           ...(reclaims === undefined ? {} : { reclaims }),
-          ...(inbox === undefined ? {} : { inbox }),
+          ...(kept === undefined ? {} : { kept }),
         },
       });
       core.journal.recordInputs(id, plan.inputs);
@@ -216,7 +216,7 @@ function book(
   core: Core,
   id: OperationId,
   mint: MintUrl,
-  { reclaims, inbox }: ReceiveOrigin,
+  { reclaims, kept }: ReceiveOrigin,
   plan: SwapPlan,
   swapped: Swapped,
   from: 'prepared' | 'refused' = 'prepared',
@@ -226,7 +226,7 @@ function book(
     body: {
       state: 'done',
       ...(reclaims === undefined ? {} : { reclaims }),
-      ...(inbox === undefined ? {} : { inbox }),
+      ...(kept === undefined ? {} : { kept }),
     },
     open: false,
     amount: plan.amount,
@@ -235,11 +235,11 @@ function book(
   const received = { operation: id, mint, amount: plan.amount, fee: plan.fee };
   if (reclaims !== undefined) {
     endReclaim(core, reclaims, true);
-    core.home({ kind: 'reclaimed', sent: reclaims, received });
+    core.tellRedeemed({ kind: 'reclaimed', sent: reclaims, received });
   }
-  if (inbox !== undefined) {
-    core.inbox.close(inbox, 'redeemed', id);
-    core.home({ kind: 'redeemed', inbox, received });
+  if (kept !== undefined) {
+    core.kept.close(kept, 'redeemed', id);
+    core.tellRedeemed({ kind: 'kept', token: kept, received });
   }
 }
 
@@ -247,7 +247,7 @@ function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: Receive
   core.store.write(() => {
     core.journal.move<ReceiveOperation>(id, ['prepared'], { body, open: false });
     if (origin.reclaims !== undefined) endReclaim(core, origin.reclaims, false);
-    if (origin.inbox !== undefined && body.state === 'failed') core.inbox.close(origin.inbox, 'spent', id);
+    if (origin.kept !== undefined && body.state === 'failed') core.kept.close(origin.kept, 'spent', id);
   });
 }
 
@@ -255,7 +255,7 @@ function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: Receive
 async function findEarlier(
   core: Core,
   session: Session,
-  { plans, reclaims, inbox }: Extract<ReceiveOperation, { state: 'prepared' }>,
+  { plans, reclaims, kept }: Extract<ReceiveOperation, { state: 'prepared' }>,
 ): Promise<Received | undefined> {
   const inputs = plans.at(-1)?.inputs ?? [];
   for (const head of core.journal.withInputs(inputs, 'refused')) {
@@ -265,7 +265,7 @@ async function findEarlier(
     if (outcome.kind !== 'signed') continue;
     const { plan, swapped } = outcome;
     commit(core, head.operation, () =>
-      book(core, head.operation, head.mint, { reclaims, inbox }, plan, swapped, 'refused'),
+      book(core, head.operation, head.mint, { reclaims, kept }, plan, swapped, 'refused'),
     );
     return { operation: head.operation, mint: head.mint, amount: plan.amount, fee: plan.fee };
   }
@@ -332,9 +332,9 @@ function findByInputs(
   return undefined;
 }
 
-/** What became of a token of the inbox; undefined when its value was somebody else's. */
-export function findReceived(core: Core, inbox: InboxId): Received | undefined {
-  const operation = core.inbox.redeemedBy(inbox);
+/** What became of a kept token; undefined when its value was somebody else's. */
+export function findReceived(core: Core, kept: KeptTokenId): Received | undefined {
+  const operation = core.kept.redeemedBy(kept);
   if (operation === undefined) return undefined;
   const { mint, amount, fee } = core.journal.head(operation);
   return { operation, mint, amount, fee };

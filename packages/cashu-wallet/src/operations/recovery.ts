@@ -9,7 +9,7 @@ import {
   WalletError,
 } from '../errors.ts';
 import type { OperationHead } from '../store/journal.ts';
-import type { InboxItem } from '../store/kept-tokens.ts';
+import type { KeptToken } from '../store/kept-tokens.ts';
 import type { MintUrl, OperationId, OperationSummary, RecoveryReport, RecoveryScope } from '../types.ts';
 import { book, finishMelt, meltStates, readChange } from './melt.ts';
 import { claimTopUp } from './mint.ts';
@@ -18,7 +18,7 @@ import { finishSend, issue, sendStates } from './send.ts';
 import { findSwapOutcome, keysetsOf } from './swap.ts';
 
 /**
- * Finishes or undoes what is open, oldest first, each by its own file's rules; redeems the inbox; asks about invoices.
+ * Finishes or undoes what is open, oldest first, each by its own file's rules; redeems kept tokens; asks about invoices.
  * A mint that cannot be reached is not asked again in the same pass. Nothing that goes wrong with one operation keeps
  * the others from being looked at.
  */
@@ -60,7 +60,7 @@ export async function recover(
       core.store.write(() => core.journal.postpone(now.operation, core.clock.now() + pause(now.attempts)));
   }
   // After the operations: what one of them has redeemed is not looked at again.
-  for (const item of core.inbox.waiting(scope)) await redeemItem(core, item, signal);
+  for (const item of core.kept.waiting(scope)) await redeemKept(core, item, signal);
   for (const head of core.journal.inState('mint', 'quoted')) {
     await attempt(head.mint, () => claimTopUp(core, head.operation, signal));
   }
@@ -90,33 +90,33 @@ function report(core: Core, before: readonly OperationHead[]): RecoveryReport {
   };
 }
 
-/** Redeems one token of the inbox; what goes wrong is written to its row, and returned. */
-export async function redeemItem(
+/** Redeems one kept token; what goes wrong is written to its row, and returned. */
+export async function redeemKept(
   core: Core,
-  item: InboxItem,
+  item: KeptToken,
   signal: AbortSignal,
 ): Promise<WalletError | undefined> {
   try {
-    await receive(core, item.token, { cap: false, inbox: item.id }, signal);
+    await receive(core, item.token, { cap: false, kept: item.id }, signal);
     return undefined;
   } catch (error) {
     if (signal.aborted || !(error instanceof WalletError)) throw error;
     if (error instanceof TokenRefusedError && error.problem.kind === 'already-received') {
       const { operation } = error.problem;
       core.store.write(() => {
-        core.inbox.close(item.id, 'redeemed', operation);
+        core.kept.close(item.id, 'redeemed', operation);
         const { mint, amount, fee } = core.journal.head(operation);
-        core.home({ kind: 'redeemed', inbox: item.id, received: { operation, mint, amount, fee } });
+        core.tellRedeemed({ kind: 'kept', token: item.id, received: { operation, mint, amount, fee } });
       });
       return undefined;
     }
-    if (core.inbox.read(item.id)?.state !== 'new') return error;
+    if (core.kept.read(item.id)?.state !== 'new') return error;
     const problem = error instanceof TokenRefusedError ? error.problem.kind : error.name;
     core.log.warn(
-      { inbox: item.id, source: item.source, problem },
+      { kept: item.id, source: item.source, problem },
       'a token that was kept could not be redeemed',
     );
-    core.inbox.postpone(item.id, problem, core.clock.now() + pause(item.attempts));
+    core.kept.postpone(item.id, problem, core.clock.now() + pause(item.attempts));
     return error;
   }
 }

@@ -1,5 +1,6 @@
 import type { Sat } from '@nostr-dm-agent/kit/sat';
-import type { AnyWallet, MintUrl } from '../types.ts';
+import type { CashuWallet } from '../faces.ts';
+import type { MintUrl } from '../types.ts';
 import type { WalletAnswer, WalletArguments, WalletCommand, WalletRequest } from './protocol.ts';
 
 /** Asked for in a way that cannot be. The message says how it can. */
@@ -14,7 +15,7 @@ export class RestoreRefusedError extends Error {
 
 type Handlers = {
   readonly [C in WalletCommand]: (
-    wallet: AnyWallet,
+    wallet: CashuWallet,
     args: WalletArguments[C],
     signal: AbortSignal,
   ) => WalletAnswer<C> | Promise<WalletAnswer<C>>;
@@ -82,7 +83,7 @@ const handlers: Handlers = {
 
 /** Does what was asked. Throws what the wallet throws, WalletUsageError, RestoreRefusedError. */
 export async function perform<C extends WalletCommand>(
-  wallet: AnyWallet,
+  wallet: CashuWallet,
   { command, args }: WalletRequest<C>,
   signal: AbortSignal,
 ): Promise<WalletAnswer<C>> {
@@ -90,7 +91,7 @@ export async function perform<C extends WalletCommand>(
 }
 
 /** The mint that was named, as the wallet spells it. */
-function at(wallet: AnyWallet, text: string | undefined): { readonly mint?: MintUrl } {
+function at(wallet: CashuWallet, text: string | undefined): { readonly mint?: MintUrl } {
   if (text === undefined) return {};
   const { mints } = wallet.info();
   const plain = (url: string) => url.replace(/\/+$/, '').toLowerCase();
@@ -102,7 +103,7 @@ function at(wallet: AnyWallet, text: string | undefined): { readonly mint?: Mint
 }
 
 async function invoiceOf(
-  wallet: AnyWallet,
+  wallet: CashuWallet,
   to: string,
   amount: Sat | undefined,
   signal: AbortSignal,

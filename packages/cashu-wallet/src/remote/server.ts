@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { z } from 'zod';
-import type { AnyWallet } from '../types.ts';
+import type { CashuWallet } from '../faces.ts';
 import { commandErrorOf } from './failure.ts';
 import { perform } from './perform.ts';
 import { type answerLine, maxLineBytes, requestLine, toJson } from './protocol.ts';
@@ -23,7 +23,7 @@ const requestTimeoutMs = 5 * 60_000;
  * To be called by the process that holds the wallet's lease: a socket that is left there by a dead one is replaced.
  */
 export function serveWalletSocket(
-  wallet: AnyWallet,
+  wallet: CashuWallet,
   path: string,
   parts: { readonly log: Logger; readonly clock: Clock },
 ): { readonly close: () => Promise<void> } {

@@ -15,11 +15,11 @@ export function createCounters(store: Store): CounterSource {
   return {
     reserve: async (keyset, count) => {
       if (count <= 0) return { start: next(keyset), count: 0 };
-      return store.writeSoon(() => {
+      return store.write(() => {
         const start = next(keyset);
         put.run(keyset, start + count);
         return { start, count };
-      });
+      }, 'soon');
     },
     reserveAt: async (keyset, start, count) =>
       store.write(() => {

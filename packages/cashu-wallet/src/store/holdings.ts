@@ -35,7 +35,7 @@ export function readBalance(core: Core): Balance {
     ready: sum('ready'),
     reserved: sum('reserved'),
     sent: sum('sent'),
-    incoming: addSat(sum('incoming'), core.inbox.faceOfNew()),
+    incoming: addSat(sum('incoming'), core.kept.faceOfNew()),
     mints: parts,
   };
 }

@@ -41,6 +41,8 @@ export type OperationMove<Body extends OperationBody> = {
 export type Journal = {
   /** @throws UnknownOperationError */
   readonly head: (id: OperationId) => OperationHead;
+  /** By its id, or a beginning that means one operation: the only one, or the only unfinished one. */
+  readonly find: (id: string) => OperationHead | undefined;
   readonly byKey: (key: string) => OperationHead | undefined;
   /** @throws UnknownOperationError */
   readonly body: <Schema extends z.ZodType>(id: OperationId, schema: Schema) => z.output<Schema>;
@@ -102,6 +104,9 @@ const headRow = z
 const columns =
   'id, kind, state, open, mint, amount, fee, key, note, trouble, attempts, next_at, created_at, updated_at';
 
+/** Open, or waiting for somebody. */
+const unfinished = `(open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming'))
+  OR (kind = 'mint' AND state = 'quoted'))`;
 const ofOwner = '(?1 IS NULL OR id IN (SELECT operation FROM brought_in WHERE owner = ?1))';
 
 export function createJournal({ db }: Store, clock: Clock): Journal {
@@ -116,8 +121,20 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
     if (!row) throw new UnknownOperationError(id);
     return headRow.parse(row);
   };
+  // Ids are lower-case letters and digits: all that begin with `?` lie before `?` and a tilde.
+  const beginning = `SELECT ${columns} FROM operations WHERE id >= ?1 AND id < ?1 || '~'`;
+  const matches = (where: string, text: string) => heads(db.query(`${beginning} ${where} LIMIT 2`).all(text));
   return {
     head,
+    find(id) {
+      const text = id.trim().toLowerCase();
+      const exact = byId.get(text);
+      if (exact) return headRow.parse(exact);
+      if (text.length < 3) return undefined;
+      const open = matches(`AND ${unfinished}`, text);
+      const [first, second] = open.length === 1 ? open : matches('', text);
+      return second === undefined ? first : undefined;
+    },
     byKey(key) {
       const row = keyed.get(key);
       return row ? headRow.parse(row) : undefined;
@@ -234,9 +251,7 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
       heads(
         db
           .query(
-            `SELECT ${columns} FROM operations
-             WHERE (open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming'))
-               OR (kind = 'mint' AND state = 'quoted')) AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`,
+            `SELECT ${columns} FROM operations WHERE ${unfinished} AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`,
           )
           .all(owner ?? null, limit),
       ),

@@ -1,6 +1,7 @@
 import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
-import type { Ledger, LedgerEntry, SpendSummary } from '../types.ts';
+import type { Ledger } from '../faces.ts';
+import type { LedgerEntry, SpendSummary } from '../types.ts';
 import { satSchema } from './codec.ts';
 import type { Store } from './store.ts';
 

@@ -122,70 +122,36 @@ export const walletMigrations: readonly Migration[] = [
         value TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
     `),
-  (db) =>
-    db.exec(`
-      -- Runs that a Routstr node serves, from the first sat that leaves until the change is home
-      -- (src/providers/routstr/paid-run.ts).
-      CREATE TABLE paid_runs (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,             -- the run's
-        state TEXT NOT NULL,
-        open INTEGER NOT NULL,               -- 1: money of ours may still be elsewhere
-        node_url TEXT NOT NULL,              -- asked for the change for ever, whatever the settings say later
-        ticket TEXT NOT NULL,                -- JSON: whose run, which task and model, which budget
-        data TEXT NOT NULL,                  -- JSON: all that this state needs
-        operation TEXT REFERENCES operations (id), -- the send that made its token
-        inbox INTEGER REFERENCES inbox (id),       -- its change
-        ledger INTEGER REFERENCES spend_log (id),
-        attempts INTEGER NOT NULL DEFAULT 0,
-        next_at INTEGER NOT NULL DEFAULT 0,
-        told TEXT,                           -- the last state that the owner knows of
-        created_at INTEGER NOT NULL,
-        updated_at INTEGER NOT NULL
-      ) STRICT;
-      CREATE INDEX paid_runs_open ON paid_runs (next_at) WHERE open = 1;
-      CREATE INDEX paid_runs_by_operation ON paid_runs (operation) WHERE operation IS NOT NULL;
-      CREATE INDEX paid_runs_by_inbox ON paid_runs (inbox) WHERE inbox IS NOT NULL;
-      CREATE INDEX paid_runs_by_parent ON paid_runs (json_extract(ticket, '$.parent'));
-      CREATE INDEX paid_runs_by_account ON paid_runs (json_extract(ticket, '$.account'), open);
-
-      -- What nodes said to refunds with status 200, as it came, before anything read it: there may be money in it.
-      CREATE TABLE paid_run_answers (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        run TEXT NOT NULL REFERENCES paid_runs (id),
-        raw TEXT NOT NULL,
-        at INTEGER NOT NULL,
-        UNIQUE (run, raw)
-      ) STRICT;
-
-      -- Every exchange about a run's money; no secrets.
-      CREATE TABLE paid_run_evidence (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        run TEXT NOT NULL REFERENCES paid_runs (id),
-        at INTEGER NOT NULL,
-        step TEXT NOT NULL,
-        outcome TEXT NOT NULL,
-        status INTEGER,
-        code TEXT,
-        message TEXT NOT NULL,
-        request_id TEXT
-      ) STRICT;
-      CREATE INDEX paid_run_evidence_by_run ON paid_run_evidence (run);
-    `),
+  // Here were the tables of paid runs, which are routstr's own now (`WalletJournal.extension`).
+  () => undefined,
   (db) =>
     db.exec(`
       -- Whose run it was, as a public key in hex; NULL: nobody's (a command of the operator).
       ALTER TABLE spend_log ADD COLUMN owner TEXT;
-      UPDATE spend_log SET owner =
-        (SELECT json_extract(ticket, '$.owner') FROM paid_runs WHERE ledger = spend_log.id LIMIT 1);
       CREATE INDEX spend_log_by_owner ON spend_log (owner, ts, spent_sats, fee_sats);
 
       -- For whom money is being brought in. Written in the transaction that begins the receipt or asks for the invoice,
-      -- so that what comes of it is counted for him however it is finished (accounts.ts).
+      -- so that what comes of it is counted for them however it is finished (shares.ts).
       CREATE TABLE brought_in (
         operation TEXT PRIMARY KEY REFERENCES operations (id),
         owner TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX brought_in_by_owner ON brought_in (owner);
+    `),
+  (db) =>
+    db.exec(`
+      -- Tables of other packages in this file, and how far they have been brought.
+      CREATE TABLE extensions (
+        name TEXT PRIMARY KEY,
+        version INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      ALTER TABLE inbox RENAME TO kept_tokens;
+      DROP INDEX inbox_new;
+      CREATE INDEX kept_tokens_new ON kept_tokens (id) WHERE state = 'new';
+      UPDATE operations
+        SET data = json_set(json_remove(data, '$.inbox'), '$.kept', json_extract(data, '$.inbox'))
+        WHERE kind = 'receive' AND json_extract(data, '$.inbox') IS NOT NULL;
+      UPDATE settings SET key = 'shares_since' WHERE key = 'accounts_since';
     `),
 ];

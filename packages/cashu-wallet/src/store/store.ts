@@ -3,20 +3,18 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { Durability } from '../types.ts';
 import { takeLease } from './lease.ts';
 import { walletMigrations } from './schema.ts';
 
 /** The wallet's database with the right to write to it. */
 export type Store = {
   readonly db: Database;
-  /** Runs `work` in one IMMEDIATE transaction. @throws LeaseLostError, and whatever `work` throws, after a rollback */
-  readonly write: <T>(work: () => T) => T;
   /**
-   * The same for a step that nothing outside rests on yet: it reaches the disk with the next `write` at the latest, and
-   * a power cut before that undoes it, as if it had not come so far. A killed process undoes nothing. Saves a sync,
-   * which is most of what a step costs.
+   * Runs `work` in one IMMEDIATE transaction; inside another one it is a part of that one.
+   * @throws LeaseLostError, and whatever `work` throws, after a rollback
    */
-  readonly writeSoon: <T>(work: () => T) => T;
+  readonly write: <T>(work: () => T, durability?: Durability) => T;
   /** Writes a consistent copy that nobody holds, 0600. The file must not be there yet. */
   readonly backup: (path: string) => void;
   readonly close: () => void;
@@ -31,7 +29,7 @@ export function openStore(path: string, clock: Clock): Store {
   const db = openDatabase(path, walletMigrations);
   try {
     const lease = takeLease(db, clock);
-    const write: Store['write'] = (work) =>
+    const transact = <T>(work: () => T): T =>
       db
         .transaction(() => {
           lease.assertHeld();
@@ -40,13 +38,12 @@ export function openStore(path: string, clock: Clock): Store {
         .immediate();
     return {
       db,
-      write,
-      writeSoon(work) {
-        // A part of the transaction around it.
-        if (db.inTransaction) return write(work);
+      write(work, durability = 'now') {
+        if (durability === 'now' || db.inTransaction) return transact(work);
+        // Not synced now; the next transaction that is syncs this one with it.
         db.exec('PRAGMA synchronous=NORMAL');
         try {
-          return write(work);
+          return transact(work);
         } finally {
           db.exec('PRAGMA synchronous=FULL');
         }

@@ -6,8 +6,9 @@
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { readMnemonic } from '../../src/crypto/seed.ts';
+import type { CashuWallet } from '../../src/faces.ts';
 import { readMintUrl } from '../../src/mints/mints.ts';
-import type { AnyWallet, OperationId } from '../../src/types.ts';
+import type { OperationId } from '../../src/types.ts';
 import { openCashuWallet } from '../../src/wallet.ts';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
@@ -29,7 +30,7 @@ export const orderSchema = z.object({
 });
 export type CrashOrder = z.infer<typeof orderSchema>;
 
-async function act(wallet: AnyWallet, action: CrashOrder['action']): Promise<unknown> {
+async function act(wallet: CashuWallet, action: CrashOrder['action']): Promise<unknown> {
   const signal = AbortSignal.timeout(60_000);
   switch (action.kind) {
     case 'send':

@@ -9,8 +9,8 @@ import { type SandboxMint, type SandboxMintOptions, startSandboxMint } from '@no
 import { generateMnemonic, mnemonicToSeedSync } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { readMnemonic } from '../../src/crypto/seed.ts';
+import type { CashuWallet } from '../../src/faces.ts';
 import { readMintUrl } from '../../src/mints/mints.ts';
-import type { AnyWallet } from '../../src/types.ts';
 import { type CashuWalletOptions, openCashuWallet } from '../../src/wallet.ts';
 
 export const quiet: Logger = {
@@ -37,7 +37,7 @@ export type MintAddress = Pick<SandboxMint, 'url'>;
 export function openWallet(
   mint: MintAddress,
   options: OpenOptions & { readonly directory: string },
-): AnyWallet {
+): CashuWallet {
   const { words, ...rest } = options;
   return openCashuWallet({
     seed: readMnemonic(words),
@@ -67,7 +67,7 @@ export function createBench() {
       ends.push(() => mint.stop());
       return mint;
     },
-    wallet(mint: MintAddress, options: Partial<OpenOptions> = {}): AnyWallet {
+    wallet(mint: MintAddress, options: Partial<OpenOptions> = {}): CashuWallet {
       const wallet = openWallet(mint, { words: newWords(), directory: folder(), ...options });
       let open = true;
       ends.push(() => open && wallet.close());
@@ -87,7 +87,7 @@ export function createBench() {
 export type Bench = ReturnType<typeof createBench>;
 
 /** Fills the wallet through a Lightning invoice. */
-export async function fund(wallet: AnyWallet, amount: number): Promise<void> {
+export async function fund(wallet: CashuWallet, amount: number): Promise<void> {
   const { operation } = await wallet.topUp({ amount: sat(amount) }, soon());
   const state = await wallet.watchTopUp(operation, soon());
   if (state !== 'paid') throw new Error(`the top-up is ${state}`);

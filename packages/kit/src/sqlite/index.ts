@@ -1,2 +1,2 @@
 export { jsonColumn, nullable } from './columns.ts';
-export { type Migration, openDatabase } from './open.ts';
+export { DatabaseTooNewError, type Migration, openDatabase } from './open.ts';

@@ -1,4 +1,3 @@
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { MeterPrice } from '../meter/types.ts';
 import { type AbilitySource, canonicalId } from '../models/ability.ts';
@@ -6,7 +5,7 @@ import { minimumBudget, typicalTaskSat, type UsableModel, usableModels } from '.
 import type { NodeClient } from '../node/client.ts';
 import type { NodeInfo } from '../node/outcomes.ts';
 import { type NodeUrl, NodeUrlError, parseNodeUrl } from '../node/url.ts';
-import { commonMints } from '../paid-run/mint-match.ts';
+import { commonMints, type MintHoldings } from '../paid-run/mint-match.ts';
 
 /** What the reviewer says of who announces a node. Nobody reviewed it: not to be trusted by itself. */
 export type Verdict = 'trusted' | 'rejected' | 'unreviewed';
@@ -102,7 +101,7 @@ export type LookOptions = {
   /** `routstr/…` or without; undefined: no prices are asked for. */
   readonly model: string | undefined;
   readonly ability: AbilitySource;
-  readonly wallet: Pick<AnyWallet, 'info' | 'balance' | 'acceptedMint'> | undefined;
+  readonly wallet: MintHoldings | undefined;
   /** Of a key as the node writes it (`npub1…`): hex. */
   readonly hexOf: (npub: string) => string | undefined;
 };

@@ -1,9 +1,9 @@
-import type { AnyWallet, MintUrl } from '@nostr-dm-agent/cashu-wallet';
+import type { Books, MintUrl } from '@nostr-dm-agent/cashu-wallet';
 import { addSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { MeterPrice } from '../meter/types.ts';
 import type { OpencodeModel } from '../models/mapping.ts';
 import type { NodeUrl } from '../node/url.ts';
-import { chooseMint, type MintsOf } from './mint-match.ts';
+import { chooseMint, type MintHoldings, type MintsOf } from './mint-match.ts';
 import type { PaidRunStore } from './store.ts';
 
 /** What a run of a model costs, as its node says. */
@@ -60,16 +60,19 @@ export type BudgetRefusal =
 
 /** What was spent since a moment (ms), runs that are not settled reckoned at all that they took; by one owner when he is named. */
 export const usedSince = (
-  wallet: Pick<AnyWallet, 'ledger'>,
+  wallet: Pick<Books, 'ledger'>,
   store: Pick<PaidRunStore, 'atStakeSince'>,
   since: number,
   owner?: string,
 ): Sat => addSat(wallet.ledger.spentSince(since, owner), store.atStakeSince(since, owner));
 
+/** What says whether there is enough. */
+type RefusingWallet = MintHoldings & Pick<Books, 'ledger'>;
+
 /** Whether a run may spend this much more, wherever the money is: from what is on disk, nobody is asked. */
 export function refuseSpending(
   rules: Pick<BudgetRules, 'dayLimit' | 'dayStart' | 'ownerLimit' | 'ownMoney'>,
-  wallet: AnyWallet,
+  wallet: RefusingWallet,
   store: PaidRunStore,
   budget: Sat,
   owner: string,
@@ -90,7 +93,7 @@ export function refuseSpending(
 /** Whether this much may leave the wallet for a run. */
 export const refuseMore = (
   rules: Parameters<typeof refuseSpending>[0] & Pick<BudgetRules, 'mintsOf'>,
-  wallet: AnyWallet,
+  wallet: RefusingWallet,
   store: PaidRunStore,
   budget: Sat,
   owner: string,
@@ -101,7 +104,7 @@ export const refuseMore = (
 /** Whether there is a mint to make a budget for this node at. */
 export function refuseMint(
   rules: Pick<BudgetRules, 'mintsOf'>,
-  wallet: AnyWallet,
+  wallet: RefusingWallet,
   budget: Sat,
   node: NodeUrl,
 ): BudgetRefusal | undefined {
@@ -128,7 +131,7 @@ export function refuseMint(
 /** Whether a run with this budget may begin; where its money is to come from is another question (`refuseMint`). */
 export function refuseBudget(
   rules: BudgetRules,
-  wallet: AnyWallet,
+  wallet: RefusingWallet,
   store: PaidRunStore,
   run: {
     readonly budget: Sat;

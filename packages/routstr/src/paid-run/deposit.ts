@@ -21,7 +21,7 @@ const presentForMs = 60_000;
 /**
  * Makes the run's budget token. What fails leaves the run `void` when nothing moved, else `created`, to be recovered.
  *
- * @throws WalletError as `AnyWallet.send` does
+ * @throws WalletError as `Spend.send` does
  */
 export async function issueToken(
   deps: PaidRunDeps,
@@ -36,7 +36,7 @@ export async function issueToken(
     const where = at.state === 'chosen' ? { mint: at.mint, mintName: at.name } : {};
     const sent = await wallet.send({ amount: budget, ...where, key, note: `run ${run.id}` }, signal);
     deps.reached('run:sent');
-    const issued = wallet.write(() =>
+    const issued = wallet.transaction(() =>
       store.move(run.id, ['created'], {
         state: 'token_issued',
         operation: sent.operation,
@@ -121,10 +121,10 @@ function credit(
   const most = Math.min(creditedMsat, run.body.face * 1000);
   const body = { ...run.body, state: 'deposited', creditedMsat: most } as const;
   // Lost, it is found again at the node; on disk with the next step, before the agent begins.
-  const moved = wallet.writeSoon(() => {
+  const moved = wallet.transaction(() => {
     wallet.confirmClaimed(run.body.operation);
     return store.move(run.id, ['token_issued'], body);
-  });
+  }, 'soon');
   deps.reached('run:deposited');
   return { ...moved, body };
 }

@@ -1,4 +1,11 @@
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
+import type {
+  Books,
+  KeptTokens,
+  MintList,
+  Overview,
+  Spend,
+  WalletJournal,
+} from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { NodeClient } from '../node/client.ts';
@@ -16,9 +23,17 @@ export type Patience = {
 };
 export const defaultPatience: Patience = { present: [500, 2000], settle: [300, 700, 1500] };
 
+/** What a node's money needs of the wallet. */
+export type PayingWallet = Spend &
+  KeptTokens &
+  Overview &
+  Books &
+  WalletJournal &
+  Pick<MintList, 'acceptedMint'>;
+
 /** What the steps of a paid run share. */
 export type PaidRunDeps = {
-  readonly wallet: AnyWallet;
+  readonly wallet: PayingWallet;
   readonly store: PaidRunStore;
   readonly nodeAt: (url: NodeUrl) => NodeClient;
   readonly mintsOf?: MintsOf;

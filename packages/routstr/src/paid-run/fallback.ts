@@ -12,7 +12,6 @@
  * run's own name is that of the attempt which counts. Each attempt has its own send key, so each has its own token.
  */
 
-import type { AnyWallet } from '@nostr-dm-agent/cashu-wallet';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { MeterPrice } from '../meter/types.ts';
 import { createAbilitySource } from '../models/ability.ts';
@@ -20,7 +19,7 @@ import { minimumBudget, typicalTaskSat, type UsableModel, usableModels } from '.
 import type { NodeClient } from '../node/client.ts';
 import type { Answer, NodeInfo } from '../node/outcomes.ts';
 import type { NodeUrl } from '../node/url.ts';
-import { chooseMint } from './mint-match.ts';
+import { chooseMint, type MintHoldings } from './mint-match.ts';
 
 export type Fallbacks = {
   /** `ROUTSTR_FALLBACKS`. Empty: a run whose node is down is refused. */
@@ -59,7 +58,7 @@ export async function findFallbacks(
   parts: {
     readonly fallbacks: Fallbacks;
     readonly nodeAt: (url: NodeUrl) => Pick<NodeClient, 'models'>;
-    readonly wallet: AnyWallet;
+    readonly wallet: MintHoldings;
   },
   signal: AbortSignal,
 ): Promise<{ readonly able: readonly FallbackNode[]; readonly unable: readonly Unable[] }> {

@@ -4,7 +4,7 @@ import type { PaidRun, PaidRunIn } from './paid-run.ts';
 
 export type Asking = PaidRunIn<'refund_due' | 'needs_operator'>;
 
-/** Puts the token of an answer into the wallet's inbox. undefined: there is none in it that is not known as bad. */
+/** Keeps the token of an answer in the wallet. undefined: there is none in it that is not known as bad. */
 export function hold(deps: PaidRunDeps, run: Asking, raw: string): PaidRun | undefined {
   const { wallet, store } = deps;
   const token = readRefundBody(raw)?.token;
@@ -12,9 +12,9 @@ export function hold(deps: PaidRunDeps, run: Asking, raw: string): PaidRun | und
   const { operation, token: key, out, face, creditedMsat, dueSince, meteredMsat, ...rest } = run.body;
   if (creditedMsat === undefined) return undefined;
   // The answer that it is in was kept before, and the swap that redeems it comes after.
-  const held = wallet.writeSoon(() => {
-    const inbox = wallet.keep(token, `change of run ${run.id}`);
-    if ('inbox' in rest && rest.inbox === inbox) return undefined;
+  const held = wallet.transaction(() => {
+    const keptToken = wallet.keep(token, `change of run ${run.id}`);
+    if ('keptToken' in rest && rest.keptToken === keptToken) return undefined;
     return store.move(run.id, [run.body.state], {
       state: 'change_held',
       operation,
@@ -24,9 +24,9 @@ export function hold(deps: PaidRunDeps, run: Asking, raw: string): PaidRun | und
       creditedMsat,
       dueSince,
       meteredMsat,
-      inbox,
+      keptToken,
     });
-  });
+  }, 'soon');
   if (held) deps.reached('run:change_held');
   return held;
 }

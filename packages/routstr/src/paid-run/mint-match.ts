@@ -1,9 +1,12 @@
-import type { AnyWallet, MintUrl } from '@nostr-dm-agent/cashu-wallet';
+import type { MintList, MintUrl, Overview } from '@nostr-dm-agent/cashu-wallet';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { NodeUrl } from '../node/url.ts';
 
 /** The mints that a node lists, as far as it is known without asking. */
 export type MintsOf = (node: NodeUrl) => readonly string[] | undefined;
+
+/** What there is at which mint. */
+export type MintHoldings = Pick<Overview, 'info' | 'balance'> & Pick<MintList, 'acceptedMint'>;
 
 /** A mint of the wallet that a node takes money of, and how the node writes it: nodes compare the text. */
 export type CommonMint = { readonly mint: MintUrl; readonly name: string; readonly ready: Sat };
@@ -25,10 +28,7 @@ export type MintChoice =
   | { readonly state: 'none'; readonly listed: readonly string[] };
 
 /** The wallet's mints that a node lists, the default one first, then the fullest. */
-export function commonMints(
-  wallet: Pick<AnyWallet, 'info' | 'balance' | 'acceptedMint'>,
-  listed: readonly string[],
-): readonly CommonMint[] {
+export function commonMints(wallet: MintHoldings, listed: readonly string[]): readonly CommonMint[] {
   const { defaultMint } = wallet.info();
   const holdings = new Map(wallet.balance().mints.map(({ mint, ready }) => [mint, ready]));
   const found = new Map<MintUrl, CommonMint>();
@@ -48,7 +48,7 @@ export function commonMints(
  * @param listed the node's own list; undefined or empty (a node may leave out its only one): the default mint
  */
 export function chooseMint(
-  wallet: Pick<AnyWallet, 'info' | 'balance' | 'acceptedMint'>,
+  wallet: MintHoldings,
   listed: readonly string[] | undefined,
   budget: Sat,
 ): MintChoice {

@@ -330,7 +330,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
         const refusal = refuse();
         if (refusal) return { state: 'refused', refusal };
         const body = { state: 'spending', out: ticket.budget, meteredMsat: 0 } as const;
-        const run = wallet.write(() => {
+        const run = wallet.transaction(() => {
           store.create(id, node, { ...ticket, account: account.id });
           return store.move(id, ['created'], body);
         });

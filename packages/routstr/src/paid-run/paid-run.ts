@@ -19,7 +19,7 @@
  *   running         that the agent may be spending                 -> refund_due (its processes were ended before)
  *   refund_due      when it became due, how often it was asked     the same call again: nodes answer it with the same
  *                   for, each answer as it came                    token, or balances tell
- *   change_held     the change token, in the wallet's inbox        redeemed by the wallet's recovery or ours
+ *   change_held     the change token, kept by the wallet           redeemed by the wallet's recovery or ours
  *   reclaim         why the node did not credit it                 wallet.reclaim (a swap at the mint: one of us wins);
  *                                                                  claimed -> the node's books are asked
  *   needs_operator  what contradicts what; all answers             asked once a day; money that turns up is taken

@@ -65,13 +65,15 @@ export function becomeDue(
   meteredMsat: number | undefined,
 ): PaidRun {
   // Until the node has answered, it is as well off in the state before.
-  const due = deps.wallet.writeSoon(() =>
-    deps.store.move(run.id, ['deposited', 'running', 'kept'], {
-      ...run.body,
-      state: 'refund_due',
-      dueSince: deps.clock.now(),
-      meteredMsat,
-    }),
+  const due = deps.wallet.transaction(
+    () =>
+      deps.store.move(run.id, ['deposited', 'running', 'kept'], {
+        ...run.body,
+        state: 'refund_due',
+        dueSince: deps.clock.now(),
+        meteredMsat,
+      }),
+    'soon',
   );
   deps.reached('run:refund_due');
   return due;

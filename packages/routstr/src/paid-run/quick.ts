@@ -153,17 +153,17 @@ export function createQuick(options: QuickOptions): Quick {
     };
   }
 
-  /** In one transaction: the token is spent, the change is in the wallet's inbox. */
+  /** In one transaction: the token is spent, the wallet keeps the change. */
   function keepChange(run: PaidRunIn<'token_issued'>, change: string): void {
     const { operation, token, out, face } = run.body;
-    wallet.write(() => {
+    wallet.transaction(() => {
       wallet.confirmClaimed(operation);
       store.keepAnswer(run.id, change);
       store.move(run.id, ['token_issued'], {
         state: 'change_held',
         ...{ operation, token, out, face, creditedMsat: run.ticket.budget * 1000 },
         dueSince: deps.clock.now(),
-        inbox: wallet.keep(change, `change of run ${run.id}`),
+        keptToken: wallet.keep(change, `change of run ${run.id}`),
       });
     });
     deps.reached('run:change_held');

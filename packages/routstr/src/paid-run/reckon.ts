@@ -67,7 +67,7 @@ export function bookRuns(
   most: 'any' | 'budget' = 'any',
 ): void {
   const { store, wallet } = deps;
-  wallet.write(() => {
+  wallet.transaction(() => {
     // Whoever was interrupted last may have cost more than the meter saw.
     const sure = over.filter((run) => !wasInterrupted(run));
     const runs = [...sure, ...over.filter(wasInterrupted)];

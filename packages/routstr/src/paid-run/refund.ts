@@ -108,24 +108,24 @@ function accountGone(deps: PaidRunDeps, run: Asking, dueFor: number, evidence: E
   if (run.body.state === 'needs_operator' || dueFor < doubtMs) return wait(deps, run, 'doubt');
   deps.log.warn({ run: run.id, node: run.node, message: evidence.message }, 'a node forgot an account');
   const { body } = run;
-  return deps.wallet.write(() =>
+  return deps.wallet.transaction(() =>
     deps.store.move(run.id, ['refund_due'], {
       ...body,
       state: 'change_held',
-      inbox: deps.wallet.keep(body.token, `token of run ${run.id}`),
+      keptToken: deps.wallet.keep(body.token, `token of run ${run.id}`),
       own: true,
     }),
   );
 }
 
-/** Redeems the change; the run is closed in the same transaction (`closeOnHomecoming`). */
+/** Redeems the change; the run is closed in the same transaction (`closeWhenRedeemed`). */
 export async function redeemChange(
   deps: PaidRunDeps,
   run: PaidRunIn<'change_held'>,
   signal: AbortSignal,
 ): Promise<PaidRun> {
   try {
-    return await redeem(deps, run, run.body.inbox, signal);
+    return await redeem(deps, run, run.body.keptToken, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     if (error instanceof TokenRefusedError) return refused(deps, run, error);
@@ -137,10 +137,10 @@ export async function redeemChange(
 async function redeem(
   deps: PaidRunDeps,
   run: PaidRun,
-  inbox: PaidRunIn<'change_held'>['body']['inbox'],
+  keptToken: PaidRunIn<'change_held'>['body']['keptToken'],
   signal: AbortSignal,
 ): Promise<PaidRun> {
-  const { amount, fee } = await deps.wallet.redeem(inbox, signal);
+  const { amount, fee } = await deps.wallet.redeem(keptToken, signal);
   deps.reached('run:settled');
   const now = deps.store.get(run.id);
   // Redeemed before, by a process that knew nothing of runs.
@@ -184,9 +184,9 @@ export async function lookAgain(
       dueSince,
     });
   }
-  if (body.inbox !== undefined && body.trouble !== 'change_spent' && body.trouble !== 'key_unknown') {
+  if (body.keptToken !== undefined && body.trouble !== 'change_spent' && body.trouble !== 'key_unknown') {
     try {
-      return await redeem(deps, run, body.inbox, signal);
+      return await redeem(deps, run, body.keptToken, signal);
     } catch (error) {
       if (signal.aborted) throw error;
       deps.log.warn({ run: run.id, error }, 'change still cannot be redeemed');

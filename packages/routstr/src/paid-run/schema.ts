@@ -2,13 +2,13 @@
  * What a paid run's row holds in each of its states (`paid-run.ts`). Loaded only by those who read rows.
  */
 
-import type { InboxId, OperationId } from '@nostr-dm-agent/cashu-wallet';
+import type { KeptTokenId, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import { isSat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 
 export const satColumn = z.number().refine(isSat);
 const operation = z.string().transform((text) => text as OperationId);
-const inbox = z.number().transform((number) => number as InboxId);
+const keptToken = z.number().transform((number) => number as KeptTokenId);
 const time = z.number();
 
 /** The token that stands for the run's account at the node. Bearer money until it is credited, a key afterwards. */
@@ -72,7 +72,7 @@ export const bodies = {
   changeHeld: z.object({
     state: z.literal('change_held'),
     ...asking,
-    inbox,
+    keptToken,
     /** The node forgot the account: what is tried is our own token, in case it was never redeemed. */
     own: z.boolean().optional(),
   }),
@@ -97,7 +97,7 @@ export const bodies = {
     creditedMsat: z.number().int().nonnegative().optional(),
     dueSince: time,
     meteredMsat: z.number().optional(),
-    inbox: inbox.optional(),
+    keptToken: keptToken.optional(),
   }),
   settled: z.object({
     state: z.literal('settled'),

@@ -1,4 +1,4 @@
-import type { Homecoming } from '@nostr-dm-agent/cashu-wallet';
+import type { Redeemed } from '@nostr-dm-agent/cashu-wallet';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { PaidRunDeps } from './deps.ts';
 import { type InState, isAccount, type PaidRun } from './paid-run.ts';
@@ -42,7 +42,7 @@ export function close(deps: PaidRunDeps, run: PaidRun, change: Change): PaidRun 
   if (!('face' in run.body)) return run;
   const facts = { creditedMsat: undefined, ...run.body };
   const { state } = run.body;
-  return deps.wallet.write(() => {
+  return deps.wallet.transaction(() => {
     const booked = isAccount(run) ? closeRunsOn(deps, run, keptByNode(facts, change)) : sat(0);
     return deps.store.move(run.id, [state], { state: 'settled', ...figures(facts, change, booked) });
   });
@@ -71,14 +71,12 @@ function closeRunsOn(deps: PaidRunDeps, account: PaidRun, kept: Sat): Sat {
 
 /**
  * Closes runs in the very transaction that books what they are owed, whoever redeems it.
- * For `AnyWallet.onHomecoming`.
+ * For `KeptTokens.onRedeemed`.
  */
-export function closeOnHomecoming(deps: PaidRunDeps, homecoming: Homecoming): void {
-  const { amount, fee } = homecoming.received;
+export function closeWhenRedeemed(deps: PaidRunDeps, redeemed: Redeemed): void {
+  const { amount, fee } = redeemed.received;
   const change = { face: sat(amount + fee), received: amount };
   const run =
-    homecoming.kind === 'redeemed'
-      ? deps.store.byInbox(homecoming.inbox)
-      : deps.store.byOperation(homecoming.sent);
+    redeemed.kind === 'kept' ? deps.store.byKeptToken(redeemed.token) : deps.store.byOperation(redeemed.sent);
   if (run) close(deps, run, change);
 }

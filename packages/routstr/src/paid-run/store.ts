@@ -1,4 +1,4 @@
-import type { AnyWallet, InboxId, OperationId } from '@nostr-dm-agent/cashu-wallet';
+import type { Books, KeptTokenId, OperationId, WalletJournal } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { addSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { jsonColumn, nullable } from '@nostr-dm-agent/kit/sqlite';
@@ -15,6 +15,7 @@ import {
   type PaidRunTicket,
 } from './paid-run.ts';
 import { bodySchema, satColumn, ticketSchema } from './schema.ts';
+import { paidRunTables } from './tables.ts';
 
 /** A paid run is not where the caller left it. */
 export class PaidRunStateError extends Error {
@@ -41,7 +42,7 @@ export type PaidRunStore = {
   /** @throws PaidRunStateError `unknown` */
   readonly get: (id: string) => PaidRun;
   readonly byOperation: (operation: OperationId) => PaidRun | undefined;
-  readonly byInbox: (inbox: InboxId) => PaidRun | undefined;
+  readonly byKeptToken: (token: KeptTokenId) => PaidRun | undefined;
   /** Top-ups of a run, whatever became of them. */
   readonly topUpsOf: (id: string) => readonly PaidRun[];
   /** Oldest first. */
@@ -116,13 +117,14 @@ const sumSchema = z.object({ n: satColumn });
 const rawSchema = z.object({ raw: z.string() });
 
 export function createPaidRunStore(
-  wallet: Pick<AnyWallet, 'database' | 'write' | 'writeSoon' | 'ledger'>,
+  wallet: WalletJournal & Pick<Books, 'ledger'>,
   clock: Clock,
 ): PaidRunStore {
-  const { database: db, write, writeSoon, ledger } = wallet;
+  const { transaction, ledger } = wallet;
+  const tables = wallet.extension('paid_runs', paidRunTables);
   const readAll = (rows: readonly unknown[]) => rows.map((row) => rowSchema.parse(row));
   const one = (where: string, value: string | number): PaidRun | undefined => {
-    const row = db.query(`SELECT ${columns} FROM paid_runs WHERE ${where} = ?`).get(value);
+    const row = tables.get(`SELECT ${columns} FROM paid_runs WHERE ${where} = ?`, value);
     return row ? rowSchema.parse(row) : undefined;
   };
   const get = (id: string): PaidRun => {
@@ -130,25 +132,24 @@ export function createPaidRunStore(
     if (!run) throw new PaidRunStateError(id, 'unknown');
     return run;
   };
-  const open = () => readAll(db.query(`SELECT ${columns} FROM paid_runs WHERE open = 1 ORDER BY seq`).all());
+  const open = () => readAll(tables.all(`SELECT ${columns} FROM paid_runs WHERE open = 1 ORDER BY seq`));
 
   const onAccount = (account: string, open: 0 | 1, order: 'ASC' | 'DESC') =>
     readAll(
-      db
-        .query(
-          `SELECT ${columns} FROM paid_runs WHERE json_extract(ticket, '$.account') = ? AND open = ?
+      tables.all(
+        `SELECT ${columns} FROM paid_runs WHERE json_extract(ticket, '$.account') = ? AND open = ?
            ORDER BY seq ${order}`,
-        )
-        .all(account, open),
+        account,
+        open,
+      ),
     );
   const bookedOn = (account: string): Sat =>
     sumSchema.parse(
-      db
-        .query(
-          `SELECT coalesce(sum(json_extract(data, '$.spent')), 0) AS n FROM paid_runs
+      tables.get(
+        `SELECT coalesce(sum(json_extract(data, '$.spent')), 0) AS n FROM paid_runs
            WHERE json_extract(ticket, '$.account') = ? AND open = 0`,
-        )
-        .get(account),
+        account,
+      ),
     ).n;
 
   /** The run's row in the ledger is made with its token, and says from then on what its state says. */
@@ -175,26 +176,32 @@ export function createPaidRunStore(
 
   // Nothing has happened yet: the wallet's own operation is on disk before anything does.
   const create: PaidRunStore['create'] = (id, node, ticket) =>
-    writeSoon(() => {
+    transaction(() => {
       const known = one('id', id);
       if (known) throw new PaidRunStateError(id, known.body.state);
-      db.query(
+      tables.run(
         `INSERT INTO paid_runs (id, state, open, node_url, ticket, data, created_at, updated_at)
          VALUES (?, 'created', 1, ?, ?, '{}', ?, ?)`,
-      ).run(id, node, JSON.stringify(ticket), clock.now(), clock.now());
+        id,
+        node,
+        JSON.stringify(ticket),
+        clock.now(),
+        clock.now(),
+      );
       return get(id);
-    });
+    }, 'soon');
 
   return {
     find: (id) => one('id', id),
     get,
     byOperation: (operation) => one('operation', operation),
-    byInbox: (inbox) => one('inbox', inbox),
+    byKeptToken: (token) => one('kept_token', token),
     topUpsOf: (id) =>
       readAll(
-        db
-          .query(`SELECT ${columns} FROM paid_runs WHERE json_extract(ticket, '$.parent') = ? ORDER BY seq`)
-          .all(id),
+        tables.all(
+          `SELECT ${columns} FROM paid_runs WHERE json_extract(ticket, '$.parent') = ? ORDER BY seq`,
+          id,
+        ),
       ),
     open,
     openOn: (account) => onAccount(account, 1, 'ASC').filter((run) => isIn(run, 'spending', 'unreckoned')),
@@ -202,92 +209,96 @@ export function createPaidRunStore(
     bookedOn,
     create,
     again: (id, node) =>
-      write(() => {
+      transaction(() => {
         const { body, ticket } = get(id);
         if (!isIn(get(id), 'settled', 'void')) throw new PaidRunStateError(id, body.state);
         const { attempt = 1 } = ticket;
         const name = `${id}~${attempt}`;
         // Checked at the end of the transaction: the evidence moves with its row.
-        db.exec('PRAGMA defer_foreign_keys = ON');
-        db.query('UPDATE paid_runs SET id = ?, told = state WHERE id = ?').run(name, id);
-        db.query('UPDATE paid_run_evidence SET run = ? WHERE run = ?').run(name, id);
+        tables.run('PRAGMA defer_foreign_keys = ON');
+        tables.run('UPDATE paid_runs SET id = ?, told = state WHERE id = ?', name, id);
+        tables.run('UPDATE paid_run_evidence SET run = ? WHERE run = ?', name, id);
         return create(id, node, { ...ticket, attempt: attempt + 1 });
       }),
     move: (id, from, body) =>
-      write(() => {
+      transaction(() => {
         const run = get(id);
         if (!from.includes(run.body.state)) throw new PaidRunStateError(id, run.body.state);
         const { state, ...rest } = body;
-        db.query(
+        tables.run(
           `UPDATE paid_runs SET state = ?, open = ?, data = ?, operation = coalesce(?, operation),
-             inbox = coalesce(?, inbox), ledger = ?, attempts = CASE WHEN state = ?1 THEN attempts ELSE 0 END,
+             kept_token = coalesce(?, kept_token), ledger = ?, attempts = CASE WHEN state = ?1 THEN attempts ELSE 0 END,
              updated_at = ? WHERE id = ?`,
-        ).run(
           state,
           isOpen(body) ? 1 : 0,
           JSON.stringify(rest),
           'operation' in body ? body.operation : null,
-          ('inbox' in body ? body.inbox : undefined) ?? null,
+          ('keptToken' in body ? body.keptToken : undefined) ?? null,
           enterLedger(run, body) ?? null,
           clock.now(),
           id,
         );
         // The bodies held the change; the account is empty, and nobody needs its key any more.
-        if (!isOpen(body)) db.query('DELETE FROM paid_run_answers WHERE run = ?').run(id);
+        if (!isOpen(body)) tables.run('DELETE FROM paid_run_answers WHERE run = ?', id);
         return get(id);
       }),
     postpone: (id, nextAt, asked) =>
-      write(() => {
-        db.query('UPDATE paid_runs SET next_at = ?, attempts = attempts + ? WHERE id = ?').run(
+      transaction(() => {
+        tables.run(
+          'UPDATE paid_runs SET next_at = ?, attempts = attempts + ? WHERE id = ?',
           nextAt,
           asked ? 1 : 0,
           id,
         );
       }),
     startOver: (id, nextAt) =>
-      write(() => {
-        db.query('UPDATE paid_runs SET next_at = ?, attempts = 0 WHERE id = ?').run(nextAt, id);
+      transaction(() => {
+        tables.run('UPDATE paid_runs SET next_at = ?, attempts = 0 WHERE id = ?', nextAt, id);
       }),
     keepAnswer: (id, raw) =>
-      write(() => {
-        db.query('INSERT INTO paid_run_answers (run, raw, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
+      transaction(() => {
+        tables.run(
+          'INSERT INTO paid_run_answers (run, raw, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
           id,
           raw,
           clock.now(),
         );
       }),
     answers: (id) =>
-      db
-        .query('SELECT raw FROM paid_run_answers WHERE run = ? ORDER BY id DESC')
-        .all(id)
+      tables
+        .all('SELECT raw FROM paid_run_answers WHERE run = ? ORDER BY id DESC', id)
         .map((row) => rawSchema.parse(row).raw),
     record: (id, step, outcome, { status, code, message, requestId }) =>
-      writeSoon(() => {
-        db.query(
+      transaction(() => {
+        tables.run(
           `INSERT INTO paid_run_evidence (run, at, step, outcome, status, code, message, request_id)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-        ).run(id, clock.now(), step, outcome, status ?? null, code ?? null, message, requestId ?? null);
-      }),
+          id,
+          clock.now(),
+          step,
+          outcome,
+          status ?? null,
+          code ?? null,
+          message,
+          requestId ?? null,
+        );
+      }, 'soon'),
     evidence: (id) =>
-      db
-        .query(
+      tables
+        .all(
           `SELECT at, step, outcome, status, code, message, request_id AS requestId FROM paid_run_evidence
            WHERE run = ? ORDER BY id`,
+          id,
         )
-        .all(id)
         .map((row) => evidenceSchema.parse(row)),
     setTold: (id) =>
-      writeSoon(() => {
-        db.query('UPDATE paid_runs SET told = state WHERE id = ?').run(id);
-      }),
+      transaction(() => {
+        tables.run('UPDATE paid_runs SET told = state WHERE id = ?', id);
+      }, 'soon'),
     news: () =>
       readAll(
-        db
-          .query(
-            `SELECT ${columns} FROM paid_runs
-             WHERE state IN ('settled', 'needs_operator') AND told IS NOT state ORDER BY seq`,
-          )
-          .all(),
+        tables.all(`SELECT ${columns} FROM paid_runs
+             WHERE state IN ('settled', 'needs_operator') AND told IS NOT state ORDER BY seq`),
       ),
     atStakeSince: (ts, owner) =>
       addSat(

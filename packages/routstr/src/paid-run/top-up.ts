@@ -65,7 +65,7 @@ export function merge(
   addedMsat: number,
 ): PaidRun {
   const { wallet, store } = deps;
-  const merged = wallet.write(() => {
+  const merged = wallet.transaction(() => {
     const parent = store.get(parentId);
     if (!isIn(parent, 'running', 'kept', 'refund_due'))
       throw new PaidRunStateError(parentId, parent.body.state);

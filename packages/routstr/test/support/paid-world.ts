@@ -1,5 +1,5 @@
 import { expect } from 'bun:test';
-import type { AnyWallet, LedgerEntry } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, LedgerEntry } from '@nostr-dm-agent/cashu-wallet';
 import {
   createBench,
   fund,
@@ -60,7 +60,7 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
   ends.push(node.stop);
   const words = newWords();
   const directory = bench.folder();
-  const openWallet = (): AnyWallet => bench.wallet(mint, { words, directory, clock, ...options.wallet });
+  const openWallet = (): CashuWallet => bench.wallet(mint, { words, directory, clock, ...options.wallet });
   let wallet = openWallet();
   const funds = options.funds ?? 10_000;
   await fund(wallet, funds);

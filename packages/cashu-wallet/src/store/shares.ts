@@ -1,16 +1,17 @@
 import { z } from 'zod';
-import type { Accounts, OperationId } from '../types.ts';
+import type { Shares } from '../faces.ts';
+import type { OperationId } from '../types.ts';
 import { satSchema } from './codec.ts';
 import type { Store } from './store.ts';
 
-const sinceKey = 'accounts_since';
+const sinceKey = 'shares_since';
 const sinceSchema = z.coerce.number().int();
 
 /**
  * Who brought what into the wallet. What an operation brings is known by the operation alone, so there is no second
  * book that a kill could leave behind: only for whom it was begun is written down, together with its beginning.
  */
-export function createAccounts({ db, write }: Store): Accounts {
+export function createShares({ db, write }: Store): Shares {
   const sum = db.query<{ amount: number }, [string, number]>(
     `SELECT coalesce(sum(amount), 0) AS amount FROM operations
      WHERE id IN (SELECT operation FROM brought_in WHERE owner = ?) AND state = 'done' AND created_at >= ?`,

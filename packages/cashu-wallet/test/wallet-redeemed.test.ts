@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { OperationStateError, UnfinishedOperationError } from '../src/errors.ts';
-import type { Homecoming } from '../src/types.ts';
+import type { Redeemed } from '../src/types.ts';
 import { createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();
@@ -13,26 +13,26 @@ async function ready() {
   const files = { words: newWords(), directory: bench.folder() };
   const wallet = bench.wallet(mint, files);
   await fund(wallet, 1000);
-  const heard: Homecoming[] = [];
-  const end = wallet.onHomecoming((homecoming) => {
-    heard.push(homecoming);
+  const heard: Redeemed[] = [];
+  const end = wallet.onRedeemed((redeemed) => {
+    heard.push(redeemed);
   });
   return { mint, wallet, heard, end, files };
 }
 
 test('a kept token that is redeemed is told of, once', async () => {
   const { mint, wallet, heard } = await ready();
-  const inbox = wallet.keep(await (await stranger(mint)).token(100), 'test');
-  const received = await wallet.redeem(inbox, soon());
-  await wallet.redeem(inbox, soon());
-  expect(heard).toEqual([{ kind: 'redeemed', inbox, received }]);
+  const token = wallet.keep(await (await stranger(mint)).token(100), 'test');
+  const received = await wallet.redeem(token, soon());
+  await wallet.redeem(token, soon());
+  expect(heard).toEqual([{ kind: 'kept', token, received }]);
 });
 
 test('so is one that recovery redeems, and a token of ours that comes back', async () => {
   const { mint, wallet, heard } = await ready();
-  const inbox = wallet.keep(await (await stranger(mint)).token(100), 'test');
+  const token = wallet.keep(await (await stranger(mint)).token(100), 'test');
   await wallet.recover(soon());
-  expect(heard).toMatchObject([{ kind: 'redeemed', inbox }]);
+  expect(heard).toMatchObject([{ kind: 'kept', token }]);
   const { operation } = await wallet.send({ amount: sat(50) }, soon());
   await wallet.reclaim(operation, soon());
   expect(heard[1]).toMatchObject({ kind: 'reclaimed', sent: operation });
@@ -42,32 +42,31 @@ test('so is one that recovery redeems, and a token of ours that comes back', asy
 test('what the listener throws undoes the booking, and recovery brings the token home later', async () => {
   const { mint, wallet, heard, end } = await ready();
   end();
-  const stop = wallet.onHomecoming(() => {
+  const stop = wallet.onRedeemed(() => {
     throw new Error('the books are full');
   });
-  const inbox = wallet.keep(await (await stranger(mint)).token(100), 'test');
-  await expect(wallet.redeem(inbox, soon())).rejects.toThrow(UnfinishedOperationError);
+  const token = wallet.keep(await (await stranger(mint)).token(100), 'test');
+  await expect(wallet.redeem(token, soon())).rejects.toThrow(UnfinishedOperationError);
   expect(wallet.balance().ready).toBe(sat(1000));
   stop();
-  wallet.onHomecoming((homecoming) => {
-    heard.push(homecoming);
+  wallet.onRedeemed((redeemed) => {
+    heard.push(redeemed);
   });
   await wallet.recover(soon());
   expect(wallet.balance().ready).toBeGreaterThan(1000);
-  expect(heard).toMatchObject([{ kind: 'redeemed', inbox }]);
+  expect(heard).toMatchObject([{ kind: 'kept', token }]);
 });
 
 test('what is written beside the money is undone with it', async () => {
   const { mint, wallet } = await ready();
-  wallet.onHomecoming(() => {
-    wallet.write(() => wallet.database.exec("INSERT INTO settings (key, value) VALUES ('beside', '1')"));
+  const tables = wallet.extension('beside', ['CREATE TABLE beside (n INTEGER)']);
+  wallet.onRedeemed(() => {
+    wallet.transaction(() => tables.run('INSERT INTO beside VALUES (1)'));
     throw new Error('after it was written');
   });
-  const inbox = wallet.keep(await (await stranger(mint)).token(100), 'test');
-  await expect(wallet.redeem(inbox, soon())).rejects.toThrow(UnfinishedOperationError);
-  expect(wallet.database.query("SELECT count(*) AS n FROM settings WHERE key = 'beside'").get()).toEqual({
-    n: 0,
-  });
+  const token = wallet.keep(await (await stranger(mint)).token(100), 'test');
+  await expect(wallet.redeem(token, soon())).rejects.toThrow(UnfinishedOperationError);
+  expect(tables.all('SELECT n FROM beside')).toEqual([]);
 });
 
 test('a token that its receiver confirmed is not ours any more, and cannot be taken back', async () => {
@@ -75,7 +74,7 @@ test('a token that its receiver confirmed is not ours any more, and cannot be ta
   const { operation } = await wallet.send({ amount: sat(50) }, soon());
   wallet.handOver(operation, 'a node');
   expect(wallet.balance().sent).toBeGreaterThan(0);
-  wallet.write(() => wallet.confirmClaimed(operation));
+  wallet.transaction(() => wallet.confirmClaimed(operation));
   wallet.confirmClaimed(operation);
   expect(wallet.balance().sent).toBe(sat(0));
   expect(await wallet.reclaim(operation, soon())).toEqual({ state: 'claimed' });

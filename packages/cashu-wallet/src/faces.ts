@@ -1,0 +1,206 @@
+/*
+ * What the wallet can do, in small faces: whoever uses it takes the ones that it needs. Methods that reach a mint take a
+ * signal; aborting it stops the waiting and never loses money: what was begun is finished by `recover`. Errors are those
+ * of `errors.ts`.
+ */
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type {
+  Balance,
+  CheckReport,
+  Durability,
+  KeptTokenId,
+  LedgerEntry,
+  MintUrl,
+  Moved,
+  MoveOperations,
+  MoveQuote,
+  MoveRequest,
+  NewLedgerEntry,
+  OperationId,
+  OperationSummary,
+  Received,
+  ReceiveOptions,
+  Reclaimed,
+  RecoveryReport,
+  RecoveryScope,
+  Redeemed,
+  RestoreReport,
+  SendQuote,
+  SendRequest,
+  SentToken,
+  SpendSummary,
+  TokenPreview,
+  TopUp,
+  TopUpState,
+  WalletInfo,
+  Withdrawal,
+  WithdrawalQuote,
+} from './types.ts';
+
+/** Money out, as tokens. */
+export type Spend = {
+  readonly quoteSend: (
+    request: Pick<SendRequest, 'amount' | 'mint'>,
+    signal: AbortSignal,
+  ) => Promise<SendQuote>;
+  readonly send: (request: SendRequest, signal: AbortSignal) => Promise<SentToken>;
+  /** The token's text, to be put on the wire after this: from now on it may be with `to`. Can be called again. */
+  readonly handOver: (operation: OperationId, to: string) => string;
+  /** The operation that was begun with this key. undefined: none, or it was undone and moved nothing. */
+  readonly operationFor: (key: string) => OperationSummary | undefined;
+  /**
+   * The receiver has proven that the token's value is with it: it counts as `sent` no longer and can't be reclaimed.
+   * To be called inside `transaction`. @throws OperationStateError when there is no token
+   */
+  readonly confirmClaimed: (operation: OperationId) => void;
+  /** Takes an unclaimed token back, or finds that it was claimed. */
+  readonly reclaim: (operation: OperationId, signal: AbortSignal) => Promise<Reclaimed>;
+};
+
+/** Money out, over Lightning; to another accepted mint, too. */
+export type Pay = {
+  readonly quoteWithdrawal: (
+    request: { readonly invoice: string; readonly mint?: MintUrl },
+    signal: AbortSignal,
+  ) => Promise<WithdrawalQuote>;
+  /** An invoice over exactly this amount from a Lightning address or LNURL. @throws LnurlError */
+  readonly requestInvoice: (address: string, amount: Sat, signal: AbortSignal) => Promise<string>;
+  readonly withdraw: (operation: OperationId, signal: AbortSignal) => Promise<Withdrawal>;
+  /** What it would cost to bring money to another accepted mint, over Lightning. */
+  readonly quoteMove: (request: MoveRequest, signal: AbortSignal) => Promise<MoveQuote>;
+  /** Does it. What an error or a crash leaves open is finished by `recover`: paid is asked for until it has arrived. */
+  readonly move: (operations: MoveOperations, signal: AbortSignal) => Promise<Moved>;
+};
+
+/** Money in. */
+export type Receive = {
+  readonly decode: (token: string) => TokenPreview;
+  readonly receive: (token: string, options: ReceiveOptions, signal: AbortSignal) => Promise<Received>;
+  readonly topUp: (
+    request: { readonly amount: Sat; readonly mint?: MintUrl; readonly owner?: string },
+    signal: AbortSignal,
+  ) => Promise<TopUp>;
+  /** Asks once whether it was paid, and takes the money when it was. */
+  readonly claimTopUp: (operation: OperationId, signal: AbortSignal) => Promise<TopUpState>;
+  /** Waits until it is paid and taken (NUT-17 where the mint has it, else by asking), or expired for good. */
+  readonly watchTopUp: (operation: OperationId, signal: AbortSignal) => Promise<TopUpState>;
+};
+
+/** Tokens that are put on disk as they came. For change: its sender will not send it twice. */
+export type KeptTokens = {
+  /** The same token again gives the same id. */
+  readonly keep: (token: string, source: string) => KeptTokenId;
+  /** Redeems it; `recover` does it too. */
+  readonly redeem: (id: KeptTokenId, signal: AbortSignal) => Promise<Received>;
+  /**
+   * Calls the listener inside the transaction that books a kept or reclaimed token, whoever set it off (`recover`
+   * too). What it throws undoes that transaction: the token stays where it was. Gives the way to end it.
+   */
+  readonly onRedeemed: (listener: (redeemed: Redeemed) => void) => () => void;
+};
+
+/** What there is, read from the disk. */
+export type Overview = {
+  readonly info: () => WalletInfo;
+  readonly balance: () => Balance;
+  /** By its id, or by a beginning of it (three letters or more) that means one operation. */
+  readonly operation: (id: string) => OperationSummary | undefined;
+  /** Newest first. `owner`: only those that bring something in for them. */
+  readonly operations: (filter: {
+    readonly limit: number;
+    readonly unfinished?: boolean;
+    readonly owner?: string;
+  }) => readonly OperationSummary[];
+};
+
+/** Which mints are accepted, beside those of the configuration. */
+export type MintList = {
+  /** Which of the accepted mints this address means, however it is written. */
+  readonly acceptedMint: (url: string) => MintUrl | undefined;
+  /** Reads an address and accepts its mint from now on. @throws MintError `not-accepted` when it is no address */
+  readonly addMint: (url: string) => MintUrl;
+  /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted */
+  readonly removeMint: (url: string) => MintUrl;
+  /** Learns the keysets of every accepted mint, so that nobody waits for it later. Mints that are away are left out. */
+  readonly warmUp: (signal: AbortSignal) => Promise<void>;
+};
+
+/** Keeping it in order. */
+export type Upkeep = {
+  /** Finishes or undoes what an earlier life or a mint that was away left open. Run before any command, then now and then. */
+  readonly recover: (signal: AbortSignal, scope?: RecoveryScope) => Promise<RecoveryReport>;
+  readonly check: (signal: AbortSignal) => Promise<CheckReport>;
+  /** Finds what the words alone can find, at every accepted mint. */
+  readonly restore: (signal: AbortSignal) => Promise<RestoreReport>;
+  /** Writes a consistent copy of the database, 0600. */
+  readonly backup: (path: string) => void;
+  readonly close: () => void;
+};
+
+/** The ledger of paid runs (`spend_log`). What writes is to be called inside `transaction`. */
+export type Ledger = {
+  readonly append: (entry: NewLedgerEntry) => number;
+  readonly update: (
+    id: number,
+    changes: Pick<LedgerEntry, 'refund' | 'spent' | 'fee' | 'state'> & Partial<Pick<LedgerEntry, 'budget'>>,
+  ) => void;
+  /** Newest first; of one owner when they are named. */
+  readonly latest: (limit: number, owner?: string) => readonly LedgerEntry[];
+  /** What runs cost since a moment (ms), fees included; those of one owner when they are named. */
+  readonly spentSince: (ts: number, owner?: string) => Sat;
+  /** The newest day first; on each, who and what cost most. */
+  readonly summary: (since: number, owner?: string) => readonly SpendSummary[];
+};
+
+/** Who brought what into the wallet. Money that nobody is named for is everybody's. */
+export type Shares = {
+  /** Since when shares are kept apart (ms); undefined: they are not. */
+  readonly since: () => number | undefined;
+  readonly setSince: (ts: number | undefined) => void;
+  /** What operations that were begun for this owner since then (ms) have brought, their fees taken off. */
+  readonly brought: (owner: string, since: number) => Sat;
+  /** For whom an operation was begun; undefined: for nobody, it is the admins' in common. */
+  readonly ownerOf: (operation: OperationId) => string | undefined;
+};
+
+/** Whose money it is, and what it went for. */
+export type Books = { readonly ledger: Ledger; readonly shares: Shares };
+
+/** What a row can hold. Booleans are 0 and 1. */
+export type Value = string | number | null;
+
+/** Tables of somebody else in the wallet's file. Statements are prepared once; rows are for the caller to check. */
+export type Tables = {
+  readonly all: (sql: string, ...values: readonly Value[]) => readonly unknown[];
+  readonly get: (sql: string, ...values: readonly Value[]) => unknown;
+  /** To be called inside `transaction`. */
+  readonly run: (sql: string, ...values: readonly Value[]) => void;
+};
+
+/** For those who keep what their money is for beside it, so that both change at once. */
+export type WalletJournal = {
+  /**
+   * Everything that `work` writes, with the wallet's methods and to tables, happens or nothing does. Inside another
+   * one it is a part of that one.
+   */
+  readonly transaction: <T>(work: () => T, durability?: Durability) => T;
+  /**
+   * Tables of their own, brought from one version to the next by SQL texts: never edited once released, only appended
+   * to. They may refer to `operations (id)`, `kept_tokens (id)` and `spend_log (id)`.
+   *
+   * @param name theirs for ever
+   * @throws DatabaseTooNewError
+   */
+  readonly extension: (name: string, migrations: readonly string[]) => Tables;
+};
+
+/** All of it: for whoever opens the wallet and hands out its faces. */
+export type CashuWallet = Spend &
+  Pay &
+  Receive &
+  KeptTokens &
+  Overview &
+  MintList &
+  Upkeep &
+  Books &
+  WalletJournal;
