@@ -3,12 +3,12 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import type { MessageLog, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import {
-  assertPublicHost,
   createOutbox,
   createRelayLists,
   createRelays,
   DEFAULT_INDEXERS,
   hostOf,
+  relayTargets,
   signEvent,
 } from '@nostr-dm-agent/nostr';
 import type { Config } from '../config/config.ts';
@@ -39,7 +39,7 @@ export function openMessaging(
   const relays = createRelays({
     own: config.relays,
     sign: async (template) => signEvent(template, identity.secretKey),
-    assertHost: (url, limit) => assertPublicHost(url, limit, { allowLoopback }),
+    locate: (url, limit) => relayTargets(url, limit, { allowLoopback }),
     ...{ clock, random, log },
   });
   open.defer(relays.close);

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { assertPublicName, isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { createGuardedFetch, isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import { InvalidKeyError, parsePublicKey } from '@nostr-dm-agent/nostr';
-import type { AnnouncedNode, LookOptions, NodeBoard, NodeLook } from '@nostr-dm-agent/routstr';
+import type { AnnouncedNode, NodeBoard, NodeLook } from '@nostr-dm-agent/routstr';
 import {
   createNodeInfoCache,
   type NodeInfoCache,
@@ -49,31 +50,27 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
     path: join(deps.home, 'routstr-nodes.json'),
     // Its code is not needed before somebody pays.
     nodeAt: (url) => ({
-      nodeInfo: async (signal) => (await loadCode()).createNodeClient(url).nodeInfo(signal),
+      nodeInfo: async (signal) =>
+        (await loadCode()).createNodeClient(url, undefined, fetchFor(url)).nodeInfo(signal),
     }),
     clock: deps.clock,
     log: deps.log.child({ of: 'nodes' }),
   });
 
+  const guardedFetch = createGuardedFetch({ allowLoopback: deps.allowLoopback });
+  const operators: ReadonlySet<NodeUrl> = new Set([configured, ...deps.fallbacks]);
   const current = (): NodeUrl => readUrl(meta.get('routstr_node') ?? '') ?? configured;
-  const optionsOf = async (model: string | undefined): Promise<LookOptions> => {
+  /** What the operator configured or an admin chose is their affair; every other address was announced by somebody. */
+  const fetchFor = (url: NodeUrl): Fetch => (operators.has(url) || url === current() ? fetch : guardedFetch);
+  const optionsOf = async (model: string | undefined) => {
     const { createNodeClient, defaultTimeouts, createAbilitySource } = await loadCode();
     return {
       model,
-      nodeAt: (url) => createNodeClient(url, { ...defaultTimeouts, ...timeouts }),
+      nodeAt: (url: NodeUrl, through = fetchFor(url)) =>
+        createNodeClient(url, { ...defaultTimeouts, ...timeouts }, through),
       ability: createAbilitySource(),
       wallet: deps.wallet(),
       hexOf,
-      admit: async (url, signal) => {
-        // What the operator chose is his affair.
-        if (url === configured || url === current()) return;
-        const { hostname } = new URL(url);
-        await assertPublicName(
-          hostname.replace(/^\[|\]$/g, ''),
-          AbortSignal.any([signal, AbortSignal.timeout(timeouts.info)]),
-          { allowLoopback: deps.allowLoopback },
-        );
-      },
     };
   };
   const announced = async (signal: AbortSignal) => {
@@ -125,10 +122,8 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
         node,
         {
           ...options,
-          // An admin named this address himself.
-          admit: async () => {},
-          // It may be chosen: a run is to know its mints.
-          nodeAt: (at) => ({ ...options.nodeAt(at), nodeInfo: (soon) => info.ask(at, soon) }),
+          // An admin named this address. It may be chosen, and then a run is to know its mints.
+          nodeAt: (at) => ({ ...options.nodeAt(at, fetch), nodeInfo: (soon) => info.ask(at, soon) }),
         },
         signal,
       );

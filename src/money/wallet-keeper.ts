@@ -5,6 +5,7 @@ import type {
   RecoveryReport,
   WalletConfig,
 } from '@nostr-dm-agent/cashu-wallet';
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { formatSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
@@ -255,18 +256,6 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
       opened = undefined;
     },
   };
-}
-
-async function untilAborted(wait: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await Promise.race([wait, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** The same wallet; `moved` hears of everything that may have changed what is in it. */

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite';
 import type { OperationId } from '@nostr-dm-agent/cashu-wallet';
-import { jsonColumn } from '@nostr-dm-agent/kit/sqlite';
+import { jsonText } from '@nostr-dm-agent/kit/json';
 import type { Recipient } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
@@ -20,7 +20,7 @@ const row = z
     operation: z.string().transform((id) => id as OperationId),
     owner: publicKeyColumn,
     protocol: z.enum(['nip17', 'nip04']),
-    fallback_relays: jsonColumn(z.array(relayUrlColumn)),
+    fallback_relays: jsonText(z.array(relayUrlColumn)),
     message: eventIdColumn.or(z.literal('')),
   })
   .transform(

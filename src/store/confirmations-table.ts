@@ -1,8 +1,8 @@
 import type { Database } from 'bun:sqlite';
 import type { MintUrl, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { jsonText } from '@nostr-dm-agent/kit/json';
 import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
-import { jsonColumn } from '@nostr-dm-agent/kit/sqlite';
 import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 
@@ -43,7 +43,7 @@ export type Taken =
   | { readonly state: 'unknown' | 'expired' | 'used' };
 
 const row = z.object({
-  action: jsonColumn(actionShape),
+  action: jsonText(actionShape),
   expires_at: z.number(),
   taken_by: z.string().nullable(),
 });

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import { jsonColumn } from '@nostr-dm-agent/kit/sqlite';
+import { jsonText } from '@nostr-dm-agent/kit/json';
 import type {
   InboundMessage,
   InboxStore,
@@ -20,7 +20,7 @@ const row = z.object({
   protocol: z.enum(['nip17', 'nip04']),
   kind: z.literal([4, 5, 7, 14, 15]),
   text: z.string(),
-  refs: jsonColumn(z.array(eventIdColumn)),
+  refs: jsonText(z.array(eventIdColumn)),
   created_at_s: z.int(),
   relay: relayUrlColumn,
   received_at: z.int(),

@@ -1,11 +1,12 @@
 import type { Database } from 'bun:sqlite';
-import { jsonColumn, nullable } from '@nostr-dm-agent/kit/sqlite';
+import { jsonText } from '@nostr-dm-agent/kit/json';
+import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import type { NostrEvent, OutboxStore, Progress, RelayUrl, StoredOutgoing } from '@nostr-dm-agent/nostr';
 import { isEvent } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
 
-const eventColumn = jsonColumn(z.custom<NostrEvent>(isEvent));
+const eventColumn = jsonText(z.custom<NostrEvent>(isEvent));
 const state = z.enum(['pending', 'sent', 'undeliverable']);
 const delivery = z.object({
   state: z.enum(['accepted', 'refused', 'failed', 'redate']),
@@ -26,8 +27,8 @@ const row = openRow.extend({
   attempts: z.number(),
   next_at: nullable(z.number()),
   created_at: z.number(),
-  fallback_relays: jsonColumn(z.array(relayUrlColumn)),
-  deliveries: jsonColumn(z.record(z.string(), delivery)),
+  fallback_relays: jsonText(z.array(relayUrlColumn)),
+  deliveries: jsonText(z.record(z.string(), delivery)),
   event: eventColumn,
   seal: nullable(eventColumn),
 });

@@ -1,11 +1,11 @@
 import type { Database } from 'bun:sqlite';
-import { jsonColumn } from '@nostr-dm-agent/kit/sqlite';
+import { jsonText } from '@nostr-dm-agent/kit/json';
 import type { RelayListStore } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { relayUrlColumn } from './nostr-columns.ts';
 
 const row = z.object({
-  relays: jsonColumn(z.array(relayUrlColumn)),
+  relays: jsonText(z.array(relayUrlColumn)),
   event_created_at_s: z.number(),
   fresh_until: z.number(),
 });

@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite';
-import { jsonColumn, nullable } from '@nostr-dm-agent/kit/sqlite';
+import { jsonText } from '@nostr-dm-agent/kit/json';
+import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { agentFailureKinds, modes } from '../backends/backend.ts';
@@ -53,7 +54,7 @@ const runRow = z
     message: eventIdColumn,
     message_kind: z.int(),
     protocol: z.enum(['nip17', 'nip04']),
-    fallback_relays: jsonColumn(z.array(relayUrlColumn)),
+    fallback_relays: jsonText(z.array(relayUrlColumn)),
     task: z.string(),
     mode: z.enum(modes),
     model: nullable(z.string()),
@@ -73,7 +74,7 @@ const runRow = z
       ...rest,
       messageKind: message_kind,
       fallbackRelays: fallback_relays,
-      result: result === undefined ? undefined : jsonColumn(runResult).parse(result),
+      result: result === undefined ? undefined : jsonText(runResult).parse(result),
       queuedAt: queued_at,
       startedAt: started_at,
       endedAt: ended_at,

@@ -1,6 +1,7 @@
 /** Nodes that are announced on Nostr, and what their reviewer says: from relays that anybody can write to. */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { createBench, quiet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
 import type { NostrEvent, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import { createRelays } from '@nostr-dm-agent/nostr';
 import { refusingUrl, relayWorld } from '@nostr-dm-agent/nostr/testing/relay-world';
@@ -224,7 +225,7 @@ describe('from relays', () => {
       clock: { now: () => Date.now() },
       random: Math.random,
       log: quiet,
-      assertHost: async () => {},
+      locate: async (url) => [{ url, headers: {}, tls: undefined }],
     });
     const board = createRelayBoard({
       ...{ relays, sources, allowLoopback: true, log: quiet },
@@ -322,7 +323,6 @@ test('a look at a node says what it is for us, and the best ones come first', as
       node,
       {
         nodeAt: (url) => createNodeClient(url, { ...defaultTimeouts, info: 2000, models: 2000 }),
-        admit: async () => {},
         model: 'routstr/claude-sonnet-4.5',
         ability: createAbilitySource(),
         wallet: bench.wallet(mint),
@@ -341,26 +341,33 @@ test('a look at a node says what it is for us, and the best ones come first', as
 });
 
 test('an address that leads inside is not asked', async () => {
-  const node = { url: parseNodeUrl('https://rebound.example'), claims: [] };
-  const asked: string[] = [];
-  const look = await lookAtNode(
-    node,
-    {
-      nodeAt: (url) => {
-        asked.push(url);
-        return createNodeClient(url);
-      },
-      admit: () => Promise.reject(new Error('a private or local address')),
-      model: undefined,
-      ability: createAbilitySource(),
-      wallet: undefined,
-      hexOf: () => undefined,
+  let asked = 0;
+  using inside = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: () => {
+      asked += 1;
+      return Response.json({});
     },
-    soon(),
-  );
-  expect(look.state).toBe('away');
-  expect(look.verdict).toBe('unreviewed');
-  expect(asked).toEqual([]);
+  });
+  const resolve = async () => ['127.0.0.1'];
+  const addresses = ['https://inside.example', `http://inside.example:${inside.port}`, inside.url.origin];
+  for (const url of addresses) {
+    const look = await lookAtNode(
+      { url: parseNodeUrl(url), claims: [] },
+      {
+        nodeAt: (at) =>
+          createNodeClient(at, defaultTimeouts, createGuardedFetch({ resolve, encrypted: false })),
+        model: undefined,
+        ability: createAbilitySource(),
+        wallet: undefined,
+        hexOf: () => undefined,
+      },
+      soon(),
+    );
+    expect(look).toMatchObject({ state: 'away', verdict: 'unreviewed' });
+  }
+  expect(asked).toBe(0);
 });
 
 test('a node can’t pass for a reviewed one by what it calls itself', () => {

@@ -15,7 +15,6 @@ import type {
   RetryLimits,
 } from '@nostr-dm-agent/nostr';
 import {
-  assertPublicHost,
   createOutbox,
   createRelayLists,
   createRelays,
@@ -24,6 +23,7 @@ import {
   publicKeyOf,
   type RelayLists,
   type RelayListTimings,
+  relayTargets,
   signEvent,
 } from '@nostr-dm-agent/nostr';
 import { quickTimings, silentLogger } from '@nostr-dm-agent/nostr/testing/relay-client';
@@ -88,7 +88,7 @@ export function outboxWorld() {
       log: silentLogger,
       timings: quickTimings,
       idleMs: 500,
-      assertHost: (url, signal) => assertPublicHost(url, signal, { allowLoopback: true }),
+      locate: (url, signal) => relayTargets(url, signal, { allowLoopback: true }),
     });
     const { signal } = ending;
     const lists = createRelayLists({

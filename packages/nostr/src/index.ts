@@ -22,7 +22,7 @@ export type { OutboxStore, Progress, StoredOutgoing } from './outbox/store.ts';
 export { connectRelay, type RelayConnection } from './relay/connection.ts';
 export { RelayError } from './relay/error.ts';
 export { createRelays } from './relay/pool.ts';
-export { assertPublicHost } from './relay/public-host.ts';
+export { relayTargets } from './relay/relay-target.ts';
 export type { PublishOutcome, Relay, RelayStatus, Relays } from './relay/types.ts';
 export { hostOf, parseRelayUrl, RelayUrlError } from './relay/url.ts';
 export { TokenTooLongError } from './text/unbreakable.ts';

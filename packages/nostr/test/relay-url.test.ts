@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { assertPublicHost } from '../src/relay/public-host.ts';
+import { relayTargets } from '../src/relay/relay-target.ts';
 import { parseForeignRelayUrl, parseRelayUrl, RelayUrlError } from '../src/relay/url.ts';
 import { never } from './support/relay-client.ts';
 
@@ -147,30 +147,30 @@ describe('before a connection to such a relay', () => {
       addresses;
 
   test('a name with public addresses only passes', async () => {
-    await assertPublicHost(url, never(), { resolve: resolvingTo('8.8.8.8', '2606:4700::1111') });
+    await relayTargets(url, never(), { resolve: resolvingTo('8.8.8.8', '2606:4700::1111') });
   });
 
   test.each([['10.0.0.1'], ['8.8.8.8', '127.0.0.1'], ['::ffff:192.168.0.1'], ['fe80::1%eth0'], []])(
     'a name that resolves to %p, %p is refused',
     async (...addresses) => {
       const resolve = resolvingTo(...addresses.filter((address) => address !== undefined));
-      await expect(assertPublicHost(url, never(), { resolve })).rejects.toBeInstanceOf(RelayUrlError);
+      await expect(relayTargets(url, never(), { resolve })).rejects.toBeInstanceOf(RelayUrlError);
     },
   );
 
   test('an address needs no resolver, and loopback passes when it is allowed', async () => {
     const resolve = () => Promise.reject(new Error('not to be asked'));
-    await assertPublicHost(parseRelayUrl('wss://8.8.8.8'), never(), { resolve });
+    await relayTargets(parseRelayUrl('wss://8.8.8.8'), never(), { resolve });
     const loopback = parseRelayUrl('ws://127.0.0.1:1');
-    await assertPublicHost(loopback, never(), { resolve, allowLoopback: true });
-    await expect(assertPublicHost(loopback, never(), { resolve })).rejects.toBeInstanceOf(RelayUrlError);
+    await relayTargets(loopback, never(), { resolve, allowLoopback: true });
+    await expect(relayTargets(loopback, never(), { resolve })).rejects.toBeInstanceOf(RelayUrlError);
   });
 
   test('a resolver that hangs is left when the signal aborts', async () => {
     const resolve = () => new Promise<never>(() => {});
     const reason = new Error('too slow');
     const controller = new AbortController();
-    const asserting = assertPublicHost(url, controller.signal, { resolve });
+    const asserting = relayTargets(url, controller.signal, { resolve });
     controller.abort(reason);
     await expect(asserting).rejects.toBe(reason);
   });

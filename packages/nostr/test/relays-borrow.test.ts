@@ -17,7 +17,7 @@ function openRelays(options: Partial<RelaysOptions> = {}) {
     random: Math.random,
     log: silentLogger,
     timings: quickTimings,
-    assertHost: async () => {},
+    locate: async (url) => [{ url, headers: {}, tls: undefined }],
     idleMs: 100,
     ...options,
   });
@@ -97,7 +97,7 @@ test.concurrent('a relay whose name leads into a private network is never connec
   await using world = relayWorld();
   const relay = world.relay();
   using relays = openRelays({
-    assertHost: async () => {
+    locate: async () => {
       throw new RelayUrlError('a private or local address', 'relay.example.com');
     },
   });
@@ -137,9 +137,10 @@ test.concurrent('a name that cannot be resolved now is tried again', async () =>
   const relay = world.relay();
   let calls = 0;
   using relays = openRelays({
-    assertHost: async () => {
+    locate: async (url) => {
       calls += 1;
       if (calls === 1) throw new Error('getaddrinfo ENOTFOUND');
+      return [{ url, headers: {}, tls: undefined }];
     },
   });
   const { relay: lent } = relays.borrow(relay.url);

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
+import { readText } from '@nostr-dm-agent/kit/http';
+import { jsonText, parseJson } from '@nostr-dm-agent/kit/json';
+import { createGuardedFetch, PrivateAddressError } from '@nostr-dm-agent/kit/net';
 import { msatToSatCeil, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import { bech32 } from '@scure/base';
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { InvoiceRefusedError, LnurlError } from '../errors.ts';
 import { requirePayable } from './invoice.ts';
@@ -84,17 +85,7 @@ const serviceSchema = z.object({
   maxSendable: z.number().int().positive().safe(),
   metadata: z.string().max(maxBodyBytes),
 });
-const metadataSchema = z
-  .string()
-  .transform((text, context): unknown => {
-    try {
-      return JSON.parse(text);
-    } catch (cause) {
-      context.addIssue({ code: 'custom', message: `not JSON: ${String(cause)}` });
-      return z.NEVER;
-    }
-  })
-  .pipe(z.array(z.tuple([z.string(), z.string()]).rest(z.unknown())));
+const metadataSchema = jsonText(z.array(z.tuple([z.string(), z.string()]).rest(z.unknown())));
 const invoiceSchema = z.object({ pr: z.string().max(8192) });
 const refusalSchema = z.object({ status: z.literal('ERROR'), reason: z.string().optional() });
 
@@ -119,72 +110,34 @@ function addressUrl(address: string, { loopback }: LnurlOptions): URL {
 }
 
 async function getJson(url: URL, options: LnurlOptions, signal: AbortSignal): Promise<unknown> {
-  await requirePublic(url, options);
   const timeout = AbortSignal.timeout(options.timeoutMs ?? 10_000);
+  // Somebody else chose this address, and what it sends us to.
+  const guarded = createGuardedFetch({ allowLoopback: options.loopback });
   let status: number;
-  let body: string;
+  let body: string | undefined;
   try {
-    const response = await fetch(url, {
+    const response = await guarded(url, {
       headers: { accept: 'application/json' },
-      // A redirect would lead round the check of the address.
-      redirect: 'error',
       signal: AbortSignal.any([signal, timeout]),
     });
     status = response.status;
-    body = await readLimited(response);
+    body = await readText(response, maxBodyBytes);
   } catch (cause) {
     signal.throwIfAborted();
-    if (cause instanceof LnurlError) throw cause;
-    throw new LnurlError({ kind: 'unreachable', host: url.host }, cause);
+    const kind = cause instanceof PrivateAddressError ? 'forbidden' : 'unreachable';
+    throw new LnurlError({ kind, host: url.host }, cause);
   }
+  if (body === undefined) throw new LnurlError({ kind: 'nonsense', detail: 'the answer is too large' });
   const parsed = parseJson(body);
   const refused = refusalSchema.safeParse(parsed);
-  if (refused.success)
+  if (refused.success) {
     throw new LnurlError({ kind: 'refused', reason: (refused.data.reason ?? '').slice(0, 200) });
+  }
   if (status === 404) throw new LnurlError({ kind: 'unknown' });
   if (status !== 200 || parsed === undefined) {
     throw new LnurlError({ kind: 'nonsense', detail: `status ${status}` });
   }
   return parsed;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-async function readLimited(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxBodyBytes) throw new LnurlError({ kind: 'nonsense', detail: 'the answer is too large' });
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-/** Somebody else chose this address: it must not lead into our own network. @throws LnurlError `forbidden`, `unreachable` */
-async function requirePublic(url: URL, { loopback }: LnurlOptions): Promise<void> {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (loopback && (host === 'localhost' || host === '127.0.0.1')) return;
-  if (url.protocol !== 'https:' || url.username !== '' || url.password !== '') {
-    throw new LnurlError({ kind: 'forbidden', host: url.host });
-  }
-  let addresses: readonly { readonly address: string }[];
-  try {
-    addresses = ipaddr.isValid(host) ? [{ address: host }] : await lookup(host, { all: true });
-  } catch (cause) {
-    throw new LnurlError({ kind: 'unreachable', host: url.host }, cause);
-  }
-  // `process` also reads IPv4 that is written as IPv6.
-  if (addresses.some(({ address }) => ipaddr.process(address).range() !== 'unicast')) {
-    throw new LnurlError({ kind: 'forbidden', host: url.host });
-  }
 }
 
 function checkInvoice(text: string, amount: Sat, service: PayService, options: LnurlOptions): string {

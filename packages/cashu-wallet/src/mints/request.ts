@@ -7,6 +7,7 @@ import {
   RateLimitError,
   type RequestFn,
 } from '@cashu/cashu-ts';
+import { neverSent, readText } from '@nostr-dm-agent/kit/http';
 import { z } from 'zod';
 
 export type RequestLimits = {
@@ -63,7 +64,8 @@ export function createRequest(signal: AbortSignal, limits: RequestLimits): Reque
         redirect: 'error',
         signal: AbortSignal.any([signal, timeout]),
       });
-      const body = await readBody(response);
+      const body = await readText(response, maxBodyBytes);
+      if (body === undefined) throw new CTSError('the answer is too large');
       if (!response.ok) throw errorOf(response, body);
       // RequestFn's contract: the caller, cashu-ts, names the shape and checks it.
       return JSON.parse(body) as T;
@@ -86,18 +88,6 @@ function encodeBody(body: Record<string, unknown>): string {
     if (raw instanceof Amount) return raw.toNumber();
     return typeof value === 'bigint' ? Amount.from(value).toNumber() : value;
   });
-}
-
-async function readBody(response: Response): Promise<string> {
-  if (!response.body) return '';
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    size += chunk.byteLength;
-    if (size > maxBodyBytes) throw new CTSError('the answer is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 const refusalSchema = z.object({ code: z.number(), detail: z.string() });
@@ -123,9 +113,4 @@ function errorOf(response: Response, body: string): CTSError {
   }
   const detail = detailSchema.safeParse(parsed);
   return new HttpResponseError(detail.success ? detail.data.slice(0, 300) : 'bad response', response.status);
-}
-
-function neverSent(cause: unknown): boolean {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  return code === 'ConnectionRefused' || code === 'ECONNREFUSED' || code === 'ENOTFOUND';
 }

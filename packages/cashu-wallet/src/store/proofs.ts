@@ -1,6 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { jsonText } from '@nostr-dm-agent/kit/json';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { jsonColumn } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import { hashToCurve } from '../crypto/curve.ts';
 import type { MintUrl, OperationId } from '../types.ts';
@@ -48,7 +48,7 @@ export type Proofs = {
 export const yOf = (proof: { readonly secret: string }): string =>
   Buffer.from(hashToCurve(proof.secret)).toString('hex');
 
-const proofRow = z.object({ proof: jsonColumn(storedProofSchema) }).transform((row) => row.proof);
+const proofRow = z.object({ proof: jsonText(storedProofSchema) }).transform((row) => row.proof);
 const totalRow = z.object({
   mint: mintUrlSchema,
   state: z.enum(['ready', 'reserved', 'sent', 'spent', 'quarantined']),

@@ -1,2 +1,10 @@
-export { isLoopbackHost, isOutside, unbracketed } from './address.ts';
-export { assertPublicName, PrivateAddressError, type PublicHostOptions } from './public-name.ts';
+export { isAddress, isLoopbackHost, isOutside, isPublicAddress, unbracketed } from './address.ts';
+export {
+  createGuardedFetch,
+  type GuardOptions,
+  PrivateAddressError,
+  RedirectError,
+  type Resolver,
+  type Target,
+  targetsOf,
+} from './guard.ts';

@@ -1,2 +1,2 @@
-export { jsonColumn, nullable } from './columns.ts';
+export { nullable } from './columns.ts';
 export { DatabaseTooNewError, type Migration, openDatabase } from './open.ts';

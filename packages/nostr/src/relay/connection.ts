@@ -1,6 +1,7 @@
 import { backoffMs } from '@nostr-dm-agent/kit/backoff';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Target } from '@nostr-dm-agent/kit/net';
 import { verifyEvent } from '../event.ts';
 import type { NostrEvent, RelayUrl, Signer } from '../types.ts';
 import { createRelayAuth } from './auth.ts';
@@ -28,8 +29,11 @@ export type RelayConnectionOptions = {
   readonly log: Logger;
   readonly timings?: Partial<RelayTimings>;
   readonly limits?: Partial<RelayLimits>;
-  /** Waited for before each attempt to connect. When it rejects with a RelayUrlError, publishes are refused for good. */
-  readonly admit?: (signal: AbortSignal) => Promise<void>;
+  /**
+   * Asked before each attempt to connect where it shall go. When it rejects with a RelayUrlError, publishes are refused
+   * for good. Default: where the URL says.
+   */
+  readonly admit?: (signal: AbortSignal) => Promise<Target>;
 };
 
 export type RelayConnection = Relay & {
@@ -81,14 +85,19 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
   const connect = async () => {
     enter('connecting');
     try {
-      await options.admit?.(closing.signal);
+      const target = await options.admit?.(closing.signal);
       if (closing.signal.aborted) return;
-      socket = openRelaySocket(url, timings, limits.maxFrameLength, {
-        onOpen: opened,
-        onText: (text) => guarded(() => receive(text)),
-        onIgnored: countBadFrame,
-        onEnd: ended,
-      });
+      socket = openRelaySocket(
+        target ?? { url, headers: {}, tls: undefined },
+        timings,
+        limits.maxFrameLength,
+        {
+          onOpen: opened,
+          onText: (text) => guarded(() => receive(text)),
+          onIgnored: countBadFrame,
+          onEnd: ended,
+        },
+      );
     } catch (error) {
       if (!closing.signal.aborted) notAdmitted(error);
     }

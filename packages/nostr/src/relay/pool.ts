@@ -1,6 +1,7 @@
+import type { Target } from '@nostr-dm-agent/kit/net';
 import type { RelayUrl } from '../types.ts';
 import { connectRelay, type RelayConnection, type RelayConnectionOptions } from './connection.ts';
-import { assertPublicHost } from './public-host.ts';
+import { relayTargets } from './relay-target.ts';
 import { defaultRelayTimings } from './timings.ts';
 import type { RelayLease, Relays } from './types.ts';
 
@@ -11,8 +12,8 @@ export type RelaysOptions = Omit<RelayConnectionOptions, 'url' | 'own' | 'admit'
   readonly maxBorrowed?: number;
   /** How long a relay that nobody borrows stays connected. Milliseconds. */
   readonly idleMs?: number;
-  /** Looks before each connection to a borrowed relay where its name leads; rejects to refuse it. */
-  readonly assertHost?: (url: RelayUrl, signal: AbortSignal) => Promise<void>;
+  /** Asked before each connection to a borrowed relay where its name leads; rejects to refuse it. */
+  readonly locate?: (url: RelayUrl, signal: AbortSignal) => Promise<readonly [Target, ...Target[]]>;
 };
 
 type Borrowed = {
@@ -24,13 +25,7 @@ type Borrowed = {
 
 /** Opens the bot's own relays, and lends connections to others. */
 export function createRelays(options: RelaysOptions): Relays {
-  const {
-    own: ownUrls,
-    maxBorrowed = 12,
-    idleMs = 15_000,
-    assertHost = assertPublicHost,
-    ...shared
-  } = options;
+  const { own: ownUrls, maxBorrowed = 12, idleMs = 15_000, locate = relayTargets, ...shared } = options;
   const connectMs = shared.timings?.connectMs ?? defaultRelayTimings.connectMs;
   const own = new Map(
     [...new Set(ownUrls)].map((url) => [url, connectRelay({ ...shared, url, own: true })] as const),
@@ -41,13 +36,16 @@ export function createRelays(options: RelaysOptions): Relays {
 
   const open = (url: RelayUrl): Borrowed => {
     const place = places.queue();
+    let attempts = 0;
     const connection = connectRelay({
       ...shared,
       url,
       own: false,
       admit: async (signal) => {
         await place.taken;
-        await assertHost(url, AbortSignal.any([signal, AbortSignal.timeout(connectMs)]));
+        const targets = await locate(url, AbortSignal.any([signal, AbortSignal.timeout(connectMs)]));
+        // One address may be out of reach (IPv6 where there is none): each attempt tries the next.
+        return targets[attempts++ % targets.length] ?? targets[0];
       },
     });
     return { connection, leaveQueue: place.leave, borrowers: 0, idleTimer: undefined };

@@ -1,4 +1,4 @@
-import type { RelayUrl } from '../types.ts';
+import type { Target } from '@nostr-dm-agent/kit/net';
 import { relayText } from './frames.ts';
 import type { RelayTimings } from './timings.ts';
 
@@ -26,13 +26,17 @@ export type RelaySocket = {
  * connection (no answer to pings), for both of which Bun itself has no timeout.
  */
 export function openRelaySocket(
-  url: RelayUrl,
+  { url, headers, tls }: Target,
   timings: RelayTimings,
   maxFrameLength: number,
   handlers: RelaySocketHandlers,
 ): RelaySocket {
   // Without compression a frame costs the sender as many bytes as it costs us.
-  const socket = new WebSocket(url, { perMessageDeflate: false });
+  const socket = new WebSocket(url, {
+    perMessageDeflate: false,
+    headers,
+    ...(tls === undefined ? {} : { tls }),
+  });
   let ended = false;
   let failure: string | undefined;
   let pingTimer: Timer | undefined;

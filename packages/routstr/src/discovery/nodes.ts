@@ -94,10 +94,8 @@ export type NodeLook = {
 );
 
 export type LookOptions = {
-  /** With short timeouts: somebody looks on. */
+  /** With short timeouts, for somebody looks on; through the network guard, for a stranger chose the address. */
   readonly nodeAt: (url: NodeUrl) => Pick<NodeClient, 'nodeInfo' | 'models'>;
-  /** Rejects for an address that must not be connected to. */
-  readonly admit: (url: NodeUrl, signal: AbortSignal) => Promise<void>;
   /** `routstr/…` or without; undefined: no prices are asked for. */
   readonly model: string | undefined;
   readonly ability: AbilitySource;
@@ -117,12 +115,6 @@ export async function lookAtNode(
     const { verdict = 'unreviewed', name, version } = claim ?? {};
     return { url, verdict, name, version, state: 'away', detail };
   };
-  try {
-    await options.admit(url, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    return away(error instanceof Error ? error.message : 'its address leads nowhere');
-  }
   const client = options.nodeAt(url);
   const [answer, models] = await Promise.all([
     client.nodeInfo(signal),

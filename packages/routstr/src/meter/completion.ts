@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
-import { parseJson } from '../node/envelopes.ts';
 import { addToBill, type Bill, billSchema, emptyBill } from './cost.ts';
 
 const deltaSchema = z.looseObject({

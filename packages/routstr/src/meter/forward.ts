@@ -1,4 +1,6 @@
-import { parseJson, scrub } from '../node/envelopes.ts';
+import { readText } from '@nostr-dm-agent/kit/http';
+import { parseJson } from '@nostr-dm-agent/kit/json';
+import { scrub } from '../node/envelopes.ts';
 import { retryAfterMs } from '../node/http.ts';
 import { addHeaderToBill, addToBill, type Bill, billSchema, emptyBill, settleBill } from './cost.ts';
 import { inviteCompaction, inviteRetry, judge, type ProblemCode, refuse } from './problems.ts';
@@ -115,7 +117,7 @@ async function send(passage: Passage, permit: Permit): Promise<Response | Short>
  */
 async function rejected(passage: Passage, permit: Permit, response: Response): Promise<Response | Short> {
   const { run } = passage;
-  const body = (await textWithin(response, largestRefusal)) ?? '';
+  const body = (await readText(response, largestRefusal)) ?? '';
   permit.settle(undefined);
   const verdict = judge(response.status, body);
   switch (verdict.kind) {
@@ -177,7 +179,7 @@ function streamed(
 /** An answer that is no stream: passed on whole when it is what was asked for. */
 async function whole(passage: Passage, permit: Permit, response: Response): Promise<Response> {
   const { run, request, session } = passage;
-  const body = await textWithin(response, largestAnswer);
+  const body = await readText(response, largestAnswer);
   const json = body === undefined ? undefined : parseJson(body);
   const answer = typeof json === 'object' && json !== null && 'choices' in json;
   if (answer) {
@@ -205,15 +207,3 @@ function settle(passage: Passage, permit: Permit, bill: Bill, characters: number
 /** Titles and tasks fail on their own accounts. */
 const lineOf = (request: ChatRequest): string =>
   `${request.model} ${Array.isArray(request.body.tools) && request.body.tools.length > 0}`;
-
-async function textWithin(response: Response, maxBytes: number): Promise<string | undefined> {
-  if (!response.body) return '';
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    size += chunk.byteLength;
-    if (size > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}

@@ -1,5 +1,5 @@
+import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
-import { parseJson } from '../node/envelopes.ts';
 import type { MeterPrice, RunLimits } from './types.ts';
 
 const tokenCount = z.number().int().positive().nullish().catch(undefined);

@@ -1,7 +1,10 @@
+import type { Fetch } from '@nostr-dm-agent/kit/http';
+import { parseJson } from '@nostr-dm-agent/kit/json';
+import { soleToken } from '@nostr-dm-agent/kit/token-text';
 import { z } from 'zod';
 import { type ModelList, parseModelList } from '../models/models.ts';
 import { type ApiKey, apiKeyOf, isApiKey } from './api-key.ts';
-import { parseJson, scrub } from './envelopes.ts';
+import { scrub } from './envelopes.ts';
 import { isMissingPath, isUnknownKey, notCredited, readRefusal, refundRefused } from './errors.ts';
 import { exchange, noAnswer, type Reply } from './http.ts';
 import { numeric } from './numeric.ts';
@@ -77,9 +80,8 @@ const infoSchema = z.object({
   total_requests: count.nullish(),
 });
 const refundIdSchema = z.union([z.string(), z.number()]).nullish().catch(undefined);
-const tokenText = /^cashu[AB][A-Za-z0-9_+/=-]+$/;
 const refundSchema = z.object({
-  token: z.string().regex(tokenText),
+  token: z.string().refine((text) => soleToken(text) === text),
   sats: count.nullish().catch(undefined),
   msats: count.nullish().catch(undefined),
   refund_id: refundIdSchema,
@@ -92,7 +94,11 @@ const nodeInfoSchema = z.object({
 });
 
 /** A client for the node at `url`. Holds no connection between calls; there is nothing to close. */
-export function createNodeClient(url: NodeUrl, timeouts: NodeTimeouts = defaultTimeouts): NodeClient {
+export function createNodeClient(
+  url: NodeUrl,
+  timeouts: NodeTimeouts = defaultTimeouts,
+  fetch: Fetch = globalThis.fetch,
+): NodeClient {
   /** Which of the two prefixes this node has; known after the first answer that is not a missing path. */
   let prefix: Prefix | undefined;
 
@@ -106,6 +112,7 @@ export function createNodeClient(url: NodeUrl, timeouts: NodeTimeouts = defaultT
       reply = await exchange(
         { ...request, url: `${url}/${candidate}/${path}`, maxBytes: balanceBytes },
         signal,
+        fetch,
       );
       if (isMissingPath(reply, request.bearer !== undefined)) continue;
       if (reply.kind === 'answer' && reply.status < 500) prefix = candidate;
@@ -120,7 +127,7 @@ export function createNodeClient(url: NodeUrl, timeouts: NodeTimeouts = defaultT
     read: (json: unknown) => T | undefined,
     signal: AbortSignal,
   ): Promise<Answer<T>> {
-    const reply = await exchange({ method: 'GET', url: `${url}/${path}`, ...limits }, signal);
+    const reply = await exchange({ method: 'GET', url: `${url}/${path}`, ...limits }, signal, fetch);
     if (reply.kind !== 'answer') return { state: 'unavailable', evidence: noAnswer(reply.message) };
     if (!isOk(reply)) return { state: 'unavailable', evidence: readRefusal(reply).evidence };
     const value = read(parseJson(reply.body));
@@ -215,6 +222,7 @@ export function createNodeClient(url: NodeUrl, timeouts: NodeTimeouts = defaultT
         reply = await exchange(
           { method: 'POST', url: at, payment: token, timeoutMs: timeouts.refund, maxBytes: balanceBytes },
           signal,
+          fetch,
         );
         if (reply.kind === 'answer' && reply.status === 404) {
           const { refusal, evidence } = readRefusal(reply);
@@ -267,7 +275,7 @@ const accepted = (reply: Accepted): Evidence => ({
 
 /** The token of a refund's body, or of a header that is one. Also used on what was put on disk and never read. */
 export function readRefundBody(raw: string): { token: string; claimedMsat: number | undefined } | undefined {
-  if (tokenText.test(raw)) return { token: raw, claimedMsat: undefined };
+  if (soleToken(raw) === raw) return { token: raw, claimedMsat: undefined };
   const body = refundSchema.safeParse(parseJson(raw)).data;
   if (!body) return undefined;
   const sats = body.sats ?? undefined;

@@ -1,3 +1,5 @@
+import { parseJson } from '@nostr-dm-agent/kit/json';
+import { withoutTokens } from '@nostr-dm-agent/kit/token-text';
 import { z } from 'zod';
 
 /**
@@ -80,20 +82,9 @@ export function parseRefusal(body: string, requestId: string | undefined): Refus
   return facts('G', body.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' '));
 }
 
-/** `undefined` for what is no JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
 /** Nodes quote what they were sent: no token and no key leaves this file. */
 export const scrub = (text: string): string =>
-  text
-    .replace(/cashu[AB][A-Za-z0-9_+/=-]*/gi, '[token]')
+  withoutTokens(text, '[token]')
     .replace(/\bsk-[A-Za-z0-9_-]{6,}/g, '[key]')
     .trim()
     .slice(0, 300);

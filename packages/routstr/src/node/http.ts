@@ -1,3 +1,4 @@
+import { type Fetch, neverSent, readText } from '@nostr-dm-agent/kit/http';
 import { scrub } from './envelopes.ts';
 import type { Evidence } from './outcomes.ts';
 
@@ -32,7 +33,11 @@ export type NodeRequest = {
  *
  * @throws the signal's reason when the caller aborts; never for what the node or the network does
  */
-export async function exchange(request: NodeRequest, signal: AbortSignal): Promise<Reply> {
+export async function exchange(
+  request: NodeRequest,
+  signal: AbortSignal,
+  fetch: Fetch = globalThis.fetch,
+): Promise<Reply> {
   signal.throwIfAborted();
   const timeout = AbortSignal.timeout(request.timeoutMs);
   try {
@@ -50,7 +55,7 @@ export async function exchange(request: NodeRequest, signal: AbortSignal): Promi
       keepalive: false,
       signal: AbortSignal.any([signal, timeout]),
     });
-    const body = await readBody(response, request.maxBytes);
+    const body = await readText(response, request.maxBytes);
     if (body === undefined) return { kind: 'no_answer', message: 'the answer is too large' };
     return {
       kind: 'answer',
@@ -82,21 +87,4 @@ export function retryAfterMs(headers: Headers, now = Date.now()): number | undef
   if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
   const date = Date.parse(value);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
-}
-
-async function readBody(response: Response, maxBytes: number): Promise<string | undefined> {
-  if (!response.body) return '';
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    size += chunk.byteLength;
-    if (size > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-export function neverSent(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ConnectionRefused' || code === 'ECONNREFUSED' || code === 'ENOTFOUND';
 }

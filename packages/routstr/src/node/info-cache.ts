@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { writeFileAtomically } from '@nostr-dm-agent/kit/atomic-file';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { parseJson } from '@nostr-dm-agent/kit/json';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { z } from 'zod';
 import type { NodeClient } from './client.ts';
-import { parseJson } from './envelopes.ts';
 import type { Answer, NodeInfo } from './outcomes.ts';
 import type { NodeUrl } from './url.ts';
 

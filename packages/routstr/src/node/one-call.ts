@@ -1,9 +1,11 @@
+import { neverSent, readBody } from '@nostr-dm-agent/kit/http';
+import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
 import { addHeaderToBill, addToBill, billSchema, emptyBill, settleBill } from '../meter/cost.ts';
 import { createEventSplitter, eventData } from '../meter/sse.ts';
 import type { MeterPrice } from '../meter/types.ts';
-import { parseJson, parseRefusal, parseShortage, scrub } from './envelopes.ts';
-import { neverSent, noAnswer } from './http.ts';
+import { parseRefusal, parseShortage, scrub } from './envelopes.ts';
+import { noAnswer } from './http.ts';
 import type { Evidence } from './outcomes.ts';
 import type { NodeUrl } from './url.ts';
 
@@ -76,7 +78,8 @@ export async function payForOneCall(
     });
     const change = response.headers.get('x-cashu')?.trim();
     if (change) keep(change);
-    const { text, whole } = await readText(response);
+    // The rest of an answer that broke off is not worth losing what is there.
+    const { text, end } = await readBody(response, largestAnswer);
     signal.throwIfAborted();
     const requestId = response.headers.get('x-routstr-request-id') ?? undefined;
     const facts = { status: response.status, code: undefined, message: '', requestId };
@@ -87,7 +90,7 @@ export async function payForOneCall(
       const neededMsat = response.status === 402 ? parseShortage(refusal).neededMsat : undefined;
       return { state: 'refused', neededMsat, evidence };
     }
-    return { ...readAnswer(call, response.headers, text, whole), evidence: facts };
+    return { ...readAnswer(call, response.headers, text, end === 'whole'), evidence: facts };
   } catch (error) {
     signal.throwIfAborted();
     if (timeout.aborted)
@@ -95,27 +98,6 @@ export async function payForOneCall(
     const message = scrub(error instanceof Error ? error.message : 'request failed');
     return { state: neverSent(error) ? 'not_sent' : 'no_answer', evidence: noAnswer(message) };
   }
-}
-
-/** What came of a body; the rest of one that broke off is not worth losing what is there. */
-async function readText(response: Response): Promise<{ readonly text: string; readonly whole: boolean }> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  let whole = true;
-  try {
-    for await (const chunk of response.body ?? []) {
-      chunks.push(chunk);
-      size += chunk.byteLength;
-      if (size > largestAnswer) {
-        whole = false;
-        break;
-      }
-    }
-  } catch {
-    // Whoever called sees by `whole` that it broke off, and the timeout by its signal.
-    whole = false;
-  }
-  return { text: Buffer.concat(chunks).toString('utf8'), whole };
 }
 
 function readAnswer(

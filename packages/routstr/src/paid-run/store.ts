@@ -1,7 +1,8 @@
 import type { Books, KeptTokenId, OperationId, WalletJournal } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { jsonText } from '@nostr-dm-agent/kit/json';
 import { addSat, type Sat } from '@nostr-dm-agent/kit/sat';
-import { jsonColumn, nullable } from '@nostr-dm-agent/kit/sqlite';
+import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import type { Evidence } from '../node/outcomes.ts';
 import type { NodeUrl } from '../node/url.ts';
@@ -84,13 +85,13 @@ const rowSchema = z
   .object({
     id: z.string(),
     node_url: z.string().transform((url) => url as NodeUrl),
-    ticket: jsonColumn(ticketSchema),
+    ticket: jsonText(ticketSchema),
     ledger: nullable(z.number()),
     attempts: z.number(),
     next_at: z.number(),
     created_at: z.number(),
     state: z.string(),
-    data: jsonColumn(z.record(z.string(), z.unknown())),
+    data: jsonText(z.record(z.string(), z.unknown())),
   })
   .transform(
     (row): PaidRun => ({

@@ -1,0 +1,54 @@
+/** What came of a body. `text` is what had arrived, also when it is not all. */
+export type Body =
+  | { readonly end: 'whole'; readonly text: string }
+  | { readonly end: 'too_large'; readonly text: string }
+  /** The connection broke, or the request's signal was aborted. */
+  | { readonly end: 'broken'; readonly text: string; readonly cause: unknown };
+
+/** Of a Request or a Response. */
+type Source = { readonly body: ReadableStream<Uint8Array> | null };
+
+/**
+ * Reads a body that somebody else wrote, as UTF-8 and no further than `maxBytes`: whoever sends for ever is left.
+ * (fetch takes compression off before: the limit is on what it became.)
+ */
+export async function readBody({ body }: Source, maxBytes: number): Promise<Body> {
+  const chunks: Uint8Array[] = [];
+  const text = () => Buffer.concat(chunks).toString('utf8');
+  let size = 0;
+  try {
+    for await (const chunk of body ?? []) {
+      size += chunk.byteLength;
+      // Leaving the loop cancels the stream.
+      if (size > maxBytes) return { end: 'too_large', text: text() };
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    return { end: 'broken', text: text(), cause };
+  }
+  return { end: 'whole', text: text() };
+}
+
+/** The whole body; undefined: it is larger than `maxBytes`. @throws what broke the connection */
+export async function readText(source: Source, maxBytes: number): Promise<string | undefined> {
+  const body = await readBody(source, maxBytes);
+  if (body.end === 'broken') throw body.cause;
+  return body.end === 'whole' ? body.text : undefined;
+}
+
+const beforeSending: ReadonlySet<unknown> = new Set([
+  'ConnectionRefused',
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  // The network guard's.
+  'ADDRESS_REFUSED',
+]);
+
+/** What fetch's error says of a request: nobody listened, or the name leads nowhere, so nothing of it ever left. */
+export function neverSent(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code !== undefined && beforeSending.has(code);
+}
+
+/** As `fetch` is called, so that a guarded one can stand in its place. */
+export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
