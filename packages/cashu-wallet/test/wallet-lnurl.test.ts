@@ -45,6 +45,8 @@ function service(
           spoil.invoice?.(amount / 1000) ?? { pr: mint.invoice(amount / 1000, { description }), routes: [] },
         );
       }
+      if (url.pathname === '/.well-known/lnurlp/moved')
+        return Response.redirect('/.well-known/lnurlp/friend');
       if (url.pathname === '/.well-known/lnurlp/elsewhere') return Response.redirect('http://127.0.0.1:1/');
       return new Response('nobody', { status: 404 });
     },
@@ -70,7 +72,14 @@ test('a Lightning address and an LNURL give an invoice that the wallet pays', as
     bech32.toWords(Buffer.from(`http://${host}/.well-known/lnurlp/friend`)),
     2000,
   );
-  for (const way of [address, `  ${address.toUpperCase()} `, lnurl, `lightning:${lnurl.toUpperCase()}`]) {
+  const moved = address.replace('friend@', 'moved@');
+  for (const way of [
+    address,
+    moved,
+    `  ${address.toUpperCase()} `,
+    lnurl,
+    `lightning:${lnurl.toUpperCase()}`,
+  ]) {
     expect(isLightningAddress(way)).toBe(true);
     const invoice = await wallet.requestInvoice(way, sat(50), soon());
     const quote = await wallet.quoteWithdrawal({ invoice }, soon());
@@ -119,7 +128,15 @@ test('addresses inside our own network are not asked, nor callbacks that lead th
   const mint = bench.mint();
   const strict = bench.wallet(mint, { network: 'bc' });
   const address = service(mint);
-  for (const way of [address, 'me@localhost', 'me@10.0.0.1', 'me@169.254.169.254', 'me@192.168.1.1:8080']) {
+  const moved = address.replace('friend@', 'moved@');
+  for (const way of [
+    address,
+    moved,
+    'me@localhost',
+    'me@10.0.0.1',
+    'me@169.254.169.254',
+    'me@192.168.1.1:8080',
+  ]) {
     expect((await problemOf(strict.requestInvoice(way, sat(5), soon()))).kind, way).toBe('forbidden');
   }
   const loose = bench.wallet(mint);

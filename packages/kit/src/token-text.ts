@@ -10,8 +10,7 @@ export const TOKEN_SOURCE = `${SCHEME}${tokenOf(20)}`;
 
 const everyToken = new RegExp(`${SCHEME}(${tokenOf(20)})`, 'gi');
 const tokenAlone = new RegExp(`^\\s*${SCHEME}(${tokenOf(20)})\\s*$`, 'i');
-/** What is left of a token that was cut off is still nobody else's business. */
-const everyBeginning = new RegExp(`${SCHEME}${tokenOf(8)}`, 'gi');
+const likeToken = new RegExp(`^${tokenOf(1)}$`, 'i');
 
 /** The token that is all of a text, without a scheme; undefined: the text is something else, or more. */
 export const soleToken = (text: string): string | undefined => tokenAlone.exec(text)?.[1];
@@ -20,5 +19,12 @@ export const soleToken = (text: string): string | undefined => tokenAlone.exec(t
 export const tokensIn = (text: string): readonly string[] =>
   Array.from(text.matchAll(everyToken), ([, token]) => token ?? '');
 
-/** The text with each token in it, whole or cut off, replaced: they are money until somebody has redeemed them. */
-export const withoutTokens = (text: string, instead: string): string => text.replace(everyBeginning, instead);
+/** Whether a text has the form of one token, however short: for what was said to be one. */
+export const isTokenLike = (text: string): boolean => likeToken.test(text);
+
+/**
+ * The text with each token in it replaced: they are money until somebody has redeemed them.
+ * @param leastLength what is left of a token that was cut off is nobody's business either: so many characters of it
+ */
+export const withoutTokens = (text: string, instead: string, leastLength = 8): string =>
+  text.replace(new RegExp(`${SCHEME}${tokenOf(leastLength)}`, 'gi'), instead);

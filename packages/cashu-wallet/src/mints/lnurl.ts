@@ -111,8 +111,8 @@ function addressUrl(address: string, { loopback }: LnurlOptions): URL {
 
 async function getJson(url: URL, options: LnurlOptions, signal: AbortSignal): Promise<unknown> {
   const timeout = AbortSignal.timeout(options.timeoutMs ?? 10_000);
-  // Somebody else chose this address, and what it sends us to.
-  const guarded = createGuardedFetch({ allowLoopback: options.loopback });
+  // Somebody else chose this address, and those it sends us to.
+  const guarded = createGuardedFetch({ allowLoopback: options.loopback, redirects: 3 });
   let status: number;
   let body: string | undefined;
   try {

@@ -1,6 +1,6 @@
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
-import { soleToken } from '@nostr-dm-agent/kit/token-text';
+import { isTokenLike } from '@nostr-dm-agent/kit/token-text';
 import { z } from 'zod';
 import { type ModelList, parseModelList } from '../models/models.ts';
 import { type ApiKey, apiKeyOf, isApiKey } from './api-key.ts';
@@ -81,7 +81,7 @@ const infoSchema = z.object({
 });
 const refundIdSchema = z.union([z.string(), z.number()]).nullish().catch(undefined);
 const refundSchema = z.object({
-  token: z.string().refine((text) => soleToken(text) === text),
+  token: z.string().refine(isTokenLike),
   sats: count.nullish().catch(undefined),
   msats: count.nullish().catch(undefined),
   refund_id: refundIdSchema,
@@ -275,7 +275,7 @@ const accepted = (reply: Accepted): Evidence => ({
 
 /** The token of a refund's body, or of a header that is one. Also used on what was put on disk and never read. */
 export function readRefundBody(raw: string): { token: string; claimedMsat: number | undefined } | undefined {
-  if (soleToken(raw) === raw) return { token: raw, claimedMsat: undefined };
+  if (isTokenLike(raw)) return { token: raw, claimedMsat: undefined };
   const body = refundSchema.safeParse(parseJson(raw)).data;
   if (!body) return undefined;
   const sats = body.sats ?? undefined;

@@ -84,7 +84,7 @@ export function parseRefusal(body: string, requestId: string | undefined): Refus
 
 /** Nodes quote what they were sent: no token and no key leaves this file. */
 export const scrub = (text: string): string =>
-  withoutTokens(text, '[token]')
+  withoutTokens(text, '[token]', 1)
     .replace(/\bsk-[A-Za-z0-9_-]{6,}/g, '[key]')
     .trim()
     .slice(0, 300);
