@@ -190,7 +190,7 @@ describe('a relay in trouble', () => {
     const lenient = net.relay();
     const { outbox } = world.live({ own: [strict.url, lenient.url], random: () => 0.5 });
 
-    const ids = outbox.send(recipientOf(owner, []), 'now');
+    const { ids } = outbox.send(recipientOf(owner, []), 'now');
     await until(() => textsFor(owner, strict).length === 1, 'the message at the strict relay');
     await until(() => textsFor(owner, lenient).length === 1, 'the message at the lenient relay');
     expect(refused).toBe(1);

@@ -26,7 +26,7 @@ describe('an answer', () => {
     const [relay, owner] = [net.relay(), newIdentity()];
     const { outbox } = world.live({ own: [relay.url] });
 
-    const ids = outbox.send({ ...recipientOf(owner, [relay.url]), inReplyTo: question }, 'Done: 世界 👋');
+    const { ids } = outbox.send({ ...recipientOf(owner, [relay.url]), inReplyTo: question }, 'Done: 世界 👋');
     await until(() => storedFor(owner, relay).length === 1, 'the answer at the relay');
 
     const [read] = readBy(owner, relay);
@@ -57,7 +57,7 @@ describe('an answer', () => {
     const { outbox } = world.live({ own: [relay.url] });
 
     const to = { ...recipientOf(owner, [], 'nip04'), inReplyTo: question };
-    const ids = outbox.send(to, 'Done. 世界');
+    const { ids } = outbox.send(to, 'Done. 世界');
     await until(() => textsFor(owner, relay).includes('Done. 世界'), 'the answer at the relay');
 
     const [event, ...others] = storedFor(owner, relay);
@@ -107,7 +107,7 @@ describe('an answer', () => {
   test('is not sent when there is nothing in it', () => {
     using world = outboxWorld();
     const { outbox } = world.live({ own: [] });
-    expect(outbox.send(recipientOf(newIdentity(), []), ' \n ')).toEqual([]);
+    expect(outbox.send(recipientOf(newIdentity(), []), ' \n ')).toEqual({ ids: [], rest: '' });
     expect(outbox.status().pending).toBe(0);
   });
 

@@ -6,6 +6,13 @@ import type { Outgoing } from './store.ts';
 
 export type { OutboxStatus, ReactionTarget };
 
+export type Sent = {
+  /** Under which the recipient can refer to the messages, in order; none when the text is only whitespace. */
+  readonly ids: readonly EventId[];
+  /** What was not sent because a reply has a greatest length; can be sent on. Empty when all of it was. */
+  readonly rest: string;
+};
+
 export type OutboxOptions = DeliveryOptions & { readonly identity: Identity };
 
 /**
@@ -15,10 +22,9 @@ export type OutboxOptions = DeliveryOptions & { readonly identity: Identity };
 export type Outbox = {
   /**
    * Sends a text, in several messages when it is long (see `chunk`), in the protocol that `to` names.
-   * @returns the ids under which the recipient can refer to them, in order; none when the text is only whitespace
    * @throws TokenTooLongError a token in it fits into no message; nothing is sent then
    */
-  readonly send: (to: Recipient, text: string) => readonly EventId[];
+  readonly send: (to: Recipient, text: string) => Sent;
   /** Reacts to a message, such as with 👀. False: nothing was sent, NIP-04 has no reactions. */
   readonly react: (to: Recipient, target: ReactionTarget, reaction: string) => boolean;
   /** Delivers until the signal aborts, beginning with what an earlier life left. To be called once. */
@@ -31,28 +37,34 @@ export type Outbox = {
 export function createOutbox(options: OutboxOptions): Outbox {
   const { identity, store, clock, random, lists } = options;
   const delivery = createDelivery(options);
-  const compose: ComposeOptions = {
+  const composing: ComposeOptions = {
     ...{ identity, clock, random },
     takeTimestamps: (peer, count) => store.takeTimestamps(peer, unixSeconds(clock), count),
   };
 
-  const enqueue = (to: Recipient, composed: () => readonly Outgoing[]): readonly EventId[] => {
+  const enqueue = <Composed extends { readonly outgoing: readonly Outgoing[] }>(
+    to: Recipient,
+    compose: () => Composed,
+  ): Composed => {
     lists.warm(to.publicKey);
-    const messages = store.atomically(() => {
-      const outgoing = composed();
-      store.insert(outgoing, clock.now());
-      return outgoing;
+    const composed = store.atomically(() => {
+      const result = compose();
+      store.insert(result.outgoing, clock.now());
+      return result;
     });
     // By then the caller's transaction is over, one way or the other.
     queueMicrotask(delivery.kick);
-    return messages.map(({ messageId }) => messageId);
+    return composed;
   };
 
   return {
-    send: (to, text) => enqueue(to, () => composeText(to, text, compose)),
+    send: (to, text) => {
+      const { outgoing, rest } = enqueue(to, () => composeText(to, text, composing));
+      return { ids: outgoing.map(({ messageId }) => messageId), rest };
+    },
     react: (to, target, reaction) => {
       if (to.protocol !== 'nip17') return false;
-      enqueue(to, () => [composeReaction(to, target, reaction, compose)]);
+      enqueue(to, () => ({ outgoing: [composeReaction(to, target, reaction, composing)] }));
       return true;
     },
     start: delivery.start,

@@ -1,108 +1,118 @@
+import { cleaned } from './clean-text.ts';
 import { type Fence, fenceAfter, MAX_MARKER } from './code-fence.ts';
 import { graphemeStartAtOrBefore, isGraphemeStart, prefixEnd } from './text-measure.ts';
-import { findUnbreakable, isolatePayments, type Unbreakable } from './unbreakable.ts';
+import { findUnbreakable, isBarePayment, type Unbreakable } from './unbreakable.ts';
 
 /** Characters (UTF-16 units) of one message; its UTF-8 bytes are at most twice as many. */
-export const CHUNK_LIMIT = 4000;
+const CHUNK_LIMIT = 4000;
+/** Messages of one reply. More is more than somebody reads on a phone, and each is a gift wrap. */
+const MAX_MESSAGES = 10;
 
 const MIN_LIMIT = 100;
-
 /** A cut that is nicer than at a word has to fill this much of the room. */
 const WORTHWHILE = 0.4;
+/** For the line that closes a code block. */
+const CLOSER_LENGTH = MAX_MARKER + 1;
+
+export type Chunks = {
+  readonly messages: readonly string[];
+  /** What was too much, as a text that can be sent on: its code block is opened again. Empty when all of it fitted. */
+  readonly rest: string;
+};
 
 /**
  * Splits a reply into messages: at a paragraph, else a line, else a word, else between graphemes; whitespace at a cut
  * is dropped. Several are numbered, `(1/3)` on a line before each. A code block that goes on is closed and opened
- * again. Tokens and invoices get a line of their own. They, URLs and Nostr references are never cut: one that is longer
- * than `limit` is a message of its own, whole and without number, to be copied as it is.
+ * again. What could disturb a terminal or a chat is taken out (see `cleaned`). A token or an invoice is a message of
+ * its own, whole and without number, to be copied as it is, unless it is part of code. URLs and Nostr references are
+ * never cut either. Takes time in proportion to the text, whatever that consists of.
  *
  * @param limit characters of one message, its number included; at least 100
+ * @param most messages at most; what does not fit is the rest
  * @returns no message at all when there is nothing but whitespace
  * @throws TokenTooLongError a token doesn't fit into any message
  */
-export function chunk(text: string, limit: number = CHUNK_LIMIT): readonly string[] {
+export function chunk(text: string, limit: number = CHUNK_LIMIT, most: number = MAX_MESSAGES): Chunks {
   if (!(limit >= MIN_LIMIT)) throw new RangeError(`a limit of ${limit} characters leaves no room for text`);
-  const tidy = tidied(text);
-  if (tidy === '') return [];
-  if (prefixEnd(tidy, 0, limit, 2 * limit) === tidy.length) return [tidy];
-  const unbreakable = findUnbreakable(tidy);
-  for (let digits = 1; ; digits++) {
-    const labelLength = '(/)\n'.length + 2 * digits;
-    const pieces = [...split(tidy, unbreakable, limit - labelLength, 2 * limit - labelLength)];
-    if (`${pieces.length}`.length <= digits) return numbered(pieces, limit);
+  const tidy = cleaned(text);
+  const first = pieceAt(tidy, { next: 0, fence: undefined }, limit, 0);
+  if (first.next === tidy.length && (first.alone || first.text === tidy)) {
+    return { messages: tidy === '' ? [] : [tidy], rest: '' };
   }
-}
 
-function numbered(pieces: readonly string[], limit: number): readonly string[] {
-  if (pieces.length === 1) return pieces;
-  return pieces.map((piece, index) => {
-    const labelled = `(${index + 1}/${pieces.length})\n${piece}`;
-    return labelled.length <= limit ? labelled : piece;
-  });
-}
-
-/** Line ends as `\n`, no lone surrogates (UTF-8 has none), nothing empty around it, payments on their own lines. */
-function tidied(text: string): string {
-  const lines = text
-    .toWellFormed()
-    .replace(/\r\n?/g, '\n')
-    .replace(/^(?:[ \t]*\n)+/, '')
-    .trimEnd()
-    .split('\n');
-  let fence: Fence | undefined;
-  return lines
-    .map((line) => {
-      const before = fence;
-      fence = fenceAfter(line, fence);
-      return before === undefined && fence === undefined ? isolatePayments(line) : line;
-    })
-    .join('\n');
-}
-
-/** Where a piece ends, where the next one begins, and the code block that is open between them. */
-type Cut = { readonly end: number; readonly next: number; readonly fence: Fence | undefined };
-
-function* split(
-  text: string,
-  unbreakable: readonly Unbreakable[],
-  maxLength: number,
-  maxBytes: number,
-): Generator<string> {
-  let position = 0;
-  let fence: Fence | undefined;
-  while (position < text.length) {
-    const opener = fence === undefined ? '' : `${fence.opener}\n`;
-    const closerLength = MAX_MARKER + 1;
-    const full = prefixEnd(
-      text,
-      position,
-      maxLength - opener.length - closerLength,
-      maxBytes - Buffer.byteLength(opener) - closerLength,
-    );
-    if (full === text.length) {
-      yield opener + text.slice(position);
-      return;
-    }
-    const cut =
-      cutAtLine(text, position, full, fence) ??
-      cutAtWord(text, position, full, fence) ??
-      cutInWord(text, position, full, fence, unbreakable);
-    const lone = unbreakable.some(({ start, end }) => start === position && end === cut.end && end > full);
-    const piece = text.slice(position, cut.end).replace(/[ \t\n]+$/, '');
-    const closer = cut.fence === undefined ? '' : `\n${cut.fence.marker}`;
-    if (piece.trim() !== '') yield lone ? piece : opener + piece + closer;
-    ({ next: position, fence } = closedEarly(text, cut));
+  const room = limit - `(${most}/${most})\n`.length;
+  const pieces: Piece[] = [];
+  let position: Position = { next: 0, fence: undefined };
+  while (position.next < tidy.length && pieces.length < most) {
+    const piece = pieceAt(tidy, position, room, CLOSER_LENGTH);
+    if (piece.text !== '') pieces.push(piece);
+    position = piece;
   }
+  const opener = position.fence === undefined ? '' : `${position.fence.opener}\n`;
+  const rest = tidy.slice(position.next);
+  return { messages: pieces.map(numbered), rest: rest === '' ? '' : opener + rest };
 }
+
+const numbered = ({ text, alone }: Piece, index: number, { length }: readonly unknown[]): string =>
+  alone || length === 1 ? text : `(${index + 1}/${length})\n${text}`;
+
+/** Where the next piece begins, and the code block that is open there. */
+type Position = { readonly next: number; readonly fence: Fence | undefined };
+/** Where a piece ends as well. */
+type Cut = Position & { readonly end: number };
+/** `alone`: it is to be copied as it is. */
+type Piece = Position & { readonly text: string; readonly alone: boolean };
+
+/**
+ * The next piece of at most `room` characters, `reserve` of which are kept for the end of a code block. Empty where there
+ * is nothing to be read between two payments.
+ */
+function pieceAt(text: string, { next: from, fence }: Position, room: number, reserve: number): Piece {
+  const opener = fence === undefined ? '' : `${fence.opener}\n`;
+  const bytes = 2 * room - Buffer.byteLength(opener) - reserve;
+  const full = prefixEnd(text, from, room - opener.length - reserve, bytes);
+  const unbreakable = findUnbreakable(text, from, full);
+  const payment = unbreakable.find((found) => isOnItsOwn(text, from, fence, found));
+  if (payment?.start === from) {
+    const { end } = payment;
+    return { text: text.slice(from, end), next: afterBreak(text, end), fence: undefined, alone: true };
+  }
+  if (payment !== undefined || full === text.length) {
+    const next = payment?.start ?? text.length;
+    const all = opener + trimmedEnd(text.slice(from, next));
+    const before = from > 0 || payment !== undefined;
+    return { text: before && /^[\s\p{P}]*$/u.test(all) ? '' : all, next, fence: undefined, alone: false };
+  }
+  const cut =
+    cutAtLine(text, from, full, fence) ??
+    cutAtWord(text, from, full, fence) ??
+    cutInWord(text, from, full, fence, unbreakable);
+  const alone = unbreakable.some(({ start, end }) => start === from && end === cut.end && end > full);
+  const ink = trimmedEnd(text.slice(from, cut.end));
+  const closer = cut.fence === undefined ? '' : `\n${cut.fence.marker}`;
+  const whole = alone ? ink : opener + ink + closer;
+  return { text: ink.trim() === '' ? '' : whole, ...closedEarly(text, cut), alone };
+}
+
+/** Whether a payment stands by itself and in no code block. */
+const isOnItsOwn = (text: string, from: number, open: Fence | undefined, found: Unbreakable): boolean =>
+  isBarePayment(text, found) && fenceWithin(text, from, found.start, open) === undefined;
+
+const trimmedEnd = (text: string): string => {
+  let end = text.length;
+  while (isBreak(text[end - 1])) end--;
+  return text.slice(0, end);
+};
 
 /** The last end of a paragraph, else of a line, outside of code rather than in it; none that wastes the room. */
 function cutAtLine(text: string, from: number, full: number, open: Fence | undefined): Cut | undefined {
   const worthwhile = from + (full - from) * WORTHWHILE;
+  const window = text.slice(0, full + 1);
   let best: { readonly cut: Cut; readonly rank: number } | undefined;
   let fence = open;
   for (let start = from; ; ) {
-    const end = text.indexOf('\n', start);
-    if (end === -1 || end > full) return best?.cut;
+    const end = window.indexOf('\n', start);
+    if (end === -1) return best?.cut;
     const line = text.slice(start, end);
     if (isLineStart(text, start)) fence = fenceAfter(line, fence);
     if (line.trim() !== '' && end >= worthwhile) {
@@ -166,11 +176,15 @@ function afterBreak(text: string, end: number): number {
   return lineBreak === -1 ? next : end + lineBreak + 1;
 }
 
+/** The longest line that can close a code block, but for one with a tail of spaces. */
+const CLOSING_LINE = 100;
+
 /** A block whose closing line comes right after the cut is over: it was closed before the cut. */
-function closedEarly(text: string, cut: Cut): { readonly next: number; readonly fence: Fence | undefined } {
-  if (cut.fence === undefined || cut.next === cut.end) return cut;
-  const lineEnd = text.indexOf('\n', cut.next);
-  const line = text.slice(cut.next, lineEnd === -1 ? undefined : lineEnd);
-  if (fenceAfter(line, cut.fence) !== undefined) return cut;
-  return { next: lineEnd === -1 ? text.length : lineEnd + 1, fence: undefined };
+function closedEarly(text: string, { end, next, fence }: Cut): Position {
+  if (fence === undefined || next === end) return { next, fence };
+  const window = text.slice(next, next + CLOSING_LINE);
+  const lineEnd = window.indexOf('\n');
+  const line = lineEnd === -1 ? window : window.slice(0, lineEnd);
+  if (fenceAfter(line, fence) !== undefined) return { next, fence };
+  return { next: next + line.length + (lineEnd === -1 ? 0 : 1), fence: undefined };
 }

@@ -23,20 +23,26 @@ export type ComposeOptions = {
 };
 
 /**
- * The encrypted messages of a text, in the protocol of the recipient: kind 14 in gift wraps (NIP-17) or kind 4.
- * Clients sort by a resolution of one second, so each message is dated at least one second after the one before.
+ * The encrypted messages of a text, in the protocol of the recipient: kind 14 in gift wraps (NIP-17) or kind 4; and what
+ * is too long for one reply, see `chunk`. Clients sort by a resolution of one second, so each message is dated at least
+ * one second after the one before.
  * @throws TokenTooLongError
  */
-export function composeText(to: Recipient, text: string, options: ComposeOptions): readonly Outgoing[] {
-  const parts = chunk(text);
-  if (parts.length === 0) return [];
-  const first = options.takeTimestamps(to.publicKey, parts.length);
-  return parts.map((part, index) => {
-    const createdAt = first + index;
+export function composeText(
+  to: Recipient,
+  text: string,
+  options: ComposeOptions,
+): { readonly outgoing: readonly Outgoing[]; readonly rest: string } {
+  const { messages, rest } = chunk(text);
+  if (messages.length === 0) return { outgoing: [], rest };
+  const first = options.takeTimestamps(to.publicKey, messages.length);
+  const outgoing = messages.map((content, index) => {
+    const message = { created_at: first + index, tags: textTags(to), content };
     return to.protocol === 'nip17'
-      ? wrapped(to, 'text', { kind: 14, created_at: createdAt, tags: textTags(to), content: part }, options)
-      : legacy(to, part, createdAt, options);
+      ? wrapped(to, 'text', { ...message, kind: 14 }, options)
+      : legacy(to, message, options);
   });
+  return { outgoing, rest };
 }
 
 /** A reaction (NIP-25) in a gift wrap (NIP-17). */
@@ -66,10 +72,9 @@ function wrapped(
   return { ...addressed(to), content, messageId: rumorId, event: wrap, seal };
 }
 
-function legacy(to: Recipient, text: string, createdAt: number, { identity }: ComposeOptions): Outgoing {
-  const content = nip04.encrypt(text, sharedX(identity.secretKey, to.publicKey));
-  const template = { kind: 4, created_at: createdAt, tags: textTags(to), content };
-  const event = signEvent(template, identity.secretKey);
+function legacy(to: Recipient, message: Omit<EventTemplate, 'kind'>, { identity }: ComposeOptions): Outgoing {
+  const content = nip04.encrypt(message.content, sharedX(identity.secretKey, to.publicKey));
+  const event = signEvent({ ...message, kind: 4, content }, identity.secretKey);
   return { ...addressed(to), content: 'text', messageId: event.id as EventId, event, seal: undefined };
 }
 

@@ -38,39 +38,45 @@ const REFERENCE = [
   `(?:nostr:)?(?:npub|note|nprofile|nevent|naddr)1${BECH32}{20,}`,
 ].join('|');
 
-const PATTERN = new RegExp(`(?<![A-Za-z0-9])(?:(${PAYMENT})|${REFERENCE})`, 'gu');
+const PATTERN = `(?<![A-Za-z0-9])(?:(${PAYMENT})|${REFERENCE})`;
+/** So much of any of them is enough to know it. */
+const RECOGNISED = 64;
 
 /**
- * Everything in `text` that may not be cut, in order. A URL longer than a message can be is left out: it is
- * readable in two parts, and no money.
+ * What may not be cut and begins in `text` from index `from` to before `to`, in order. Looks at no more of the text than
+ * that takes, however long it is. A URL longer than a message can be is left out: it is readable in two parts, and no
+ * money.
  * @throws TokenTooLongError
  */
-export function findUnbreakable(text: string): readonly Unbreakable[] {
-  return [...text.matchAll(PATTERN)].flatMap((match) => {
-    const { length } = match[0];
+export function findUnbreakable(text: string, from: number, to: number): readonly Unbreakable[] {
+  const found: Unbreakable[] = [];
+  // One character more before it: what begins in the middle of a word is none.
+  const offset = Math.max(0, from - 1);
+  const window = text.slice(offset, to + RECOGNISED);
+  for (const match of window.matchAll(new RegExp(PATTERN, 'gu'))) {
+    const start = offset + match.index;
+    if (start < from || start >= to) continue;
     const payment = match[1] !== undefined;
+    const cutOff = match.index + match[0].length === window.length;
+    const length = cutOff ? lengthAt(text, start, payment) : match[0].length;
     if (length > MAX_TOKEN_LENGTH && payment) throw new TokenTooLongError(length);
-    return length > MAX_TOKEN_LENGTH ? [] : [{ start: match.index, end: match.index + length, payment }];
-  });
+    if (length <= MAX_TOKEN_LENGTH) found.push({ start, end: start + length, payment });
+  }
+  return found;
+}
+
+/** The whole length of what begins at `start`; of what is no money, no more than is asked for. */
+function lengthAt(text: string, start: number, payment: boolean): number {
+  const offset = Math.max(0, start - 1);
+  const window = payment ? text : text.slice(offset, start + MAX_TOKEN_LENGTH + 1);
+  const pattern = new RegExp(PATTERN, 'uy');
+  pattern.lastIndex = payment ? start : start - offset;
+  return pattern.exec(window)?.[0].length ?? 0;
 }
 
 /** Next to these a token is part of something that would break: a string, a shell command, a URL. */
 const GLUE = /["'`=/\\&?%]/;
 
-/**
- * Puts each token and invoice of a line on a line of its own, where clients offer to redeem or pay it and a thumb can
- * select it. One inside quotes, backticks or an assignment stays where it is.
- */
-export function isolatePayments(line: string): string {
-  const parts: string[] = [];
-  let from = 0;
-  for (const { start, end, payment } of findUnbreakable(line)) {
-    if (!payment || GLUE.test(line.slice(Math.max(0, start - 1), start))) continue;
-    if (GLUE.test(line.slice(end, end + 1))) continue;
-    parts.push(line.slice(from, start).trim(), line.slice(start, end));
-    from = end;
-  }
-  if (from === 0) return line;
-  parts.push(line.slice(from).trim());
-  return parts.filter((part) => part !== '').join('\n');
-}
+/** Whether a payment stands by itself, to be redeemed or paid, and not inside quotes, backticks or an assignment. */
+export const isBarePayment = (text: string, { start, end, payment }: Unbreakable): boolean =>
+  payment && !GLUE.test(text.charAt(start - 1)) && !GLUE.test(text.charAt(end));
