@@ -178,6 +178,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
       for (const { provider } of stores.keys.list(owner)) stores.keys.revoke(owner, provider);
     },
     randomBytes,
+    rests: post.rests,
     models: modelsOf(backends, (owner) => payers.listingFor(owner, currentSessions.current(owner)?.provider)),
     purse: wallet,
     nodes: money.nodes,

@@ -14,6 +14,7 @@ import {
 import type { Config } from '../config/config.ts';
 import { createOutboxStore } from '../store/outbox-table.ts';
 import { createRelayListStore } from '../store/relay-lists-table.ts';
+import { createRests } from '../store/rests-table.ts';
 import { createOutboxMessenger } from './outbox-messenger.ts';
 import type { Stores } from './stores.ts';
 
@@ -52,18 +53,17 @@ export function openMessaging(
     store: createOutboxStore(stores.db),
     ...{ identity, relays, lists, clock, random, log },
   });
+  const rests = createRests(stores.db);
+  const messenger = createOutboxMessenger(outbox, rests);
 
   /** Says something by itself, in the protocol that its reader wrote in last. */
   const tell = (publicKey: PublicKey, text: string): void => {
     const protocol = messages.history(publicKey, 1).at(-1)?.protocol ?? 'nip17';
-    outbox.send({ publicKey, protocol, fallbackRelays: config.relays }, text);
+    messenger.send({ publicKey, protocol, fallbackRelays: config.relays }, text);
   };
   const tellAdmins = (text: string): void => {
     for (const { publicKey, role } of stores.owners.list()) if (role === 'admin') tell(publicKey, text);
   };
-  return {
-    ...{ allowLoopback, relays, indexers, lists, outbox, tell, tellAdmins },
-    messenger: createOutboxMessenger(outbox),
-  };
+  return { allowLoopback, relays, indexers, lists, outbox, messenger, rests, tell, tellAdmins };
 }
 export type Messaging = ReturnType<typeof openMessaging>;

@@ -1,24 +1,38 @@
-import type { Outbox } from '@nostr-dm-agent/nostr';
+import type { Outbox, Recipient } from '@nostr-dm-agent/nostr';
 import { TokenTooLongError } from '@nostr-dm-agent/nostr';
+import { leftOut, restNotice } from '../replies/long-replies.ts';
 import type { Messenger } from '../runs/messenger.ts';
+import type { Rests } from '../store/rests-table.ts';
 
 /** Longer than any token or invoice that fits into a message. */
 const endlessWord = /\S{20000,}/g;
 
-/** Speaks through the outbox. What no message can carry is named and left out, so that the rest arrives. */
-export const createOutboxMessenger = (outbox: Outbox): Messenger => ({
-  send: (to, text) => {
+/**
+ * Speaks through the outbox. What no message can carry is named and left out, so that the rest arrives; what is too long
+ * for one reply is kept for its reader, who is told so.
+ */
+export function createOutboxMessenger(outbox: Outbox, rests: Rests): Messenger {
+  const sendAll = (to: Recipient, text: string) => {
     try {
-      outbox.send(to, text);
+      return outbox.send(to, text);
     } catch (error) {
       if (!(error instanceof TokenTooLongError)) throw error;
-      outbox.send(
+      return outbox.send(
         to,
-        text.replace(endlessWord, (word) => `[left out: ${word.length} characters without a space]`),
+        text.replace(endlessWord, (word) => leftOut(word.length)),
       );
     }
-  },
-  react: (to, target, reaction) => {
-    outbox.react(to, target, reaction);
-  },
-});
+  };
+  return {
+    send: (to, text, foot = '') => {
+      const { rest } = sendAll(to, foot === '' ? text : `${text}\n\n${foot}`);
+      if (rest === '') return;
+      const kept = (rest.endsWith(foot) ? rest.slice(0, rest.length - foot.length) : rest).trimEnd();
+      if (kept !== '') rests.keep(to.publicKey, kept);
+      sendAll(to, [kept === '' ? '' : restNotice(kept.length), foot].join('\n\n'));
+    },
+    react: (to, target, reaction) => {
+      outbox.react(to, target, reaction);
+    },
+  };
+}

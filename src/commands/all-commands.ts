@@ -11,7 +11,7 @@ import type { SettingsStore } from '../store/settings-table.ts';
 import { type BotState, botCommands } from './bot-commands.ts';
 import type { Registry } from './command-registry.ts';
 import { type ConnectionCommandDeps, connectionCommands } from './connection-commands.ts';
-import { continueCommands } from './continue-commands.ts';
+import { type ContinueDeps, continueCommands } from './continue-commands.ts';
 import { withHelp } from './help-command.ts';
 import { type InviteCommandDeps, inviteCommands } from './invite-commands.ts';
 import { limitCommand } from './limit-command.ts';
@@ -38,6 +38,7 @@ export type CommandDeps = {
   readonly currentSessions: CurrentSessions;
   readonly queue: RunQueue;
   readonly runs: RunStore;
+  readonly rests: ContinueDeps['rests'];
   readonly settings: SettingsStore;
   readonly messages: Pick<MessageLog, 'missed'>;
   readonly models: ModelCommandDeps['models'];

@@ -2,9 +2,11 @@ import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { RoutstrAccess } from '../money/routstr-access.ts';
 import { describeFailure } from '../replies/failure-replies.ts';
 import { plural, shorten } from '../replies/format.ts';
+import { noRest } from '../replies/long-replies.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
+import type { Rests } from '../store/rests-table.ts';
 import type { RunStore } from '../store/runs-table.ts';
 import { type Command, RefusalError } from './command.ts';
 import { parseAmount } from './wallet/wallet-arguments.ts';
@@ -14,6 +16,7 @@ export type ContinueDeps = {
   readonly runs: RunStore;
   readonly currentSessions: CurrentSessions;
   readonly routstr: Pick<RoutstrAccess, 'provider' | 'budget'>;
+  readonly rests: Pick<Rests, 'take'>;
 };
 
 /**
@@ -32,12 +35,13 @@ const continuedTask = (task: string): string | undefined =>
 /** So many runs that never began are passed over to find the one that did. */
 const lookedBack = 10;
 
-/** `!more`, `!continue`. */
+/** `!more`, `!more lines`, `!continue`. */
 export function continueCommands({
   queue,
   runs,
   currentSessions,
   routstr,
+  rests,
 }: ContinueDeps): readonly Command[] {
   /** The one that waits for money, else the one of this session, else the newest. */
   const runningRun = (owner: Run['owner']): Run => {
@@ -89,6 +93,20 @@ export function continueCommands({
         return {
           reply: `Added ${formatSat(amount)}: the budget of this run is ${formatSat(sat(result.budget))} now${spent}.`,
         };
+      },
+    },
+    {
+      path: 'more lines',
+      parameters: '',
+      family: 'Queue',
+      summary: 'the rest of a reply that was too long',
+      examples: ['!more lines'],
+      role: 'member',
+      kind: 'immediate',
+      run: ({ owner }) => {
+        const rest = rests.take(owner.publicKey);
+        if (rest === undefined) throw new RefusalError(noRest);
+        return { reply: rest };
       },
     },
     {

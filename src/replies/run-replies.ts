@@ -26,13 +26,17 @@ export function factsLine(run: Run, durationMs: number, settlement: Settlement):
 const owedText = ({ owed = 0 }: NonNullable<Settlement>): string =>
   owed === 0 ? '' : ` (${formatSat(sat(owed))} still owed by the node; it is asked for)`;
 
-/** The final reply of a run that is done. */
-export function finalReply(run: Run, durationMs: number, settlement: Settlement): string {
-  const answer = run.answer?.trim() ?? '';
+/** The final reply of a run that is done. The foot is read also when the text is too long to be sent at once. */
+export function finalReply(
+  run: Run,
+  durationMs: number,
+  settlement: Settlement,
+): { readonly text: string; readonly foot: string } {
+  const text = run.answer?.trim() ?? '';
   // It never began: there are no facts.
-  if (run.outcome === 'refused' && answer !== '') return answer;
-  const parts = [answer, ending(run, settlement), factsLine(run, durationMs, settlement)];
-  return parts.filter((part) => part !== '').join('\n\n');
+  if (run.outcome === 'refused' && text !== '') return { text, foot: '' };
+  const foot = [ending(run, settlement), factsLine(run, durationMs, settlement)];
+  return { text, foot: foot.filter((part) => part !== '').join('\n\n') };
 }
 
 function ending(run: Run, settlement: Settlement): string {

@@ -243,7 +243,8 @@ export function conclude(
     if (run === undefined) return;
     deps.sessions.update(run.session, { usedAt: endedAt });
     const to = recipientOf(run);
-    deps.messenger.send(to, finalReply(run, endedAt - startedAt, settlement));
+    const { text, foot } = finalReply(run, endedAt - startedAt, settlement);
+    deps.messenger.send(to, text, foot);
     const target = { id: run.message, author: run.owner, kind: run.messageKind };
     deps.messenger.react(to, target, ending.outcome === 'answered' ? '✅' : '❌');
   });

@@ -12,6 +12,7 @@ export type ReactionTarget = {
  * behind (the outbox of the nostr package).
  */
 export type Messenger = {
-  readonly send: (to: Recipient, text: string) => void;
+  /** Of what is too long, the rest is kept for `!more lines`. `foot` stands at the end of what is sent all the same. */
+  readonly send: (to: Recipient, text: string, foot?: string) => void;
   readonly react: (to: Recipient, target: ReactionTarget, reaction: '👀' | '✅' | '❌') => void;
 };

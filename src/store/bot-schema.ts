@@ -181,4 +181,12 @@ export const botMigrations: readonly Migration[] = [
       CREATE INDEX runs_of_session ON runs (session, seq DESC);
       CREATE INDEX runs_of_owner ON runs (owner, seq DESC);
     `),
+  (db) =>
+    db.exec(`
+      -- What was too long of the last long reply to each owner, until they ask for it (!more lines).
+      CREATE TABLE rests (
+        owner TEXT PRIMARY KEY,
+        text TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `),
 ];

@@ -113,8 +113,10 @@ describe('the end of a paid run says the truth about its money', () => {
       ...rest,
     };
   };
-  const said = (of: Parameters<typeof run>[0], settlement: Settlement) =>
-    finalReply(run(of), 42_000, settlement);
+  const said = (of: Parameters<typeof run>[0], settlement: Settlement) => {
+    const { text, foot } = finalReply(run(of), 42_000, settlement);
+    return [text, foot].filter((part) => part !== '').join('\n\n');
+  };
 
   test('answered: the facts alone, with what is owed', () => {
     const done = { outcome: 'answered', answer: 'Done.' } as const;

@@ -15,6 +15,22 @@ describe('a task is done', () => {
     await bot.owner.reaction(id, '✅');
   });
 
+  test('an answer without end comes in parts: the facts at once, the rest with !more lines', async () => {
+    bot = await startTestBot();
+    const id = await bot.owner.send('write 12000');
+    const { text } = await bot.owner.answer(id, /^…/);
+    expect(text).toMatch(/^… [\d,]+ more characters\. !more lines sends the next part\.\n\n— agent · /);
+    await bot.owner.reaction(id, '✅');
+    const more = await bot.owner.send('!more lines');
+    await bot.owner.answer(more, / 11999 12000$/);
+    const last = await bot.owner.answer(await bot.owner.send('!more lines'));
+    expect(last.text).toBe('Nothing is left: your last long reply was sent to its end.');
+    const words = bot.owner.said
+      .filter(({ about, text: said }) => (about === id || about === more) && /^\(\d+\/\d+\)\n/.test(said))
+      .flatMap(({ text: said }) => said.replace(/^.*\n/, '').split(' '));
+    expect(words).toEqual(['did:', ...Array.from({ length: 12_000 }, (_, index) => `${index + 1}`)]);
+  });
+
   test('a failure is a sentence that says what to do, and ❌', async () => {
     bot = await startTestBot();
     const id = await bot.owner.send('fail 401');

@@ -17,6 +17,7 @@ import { createConfirmations } from '../../src/store/confirmations-table.ts';
 import { createInviteStore } from '../../src/store/invites-table.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
 import { createOwners } from '../../src/store/owners-table.ts';
+import { createRests } from '../../src/store/rests-table.ts';
 import { createRunStore } from '../../src/store/runs-table.ts';
 import { createSessionStore } from '../../src/store/sessions-table.ts';
 import { createSettingsStore } from '../../src/store/settings-table.ts';
@@ -76,6 +77,7 @@ export function commandsForReading(): Registry {
     randomBytes,
     ...{ currentSessions, queue, runs, settings, clock },
     messages: createMessageStore(db, clock),
+    rests: createRests(db),
     purse: {
       ...{ wallet: none, settled: none, promise: none, warmUp: none, setThreshold: none },
       threshold: () => zeroSat,

@@ -81,8 +81,9 @@ const match = (text: string, pattern: RegExp): string => {
   if (found === undefined) throw new Error(`nothing like ${pattern} in: ${text}`);
   return found;
 };
-export const invoiceIn = (text: string): string => match(text, /^(lnbc\S+)$/m);
-export const tokenIn = (text: string): string => match(text, /^(cashuB\S+)$/m);
+/** Money is alone in its message. */
+export const invoiceIn = (text: string): string => match(text, /^(?:lightning:)?(lnbc\S+)$/);
+export const tokenIn = (text: string): string => match(text, /^(cashuB\S+)$/);
 export const codeIn = (text: string): string => match(text, /send (\d{4}) /);
 export const readySat = (text: string): number =>
   Number(match(text, /([\d,]+) sat ready/).replaceAll(',', ''));

@@ -1,0 +1,70 @@
+import { expect, setDefaultTimeout, test } from 'bun:test';
+import { relayWorld } from '@nostr-dm-agent/nostr/testing/relay-world';
+import { createOutboxMessenger } from '../../src/app/outbox-messenger.ts';
+import { createRests } from '../../src/store/rests-table.ts';
+import { newIdentity, outboxWorld, recipientOf, textsFor } from '../support/outbox-world.ts';
+
+setDefaultTimeout(40_000);
+
+const foot = '— agent · 42 s · 5 steps';
+const withoutNumber = (message: string) => message.replace(/^\(\d+\/\d+\)\n/, '');
+
+test('of an endless answer ten messages come, what is left is offered, and nothing of it is lost', async () => {
+  await using net = relayWorld();
+  using world = outboxWorld();
+  const [relay, owner] = [net.relay(), newIdentity()];
+  const { outbox, db, signal } = world.live({ own: [relay.url] });
+  const rests = createRests(db);
+  const messenger = createOutboxMessenger(outbox, rests);
+  const to = recipientOf(owner, []);
+  const words = Array.from({ length: 12_000 }, (_, index) => `word${index}`);
+  const heard = async () => {
+    expect(await outbox.flush(20_000, signal)).toBe(true);
+    return textsFor(owner, relay);
+  };
+
+  messenger.send(to, words.join(' '), foot);
+  const first = await heard();
+  expect(first).toHaveLength(11);
+  expect(first[10]).toMatch(
+    /^… \d\d,\d{3} more characters\. !more lines sends the next part\.\n\n— agent · 42 s/,
+  );
+
+  const read = first.slice(0, 10);
+  for (let rest = rests.take(owner.publicKey); rest !== undefined; rest = rests.take(owner.publicKey)) {
+    const before = (await heard()).length;
+    messenger.send(to, rest);
+    read.push(...(await heard()).slice(before).filter((text) => !text.startsWith('…')));
+  }
+  expect(read.map(withoutNumber).join(' ').split(' ')).toEqual(words);
+});
+
+test('an answer that just fits is followed by its facts, and by no offer', async () => {
+  await using net = relayWorld();
+  using world = outboxWorld();
+  const [relay, owner] = [net.relay(), newIdentity()];
+  const { outbox, db, signal } = world.live({ own: [relay.url] });
+  const rests = createRests(db);
+
+  // So that the cut falls at every place around and in the foot.
+  for (let length = 39_880; length <= 39_960; length += 16) {
+    const before = textsFor(owner, relay).length;
+    createOutboxMessenger(outbox, rests).send(recipientOf(owner, []), 'word '.repeat(length / 5), foot);
+    expect(await outbox.flush(20_000, signal)).toBe(true);
+    const said = textsFor(owner, relay).slice(before);
+    expect(said.map(withoutNumber).join(' ')).toEndWith(foot);
+    expect(said.at(-1)?.startsWith('…') ?? true).toBe(rests.take(owner.publicKey) !== undefined);
+  }
+});
+
+test('a word that no message can hold is named, and the rest arrives', async () => {
+  await using net = relayWorld();
+  using world = outboxWorld();
+  const [relay, owner] = [net.relay(), newIdentity()];
+  const { outbox, db, signal } = world.live({ own: [relay.url] });
+  const messenger = createOutboxMessenger(outbox, createRests(db));
+
+  messenger.send(recipientOf(owner, []), `Look: cashuB${'x'.repeat(30_000)} there`);
+  expect(await outbox.flush(20_000, signal)).toBe(true);
+  expect(textsFor(owner, relay)).toEqual(['Look: [left out: 30,006 characters without a space] there']);
+});
