@@ -72,7 +72,7 @@ const profile = {
  * Opens, wires, starts and recovers the bot. Resolves once everything that an earlier life left open is settled and
  * messages are acted on; the relays connect meanwhile.
  *
- * @throws AlreadyRunningError when another process works in `config.home`
+ * @throws LockHeldError when another process works in `config.home`
  */
 export async function startApp(config: Config, deps: AppDeps): Promise<App> {
   const open = new AsyncDisposableStack();

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Config } from '../config/config.ts';
 import { botMigrations } from '../store/bot-schema.ts';
 import { createConfirmations } from '../store/confirmations-table.ts';
 import { createConnectionStore } from '../store/connections-table.ts';
 import { createInviteStore } from '../store/invites-table.ts';
-import { acquireLock } from '../store/lock.ts';
+import { lockHome } from '../store/lock-home.ts';
 import { createMeta } from '../store/meta-table.ts';
 import { createOwners } from '../store/owners-table.ts';
 import { createRunStore } from '../store/runs-table.ts';
@@ -16,7 +17,7 @@ import { createSettingsStore } from '../store/settings-table.ts';
 /**
  * Takes `BOT_HOME` and opens the bot's database; both are given back with the stack.
  *
- * @throws AlreadyRunningError when another process works there
+ * @throws LockHeldError when another process works there
  */
 export function openStores(
   config: Config,
@@ -24,7 +25,7 @@ export function openStores(
   open: AsyncDisposableStack,
 ) {
   const { clock, random } = parts;
-  open.defer(acquireLock(config.home).release);
+  open.defer(lockHome(config.home).release);
   const db = openDatabase(join(config.home, 'bot.db'), botMigrations);
   open.defer(() => db.close());
   return {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
+import { LockHeldError } from '@nostr-dm-agent/kit/lock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { BotKeyError, isEncryptedKey, readBotKey } from '../config/bot-key.ts';
 import { type ConfiguredOptions, configured } from '../config/configured.ts';
@@ -7,7 +8,7 @@ import { createSealer, type Sealer } from '../keys/seal.ts';
 import { resealAll } from '../keys/sealed-connections.ts';
 import { botMigrations } from '../store/bot-schema.ts';
 import { createConnectionStore } from '../store/connections-table.ts';
-import { AlreadyRunningError, acquireLock } from '../store/lock.ts';
+import { lockHome } from '../store/lock-home.ts';
 
 /**
  * `reseal`: after the bot was given another key, seals what the old one (`BOT_KEY_OLD`, opened with
@@ -37,15 +38,14 @@ export async function reseal(
   try {
     return resealIn(config.home, createSealer(from.secretKey), createSealer(config.identity.secretKey));
   } catch (error) {
-    if (error instanceof AlreadyRunningError)
-      return say(1, 'The bot is running. Stop it first, then reseal.');
+    if (error instanceof LockHeldError) return say(1, 'The bot is running. Stop it first, then reseal.');
     throw error;
   }
 }
 
-/** @throws AlreadyRunningError */
+/** @throws LockHeldError */
 function resealIn(home: string, before: Sealer, now: Sealer): number {
-  const lock = acquireLock(home);
+  const lock = lockHome(home);
   try {
     const db = openDatabase(join(home, 'bot.db'), botMigrations);
     try {

@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LockHeldError } from '@nostr-dm-agent/kit/lock';
 import type { Config } from '../config/config.ts';
 import { messageOf } from '../replies/format.ts';
-import { AlreadyRunningError, acquireLock } from '../store/lock.ts';
+import { lockHome } from '../store/lock-home.ts';
 import type { Finding } from './finding.ts';
 
 /** `.env`, the bot's home and the workspaces. */
@@ -38,12 +39,12 @@ async function checkSecrecy(subject: string, path: string, why: string, absent: 
 async function checkHome({ home }: Config): Promise<readonly Finding[]> {
   const subject = 'home';
   try {
-    acquireLock(home).release();
+    lockHome(home).release();
   } catch (cause) {
-    if (cause instanceof AlreadyRunningError) {
-      const who =
-        cause.holder === undefined ? '' : ` (process ${cause.holder.pid} since ${cause.holder.since})`;
-      return [{ subject, state: 'ok', fact: `the bot is running in ${home}${who}` }];
+    if (cause instanceof LockHeldError) {
+      const { holder } = cause;
+      const who = holder && ` (process ${holder.pid} since ${new Date(holder.since).toISOString()})`;
+      return [{ subject, state: 'ok', fact: `the bot is running in ${home}${who ?? ''}` }];
     }
     return [
       { subject, state: 'broken', fact: messageOf(cause), remedy: `make ${home} writable for this user` },

@@ -82,14 +82,11 @@ async function checkDatabase(wallet: WalletConfig, file: string, log: Logger): P
     }
   } catch (cause) {
     if (cause instanceof WalletInUseError) {
-      const since = formatDuration(Date.now() - cause.since);
-      return [
-        {
-          subject,
-          state: 'ok',
-          fact: `in use by process ${cause.pid} on ${cause.host} for ${since}: ${file}`,
-        },
-      ];
+      const { holder } = cause;
+      const who = holder
+        ? `process ${holder.pid} on ${holder.host} for ${formatDuration(Date.now() - holder.since)}`
+        : 'another process';
+      return [{ subject, state: 'ok', fact: `in use by ${who}: ${file}` }];
     }
     return [
       {

@@ -4,7 +4,6 @@ import {
   InsufficientFundsError,
   type InvoiceProblem,
   InvoiceRefusedError,
-  LeaseLostError,
   LnurlError,
   type LnurlProblem,
   MintError,
@@ -59,10 +58,9 @@ export function describeWalletError(error: WalletError, now: number): string {
   }
   if (error instanceof OperationStateError) return describeState(error.operation, error.state);
   if (error instanceof WalletInUseError) {
-    return `The wallet is in use by process ${error.pid} on ${error.host}. End that one first.`;
-  }
-  if (error instanceof LeaseLostError) {
-    return 'Another process has taken the wallet over, so nothing was done. Restart this bot when that one has ended.';
+    const { holder } = error;
+    const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
+    return `The wallet is in use by ${who}. End that one first.`;
   }
   if (error instanceof BadMnemonicError) return 'CASHU_MNEMONIC is not valid; it is mended on the host.';
   return 'The wallet could not do that. Nothing was changed; see !wallet pending.';

@@ -1,3 +1,4 @@
+import type { LockHolder } from '@nostr-dm-agent/kit/lock';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { OperationId } from './types.ts';
 
@@ -183,23 +184,14 @@ export class SpentElsewhereError extends WalletError {
 /** Another process has the wallet's database. */
 export class WalletInUseError extends WalletError {
   override readonly name = 'WalletInUseError';
-  readonly pid: number;
-  readonly host: string;
-  /** Milliseconds since the Unix epoch. */
-  readonly since: number;
-  constructor(facts: { readonly pid: number; readonly host: string; readonly since: number }) {
-    super(`the wallet is in use by process ${facts.pid} on ${facts.host}`);
-    this.pid = facts.pid;
-    this.host = facts.host;
-    this.since = facts.since;
-  }
-}
-
-/** This process was taken for dead and another one has the wallet now; nothing was written. */
-export class LeaseLostError extends WalletError {
-  override readonly name = 'LeaseLostError';
-  constructor() {
-    super('another process has taken the wallet over');
+  /** undefined when it has not written down who it is yet. */
+  readonly holder: LockHolder | undefined;
+  constructor(holder: LockHolder | undefined, cause?: unknown) {
+    super(
+      `the wallet is in use by ${holder ? `process ${holder.pid} on ${holder.host}` : 'another process'}`,
+      { cause },
+    );
+    this.holder = holder;
   }
 }
 

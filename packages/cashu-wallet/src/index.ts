@@ -4,7 +4,6 @@ export {
   InsufficientFundsError,
   type InvoiceProblem,
   InvoiceRefusedError,
-  LeaseLostError,
   LnurlError,
   type LnurlProblem,
   MintError,

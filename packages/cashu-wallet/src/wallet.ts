@@ -56,10 +56,7 @@ export type CashuWalletOptions = {
  * @throws WalletInUseError, DatabaseTooNewError
  */
 export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
-  const store = openStore(
-    join(options.directory, `${options.seed.fingerprint}.db`),
-    options.clock ?? systemClock,
-  );
+  const store = openStore(join(options.directory, `${options.seed.fingerprint}.db`));
   const listeners = new Set<(redeemed: Redeemed) => void>();
   const core = createCore(options, store, (redeemed) => {
     for (const listener of listeners) listener(redeemed);

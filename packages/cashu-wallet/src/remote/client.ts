@@ -85,8 +85,8 @@ async function performHere<C extends WalletCommand>(
   }
 }
 
-const inUse = ({ pid, host }: WalletInUseError, path: string): string =>
-  `The wallet is in use by process ${pid} on ${host}, which does not answer at ${path}. If that is a bot with another BOT_HOME, say which; else wait until it has ended.`;
+const inUse = ({ holder }: WalletInUseError, path: string): string =>
+  `The wallet is in use by ${holder ? `process ${holder.pid} on ${holder.host}` : 'another process'}, which does not answer at ${path}. If that is a bot with another BOT_HOME, say which; else wait until it has ended.`;
 
 /** Sends a line and reads one. undefined: nobody is there. */
 async function exchange(path: string, line: string, signal: AbortSignal): Promise<string | undefined> {

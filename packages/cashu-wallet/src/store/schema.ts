@@ -1,4 +1,8 @@
+import type { Database } from 'bun:sqlite';
+import { hostname } from 'node:os';
 import type { Migration } from '@nostr-dm-agent/kit/sqlite';
+import { z } from 'zod';
+import { WalletInUseError } from '../errors.ts';
 
 /** The wallet's own database, `CASHU_WALLET_DIR/<fingerprint>.db`. Amounts in sat, times in Unix milliseconds. */
 export const walletMigrations: readonly Migration[] = [
@@ -154,4 +158,32 @@ export const walletMigrations: readonly Migration[] = [
         WHERE kind = 'receive' AND json_extract(data, '$.inbox') IS NOT NULL;
       UPDATE settings SET key = 'shares_since' WHERE key = 'accounts_since';
     `),
+  (db) => {
+    requireUnleased(db);
+    db.exec('DROP TABLE lease');
+  },
 ];
+
+const leaseShape = z.object({ pid: z.number(), host: z.string(), taken_at: z.number(), beat_at: z.number() });
+
+/**
+ * Before there was a lock file, who had the wallet wrote so into this table every 10 s. That program may be running while
+ * it is replaced by this one.
+ */
+function requireUnleased(db: Database): void {
+  const row = db.query('SELECT pid, host, taken_at, beat_at FROM lease').get();
+  if (row === null) return;
+  const { pid, host, taken_at: since, beat_at } = leaseShape.parse(row);
+  const alive = Date.now() - beat_at < 60_000 && (host !== hostname() || processExists(pid));
+  if (alive) throw new WalletInUseError({ pid, host, since });
+}
+
+function processExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it is there and belongs to somebody else.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

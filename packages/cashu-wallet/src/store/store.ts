@@ -1,10 +1,10 @@
-import { Database } from 'bun:sqlite';
+import type { Database } from 'bun:sqlite';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { acquireLock, type Lock, LockHeldError } from '@nostr-dm-agent/kit/lock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { WalletInUseError } from '../errors.ts';
 import type { Durability } from '../types.ts';
-import { takeLease } from './lease.ts';
 import { walletMigrations } from './schema.ts';
 
 /** The wallet's database with the right to write to it. */
@@ -12,7 +12,7 @@ export type Store = {
   readonly db: Database;
   /**
    * Runs `work` in one IMMEDIATE transaction; inside another one it is a part of that one.
-   * @throws LeaseLostError, and whatever `work` throws, after a rollback
+   * @throws whatever `work` throws, after a rollback
    */
   readonly write: <T>(work: () => T, durability?: Durability) => T;
   /** Writes a consistent copy that nobody holds, 0600. The file must not be there yet. */
@@ -21,52 +21,50 @@ export type Store = {
 };
 
 /**
- * Opens (or makes) the database and takes its lease.
+ * Opens (or makes) the database, of which only one process at a time has the right to write: `<fingerprint>.lock` beside it.
  *
  * @throws WalletInUseError, DatabaseTooNewError
  */
-export function openStore(path: string, clock: Clock): Store {
-  const db = openDatabase(path, walletMigrations);
+export function openStore(path: string): Store {
+  const lock = lockWallet(path.replace(/\.db$/, '.lock'));
+  let db: Database;
   try {
-    const lease = takeLease(db, clock);
-    const transact = <T>(work: () => T): T =>
-      db
-        .transaction(() => {
-          lease.assertHeld();
-          return work();
-        })
-        .immediate();
-    return {
-      db,
-      write(work, durability = 'now') {
-        if (durability === 'now' || db.inTransaction) return transact(work);
-        // Not synced now; the next transaction that is syncs this one with it.
-        db.exec('PRAGMA synchronous=NORMAL');
-        try {
-          return transact(work);
-        } finally {
-          db.exec('PRAGMA synchronous=FULL');
-        }
-      },
-      backup(target) {
-        mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-        // VACUUM INTO writes to an empty file as well, and this one nobody else can read from the start.
-        writeFileSync(target, '', { mode: 0o600, flag: 'wx' });
-        db.query('VACUUM INTO ?').run(target);
-        const copy = new Database(target);
-        try {
-          copy.exec('DELETE FROM lease');
-        } finally {
-          copy.close();
-        }
-      },
-      close() {
-        lease.release();
-        db.close();
-      },
-    };
+    db = openDatabase(path, walletMigrations);
   } catch (cause) {
-    db.close();
+    lock.release();
     throw cause;
+  }
+  return {
+    db,
+    write(work, durability = 'now') {
+      const transact = db.transaction(work);
+      if (durability === 'now' || db.inTransaction) return transact.immediate();
+      // Not synced now; the next transaction that is syncs this one with it.
+      db.exec('PRAGMA synchronous=NORMAL');
+      try {
+        return transact.immediate();
+      } finally {
+        db.exec('PRAGMA synchronous=FULL');
+      }
+    },
+    backup(target) {
+      mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+      // VACUUM INTO writes to an empty file as well, and this one nobody else can read from the start.
+      writeFileSync(target, '', { mode: 0o600, flag: 'wx' });
+      db.query('VACUUM INTO ?').run(target);
+    },
+    close() {
+      db.close();
+      lock.release();
+    },
+  };
+}
+
+function lockWallet(path: string): Lock {
+  try {
+    return acquireLock(path);
+  } catch (cause) {
+    if (!(cause instanceof LockHeldError)) throw cause;
+    throw new WalletInUseError(cause.holder, cause);
   }
 }
