@@ -20,7 +20,7 @@ const requestTimeoutMs = 5 * 60_000;
  * connection. Whoever may read it may do anything with the wallet, as with `.env`. `restore` is refused: it is not safe
  * beside operations under way.
  *
- * To be called by the process that holds the wallet's lease: a socket that is left there by a dead one is replaced.
+ * To be called by the process that has the wallet: a socket that is left there by a dead one is replaced.
  */
 export function serveWalletSocket(
   wallet: CashuWallet,
