@@ -42,31 +42,38 @@ export type Core = {
   readonly clock: Clock;
   readonly log: Logger;
   /** One at a time for each mint: choosing proofs until what they become is known. */
-  readonly lock: Lock;
-  /** Operations that somebody in this process is working on: recovery leaves them alone. */
-  readonly busy: Set<OperationId>;
+  readonly mintLock: KeyedLock<MintUrl>;
+  /** One at a time for each operation: whoever comes later finds it where the one before has left it. */
+  readonly turns: KeyedLock<OperationId>;
   readonly reached: (checkpoint: Checkpoint) => void;
   /** Tells the listeners. Inside the transaction that books it. */
   readonly tellRedeemed: (redeemed: Redeemed) => void;
 };
 
-export type Lock = <T>(mint: MintUrl, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
+/** First come, first served, by name. */
+export type KeyedLock<Name extends string> = {
+  /** Waiting ends with the signal. */
+  readonly run: <T>(name: Name, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
+  readonly isHeld: (name: Name) => boolean;
+};
 
-/** First come, first served; waiting ends with the signal. */
-export function createLock(): Lock {
-  const tails = new Map<MintUrl, Promise<void>>();
-  return async (mint, signal, work) => {
-    const before = tails.get(mint) ?? Promise.resolve();
-    const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
-    const tail = before.then(() => mine);
-    tails.set(mint, tail);
-    try {
-      await untilAborted(before, signal);
-      return await work();
-    } finally {
-      leave();
-      if (tails.get(mint) === tail) tails.delete(mint);
-    }
+export function createKeyedLock<Name extends string>(): KeyedLock<Name> {
+  const tails = new Map<Name, Promise<void>>();
+  return {
+    isHeld: (name) => tails.has(name),
+    async run(name, signal, work) {
+      const before = tails.get(name) ?? Promise.resolve();
+      const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
+      const tail = before.then(() => mine);
+      tails.set(name, tail);
+      try {
+        await untilAborted(before, signal);
+        return await work();
+      } finally {
+        leave();
+        if (tails.get(name) === tail) tails.delete(name);
+      }
+    },
   };
 }
 
@@ -88,15 +95,5 @@ export function commit(core: Core, id: OperationId, work: () => void, durability
     core.store.write(work, durability);
   } catch (cause) {
     throw new UnfinishedOperationError(id, undefined, cause);
-  }
-}
-
-/** Works on an operation while recovery leaves it alone. */
-export async function whileBusy<T>(core: Core, id: OperationId, work: () => Promise<T>): Promise<T> {
-  core.busy.add(id);
-  try {
-    return await work();
-  } finally {
-    core.busy.delete(id);
   }
 }

@@ -2,21 +2,22 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { type Checkpoint, type Core, createLock, type WalletPolicy } from './core.ts';
+import { type Checkpoint, type Core, createKeyedLock, type WalletPolicy } from './core.ts';
 import type { Seed } from './crypto/seed.ts';
-import { MintError, SpentElsewhereError, TokenRefusedError, UnknownOperationError } from './errors.ts';
+import { MintError, SpentElsewhereError } from './errors.ts';
 import type { CashuWallet, KeptTokens, MintList, Overview, Pay, Receive, Spend, Upkeep } from './faces.ts';
 import { requestInvoice } from './mints/lnurl.ts';
 import { createMints } from './mints/mints.ts';
 import type { RequestLimits } from './mints/request.ts';
-import { previewToken, secretsOf } from './mints/token.ts';
+import { faceOf, previewToken } from './mints/token.ts';
 import { check } from './operations/check.ts';
 import { quoteWithdrawal, withdraw } from './operations/melt.ts';
 import { claimTopUp, requestTopUp } from './operations/mint.ts';
 import { move, quoteMove } from './operations/move.ts';
-import { findReceived, receive } from './operations/receive.ts';
+import { receiveToken } from './operations/receive-token.ts';
 import { reclaim } from './operations/reclaim.ts';
-import { recover, redeemKept, revive } from './operations/recovery.ts';
+import { recover, revive } from './operations/recovery.ts';
+import { redeemKept } from './operations/redeem-kept.ts';
 import { type RestoreDepth, restore } from './operations/restore.ts';
 import { confirmClaimed, handOver, quoteSend, send } from './operations/send.ts';
 import { watchTopUp } from './operations/watch.ts';
@@ -29,7 +30,7 @@ import { createLedger } from './store/ledger.ts';
 import { createProofs } from './store/proofs.ts';
 import { createShares } from './store/shares.ts';
 import { openStore, type Store } from './store/store.ts';
-import type { MintUrl, Received, ReceiveOptions, Redeemed } from './types.ts';
+import type { MintUrl, Redeemed } from './types.ts';
 
 export type CashuWalletOptions = {
   readonly seed: Seed;
@@ -111,8 +112,8 @@ function createCore(
       network: options.network,
       ...options.policy,
     },
-    lock: createLock(),
-    busy: new Set(),
+    mintLock: createKeyedLock(),
+    turns: createKeyedLock(),
     reached: options.onCheckpoint ?? (() => undefined),
     tellRedeemed,
   };
@@ -159,61 +160,24 @@ const payFace = (core: Core): Pay => ({
 
 const receiveFace = (core: Core): Receive => ({
   decode: (token) => previewToken(core, token),
-  receive: (text, options, signal) => receiveAny(core, text, options, signal),
+  receive: (text, options, signal) => receiveToken(core, text, options, signal),
   topUp: ({ amount, mint = core.mints.defaultMint, owner }, signal) =>
     requestTopUp(core, amount, mint, signal, owner),
   claimTopUp: (id, signal) => claimTopUp(core, id, signal),
   watchTopUp: (id, signal) => watchTopUp(core, id, signal),
 });
 
-/** Our own unclaimed token comes back as what it is: a reclaim. */
-async function receiveAny(
-  core: Core,
-  text: string,
-  options: ReceiveOptions,
-  signal: AbortSignal,
-): Promise<Received> {
-  const own = secretsOf(core, text)
-    .map(core.proofs.sentBySecret)
-    .find((id) => id !== undefined);
-  if (own === undefined) return receive(core, text, options, signal);
-  const outcome = await reclaim(core, own, signal);
-  if (outcome.state === 'claimed') throw new TokenRefusedError({ kind: 'spent' });
-  return { operation: own, mint: core.journal.head(own).mint, amount: outcome.amount, fee: outcome.fee };
-}
-
 const keptTokensFace = (core: Core, listeners: Set<(redeemed: Redeemed) => void>): KeptTokens => ({
   keep: (token, source) => {
     const text = token.trim();
     return core.kept.keep(text, source, faceOf(core, text));
   },
-  async redeem(id, signal) {
-    const item = core.kept.read(id);
-    if (!item) throw new UnknownOperationError(String(id));
-    if (item.state === 'new') {
-      const failure = await redeemKept(core, item, signal);
-      if (failure) throw failure;
-    }
-    const received = findReceived(core, id);
-    if (!received) throw new TokenRefusedError({ kind: 'spent' });
-    return received;
-  },
+  redeem: (id, signal) => redeemKept(core, id, signal),
   onRedeemed(listener) {
     listeners.add(listener);
     return () => listeners.delete(listener);
   },
 });
-
-function faceOf(core: Core, token: string): Sat {
-  try {
-    const { amount, unit } = previewToken(core, token);
-    return sat(unit === 'sat' ? amount : 0);
-  } catch (error) {
-    // What cannot be read now is kept all the same.
-    if (error instanceof TokenRefusedError) return sat(0);
-    throw error;
-  }
-}
 
 const overviewFace = (core: Core): Overview => ({
   info: () => ({

@@ -1,73 +1,98 @@
-import { getSecretKind, getTokenMetadata, type Token, type TokenMetadata } from '@cashu/cashu-ts';
+import { getSecretKind, getTokenMetadata, type Token } from '@cashu/cashu-ts';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { Core } from '../core.ts';
 import { TokenRefusedError } from '../errors.ts';
 import { type StoredProof, storeProof } from '../store/codec.ts';
 import type { MintUrl, TokenPreview } from '../types.ts';
-import type { Mints, Session } from './mints.ts';
+import type { Session } from './mints.ts';
 
-/** A token that may be received, as far as that can be said without any connection. */
-export type AcceptableToken = {
+/** A token as it can be read without any connection: keyset ids may be short. */
+export type ReadToken = {
   readonly text: string;
-  readonly mint: MintUrl;
+  readonly mint: string;
+  readonly unit: string;
   readonly amount: number;
+  readonly memo: string | undefined;
+  readonly proofs: readonly { readonly secret: string; readonly amount: number }[];
+  /** The kind of a NUT-10 secret among its proofs. */
+  readonly lock: string | undefined;
 };
+
+/** Reads a token, without any connection. @throws TokenRefusedError `malformed`, `too-large` */
+export function readToken({ policy }: Pick<Core, 'policy'>, given: string): ReadToken {
+  const text = given.trim();
+  if (text.length > policy.maxTokenLength) {
+    throw new TokenRefusedError({ kind: 'too-large', length: text.length, max: policy.maxTokenLength });
+  }
+  try {
+    const { mint, unit, amount, memo, incompleteProofs } = getTokenMetadata(text);
+    const proofs = incompleteProofs.map((proof) => ({
+      secret: proof.secret,
+      amount: proof.amount.toNumber(),
+    }));
+    const lock = proofs.map(({ secret }) => lockOf(secret)).find((kind) => kind !== undefined);
+    return { text, mint, unit, amount: amount.toNumber(), memo, proofs, lock };
+  } catch {
+    // No cause: what the decoder says may quote the token.
+    throw new TokenRefusedError({ kind: 'malformed' });
+  }
+}
 
 /** Says what a token is, without any connection. @throws TokenRefusedError `malformed`, `too-large` */
 export function previewToken(core: Pick<Core, 'mints' | 'policy'>, text: string): TokenPreview {
-  const { metadata, trimmed } = parse(core, text);
-  const lock = metadata.incompleteProofs
-    .map(({ secret }) => lockOf(secret))
-    .find((kind) => kind !== undefined);
-  return {
-    mint: metadata.mint,
-    unit: metadata.unit,
-    amount: metadata.amount.toNumber(),
-    proofs: metadata.incompleteProofs.length,
-    memo: metadata.memo,
-    lock,
-    accepted: trimmed !== '' && isAccepted(core.mints, metadata.mint),
-  };
+  const { mint, unit, amount, memo, lock, proofs } = readToken(core, text);
+  const accepted = core.mints.find(mint) !== undefined;
+  return { mint, unit, amount, proofs: proofs.length, memo, lock, accepted };
 }
 
-/** The secrets of a token's proofs, without any connection. @throws TokenRefusedError `malformed`, `too-large` */
-export const secretsOf = (core: Pick<Core, 'policy'>, text: string): readonly string[] =>
-  parse(core, text).metadata.incompleteProofs.map(({ secret }) => secret);
+/** What a kept token is worth at most, as far as it can be read; else 0. */
+export function faceOf(core: Pick<Core, 'policy'>, text: string): Sat {
+  try {
+    const { amount, unit } = readToken(core, text);
+    return sat(unit === 'sat' ? amount : 0);
+  } catch (error) {
+    if (error instanceof TokenRefusedError) return sat(0);
+    throw error;
+  }
+}
 
 /**
  * The checks that come before any connection is made to an address that a stranger chose.
  * @throws TokenRefusedError
  */
-export function requireAcceptable(core: Pick<Core, 'mints' | 'policy'>, text: string): AcceptableToken {
-  const { trimmed } = parse(core, text);
-  const preview = previewToken(core, text);
-  if (preview.unit !== 'sat') throw new TokenRefusedError({ kind: 'wrong-unit', unit: preview.unit });
-  if (!preview.accepted) {
-    throw new TokenRefusedError({ kind: 'wrong-mint', mint: preview.mint, accepted: core.mints.accepted() });
+export function requireAcceptable(core: Pick<Core, 'mints' | 'policy'>, token: ReadToken): MintUrl {
+  const { unit, proofs, amount, lock } = token;
+  if (unit !== 'sat') throw new TokenRefusedError({ kind: 'wrong-unit', unit });
+  const mint = core.mints.find(token.mint);
+  if (mint === undefined) {
+    throw new TokenRefusedError({ kind: 'wrong-mint', mint: token.mint, accepted: core.mints.accepted() });
   }
   const max = core.policy.maxTokenProofs;
-  if (preview.proofs > max)
-    throw new TokenRefusedError({ kind: 'too-many-proofs', proofs: preview.proofs, max });
-  if (preview.proofs === 0 || preview.amount <= 0) throw new TokenRefusedError({ kind: 'malformed' });
-  if (preview.lock !== undefined) throw new TokenRefusedError({ kind: 'locked', lock: preview.lock });
-  return { text: trimmed, mint: core.mints.require(preview.mint), amount: preview.amount };
+  if (proofs.length > max)
+    throw new TokenRefusedError({ kind: 'too-many-proofs', proofs: proofs.length, max });
+  if (proofs.length === 0 || amount <= 0) throw new TokenRefusedError({ kind: 'malformed' });
+  if (lock !== undefined) throw new TokenRefusedError({ kind: 'locked', lock });
+  return mint;
 }
 
-/** The token's proofs with full keyset ids; asks the mint for its keysets once when one is unknown. */
+/** The token's proofs, each once, with full keyset ids; asks the mint for its keysets once when one is unknown. */
 export async function readProofs(
   core: Core,
-  token: AcceptableToken,
+  mint: MintUrl,
+  { text }: ReadToken,
   signal: AbortSignal,
 ): Promise<{ readonly session: Session; readonly proofs: readonly StoredProof[] }> {
-  const known = await core.mints.open(token.mint, signal);
-  const first = decodeWith(known, token.text);
-  const session = first ? known : await core.mints.refresh(token.mint, signal);
-  const decoded = first ?? decodeWith(session, token.text);
+  const known = await core.mints.open(mint, signal);
+  const first = decodeWith(known, text);
+  const session = first ? known : await core.mints.refresh(mint, signal);
+  const decoded = first ?? decodeWith(session, text);
   if (!decoded) throw new TokenRefusedError({ kind: 'unknown-keyset' });
   await core.mints.ensureKeys(
     session,
     decoded.proofs.map((proof) => proof.id),
   );
-  return { session, proofs: decoded.proofs.map(storeProof) };
+  const proofs = new Map(decoded.proofs.map((proof) => [proof.secret, storeProof(proof)]));
+  return { session, proofs: [...proofs.values()] };
 }
 
 function decodeWith(session: Session, text: string): Token | undefined {
@@ -81,24 +106,6 @@ function decodeWith(session: Session, text: string): Token | undefined {
   return token.proofs.every((proof) => session.keyChain.isUnitKeyset(proof.id)) ? token : undefined;
 }
 
-function parse(
-  { policy }: Pick<Core, 'policy'>,
-  text: string,
-): { readonly metadata: TokenMetadata; readonly trimmed: string } {
-  const trimmed = text.trim();
-  if (trimmed.length > policy.maxTokenLength) {
-    throw new TokenRefusedError({ kind: 'too-large', length: trimmed.length, max: policy.maxTokenLength });
-  }
-  try {
-    const metadata = getTokenMetadata(trimmed);
-    metadata.amount.toNumber();
-    return { metadata, trimmed };
-  } catch {
-    // No cause: what the decoder says may quote the token.
-    throw new TokenRefusedError({ kind: 'malformed' });
-  }
-}
-
 /** The kind of a NUT-10 secret; undefined for a plain one. */
 function lockOf(secret: string): string | undefined {
   if (!secret.trimStart().startsWith('[')) return undefined;
@@ -106,14 +113,5 @@ function lockOf(secret: string): string | undefined {
     return getSecretKind(secret);
   } catch {
     return undefined;
-  }
-}
-
-function isAccepted(mints: Mints, url: string): boolean {
-  try {
-    mints.require(url);
-    return true;
-  } catch {
-    return false;
   }
 }

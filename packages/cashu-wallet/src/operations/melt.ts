@@ -25,7 +25,7 @@
 import { Amount, type MeltQuoteBolt11Response, MeltQuoteState } from '@cashu/cashu-ts';
 import { addSat, remainingSat, type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { type Core, commit, newOperationId, whileBusy } from '../core.ts';
+import { type Core, commit, newOperationId } from '../core.ts';
 import {
   InsufficientFundsError,
   InvoiceRefusedError,
@@ -50,6 +50,7 @@ import {
 import type { OperationHead } from '../store/journal.ts';
 import type { MintUrl, OperationId, Withdrawal, WithdrawalQuote } from '../types.ts';
 import { expectPaid } from './mint.ts';
+import { reopen } from './reopen.ts';
 import { isPresent, nonsense, restoreOutputs, statesOf } from './swap.ts';
 
 const quoteSchema = z.object({
@@ -131,69 +132,70 @@ export async function quoteWithdrawal(
 }
 
 /**
- * Pays what was quoted.
+ * Pays what was quoted, once: whoever asks again hears what became of it.
  *
  * @throws InvoiceRefusedError (the money is still ours), InsufficientFundsError, MintError,
- *   UnfinishedOperationError (not known yet; the money is reserved)
+ *   UnfinishedOperationError (not known yet; the money is reserved), OperationStateError when it is over without a payment
  */
-export async function withdraw(
-  core: Core,
-  id: OperationId,
-  signal: AbortSignal,
-  again = true,
-): Promise<Withdrawal> {
-  const { mint, amount, state } = core.journal.head(id);
-  if (state !== 'quoted')
-    return state === 'paid' || state === 'pending' ? describe(core, id) : notNow(id, state);
-  return whileBusy(core, id, async () => {
-    // The lock is let go before the payment: Lightning can take minutes, and the proofs are reserved.
-    const session = await core.lock(mint, signal, async () => {
-      const { quote } = core.journal.body(id, meltStates.quoted);
-      if (quote.expiresAt !== undefined && quote.expiresAt <= core.clock.now()) {
-        core.store.write(() =>
-          core.journal.move<MeltOperation>(id, ['quoted'], {
-            body: { state: 'expired', quote },
-            open: false,
-          }),
-        );
-        throw new InvoiceRefusedError({ kind: 'quote-expired' });
+export const withdraw = (core: Core, id: OperationId, signal: AbortSignal): Promise<Withdrawal> =>
+  core.turns.run(id, signal, async () => {
+    const { state } = core.journal.head(id);
+    if (state === 'prepared') await look(core, await reopen(core, id, [], signal), id, undefined);
+    else if (state === 'quoted') {
+      try {
+        await pay(core, id, signal);
+      } catch (error) {
+        if (!(error instanceof InvoiceRefusedError) || !(await backToQuoted(core, id, signal))) throw error;
+        await pay(core, id, signal);
       }
-      const opened = await core.mints.open(mint, signal);
-      requireActiveKeyset(opened);
-      const { inputs, inputFee } = select(core, opened, mint, addSat(amount, quote.feeReserve));
-      const preview = await opened.prepareMelt(
-        'bolt11',
-        { quote: quote.quote, amount: Amount.from(amount) },
-        inputs.map(loadProof),
-        undefined,
-        { type: 'deterministic', counter: 0 },
-      );
-      core.reached('melt:reserved');
-      const outputs = preview.outputData.map(storeOutput);
-      core.store.write(() => {
-        core.journal.move<MeltOperation>(id, ['quoted'], {
-          body: {
-            state: 'prepared',
-            quote,
-            plan: { keyset: preview.keysetId, inputs: [...inputs], inputFee, outputs },
-          },
-          open: true,
-        });
-        core.journal.recordInputs(id, inputs);
-        core.proofs.reserve(inputs, id);
-      });
-      core.reached('melt:prepared');
-      return opened;
-    });
-    try {
-      await submit(core, session, id, signal);
-    } catch (error) {
-      if (!(error instanceof InvoiceRefusedError) || !again || !(await backToQuoted(core, id, signal)))
-        throw error;
-      return withdraw(core, id, signal, false);
     }
     return describe(core, id);
   });
+
+/** From `quoted` to wherever the mint's word leads. */
+async function pay(core: Core, id: OperationId, signal: AbortSignal): Promise<void> {
+  const { mint } = core.journal.head(id);
+  // The lock is let go before the payment: Lightning can take minutes, and the proofs are reserved.
+  const session = await core.mintLock.run(mint, signal, () => reserve(core, id, mint, signal));
+  await submit(core, session, id, signal);
+}
+
+/** `quoted` -> `prepared`. */
+async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: AbortSignal): Promise<Session> {
+  const { amount } = core.journal.head(id);
+  const { quote } = core.journal.body(id, meltStates.quoted);
+  if (quote.expiresAt !== undefined && quote.expiresAt <= core.clock.now()) {
+    core.store.write(() =>
+      core.journal.move<MeltOperation>(id, ['quoted'], { body: { state: 'expired', quote }, open: false }),
+    );
+    throw new InvoiceRefusedError({ kind: 'quote-expired' });
+  }
+  const session = await core.mints.open(mint, signal);
+  requireActiveKeyset(session);
+  const { inputs, inputFee } = select(core, session, mint, addSat(amount, quote.feeReserve));
+  const preview = await session.prepareMelt(
+    'bolt11',
+    { quote: quote.quote, amount: Amount.from(amount) },
+    inputs.map(loadProof),
+    undefined,
+    { type: 'deterministic', counter: 0 },
+  );
+  core.reached('melt:reserved');
+  const outputs = preview.outputData.map(storeOutput);
+  core.store.write(() => {
+    core.journal.move<MeltOperation>(id, ['quoted'], {
+      body: {
+        state: 'prepared',
+        quote,
+        plan: { keyset: preview.keysetId, inputs: [...inputs], inputFee, outputs },
+      },
+      open: true,
+    });
+    core.journal.recordInputs(id, inputs);
+    core.proofs.reserve(inputs, id);
+  });
+  core.reached('melt:prepared');
+  return session;
 }
 
 /** True when the payment was refused because its change could not be signed any more, and can be tried with fresh outputs. */
@@ -233,14 +235,10 @@ async function submit(core: Core, session: Session, id: OperationId, signal: Abo
 }
 
 /** Recovery of `prepared` and `pending`. Throws what `withdraw` throws. */
-export async function finishMelt(core: Core, id: OperationId, signal: AbortSignal): Promise<Withdrawal> {
-  return whileBusy(core, id, async () => {
-    const head = core.journal.head(id);
-    const session = await core.mints.refresh(head.mint, signal);
-    await look(core, session, id, undefined);
-    return describe(core, id);
+export const finishMelt = (core: Core, id: OperationId, signal: AbortSignal): Promise<void> =>
+  core.turns.run(id, signal, async () => {
+    if (core.journal.head(id).open) await look(core, await reopen(core, id, [], signal), id, undefined);
   });
-}
 
 /** Asks what became of the payment. `refusal` is the answer to the one request, if that was what it was. */
 async function look(core: Core, session: Session, id: OperationId, error: unknown): Promise<void> {
@@ -400,11 +398,7 @@ function describe(core: Core, id: OperationId): Withdrawal {
   const body = core.journal.body(id, meltSchema);
   if (body.state === 'paid') return { state: 'paid', operation: id, amount, fee, preimage: body.preimage };
   if (body.state === 'pending') return { state: 'pending', operation: id, amount };
-  return notNow(id, body.state);
-}
-
-function notNow(id: OperationId, state: string): never {
-  throw new OperationStateError(id, state);
+  throw new OperationStateError(id, body.state);
 }
 
 function refusedInvoice(cause: unknown): InvoiceRefusedError {

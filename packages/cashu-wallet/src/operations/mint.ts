@@ -23,7 +23,7 @@
 import { createRandomSecretKey, getPubKeyFromPrivKey, MintQuoteState } from '@cashu/cashu-ts';
 import { type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { type Core, commit, newOperationId, whileBusy } from '../core.ts';
+import { type Core, commit, newOperationId } from '../core.ts';
 import { MintError, UnfinishedOperationError } from '../errors.ts';
 import { explainMintError, isDefiniteRefusal } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
@@ -32,6 +32,7 @@ import { requireRoom } from '../store/holdings.ts';
 import type { OperationHead } from '../store/journal.ts';
 import { bringFor } from '../store/shares.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../types.ts';
+import { reopen } from './reopen.ts';
 import { isPresent, restoreOutputs } from './swap.ts';
 
 const quoteSchema = z.object({
@@ -124,8 +125,7 @@ export async function requestInvoiceOf(
 
 /** Asks once whether the invoice was paid, and takes the money when it was. @throws MintError, UnfinishedOperationError */
 export async function claimTopUp(core: Core, id: OperationId, signal: AbortSignal): Promise<TopUpState> {
-  if (core.busy.has(id)) return 'unpaid';
-  return whileBusy(core, id, async () => {
+  return core.turns.run(id, signal, async () => {
     const head = core.journal.head(id);
     const body = core.journal.body(id, mintSchema);
     switch (body.state) {
@@ -133,9 +133,11 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
         return 'paid';
       case 'failed':
         throw new UnfinishedOperationError(id, 'issued-elsewhere');
-      case 'prepared':
-        await settle(core, await reopen(core, id, signal), id, signal, false);
+      case 'prepared': {
+        const keysets = body.plans.map((plan) => plan.keyset);
+        await settle(core, await reopen(core, id, keysets, signal), id, signal, false);
         return 'paid';
+      }
       case 'quoted':
       case 'expired': {
         const session = await core.mints.open(head.mint, signal);
@@ -196,16 +198,6 @@ export function expectPaid(core: Core, invoice: string): void {
       open: true,
     });
   }
-}
-
-async function reopen(core: Core, id: OperationId, signal: AbortSignal): Promise<Session> {
-  const body = core.journal.body(id, mintStates.prepared);
-  const session = await core.mints.refresh(core.journal.head(id).mint, signal);
-  await core.mints.ensureKeys(
-    session,
-    body.plans.map((plan) => plan.keyset),
-  );
-  return session;
 }
 
 /** From `prepared` to wherever the mint's word leads. */

@@ -23,17 +23,14 @@
 
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { type Core, commit, newOperationId, whileBusy } from '../core.ts';
+import { type Core, commit, newOperationId } from '../core.ts';
 import { TokenRefusedError, UnfinishedOperationError } from '../errors.ts';
 import { isMintOperationError } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
-import { readProofs, requireAcceptable } from '../mints/token.ts';
 import { loadProof, operationIdSchema, type StoredProof, sumProofs } from '../store/codec.ts';
-import { requireRoom } from '../store/holdings.ts';
-import { yOf } from '../store/proofs.ts';
-import { bringFor } from '../store/shares.ts';
-import type { KeptTokenId, MintUrl, OperationId, Received, ReceiveOptions } from '../types.ts';
-import { endReclaim } from './send.ts';
+import type { KeptTokenId, MintUrl, OperationId, Received } from '../types.ts';
+import { reopen } from './reopen.ts';
+import { endReclaim, endSend } from './send.ts';
 import {
   driveSwap,
   findSwapOutcome,
@@ -69,54 +66,30 @@ export const receiveSchema = z.discriminatedUnion('state', [
 /** A receive in one of its states, with what exists in that state. */
 export type ReceiveOperation = z.infer<typeof receiveSchema>;
 
-/**
- * Redeems a token.
- *
- * @throws TokenRefusedError, BalanceCapError, MintError, UnfinishedOperationError (it will be redeemed when the mint
- *   can be asked again)
- */
-export async function receive(
-  core: Core,
-  text: string,
-  options: ReceiveOptions & { readonly kept?: KeptTokenId },
-  signal: AbortSignal,
-): Promise<Received> {
-  const token = requireAcceptable(core, text);
-  if (options.cap) requireRoom(core, sat(token.amount));
-  const { session, proofs } = await readProofs(core, token, signal);
-  const known = findByInputs(core, proofs);
-  if (known) {
-    if (known.state === 'prepared') return finishReceive(core, known.id, signal);
-    if (known.state === 'done') {
-      const { amount, updatedAt } = core.journal.head(known.id);
-      throw new TokenRefusedError({ kind: 'already-received', operation: known.id, amount, at: updatedAt });
-    }
-  }
-  const also = (id: OperationId): void => bringFor(core.store, id, options.owner);
-  return receiveProofs(core, session, token.mint, proofs, { kept: options.kept, also }, signal);
-}
-
 export type ReceiveOrigin = {
   readonly reclaims?: OperationId | undefined;
   readonly kept?: KeptTokenId | undefined;
   /** Written in the transaction that prepares the operation. */
   readonly also?: (id: OperationId) => void;
+  /** Asked in that transaction: these are not the proofs to take any more. */
+  readonly isStale?: () => boolean;
 };
 
-/** The part of `receive` after the token is read; a reclaim begins here. */
+/** Takes these proofs; a reclaim begins here, too. undefined: they were stale, and nothing was begun. */
 export async function receiveProofs(
   core: Core,
   session: Session,
   mint: MintUrl,
   proofs: readonly StoredProof[],
-  { reclaims, kept, also }: ReceiveOrigin,
+  { reclaims, kept, also, isStale }: ReceiveOrigin,
   signal: AbortSignal,
-): Promise<Received> {
+): Promise<Received | undefined> {
   const id = newOperationId();
-  return whileBusy(core, id, async () => {
+  return core.turns.run(id, signal, async () => {
     const plan = await prepare(session, proofs);
     core.reached('receive:reserved');
-    core.store.write(() => {
+    const begun = core.store.write(() => {
+      if (isStale?.()) return false;
       core.journal.insert<ReceiveOperation>({
         id,
         kind: 'receive',
@@ -140,19 +113,29 @@ export async function receiveProofs(
       });
       core.journal.recordInputs(id, plan.inputs);
       also?.(id);
+      return true;
     });
+    if (!begun) return undefined;
     core.reached('receive:prepared');
     return settle(core, session, id, signal, true);
   });
 }
 
-/** Recovery of `prepared`. Throws what `receive` throws. */
-export async function finishReceive(core: Core, id: OperationId, signal: AbortSignal): Promise<Received> {
-  return whileBusy(core, id, async () => {
+/**
+ * Recovery of `prepared`. undefined: somebody else has finished it meanwhile.
+ *
+ * @throws TokenRefusedError, UnfinishedOperationError
+ */
+export async function finishReceive(
+  core: Core,
+  id: OperationId,
+  signal: AbortSignal,
+): Promise<Received | undefined> {
+  return core.turns.run(id, signal, async () => {
     const head = core.journal.head(id);
+    if (head.state !== 'prepared') return undefined;
     const body = core.journal.body(id, receiveStates.prepared);
-    const session = await core.mints.refresh(head.mint, signal);
-    await core.mints.ensureKeys(session, keysetsOf(body.plans));
+    const session = await reopen(core, id, keysetsOf(body.plans), signal);
     return settle(core, session, id, signal, false);
   });
 }
@@ -222,6 +205,7 @@ function book(
   from: 'prepared' | 'refused' = 'prepared',
 ): void {
   core.proofs.add(mint, swapped.keep, 'ready', id);
+  if (reclaims === undefined) takeSent(core, id, plan.inputs);
   core.journal.move<ReceiveOperation>(id, [from], {
     body: {
       state: 'done',
@@ -243,6 +227,15 @@ function book(
   }
 }
 
+/** Proofs of tokens of ours that came back in part, with others': a send is over when nothing of it is out any more. */
+function takeSent(core: Core, id: OperationId, inputs: readonly StoredProof[]): void {
+  const sends = new Set(inputs.map(({ secret }) => core.proofs.sentBySecret(secret)));
+  core.proofs.setStateFrom(inputs, 'sent', 'spent');
+  for (const send of sends) {
+    if (send !== undefined && core.proofs.heldBy(send, 'sent').length === 0) endSend(core, send, id);
+  }
+}
+
 function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: ReceiveOperation): void {
   core.store.write(() => {
     core.journal.move<ReceiveOperation>(id, ['prepared'], { body, open: false });
@@ -258,7 +251,8 @@ async function findEarlier(
   { plans, reclaims, kept }: Extract<ReceiveOperation, { state: 'prepared' }>,
 ): Promise<Received | undefined> {
   const inputs = plans.at(-1)?.inputs ?? [];
-  for (const head of core.journal.withInputs(inputs, 'refused')) {
+  const refused = core.journal.withInputs(inputs).filter(({ state }) => state === 'refused');
+  for (const head of refused) {
     const body = core.journal.body(head.operation, receiveStates.refused);
     await core.mints.ensureKeys(session, keysetsOf(body.plans));
     const outcome = await findSwapOutcome(session, body.plans);
@@ -316,26 +310,4 @@ async function prepare(session: Session, inputs: readonly StoredProof[]): Promis
 function ifDust(error: unknown): undefined {
   if (error instanceof TokenRefusedError && error.problem.kind === 'dust') return undefined;
   throw error;
-}
-
-/** A receive that had one of these proofs: still under way, or done. */
-function findByInputs(
-  core: Core,
-  proofs: readonly StoredProof[],
-): { id: OperationId; state: string } | undefined {
-  const own = proofs.find((proof) => core.proofs.isOwn(yOf(proof)));
-  if (own) throw new TokenRefusedError({ kind: 'refused', detail: 'these proofs are in this wallet' });
-  for (const state of ['prepared', 'done']) {
-    const [found] = core.journal.withInputs(proofs, state).filter((head) => head.kind === 'receive');
-    if (found) return { id: found.operation, state };
-  }
-  return undefined;
-}
-
-/** What became of a kept token; undefined when its value was somebody else's. */
-export function findReceived(core: Core, kept: KeptTokenId): Received | undefined {
-  const operation = core.kept.redeemedBy(kept);
-  if (operation === undefined) return undefined;
-  const { mint, amount, fee } = core.journal.head(operation);
-  return { operation, mint, amount, fee };
 }

@@ -2,35 +2,54 @@ import type { Core } from '../core.ts';
 import { OperationStateError, UnfinishedOperationError } from '../errors.ts';
 import { explainMintError } from '../mints/mint-errors.ts';
 import { sumProofs } from '../store/codec.ts';
-import type { OperationId, Reclaimed } from '../types.ts';
-import { finishReceive, receiveProofs, receiveStates } from './receive.ts';
+import type { OperationId, Received, Reclaimed } from '../types.ts';
+import { finishReceive, receiveProofs } from './receive.ts';
 import { beginReclaim, markClaimed, sendSchema } from './send.ts';
 import { statesOf } from './swap.ts';
 
+/** Takes back what is left of a token. Throws what `takeBack` throws. */
+export async function reclaim(core: Core, id: OperationId, signal: AbortSignal): Promise<Reclaimed> {
+  const back = await takeBack(core, id, signal);
+  if (back === undefined) return { state: 'claimed' };
+  const { amount, fee } = back.received;
+  return { state: 'reclaimed', amount, fee };
+}
+
+/** `before`: by somebody else, and not now. */
+type TakenBack = { readonly received: Received; readonly before: boolean };
+
 /**
- * Takes back what is left of a token. It is a receive operation (see there for its safety); the send operation waits
- * for it in `reclaiming`, and both change in the same transactions.
+ * The same, as the receive operation that it is (see there for its safety). The send operation waits for it in
+ * `reclaiming`, and both change in the same transactions. undefined: the receiver was there first.
  *
  * @throws MintError, UnfinishedOperationError, OperationStateError when there is no token, TokenRefusedError `dust`
  */
-export async function reclaim(core: Core, id: OperationId, signal: AbortSignal): Promise<Reclaimed> {
-  const head = core.journal.head(id);
+export const takeBack = (core: Core, id: OperationId, signal: AbortSignal): Promise<TakenBack | undefined> =>
+  core.turns.run(id, signal, () => takeBackInTurn(core, id, signal));
+
+async function takeBackInTurn(
+  core: Core,
+  id: OperationId,
+  signal: AbortSignal,
+): Promise<TakenBack | undefined> {
+  const { mint } = core.journal.head(id);
   const body = core.journal.body(id, sendSchema);
   switch (body.state) {
     case 'claimed':
-      return { state: 'claimed' };
+      return undefined;
     case 'reclaimed': {
-      const { amount, fee } = core.journal.head(body.receive);
-      return { state: 'reclaimed', amount, fee };
+      const { operation, amount, fee } = core.journal.head(body.receive);
+      return { received: { operation, mint, amount, fee }, before: true };
     }
     case 'reclaiming': {
-      core.journal.body(body.receive, receiveStates.prepared);
-      const { amount, fee } = await finishReceive(core, body.receive, signal);
-      return { state: 'reclaimed', amount, fee };
+      const received = await finishReceive(core, body.receive, signal);
+      // Recovery has finished it: the state says how.
+      if (received === undefined) return takeBackInTurn(core, id, signal);
+      return { received, before: false };
     }
     case 'issued':
     case 'handed_over': {
-      const session = await core.mints.open(head.mint, signal);
+      const session = await core.mints.open(mint, signal);
       const held = core.proofs.heldBy(id, 'sent');
       await core.mints.ensureKeys(
         session,
@@ -38,23 +57,17 @@ export async function reclaim(core: Core, id: OperationId, signal: AbortSignal):
       );
       const states = await statesOf(session, held).catch((cause: unknown) => {
         signal.throwIfAborted();
-        throw explainMintError(head.mint, cause);
+        throw explainMintError(mint, cause);
       });
       if (states.includes('PENDING')) throw new UnfinishedOperationError(id, undefined);
       const left = held.filter((_, i) => states[i] === 'UNSPENT');
       if (left.length === 0) {
         markClaimed(core, id);
-        return { state: 'claimed' };
+        return undefined;
       }
-      const { amount, fee } = await receiveProofs(
-        core,
-        session,
-        head.mint,
-        left,
-        { reclaims: id, also: (receive) => beginReclaim(core, id, receive) },
-        signal,
-      );
-      return { state: 'reclaimed', amount, fee };
+      const origin = { reclaims: id, also: (receive: OperationId) => beginReclaim(core, id, receive) };
+      const received = await receiveProofs(core, session, mint, left, origin, signal);
+      return received && { received, before: false };
     }
     default:
       throw new OperationStateError(id, body.state);

@@ -1,26 +1,28 @@
-import { MeltQuoteState } from '@cashu/cashu-ts';
+import { MeltQuoteState, NetworkError } from '@cashu/cashu-ts';
 import type { Core } from '../core.ts';
 import {
-  InvoiceRefusedError,
   MintError,
   SpentElsewhereError,
   TokenRefusedError,
   UnfinishedOperationError,
   WalletError,
 } from '../errors.ts';
+import { previewToken } from '../mints/token.ts';
 import type { OperationHead } from '../store/journal.ts';
-import type { KeptToken } from '../store/kept-tokens.ts';
 import type { MintUrl, OperationId, OperationSummary, RecoveryReport, RecoveryScope } from '../types.ts';
 import { book, finishMelt, meltStates, readChange } from './melt.ts';
 import { claimTopUp } from './mint.ts';
-import { finishReceive, receive } from './receive.ts';
+import { finishReceive } from './receive.ts';
+import { redeemKept } from './redeem-kept.ts';
+import { retryPause } from './retry-pause.ts';
 import { finishSend, issue, sendStates } from './send.ts';
 import { findSwapOutcome, keysetsOf } from './swap.ts';
 
 /**
  * Finishes or undoes what is open, oldest first, each by its own file's rules; redeems kept tokens; asks about invoices.
- * A mint that cannot be reached is not asked again in the same pass. Nothing that goes wrong with one operation keeps
- * the others from being looked at.
+ * Mints are worked through side by side, and one that does not answer is not asked again in the same pass: it holds up
+ * nobody else, and itself no longer than one request takes. Nothing that goes wrong with one operation keeps the others
+ * from being looked at.
  */
 export async function recover(
   core: Core,
@@ -28,55 +30,123 @@ export async function recover(
   signal: AbortSignal,
 ): Promise<RecoveryReport> {
   const before = core.journal.open();
-  const away = new Set<MintUrl>();
-  const attempt = async (mint: MintUrl, work: () => Promise<unknown>): Promise<unknown> => {
-    signal.throwIfAborted();
-    try {
-      if (!away.has(mint)) await work();
-      return undefined;
-    } catch (error) {
-      if (signal.aborted) throw error;
-      if (!(error instanceof WalletError))
-        core.log.error({ mint, error }, 'recovery met something unexpected');
-      if (isAway(error)) away.add(mint);
-      return error;
-    }
-  };
-
-  for (const head of before) {
-    if (core.busy.has(head.operation) || (scope === 'due' && head.nextAt > core.clock.now())) continue;
-    const error = await attempt(head.mint, () => finish(core, head, signal));
-    if (error instanceof SpentElsewhereError) {
-      core.log.error(
-        { operation: head.operation, amount: error.amount },
-        'proofs of this wallet were spent elsewhere',
-      );
-      await attempt(head.mint, () => revive(core, head.operation, signal));
-    } else if (error !== undefined) {
-      core.log.info({ operation: head.operation, kind: head.kind, error }, 'an operation is still open');
-    }
-    const now = core.journal.head(head.operation);
-    if (now.open)
-      core.store.write(() => core.journal.postpone(now.operation, core.clock.now() + pause(now.attempts)));
-  }
-  // After the operations: what one of them has redeemed is not looked at again.
-  for (const item of core.kept.waiting(scope)) await redeemKept(core, item, signal);
-  for (const head of core.journal.inState('mint', 'quoted')) {
-    await attempt(head.mint, () => claimTopUp(core, head.operation, signal));
-  }
+  const seen = new Set<OperationId>();
+  await atEachMint(core, collect(core, scope, before, seen), signal);
+  // Payments of ours to invoices of ours: that they were made is known since they were looked at.
+  const paid = core.journal.open().filter(({ operation, kind }) => kind === 'mint' && !seen.has(operation));
+  await atEachMint(core, group(paid.map((head) => operationTask(core, head))), signal);
+  signal.throwIfAborted();
   return report(core, before);
 }
 
-function finish(core: Core, head: OperationHead, signal: AbortSignal): Promise<unknown> {
-  switch (head.kind) {
+/** Something to be done at a mint. undefined: it needs none, or one that nobody knows. */
+type Task = {
+  readonly mint: MintUrl | undefined;
+  readonly run: (signal: AbortSignal) => Promise<unknown>;
+  /** Not now: a later pass does it. */
+  readonly postpone?: () => void;
+};
+
+/** What there is to do at each mint, in this order. */
+function collect(
+  core: Core,
+  scope: RecoveryScope,
+  open: readonly OperationHead[],
+  seen: Set<OperationId>,
+): ReadonlyMap<MintUrl | undefined, readonly Task[]> {
+  const now = core.clock.now();
+  const operations = open.filter(
+    ({ operation, nextAt }) => !core.turns.isHeld(operation) && (scope === 'all' || nextAt <= now),
+  );
+  const invoices = core.journal.inState('mint', 'quoted').filter((head) => !head.open);
+  for (const { operation } of [...operations, ...invoices]) seen.add(operation);
+  return group([
+    ...operations.map((head) => operationTask(core, head)),
+    ...core.kept.waiting(scope).map((kept) => ({
+      mint: mintOf(core, kept.token),
+      run: (signal: AbortSignal) => redeemKept(core, kept.id, signal),
+      postpone: () => core.kept.postpone(kept.id, 'away', now + retryPause(kept.attempts)),
+    })),
+    ...invoices.map(({ mint, operation }) => ({
+      mint,
+      run: (signal: AbortSignal) => claimTopUp(core, operation, signal),
+    })),
+  ]);
+}
+
+const group = (tasks: readonly Task[]): ReadonlyMap<MintUrl | undefined, readonly Task[]> =>
+  Map.groupBy(tasks, ({ mint }) => mint);
+
+function mintOf(core: Core, token: string): MintUrl | undefined {
+  try {
+    return core.mints.find(previewToken(core, token).mint);
+  } catch (error) {
+    if (error instanceof TokenRefusedError) return undefined;
+    throw error;
+  }
+}
+
+async function atEachMint(
+  core: Core,
+  tasks: ReadonlyMap<MintUrl | undefined, readonly Task[]>,
+  signal: AbortSignal,
+): Promise<void> {
+  const lanes = [...tasks].map(async ([mint, own]) => {
+    let away = false;
+    for (const { run, postpone } of own) {
+      if (signal.aborted) return;
+      if (away) {
+        postpone?.();
+        continue;
+      }
+      try {
+        await run(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof WalletError))
+          core.log.error({ mint, error }, 'recovery met something unexpected');
+        away = mint !== undefined && isAway(error);
+      }
+    }
+  });
+  await Promise.all(lanes);
+}
+
+function operationTask(core: Core, head: OperationHead): Task {
+  const { mint, operation, kind } = head;
+  const postpone = (): void => {
+    const { open, attempts } = core.journal.head(operation);
+    if (!open) return;
+    core.store.write(() => core.journal.postpone(operation, core.clock.now() + retryPause(attempts)));
+  };
+  const run = async (signal: AbortSignal): Promise<void> => {
+    try {
+      await finish(core, head, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (!(error instanceof SpentElsewhereError)) {
+        core.log.info({ operation, kind, error }, 'an operation is still open');
+        throw error;
+      }
+      core.log.error({ operation, amount: error.amount }, 'proofs of this wallet were spent elsewhere');
+      await revive(core, operation, signal);
+    } finally {
+      if (!signal.aborted) postpone();
+    }
+  };
+  return { mint, run, postpone };
+}
+
+function finish(core: Core, { kind, mint, operation }: OperationHead, signal: AbortSignal): Promise<unknown> {
+  switch (kind) {
     case 'send':
-      return core.lock(head.mint, signal, () => finishSend(core, head.operation, signal));
+      return core.mintLock.run(mint, signal, () => finishSend(core, operation, signal));
     case 'receive':
-      return finishReceive(core, head.operation, signal);
+      return finishReceive(core, operation, signal);
     case 'mint':
-      return claimTopUp(core, head.operation, signal);
+      return claimTopUp(core, operation, signal);
     case 'melt':
-      return finishMelt(core, head.operation, signal);
+      return finishMelt(core, operation, signal);
   }
 }
 
@@ -88,37 +158,6 @@ function report(core: Core, before: readonly OperationHead[]): RecoveryReport {
     waiting: open.filter((head) => head.trouble === undefined),
     troubled: open.filter((head) => head.trouble !== undefined),
   };
-}
-
-/** Redeems one kept token; what goes wrong is written to its row, and returned. */
-export async function redeemKept(
-  core: Core,
-  item: KeptToken,
-  signal: AbortSignal,
-): Promise<WalletError | undefined> {
-  try {
-    await receive(core, item.token, { cap: false, kept: item.id }, signal);
-    return undefined;
-  } catch (error) {
-    if (signal.aborted || !(error instanceof WalletError)) throw error;
-    if (error instanceof TokenRefusedError && error.problem.kind === 'already-received') {
-      const { operation } = error.problem;
-      core.store.write(() => {
-        core.kept.close(item.id, 'redeemed', operation);
-        const { mint, amount, fee } = core.journal.head(operation);
-        core.tellRedeemed({ kind: 'kept', token: item.id, received: { operation, mint, amount, fee } });
-      });
-      return undefined;
-    }
-    if (core.kept.read(item.id)?.state !== 'new') return error;
-    const problem = error instanceof TokenRefusedError ? error.problem.kind : error.name;
-    core.log.warn(
-      { kept: item.id, source: item.source, problem },
-      'a token that was kept could not be redeemed',
-    );
-    core.kept.postpone(item.id, problem, core.clock.now() + pause(item.attempts));
-    return error;
-  }
 }
 
 /**
@@ -154,14 +193,10 @@ export async function revive(
   return revived;
 }
 
-/** Half a minute, doubled each time, an hour at most. */
-const pause = (attempts: number): number => Math.min(30_000 * 2 ** Math.min(attempts, 10), 3_600_000);
-
+/** Nobody answers there: whatever else there is to ask can wait. */
 function isAway(error: unknown): boolean {
-  const mintError = error instanceof UnfinishedOperationError ? error.cause : error;
-  if (error instanceof InvoiceRefusedError) return false;
-  return (
-    mintError instanceof MintError &&
-    (mintError.problem.kind === 'unreachable' || mintError.problem.kind === 'timeout')
-  );
+  const cause = error instanceof UnfinishedOperationError ? error.cause : error;
+  if (cause instanceof MintError)
+    return cause.problem.kind === 'unreachable' || cause.problem.kind === 'timeout';
+  return cause instanceof NetworkError;
 }

@@ -25,7 +25,7 @@
 import { CTSError, getEncodedToken } from '@cashu/cashu-ts';
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { type Core, commit, newOperationId, whileBusy } from '../core.ts';
+import { type Core, commit, newOperationId } from '../core.ts';
 import {
   InsufficientFundsError,
   MintError,
@@ -38,6 +38,7 @@ import { requireActiveKeyset, type Session } from '../mints/mints.ts';
 import { loadProof, operationIdSchema, type StoredProof, satSchema, sumProofs } from '../store/codec.ts';
 import type { OperationHead } from '../store/journal.ts';
 import type { MintUrl, OperationId, SendQuote, SendRequest, SentToken } from '../types.ts';
+import { reopen } from './reopen.ts';
 import { driveSwap, keysetsOf, planOf, type SwapPlan, type Swapped, swapPlanSchema } from './swap.ts';
 
 /** A mint that rotates its keyset each time it is asked is not asked for ever. */
@@ -84,14 +85,14 @@ export type SendOperation = z.infer<typeof sendSchema>;
 export async function send(core: Core, request: SendRequest, signal: AbortSignal): Promise<SentToken> {
   const before = request.key === undefined ? undefined : core.journal.byKey(request.key);
   const mint = before?.mint ?? request.mint ?? core.mints.defaultMint;
-  return core.lock(mint, signal, async () => {
+  return core.mintLock.run(mint, signal, async () => {
     const known = request.key === undefined ? undefined : core.journal.byKey(request.key);
     if (known) {
       if (known.state === 'prepared') await finishSend(core, known.operation, signal);
       return describeSent(core, known.operation);
     }
     const id = newOperationId();
-    return whileBusy(core, id, async () => {
+    return core.turns.run(id, signal, async () => {
       const session = await core.mints.open(mint, signal);
       const plan = await prepare(session, mint, request.amount, core.proofs.ready(mint));
       core.reached('send:reserved');
@@ -147,12 +148,10 @@ export async function quoteSend(
 
 /** Recovery of `prepared`. Throws what `send` throws. */
 export async function finishSend(core: Core, id: OperationId, signal: AbortSignal): Promise<void> {
-  await whileBusy(core, id, async () => {
-    const head = core.journal.head(id);
+  await core.turns.run(id, signal, async () => {
     const body = core.journal.body(id, sendSchema);
     if (body.state !== 'prepared') return;
-    const session = await core.mints.refresh(head.mint, signal);
-    await core.mints.ensureKeys(session, keysetsOf(body.plans));
+    const session = await reopen(core, id, keysetsOf(body.plans), signal);
     await settle(core, session, id, signal, false);
   });
 }
@@ -358,6 +357,16 @@ export function endReclaim(core: Core, id: OperationId, taken: boolean): void {
       : to === ''
         ? { state: 'issued', token: text, face }
         : { state: 'handed_over', token: text, face, to },
+    open: false,
+  });
+}
+
+/** Inside the transaction of the receipt that took the last of a token which came back bit by bit. */
+export function endSend(core: Core, id: OperationId, receive: OperationId): void {
+  const body = core.journal.body(id, sendSchema);
+  if (body.state !== 'issued' && body.state !== 'handed_over') return;
+  core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
+    body: { state: 'reclaimed', face: body.face, receive },
     open: false,
   });
 }

@@ -54,8 +54,8 @@ export type Journal = {
     to: OperationMove<Body>,
   ) => void;
   readonly recordInputs: (id: OperationId, inputs: readonly StoredProof[]) => void;
-  /** Operations in this state that once put in one of these proofs. */
-  readonly withInputs: (inputs: readonly StoredProof[], state: string) => readonly OperationHead[];
+  /** Operations that once put in one of these proofs. */
+  readonly withInputs: (inputs: readonly StoredProof[]) => readonly OperationHead[];
   /** Undone operations that had put in some proof that this one put in. */
   readonly rolledBackSharingInputsWith: (id: OperationId) => readonly OperationHead[];
   /** It could not be finished now; not to be asked again before. */
@@ -190,17 +190,15 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
       const insert = db.query('INSERT OR IGNORE INTO operation_inputs (operation, y) VALUES (?, ?)');
       for (const input of inputs) insert.run(id, yOf(input));
     },
-    withInputs(inputs, state) {
-      const find = db.query(
-        `SELECT ${columns} FROM operations
-         WHERE state = ? AND id IN (SELECT operation FROM operation_inputs WHERE y = ?)`,
-      );
-      const found = new Map<OperationId, OperationHead>();
-      for (const input of inputs) {
-        for (const each of heads(find.all(state, yOf(input)))) found.set(each.operation, each);
-      }
-      return [...found.values()];
-    },
+    withInputs: (inputs) =>
+      heads(
+        db
+          .query(
+            `SELECT ${columns} FROM operations WHERE id IN (SELECT operation FROM operation_inputs
+               WHERE y IN (SELECT value FROM json_each(?))) ORDER BY seq`,
+          )
+          .all(JSON.stringify(inputs.map(yOf))),
+      ),
     rolledBackSharingInputsWith: (id) =>
       heads(
         db

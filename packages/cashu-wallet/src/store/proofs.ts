@@ -21,8 +21,8 @@ export type Proofs = {
   readonly heldBy: (operation: OperationId, state: ProofState) => readonly StoredProof[];
   readonly all: (mint: MintUrl, state: ProofState) => readonly StoredProof[];
   readonly exists: (y: string) => boolean;
-  /** A proof that is in this wallet and not spent. */
-  readonly isOwn: (y: string) => boolean;
+  /** A proof that is in this wallet: neither spent nor given away. */
+  readonly isHere: (y: string) => boolean;
   /** The send operation whose unclaimed token has this proof. */
   readonly sentBySecret: (secret: string) => OperationId | undefined;
   readonly totals: () => readonly ProofTotal[];
@@ -74,7 +74,7 @@ export function createProofs({ db }: Store, clock: Clock): Proofs {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (y) DO NOTHING`,
   );
   const any = db.query('SELECT 1 FROM proofs WHERE y = ?');
-  const own = db.query("SELECT 1 FROM proofs WHERE y = ? AND state <> 'spent'");
+  const here = db.query("SELECT 1 FROM proofs WHERE y = ? AND state NOT IN ('sent', 'spent')");
   const sentOne = db.query<{ operation: string }, [string]>(
     "SELECT operation FROM proofs WHERE y = ? AND state = 'sent'",
   );
@@ -85,7 +85,7 @@ export function createProofs({ db }: Store, clock: Clock): Proofs {
     all: (mint, state) => readAll(byState.all(state, mint)),
     heldBy: (operation, state) => readAll(byHolder.all(operation, state)),
     exists: (y) => any.get(y) !== null,
-    isOwn: (y) => own.get(y) !== null,
+    isHere: (y) => here.get(y) !== null,
     sentBySecret: (secret) => {
       const row = sentOne.get(yOf({ secret }));
       return row ? operationIdSchema.parse(row.operation) : undefined;
