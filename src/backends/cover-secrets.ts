@@ -1,6 +1,8 @@
+import { tokenSource } from '@nostr-dm-agent/kit/token-text';
+
 /** What looks like a secret, wherever it stands in a text that leaves the backend. */
 const secrets: readonly RegExp[] = [
-  /\bcashu[AB][\w+/=-]{8,}/gi,
+  new RegExp(tokenSource(8), 'gi'),
   /\bn(?:sec1|cryptsec1)[a-z0-9]{8,}/gi,
   /\b(?:sk|pk|rk)-[\w-]{8,}/g,
   /\b(?:ghp|gho|ghs|github_pat|glpat|xox[abp])[_-][\w-]{10,}/g,

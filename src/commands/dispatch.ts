@@ -1,6 +1,7 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
+import { withoutTokens } from '@nostr-dm-agent/kit/token-text';
 import type { MessageLog, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
 import type { Owner } from '../config/config.ts';
@@ -19,7 +20,6 @@ import type { Match, Registry } from './command-registry.ts';
 import { unknownCommand } from './help-command.ts';
 import { createMissedList } from './missed-messages.ts';
 import { recipientOf } from './recipient.ts';
-import { withoutTokens } from './wallet/wallet-shorthand.ts';
 
 export type DispatchDeps = {
   readonly registry: Registry;
@@ -146,7 +146,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       return;
     }
     outcome.commit?.();
-    reply(message, outcome.holdsToken === true ? outcome.reply : withoutTokens(outcome.reply));
+    reply(message, outcome.holdsToken === true ? outcome.reply : withoutTokens(outcome.reply, '[token]'));
     for (const text of outcome.also ?? []) messenger.send(recipientOf(message), text);
   };
 

@@ -1,6 +1,7 @@
 import type { Database } from 'bun:sqlite';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { withoutTokens } from '@nostr-dm-agent/kit/token-text';
 import type { Provider } from '@nostr-dm-agent/routstr';
 import { z } from 'zod';
 import type { BackendName, RunPayment } from '../backends/backend.ts';
@@ -12,7 +13,7 @@ import type { MessageGuard } from '../store/messages-table.ts';
 import { createCatalogue, type KeyProvider } from './catalogue.ts';
 import type { Connection } from './connection.ts';
 import { createConnectionProvider, listingConfiguration, retryPauses } from './key-provider.ts';
-import { createMessageKeys, type MessageKeys, withoutSealed, withoutTokens } from './keys-in-messages.ts';
+import { createMessageKeys, type MessageKeys, withoutSealed } from './keys-in-messages.ts';
 import type { Sealer } from './seal.ts';
 import { createVault, findLocked } from './sealed-connections.ts';
 import { verifyKey } from './verify-key.ts';
@@ -90,7 +91,8 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
     },
     guard: {
       hide: concealer.hide,
-      forget: (text, done) => (done ? withoutTokens(withoutSealed(text)) : withoutSealed(text)),
+      forget: (text, done) =>
+        done ? withoutTokens(withoutSealed(text), '[token removed]') : withoutSealed(text),
     },
     providers: catalogue.keyProviders.map((entry) =>
       createConnectionProvider(entry, { store, vault, protect, bind, log }),

@@ -26,11 +26,6 @@ export const withoutSealed = (text: string): string => text.replace(sealedParts,
 export const withoutQuotedSeals = (text: string): string =>
   text.replace(/sealed1\.[A-Za-z0-9_-]*…?/g, '[key]');
 
-const tokens = /cashu[AB][A-Za-z0-9_+/=-]{20,}/g;
-
-/** The text without Cashu tokens: they are money until somebody has redeemed them, and nothing afterwards. */
-export const withoutTokens = (text: string): string => text.replace(tokens, '[token removed]');
-
 /** The command that a message stands for that is no command and little else than a key; undefined: it is no such message. */
 export const connectShorthand = (text: string): string | undefined =>
   holdsSealed(text) && !/^\s*[!！]/.test(text)

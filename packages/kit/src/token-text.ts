@@ -1,30 +1,50 @@
 /**
- * Cashu tokens as they stand in a text: V3 (`cashuA…`, base64 of either alphabet) and V4 (`cashuB…`), with or without a URI
- * scheme (NUT-00). The length tells them from names like cashubtc; the case of the prefix is what phones make of it.
+ * Cashu tokens as they stand in a text: V3 (`cashuA…`) and V4 (`cashuB…`), in base64 of either alphabet, with or without
+ * padding and a URI scheme (NUT-00), alone, in prose or in a URL, where `+`, `/` and `=` may be escaped. Phones make a
+ * capital of the first letter, and a command may have lowered it. The length tells them from names; the one name that
+ * stands in front of long paths, cashubtc, no token begins like.
  */
 const SCHEME = String.raw`(?:(?:web\+)?cashu:(?:\/\/)?)?`;
-const tokenOf = (leastLength: number): string => String.raw`cashu[ab][\w+\/-]{${leastLength},}={0,2}`;
+const tokenOf = (leastLength: number): string =>
+  String.raw`cashu(?:a|b(?!tc[\/_-]))[\w+\/-]{${leastLength},}(?:%2[bf][\w+\/-]*)*(?:=|%3d){0,2}`;
 
-/** A token with its scheme, for a larger pattern with the flag `i`. Has no groups. */
-export const TOKEN_SOURCE = `${SCHEME}${tokenOf(20)}`;
+/** Shorter ones are names. */
+const leastBody = 20;
 
-const everyToken = new RegExp(`${SCHEME}(${tokenOf(20)})`, 'gi');
-const tokenAlone = new RegExp(`^\\s*${SCHEME}(${tokenOf(20)})\\s*$`, 'i');
+/**
+ * A token with its scheme, for a larger pattern with the flag `i`. Has no groups.
+ * @param leastLength of what follows `cashuA`
+ */
+export const tokenSource = (leastLength: number = leastBody): string => SCHEME + tokenOf(leastLength);
+
+const everyToken = new RegExp(`${SCHEME}(${tokenOf(leastBody)})`, 'gi');
+const tokenAlone = new RegExp(`^\\s*${SCHEME}(${tokenOf(leastBody)})\\s*$`, 'i');
 const likeToken = new RegExp(`^${tokenOf(1)}$`, 'i');
 
+/** As a wallet reads it. */
+const plain = (token: string): string =>
+  token
+    .replace(/^cashu(.)/i, (_, version: string) => `cashu${version.toUpperCase()}`)
+    .replace(/%2b/gi, '+')
+    .replace(/%2f/gi, '/')
+    .replace(/%3d/gi, '=');
+
 /** The token that is all of a text, without a scheme; undefined: the text is something else, or more. */
-export const soleToken = (text: string): string | undefined => tokenAlone.exec(text)?.[1];
+export const soleToken = (text: string): string | undefined => {
+  const token = tokenAlone.exec(text)?.[1];
+  return token && plain(token);
+};
 
 /** The tokens that a text holds, without their schemes, in order. */
 export const tokensIn = (text: string): readonly string[] =>
-  Array.from(text.matchAll(everyToken), ([, token]) => token ?? '');
+  Array.from(text.matchAll(everyToken), ([, token = '']) => plain(token));
 
 /** Whether a text has the form of one token, however short: for what was said to be one. */
 export const isTokenLike = (text: string): boolean => likeToken.test(text);
 
 /**
  * The text with each token in it replaced: they are money until somebody has redeemed them.
- * @param leastLength what is left of a token that was cut off is nobody's business either: so many characters of it
+ * @param leastLength less than the usual where what is left of a token that was cut off matters more than a name
  */
-export const withoutTokens = (text: string, instead: string, leastLength = 8): string =>
-  text.replace(new RegExp(`${SCHEME}${tokenOf(leastLength)}`, 'gi'), instead);
+export const withoutTokens = (text: string, instead: string, leastLength: number = leastBody): string =>
+  text.replace(new RegExp(tokenSource(leastLength), 'gi'), instead);

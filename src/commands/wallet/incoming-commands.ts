@@ -1,23 +1,24 @@
 import type { CashuWallet, OperationId, Received } from '@nostr-dm-agent/cashu-wallet';
 import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { tokensIn } from '@nostr-dm-agent/kit/token-text';
 import { orPromise, promised, type WalletCommandDeps } from '../../money/wallet-access.ts';
 import { formatDuration } from '../../replies/format.ts';
 import { qrText } from '../../replies/wallet-qr.ts';
 import { balanceLine, feeText, mintName, receivedText } from '../../replies/wallet-replies.ts';
 import { type Call, type Command, RefusalError, UsageError } from '../command.ts';
 import { findOperation, parseMint, splitAmount } from './wallet-arguments.ts';
-import { tokenPattern } from './wallet-shorthand.ts';
 
 /** The token in what was sent. A client may have broken it over several lines. */
 export function parseToken(wallet: CashuWallet, argument: string): string {
   if (argument === '') throw new UsageError('The token is missing.');
-  const [first] = tokenPattern.exec(argument) ?? [];
+  const [first] = tokensIn(argument);
   if (first === undefined) {
     throw new UsageError('That is not a Cashu token: one begins with cashuA or cashuB.');
   }
-  const joined = argument.replace(/\s+/g, '');
-  return !isReadable(wallet, first) && isReadable(wallet, joined) ? joined : first;
+  if (isReadable(wallet, first)) return first;
+  const [joined = first] = tokensIn(argument.replace(/\s+/g, ''));
+  return isReadable(wallet, joined) ? joined : first;
 }
 
 function isReadable(wallet: CashuWallet, token: string): boolean {

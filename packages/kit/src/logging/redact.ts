@@ -1,4 +1,5 @@
 import { wordlist } from '@scure/bip39/wordlists/english.js';
+import { tokenSource } from '../token-text.ts';
 import { isSecretName } from './secret-names.ts';
 
 /** What stands in a log line where a secret was. */
@@ -24,8 +25,9 @@ export type Redactor = {
 
 /** Shapes of secrets. Public things (64-hex keys and ids, npub, lnbc) match none of them. */
 const shapes: readonly (readonly [RegExp, string])[] = [
-  // Cashu tokens (NUT-00) and payment requests (NUT-18; they carry no money, but a Nostr reply key).
-  [/(?:cashu[AB]|creqA)[A-Za-z0-9_+/=-]{8,}/gi, redacted],
+  // Payment requests (NUT-18) carry no money, but a Nostr reply key.
+  [new RegExp(tokenSource(8), 'gi'), redacted],
+  [/creqA[A-Za-z0-9_+/=-]{8,}/gi, redacted],
   // What seal.ts made: no secret, but noise.
   [/sealed1\.[A-Za-z0-9_-]{54,}/g, redacted],
   [/n(?:crypt)?sec1[ac-hj-np-z02-9]{8,}/gi, redacted],

@@ -1,3 +1,5 @@
+import { tokenSource } from '@nostr-dm-agent/kit/token-text';
+
 /** A stretch of text that is worthless when it is cut. Indices are UTF-16 units, `end` exclusive. */
 export type Unbreakable = {
   readonly start: number;
@@ -26,7 +28,8 @@ const BECH32 = '[02-9ac-hj-np-z]';
 
 /** What wallets recognise and make tappable: NUT-00 tokens, NUT-18 requests, BOLT11, LNURL, BIP21. */
 const PAYMENT = [
-  String.raw`(?:(?:web\+)?cashu:(?:\/\/)?)?(?:cashu[AB]|creqA)[A-Za-z0-9+\/_-]{16,}={0,2}`,
+  `(?i:${tokenSource(16)})`,
+  String.raw`(?:cashu:)?creqA[A-Za-z0-9+\/_-]{16,}={0,2}`,
   `(?i:(?:cashu:)?creqb1${BECH32}{20,})`,
   String.raw`(?i:lightning:[a-z0-9:\/?&=%._@+-]{16,})`,
   `(?i:ln(?:bcrt|bc|tbs|tb|sb)[0-9]{0,20}[munp]?1${BECH32}{20,}|lnurl1${BECH32}{20,})`,
