@@ -6,6 +6,7 @@ import { createNodeChoice } from '../money/node-choice.ts';
 import { createRoutstrKeeper } from '../money/routstr-keeper.ts';
 import { createShares } from '../money/shares.ts';
 import { createWalletKeeper } from '../money/wallet-keeper.ts';
+import { news } from '../replies/routstr/paid-run-replies.ts';
 import { createAwaitedStore } from '../store/awaited-table.ts';
 import type { Messaging } from './messaging.ts';
 import type { Stores } from './stores.ts';
@@ -63,10 +64,10 @@ export function createMoney(
       return known && settings.get(known.publicKey, 'dayLimit');
     },
     ownMoney: (owner) => accounts.of(owner)?.available,
-    announce: ({ owner, text }) => {
+    announce: (run) => {
       // Who was removed meanwhile is told nothing.
-      const to = ownerOf(owner);
-      if (to !== undefined) post.tell(to.publicKey, text);
+      const to = ownerOf(run.ticket.owner);
+      if (to !== undefined) post.tell(to.publicKey, news(run));
     },
     ...{ nodes, meta, reached, clock, log },
   });

@@ -1,5 +1,4 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import type { Provider } from '@nostr-dm-agent/routstr';
 import type { RunPayment } from '../backends/backend.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
@@ -7,6 +6,7 @@ import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
 import { notForBackend } from '../replies/connection-replies.ts';
 import type { ChosenProvider } from '../runs/execute-run.ts';
 import { createLocalProvider } from '../runs/local-provider.ts';
+import type { Provider } from '../runs/provider.ts';
 import type { Session } from '../runs/run.ts';
 import type { Stores } from './stores.ts';
 

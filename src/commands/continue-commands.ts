@@ -1,8 +1,9 @@
-import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
 import type { RoutstrAccess } from '../money/routstr-access.ts';
 import { describeFailure } from '../replies/failure-replies.ts';
 import { plural, shorten } from '../replies/format.ts';
 import { noRest } from '../replies/long-replies.ts';
+import { moreRefusal } from '../replies/routstr/paid-run-replies.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
@@ -87,11 +88,11 @@ export function continueCommands({
           );
         }
         const result = await provider.more(run.id, amount, signal);
-        if (result.state === 'refused') throw new RefusalError(result.reason);
+        if (result.state === 'refused') throw new RefusalError(moreRefusal(result.refusal));
         const usage = provider.usage(run.id);
-        const spent = usage === undefined ? '' : `, ${formatSat(sat(usage.spent))} spent so far`;
+        const spent = usage === undefined ? '' : `, ${formatSat(usage.spent)} spent so far`;
         return {
-          reply: `Added ${formatSat(amount)}: the budget of this run is ${formatSat(sat(result.budget))} now${spent}.`,
+          reply: `Added ${formatSat(amount)}: the budget of this run is ${formatSat(result.budget)} now${spent}.`,
         };
       },
     },

@@ -1,5 +1,5 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { PreparedRun, Provider, RunFailure, RunTicket } from '@nostr-dm-agent/routstr';
+import type { PreparedRun, Provider, RunFailure, RunTicket } from '../runs/provider.ts';
 import type { KeyProvider } from './catalogue.ts';
 import type { ConnectionStore } from './connection.ts';
 import { isKeyRefused } from './key-form.ts';
@@ -114,7 +114,6 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
       return undefined;
     },
     recover: async () => [],
-    getStatus: async () => ({ name: id, line: `${id} (${entry.name}, with your own key)` }),
   };
 }
 

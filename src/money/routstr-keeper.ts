@@ -4,9 +4,12 @@ import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { parseSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { Meter, NodeUrl, Provider, RoutstrProvider, RunNews } from '@nostr-dm-agent/routstr';
+import type { Meter, NodeUrl, PaidRun, RoutstrProvider } from '@nostr-dm-agent/routstr';
 import { configPath } from '../backends/opencode-config.ts';
+import { statusLine } from '../replies/routstr/paid-run-replies.ts';
 import { NoWalletError } from '../replies/wallet-error-replies.ts';
+import { createPaidProvider } from '../runs/paid-provider.ts';
+import type { Provider } from '../runs/provider.ts';
 import type { Meta } from '../store/meta-table.ts';
 import type { NodeChoice } from './node-choice.ts';
 import { NodeAwayError, type NodeModels, type RoutstrAccess, type SyncedModels } from './routstr-access.ts';
@@ -36,7 +39,7 @@ export type RoutstrKeeperDeps = {
   readonly ownMoney: (owner: string) => Sat | undefined;
   readonly meta: Meta;
   /** Durable when it returns. */
-  readonly announce: (news: RunNews) => void;
+  readonly announce: (run: PaidRun) => void;
   readonly reached: (checkpoint: string) => void;
   readonly clock: Clock;
   readonly log: Logger;
@@ -216,7 +219,7 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
         onCheckpoint: deps.reached,
       });
       opened = { meter, provider, code };
-      return { ...provider, model: modelFor };
+      return createPaidProvider(provider, modelFor);
     },
     start: () => {
       opened?.provider.start();
@@ -224,7 +227,7 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
       if (opened !== undefined) deps.nodes.info.known(node());
       if (opened !== undefined) tick();
     },
-    line: () => opened?.provider.line(),
+    line: () => opened && statusLine(opened.provider.status()),
     close: async () => {
       ending.abort();
       clearTimeout(timer);

@@ -1,9 +1,9 @@
-import type { RunFailure } from '@nostr-dm-agent/routstr';
 import type { CatalogueEntry } from '../keys/catalogue.ts';
 import type { Connection } from '../keys/connection.ts';
 import type { KeyFormProblem } from '../keys/key-form.ts';
 import { isRefusedRun } from '../keys/key-provider.ts';
 import type { KeyVerdict } from '../keys/verify-key.ts';
+import type { RunFailure } from '../runs/provider.ts';
 import { formatAgo, shorten } from './format.ts';
 
 /** After every message that carried a key. */

@@ -1,7 +1,7 @@
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
-import type { Settlement } from '@nostr-dm-agent/routstr';
 import { problems } from '@nostr-dm-agent/routstr';
 import type { AgentFailure, AgentFailureKind } from '../backends/backend.ts';
+import type { Settlement } from '../runs/provider.ts';
 
 const withDetail = (sentence: string, detail: string | undefined) =>
   detail === undefined || detail === '' ? sentence : `${sentence}\nIt said: ${detail}`;

@@ -2,7 +2,7 @@ import { formatSat, msatToSatFloor, type Sat, sat } from '@nostr-dm-agent/kit/sa
 import type { EvidenceEntry, Owed, PaidRun, PaidRunIn } from '@nostr-dm-agent/routstr';
 import type { Owner } from '../config/config.ts';
 import { formatAgo, formatDuration, plural, shorten } from './format.ts';
-import { inTrouble } from './routstr/paid-run.ts';
+import { operatorProblemText } from './routstr/paid-run-replies.ts';
 
 /** `node.example`: a node's address as people read it, with its path where that says something. */
 export const nodeName = (url: string): string =>
@@ -107,7 +107,9 @@ export function troubleText(
       : `The last answer, ${formatAgo(now - last.at)}: ${shorten(`${last.status ?? ''} ${last.message}`, 160)}.`;
   const ids = requests.length === 0 ? undefined : `Request ids for its operator: ${requests.join(', ')}.`;
   const npub = operator === undefined ? undefined : `On Nostr: ${operator}`;
-  return ['❗', inTrouble(readable), said, ids, npub].filter((part) => part !== undefined).join(' ');
+  return ['❗', operatorProblemText(readable), said, ids, npub]
+    .filter((part) => part !== undefined)
+    .join(' ');
 }
 
 /** What the owner of a run is told when its model calls wait for money. Amounts in sat, time in ms. */

@@ -1,6 +1,6 @@
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
-import type { Settlement } from '@nostr-dm-agent/routstr';
 import type { AgentFailure } from '../backends/backend.ts';
+import type { Settlement } from '../runs/provider.ts';
 import type { Run, RunResult } from '../runs/run.ts';
 import { describeConnectionFailure } from './connection-replies.ts';
 import { describeFailure } from './failure-replies.ts';

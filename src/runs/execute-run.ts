@@ -1,7 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Recipient } from '@nostr-dm-agent/nostr';
-import type { Hold, Provider, Settlement } from '@nostr-dm-agent/routstr';
 import type { AgentEvent, AgentResult, Backend, BackendName } from '../backends/backend.ts';
 import { progressLine } from '../replies/progress.ts';
 import { holdNotice } from '../replies/provider-replies.ts';
@@ -9,6 +8,7 @@ import { costText, finalReply } from '../replies/run-replies.ts';
 import type { RunStore } from '../store/runs-table.ts';
 import type { SessionStore } from '../store/sessions-table.ts';
 import type { Messenger } from './messenger.ts';
+import type { Hold, Provider, Settlement } from './provider.ts';
 import type { Run, RunOutcome, RunResult, Session, StopReason } from './run.ts';
 import { type RunLimits, startRunDeadline } from './run-deadline.ts';
 import { runWithRetries } from './run-with-retries.ts';

@@ -1,4 +1,4 @@
-import type { Provider } from '@nostr-dm-agent/routstr';
+import type { Provider } from './provider.ts';
 
 /** The user's own opencode: his login, his configuration, his API keys. Changes nothing and costs nothing here. */
 export function createLocalProvider(): Provider {
@@ -12,6 +12,5 @@ export function createLocalProvider(): Provider {
     }),
     finalizeRun: async () => undefined,
     recover: async () => [],
-    getStatus: async () => ({ name: 'local', line: 'local (the backend’s own login)' }),
   };
 }

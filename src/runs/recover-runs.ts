@@ -1,5 +1,5 @@
-import type { Settlement } from '@nostr-dm-agent/routstr';
 import { conclude, type Ending, type RunDeps } from './execute-run.ts';
+import type { Settlement } from './provider.ts';
 import type { Run, RunOutcome } from './run.ts';
 
 export type Recovered = {

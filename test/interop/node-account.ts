@@ -52,8 +52,8 @@ function live() {
       terms: () => undefined,
       price: () => sonnetPrice,
     },
-    announce: ({ text }) => {
-      news.push(text);
+    announce: ({ id, body }) => {
+      news.push(`${id} ${body.state}`);
     },
   });
   return { wallet, provider };

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
-import type { Settlement } from '@nostr-dm-agent/routstr';
 import { isIn, type PaidRun } from '@nostr-dm-agent/routstr';
 import {
   call,
@@ -15,9 +14,10 @@ import type { AgentFailureKind } from '../../src/backends/backend.ts';
 import { splitBudget } from '../../src/commands/budget-suffix.ts';
 import type { Owner } from '../../src/config/config.ts';
 import { holdNotice, openRunLine, owedLines, troubleText } from '../../src/replies/provider-replies.ts';
-import { news } from '../../src/replies/routstr/paid-run.ts';
+import { news } from '../../src/replies/routstr/paid-run-replies.ts';
 import { finalReply } from '../../src/replies/run-replies.ts';
 import { ledgerLine } from '../../src/replies/wallet-replies.ts';
+import type { Settlement } from '../../src/runs/provider.ts';
 import type { Run } from '../../src/runs/run.ts';
 
 const publicKey = publicKeyOf(generateSecretKey());

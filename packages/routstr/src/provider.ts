@@ -2,10 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { msatToSatCeil, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import * as say from '../../../src/replies/routstr/node-account.ts';
-import * as words from '../../../src/replies/routstr/paid-run.ts';
-import { pastQuestion } from '../../../src/replies/routstr/quick.ts';
+import { msatToSatCeil, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { Meter } from './meter/meter.ts';
 import type { MeteredRun, MeterPrice, RunLimits } from './meter/types.ts';
 import { apiKeyOf } from './node/api-key.ts';
@@ -13,6 +10,7 @@ import { createNodeClient, type NodeClient } from './node/client.ts';
 import type { NotCredited } from './node/outcomes.ts';
 import type { NodeUrl } from './node/url.ts';
 import {
+  type BudgetRefusal,
   type BudgetRules,
   refuseBudget,
   refuseMint,
@@ -27,9 +25,9 @@ import {
   type FallbackNode,
   type Fallbacks,
   findFallbacks,
-  type Unable,
+  type UnableNode,
 } from './paid-run/fallback.ts';
-import { issueOrExplain } from './paid-run/issue.ts';
+import { issueOrRefuse } from './paid-run/issue.ts';
 import { createKeyedLock } from './paid-run/lock.ts';
 import { type Account, createAccounts } from './paid-run/node-account.ts';
 import { createOwedQueue } from './paid-run/owed.ts';
@@ -43,17 +41,25 @@ import {
   type RunCheckpoint,
 } from './paid-run/paid-run.ts';
 import { isDue } from './paid-run/pauses.ts';
+import {
+  type MoreRefusal,
+  type PastQuestion,
+  type RunRefusal,
+  whereaboutsOf,
+} from './paid-run/payment-refusals.ts';
 import { becomeDue, pursue } from './paid-run/pursue.ts';
-import { createQuick, type Quick, questionId } from './paid-run/quick.ts';
+import { createQuick, pastQuestion, type Quick } from './paid-run/quick.ts';
 import { type DoorAccount, openDoor } from './paid-run/run-door.ts';
+import type { PaidRunCost, PreparedPaidRun, RunTicket } from './paid-run/run-ticket.ts';
 import { closeWhenRedeemed } from './paid-run/settle.ts';
 import { createPaidRunStore, type PaidRunStore } from './paid-run/store.ts';
-import { type Owed, owedIn, settlementOf } from './paid-run/sums.ts';
+import { costOf, type Owed, owedIn } from './paid-run/sums.ts';
 import { topUp, wholeBudget } from './paid-run/top-up.ts';
-import type { MoreMoney, PreparedRun, Provider, RunTicket, Settlement } from './types.ts';
 
-/** What became of a run's money in the background; `owner` is the ticket's. */
-export type RunNews = { readonly owner: string; readonly runId: string; readonly text: string };
+/** What came of more money for a run. */
+export type MoreMoney =
+  | { readonly state: 'added'; readonly budget: Sat }
+  | { readonly state: 'refused'; readonly refusal: MoreRefusal };
 
 export type RoutstrProviderOptions = {
   readonly wallet: PayingWallet;
@@ -63,8 +69,11 @@ export type RoutstrProviderOptions = {
   /** For runs whose node is down before they begin. */
   readonly fallbacks?: Fallbacks;
   readonly meter: Meter;
-  /** Told once the owner has not heard of it otherwise; again after a crash. Must be durable when it returns. */
-  readonly announce: (news: RunNews) => void;
+  /**
+   * What became of a run's money in the background: told once its owner has not heard of it otherwise; again after a
+   * crash. Must be durable when it returns.
+   */
+  readonly announce: (run: PaidRun) => void;
   readonly clock: Clock;
   readonly log: Logger;
   /** `BOT_HOLD_MINUTES` and the other bounds of a run. `spendMsat` is what the node credited. */
@@ -79,16 +88,23 @@ export type RoutstrProviderOptions = {
   readonly onCheckpoint?: (checkpoint: RunCheckpoint) => void;
 };
 
-export type RoutstrProvider = Provider & {
-  readonly usage: NonNullable<Provider['usage']>;
-  readonly more: NonNullable<Provider['more']>;
-  /** Why a run like this would be refused now, as far as the disk can tell; for its owner. */
-  readonly objection: (run: {
+export type RoutstrProvider = {
+  readonly prepareRun: (ticket: RunTicket, signal: AbortSignal) => Promise<PreparedPaidRun>;
+  /** Always to be called after `prepareRun`, whatever became of the run. */
+  readonly finalizeRun: (runId: string, signal: AbortSignal) => Promise<PaidRunCost>;
+  /** At start: settles what an earlier life left open. Gives what its owners do not know yet, and what is still open. */
+  readonly recover: (signal: AbortSignal) => Promise<readonly PaidRun[]>;
+  /** Gives a run that is under way more money; what waits for it goes on. */
+  readonly more: (runId: string, amount: Sat, signal: AbortSignal) => Promise<MoreMoney>;
+  /** What a run has spent so far; undefined: it is not under way. */
+  readonly usage: (runId: string) => { readonly spent: Sat; readonly budget: Sat } | undefined;
+  /** Why a run like this would be refused now, as far as the disk can tell. */
+  readonly refusalOf: (run: {
     readonly owner: string;
     /** Without `routstr/`. */
     readonly model: string | undefined;
     readonly budget: Sat;
-  }) => string | undefined;
+  }) => BudgetRefusal | undefined;
   /** Its model calls wait for money now. */
   readonly held: (runId: string) => boolean;
   readonly owed: () => Owed;
@@ -96,14 +112,14 @@ export type RoutstrProvider = Provider & {
   readonly account: Account;
   /** One model call without an agent, paid by a token of its own. */
   readonly quick: Quick;
-  /** What became of a question that an earlier life of the bot was to ask; for its owner. */
-  readonly pastQuestion: (key: string) => string;
+  /** What became of a question that an earlier life of the bot was to ask. */
+  readonly pastQuestion: (key: string) => PastQuestion;
   /** What counts against the limit of a day: spent since `rules.dayStart()`, and at stake; of one owner when he is named. */
   readonly usedToday: (owner?: string) => Sat;
   /** The same since another moment (ms). */
   readonly usedSince: (since: number, owner?: string) => Sat;
-  /** One line for `!status`, from what is on disk. */
-  readonly line: () => string;
+  /** From what is on disk. */
+  readonly status: () => RoutstrStatus;
   /** Rows and evidence, for `!wallet pending` and the like. */
   readonly paidRuns: Pick<PaidRunStore, 'open' | 'find' | 'evidence'>;
   /** Nobody pays more: what is held is let go with the error. False: no such run. */
@@ -114,6 +130,14 @@ export type RoutstrProvider = Provider & {
   readonly lookAfter: (signal: AbortSignal) => Promise<void>;
   /** Ends the background work; paid runs under way stay as they are on disk. */
   readonly close: () => Promise<void>;
+};
+
+export type RoutstrStatus = {
+  readonly node: NodeUrl;
+  readonly budget: Sat;
+  /** Runs under way. */
+  readonly running: number;
+  readonly owed: Owed;
 };
 
 /**
@@ -157,18 +181,18 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
         const run = store.get(id);
         return isDue(run.nextAt, clock.now()) ? pursue(deps, id, signal) : run;
       }),
-    announce: (run) => options.announce({ owner: run.ticket.owner, runId: run.id, text: words.news(run) }),
+    announce: options.announce,
     clock,
     log,
   });
 
-  async function prepareRun(ticket: RunTicket, signal: AbortSignal): Promise<PreparedRun> {
+  async function prepareRun(ticket: RunTicket, signal: AbortSignal): Promise<PreparedPaidRun> {
     queue.hurry();
-    const budget = ticket.budget === undefined ? rules.budget() : sat(ticket.budget);
+    const budget = ticket.budget ?? rules.budget();
     const model = ticket.model?.replace(/^routstr\//, '');
     const refuse = () => refuseBudget(rules, wallet, store, { budget, model, owner: ticket.owner });
     const refusal = refuse();
-    if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
+    if (refusal) return { state: 'refused', refusal };
     live.add(ticket.runId);
     const node = options.nodeUrl();
     const paidRunTicket: PaidRunTicket = {
@@ -186,15 +210,15 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       !(await answers(fallbacks, node, signal))
     ) {
       log.warn({ run: ticket.runId, node }, 'the node is down; its fallbacks are asked');
-      return lock(ticket.runId, () => fallBack(ticket, paidRunTicket, node, words.nodeDown(node), signal));
+      return lock(ticket.runId, () =>
+        fallBack(ticket, paidRunTicket, node, { kind: 'node_away', node }, signal),
+      );
     }
     // On an account the meter alone holds a run in its budget, which it can't without a price.
     if (model === undefined || rules.price(model) !== undefined) {
       const onAccount = await accounts.reserve(ticket.runId, node, paidRunTicket, refuse, signal);
-      if (onAccount.state === 'refused') {
-        return { state: 'refused', reason: words.budgetRefusal(onAccount.refusal) };
-      }
-      if (onAccount.state === 'away') return { state: 'refused', reason: say.nodeAway(node) };
+      if (onAccount.state === 'refused') return onAccount;
+      if (onAccount.state === 'away') return { state: 'refused', refusal: { kind: 'account_away', node } };
       if (onAccount.state === 'reserved') {
         const { id, body } = onAccount.run;
         // A key that the meter alone knows; it looks like the node's, which every redaction takes out.
@@ -208,12 +232,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     }
     // Once more: another run may have begun since. Nothing is waited for between this and the run's row.
     const short = refuse() ?? refuseMint(rules, wallet, budget, node);
-    if (short) return { state: 'refused', reason: words.budgetRefusal(short) };
+    if (short) return { state: 'refused', refusal: short };
     const created = store.create(ticket.runId, node, paidRunTicket);
     deps.reached('run:created');
     return lock(ticket.runId, async () => {
       const paid = await pay(created, ticket, signal);
-      return paid.state === 'down' ? fallBack(ticket, paidRunTicket, node, paid.reason, signal) : paid;
+      return paid.state === 'down' ? fallBack(ticket, paidRunTicket, node, paid.refusal, signal) : paid;
     });
   }
 
@@ -222,10 +246,10 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     ticket: RunTicket,
     paidRunTicket: PaidRunTicket,
     down: NodeUrl,
-    why: string,
+    why: RunRefusal,
     signal: AbortSignal,
-  ): Promise<PreparedRun> {
-    const refused: PreparedRun = { state: 'refused', reason: why };
+  ): Promise<PreparedPaidRun> {
+    const refused: PreparedPaidRun = { state: 'refused', refusal: why };
     const { fallbacks } = options;
     if (fallbacks === undefined || fallbacks.nodes().length === 0) return refused;
     const { budget } = paidRunTicket;
@@ -235,21 +259,23 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       { fallbacks, nodeAt, wallet },
       signal,
     );
-    const failed: Unable[] = [...unable];
+    const failed: UnableNode[] = [...unable];
     for (const node of able) {
       // What the attempts cost in fees counts.
       const refusal = refuseSpending(rules, wallet, store, budget, ticket.owner);
-      if (refusal) return { state: 'refused', reason: words.budgetRefusal(refusal) };
+      if (refusal) return { state: 'refused', refusal };
       const row = store.find(ticket.runId)
         ? store.again(ticket.runId, node.url)
         : store.create(ticket.runId, node.url, paidRunTicket);
       deps.reached('run:created');
       const paid = await pay(row, ticket, signal, node);
       if (paid.state === 'refused') return paid;
-      if (paid.state === 'ready') return { ...paid, note: words.fellBack(down, node.url) };
+      if (paid.state === 'ready') return { ...paid, insteadOf: down };
       failed.push({ url: node.url, why: 'away' });
     }
-    return { state: 'refused', reason: words.noFallback(why, failed) };
+    return failed.length === 0
+      ? refused
+      : { state: 'refused', refusal: { kind: 'no_fallback', first: why, others: failed } };
   }
 
   /** `down`: the node has not taken the budget, and all of it is back. */
@@ -258,10 +284,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     ticket: RunTicket,
     signal: AbortSignal,
     at?: FallbackNode,
-  ): Promise<PreparedRun | { readonly state: 'down'; readonly reason: string }> {
-    const issued = await issueOrExplain(deps, created, signal);
-    if (typeof issued === 'string') return { state: 'refused', reason: issued };
-    const outcome = await deposit(deps, issued, signal);
+  ): Promise<PreparedPaidRun | { readonly state: 'down'; readonly refusal: RunRefusal }> {
+    const issued = await issueOrRefuse(deps, created, signal);
+    if (issued.state === 'refused') return issued;
+    const outcome = await deposit(deps, issued.run, signal);
+    const { node } = created;
+    const amount = created.ticket.budget;
     if (outcome.state === 'not_credited') {
       log.warn({ run: created.id, outcome: outcome.outcome }, 'a budget was not credited');
       const run = await pursue(deps, created.id, signal);
@@ -269,11 +297,15 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       if (reasonOf(outcome.outcome) === 'mint_not_trusted' && options.fallbacks !== undefined) {
         await answers(options.fallbacks, created.node, signal);
       }
-      const reason = words.notCredited(outcome.outcome, run);
-      return { state: isIn(run, 'settled') ? 'down' : 'refused', reason };
+      const money = whereaboutsOf(run);
+      return {
+        state: money.state === 'back' ? 'down' : 'refused',
+        refusal: { kind: 'not_credited', node, amount, outcome: outcome.outcome, money },
+      };
     }
     if (outcome.state === 'credited_short') {
-      return { state: 'refused', reason: words.creditedShort(outcome.run, outcome.balanceMsat) };
+      const creditedMsat = outcome.balanceMsat;
+      return { state: 'refused', refusal: { kind: 'credited_short', node, amount, creditedMsat } };
     }
     return begin(outcome.run, ticket, at?.price);
   }
@@ -283,7 +315,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     { id, node, body }: PaidRunIn<'deposited'>,
     ticket: RunTicket,
     price: MeterPrice | undefined,
-  ): PreparedRun {
+  ): ReadyRun {
     const prepared = open(ticket, {
       ...(price && { priceThere: price }),
       ...{ runId: id, node, agentKey: body.token, nodeKey: apiKeyOf(body.token) },
@@ -294,39 +326,44 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     return prepared;
   }
 
-  function open(ticket: RunTicket, account: DoorAccount): PreparedRun {
+  function open(ticket: RunTicket, account: DoorAccount): ReadyRun {
     const { door, prepared } = openDoor({ meter, rules, limits: options.limits }, ticket, account);
     metered.set(account.runId, door);
     return prepared;
   }
 
-  async function more(runId: string, amount: number, signal: AbortSignal): Promise<MoreMoney> {
-    const budget = sat(amount);
+  async function more(runId: string, budget: Sat, signal: AbortSignal): Promise<MoreMoney> {
     const onAccount = store.find(runId);
     if (onAccount && isIn(onAccount, 'spending')) return moreOnAccount(onAccount, budget, signal);
     return lock(runId, async () => {
       const parent = store.find(runId);
       const door = metered.get(runId);
-      if (!parent || !isIn(parent, 'running') || !door) return { state: 'refused', reason: words.runIsOver };
+      if (!parent || !isIn(parent, 'running') || !door)
+        return { state: 'refused', refusal: { kind: 'run_over' } };
       const refusal = refuseMore(rules, wallet, store, budget, parent.ticket.owner, parent.node);
-      if (refusal) return { state: 'refused', reason: words.notMore(refusal) };
+      if (refusal) return { state: 'refused', refusal };
       const before = store.topUpsOf(runId);
       // Only one may be unresolved: which of two has arrived could not be told apart.
       if (before.some((row) => isOpen(row.body) && !isIn(row, 'needs_operator'))) {
-        return { state: 'refused', reason: words.stillAdding };
+        return { state: 'refused', refusal: { kind: 'still_adding' } };
       }
       const id = `${runId}+${before.length + 1}`;
       const created = store.create(id, parent.node, { ...parent.ticket, budget, parent: runId });
-      const issued = await issueOrExplain(deps, created, signal);
-      if (typeof issued === 'string') return { state: 'refused', reason: issued };
-      const result = await topUp(deps, issued, parent, signal);
+      const issued = await issueOrRefuse(deps, created, signal);
+      if (issued.state === 'refused') return issued;
+      const result = await topUp(deps, issued.run, parent, signal);
       if (result.state === 'added') {
         door.more(result.addedMsat);
         return { state: 'added', budget: wholeBudget(deps, parent) };
       }
       const run = await pursue(deps, id, signal);
       if (isIn(run, 'settled')) store.setTold(id);
-      return { state: 'refused', reason: words.notAdded(result.outcome, run) };
+      const { outcome } = result;
+      const money = whereaboutsOf(run);
+      return {
+        state: 'refused',
+        refusal: { kind: 'not_credited', node: run.node, amount: budget, outcome, money },
+      };
     });
   }
 
@@ -336,18 +373,15 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     signal: AbortSignal,
   ): Promise<MoreMoney> {
     const door = metered.get(run.id);
-    if (!door) return { state: 'refused', reason: words.runIsOver };
-    const refuse = (): string | undefined => {
-      const refusal = refuseSpending(rules, wallet, store, amount, run.ticket.owner);
-      return refusal && words.notMore(refusal);
-    };
+    if (!door) return { state: 'refused', refusal: { kind: 'run_over' } };
+    const refuse = () => refuseSpending(rules, wallet, store, amount, run.ticket.owner);
     const added = await accounts.more(run, amount, refuse, signal);
-    if (typeof added === 'string') return { state: 'refused', reason: added };
+    if (added.state === 'refused') return added;
     door.more(added.addedMsat);
     return { state: 'added', budget: wholeBudget(deps, store.get(run.id)) };
   }
 
-  async function finalizeRun(runId: string, signal: AbortSignal): Promise<Settlement> {
+  async function finalizeRun(runId: string, signal: AbortSignal): Promise<PaidRunCost> {
     const door = metered.get(runId);
     const usage = await door?.close();
     metered.delete(runId);
@@ -358,12 +392,12 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
         before.ticket.account === undefined
           ? await lock(runId, () => bringHome(runId, usage?.spentMsat, signal))
           : await accounts.finish(runId, usage?.spentMsat, signal);
-      return settlementOf(run, wholeBudget(deps, run));
+      return costOf(run, wholeBudget(deps, run));
     } catch (error) {
       if (!signal.aborted) throw error;
       log.warn({ run: runId }, 'the change is not back in time; it is asked for in the background');
       const run = store.get(runId);
-      return settlementOf(run, wholeBudget(deps, run));
+      return costOf(run, wholeBudget(deps, run));
     } finally {
       // What needs a person is told in words of its own, by the queue.
       const run = store.find(runId);
@@ -387,7 +421,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     return run;
   }
 
-  async function recover(signal: AbortSignal): Promise<readonly string[]> {
+  async function recover(signal: AbortSignal): Promise<readonly PaidRun[]> {
     const enough = AbortSignal.any([signal, AbortSignal.timeout(options.recoverMs ?? 20_000)]);
     const open = store.open().filter((run) => !isLive(run));
     await Promise.all(
@@ -401,56 +435,43 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
         }
       }),
     );
-    const lines = store.news().map((run) => {
-      store.setTold(run.id);
-      return words.news(run);
-    });
+    const news = store.news();
+    for (const { id } of news) store.setTold(id);
     // What was waiting for a person before is no news, nor is money that is where it should be.
     const left = store
       .open()
       .filter(
         (run) => open.some(({ id }) => id === run.id) && !isIn(run, 'needs_operator', 'kept', 'unreckoned'),
       );
-    return [...lines, ...left.map(words.news)];
+    return [...news, ...left];
   }
 
   const owed = (): Owed => owedIn(store.open(), accounts.books(), (id) => live.has(id));
 
-  const line = (): string => {
-    const { due, dueRuns, runs, doubtful, kept } = owed();
-    return words.statusLine({
-      kept,
-      node: options.nodeUrl(),
-      budget: rules.budget(),
-      running: accounts.books().reduce((sum, books) => sum + books.runs, runs),
-      owed: due,
-      owedBy: dueRuns,
-      doubtful,
-    });
-  };
-
   return {
-    name: 'routstr',
     prepareRun,
     finalizeRun,
     recover,
     more,
-    getStatus: async () => ({ name: 'routstr', line: line() }),
-    line,
+    status: () => {
+      const now = owed();
+      const running = accounts.books().reduce((sum, books) => sum + books.runs, now.runs);
+      return { node: options.nodeUrl(), budget: rules.budget(), running, owed: now };
+    },
     usage: (runId) => {
       const usage = metered.get(runId)?.usage();
       if (!usage) return undefined;
       return { spent: msatToSatCeil(usage.spentMsat), budget: wholeBudget(deps, store.get(runId)) };
     },
-    objection: (run) => {
+    refusalOf: (run) => {
       const node = options.nodeUrl();
       const onAccount = accounts
         .books()
         .some((books) => books.node === node && books.state === 'kept' && books.balance >= run.budget);
-      const refusal =
+      return (
         refuseBudget(rules, wallet, store, run) ??
-        (onAccount ? undefined : refuseMint(rules, wallet, run.budget, node));
-      return refusal && words.budgetRefusal(refusal);
+        (onAccount ? undefined : refuseMint(rules, wallet, run.budget, node))
+      );
     },
     held: (runId) => (metered.get(runId)?.usage().held ?? 0) > 0,
     owed,
@@ -466,7 +487,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       ...{ deps, rules, lock, live, nodeUrl: options.nodeUrl, wake: queue.wake },
       ...(options.answerMs !== undefined && { answerMs: options.answerMs }),
     }),
-    pastQuestion: (key) => pastQuestion(store.find(questionId(key))),
+    pastQuestion: (key) => pastQuestion(store, key),
     // What is kept at a node is where it should be.
     paidRuns: {
       open: () => store.open().filter((run) => !isIn(run, 'kept')),
@@ -488,6 +509,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     },
   };
 }
+
+type ReadyRun = Extract<PreparedPaidRun, { state: 'ready' }>;
 
 const reasonOf = (outcome: NotCredited): string | undefined =>
   'reason' in outcome ? outcome.reason : undefined;

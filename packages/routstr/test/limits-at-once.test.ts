@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'bun:test';
 import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { QuickResult } from '../src/paid-run/quick.ts';
-import type { PreparedRun } from '../src/types.ts';
+import type { PreparedPaidRun } from '../src/paid-run/run-ticket.ts';
 import {
   expectAllHome,
   type PaidWorld,
@@ -20,7 +20,7 @@ const begin = async (rules: PaidWorldOptions['rules'] = {}): Promise<void> => {
 afterEach(() => world.end());
 
 const names = ['a', 'b', 'c', 'd'];
-const prepareAll = (owner = 'ada'): Promise<PreparedRun[]> =>
+const prepareAll = (owner = 'ada'): Promise<PreparedPaidRun[]> =>
   Promise.all(names.map((name) => world.prepare(name, { owner })));
 const finalizeAll = () => Promise.all(names.map((name) => world.finalize(name)));
 const begun = (all: readonly { readonly state: string }[]): number =>
@@ -32,7 +32,7 @@ test('runs, against the limit of all', async () => {
   const prepared = await prepareAll();
   expect(begun(prepared)).toBe(1);
   expect(prepared.filter(({ state }) => state === 'refused')[0]).toMatchObject({
-    reason: expect.stringContaining('3,000 sat'),
+    refusal: { kind: 'day_limit', limit: 3000 },
   });
   await finalizeAll();
   await expectAllHome(world);
@@ -73,7 +73,7 @@ test('additions to runs on money that is kept at the node', async () => {
   await account.deposit({ amount: sat(9000), key: 'k', owner: 'ada' }, soon());
   await Promise.all(['a', 'b'].map((name) => world.prepare(name)));
   world.settings.limit = sat(5500);
-  const added = await Promise.all(['a', 'b', 'a', 'b'].map((name) => more(name, 1000, soon())));
+  const added = await Promise.all(['a', 'b', 'a', 'b'].map((name) => more(name, sat(1000), soon())));
   expect(begun(added)).toBe(1);
   await Promise.all(['a', 'b'].map((name) => world.finalize(name)));
   await account.refund(soon());

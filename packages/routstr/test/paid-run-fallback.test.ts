@@ -9,9 +9,16 @@ import { type SandboxNode, sandboxModels, startSandboxNode } from '@nostr-dm-age
 import { createNodeClient, defaultTimeouts } from '../src/node/client.ts';
 import { createNodeInfoCache } from '../src/node/info-cache.ts';
 import { parseNodeUrl } from '../src/node/url.ts';
-import type { PreparedRun } from '../src/types.ts';
+import type { PreparedPaidRun } from '../src/paid-run/run-ticket.ts';
 import type { PaidCrashOrder } from './support/paid-crash-child.ts';
-import { asked, call, type PaidWorld, type PaidWorldOptions, startPaidWorld } from './support/paid-world.ts';
+import {
+  asked,
+  call,
+  type PaidWorld,
+  type PaidWorldOptions,
+  refusalOf,
+  startPaidWorld,
+} from './support/paid-world.ts';
 
 let world: PaidWorld;
 let others: SandboxNode[] = [];
@@ -56,15 +63,10 @@ async function begin(
   if (!first || !second) throw new Error('no nodes');
   return [first, second];
 }
-const reasonOf = (prepared: PreparedRun): string => {
-  if (prepared.state !== 'refused') throw new Error('the run began');
-  return prepared.reason;
-};
-const noteOf = (prepared: PreparedRun): string | undefined => {
-  if (prepared.state !== 'ready') throw new Error(prepared.reason);
-  return prepared.note;
-};
-const host = (node: SandboxNode): string => new URL(node.url).host;
+const at = (node: SandboxNode): string => `${node.url}/v1`;
+/** It serves the run because the first one is down. */
+const expectServedBy = (prepared: PreparedPaidRun, node: SandboxNode): void =>
+  expect(prepared).toMatchObject({ state: 'ready', node: at(node), insteadOf: at(world.node) });
 
 /** Nothing is anywhere else, no node has any of it, and each line of the ledger adds up. */
 async function expectHome(): Promise<void> {
@@ -86,7 +88,7 @@ describe('the node is down', () => {
     const [dear, cheap] = await begin();
     world.node.crash();
     const prepared = await world.prepare('r1');
-    expect(noteOf(prepared)).toBe(`${host(cheap)} served this run, because ${host(world.node)} is down.`);
+    expectServedBy(prepared, cheap);
     expect((await call(prepared)).status).toBe(200);
     expect(await world.finalize('r1')).toMatchObject({ budget: 2000 });
     expect(asked(dear, '/create')).toBe(0);
@@ -100,18 +102,22 @@ describe('the node is down', () => {
     const [dear, cheap] = await begin();
     world.node.crash();
     cheap.crash();
-    expect(noteOf(await world.prepare('r1'))).toContain(host(dear));
+    expectServedBy(await world.prepare('r1'), dear);
     await world.finalize('r1');
     await expectHome();
   });
 
   test('a fallback without the model, or whose price is too high for the budget, is passed over', async () => {
-    const [, unpriced] = await begin({ settings: [dearer(200), withoutSonnet] });
+    const [dear, unpriced] = await begin({ settings: [dearer(200), withoutSonnet] });
     world.node.crash();
-    const reason = reasonOf(await world.prepare('r1'));
-    expect(reason).toContain(`${host(world.node)} does not answer`);
-    expect(reason).toContain('needs a bigger budget');
-    expect(reason).toContain(`${host(unpriced)} does not have the model`);
+    expect(refusalOf(await world.prepare('r1'))).toEqual({
+      kind: 'no_fallback',
+      first: { kind: 'node_away', node: at(world.node) },
+      others: [
+        { url: at(dear), why: 'minimum' },
+        { url: at(unpriced), why: 'no_model' },
+      ],
+    });
     expect(await world.finalize('r1')).toBeUndefined();
     expect(world.wallet().ledger.latest(10)).toEqual([]);
     await expectHome();
@@ -119,7 +125,7 @@ describe('the node is down', () => {
 
   test('a node that is up serves its runs itself, however cheap the others are', async () => {
     const [, cheap] = await begin({ settings: [dearer(1), dearer(0.1)] });
-    expect(noteOf(await world.prepare('r1'))).toBeUndefined();
+    expect(await world.prepare('r1')).not.toHaveProperty('insteadOf');
     await world.finalize('r1');
     expect(asked(cheap, '/create')).toBe(0);
     await expectHome();
@@ -131,7 +137,7 @@ describe('the node does not take the budget', () => {
     const [, cheap] = await begin();
     world.node.faults.add({ endpoint: 'create', when: 'before', effect: { kind: 'html' }, times: 9 });
     const prepared = await world.prepare('r1');
-    expect(noteOf(prepared)).toContain(host(cheap));
+    expectServedBy(prepared, cheap);
     expect((await call(prepared)).status).toBe(200);
     await world.finalize('r1');
     const [second, first] = world.wallet().ledger.latest(10);
@@ -150,8 +156,10 @@ describe('the node does not take the budget', () => {
     // It takes the token, and its proxy says that it is down.
     world.node.faults.add({ endpoint: 'create', when: 'after', effect: { kind: 'html' }, times: 9 });
     world.node.faults.add({ endpoint: 'info', when: 'before', effect: { kind: 'html' }, times: 9 });
-    const reason = reasonOf(await world.prepare('r1'));
-    expect(reason).toContain('being taken back');
+    expect(refusalOf(await world.prepare('r1'))).toMatchObject({
+      kind: 'not_credited',
+      money: { state: 'coming' },
+    });
     await world.finalize('r1');
     expect([asked(dear, '/create'), asked(cheap, '/create')]).toEqual([0, 0]);
     expect(
@@ -171,7 +179,10 @@ describe('the node does not take the budget', () => {
       provider: { fallbacks: { nodes: () => [], ask: () => Promise.reject(new Error('asked')) } },
     });
     world.node.crash();
-    expect(reasonOf(await world.prepare('r1'))).toContain("can't be reached");
+    expect(refusalOf(await world.prepare('r1'))).toMatchObject({
+      kind: 'not_credited',
+      outcome: { state: 'not_sent' },
+    });
     await world.finalize('r1');
     await expectHome();
   });

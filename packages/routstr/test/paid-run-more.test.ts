@@ -1,6 +1,5 @@
 /** More money for a run that is under way: it arrives once, or comes back, and is in one run's books. */
 import { afterEach, expect, test } from 'bun:test';
-import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import {
@@ -10,13 +9,14 @@ import {
   expectAllHome,
   lastEntry,
   type PaidWorld,
+  refusalOf,
   startPaidWorld,
 } from './support/paid-world.ts';
 
 let world: PaidWorld;
 afterEach(() => world.end());
 
-const more = (amount = 1000) => world.provider().more('r1', amount, soon());
+const more = (amount = 1000) => world.more('r1', amount);
 
 test('a call that waits for money goes on when there is more, and the agent never notices', async () => {
   world = await startPaidWorld();
@@ -35,7 +35,7 @@ test('a call that waits for money goes on when there is more, and the agent neve
   await until(() => held === 1, 'the run waits for money');
   expect(await more()).toEqual({ state: 'added', budget: 1100 });
   expect((await waiting).status).toBe(200);
-  expect(world.provider().usage('r1')?.budget).toBe(1100);
+  expect<number | undefined>(world.provider().usage('r1')?.budget).toBe(1100);
   expect(await world.finalize('r1')).toMatchObject({ budget: 1100 });
   expect(asked(world.node, '/topup')).toBe(1);
   expect(world.wallet().ledger.latest(9)).toHaveLength(1);
@@ -59,8 +59,7 @@ test('a top-up that the node did not take is back in the wallet, and the run goe
   const prepared = await world.prepare('r1');
   for (const kind of ['drop', 'html'] as const) {
     world.node.faults.add({ endpoint: 'topup', when: 'before', effect: { kind } });
-    const outcome = await more();
-    expect(outcome.state === 'refused' ? outcome.reason : '').toContain('back in the wallet');
+    expect(refusalOf(await more())).toMatchObject({ kind: 'not_credited', money: { state: 'back' } });
   }
   expect((await call(prepared)).status).toBe(200);
   expect(await world.finalize('r1')).toEqual({ spent: 1, budget: 2000 });
@@ -79,8 +78,7 @@ test('the change is not asked for before it is known where a top-up is', async (
   });
   expect(await more()).toMatchObject({ state: 'refused' });
   // Nor is more added: which of the two had arrived could not be told.
-  const again = await more();
-  expect(again.state === 'refused' ? again.reason : '').toContain('not known yet');
+  expect(refusalOf(await more())).toEqual({ kind: 'still_adding' });
   await world.finalize('r1');
   expect(world.state('r1')).toBe('refund_due');
   expect(world.state('r1+1')).toBe('reclaim');
@@ -97,7 +95,7 @@ test('the bot dies while a top-up is on its way: the next life finds it in the a
   await world.prepare('r1');
   world.node.faults.add({ endpoint: 'topup', when: 'after', effect: { kind: 'hold' } });
   const stop = new AbortController();
-  const dying = world.provider().more('r1', 1000, stop.signal);
+  const dying = world.provider().more('r1', sat(1000), stop.signal);
   await until(() => world.node.faults.holding() === 1, 'the node has the top-up');
   stop.abort('interrupted');
   await expect(dying).rejects.toBe('interrupted');
@@ -111,16 +109,10 @@ test('the bot dies while a top-up is on its way: the next life finds it in the a
 test('is refused with the numbers when there is too little, when the day has cost enough, when the run is over', async () => {
   world = await startPaidWorld({ funds: 2500 });
   await world.prepare('r1');
-  const reasonOf = async (amount?: number): Promise<string> => {
-    const outcome = await more(amount);
-    return outcome.state === 'refused' ? outcome.reason : '';
-  };
-  expect(await reasonOf()).toMatch(
-    /sat ready, so 1,000 sat can’t be added\. Add less, or fill the wallet first: !wallet topup \d+\.$/,
-  );
+  expect(refusalOf(await more())).toMatchObject({ kind: 'short', need: 1000 });
   world.settings.limit = sat(2100);
-  expect(await reasonOf(200)).toContain('limit of 2,100 sat');
+  expect(refusalOf(await more(200))).toMatchObject({ kind: 'day_limit', limit: 2100 });
   await world.finalize('r1');
-  expect(await reasonOf(10)).toContain('over');
+  expect(refusalOf(await more(10))).toEqual({ kind: 'run_over' });
   await expectAllHome(world);
 });

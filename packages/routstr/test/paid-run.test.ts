@@ -10,6 +10,7 @@ import {
   type PaidWorld,
   type PaidWorldOptions,
   ready,
+  refusalOf,
   startPaidWorld,
 } from './support/paid-world.ts';
 
@@ -28,7 +29,7 @@ describe('a paid run', () => {
       expect(ready(prepared).key).toStartWith('cashuB');
       world.upstream.reply({ usage: costly });
       expect((await call(prepared)).status).toBe(200);
-      expect(world.provider().usage('r1')).toEqual({ spent: 136, budget: 2000 });
+      expect<object | undefined>(world.provider().usage('r1')).toEqual({ spent: 136, budget: 2000 });
       expect(world.provider().owed()).toMatchObject({ running: 2000, runs: 1, due: 0 });
       expect(await world.finalize('r1')).toEqual({ spent: 136, budget: 2000 });
       expect(lastEntry(world)).toMatchObject({
@@ -146,23 +147,24 @@ describe('a paid run', () => {
 });
 
 describe('a run is refused with the numbers', () => {
-  const reasonOf = async (more: Parameters<PaidWorld['prepare']>[1] = {}): Promise<string> => {
+  const refusal = async (more: Parameters<PaidWorld['prepare']>[1] = {}) => {
     const prepared = await world.prepare('r1', more);
-    const reason = prepared.state === 'refused' ? prepared.reason : '';
     expect(await world.finalize('r1')).toBeUndefined();
     expect(world.node.requests).toEqual([]);
-    return reason;
+    return refusalOf(prepared);
   };
 
   test('when the wallet has too little', async () => {
     await begin({ funds: 500 });
-    expect(await reasonOf()).toMatch(/500 sat ready.*2,000 sat.*!wallet topup 1500/);
+    expect(await refusal()).toMatchObject({ kind: 'short', have: 500, need: 2000 });
     expect(world.provider().paidRuns.open()).toEqual([]);
   });
 
   test('when the fees make it too little', async () => {
     await begin({ funds: 2000 });
-    expect(await reasonOf()).toMatch(/2,000 sat ready; this run needs 2,00\d sat/);
+    const short = await refusal();
+    expect(short).toMatchObject({ kind: 'short_with_fees', have: 2000 });
+    expect(short).toHaveProperty('need', expect.any(Number));
     expect(world.state('r1')).toBe('void');
     expect(world.wallet().balance().ready).toBe(sat(2000));
     expect(world.wallet().ledger.latest(10)).toEqual([]);
@@ -170,9 +172,9 @@ describe('a run is refused with the numbers', () => {
 
   test('when the budget is less than the model needs', async () => {
     await begin({ rules: { terms: () => ({ id: 'claude-sonnet-4.5', minimum: sat(672) }) } });
-    expect(await reasonOf({ budget: 500 })).toMatch(
-      /500 sat is too little for claude-sonnet-4.5.*672 sat.*!!672/,
-    );
+    expect(await refusal({ budget: 500 })).toEqual({
+      ...{ kind: 'below_minimum', budget: 500, minimum: 672, model: 'claude-sonnet-4.5' },
+    });
     expect((await world.prepare('r2', { budget: 700 })).state).toBe('ready');
     await world.finalize('r2');
   });
@@ -183,7 +185,8 @@ describe('a run is refused with the numbers', () => {
     await world.prepare('a');
     await world.prepare('b');
     const third = await world.prepare('c');
-    expect(third).toMatchObject({ state: 'refused', reason: expect.stringMatching(/5,000 sat.*4,00\d sat/) });
+    expect(refusalOf(third)).toMatchObject({ kind: 'day_limit', limit: 5000, budget: 2000 });
+    expect(world.provider().usedToday()).toBeGreaterThanOrEqual(4000);
     await Promise.all([world.finalize('a'), world.finalize('b')]);
     expect((await world.prepare('d')).state).toBe('ready');
     await world.finalize('d');
@@ -193,7 +196,7 @@ describe('a run is refused with the numbers', () => {
   test('when the mint is away', async () => {
     await begin();
     await world.mint.goDown();
-    expect(await reasonOf()).toContain(new URL(world.mint.url).host);
+    expect(await refusal()).toEqual({ kind: 'mint_away', mint: world.mint.url });
     world.mint.comeUp();
     expect((await world.prepare('r2')).state).toBe('ready');
     await world.finalize('r2');

@@ -3,11 +3,12 @@ import type { Shares } from '../../money/shares.ts';
 import { requireOwn, type WalletAccess } from '../../money/wallet-access.ts';
 import {
   depositedText,
+  depositRefusal,
   keptLine,
   nothingKept,
   nothingKeptForMembers,
   refundLine,
-} from '../../replies/node-balance-replies.ts';
+} from '../../replies/routstr/node-account-replies.ts';
 import { type Command, RefusalError } from '../command.ts';
 import { parseAmount } from '../wallet/wallet-arguments.ts';
 import { inTime } from './in-time.ts';
@@ -50,7 +51,7 @@ export function nodeAccountCommands({
           routstr.provider().account.deposit(request, signal),
           'The deposit takes longer than I wait. It is looked after, and nothing is lost: see !provider balance before you send it again.',
         );
-        if (result.state === 'refused') throw new RefusalError(result.reason);
+        if (result.state === 'refused') throw new RefusalError(depositRefusal(result.refusal));
         return { reply: depositedText(result, routstr.budget()) };
       },
     },

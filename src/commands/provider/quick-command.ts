@@ -2,7 +2,7 @@ import { cheapestSmallModel, type UsableModel } from '@nostr-dm-agent/routstr';
 import { NodeAwayError, type RoutstrAccess } from '../../money/routstr-access.ts';
 import type { WalletAccess } from '../../money/wallet-access.ts';
 import { nodeName } from '../../replies/provider-replies.ts';
-import { quickReply } from '../../replies/quick-replies.ts';
+import { questionRefusal, quickReply } from '../../replies/quick-replies.ts';
 import type { CurrentSessions } from '../../runs/current-sessions.ts';
 import { type Command, RefusalError, UsageError } from '../command.ts';
 import { inTime } from './in-time.ts';
@@ -55,7 +55,7 @@ export function quickCommand({ routstr, purse, currentSessions }: QuickCommandDe
       await purse.settled(signal);
       const provider = routstr.provider();
       const key = message.id;
-      if (resumed) throw new RefusalError(provider.pastQuestion(key));
+      if (resumed) throw new RefusalError(questionRefusal(provider.pastQuestion(key)));
       const model = await modelFor(currentSessions.choices(owner.publicKey).model, signal);
       // As for a run: a member spends no more than a budget at once.
       const most = owner.role === 'admin' ? {} : { most: routstr.budget() };

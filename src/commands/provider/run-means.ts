@@ -1,11 +1,12 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import { minimumBudget } from '@nostr-dm-agent/routstr';
+import { type BudgetRefusal, minimumBudget } from '@nostr-dm-agent/routstr';
 import type { Owner } from '../../config/config.ts';
 import type { RoutstrAccess } from '../../money/routstr-access.ts';
 import type { Shares } from '../../money/shares.ts';
 import type { WalletAccess } from '../../money/wallet-access.ts';
+import { budgetRefusal } from '../../replies/routstr/paid-run-replies.ts';
 import type { CurrentSessions } from '../../runs/current-sessions.ts';
 import type { SettingsStore } from '../../store/settings-table.ts';
 import type { Nodes } from './node-commands.ts';
@@ -40,8 +41,8 @@ export type Means = {
   readonly chosenModel: string | undefined;
   /** The node's model that his next run uses; undefined: it is not known. */
   readonly model: { readonly id: string; readonly minimum: Sat } | undefined;
-  /** Why that run would not begin; for the owner. */
-  readonly objection: string | undefined;
+  /** Why that run would not begin. */
+  readonly refusal: BudgetRefusal | undefined;
 };
 
 /** From the disk. @throws NoWalletError */
@@ -65,10 +66,10 @@ export function meansOf(
     purseName: account === undefined ? 'Wallet' : 'Your account',
     chosenModel,
     model: model && { id: model.id, minimum: sat(minimumBudget(model)) },
-    objection: routstr.provider().objection({ owner, model: model?.id, budget }),
+    refusal: routstr.provider().refusalOf({ owner, model: model?.id, budget }),
   };
 }
 
 /** A line when the owner's next run would not begin, else nothing. */
-export const warningOf = ({ objection }: Means): readonly string[] =>
-  objection === undefined ? [] : [`⚠ As it is, no run begins. ${objection}`];
+export const warningOf = ({ refusal }: Means): readonly string[] =>
+  refusal === undefined ? [] : [`⚠ As it is, no run begins. ${budgetRefusal(refusal)}`];

@@ -35,8 +35,8 @@ export type FallbackNode = {
   readonly price: MeterPrice | undefined;
   readonly taskSat: number;
 };
-/** Why another one can't. */
-export type Unable = {
+/** One that can't, and why. */
+export type UnableNode = {
   readonly url: NodeUrl;
   readonly why: 'away' | 'no_model' | 'mint' | 'short' | 'minimum';
 };
@@ -61,7 +61,7 @@ export async function findFallbacks(
     readonly wallet: MintHoldings;
   },
   signal: AbortSignal,
-): Promise<{ readonly able: readonly FallbackNode[]; readonly unable: readonly Unable[] }> {
+): Promise<{ readonly able: readonly FallbackNode[]; readonly unable: readonly UnableNode[] }> {
   const urls = [...new Set(parts.fallbacks.nodes())].filter((url) => url !== run.except);
   const looks = await Promise.all(urls.map((url) => look(url)));
   return {
@@ -69,7 +69,7 @@ export async function findFallbacks(
     unable: looks.filter((each) => 'why' in each),
   };
 
-  async function look(url: NodeUrl): Promise<FallbackNode | Unable> {
+  async function look(url: NodeUrl): Promise<FallbackNode | UnableNode> {
     const [info, list] = await Promise.all([
       inTime((soon) => parts.fallbacks.ask(url, soon), signal),
       run.model === undefined ? undefined : inTime((soon) => parts.nodeAt(url).models(soon), signal),

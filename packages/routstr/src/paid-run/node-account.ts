@@ -25,15 +25,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addSat, msatToSatFloor, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import * as say from '../../../../src/replies/routstr/node-account.ts';
-import * as words from '../../../../src/replies/routstr/paid-run.ts';
 import { type ApiKey, apiKeyOf } from '../node/api-key.ts';
 import type { AccountInfo } from '../node/outcomes.ts';
 import type { NodeUrl } from '../node/url.ts';
 import { type BudgetRefusal, refuseMint } from './budget.ts';
 import { deposit } from './deposit.ts';
 import type { PaidRunDeps } from './deps.ts';
-import { issueOrExplain } from './issue.ts';
+import { issueOrRefuse } from './issue.ts';
 import type { KeyedLock } from './lock.ts';
 import { type AccountBooks, readBooks, spendingOn } from './node-account-books.ts';
 import {
@@ -44,6 +42,12 @@ import {
   type PaidRunIn,
   type PaidRunTicket,
 } from './paid-run.ts';
+import {
+  type DepositRefusal,
+  type MoreRefusal,
+  type NodeRefusal,
+  whereaboutsOf,
+} from './payment-refusals.ts';
 import { becomeDue, becomeOver, keepAccount, pursue } from './pursue.ts';
 import { reckon } from './reckon.ts';
 import { topUp } from './top-up.ts';
@@ -54,10 +58,10 @@ export type AccountBalance = AccountBooks & {
   readonly seen: 'unknown' | { readonly available: Sat; readonly reserved: Sat } | undefined;
 };
 
-/** What came of a deposit; the reason is for the owner. */
+/** What came of a deposit. */
 export type DepositResult =
   | { readonly state: 'deposited'; readonly amount: Sat; readonly node: NodeUrl; readonly balance: Sat }
-  | { readonly state: 'refused'; readonly reason: string };
+  | { readonly state: 'refused'; readonly refusal: DepositRefusal };
 
 /** What came of asking for an account's money, for each node that has some. */
 export type AccountRefund =
@@ -73,7 +77,7 @@ export type AccountRefund =
   /** It goes on in the background. */
   | { readonly node: NodeUrl; readonly state: 'under_way'; readonly balance: Sat }
   | { readonly node: NodeUrl; readonly state: 'in_use'; readonly runs: number }
-  | { readonly node: NodeUrl; readonly state: 'doubtful'; readonly reason: string };
+  | { readonly node: NodeUrl; readonly state: 'doubtful'; readonly run: PaidRunIn<'needs_operator'> };
 
 export type Account = {
   /**
@@ -100,6 +104,12 @@ export type Reservation =
   /** The account has enough, and its node does not answer. */
   | { readonly state: 'away' };
 
+/** Money that was added to an account, or to what a run may spend of it. */
+type Added = { readonly state: 'added'; readonly addedMsat: number };
+type Outcome = Extract<NodeRefusal, { kind: 'not_credited' }>['outcome'];
+type Busy = Extract<DepositRefusal, { kind: 'leaving' | 'arriving' }>;
+type Refused<Why> = { readonly state: 'refused'; readonly refusal: Why };
+
 /** For the runs on accounts. */
 export type AccountRuns = {
   /** @param refuse asked at the moment in which the run begins: others may have begun since it was asked before */
@@ -112,14 +122,13 @@ export type AccountRuns = {
   ) => Promise<Reservation>;
   /**
    * @param refuse why the run may not spend so much more now; asked when nothing is waited for any more
-   * @returns by how much the run may spend more, in msat; or why not
    */
   readonly more: (
     run: PaidRunIn<'spending'>,
     amount: Sat,
-    refuse: () => string | undefined,
+    refuse: () => BudgetRefusal | undefined,
     signal: AbortSignal,
-  ) => Promise<{ readonly addedMsat: number } | string>;
+  ) => Promise<Added | Refused<MoreRefusal>>;
   /** The meter's count, after each model call. */
   readonly metered: (id: string, spentMsat: number) => void;
   /** The run is over. Gives it as settled as it gets now. */
@@ -135,6 +144,8 @@ export type AccountOptions = {
   readonly wake: () => void;
   readonly nodeUrl: () => NodeUrl;
 };
+
+const over: Refused<MoreRefusal> = { state: 'refused', refusal: { kind: 'run_over' } };
 
 export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptions): Account & AccountRuns {
   const { store, wallet, clock } = deps;
@@ -187,32 +198,37 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
     node: NodeUrl,
     ticket: PaidRunTicket,
     signal: AbortSignal,
-  ): Promise<{ readonly addedMsat: number } | string> {
+  ): Promise<Added | Refused<Exclude<DepositRefusal, { kind: 'interrupted' }>>> {
     const account = accountAt(node);
-    const refusal = whyNot(account) ?? budgetRefusal(ticket.budget, node);
-    if (refusal !== undefined) return refusal;
+    const refusal = refusalOf(account) ?? refuseMint(deps, wallet, ticket.budget, node);
+    if (refusal !== undefined) return { state: 'refused', refusal };
     return whileLive(id, async () => {
       const parent = account === undefined ? {} : { parent: account.id };
       const created = store.create(id, node, { ...ticket, ...parent });
       deps.reached('run:created');
-      const issued = await issueOrExplain(deps, created, signal);
-      if (typeof issued === 'string') return issued;
+      const issued = await issueOrRefuse(deps, created, signal);
+      if (issued.state === 'refused') return issued;
+      const amount = ticket.budget;
+      const notCredited = async (outcome: Outcome): Promise<Refused<NodeRefusal>> => {
+        const money = whereaboutsOf(await pursueQuietly(id, signal));
+        return { state: 'refused', refusal: { kind: 'not_credited', node, amount, outcome, money } };
+      };
       if (account !== undefined && isIn(account, 'kept')) {
-        const result = await topUp(deps, issued, account, signal);
-        if (result.state === 'added') return { addedMsat: result.addedMsat };
-        return say.notDeposited(result.outcome, await pursueQuietly(id, signal));
+        const result = await topUp(deps, issued.run, account, signal);
+        return result.state === 'added' ? result : notCredited(result.outcome);
       }
-      const outcome = await deposit(deps, issued, signal);
+      const outcome = await deposit(deps, issued.run, signal);
       switch (outcome.state) {
-        case 'deposited': {
+        case 'deposited':
           keepAccount(deps, outcome.run);
-          return { addedMsat: outcome.run.body.creditedMsat };
-        }
-        case 'credited_short':
+          return { state: 'added', addedMsat: outcome.run.body.creditedMsat };
+        case 'credited_short': {
           store.setTold(id);
-          return say.creditedShort(outcome.run, outcome.balanceMsat);
+          const creditedMsat = outcome.balanceMsat;
+          return { state: 'refused', refusal: { kind: 'credited_short', node, amount, creditedMsat } };
+        }
         case 'not_credited':
-          return say.notDeposited(outcome.outcome, await pursueQuietly(id, signal));
+          return notCredited(outcome.outcome);
       }
     });
   }
@@ -224,17 +240,13 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
     return row;
   }
 
-  function whyNot(account: PaidRun | undefined): string | undefined {
+  function refusalOf(account: PaidRun | undefined): Busy | undefined {
     if (account === undefined) return undefined;
+    const { node } = account;
     const { state, depositing } = booksOf(account);
-    if (state === 'leaving') return say.leaving(account.node);
-    return depositing > 0 ? say.arriving(account.node, depositing) : undefined;
+    if (state === 'leaving') return { kind: 'leaving', node };
+    return depositing > 0 ? { kind: 'arriving', node, amount: depositing } : undefined;
   }
-
-  const budgetRefusal = (amount: Sat, node: NodeUrl): string | undefined => {
-    const refusal: BudgetRefusal | undefined = refuseMint(deps, wallet, amount, node);
-    return refusal && say.refusedDeposit(refusal);
-  };
 
   async function bringHome(id: string, signal: AbortSignal): Promise<AccountRefund> {
     const before = store.get(id);
@@ -257,7 +269,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
       const { change, spent, fee } = account.body;
       return { node, state: 'home', received: change, kept: spent, fee };
     }
-    if (isIn(account, 'needs_operator')) return { node, state: 'doubtful', reason: words.news(account) };
+    if (isIn(account, 'needs_operator')) return { node, state: 'doubtful', run: account };
     if (isIn(account, 'refund_due', 'change_held')) store.startOver(id, clock.now() + 5000);
     return { node, state: 'under_way', balance };
   }
@@ -273,17 +285,19 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
       const id = `deposit-${key}`;
       return lock(accountMoney(node), async () => {
         const known = store.find(id);
-        const refused = (reason: string): DepositResult => ({ state: 'refused', reason });
         if (known === undefined) {
           const ticket: PaidRunTicket = {
             purpose: 'account',
             owner,
-            prompt: say.accountName(node),
+            prompt: `account at ${new URL(node).host}`,
             budget: amount,
           };
           const added = await put(id, node, ticket, signal);
-          if (typeof added === 'string') return refused(added);
-        } else if (!isIn(known, 'merged', 'kept')) return refused(say.depositAgain(known));
+          if (added.state === 'refused') return added;
+        } else if (!isIn(known, 'merged', 'kept')) {
+          const money = whereaboutsOf(known);
+          return { state: 'refused', refusal: { kind: 'interrupted', amount: known.ticket.budget, money } };
+        }
         store.setTold(id);
         const at = known?.node ?? node;
         const account = accountAt(at);
@@ -343,27 +357,27 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
         const now = store.get(run.id);
         const account = keptAt(run.node);
         if (!isIn(now, 'spending') || account === undefined || account.id !== run.ticket.account) {
-          return words.runIsOver;
+          return over;
         }
         const free = await freeOf(account, signal);
         const before = refuse();
-        if (before !== undefined) return before;
+        if (before !== undefined) return { state: 'refused', refusal: before };
         let msat = amount * 1000;
         if (typeof free !== 'number' || free < msat) {
           const n = store.topUpsOf(account.id).length + 1;
           const { owner, prompt } = account.ticket;
           const ticket: PaidRunTicket = { purpose: 'account', owner, prompt, budget: amount };
           const added = await put(`${account.id}+${n}`, run.node, ticket, signal);
-          if (typeof added === 'string') return added;
+          if (added.state === 'refused') return added;
           msat = Math.min(msat, Math.max(0, typeof free === 'number' ? free : 0) + added.addedMsat);
         }
         const more = msatToSatFloor(msat);
         const { body } = store.get(run.id);
-        if (body.state !== 'spending') return words.runIsOver;
+        if (body.state !== 'spending') return over;
         const refusal = refuse();
-        if (refusal !== undefined) return refusal;
+        if (refusal !== undefined) return { state: 'refused', refusal };
         store.move(run.id, ['spending'], { ...body, out: addSat(body.out, more) });
-        return { addedMsat: more * 1000 };
+        return { state: 'added', addedMsat: more * 1000 };
       }),
 
     metered: (id, spentMsat) => {

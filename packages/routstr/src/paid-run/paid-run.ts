@@ -38,9 +38,9 @@
  */
 import type { z } from 'zod';
 import type { NodeUrl } from '../node/url.ts';
-import type { bodySchema, ticketSchema, troubles } from './schema.ts';
+import type { bodySchema, operatorProblems, ticketSchema } from './schema.ts';
 
-export type Trouble = (typeof troubles)[number];
+export type OperatorProblem = (typeof operatorProblems)[number];
 export type PaidRunBody = z.infer<typeof bodySchema>;
 export type PaidRunState = PaidRunBody['state'];
 export type InState<State extends PaidRunState> = Extract<PaidRunBody, { state: State }>;

@@ -14,17 +14,18 @@
  * first: its swap decides between the node and us, whichever version the node is. What the node had it is asked about.
  */
 import { addSat, msatToSatCeil, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import * as say from '../../../../src/replies/routstr/quick.ts';
 import { reservationMsat, type UsableModel } from '../models/mapping.ts';
 import { readRefundBody } from '../node/client.ts';
 import { type OneCallOutcome, payForOneCall } from '../node/one-call.ts';
 import type { NodeUrl } from '../node/url.ts';
-import { type BudgetRefusal, type BudgetRules, refuseMint, refuseSpending } from './budget.ts';
+import { type BudgetRules, refuseMint, refuseSpending } from './budget.ts';
 import type { PaidRunDeps } from './deps.ts';
-import { issueOrExplain } from './issue.ts';
+import { issueOrRefuse } from './issue.ts';
 import type { KeyedLock } from './lock.ts';
 import { isIn, type PaidRun, type PaidRunIn } from './paid-run.ts';
+import { type PastQuestion, type QuestionRefusal, whereaboutsOf } from './payment-refusals.ts';
 import { pursue } from './pursue.ts';
+import type { PaidRunStore } from './store.ts';
 
 export type QuickRequest = {
   /** The same key again asks nothing and pays nothing: it says what became of it. */
@@ -36,7 +37,7 @@ export type QuickRequest = {
   readonly model: Pick<UsableModel, 'id' | 'sat' | 'usd' | 'limit' | 'reasoning'>;
 };
 
-/** The answer, or why there is none; both are for the owner. */
+/** The answer, or why there is none. */
 export type QuickResult =
   | {
       readonly state: 'answered';
@@ -49,7 +50,7 @@ export type QuickResult =
       /** The change is not back yet; it is asked for. */
       readonly owed: boolean;
     }
-  | { readonly state: 'refused'; readonly reason: string };
+  | { readonly state: 'refused'; readonly refusal: QuestionRefusal };
 
 export type Quick = (request: QuickRequest, signal: AbortSignal) => Promise<QuickResult>;
 
@@ -63,8 +64,13 @@ const answerMs = 45_000;
 const instruction =
   'Answer in plain text without Markdown, in a few short paragraphs at most: it is read as a chat message on a phone.';
 
-/** The row of the question with this key. */
-export const questionId = (key: string): string => `quick-${key}`;
+const questionId = (key: string): string => `quick-${key}`;
+
+/** What became of the question with this key, which an earlier life of the bot was to ask. */
+export function pastQuestion(store: Pick<PaidRunStore, 'find'>, key: string): PastQuestion {
+  const row = store.find(questionId(key));
+  return { kind: 'asked_before', budget: row?.ticket.budget ?? sat(0), money: whereaboutsOf(row) };
+}
 
 export type QuickOptions = {
   readonly deps: PaidRunDeps;
@@ -79,26 +85,25 @@ export type QuickOptions = {
 export function createQuick(options: QuickOptions): Quick {
   const { deps, rules, lock, live } = options;
   const { store, wallet } = deps;
-  const refused = (reason: string): QuickResult => ({ state: 'refused', reason });
+  const refused = (refusal: QuestionRefusal): QuickResult => ({ state: 'refused', refusal });
 
   async function quick(request: QuickRequest, signal: AbortSignal): Promise<QuickResult> {
     const id = questionId(request.key);
-    const known = store.find(id);
-    if (known) return refused(say.pastQuestion(known));
+    if (store.find(id)) return refused(pastQuestion(store, request.key));
     const body = bodyOf(request);
     const budget = estimate(request.model, body);
     if (request.most !== undefined && budget > request.most) {
-      return refused(say.tooDear(budget, request.most));
+      return refused({ kind: 'too_dear', budget, most: request.most });
     }
     const node = options.nodeUrl();
     live.add(id);
     try {
       return await lock(id, async () => {
         // Nothing is waited for between this and the question's row, so that of two only one fits into a limit.
-        const refusal: BudgetRefusal | undefined =
+        const refusal =
           refuseSpending(rules, wallet, store, budget, request.owner) ??
           refuseMint(rules, wallet, budget, node);
-        if (refusal) return refused(say.refusal(refusal));
+        if (refusal) return refused(refusal);
         const created = store.create(id, node, {
           purpose: 'quick',
           owner: request.owner,
@@ -107,9 +112,8 @@ export function createQuick(options: QuickOptions): Quick {
           budget,
         });
         deps.reached('run:created');
-        const issued = await issueOrExplain(deps, created, signal);
-        if (typeof issued === 'string') return refused(issued);
-        return ask(request, issued, body, signal);
+        const issued = await issueOrRefuse(deps, created, signal);
+        return issued.state === 'refused' ? issued : ask(request, issued.run, body, signal);
       });
     } finally {
       live.delete(id);
@@ -137,10 +141,12 @@ export function createQuick(options: QuickOptions): Quick {
       },
       signal,
     );
-    const { state, evidence } = outcome;
-    store.record(run.id, 'ask', state, evidence);
+    store.record(run.id, 'ask', outcome.state, outcome.evidence);
     const settled = await settle(run, outcome, signal);
-    if (state !== 'answered') return refused(say.unanswered(outcome, settled));
+    if (outcome.state !== 'answered') {
+      const { budget } = run.ticket;
+      return refused({ kind: 'unanswered', node: run.node, budget, outcome, money: whereaboutsOf(settled) });
+    }
     const done = isIn(settled, 'settled') ? settled.body : undefined;
     return {
       state: 'answered',

@@ -7,8 +7,8 @@ import {
   type RunAccount,
   type RunLimits,
 } from '../meter/types.ts';
-import type { PreparedRun, RunTicket } from '../types.ts';
 import type { BudgetRules } from './budget.ts';
+import type { PreparedPaidRun, RunTicket } from './run-ticket.ts';
 
 /** What a run spends from, and how. */
 export type DoorAccount = Pick<RunAccount, 'runId' | 'node' | 'agentKey' | 'nodeKey' | 'onSpent'> & {
@@ -29,7 +29,7 @@ export function openDoor(
   { meter, rules, limits }: DoorOptions,
   { observer, model: asked }: RunTicket,
   { spendMsat, pricedOnly = false, priceThere, ...account }: DoorAccount,
-): { readonly door: MeteredRun; readonly prepared: PreparedRun } {
+): { readonly door: MeteredRun; readonly prepared: Extract<PreparedPaidRun, { state: 'ready' }> } {
   const own = asked?.replace(/^routstr\//, '');
   const entry = own === undefined ? undefined : rules.entry?.(own);
   const door = meter.open({
@@ -46,16 +46,16 @@ export function openDoor(
   });
   // `opencode.json` lists some of a node's models; the run's own is always there.
   const models = own === undefined || entry === undefined ? {} : { models: { [own]: entry } };
-  const prepared: PreparedRun = {
+  const prepared = {
     state: 'ready',
-    payment: {
-      credentials: 'provided',
+    node: account.node,
+    access: {
       variables: { ROUTSTR_API_KEY: account.agentKey },
       configuration: {
         enabled_providers: ['routstr'],
         provider: { routstr: { options: { baseURL: door.baseUrl }, ...models } },
       },
     },
-  };
+  } as const;
   return { door, prepared };
 }

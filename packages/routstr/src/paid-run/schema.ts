@@ -37,7 +37,7 @@ const reserved = {
 };
 
 /** Why a person has to look. The run stays open, and is asked about once a day. */
-export const troubles = [
+export const operatorProblems = [
   'balance_missing', // the node has less than it was given and says it spent less
   'key_unknown', // the node took the token and does not know the account any more
   'credited_short', // the node credited less than half of what the token was worth
@@ -87,7 +87,7 @@ export const bodies = {
   }),
   needsOperator: z.object({
     state: z.literal('needs_operator'),
-    trouble: z.enum(troubles),
+    trouble: z.enum(operatorProblems),
     detail: z.string(),
     operation,
     token: z.string(),

@@ -1,7 +1,7 @@
 import { addSat, msatToSatCeil, msatToSatFloor, remainingSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { Settlement } from '../types.ts';
 import type { AccountBooks } from './node-account-books.ts';
 import { isIn, isOpen, type PaidRun } from './paid-run.ts';
+import type { PaidRunCost } from './run-ticket.ts';
 
 /** Money that nodes hold of ours, in sat. */
 export type Owed = {
@@ -45,7 +45,7 @@ function heldByNode({ body }: PaidRun): Sat {
 }
 
 /** What a run cost, as far as it is known. */
-export function settlementOf({ body }: PaidRun, budget: Sat): Settlement {
+export function costOf({ body }: PaidRun, budget: Sat): PaidRunCost {
   if (body.state === 'settled') return { spent: body.spent, budget };
   if (body.state === 'spending' || body.state === 'unreckoned') {
     return { spent: msatToSatCeil(body.meteredMsat), budget };

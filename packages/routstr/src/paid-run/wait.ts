@@ -1,5 +1,5 @@
 import type { PaidRunDeps } from './deps.ts';
-import type { PaidRun, PaidRunIn, Trouble } from './paid-run.ts';
+import type { OperatorProblem, PaidRun, PaidRunIn } from './paid-run.ts';
 import { longestAskedMs, pauseFor, type Waiting } from './pauses.ts';
 
 /**
@@ -23,7 +23,7 @@ export function wait(deps: PaidRunDeps, run: PaidRun, waiting: Waiting, leastMs 
 export function needOperator(
   deps: PaidRunDeps,
   run: PaidRunIn<'deposited' | 'reclaim' | 'refund_due' | 'change_held' | 'needs_operator'>,
-  trouble: Trouble,
+  trouble: OperatorProblem,
   detail: string,
 ): PaidRun {
   if (run.body.state === 'needs_operator') return wait(deps, run, 'operator');

@@ -98,11 +98,11 @@ if (import.meta.main) {
     };
     const prepared = await provider.prepareRun(ticket, signal);
     if (prepared.state === 'ready') {
-      const { baseURL } = paymentSchema.parse(prepared.payment.configuration).provider.routstr.options;
+      const { baseURL } = paymentSchema.parse(prepared.access.configuration).provider.routstr.options;
       const answer = await fetch(`${baseURL}/chat/completions`, {
         method: 'POST',
         headers: {
-          authorization: `Bearer ${prepared.payment.variables.ROUTSTR_API_KEY}`,
+          authorization: `Bearer ${prepared.access.variables.ROUTSTR_API_KEY}`,
           'content-type': 'application/json',
         },
         body: JSON.stringify({

@@ -17,9 +17,14 @@ import { createMeter } from '../../src/meter/meter.ts';
 import type { MeterPrice } from '../../src/meter/types.ts';
 import { createNodeClient, defaultTimeouts, type NodeTimeouts } from '../../src/node/client.ts';
 import { parseNodeUrl } from '../../src/node/url.ts';
-import type { RoutstrProvider, RoutstrProviderOptions, RunNews } from '../../src/provider.ts';
-import { createRoutstrProvider } from '../../src/provider.ts';
-import type { PreparedRun, RunTicket } from '../../src/types.ts';
+import type { PaidRun } from '../../src/paid-run/paid-run.ts';
+import type { PaidRunCost, PreparedPaidRun, RunTicket } from '../../src/paid-run/run-ticket.ts';
+import {
+  createRoutstrProvider,
+  type MoreMoney,
+  type RoutstrProvider,
+  type RoutstrProviderOptions,
+} from '../../src/provider.ts';
 
 export const hour = 3_600_000;
 export const day = 24 * hour;
@@ -67,7 +72,7 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
   const meter = createMeter(quiet);
   ends.push(meter.close);
 
-  const news: RunNews[] = [];
+  const news: PaidRun[] = [];
   const settings: { budget: Sat; limit: Sat | undefined; node: string } = {
     budget: sat(2000),
     limit: undefined,
@@ -86,8 +91,8 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
         ...options.rules,
       },
       meter,
-      announce: (item) => {
-        news.push(item);
+      announce: (run) => {
+        news.push(run);
       },
       clock,
       log: quiet,
@@ -105,12 +110,13 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
     wallet.close();
   };
 
-  const ticket = (runId: string, more: Partial<RunTicket> = {}): RunTicket => ({
+  const ticket = (runId: string, { budget, ...more }: TicketOptions = {}): RunTicket => ({
     runId,
     sessionId: 's1',
     owner: 'ada',
     model: 'routstr/claude-sonnet-4.5',
     task: 'write hello.txt with the text hi',
+    budget: budget === undefined ? undefined : sat(budget),
     ...more,
   });
   return {
@@ -126,9 +132,10 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
     ticket,
     wallet: () => wallet,
     provider: () => provider,
-    prepare: (runId: string, more: Partial<RunTicket> = {}) =>
-      provider.prepareRun(ticket(runId, more), soon()),
-    finalize: (runId: string) => provider.finalizeRun(runId, soon()),
+    prepare: (runId: string, more: TicketOptions = {}) => provider.prepareRun(ticket(runId, more), soon()),
+    finalize: (runId: string): Promise<Plain<PaidRunCost>> => provider.finalizeRun(runId, soon()),
+    more: (runId: string, amount: number): Promise<Plain<MoreMoney>> =>
+      provider.more(runId, sat(amount), soon()),
     state: (runId: string) => provider.paidRuns.find(runId)?.body.state,
     outcomes: (runId: string, step: string) =>
       provider.paidRuns
@@ -141,7 +148,7 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
       await provider.lookAfter(soon());
     },
     /** Another life of the bot, with the same files. */
-    async restart(): Promise<readonly string[]> {
+    async restart(): Promise<readonly PaidRun[]> {
       await retire();
       alive = true;
       wallet = openWallet();
@@ -149,6 +156,8 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
       await wallet.recover(soon());
       return provider.recover(soon());
     },
+    /** Of which rows it was told, and their states. */
+    told: () => news.map(({ id, body }) => `${id} ${body.state}`),
     retire,
     async end(): Promise<void> {
       if (alive) await provider.close();
@@ -157,6 +166,9 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
     },
   };
 }
+type TicketOptions = Partial<Omit<RunTicket, 'budget'>> & { readonly budget?: number };
+/** The same with plain numbers, for comparisons. */
+type Plain<T> = T extends Sat ? number : T extends object ? { readonly [Key in keyof T]: Plain<T[Key]> } : T;
 export type PaidWorld = Awaited<ReturnType<typeof startPaidWorld>>;
 
 const configurationSchema = z.object({
@@ -164,16 +176,22 @@ const configurationSchema = z.object({
 });
 
 /** The run is to begin; gives what the agent gets. */
-export function ready(prepared: PreparedRun): { readonly key: string; readonly baseUrl: string } {
-  if (prepared.state !== 'ready') throw new Error(`refused: ${prepared.reason}`);
-  const { configuration, variables } = prepared.payment;
+export function ready(prepared: PreparedPaidRun): { readonly key: string; readonly baseUrl: string } {
+  if (prepared.state !== 'ready') throw new Error(`refused: ${prepared.refusal.kind}`);
+  const { configuration, variables } = prepared.access;
   const { provider } = configurationSchema.parse(configuration);
   return { key: variables.ROUTSTR_API_KEY ?? '', baseUrl: provider.routstr.options.baseURL };
 }
 
+/** Why something was refused; undefined: it was not. */
+export const refusalOf = (result: {
+  readonly state: string;
+  readonly refusal?: object;
+}): object | undefined => result.refusal;
+
 /** One model call of the agent. */
 export async function call(
-  prepared: PreparedRun,
+  prepared: PreparedPaidRun,
   init: RequestInit = {},
 ): Promise<{ readonly status: number; readonly text: string }> {
   const { key, baseUrl } = ready(prepared);

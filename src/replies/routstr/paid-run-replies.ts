@@ -1,8 +1,52 @@
 import { formatSat, msatToSatFloor, remainingSat, type Sat } from '@nostr-dm-agent/kit/sat';
-import type { BudgetRefusal, NotCredited, TopUpOutcome, Unable } from '@nostr-dm-agent/routstr';
-import { type InState, isIn, type PaidRun, type PaidRunIn, type Trouble } from '@nostr-dm-agent/routstr';
+import type {
+  BudgetRefusal,
+  InState,
+  MoreRefusal,
+  NodeRefusal,
+  NodeUrl,
+  OperatorProblem,
+  PaidRun,
+  PaidRunIn,
+  RoutstrStatus,
+  RunRefusal,
+  UnableNode,
+} from '@nostr-dm-agent/routstr';
+import { isIn } from '@nostr-dm-agent/routstr';
 
-/** What the owner reads of paid runs. One place for all of it. */
+/** What the owner reads of paid runs. */
+
+/** Why a run does not begin, and the ways on. */
+export function runRefusal(refusal: RunRefusal): string {
+  switch (refusal.kind) {
+    case 'short_with_fees':
+      return budgetRefusal({ ...refusal, kind: 'short' });
+    case 'mint_away':
+      return `The mint ${mintText(refusal.mint)} can’t be used right now, so there is no budget for this run. Nothing was spent; !retry runs it again.`;
+    case 'token_unfinished':
+      return 'The mint did not say whether the budget token was made. The run was not started; the money is looked after, see !wallet pending.';
+    case 'node_away':
+      return `The node ${hostOf(refusal.node)} does not answer, so the run was not started and nothing was spent. !retry runs it again; !provider nodes shows other nodes, !provider set local is another way on.`;
+    case 'account_away':
+      return `The node ${hostOf(refusal.node)} does not answer, and the money of this run is kept there. Nothing was spent; !retry runs it again, !provider set local is another way on.`;
+    case 'not_credited': {
+      const { money } = refusal;
+      const fee =
+        money.state === 'back' && money.fee > 0 ? `, less ${formatSat(money.fee)} of the mint’s fees` : '';
+      const budget =
+        money.state === 'back'
+          ? `The budget is back in the wallet${fee}.`
+          : 'The budget is being taken back; you are told when it arrived.';
+      return `${whatNodeDid(refusal)}, so the run was not started. ${budget} !retry runs it again; !provider nodes shows other nodes.`;
+    }
+    case 'credited_short':
+      return `${creditedShort(refusal, 'budget')}, so the run was not started. What it took is asked for again and again.`;
+    case 'no_fallback':
+      return `${runRefusal(refusal.first)} The fallbacks can’t take it either: ${refusal.others.map(unableNode).join('; ')}.`;
+    default:
+      return budgetRefusal(refusal);
+  }
+}
 
 export function budgetRefusal(refusal: BudgetRefusal): string {
   switch (refusal.kind) {
@@ -16,7 +60,7 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
     case 'short':
       return (
         `The wallet has ${formatSat(refusal.have)} ready; this run needs ${formatSat(refusal.need)}. ` +
-        `!wallet topup ${Math.max(1, refusal.need - refusal.have)}${refusal.mint === undefined ? '' : ` ${mintText(refusal.mint)}`} makes an invoice; !provider budget and !provider set local are other ways on.`
+        `!wallet topup ${missing(refusal)}${refusal.mint === undefined ? '' : ` ${mintText(refusal.mint)}`} makes an invoice; !provider budget and !provider set local are other ways on.`
       );
     case 'over_cap':
       return `${formatSat(refusal.need)} is more than this wallet may hold at all, which is ${formatSat(refusal.most)}: choose a smaller amount.`;
@@ -46,16 +90,41 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
     case 'own_money':
       return (
         `Your account has ${formatSat(refusal.have)}; this run needs ${formatSat(refusal.need)}. ` +
-        `!wallet topup ${Math.max(1, refusal.need - refusal.have)} makes an invoice${refusal.have === 0 ? '' : `; or end the task with !!${refusal.have}`}. !provider set local is another way on.`
+        `!wallet topup ${missing(refusal)} makes an invoice${refusal.have === 0 ? '' : `; or end the task with !!${refusal.have}`}. !provider set local is another way on.`
       );
   }
 }
 
 /** Why nothing is added to a run under way: another budget or provider is of no use to it. */
-export const notMore = (refusal: BudgetRefusal): string =>
-  refusal.kind === 'short'
-    ? `The wallet has ${formatSat(refusal.have)} ready, so ${formatSat(refusal.need)} can’t be added. Add less, or fill the wallet first: !wallet topup ${Math.max(1, refusal.need - refusal.have)}.`
-    : budgetRefusal(refusal);
+export function moreRefusal(refusal: MoreRefusal): string {
+  switch (refusal.kind) {
+    case 'run_over':
+      return 'That run is over; !continue goes on with a new budget.';
+    case 'still_adding':
+      return 'Where the money is that was to be added before is not known yet; I look after it. Try again in a minute.';
+    case 'leaving':
+      return `The money at ${hostOf(refusal.node)} is on its way back, so nothing can be added there now.`;
+    case 'arriving':
+      return `An earlier deposit of ${formatSat(refusal.amount)} at ${hostOf(refusal.node)} is not credited yet, so nothing was added. Try again in a minute.`;
+    case 'short':
+    case 'short_with_fees':
+      return `The wallet has ${formatSat(refusal.have)} ready, so ${formatSat(refusal.need)} can’t be added. Add less, or fill the wallet first: !wallet topup ${missing(refusal)}.`;
+    case 'mint_away':
+      return `The mint ${mintText(refusal.mint)} can’t be used right now, so nothing was added. Try again in a minute.`;
+    case 'token_unfinished':
+      return 'The mint did not say whether the token was made, so nothing was added. The money is looked after, see !wallet pending.';
+    case 'not_credited':
+      return `${whatNodeDid(refusal)}, so nothing was added. ${refusal.money.state === 'back' ? 'It is back in the wallet.' : 'It is being taken back.'}`;
+    case 'credited_short':
+      return `${creditedShort(refusal, 'deposit')}, so nothing was added. What it took is asked for again and again.`;
+    default:
+      return budgetRefusal(refusal);
+  }
+}
+
+/** What is to be filled in; nobody fills in nothing. */
+export const missing = ({ have, need }: { readonly have: Sat; readonly need: Sat }): number =>
+  Math.max(1, need - have);
 
 /** A mint as people read it, and as `!wallet move` understands it. A node may have chosen the text. */
 export const mintText = (url: string): string =>
@@ -63,33 +132,14 @@ export const mintText = (url: string): string =>
     .replace(/^https?:\/\//, '')
     .replace(/\/+$/, '')
     .slice(0, 100);
-const hostOf = (node: string): string => new URL(node).host;
-
-export const mintAway = (mint: string): string =>
-  `The mint ${mintText(mint)} can't be used right now, so there is no budget for this run. Nothing was spent; !retry runs it again.`;
-
-export const tokenUnfinished =
-  'The mint did not say whether the budget token was made. The run was not started; the money is looked after, see !wallet pending.';
-
-/** The node did not take the budget; `run` says where the money is now. */
-export function notCredited(outcome: NotCredited, run: PaidRun): string {
-  const money =
-    run.body.state === 'settled'
-      ? `The budget is back in the wallet${run.body.fee > 0 ? `, less ${formatSat(run.body.fee)} of the mint's fees` : ''}.`
-      : 'The budget is being taken back; you are told when it arrived.';
-  return `The node ${hostOf(run.node)} ${whatItDid(outcome)}, so the run was not started. ${money} !retry runs it again; !provider nodes shows other nodes.`;
-}
+export const hostOf = (node: NodeUrl): string => new URL(node).host;
 
 /** A run that another node serves. */
-export const fellBack = (from: string, to: string): string =>
+export const fellBack = (from: NodeUrl, to: NodeUrl): string =>
   `${hostOf(to)} served this run, because ${hostOf(from)} is down.`;
 
-/** A run that no node serves: why its own does not, and each of the others. */
-export function noFallback(reason: string, unable: readonly Unable[]): string {
-  const others = unable.map(({ url, why }) => `${hostOf(url)} ${unableWords[why]}`).join('; ');
-  return others === '' ? reason : `${reason} The fallbacks can’t take it either: ${others}.`;
-}
-const unableWords: Readonly<Record<Unable['why'], string>> = {
+const unableNode = ({ url, why }: UnableNode): string => `${hostOf(url)} ${unableWords[why]}`;
+const unableWords: Readonly<Record<UnableNode['why'], string>> = {
   away: 'does not answer',
   no_model: 'does not have the model',
   mint: 'takes none of the wallet’s mints',
@@ -97,35 +147,27 @@ const unableWords: Readonly<Record<Unable['why'], string>> = {
   minimum: 'needs a bigger budget for the model',
 };
 
-export const nodeDown = (node: string): string =>
-  `The node ${hostOf(node)} does not answer, so the run was not started and nothing was spent. !retry runs it again; !provider nodes shows other nodes, !provider set local is another way on.`;
+export const creditedShort = (
+  { node, amount, creditedMsat }: Extract<NodeRefusal, { kind: 'credited_short' }>,
+  what: 'budget' | 'deposit',
+): string =>
+  `The node ${hostOf(node)} credited ${formatSat(msatToSatFloor(creditedMsat))} for a ${what} of ${formatSat(amount)}`;
 
-export const creditedShort = (run: PaidRun, balanceMsat: number): string =>
-  `The node ${hostOf(run.node)} credited ${formatSat(msatToSatFloor(balanceMsat))} for a budget of ${formatSat(run.ticket.budget)}, so the run was not started. ` +
-  'What it took is asked for again and again.';
+/** `The node … did not answer`. */
+export const whatNodeDid = ({ node, outcome }: Extract<NodeRefusal, { kind: 'not_credited' }>): string =>
+  `The node ${hostOf(node)} ${answerText(outcome)}`;
 
-export const runIsOver = 'That run is over; !continue goes on with a new budget.';
-
-export const stillAdding =
-  'Where the money is that was to be added before is not known yet; I look after it. Try again in a minute.';
-
-/** The node did not take more money for a run; `run` is the top-up. */
-export function notAdded(outcome: Exclude<TopUpOutcome, { state: 'credited' }>, run: PaidRun): string {
-  const money = run.body.state === 'settled' ? 'It is back in the wallet.' : 'It is being taken back.';
-  return `The node ${hostOf(run.node)} ${whatItDid(outcome)}, so nothing was added. ${money}`;
-}
-
-export function whatItDid(outcome: NotCredited | { readonly state: 'unknown_key' }): string {
+function answerText(outcome: Extract<NodeRefusal, { kind: 'not_credited' }>['outcome']): string {
   switch (outcome.state) {
     case 'unknown_key':
       return 'does not know the account any more';
     case 'not_sent':
-      return "can't be reached";
+      return 'can’t be reached';
     case 'mint_unavailable':
-      return "can't reach the mint";
+      return 'can’t reach the mint';
     case 'unspent':
       return outcome.reason === 'mint_not_trusted'
-        ? "does not accept the wallet's mint"
+        ? 'does not accept the wallet’s mint'
         : 'refused the budget token';
     case 'check_mint':
       return 'could not redeem the budget token';
@@ -149,16 +191,16 @@ export function news(run: PaidRun): string {
     return `Change is back: ${formatSat(body.change)} of ${about}, which cost ${formatSat(body.spent)}.`;
   }
   if (isIn(run, 'needs_operator')) {
-    return `${inTrouble(run)} !provider status shows what its operator needs to know.`;
+    return `${operatorProblemText(run)} !provider status shows what its operator needs to know.`;
   }
   return `The change of ${about} is not back yet: ${hostOf(run.node)} is asked for it again and again.`;
 }
 
 /** A run that needs a person. */
-export function inTrouble(run: PaidRunIn<'needs_operator'>): string {
+export function operatorProblemText(run: PaidRunIn<'needs_operator'>): string {
   const { trouble, detail } = run.body;
   return (
-    `${formatSat(inDoubt(run.body))} of ${nameOf(run)} are in doubt: ${troubles[trouble]}` +
+    `${formatSat(inDoubt(run.body))} of ${nameOf(run)} are in doubt: ${operatorProblems[trouble]}` +
     `${detail === '' ? '' : ` (${detail})`}. Node: ${run.node}, run ${run.id}. All evidence is kept, and it is asked about once a day.`
   );
 }
@@ -179,7 +221,7 @@ const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.s
 const inDoubt = (body: InState<'needs_operator'>): Sat =>
   msatToSatFloor(Math.max(0, (body.creditedMsat ?? body.face * 1000) - (body.meteredMsat ?? 0)));
 
-const troubles: Readonly<Record<Trouble, string>> = {
+const operatorProblems: Readonly<Record<OperatorProblem, string>> = {
   balance_missing:
     'the node says that nothing is left, and that less was spent than it got. Ask its operator',
   key_unknown: 'the node took the money and does not know the account any more. Ask its operator',
@@ -194,23 +236,14 @@ const troubles: Readonly<Record<Trouble, string>> = {
   change_refused: "the mint refuses the node's change token. Ask the node's operator",
 };
 
-export function statusLine(facts: {
-  readonly node: string;
-  readonly budget: Sat;
-  readonly running: number;
-  readonly owed: Sat;
-  readonly owedBy: number;
-  readonly doubtful: number;
-  /** In accounts across runs. */
-  readonly kept: Sat;
-}): string {
-  const parts = [`routstr (${new URL(facts.node).host})`, `budget ${formatSat(facts.budget)}`];
-  if (facts.kept > 0) parts.push(`${formatSat(facts.kept)} kept there`);
-  if (facts.running > 0) parts.push(`${facts.running} running`);
-  if (facts.owedBy > 0)
-    parts.push(
-      `owed up to ${formatSat(facts.owed)} by ${facts.owedBy} ${facts.owedBy === 1 ? 'run' : 'runs'}`,
-    );
-  if (facts.doubtful > 0) parts.push(`${facts.doubtful} in doubt, see !provider`);
-  return parts.join(' · ');
+export function statusLine({ node, budget, running, owed }: RoutstrStatus): string {
+  const runs = `${owed.dueRuns} ${owed.dueRuns === 1 ? 'run' : 'runs'}`;
+  return [
+    `routstr (${hostOf(node)})`,
+    `budget ${formatSat(budget)}`,
+    ...(owed.kept > 0 ? [`${formatSat(owed.kept)} kept there`] : []),
+    ...(running > 0 ? [`${running} running`] : []),
+    ...(owed.dueRuns > 0 ? [`owed up to ${formatSat(owed.due)} by ${runs}`] : []),
+    ...(owed.doubtful > 0 ? [`${owed.doubtful} in doubt, see !provider`] : []),
+  ].join(' · ');
 }

@@ -1,9 +1,24 @@
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
-import type { AccountBalance, AccountRefund, DepositResult } from '@nostr-dm-agent/routstr';
-import { plural } from './format.ts';
-import { nodeName } from './provider-replies.ts';
+import type {
+  AccountBalance,
+  AccountRefund,
+  DepositRefusal,
+  DepositResult,
+  Whereabouts,
+} from '@nostr-dm-agent/routstr';
+import { plural } from '../format.ts';
+import { nodeName } from '../provider-replies.ts';
+import {
+  budgetRefusal,
+  creditedShort,
+  hostOf,
+  mintText,
+  missing,
+  news,
+  whatNodeDid,
+} from './paid-run-replies.ts';
 
-/** What stands at nodes across runs: `!provider deposit`, `refund`, `balance`. */
+/** What is kept at nodes across runs: `!provider deposit`, `refund`, `balance`. */
 
 export function depositedText(
   { amount, node, balance }: Extract<DepositResult, { state: 'deposited' }>,
@@ -14,6 +29,46 @@ export function depositedText(
       ? `A run has a budget of ${formatSat(budget)}, so this pays for none yet: deposit more, or !provider budget ${balance}.`
       : `Runs spend from it as long as it covers their budget of ${formatSat(budget)}.`;
   return `Deposited ${formatSat(amount)} at ${nodeName(node)}; ${formatSat(balance)} are kept there now. ${use} !provider refund brings it home.`;
+}
+
+export function depositRefusal(refusal: DepositRefusal): string {
+  switch (refusal.kind) {
+    case 'leaving':
+      return `The money at ${hostOf(refusal.node)} is on its way back; nothing is deposited meanwhile. !provider balance shows when it is home.`;
+    case 'arriving':
+      return `An earlier deposit of ${formatSat(refusal.amount)} at ${hostOf(refusal.node)} is not credited yet, and I look after it. Try again when !provider balance shows it.`;
+    case 'interrupted':
+      return `The bot was restarted during this deposit, and the node has not credited it. ${moneyText(refusal)}`;
+    case 'not_credited':
+      return `${whatNodeDid(refusal)}, so nothing was deposited. ${moneyText(refusal)}`;
+    case 'credited_short':
+      return `${creditedShort(refusal, 'deposit')}. What it took is asked for again and again; nothing is kept there.`;
+    case 'short':
+      return `The wallet has ${formatSat(refusal.have)} ready; that is less than ${formatSat(refusal.need)}. !wallet topup ${missing(refusal)} makes an invoice.`;
+    case 'short_with_fees':
+      return `The wallet has ${formatSat(refusal.have)} ready; this needs ${formatSat(refusal.need)}, fees included. !wallet topup ${missing(refusal)} makes an invoice.`;
+    case 'mint_away':
+      return `The mint ${mintText(refusal.mint)} can’t be used right now. Nothing was spent; try it again later.`;
+    case 'token_unfinished':
+      return 'The mint did not say whether the token was made. Nothing went to the node; the money is looked after, see !wallet pending.';
+    default:
+      return budgetRefusal(refusal);
+  }
+}
+
+function moneyText({ amount, money }: { readonly amount: Sat; readonly money: Whereabouts }): string {
+  switch (money.state) {
+    case 'back': {
+      const fees = money.fee > 0 ? `, less ${formatSat(money.fee)} of fees` : '';
+      return `The ${formatSat(amount)} are back in the wallet${fees}.`;
+    }
+    case 'never_left':
+      return 'Nothing had left the wallet. Send it again.';
+    case 'in_doubt':
+      return 'Where the money is, is in doubt: !provider status says more.';
+    case 'coming':
+      return 'The money is being taken back; you are told when it arrived.';
+  }
 }
 
 export const nothingKeptForMembers = 'Nothing is kept at a node: each run has a budget of its own.';
@@ -35,7 +90,7 @@ export function refundLine(refund: AccountRefund): string {
     case 'in_use':
       return `${at}: ${plural(refund.runs, 'run')} may still spend from it. Ask again when ${refund.runs === 1 ? 'it is' : 'they are'} done (!queue), or !stop.`;
     case 'doubtful':
-      return `${at}: ${refund.reason}`;
+      return `${at}: ${news(refund.run)}`;
   }
 }
 

@@ -1,4 +1,6 @@
-/** Model calls wait for money (`Provider.more`); amounts in sat, undefined: not known. */
+import type { RunPayment } from '../backends/backend.ts';
+
+/** Model calls wait for money; amounts in sat, undefined: not known. */
 export type Hold = { readonly needed: number | undefined; readonly available: number | undefined };
 
 /** Tells the run what happens to its model calls meanwhile. The callbacks must not throw. */
@@ -22,22 +24,10 @@ export type RunTicket = {
   readonly observer?: RunObserver;
 };
 
-/** How the agent's subprocess reaches its models: see `RunPayment` in `backends/types.ts`, which this becomes. */
-export type ProvidedPayment = {
-  readonly credentials: 'own' | 'provided';
-  readonly variables: Readonly<Record<string, string>>;
-  readonly configuration: Readonly<Record<string, unknown>>;
-};
-
 /** Too little money or a provider that is away is an answer for the owner, not an error. */
 export type PreparedRun =
   /** `note`: what the owner is to know of who serves the run; it stands in the reply. */
-  | { readonly state: 'ready'; readonly payment: ProvidedPayment; readonly note?: string }
-  | { readonly state: 'refused'; readonly reason: string };
-
-/** What came of more money for a run; the reason is for the owner. */
-export type MoreMoney =
-  | { readonly state: 'added'; readonly budget: number }
+  | { readonly state: 'ready'; readonly payment: RunPayment; readonly note?: string }
   | { readonly state: 'refused'; readonly reason: string };
 
 /** What the run cost, in sat. `undefined` for a provider that keeps no account (`local`), or when it is not known. */
@@ -50,13 +40,7 @@ export type Settlement =
     }
   | undefined;
 
-export type ProviderStatus = {
-  readonly name: string;
-  /** One line for `!status`. */
-  readonly line: string;
-};
-
-/** Why the agent gave no (full) answer: `AgentFailure` in `backends/types.ts`. */
+/** Why the agent gave no (full) answer: `AgentFailure` in `backends/backend.ts`. */
 export type RunFailure = {
   readonly kind: string;
   /** What was said, without secrets. */
@@ -82,9 +66,6 @@ export type Provider = {
   readonly finalizeRun: (runId: string, signal: AbortSignal) => Promise<Settlement>;
   /** At start, before any message is acted on: settles what an earlier life left open; returns lines for the owner. */
   readonly recover: (signal: AbortSignal) => Promise<readonly string[]>;
-  readonly getStatus: (signal: AbortSignal) => Promise<ProviderStatus>;
-  /** Gives a run that is under way more money (sat); what waits for it goes on. */
-  readonly more?: (runId: string, amount: number, signal: AbortSignal) => Promise<MoreMoney>;
-  /** What a run has spent so far; absent, or undefined, where nobody counts. */
+  /** What a run has spent so far, in sat; absent, or undefined, where nobody counts. */
   readonly usage?: (runId: string) => { readonly spent: number; readonly budget: number } | undefined;
 };

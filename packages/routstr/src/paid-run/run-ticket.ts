@@ -1,0 +1,52 @@
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type { NodeUrl } from '../node/url.ts';
+import type { RunRefusal } from './payment-refusals.ts';
+
+/** What a run's model calls do meanwhile. The callbacks must not throw. */
+export type RunObserver = {
+  /** Traffic, or a request that waits for money: the run is not idle. */
+  readonly onActivity?: () => void;
+  /** Requests wait for money; undefined: not known. */
+  readonly onHold?: (hold: { readonly needed: Sat | undefined; readonly available: Sat | undefined }) => void;
+  readonly onHoldEnd?: (end: 'more' | 'let_go') => void;
+};
+
+/** A run that is to be paid for. */
+export type RunTicket = {
+  readonly runId: string;
+  readonly sessionId: string;
+  readonly owner: string;
+  /** `routstr/…` or without. */
+  readonly model: string | undefined;
+  readonly task: string;
+  /** For this run only. */
+  readonly budget?: Sat | undefined;
+  readonly observer?: RunObserver;
+};
+
+/** How the run's agent reaches its models: for its environment (secret), and for opencode's configuration. */
+export type RunAccess = {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly configuration: Readonly<Record<string, unknown>>;
+};
+
+/** Too little money, or a node that is away, is an answer, not an error. */
+export type PreparedPaidRun =
+  /** `insteadOf`: this node is down, and `node` serves the run. */
+  | {
+      readonly state: 'ready';
+      readonly access: RunAccess;
+      readonly node: NodeUrl;
+      readonly insteadOf?: NodeUrl;
+    }
+  | { readonly state: 'refused'; readonly refusal: RunRefusal };
+
+/** What a run cost; undefined: it is not known. */
+export type PaidRunCost =
+  | {
+      readonly spent: Sat;
+      readonly budget: Sat;
+      /** The change is not back yet: `spent` is what the meter counted, and this is asked for. */
+      readonly owed?: Sat;
+    }
+  | undefined;
