@@ -1,6 +1,6 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { createTokenBucket } from '@nostr-dm-agent/kit/token-bucket';
-import type { Guests, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
+import type { PublicKey, StoredMessage, StrangerPolicy } from '@nostr-dm-agent/nostr';
 import * as nip19 from 'nostr-tools/nip19';
 import { recipientOf } from '../commands/recipient.ts';
 import { welcomeText } from '../replies/welcome.ts';
@@ -12,7 +12,7 @@ import { findInviteCode } from './invite-code.ts';
 /** Who is not an owner, and wants to be one. */
 export type Admission = {
   /** For the inbox: a stranger's message is opened only while an invitation is, and only so often. */
-  readonly guests: Guests;
+  readonly strangers: StrangerPolicy;
   /** Inside the transaction that acts on a stranger's message: lets him in if its code is good still. */
   readonly admit: (message: StoredMessage) => void;
   /** What an owner reads who sends a code; undefined: that is none of ours. */
@@ -62,8 +62,8 @@ export function createAdmission(deps: {
   };
 
   return {
-    guests: {
-      mayKnock: (author) => {
+    strangers: {
+      mayBeRead: (author) => {
         // Who he is, is not proven yet: his mistakes are counted once it is.
         if (!invites.isAnyOpen() || (mistakesOf(author)?.count ?? 0) >= mostMistakes) return false;
         if (bucket.waitMs() > 0) return false;

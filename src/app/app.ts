@@ -203,7 +203,7 @@ async function wire(config: Config, deps: AppDeps, open: AsyncDisposableStack): 
     relays: relays.own,
     store: messages,
     isOwner: (publicKey) => owners.roleOf(publicKey) !== undefined,
-    guests: door.guests,
+    strangers: door.strangers,
     onMessage: dispatcher.accept,
     ...{ identity, clock, log },
   });

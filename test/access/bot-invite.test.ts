@@ -198,13 +198,13 @@ describe('what strangers cost', () => {
   const unwrap = createUnwrap({
     identity: bot,
     isOwner: (author) => owners.roleOf(author) !== undefined,
-    guests: {
-      mayKnock: (author) => {
-        const may = door.guests.mayKnock(author);
+    strangers: {
+      mayBeRead: (author) => {
+        const may = door.strangers.mayBeRead(author);
         if (may) opened += 1;
         return may;
       },
-      isInvited: door.guests.isInvited,
+      isInvited: door.strangers.isInvited,
     },
     clock,
   });

@@ -17,7 +17,7 @@ describe('a task is done', () => {
 
   test('an answer without end comes in parts: the facts at once, the rest with !more lines', async () => {
     bot = await startTestBot();
-    const id = await bot.owner.send('write 12000');
+    const id = await bot.owner.send('count to 12000');
     const { text } = await bot.owner.answer(id, /^…/);
     expect(text).toMatch(/^… [\d,]+ more characters\. !more lines sends the next part\.\n\n— agent · /);
     await bot.owner.reaction(id, '✅');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
  * money where the agent itself is not the thing under test. What it does depends on the task it is given:
  *
  *   sleep N      works for N seconds, in a shell of its own that leaves the process group
- *   write N      answers with the numbers up to N
+ *   count to N   answers with the numbers up to N
  *   fail 402     ends with that status; `fail 503 once` only the first time
  *   anything     answers `did: <task>`
  *
@@ -43,7 +43,7 @@ case "$task" in
   "sleep "*)
     setsid sleep "\${task#sleep }" &
     wait ;;
-  "write "*) task=$(seq -s ' ' 1 "\${task#write }") ;;
+  "count to "*) task=$(seq -s ' ' 1 "\${task#count to }") ;;
   "fail "*)
     status=\${task#fail }
     case "$status" in *" once")

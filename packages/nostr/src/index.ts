@@ -37,4 +37,4 @@ export type {
   Recipient,
   RelayUrl,
 } from './types.ts';
-export { createUnwrap, type Guests } from './wrap/unwrap.ts';
+export { createUnwrap, type StrangerPolicy } from './wrap/unwrap.ts';

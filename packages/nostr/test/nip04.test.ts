@@ -2,7 +2,8 @@ import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import * as reference from 'nostr-tools/nip04';
 import { generateSecretKey, publicKeyOf } from '../src/event.ts';
-import { DecryptionError, sharedX } from '../src/wrap/ecdh.ts';
+import { DecryptionError } from '../src/wrap/decryption.ts';
+import { sharedX } from '../src/wrap/ecdh.ts';
 import { decrypt, encrypt } from '../src/wrap/nip04.ts';
 
 const ours = generateSecretKey();

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import * as reference from 'nostr-tools/nip44';
 import { z } from 'zod';
 import { generateSecretKey, InvalidKeyError, parsePublicKey, publicKeyOf } from '../src/event.ts';
-import { DecryptionError } from '../src/wrap/ecdh.ts';
+import { DecryptionError } from '../src/wrap/decryption.ts';
 import { conversationKey, decrypt, encrypt, PlaintextSizeError, paddedLength } from '../src/wrap/nip44.ts';
 
 const FILE = new URL('./fixtures/nip44.vectors.json', import.meta.url);
@@ -144,7 +144,7 @@ test('a payload is read in one spelling only: no white space, no loose bits at i
     `${payload.slice(0, 40)}    ${payload.slice(40)}`,
     payload.slice(0, -tail.length) + looser,
   ])
-    expect(captured(() => decrypt(spelling, key))).toMatchObject({ reason: 'format' });
+    expect(captured(() => decrypt(spelling, key))).toMatchObject({ problem: 'format' });
 });
 
 test('a leading byte order mark is part of the text', () => {

@@ -112,11 +112,6 @@ test('what is no public key is refused, and the error never quotes it', () => {
   }
 });
 
-test('a generated key is drawn again while it is none', () => {
-  const draws = [new Uint8Array(32), new Uint8Array(32).fill(255), new Uint8Array(32).fill(1)];
-  expect(generateSecretKey(() => draws.shift() ?? new Uint8Array(32))).toEqual(new Uint8Array(32).fill(1));
-});
-
 function captured(act: () => unknown): unknown {
   try {
     return act();

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'bun:test';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import type { NostrEvent, RelayUrl } from '../src/types.ts';
-import { createUnwrap, type RejectionReason } from '../src/wrap/unwrap.ts';
+import type { RejectionReason } from '../src/wrap/rejection.ts';
+import { createUnwrap } from '../src/wrap/unwrap.ts';
 import {
   createParty,
   type Forgery,
   forge,
   forgeLegacy,
   nowSeconds,
-  plain,
   sealIn,
   wrapAnew,
 } from './support/forge.ts';
@@ -260,25 +260,4 @@ describe('a NIP-04 DM is rejected', () => {
     ['that does not decrypt', dm({ content: 'hello' }), 'undecryptable'],
   ];
   test.each(cases)('%s', (_, event, reason) => expectRejected(event, reason));
-});
-
-describe('when the signatures of wraps are not verified', () => {
-  const trusting = createUnwrap({ identity: bot, isOwner, clock, verifyWrapSignature: false });
-
-  test('a wrap with a broken one is accepted, since what counts is the seal', () => {
-    const wrap = forge(owner, bot.publicKey, 'x', { signedWrap: { sig: '00'.repeat(64) } });
-    expect(trusting(wrap, relay)).toMatchObject({ verdict: 'message' });
-  });
-
-  test('its id must still be its hash, and its key on the curve', () => {
-    const wrap = plain(forge(owner, bot.publicKey, 'x'));
-    expect(trusting({ ...wrap, created_at: 1 }, relay)).toEqual({ verdict: 'rejected', reason: 'signature' });
-    const pubkey = 'f'.repeat(64);
-    const serialized = JSON.stringify([0, pubkey, wrap.created_at, wrap.kind, wrap.tags, wrap.content]);
-    const id = new Bun.CryptoHasher('sha256').update(serialized).digest('hex');
-    expect(trusting({ ...wrap, pubkey, id }, relay)).toEqual({
-      verdict: 'rejected',
-      reason: 'undecryptable',
-    });
-  });
 });

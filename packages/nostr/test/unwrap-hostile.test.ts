@@ -9,9 +9,8 @@ const owner = createParty();
 const relay = 'wss://relay.example/' as RelayUrl;
 const options = { identity: bot, isOwner: () => true, clock: { now: () => Date.now() } };
 const unwrap = createUnwrap(options);
-const withoutWrapSignature = createUnwrap({ ...options, verifyWrapSignature: false });
 
-const isMessage = (event: NostrEvent, judge = unwrap) => judge(event, relay).verdict === 'message';
+const isMessage = (event: NostrEvent) => unwrap(event, relay).verdict === 'message';
 
 /** JSON with one character replaced: still an event, or undefined. */
 function mutated(json: string, at: number, replacement: string): NostrEvent | undefined {
@@ -43,13 +42,13 @@ for (const [name, genuine] of [
     );
   }, 30_000);
 
-test('no seal with a character changed is a message, even when the wrap’s signature is not looked at', () => {
+test('no seal with a character changed is a message', () => {
   const seal = sealIn(forge(owner, bot.publicKey, 'delete everything'), bot);
   fc.assert(
     fc.property(fc.nat(seal.length - 1), character, (at, replacement) => {
       const forged = seal.slice(0, at) + replacement + seal.slice(at + 1);
       fc.pre(!sameJson(forged, seal));
-      expect(isMessage(wrapAnew(forged, bot.publicKey), withoutWrapSignature)).toBe(false);
+      expect(isMessage(wrapAnew(forged, bot.publicKey))).toBe(false);
     }),
     { numRuns: 300 },
   );

@@ -2,14 +2,8 @@ import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Relay } from '../relay/types.ts';
 import type { EventId, Filter, Identity, InboundMessage, NostrEvent, PublicKey, RelayUrl } from '../types.ts';
-import {
-  createUnwrap,
-  type Guests,
-  isAddressedTo,
-  isJunk,
-  REJECTION_REASONS,
-  type RejectionReason,
-} from '../wrap/unwrap.ts';
+import { isJunk, REJECTION_REASONS, type RejectionReason } from '../wrap/rejection.ts';
+import { createUnwrap, isAddressedTo, type StrangerPolicy } from '../wrap/unwrap.ts';
 import { createLane, type Lane } from './lane.ts';
 import { defaultInboxLimits, type InboxLimits } from './limits.ts';
 import { createPump } from './pump.ts';
@@ -50,14 +44,12 @@ export type InboxOptions = {
   readonly relays: readonly Relay[];
   readonly store: InboxStore;
   readonly isOwner: (author: PublicKey) => boolean;
-  /** Strangers who may be let in. Absent: none ever. */
-  readonly guests?: Guests;
+  /** Absent: all strangers are turned away. */
+  readonly strangers?: StrangerPolicy;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called once for each message, after it was stored, in the order of sending as far as that can be told. */
   readonly onMessage: (message: StoredMessage) => void;
-  /** See {@link createUnwrap}. */
-  readonly verifyWrapSignature?: boolean;
   readonly limits?: Partial<InboxLimits>;
   /** Milliseconds of a clock that never jumps, for pacing. */
   readonly monotonic?: () => number;

@@ -1,25 +1,10 @@
-import { eventHash, isEventId, isKind, isTags, isTimestamp, type UnsignedEvent } from '../event.ts';
+import { eventHash, isEventId, type UnsignedEvent } from '../event.ts';
 import type { EventId, InboundMessage } from '../types.ts';
 
-/** An event that is not signed, as NIP-59 seals it; `id` has been checked against its hash. */
-export type Rumor = UnsignedEvent & { readonly id: EventId };
-
-/** Whether `value` has the fields and types of an unsigned event. Its id is not looked at. */
-export function isUnsignedEvent(value: unknown): value is UnsignedEvent & { readonly id?: unknown } {
-  if (typeof value !== 'object' || value === null) return false;
-  const event: Partial<Record<keyof UnsignedEvent, unknown>> = value;
-  return (
-    typeof event.pubkey === 'string' &&
-    isTimestamp(event.created_at) &&
-    isKind(event.kind) &&
-    isTags(event.tags) &&
-    typeof event.content === 'string'
-  );
-}
-
 /** Whether the stated id is there and is the hash: the id is what makes a message be acted on once. */
-export const hasOwnId = (event: UnsignedEvent & { readonly id?: unknown }): event is Rumor =>
-  event.id === eventHash(event);
+export const hasOwnId = (
+  event: UnsignedEvent & { readonly id?: unknown },
+): event is UnsignedEvent & { readonly id: EventId } => event.id === eventHash(event);
 
 /** The values of all tags called `name`; `undefined` where a tag has none. */
 export const tagValues = (tags: readonly string[][], name: string): readonly (string | undefined)[] =>
