@@ -1,4 +1,4 @@
-import { DatabaseTooNewError } from '@nostr-dm-agent/kit/sqlite';
+import { DatabaseTooNewError, keepCopy } from '@nostr-dm-agent/kit/sqlite';
 import type { Tables } from '../faces.ts';
 import type { Store } from './store.ts';
 
@@ -11,7 +11,15 @@ export function openExtension({ db, write }: Store, name: string, migrations: re
     if (found > migrations.length) {
       throw new DatabaseTooNewError(`${db.filename} (${name})`, found, migrations.length);
     }
-    for (const migration of migrations.slice(found)) db.exec(migration);
+    if (found === migrations.length) return;
+    // Made by an earlier version of that package: the file is kept as it was, as before the wallet's own migrations.
+    const copy = found > 0 ? keepCopy(db.filename, `before-${name}-v${migrations.length}`) : undefined;
+    try {
+      for (const migration of migrations.slice(found)) db.exec(migration);
+    } catch (cause) {
+      copy?.discard();
+      throw cause;
+    }
     db.query('INSERT OR REPLACE INTO extensions (name, version) VALUES (?, ?)').run(name, migrations.length);
   });
   return {

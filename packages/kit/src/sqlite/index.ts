@@ -1,3 +1,3 @@
 export { nullable } from './columns.ts';
-export { KeepCopyError } from './keep-copy.ts';
+export { KeepCopyError, keepCopy } from './keep-copy.ts';
 export { DatabaseTooNewError, type Migration, openDatabase } from './open.ts';
