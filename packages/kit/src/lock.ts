@@ -27,6 +27,9 @@ export class LockHeldError extends Error {
   }
 }
 
+/** A database that nobody refers to is closed by the garbage collector, and its lock with it. */
+const held = new Set<Database>();
+
 /** Held until `release` or the end of the process, whatever ends it. */
 export type Lock = { readonly release: () => void };
 
@@ -52,11 +55,10 @@ export function acquireLock(path: string): Lock {
     if (!(cause instanceof SQLiteError && cause.code === 'SQLITE_BUSY')) throw cause;
     throw new LockHeldError(path, readHolder(holderPath), { cause });
   }
-  let held = true;
+  held.add(db);
   return {
     release: () => {
-      if (!held) return;
-      held = false;
+      if (!held.delete(db)) return;
       // Before the lock is given back: afterwards it would be the next holder's.
       rmSync(holderPath, { force: true });
       db.close();

@@ -1,33 +1,53 @@
 import type { Logger } from './log.ts';
 
-/** What a timer does, for the log. */
-export type TimerOptions = { readonly name: string; readonly log: Pick<Logger, 'error'> };
+export type TimerOptions = {
+  /** What it does, for the log. */
+  readonly name: string;
+  readonly log: Pick<Logger, 'error'>;
+  /** Ends the timer. What it has begun goes on, and is not logged any more when it fails. */
+  readonly signal?: AbortSignal;
+};
 
-/** Ends a timer; what it has begun goes on. Can be called again. */
+/** Ends a timer, as its signal would. Can be called again. */
 export type Cancel = () => void;
 
+type Work = () => void | Promise<void>;
+
 /**
- * Runs `work` once, after `ms`. A timer that touches a database or a socket can't end the process: whatever `work` throws
+ * Runs `work` once, after `ms`. A timer that touches a database or a socket can't end the process: what `work` throws
  * (SQLITE_BUSY while a backup tool holds the file, a full disk) is logged. None of these timers keeps the process alive.
  */
-export function after(ms: number, options: TimerOptions, work: () => void | Promise<void>): Cancel {
-  const timer = setTimeout(() => guarded(options, work), ms);
-  timer.unref();
-  return () => clearTimeout(timer);
-}
+export const after = (ms: number, options: TimerOptions, work: Work): Cancel =>
+  start(ms, options, work, false);
 
-/** The same again and again, every `ms`, whatever became of the time before. */
-export function every(ms: number, options: TimerOptions, work: () => void | Promise<void>): Cancel {
-  const timer = setInterval(() => guarded(options, work), ms);
-  timer.unref();
-  return () => clearInterval(timer);
-}
+/** The same again and again: `ms` after the last time ended, whatever became of it. Never twice at a time. */
+export const every = (ms: number, options: TimerOptions, work: Work): Cancel =>
+  start(ms, options, work, true);
 
-/** Resolves when it is done, one way or the other; never rejects. */
-async function guarded({ name, log }: TimerOptions, work: () => void | Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    log.error({ timer: name, error }, 'a timer failed; the next one goes on');
-  }
+function start(ms: number, { name, log, signal }: TimerOptions, work: Work, again: boolean): Cancel {
+  let over = false;
+  let timer: Timer | undefined;
+  const cancel = () => {
+    over = true;
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', cancel);
+  };
+  const tick = async () => {
+    try {
+      await work();
+    } catch (error) {
+      if (!over) log.error({ timer: name, error }, 'what a timer does has failed');
+    }
+    if (again) arm();
+    else cancel();
+  };
+  const arm = () => {
+    if (over) return;
+    timer = setTimeout(tick, ms);
+    timer.unref();
+  };
+  signal?.addEventListener('abort', cancel);
+  if (signal?.aborted === true) cancel();
+  arm();
+  return cancel;
 }

@@ -53,6 +53,13 @@ test('a process that is killed leaves nothing in the way', async () => {
   acquireLock(path).release();
 });
 
+test('is held though nobody keeps what would give it back', () => {
+  const path = newPath();
+  acquireLock(path);
+  Bun.gc(true);
+  expect(() => acquireLock(path)).toThrow(LockHeldError);
+});
+
 test('giving it back twice does not touch what the next holder wrote', () => {
   const path = newPath();
   const first = acquireLock(path);

@@ -72,7 +72,8 @@ export async function targetsOf(
     return {
       url: direct.href,
       headers: literal ? {} : { host: url.host },
-      tls: literal ? undefined : { serverName: host },
+      // A certificate names no root dot.
+      tls: literal ? undefined : { serverName: host.replace(/\.$/, '') },
     };
   };
   return [target(first), ...rest.slice(0, mostTargets - 1).map(target)];

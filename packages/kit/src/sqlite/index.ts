@@ -1,3 +1,4 @@
+export { isBusy, whenFree } from './busy.ts';
 export { nullable } from './columns.ts';
 export { KeepCopyError, keepCopy } from './keep-copy.ts';
 export { DatabaseTooNewError, type Migration, openDatabase } from './open.ts';

@@ -1,5 +1,6 @@
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { every } from '@nostr-dm-agent/kit/timers';
 import type { Relay } from '../relay/types.ts';
 import type { EventId, Filter, Identity, InboundMessage, NostrEvent, PublicKey, RelayUrl } from '../types.ts';
 import { isJunk, REJECTION_REASONS, type RejectionReason } from '../wrap/rejection.ts';
@@ -113,11 +114,11 @@ export function createInbox(options: InboxOptions): Inbox {
 
   function open(lane: Lane, event: NostrEvent): void {
     const wrapId = event.id as EventId;
-    if (seen.has(wrapId)) {
-      counts.duplicates += 1;
-      return;
-    }
     try {
+      if (seen.has(wrapId)) {
+        counts.duplicates += 1;
+        return;
+      }
       const judged = unwrap(event, lane.relay.url);
       if (judged.verdict === 'message') {
         seen.hold(wrapId);
@@ -230,7 +231,7 @@ export function createInbox(options: InboxOptions): Inbox {
       };
       let cursorsAt = monotonic();
       let prunedAt = Number.NEGATIVE_INFINITY;
-      const housekeeping = setInterval(() => {
+      every(HOUSEKEEPING_MS, { name: 'housekeeping of the inbox', log, signal }, () => {
         const now = monotonic();
         seen.flush();
         for (const lane of lanes)
@@ -249,11 +250,10 @@ export function createInbox(options: InboxOptions): Inbox {
           prunedAt = now;
           store.pruneSeen(clock.now() - SEEN_WINDOW_MS);
         });
-      }, HOUSEKEEPING_MS);
+      });
       signal.addEventListener(
         'abort',
         () => {
-          clearInterval(housekeeping);
           pump.stop();
           // Held messages are not stored yet: the relays deliver them again.
           held.clear();

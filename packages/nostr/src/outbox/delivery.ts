@@ -1,5 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import type { AnnouncedRelays, RelayLists } from '../lists/relay-lists.ts';
 import type { Relays } from '../relay/types.ts';
 import type { PublicKey, RelayUrl } from '../types.ts';
@@ -58,21 +59,22 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
   const lanes = new Map<PublicKey, Promise<void>>();
   const flushing = new Set<() => void>();
   let life: AbortSignal | undefined;
-  let timer: Timer | undefined;
+  let cancel: Cancel | undefined;
   let pausedUntil = 0;
   let prunedAt = 0;
   let lastProblem: OutboxStatus['lastProblem'];
 
   const kick = () => {
     if (life === undefined || life.aborted) return;
-    clearTimeout(timer);
+    cancel?.();
     let wakeAt = 0;
     try {
       wakeAt = pump(life);
     } catch (error) {
       pause(error);
     }
-    timer = setTimeout(kick, Math.max(1, Math.max(wakeAt, pausedUntil) - clock.now()));
+    const pauseMs = Math.max(1, Math.max(wakeAt, pausedUntil) - clock.now());
+    cancel = after(pauseMs, { name: 'delivery', log, signal: life }, kick);
   };
 
   const pause = (error: unknown) => {
@@ -161,7 +163,6 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
     start: (signal) => {
       if (signal.aborted) return;
       life = signal;
-      signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
       store.hurry(clock.now());
       kick();
     },

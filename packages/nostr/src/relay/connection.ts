@@ -92,7 +92,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
         timings,
         limits.maxFrameLength,
         {
-          onOpen: opened,
+          onOpen: () => guarded(opened),
           onText: (text) => guarded(() => receive(text)),
           onIgnored: countBadFrame,
           onEnd: ended,
@@ -153,7 +153,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     try {
       work();
     } catch (error) {
-      log.error({ relay: url, error }, 'handling a frame failed');
+      log.error({ relay: url, error }, 'what a relay sent could not be handled');
     }
   };
 

@@ -1,5 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import { isIn, type PaidRun } from './paid-run.ts';
 import { isDue } from './pauses.ts';
 import type { PaidRunStore } from './store.ts';
@@ -18,6 +19,8 @@ export type OwedQueue = {
 
 /** A clock that jumps, and a machine that slept, are noticed after this long. */
 const longestSleepMs = 60_000;
+/** After a fault of our own, such as a full disk. */
+const afterFaultMs = 5_000;
 /** Between two times of hurry. */
 const hurrySpacingMs = 60_000;
 
@@ -33,7 +36,7 @@ export function createOwedQueue(options: {
 }): OwedQueue {
   const { store, clock, log } = options;
   const closing = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let cancel: Cancel | undefined;
   let working: Promise<void> = Promise.resolve();
   let hurriedAt = Number.NEGATIVE_INFINITY;
   // An account that is kept waits for nothing.
@@ -60,22 +63,30 @@ export function createOwedQueue(options: {
     }
   }
 
-  function schedule(): void {
-    clearTimeout(timer);
-    if (closing.signal.aborted) return;
+  /** undefined: nothing is owed. */
+  function untilNextMs(): number | undefined {
     const times = waiting().map((run) => run.nextAt);
-    if (times.length === 0) return;
-    const delay = Math.max(50, Math.min(...times) - clock.now());
-    timer = setTimeout(wake, Math.min(delay, longestSleepMs));
+    return times.length === 0 ? undefined : Math.max(50, Math.min(...times) - clock.now());
+  }
+
+  async function round(): Promise<void> {
+    const { signal } = closing;
+    if (signal.aborted) return;
+    let pauseMs: number | undefined = afterFaultMs;
+    try {
+      await pass(signal);
+      pauseMs = untilNextMs();
+    } catch (error) {
+      log.error({ error }, 'what is owed could not be looked after');
+    }
+    cancel?.();
+    if (pauseMs !== undefined)
+      cancel = after(Math.min(pauseMs, longestSleepMs), { name: 'what is owed', log, signal }, wake);
   }
 
   function wake(): void {
-    clearTimeout(timer);
-    if (closing.signal.aborted) return;
-    working = working
-      .then(() => (closing.signal.aborted ? undefined : pass(closing.signal)))
-      .catch((error: unknown) => log.error({ error }, 'what is owed could not be looked after'))
-      .then(schedule);
+    cancel?.();
+    working = working.then(round);
   }
 
   function hurry(): void {
@@ -95,7 +106,6 @@ export function createOwedQueue(options: {
     pass,
     close: async () => {
       closing.abort(new DOMException('the provider closes', 'AbortError'));
-      clearTimeout(timer);
       await working;
     },
   };

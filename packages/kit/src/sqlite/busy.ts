@@ -1,0 +1,25 @@
+import { SQLiteError } from 'bun:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Whether another process (a backup tool, say) held the database for longer than `openDatabase` lets a write wait. */
+export const isBusy = (error: unknown): boolean =>
+  error instanceof SQLiteError && (error.code?.startsWith('SQLITE_BUSY') ?? false);
+
+const pauseMs = 250;
+
+/**
+ * Does a transaction now or, while another process holds the database, as soon as it does not: for what must not be
+ * lost. (Each try waits on the spot for as long as `openDatabase` says; between two the rest of the program gets on.)
+ *
+ * @throws what `work` throws, and SQLITE_BUSY when the signal was aborted before the database was free
+ */
+export async function whenFree<T>(work: () => T, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || signal.aborted) throw error;
+      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
