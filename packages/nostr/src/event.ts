@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { decode } from 'nostr-tools/nip19';
 import * as secp256k1 from 'tiny-secp256k1';
-import type { EventId, EventTemplate, NostrEvent, PublicKey } from './types.ts';
+import type { EventId, EventTemplate, NostrEvent, PublicKey } from './nostr-types.ts';
 
 /** What the id of an event is computed from (NIP-01). */
 export type UnsignedEvent = EventTemplate & Pick<NostrEvent, 'pubkey'>;

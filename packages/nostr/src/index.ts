@@ -7,7 +7,7 @@ export {
   signEvent,
 } from './event.ts';
 export { createInbox, type InboxOptions } from './inbox/inbox.ts';
-export type { InboxStore, MessageLog, StoredMessage } from './inbox/store.ts';
+export type { InboxStore, MessageLog, StoredMessage } from './inbox/message-store.ts';
 export { type AnnounceOptions, announce, announceUntilComplete } from './lists/announce.ts';
 export type { RelayListStore } from './lists/relay-list-store.ts';
 export {
@@ -16,16 +16,6 @@ export {
   type RelayLists,
   type RelayListTimings,
 } from './lists/relay-lists.ts';
-export { createOutbox, type Outbox } from './outbox/outbox.ts';
-export type { RetryLimits } from './outbox/retry-policy.ts';
-export type { OutboxStore, Progress, StoredOutgoing } from './outbox/store.ts';
-export { connectRelay, type RelayConnection } from './relay/connection.ts';
-export { RelayError } from './relay/error.ts';
-export { createRelays } from './relay/pool.ts';
-export { relayTargets } from './relay/relay-target.ts';
-export type { PublishOutcome, Relay, RelayStatus, Relays } from './relay/types.ts';
-export { hostOf, parseRelayUrl, RelayUrlError } from './relay/url.ts';
-export { TokenTooLongError } from './text/unbreakable.ts';
 export type {
   EventId,
   Filter,
@@ -36,5 +26,15 @@ export type {
   PublicKey,
   Recipient,
   RelayUrl,
-} from './types.ts';
+} from './nostr-types.ts';
+export { createOutbox, type Outbox } from './outbox/outbox.ts';
+export type { OutboxStore, Progress, StoredOutgoing } from './outbox/outbox-store.ts';
+export type { RetryLimits } from './outbox/retry-policy.ts';
+export { connectRelay, type RelayConnection } from './relay/connect-relay.ts';
+export { createRelays } from './relay/pool.ts';
+export type { PublishOutcome, Relay, RelayStatus, Relays } from './relay/relay.ts';
+export { RelayError } from './relay/relay-error.ts';
+export { relayTargets } from './relay/relay-target.ts';
+export { hostOf, parseRelayUrl, RelayUrlError } from './relay/relay-url.ts';
+export { TokenTooLongError } from './text/unbreakable.ts';
 export { createUnwrap, type StrangerPolicy } from './wrap/unwrap.ts';

@@ -3,7 +3,7 @@ import { systemClock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import { Event, Keys, loadWasmSync, NostrSigner, UnwrappedGift } from '@rust-nostr/nostr-sdk';
 import { unwrapEvent } from 'nostr-tools/nip59';
 import { generateSecretKey, publicKeyOf, signEvent, verifyEvent } from '../src/event.ts';
-import type { Identity, RelayUrl } from '../src/types.ts';
+import type { Identity, RelayUrl } from '../src/nostr-types.ts';
 import { giftWrap, rewrapNow } from '../src/wrap/gift-wrap.ts';
 import { conversationKey, decrypt, PlaintextSizeError } from '../src/wrap/nip44.ts';
 import { createUnwrap } from '../src/wrap/unwrap.ts';

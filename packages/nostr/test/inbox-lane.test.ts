@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
 import { createTokenBucket } from '@nostr-dm-agent/kit/token-bucket';
+import { defaultInboxLimits } from '../src/inbox/inbox-limits.ts';
 import { createLane, type LaneLimits } from '../src/inbox/lane.ts';
-import { defaultInboxLimits } from '../src/inbox/limits.ts';
-import type { NostrEvent } from '../src/types.ts';
+import type { NostrEvent } from '../src/nostr-types.ts';
 import { createScriptedRelay } from './support/scripted-relay.ts';
 
 const laneWith = (limits: Partial<LaneLimits>) =>

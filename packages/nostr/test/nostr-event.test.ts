@@ -11,7 +11,7 @@ import {
   signEvent,
   verifyEvent,
 } from '../src/event.ts';
-import type { EventTemplate } from '../src/types.ts';
+import type { EventTemplate } from '../src/nostr-types.ts';
 
 const secretKeys = fc
   .uint8Array({ minLength: 32, maxLength: 32 })

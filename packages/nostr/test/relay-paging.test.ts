@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from 'bun:test';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { createRelayStore } from '@nostr-dm-agent/sandbox/relay';
-import type { Subscription } from '../src/relay/types.ts';
+import type { Subscription } from '../src/relay/relay.ts';
 import { type ConnectOptions, HOUR_S, never, nowS, wrapFilters, wrapOf } from './support/relay-client.ts';
 import { type RelayWorld, relayWorld } from './support/relay-world.ts';
 

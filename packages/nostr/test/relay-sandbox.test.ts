@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from 'bun:test';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { generateSecretKey, publicKeyOf, signEvent } from '../src/event.ts';
-import type { EventTemplate } from '../src/types.ts';
+import type { EventTemplate } from '../src/nostr-types.ts';
 import { botKey, connectTo, never, nowS, signAsBot, wrapFilters, wrapOf } from './support/relay-client.ts';
 import { relayWorld } from './support/relay-world.ts';
 

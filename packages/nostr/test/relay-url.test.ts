@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { relayTargets } from '../src/relay/relay-target.ts';
-import { parseForeignRelayUrl, parseRelayUrl, RelayUrlError } from '../src/relay/url.ts';
+import { parseForeignRelayUrl, parseRelayUrl, RelayUrlError } from '../src/relay/relay-url.ts';
 import { never } from './support/relay-client.ts';
 
 const reasonOf = (read: () => unknown): string => {

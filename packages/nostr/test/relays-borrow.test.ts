@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from 'bun:test';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { createRelays, type RelaysOptions } from '../src/relay/pool.ts';
-import { RelayUrlError } from '../src/relay/url.ts';
+import { RelayUrlError } from '../src/relay/relay-url.ts';
 import { never, quickTimings, signAsBot, silentLogger, wrapFilters, wrapOf } from './support/relay-client.ts';
 import { refusingUrl, relayWorld } from './support/relay-world.ts';
 

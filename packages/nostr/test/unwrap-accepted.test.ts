@@ -13,7 +13,7 @@ import fc from 'fast-check';
 import * as nip59 from 'nostr-tools/nip59';
 import { z } from 'zod';
 import { eventHash, generateSecretKey, publicKeyOf, signEvent } from '../src/event.ts';
-import type { InboundMessage, NostrEvent, RelayUrl } from '../src/types.ts';
+import type { InboundMessage, NostrEvent, RelayUrl } from '../src/nostr-types.ts';
 import { conversationKey, decrypt, encrypt } from '../src/wrap/nip44.ts';
 import { createUnwrap } from '../src/wrap/unwrap.ts';
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import type { NostrEvent, RelayUrl } from '../src/types.ts';
+import type { NostrEvent, RelayUrl } from '../src/nostr-types.ts';
 import type { RejectionReason } from '../src/wrap/rejection.ts';
 import { createUnwrap } from '../src/wrap/unwrap.ts';
 import {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { NostrEvent, RelayUrl } from '../src/types.ts';
+import type { NostrEvent, RelayUrl } from '../src/nostr-types.ts';
 import { createUnwrap } from '../src/wrap/unwrap.ts';
 import { createParty, forge, forgeLegacy, plain, sealIn, wrapAnew } from './support/forge.ts';
 

@@ -1,16 +1,24 @@
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { every } from '@nostr-dm-agent/kit/timers';
-import type { Relay } from '../relay/types.ts';
-import type { EventId, Filter, Identity, InboundMessage, NostrEvent, PublicKey, RelayUrl } from '../types.ts';
+import type {
+  EventId,
+  Filter,
+  Identity,
+  InboundMessage,
+  NostrEvent,
+  PublicKey,
+  RelayUrl,
+} from '../nostr-types.ts';
+import type { Relay } from '../relay/relay.ts';
 import { isJunk, REJECTION_REASONS, type RejectionReason } from '../wrap/rejection.ts';
 import { createUnwrap, isAddressedTo, type StrangerPolicy } from '../wrap/unwrap.ts';
+import { defaultInboxLimits, type InboxLimits } from './inbox-limits.ts';
 import { createLane, type Lane } from './lane.ts';
-import { defaultInboxLimits, type InboxLimits } from './limits.ts';
+import type { InboxStore, StoredMessage } from './message-store.ts';
 import { createPump } from './pump.ts';
 import { createReorder } from './reorder.ts';
 import { createSeenWraps } from './seen-wraps.ts';
-import type { InboxStore, StoredMessage } from './store.ts';
 
 /** Counted since the start, for `!status`. */
 export type InboxStats = {

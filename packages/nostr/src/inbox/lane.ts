@@ -1,6 +1,6 @@
 import { createTokenBucket, type TokenBucket } from '@nostr-dm-agent/kit/token-bucket';
-import type { Relay } from '../relay/types.ts';
-import type { NostrEvent } from '../types.ts';
+import type { NostrEvent } from '../nostr-types.ts';
+import type { Relay } from '../relay/relay.ts';
 
 /** Live events are opened before stored ones. */
 export type Urgency = 'live' | 'backlog';

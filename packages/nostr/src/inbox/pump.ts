@@ -1,4 +1,4 @@
-import type { NostrEvent } from '../types.ts';
+import type { NostrEvent } from '../nostr-types.ts';
 import type { Lane, Urgency } from './lane.ts';
 
 export type PumpOptions = {

@@ -1,6 +1,6 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { EventId } from '../types.ts';
-import type { InboxStore } from './store.ts';
+import type { EventId } from '../nostr-types.ts';
+import type { InboxStore } from './message-store.ts';
 
 /** Which wraps were looked at: the newest in memory, all of the last days on disk. */
 export type SeenWraps = {

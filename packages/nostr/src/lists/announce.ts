@@ -2,9 +2,9 @@ import { type BackoffLimits, backoffMs } from '@nostr-dm-agent/kit/backoff';
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { signEvent } from '../event.ts';
-import { RelayError } from '../relay/error.ts';
-import type { Relays } from '../relay/types.ts';
-import type { Identity, NostrEvent, RelayUrl } from '../types.ts';
+import type { Identity, NostrEvent, RelayUrl } from '../nostr-types.ts';
+import type { Relays } from '../relay/relay.ts';
+import { RelayError } from '../relay/relay-error.ts';
 import { type AnnouncedKind, announcedKinds, type BotProfile, wantedContent } from './announced-events.ts';
 
 export type AnnounceOptions = {

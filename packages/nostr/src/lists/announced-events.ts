@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { EventTemplate, NostrEvent, RelayUrl } from '../types.ts';
+import type { EventTemplate, NostrEvent, RelayUrl } from '../nostr-types.ts';
 
 /** Profile, NIP-65 relay list, NIP-17 inbox. */
 export const announcedKinds = [0, 10002, 10050] as const;

@@ -1,4 +1,4 @@
-import type { PublicKey, RelayUrl } from '../types.ts';
+import type { PublicKey, RelayUrl } from '../nostr-types.ts';
 
 /** NIP-17 DM inbox, and NIP-65 relay list. */
 export type RelayListKind = 10050 | 10002;

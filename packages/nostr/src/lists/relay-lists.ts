@@ -1,10 +1,10 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
-import { RelayError } from '../relay/error.ts';
-import type { Relays } from '../relay/types.ts';
-import { hostOf, parseForeignRelayUrl, parseRelayUrl, RelayUrlError } from '../relay/url.ts';
-import type { NostrEvent, PublicKey, RelayUrl } from '../types.ts';
+import type { NostrEvent, PublicKey, RelayUrl } from '../nostr-types.ts';
+import type { Relays } from '../relay/relay.ts';
+import { RelayError } from '../relay/relay-error.ts';
+import { hostOf, parseForeignRelayUrl, parseRelayUrl, RelayUrlError } from '../relay/relay-url.ts';
 import type { CachedRelayList, RelayListKind, RelayListStore } from './relay-list-store.ts';
 
 /** Where somebody reads, as he has announced it. */

@@ -1,8 +1,8 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { PublishOutcome, Relays } from '../relay/types.ts';
-import type { NostrEvent, RelayUrl } from '../types.ts';
+import type { NostrEvent, RelayUrl } from '../nostr-types.ts';
+import type { PublishOutcome, Relays } from '../relay/relay.ts';
 import { rewrapNow } from '../wrap/gift-wrap.ts';
-import type { Delivery, StoredOutgoing } from './store.ts';
+import type { Delivery, StoredOutgoing } from './outbox-store.ts';
 
 export type AttemptOptions = {
   readonly relays: Relays;

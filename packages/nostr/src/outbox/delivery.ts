@@ -2,12 +2,12 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import type { AnnouncedRelays, RelayLists } from '../lists/relay-lists.ts';
-import type { Relays } from '../relay/types.ts';
-import type { PublicKey, RelayUrl } from '../types.ts';
+import type { PublicKey, RelayUrl } from '../nostr-types.ts';
+import type { Relays } from '../relay/relay.ts';
 import { attemptDelivery } from './delivery-attempt.ts';
 import { destinationsOf } from './destinations.ts';
+import type { Delivery, OpenDelivery, OutboxStore, StoredOutgoing } from './outbox-store.ts';
 import { afterAttempt, defaultRetryLimits, type RetryLimits, relaysToTry } from './retry-policy.ts';
-import type { Delivery, OpenDelivery, OutboxStore, StoredOutgoing } from './store.ts';
 
 export type DeliveryOptions = {
   readonly relays: Relays;

@@ -1,6 +1,6 @@
 import type { AnnouncedRelays } from '../lists/relay-lists.ts';
-import type { RelayUrl } from '../types.ts';
-import type { StoredOutgoing } from './store.ts';
+import type { RelayUrl } from '../nostr-types.ts';
+import type { StoredOutgoing } from './outbox-store.ts';
 
 /** Where a message goes. */
 export type Destinations = {

@@ -1,8 +1,8 @@
 import { unixSeconds } from '@nostr-dm-agent/kit/clock';
+import type { EventId, Identity, Recipient } from '../nostr-types.ts';
 import { type ComposeOptions, composeReaction, composeText, type ReactionTarget } from '../text/compose.ts';
-import type { EventId, Identity, Recipient } from '../types.ts';
 import { createDelivery, type DeliveryOptions, type OutboxStatus } from './delivery.ts';
-import type { Outgoing } from './store.ts';
+import type { Outgoing } from './outbox-store.ts';
 
 export type { OutboxStatus, ReactionTarget };
 

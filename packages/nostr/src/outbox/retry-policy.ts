@@ -1,7 +1,7 @@
 import { type BackoffLimits, backoffMs } from '@nostr-dm-agent/kit/backoff';
-import type { RelayUrl } from '../types.ts';
+import type { RelayUrl } from '../nostr-types.ts';
 import type { Destinations } from './destinations.ts';
-import type { Deliveries, Progress, StoredOutgoing } from './store.ts';
+import type { Deliveries, Progress, StoredOutgoing } from './outbox-store.ts';
 
 /** Milliseconds, unless it says otherwise. */
 export type RetryLimits = {

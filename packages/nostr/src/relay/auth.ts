@@ -1,8 +1,8 @@
 import { backoffMs } from '@nostr-dm-agent/kit/backoff';
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { EventId, NostrEvent, RelayUrl, Signer } from '../types.ts';
-import type { RelayTimings } from './timings.ts';
+import type { EventId, NostrEvent, RelayUrl, Signer } from '../nostr-types.ts';
+import type { RelayTimings } from './relay-timings.ts';
 
 /** How a NIP-42 AUTH went. */
 export type AuthOutcome =

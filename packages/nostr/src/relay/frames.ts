@@ -1,5 +1,5 @@
 import { isEvent, isEventId } from '../event.ts';
-import type { EventId, NostrEvent } from '../types.ts';
+import type { EventId, NostrEvent } from '../nostr-types.ts';
 
 /** One message of a relay (NIP-01, NIP-42), checked. */
 export type RelayFrame =

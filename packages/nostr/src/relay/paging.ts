@@ -1,5 +1,5 @@
 import { matchFilter } from 'nostr-tools/filter';
-import type { Filter, NostrEvent } from '../types.ts';
+import type { Filter, NostrEvent } from '../nostr-types.ts';
 
 /**
  * What one REQ brought of one filter. Relays cap an answer without saying so (strfry: 500 events per filter, the

@@ -1,9 +1,9 @@
 import type { Target } from '@nostr-dm-agent/kit/net';
-import type { RelayUrl } from '../types.ts';
-import { connectRelay, type RelayConnection, type RelayConnectionOptions } from './connection.ts';
+import type { RelayUrl } from '../nostr-types.ts';
+import { connectRelay, type RelayConnection, type RelayConnectionOptions } from './connect-relay.ts';
+import type { RelayLease, Relays } from './relay.ts';
 import { relayTargets } from './relay-target.ts';
-import { defaultRelayTimings } from './timings.ts';
-import type { RelayLease, Relays } from './types.ts';
+import { defaultRelayTimings } from './relay-timings.ts';
 
 export type RelaysOptions = Omit<RelayConnectionOptions, 'url' | 'own' | 'admit'> & {
   /** The bot's own relays: connected at once and for ever. */

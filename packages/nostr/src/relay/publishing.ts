@@ -1,6 +1,6 @@
-import type { EventId, NostrEvent } from '../types.ts';
+import type { EventId, NostrEvent } from '../nostr-types.ts';
 import type { RelayAuth } from './auth.ts';
-import type { PublishOutcome } from './types.ts';
+import type { PublishOutcome } from './relay.ts';
 
 export type RelayPublishingOptions = {
   readonly send: (frame: readonly unknown[]) => boolean;

@@ -1,5 +1,5 @@
-import type { Filter, NostrEvent, RelayUrl } from '../types.ts';
-import { RelayError } from './error.ts';
+import type { Filter, NostrEvent, RelayUrl } from '../nostr-types.ts';
+import { RelayError } from './relay-error.ts';
 import type { RelayRequests } from './requests.ts';
 
 export type AskOnceOptions = {

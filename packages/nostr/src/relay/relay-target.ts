@@ -1,6 +1,6 @@
 import { type GuardOptions, PrivateAddressError, type Target, targetsOf } from '@nostr-dm-agent/kit/net';
-import type { RelayUrl } from '../types.ts';
-import { RelayUrlError } from './url.ts';
+import type { RelayUrl } from '../nostr-types.ts';
+import { RelayUrlError } from './relay-url.ts';
 
 /**
  * The addresses of a relay that somebody else chose, all of them on the public internet; its name is resolved once and

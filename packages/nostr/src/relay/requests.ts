@@ -1,4 +1,4 @@
-import type { Filter, NostrEvent } from '../types.ts';
+import type { Filter, NostrEvent } from '../nostr-types.ts';
 
 /** What a REQ hears. All are called synchronously, in the order of the frames. */
 export type RequestHandlers = {

@@ -1,6 +1,6 @@
 import type { Target } from '@nostr-dm-agent/kit/net';
 import { relayText } from './frames.ts';
-import type { RelayTimings } from './timings.ts';
+import type { RelayTimings } from './relay-timings.ts';
 
 export type RelaySocketHandlers = {
   readonly onOpen: () => void;

@@ -3,11 +3,11 @@ import { backoffMs } from '@nostr-dm-agent/kit/backoff';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { eventHash } from '../event.ts';
-import type { Filter, NostrEvent, RelayUrl } from '../types.ts';
+import type { Filter, NostrEvent, RelayUrl } from '../nostr-types.ts';
 import { addToPages, createPage, type FetchPage, type Page, type PagingLimits, pageBack } from './paging.ts';
+import type { Subscription } from './relay.ts';
+import type { RelayTimings } from './relay-timings.ts';
 import type { RelayRequests } from './requests.ts';
-import type { RelayTimings } from './timings.ts';
-import type { Subscription } from './types.ts';
 
 export type RelaySubscriptionOptions = {
   readonly url: RelayUrl;

@@ -1,7 +1,7 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { signEvent } from '../event.ts';
-import type { Outgoing } from '../outbox/store.ts';
-import type { EventId, EventTemplate, Identity, PublicKey, Recipient } from '../types.ts';
+import type { EventId, EventTemplate, Identity, PublicKey, Recipient } from '../nostr-types.ts';
+import type { Outgoing } from '../outbox/outbox-store.ts';
 import { sharedX } from '../wrap/ecdh.ts';
 import { giftWrap } from '../wrap/gift-wrap.ts';
 import * as nip04 from '../wrap/nip04.ts';

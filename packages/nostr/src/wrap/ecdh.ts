@@ -1,6 +1,6 @@
 import * as secp256k1 from 'tiny-secp256k1';
 import { InvalidKeyError } from '../event.ts';
-import type { PublicKey } from '../types.ts';
+import type { PublicKey } from '../nostr-types.ts';
 
 /**
  * The x coordinate (32 bytes, unhashed) of the secp256k1 ECDH point, which NIP-04 and NIP-44 start from. Not

@@ -1,6 +1,6 @@
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import { eventHash, generateSecretKey, signEvent } from '../event.ts';
-import type { EventId, EventTemplate, Identity, NostrEvent, PublicKey, RelayUrl } from '../types.ts';
+import type { EventId, EventTemplate, Identity, NostrEvent, PublicKey, RelayUrl } from '../nostr-types.ts';
 import { conversationKey, encrypt } from './nip44.ts';
 
 /** A sealed and wrapped rumor (NIP-59). All of it is encrypted: it may be stored. */

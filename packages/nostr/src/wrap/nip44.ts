@@ -1,6 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { chacha20 } from '@noble/ciphers/chacha.js';
-import type { PublicKey } from '../types.ts';
+import type { PublicKey } from '../nostr-types.ts';
 import { DecryptionError, decodeUtf8 } from './decryption.ts';
 import { sharedX } from './ecdh.ts';
 

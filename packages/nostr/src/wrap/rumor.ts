@@ -1,5 +1,5 @@
 import { eventHash, isEventId, type UnsignedEvent } from '../event.ts';
-import type { EventId, InboundMessage } from '../types.ts';
+import type { EventId, InboundMessage } from '../nostr-types.ts';
 
 /** Whether the stated id is there and is the hash: the id is what makes a message be acted on once. */
 export const hasOwnId = (

@@ -1,6 +1,6 @@
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import { eventHash, InvalidKeyError, isEvent, isUnsignedEvent, verifyEvent } from '../event.ts';
-import type { Identity, InboundMessage, NostrEvent, PublicKey, RelayUrl } from '../types.ts';
+import type { Identity, InboundMessage, NostrEvent, PublicKey, RelayUrl } from '../nostr-types.ts';
 import { DecryptionError } from './decryption.ts';
 import { sharedX } from './ecdh.ts';
 import * as nip04 from './nip04.ts';

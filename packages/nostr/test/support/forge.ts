@@ -4,7 +4,7 @@ import { npubEncode } from 'nostr-tools/nip19';
 import * as nip44 from 'nostr-tools/nip44';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { signEvent } from '../../src/event.ts';
-import type { Identity, PublicKey } from '../../src/types.ts';
+import type { Identity, PublicKey } from '../../src/nostr-types.ts';
 
 /** Made with nostr-tools alone (but for junk, which takes long): so that a mistake in `src/` is not made twice. */
 export type Party = Identity & { readonly npub: string };

@@ -1,7 +1,7 @@
 import './noble-hashes-v1.ts';
 import type { ClientReadyState, Event, EventRepositoryUpsertResult, Filter } from '@nostr-relay/common';
-import { parseRelayUrl } from '../../src/relay/url.ts';
-import type { RelayUrl } from '../../src/types.ts';
+import type { RelayUrl } from '../../src/nostr-types.ts';
+import { parseRelayUrl } from '../../src/relay/relay-url.ts';
 
 // Loaded at run time, because static imports of CommonJS are evaluated before noble-hashes-v1.ts.
 const { EventRepository, EventUtils } = await import('@nostr-relay/common');

@@ -2,13 +2,13 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { generateSecretKey, publicKeyOf, signEvent } from '../../src/event.ts';
+import type { NostrEvent, RelayUrl, Signer } from '../../src/nostr-types.ts';
 import {
   connectRelay,
   type RelayConnection,
   type RelayConnectionOptions,
-} from '../../src/relay/connection.ts';
-import type { RelayTimings } from '../../src/relay/timings.ts';
-import type { NostrEvent, RelayUrl, Signer } from '../../src/types.ts';
+} from '../../src/relay/connect-relay.ts';
+import type { RelayTimings } from '../../src/relay/relay-timings.ts';
 
 /** A connection's waits made short, yet long enough for two busy cores. */
 export const quickTimings: RelayTimings = {

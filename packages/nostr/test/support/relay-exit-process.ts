@@ -2,7 +2,7 @@
 // exit by itself: a timer or socket left over would keep the process alive.
 
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { parseRelayUrl } from '../../src/relay/url.ts';
+import { parseRelayUrl } from '../../src/relay/relay-url.ts';
 import { connectTo, listenTo, never, wrapFilters, wrapOf } from './relay-client.ts';
 
 const [answering = '', silent = ''] = process.argv.slice(2);

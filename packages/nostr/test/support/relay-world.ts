@@ -4,9 +4,9 @@ import {
   type SandboxRelayOptions,
   startSandboxRelay,
 } from '@nostr-dm-agent/sandbox/relay';
-import type { RelayConnection } from '../../src/relay/connection.ts';
-import { parseRelayUrl } from '../../src/relay/url.ts';
-import type { RelayUrl } from '../../src/types.ts';
+import type { RelayUrl } from '../../src/nostr-types.ts';
+import type { RelayConnection } from '../../src/relay/connect-relay.ts';
+import { parseRelayUrl } from '../../src/relay/relay-url.ts';
 import { type ConnectOptions, connectTo, type Listener, listenTo } from './relay-client.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 

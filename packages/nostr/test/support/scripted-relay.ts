@@ -1,5 +1,5 @@
-import type { Relay, Subscription } from '../../src/relay/types.ts';
-import type { Filter, NostrEvent, RelayUrl } from '../../src/types.ts';
+import type { Filter, NostrEvent, RelayUrl } from '../../src/nostr-types.ts';
+import type { Relay, Subscription } from '../../src/relay/relay.ts';
 
 /** A relay without a socket, for what sockets can't be made to do on demand. Behaves as `relay-connection.ts` does. */
 export type ScriptedRelay = Relay & {

@@ -1,4 +1,4 @@
-import type { EventId, NostrEvent, Protocol, PublicKey, RelayUrl } from '../types.ts';
+import type { EventId, NostrEvent, Protocol, PublicKey, RelayUrl } from '../nostr-types.ts';
 
 /** A message that is about to be sent: all of it encrypted. */
 export type Outgoing = {

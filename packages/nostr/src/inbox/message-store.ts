@@ -1,4 +1,4 @@
-import type { EventId, InboundMessage, PublicKey, RelayUrl } from '../types.ts';
+import type { EventId, InboundMessage, PublicKey, RelayUrl } from '../nostr-types.ts';
 
 /** A message in the database. `seq` rises in the order in which messages were accepted. */
 export type StoredMessage = InboundMessage & {

@@ -1,5 +1,5 @@
 import { isLoopbackHost, isOutside, unbracketed } from '@nostr-dm-agent/kit/net';
-import type { RelayUrl } from '../types.ts';
+import type { RelayUrl } from '../nostr-types.ts';
 
 /** Why a text is not a relay URL that may be used. */
 export type RelayUrlProblem =

@@ -1,4 +1,4 @@
-import type { RelayUrl } from '../types.ts';
+import type { RelayUrl } from '../nostr-types.ts';
 
 /**
  * A relay could not be asked. `reason`: `unreachable` no connection within the time; `refused` it answered CLOSED;

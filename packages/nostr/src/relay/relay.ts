@@ -1,4 +1,4 @@
-import type { Filter, NostrEvent, RelayUrl } from '../types.ts';
+import type { Filter, NostrEvent, RelayUrl } from '../nostr-types.ts';
 
 /** Where a connection stands. `waiting`: between two attempts. */
 export type RelayState = 'connecting' | 'open' | 'waiting' | 'closed';

@@ -3,20 +3,20 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Target } from '@nostr-dm-agent/kit/net';
 import { verifyEvent } from '../event.ts';
-import type { NostrEvent, RelayUrl, Signer } from '../types.ts';
+import type { NostrEvent, RelayUrl, Signer } from '../nostr-types.ts';
 import { createRelayAuth } from './auth.ts';
-import { RelayError } from './error.ts';
 import { parseRelayFrame, peekEventFrame, relayText } from './frames.ts';
-import { defaultRelayLimits, type RelayLimits } from './limits.ts';
 import { addToPages, createPage, type FetchPage } from './paging.ts';
 import { createRelayPublishing } from './publishing.ts';
 import { askOnce } from './query.ts';
+import type { Relay, RelayState } from './relay.ts';
+import { RelayError } from './relay-error.ts';
+import { defaultRelayLimits, type RelayLimits } from './relay-limits.ts';
+import { defaultRelayTimings, type RelayTimings } from './relay-timings.ts';
+import { RelayUrlError } from './relay-url.ts';
 import { createRelayRequests } from './requests.ts';
 import { openRelaySocket, type RelaySocket } from './socket.ts';
 import { startSubscription } from './subscriptions.ts';
-import { defaultRelayTimings, type RelayTimings } from './timings.ts';
-import type { Relay, RelayState } from './types.ts';
-import { RelayUrlError } from './url.ts';
 
 export type RelayConnectionOptions = {
   readonly url: RelayUrl;
