@@ -7,7 +7,7 @@ export type StoredMessage = InboundMessage & {
   readonly receivedAt: number;
 };
 
-/** What the inbox keeps on disk; implemented by `db/messages.ts`. Every call is synchronous and durable on return. */
+/** What the inbox keeps on disk; the program implements it. Every call is synchronous and durable on return. */
 export type InboxStore = {
   /** Unix ms: when this database was made. Messages from before are history, not orders. */
   readonly createdAt: number;

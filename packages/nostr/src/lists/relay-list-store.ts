@@ -12,7 +12,7 @@ export type CachedRelayList = {
   readonly freshUntil: number;
 };
 
-/** Relay lists of others on disk; implemented by `db/relay-lists.ts`. */
+/** Relay lists of others on disk; the program implements it. */
 export type RelayListStore = {
   readonly get: (pubkey: PublicKey, kind: RelayListKind) => CachedRelayList | undefined;
   readonly set: (pubkey: PublicKey, kind: RelayListKind, list: CachedRelayList) => void;

@@ -43,7 +43,7 @@ export type OpenDelivery = {
   readonly nextAt: number;
 };
 
-/** Outgoing messages on disk; implemented by `db/outbox.ts`. Synchronous, so that it can join a transaction. */
+/** Outgoing messages on disk; the program implements it. Synchronous, so that it can join a transaction. */
 export type OutboxStore = {
   /** One transaction, or part of the one that is open. */
   readonly atomically: <Result>(change: () => Result) => Result;

@@ -38,7 +38,7 @@ export type RelayStatus = {
   readonly since: number;
 };
 
-/** One relay, connected for ever: see `relay-connection.ts`. */
+/** One relay, connected for ever: see `connectRelay`. */
 export type Relay = {
   readonly url: RelayUrl;
   readonly status: () => RelayStatus;
