@@ -2,6 +2,8 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BadMnemonicError, type WalletConfig, WalletInUseError } from '@nostr-dm-agent/cashu-wallet';
 import { createWallet, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
+import { readText } from '@nostr-dm-agent/kit/http';
+import { parseJson } from '@nostr-dm-agent/kit/json';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { z } from 'zod';
 import type { Config } from '../config/config.ts';
@@ -10,6 +12,7 @@ import { balanceText, mintName } from '../replies/wallet-replies.ts';
 import type { Finding } from './finding.ts';
 
 const timeoutMs = 10_000;
+const largestAnswer = 1024 * 1024;
 
 /** The words, the database, and the mints. */
 export async function checkWallet(
@@ -116,7 +119,9 @@ async function checkMint(url: string, isDefault: boolean, signal: AbortSignal): 
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
     if (!response.ok) throw new Error(`it answers with status ${response.status}`);
-    const { keysets } = keysetsSchema.parse(await response.json());
+    const body = await readText(response, largestAnswer);
+    if (body === undefined) throw new Error('its answer is too large');
+    const { keysets } = keysetsSchema.parse(parseJson(body));
     const active = keysets.filter((keyset) => keyset.unit === 'sat' && keyset.active);
     if (!active.some(({ id }) => supportedId.test(id))) {
       return {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readBody } from '@nostr-dm-agent/kit/http';
 import type { CatalogueEntry } from './catalogue.ts';
 import { isKeyRefused } from './key-form.ts';
 
@@ -84,7 +85,9 @@ async function askOnce(
       await response.body?.cancel();
       return { status: response.status, text: '' };
     }
-    return { status: response.status, text: (await response.text()).slice(0, longestAnswer) };
+    const body = await readBody(response, longestAnswer);
+    if (body.end === 'broken') throw body.cause;
+    return { status: response.status, text: body.text };
   } catch (error) {
     signal.throwIfAborted();
     // Refused, cut, timed out, no such name, no URL at all: fetch tells them apart in words only.

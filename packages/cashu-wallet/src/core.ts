@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
+import { newTypedId } from '@nostr-dm-agent/kit/typed-id';
 import type { Seed } from './crypto/seed.ts';
 import { UnfinishedOperationError } from './errors.ts';
 import type { Mints } from './mints/mints.ts';
@@ -77,12 +77,7 @@ export function createKeyedLock<Name extends string>(): KeyedLock<Name> {
   };
 }
 
-/** Ten letters and digits that cannot be mistaken for one another: owners type them. */
-export function newOperationId(): OperationId {
-  const alphabet = '23456789abcdefghjkmnpqrstuvwxyz';
-  const id = Array.from(randomBytes(10), (byte) => alphabet[byte % alphabet.length]).join('');
-  return id as OperationId;
-}
+export const newOperationId = (): OperationId => newTypedId(10) as OperationId;
 
 /**
  * Applies the mint's answer in one transaction. What cannot be written now (a full disk) is found again by recovery:

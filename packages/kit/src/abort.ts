@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /**
  * Waits for what can't be cancelled, until the signal says stop: its late answer, or late failure, is dropped.
  * @throws the signal's reason, or what `promise` rejects with
@@ -13,3 +15,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
     signal.removeEventListener('abort', abort);
   }
 }
+
+/** Resolves after `ms` with true, or with false as soon as the signal is aborted. Never rejects. */
+export const pause = (ms: number, signal: AbortSignal): Promise<boolean> =>
+  sleep(ms, true, { signal }).catch(() => false);

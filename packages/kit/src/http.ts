@@ -1,4 +1,4 @@
-/** What came of a body. `text` is what had arrived, also when it is not all. */
+/** What came of a body. `text` is what had arrived, also when it is not all; of one too large as much as was asked for. */
 export type Body =
   | { readonly end: 'whole'; readonly text: string }
   | { readonly end: 'too_large'; readonly text: string }
@@ -18,10 +18,10 @@ export async function readBody({ body }: Source, maxBytes: number): Promise<Body
   let size = 0;
   try {
     for await (const chunk of body ?? []) {
+      chunks.push(chunk.subarray(0, maxBytes - size));
       size += chunk.byteLength;
       // Leaving the loop cancels the stream.
       if (size > maxBytes) return { end: 'too_large', text: text() };
-      chunks.push(chunk);
     }
   } catch (cause) {
     return { end: 'broken', text: text(), cause };

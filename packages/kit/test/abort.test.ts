@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { untilAborted } from '../src/abort.ts';
+import { pause, untilAborted } from '../src/abort.ts';
 
 test('waiting ends with what was waited for, or with the signal’s reason, whichever is first', async () => {
   const controller = new AbortController();
@@ -15,4 +15,12 @@ test('waiting ends with what was waited for, or with the signal’s reason, whic
   // Late, and nobody's: an unhandled rejection would fail this test.
   reject(new Error('too late'));
   await Bun.sleep(0);
+});
+
+test('a pause ends with its time, or at once with the signal', async () => {
+  const controller = new AbortController();
+  expect(await pause(1, controller.signal)).toBe(true);
+  const long = pause(60_000, controller.signal);
+  controller.abort();
+  expect([await long, await pause(60_000, controller.signal)]).toEqual([false, false]);
 });

@@ -33,7 +33,7 @@ import type { OperationHead } from '../store/journal.ts';
 import { bringFor } from '../store/shares.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../types.ts';
 import { reopen } from './reopen.ts';
-import { isPresent, restoreOutputs } from './swap.ts';
+import { isPresent, maxPlans, restoreOutputs } from './swap.ts';
 
 const quoteSchema = z.object({
   quote: z.string(),
@@ -289,9 +289,6 @@ async function afterRefusal(
   });
   throw new UnfinishedOperationError(id, 'issued-elsewhere', error);
 }
-
-/** A mint that rotates its keyset each time it is asked is not asked for ever. */
-const maxPlans = 5;
 
 async function prepare(session: Session, amount: Sat, quote: z.infer<typeof quoteSchema>): Promise<MintPlan> {
   requireActiveKeyset(session);

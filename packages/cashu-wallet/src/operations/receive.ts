@@ -35,6 +35,7 @@ import {
   driveSwap,
   findSwapOutcome,
   keysetsOf,
+  maxPlans,
   planOf,
   type SwapPlan,
   type Swapped,
@@ -265,9 +266,6 @@ async function findEarlier(
   }
   return undefined;
 }
-
-/** A mint that rotates its keyset each time it is asked is not asked for ever. */
-const maxPlans = 5;
 
 /** The same operation with fresh outputs; the earlier ones stay, should they be signed after all. */
 async function goOn(

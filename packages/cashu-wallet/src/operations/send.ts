@@ -39,10 +39,15 @@ import { loadProof, operationIdSchema, type StoredProof, satSchema, sumProofs } 
 import type { OperationHead } from '../store/journal.ts';
 import type { MintUrl, OperationId, SendQuote, SendRequest, SentToken } from '../types.ts';
 import { reopen } from './reopen.ts';
-import { driveSwap, keysetsOf, planOf, type SwapPlan, type Swapped, swapPlanSchema } from './swap.ts';
-
-/** A mint that rotates its keyset each time it is asked is not asked for ever. */
-const maxPlans = 5;
+import {
+  driveSwap,
+  keysetsOf,
+  maxPlans,
+  planOf,
+  type SwapPlan,
+  type Swapped,
+  swapPlanSchema,
+} from './swap.ts';
 
 const plans = z.array(swapPlanSchema).min(1);
 const token = { token: z.string(), face: satSchema };

@@ -27,6 +27,9 @@ export const swapPlanSchema = z.object({
 });
 export type SwapPlan = z.infer<typeof swapPlanSchema>;
 
+/** A mint that rotates its keyset each time it is asked is not asked for ever. */
+export const maxPlans = 5;
+
 export type Swapped = { readonly keep: readonly StoredProof[]; readonly send: readonly StoredProof[] };
 
 export function planOf(preview: SwapPreview): SwapPlan {

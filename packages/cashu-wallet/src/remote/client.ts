@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { pause, untilAborted } from '@nostr-dm-agent/kit/abort';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { WalletCliConfig } from '../../../../src/cli/wallet/config.ts';
@@ -65,7 +66,7 @@ export function createWalletCaller(config: WalletCliConfig, log: Logger): Wallet
           throw new WalletCommandError(error.name, inUse(error, path), error);
         }
       }
-      await Bun.sleep(retryMs);
+      await pause(retryMs, signal);
     }
   };
 }
@@ -92,8 +93,6 @@ const inUse = ({ holder }: WalletInUseError, path: string): string =>
 async function exchange(path: string, line: string, signal: AbortSignal): Promise<string | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   const socket = connect(path);
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
   let received = '';
   socket.setEncoding('utf8');
   socket.on('connect', () => void socket.write(line));
@@ -117,10 +116,8 @@ async function exchange(path: string, line: string, signal: AbortSignal): Promis
     else reject(error);
   });
   try {
-    signal.throwIfAborted();
-    return await promise;
+    return await untilAborted(promise, signal);
   } finally {
-    signal.removeEventListener('abort', onAbort);
     socket.destroy();
   }
 }

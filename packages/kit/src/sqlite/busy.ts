@@ -1,5 +1,5 @@
 import { SQLiteError } from 'bun:sqlite';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../abort.ts';
 
 /** Whether another process (a backup tool, say) held the database for longer than `openDatabase` lets a write wait. */
 export const isBusy = (error: unknown): boolean =>
@@ -19,7 +19,7 @@ export async function whenFree<T>(work: () => T, signal: AbortSignal): Promise<T
       return work();
     } catch (error) {
       if (!isBusy(error) || signal.aborted) throw error;
-      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      await pause(pauseMs, signal);
     }
   }
 }

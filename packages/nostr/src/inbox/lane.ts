@@ -1,3 +1,4 @@
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import { createTokenBucket, type TokenBucket } from '@nostr-dm-agent/kit/token-bucket';
 import type { NostrEvent } from '../nostr-types.ts';
 import type { Relay } from '../relay/relay.ts';
@@ -82,16 +83,12 @@ export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => nu
     size: (urgency) => (urgency === undefined ? waiting.size : queues[urgency].size()),
     room: async (signal) => {
       if (hasRoom()) return;
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const onAbort = () => reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
+      const { promise, resolve } = Promise.withResolvers<void>();
       waitingForRoom.add(resolve);
       try {
-        signal.throwIfAborted();
-        await promise;
+        await untilAborted(promise, signal);
       } finally {
         waitingForRoom.delete(resolve);
-        signal.removeEventListener('abort', onAbort);
       }
     },
     phase: 'stored',

@@ -1,3 +1,4 @@
+import { pause } from '@nostr-dm-agent/kit/abort';
 import { type BackoffLimits, backoffMs } from '@nostr-dm-agent/kit/backoff';
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
@@ -165,15 +166,4 @@ async function publishTo(
   };
   await Promise.all(urls.map(publish));
   return { at, missing };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const end = () => resolve();
-  const timer = setTimeout(end, ms);
-  signal.addEventListener('abort', end, { once: true });
-  return promise.finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', end);
-  });
 }

@@ -1,3 +1,4 @@
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Hold } from './types.ts';
 
 export type HoldEnd = 'more' | 'let_go';
@@ -48,22 +49,17 @@ export function createHoldQueue(options: HoldOptions): HoldQueue {
     wait: async (hold, signal) => {
       signal.throwIfAborted();
       if (refused) return 'let_go';
-      const { promise, resolve, reject } = Promise.withResolvers<HoldEnd>();
-      const leave = (): void => {
-        waiters.delete(resolve);
-        if (waiters.size === 0) stopTimers();
-        reject(signal.reason);
-      };
-      signal.addEventListener('abort', leave, { once: true });
+      const { promise, resolve } = Promise.withResolvers<HoldEnd>();
       waiters.add(resolve);
       if (waiters.size === 1) {
         timers = [setTimeout(() => end('let_go'), options.holdMs), setInterval(options.onActivity, tickMs)];
         options.onHold(hold);
       }
       try {
-        return await promise;
+        return await untilAborted(promise, signal);
       } finally {
-        signal.removeEventListener('abort', leave);
+        waiters.delete(resolve);
+        if (waiters.size === 0) stopTimers();
       }
     },
   };

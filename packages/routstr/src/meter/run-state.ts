@@ -1,3 +1,4 @@
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import { reservationMsat } from '../models/mapping.ts';
 import { createHoldQueue } from './hold.ts';
 import type { ProblemCode } from './problems.ts';
@@ -82,11 +83,9 @@ export function createRunState(account: RunAccount): RunState {
 
   /** Resolves when one of the requests under way is settled. */
   const nextSettled = (signal: AbortSignal): Promise<void> => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const leave = (): void => reject(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
+    const { promise, resolve } = Promise.withResolvers<void>();
     settled.push(resolve);
-    return promise.finally(() => signal.removeEventListener('abort', leave));
+    return untilAborted(promise, signal);
   };
 
   const wait: RunState['wait'] = async (hold, signal) => {
