@@ -189,6 +189,35 @@ describe('a request to an address that somebody else chose', () => {
     await expect(trusting('other.example')).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
   });
 
+  test('is a WebSocket’s too: the name’s certificate, though the socket goes to the address', async () => {
+    let host: string | null = null;
+    using server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      tls: { cert: certificate, key: readFileSync(join(folder, 'key.pem'), 'utf8') },
+      fetch: (request, upgrading) => {
+        host = request.headers.get('host');
+        return upgrading.upgrade(request) ? undefined : new Response();
+      },
+      websocket: { open: (socket) => void socket.send(String(host)), message: () => undefined },
+    });
+    const url = new URL(`wss://localhost:${server.port}/`);
+    const [target] = await targetsOf(url, soon(), { resolve: resolvingTo('127.0.0.1'), allowLoopback: true });
+    const greeting = (tls: { readonly serverName?: string; readonly ca?: string }) => {
+      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+      const socket = new WebSocket(target.url, { headers: target.headers, tls });
+      socket.addEventListener('message', ({ data }) => resolve(data));
+      socket.addEventListener('error', (event) =>
+        reject(event instanceof ErrorEvent ? new Error(event.message) : event),
+      );
+      return promise.finally(() => socket.terminate());
+    };
+    expect(await greeting({ ...target.tls, ca: certificate })).toBe(`localhost:${server.port}`);
+    await expect(greeting({ ...target.tls })).rejects.toThrow('self signed');
+    await expect(greeting({ ca: certificate })).rejects.toThrow('altnames');
+    await expect(greeting({ serverName: 'other.example', ca: certificate })).rejects.toThrow('altnames');
+  });
+
   test('tries the next address when nobody listens at the first', async () => {
     using server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('here') });
     const guarded = createGuardedFetch({
