@@ -1,3 +1,5 @@
+import { errorCode } from './error-code.ts';
+
 /** What came of a body. `text` is what had arrived, also when it is not all; of one too large as much as was asked for. */
 export type Body =
   | { readonly end: 'whole'; readonly text: string }
@@ -36,7 +38,7 @@ export async function readText(source: Source, maxBytes: number): Promise<string
   return body.end === 'whole' ? body.text : undefined;
 }
 
-const beforeSending: ReadonlySet<unknown> = new Set([
+const beforeSending: ReadonlySet<string> = new Set([
   'ConnectionRefused',
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -46,7 +48,7 @@ const beforeSending: ReadonlySet<unknown> = new Set([
 
 /** What fetch's error says of a request: nobody listened, or the name leads nowhere, so nothing of it ever left. */
 export function neverSent(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = errorCode(error);
   return code !== undefined && beforeSending.has(code);
 }
 

@@ -1,8 +1,9 @@
-import { Database, SQLiteError } from 'bun:sqlite';
+import { Database } from 'bun:sqlite';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { isBusy } from './sqlite/busy.ts';
 
 /** The process that has a lock. `since`: milliseconds since the Unix epoch. */
 export type LockHolder = { readonly pid: number; readonly host: string; readonly since: number };
@@ -52,7 +53,7 @@ export function acquireLock(path: string): Lock {
     writeFileSync(holderPath, JSON.stringify(holder), { mode: 0o600 });
   } catch (cause) {
     db.close();
-    if (!(cause instanceof SQLiteError && cause.code === 'SQLITE_BUSY')) throw cause;
+    if (!isBusy(cause)) throw cause;
     throw new LockHeldError(path, readHolder(holderPath), { cause });
   }
   held.add(db);

@@ -2,8 +2,8 @@ import { expect, test } from 'bun:test';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeFileAtomically } from '../src/atomic-file.ts';
 import { backoffMs } from '../src/backoff.ts';
+import { readFileIfThere, writeFileAtomically, writeNewFile } from '../src/files.ts';
 import { createTokenBucket } from '../src/token-bucket.ts';
 import { newTypedId } from '../src/typed-id.ts';
 
@@ -51,8 +51,16 @@ test('a file is there whole or not at all, keeps who may read it, and is written
     symlinkSync(file, link);
     writeFileAtomically(link, 'two');
     expect([readFileSync(file, 'utf8'), statSync(file).mode & 0o777]).toEqual(['two', 0o640]);
+    writeFileAtomically(link, 'two', 0o600);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect([writeNewFile(file, 'three'), writeNewFile(join(folder, 'new'), 'new')]).toEqual([false, true]);
+    expect([file, join(folder, 'new'), join(folder, 'none')].map(readFileIfThere)).toEqual([
+      'two',
+      'new',
+      undefined,
+    ]);
     expect(() => writeFileAtomically(join(folder, 'missing', 'file'), 'x')).toThrow();
-    expect(readdirSync(folder).sort()).toEqual(['file', 'link']);
+    expect(readdirSync(folder).sort()).toEqual(['file', 'link', 'new']);
   } finally {
     rmSync(folder, { recursive: true });
   }

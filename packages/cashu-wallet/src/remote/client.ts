@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { pause, untilAborted } from '@nostr-dm-agent/kit/abort';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { WalletCliConfig } from '../../../../src/cli/wallet/config.ts';
 import { WalletInUseError } from '../errors.ts';
@@ -110,7 +111,7 @@ async function exchange(path: string, line: string, signal: AbortSignal): Promis
       );
   });
   socket.on('error', (error) => {
-    const code = 'code' in error ? error.code : undefined;
+    const code = errorCode(error);
     // EINVAL: the path is too long for a socket (some 100 bytes), so nobody can be there either.
     if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'EINVAL') resolve(undefined);
     else reject(error);

@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite';
 import { hostname } from 'node:os';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Migration } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import { WalletInUseError } from '../errors.ts';
@@ -184,6 +185,6 @@ function processExists(pid: number): boolean {
     return true;
   } catch (error) {
     // EPERM: it is there and belongs to somebody else.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return errorCode(error) === 'EPERM';
   }
 }

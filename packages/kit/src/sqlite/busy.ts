@@ -1,9 +1,8 @@
-import { SQLiteError } from 'bun:sqlite';
 import { pause } from '../abort.ts';
+import { errorCode } from '../error-code.ts';
 
 /** Whether another process (a backup tool, say) held the database for longer than `openDatabase` lets a write wait. */
-export const isBusy = (error: unknown): boolean =>
-  error instanceof SQLiteError && (error.code?.startsWith('SQLITE_BUSY') ?? false);
+export const isBusy = (error: unknown): boolean => errorCode(error)?.startsWith('SQLITE_BUSY') ?? false;
 
 const pauseMs = 250;
 

@@ -1,15 +1,7 @@
 import { Database } from 'bun:sqlite';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { syncToDisk } from '../files.ts';
 
 /** A database could not be copied before it is changed; so it was not changed. */
 export class KeepCopyError extends Error {
@@ -49,12 +41,12 @@ export function keepCopy(path: string, name: string): KeptCopy {
     // VACUUM INTO writes to an empty file as well, and this one nobody else can read from the start.
     writeFileSync(part, '', { mode: 0o600, flag: 'wx' });
     vacuumInto(path, part);
-    sync(part);
+    syncToDisk(part);
     const place = placeFor(part, wanted);
     const isThere = existsSync(place);
     if (isThere) rmSync(part);
     else renameSync(part, place);
-    sync(dirname(path));
+    syncToDisk(dirname(path));
     return {
       path: place,
       discard: () => {
@@ -90,13 +82,4 @@ function contentOf(path: string): Buffer {
   const bytes = readFileSync(path);
   for (const field of [bytes.subarray(24, 28), bytes.subarray(92, 100)]) field.fill(0);
   return bytes;
-}
-
-function sync(path: string): void {
-  const file = openSync(path, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -1,7 +1,7 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { writeFileAtomically } from '@nostr-dm-agent/kit/atomic-file';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { readFileIfThere, writeFileAtomically } from '@nostr-dm-agent/kit/files';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
 import type { NodeClient } from '../node/client.ts';
@@ -66,7 +66,7 @@ const fileSchema = z.object({
 /** The models of one node on disk, at `path`. A file that is damaged or of another node counts as absent. */
 export function createModelCache(path: string, clock: Clock): ModelCache {
   const read = (node: NodeUrl): CachedModels | undefined => {
-    const file = fileSchema.safeParse(parseJson(readIfThere(path))).data;
+    const file = fileSchema.safeParse(parseJson(readFileIfThere(path) ?? '')).data;
     if (file?.node !== node) return undefined;
     return { node, fetchedAt: file.fetchedAt, models: file.models.map(complete) };
   };
@@ -112,12 +112,3 @@ const completePrices = (prices: FilePrices): NonNullable<RoutstrModel['sat']> =>
   cacheRead: prices.cacheRead,
   cacheWrite: prices.cacheWrite,
 });
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
-    throw error;
-  }
-}

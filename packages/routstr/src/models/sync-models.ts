@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { writeFileAtomically } from '@nostr-dm-agent/kit/atomic-file';
+import { readFileIfThere, writeFileAtomically } from '@nostr-dm-agent/kit/files';
 import { getNodeValue, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import type { NodeUrl } from '../node/url.ts';
 import { setValue, valueAt } from './json-edit.ts';
@@ -102,10 +101,10 @@ export function mergeModels(text: string, request: SyncRequest): SyncResult & { 
  */
 export function syncModelsFile(path: string, request: SyncRequest): SyncResult {
   for (let attempt = 0; attempt < 5; attempt++) {
-    const text = readIfThere(path);
+    const text = readFileIfThere(path);
     const { text: merged, ...result } = mergeModels(text ?? '', request);
     if (merged === text) return result;
-    if (readIfThere(path) !== text) continue;
+    if (readFileIfThere(path) !== text) continue;
     writeFileAtomically(path, merged);
     return result;
   }
@@ -178,12 +177,3 @@ const objectAt = (text: string, path: readonly string[]): Record<string, unknown
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const asObject = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-}

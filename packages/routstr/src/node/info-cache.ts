@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { writeFileAtomically } from '@nostr-dm-agent/kit/atomic-file';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { readFileIfThere, writeFileAtomically } from '@nostr-dm-agent/kit/files';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { z } from 'zod';
@@ -50,7 +49,9 @@ export function createNodeInfoCache({ path, nodeAt, clock, log }: NodeInfoCacheO
 
   const all = (): Map<string, Entry> => {
     // A damaged file counts as absent: everything in it can be asked for again.
-    entries ??= new Map(Object.entries(fileSchema.safeParse(parseJson(readIfThere(path))).data?.nodes ?? {}));
+    entries ??= new Map(
+      Object.entries(fileSchema.safeParse(parseJson(readFileIfThere(path) ?? '')).data?.nodes ?? {}),
+    );
     return entries;
   };
 
@@ -102,13 +103,4 @@ export function createNodeInfoCache({ path, nodeAt, clock, log }: NodeInfoCacheO
       await Promise.all(asking.values());
     },
   };
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
-    throw error;
-  }
 }
