@@ -61,7 +61,7 @@ const byStatus = (status: number | undefined): AgentFailureKind => {
   if (status === 404) return 'model_unknown';
   if (status === 413) return 'context_overflow';
   if (status === 429) return 'rate_limited';
-  // 424: a RoutstrAccess node whose upstream failed.
+  // 424: a Routstr node whose upstream failed.
   if (status === 408 || status === 424 || status >= 500) return 'provider_down';
   return status >= 400 ? 'bad_request' : 'provider_nonsense';
 };

@@ -197,7 +197,7 @@ const readMints = (text: string, report: Report): readonly string[] =>
     readMint(entry, (problem) => report(`has an entry (number ${index + 1}) that ${problem}`)),
   );
 
-/** A RoutstrAccess node's address, with or without `/v1`: https, or http on this machine. Names the host alone, as for mints. */
+/** A Routstr node's address, with or without `/v1`: https, or http on this machine. Names the host alone, as for mints. */
 function readNode(text: string, report: Report): NodeUrl {
   try {
     const node = parseNodeUrl(text);
@@ -222,8 +222,8 @@ const readNodes = (text: string, report: Report): readonly NodeUrl[] => [
 ];
 
 const nodeProblems: Record<NodeUrlError['problem'], string> = {
-  not_a_url: 'must be the address of a RoutstrAccess node: https://…',
-  not_http: 'must be the address of a RoutstrAccess node: https://…',
+  not_a_url: 'must be the address of a Routstr node: https://…',
+  not_http: 'must be the address of a Routstr node: https://…',
   has_credentials: 'must be an address without a name or a password',
 };
 

@@ -6,7 +6,7 @@ import type { Finding } from './finding.ts';
 
 const timeouts = { create: 0, info: 10_000, topUp: 0, refund: 0, models: 10_000 };
 
-/** The RoutstrAccess node of `ROUTSTR_BASE_URL`: is it there, does it take our money, does it have models for an agent? */
+/** The Routstr node of `ROUTSTR_BASE_URL`: is it there, does it take our money, does it have models for an agent? */
 export async function checkNode(
   { wallet, node }: Pick<Config, 'wallet' | 'node'>,
   signal: AbortSignal,
@@ -23,7 +23,7 @@ export async function checkNode(
       {
         subject,
         state: 'broken',
-        fact: `it does not answer like a RoutstrAccess node: ${info.evidence.message}`,
+        fact: `it does not answer like a Routstr node: ${info.evidence.message}`,
         remedy: 'see if ROUTSTR_BASE_URL is right and the node is up; until then !provider set local works',
       },
     ];

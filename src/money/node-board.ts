@@ -6,9 +6,9 @@ import { createNodeBoard, NODE_RELAYS, type NodeBoard, ROUTSTR_REVIEWER } from '
 
 export type RelayBoardOptions = {
   readonly relays: Relays;
-  /** Asked beside the bot's own relays. Default: where RoutstrAccess's nodes announce themselves. */
+  /** Asked beside the bot's own relays. Default: where Routstr's nodes announce themselves. */
   readonly sources?: readonly RelayUrl[];
-  /** Hex. Default: RoutstrAccess's own reviewer. */
+  /** Hex. Default: Routstr's own reviewer. */
   readonly reviewer?: string;
   readonly allowLoopback: boolean;
   readonly clock: Clock;

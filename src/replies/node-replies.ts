@@ -5,9 +5,9 @@ import { nodeName } from './provider-replies.ts';
 
 /** What a verdict means, as a sentence. */
 export const verdictText: Readonly<Record<Verdict, string>> = {
-  trusted: 'RoutstrAccess reviewed it well.',
-  rejected: '⚠ RoutstrAccess WARNS of this node.',
-  unreviewed: '⚠ Nobody of RoutstrAccess has reviewed this node.',
+  trusted: 'Routstr reviewed it well.',
+  rejected: '⚠ Routstr WARNS of this node.',
+  unreviewed: '⚠ Nobody of Routstr has reviewed this node.',
 };
 const verdictWord: Readonly<Record<Verdict, string>> = {
   trusted: 'reviewed well',

@@ -4,7 +4,7 @@ import type { Provider } from './provider.ts';
 export function createLocalProvider(): Provider {
   return {
     name: 'local',
-    // What RoutstrAccess calls a model is no name of the user's own; his default serves then.
+    // What Routstr calls a model is no name of the user's own; his default serves then.
     model: (chosen) => (chosen?.startsWith('routstr/') ? undefined : chosen),
     prepareRun: async () => ({
       state: 'ready',

@@ -1,4 +1,4 @@
-/* What doctor says of the RoutstrAccess node: one that is there, one that takes none of our mints, none at all. */
+/* What doctor says of the Routstr node: one that is there, one that takes none of our mints, none at all. */
 import { afterEach, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { parseNodeUrl } from '@nostr-dm-agent/routstr';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { z } from 'zod';
 
-/** The real node: a check-out of github.com/RoutstrAccess/routstr-core, and a Python that has its dependencies. */
+/** The real node: a check-out of github.com/Routstr/routstr-core, and a Python that has its dependencies. */
 export type RoutstrCore = { readonly checkout: string; readonly python: string };
 
 /** @throws Error that says which variable is missing, or what is not where it says */

@@ -32,7 +32,7 @@ export type HouseBooks = {
   };
 };
 
-/** Where a paid bot's money goes: a mint, a RoutstrAccess node and a model behind it. Each dies and comes back when told to. */
+/** Where a paid bot's money goes: a mint, a Routstr node and a model behind it. Each dies and comes back when told to. */
 export type PaidHouse = {
   readonly name: string;
   readonly mintUrl: string;

@@ -31,7 +31,7 @@ export function createRealOpencode() {
         provider: {
           routstr: {
             npm: '@ai-sdk/openai-compatible',
-            name: 'RoutstrAccess',
+            name: 'Routstr',
             options: { baseURL: provider.baseUrl, apiKey: '{env:ROUTSTR_API_KEY}', includeUsage: true },
             models: {
               m: { name: 'M', tool_call: true, limit: { context: 128_000, output: 4096 }, ...options.model },

@@ -95,7 +95,7 @@ export function nodeCommands({ nodes, routstr, modelOf }: NodeCommandDeps): read
     const look = await nodes.look(node, modelOf(call), signal);
     if (look.state === 'away') {
       throw new RefusalError(
-        `${nodeName(node)} does not answer as a RoutstrAccess node. Nothing was changed; paid runs go on at ${nodeName(nodes.current())}.`,
+        `${nodeName(node)} does not answer as a Routstr node. Nothing was changed; paid runs go on at ${nodeName(nodes.current())}.`,
       );
     }
     const known = node === nodes.configured() || node === nodes.current();
@@ -125,7 +125,7 @@ export function nodeCommands({ nodes, routstr, modelOf }: NodeCommandDeps): read
       family: 'Provider',
       summary: 'nodes announced on Nostr: price, mint, reviews',
       detail:
-        'Prices are for a typical small task with your present model. Nodes that nobody of RoutstrAccess has reviewed are marked, and never chosen by themselves.',
+        'Prices are for a typical small task with your present model. Nodes that nobody of Routstr has reviewed are marked, and never chosen by themselves.',
       examples: ['!provider nodes'],
       role: 'member',
       kind: 'lasting',
