@@ -61,23 +61,27 @@ try {
   });
 
   const owner = { publicKey: publicKeyOf(generateSecretKey()), role: 'admin' } as const;
+  const confirmations = createConfirmations(openDatabase(':memory:', botMigrations), systemClock, () => 0.5);
   const commands = walletCommands({
-    purse: {
-      wallet: () => wallet,
-      settled: async () => wallet,
-      promise: () => {},
-      warmUp: () => {},
-      threshold: () => zeroSat,
-      setThreshold: () => {},
+    money: {
+      wallet: {
+        opened: () => wallet,
+        wallet: () => wallet,
+        settled: async () => wallet,
+        announceEnd: () => {},
+        warmUp: () => {},
+        threshold: () => zeroSat,
+        setThreshold: () => {},
+      },
+      routstr: {
+        provider: () => ({
+          paidRuns: createPaidRunStore(wallet, systemClock),
+          owed: () => ({ running: zeroSat, runs: 0, due: zeroSat, dueRuns: 0, doubtful: 0, kept: zeroSat }),
+        }),
+      },
+      shares: { of: () => undefined },
     },
-    routstr: {
-      provider: () => ({
-        paidRuns: createPaidRunStore(wallet, systemClock),
-        owed: () => ({ running: zeroSat, runs: 0, due: zeroSat, dueRuns: 0, doubtful: 0, kept: zeroSat }),
-      }),
-    },
-    accounts: { of: () => undefined },
-    confirmations: createConfirmations(openDatabase(':memory:', botMigrations), systemClock, Math.random),
+    stores: { confirmations },
     clock: systemClock,
   });
   const call: Call = {

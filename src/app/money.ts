@@ -1,79 +1,81 @@
-import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Config } from '../config/config.ts';
 import { createRelayBoard } from '../money/node-board.ts';
 import { createNodeChoice } from '../money/node-choice.ts';
 import { createRoutstrKeeper } from '../money/routstr-keeper.ts';
-import { createShares } from '../money/shares.ts';
+import { applyShareMode, createShares } from '../money/shares.ts';
 import { createWalletKeeper } from '../money/wallet-keeper.ts';
 import { news } from '../replies/routstr/paid-run-replies.ts';
-import { createAwaitedStore } from '../store/awaited-table.ts';
+import { endText, lowBalanceText } from '../replies/wallet-news.ts';
+import { createPaidProvider } from '../runs/paid-provider.ts';
+import type { Provider } from '../runs/provider.ts';
+import type { Stores } from '../store/open-stores.ts';
+import type { Basics } from './basics.ts';
 import type { Messaging } from './messaging.ts';
-import type { Stores } from './stores.ts';
 
-/** The wallet, the nodes, provider `routstr`, and whose money it is. Nothing is loaded or reached before it is opened. */
+/**
+ * The wallet, the nodes, provider `routstr`, and whose money it is. Nothing is loaded or reached before it is opened.
+ * Each knows those that were made before it; what goes the other way is handed over when they are opened.
+ */
 export function createMoney(
   config: Config,
-  parts: {
-    readonly stores: Stores;
-    readonly post: Messaging;
-    readonly reached: (checkpoint: string) => void;
-    readonly clock: Clock;
-    readonly log: Logger;
-  },
+  { stores, messaging }: { readonly stores: Stores; readonly messaging: Messaging },
+  { reached, clock, log }: Basics,
   open: AsyncDisposableStack,
 ) {
-  const { stores, post, reached, clock, log } = parts;
-  const { owners, settings, meta } = stores;
-  const ownerOf = (text: string) => owners.list().find(({ publicKey }) => publicKey === text);
+  const { owners, settings, meta, awaited, atomically } = stores;
+  const { relays, allowLoopback, messenger, tell, tellAdmins } = messaging;
+  const ownerNamed = (text: string) => owners.list().find(({ publicKey }) => publicKey === text);
 
   const wallet = createWalletKeeper({
     config: config.wallet,
-    awaited: createAwaitedStore(stores.db),
+    awaited,
+    meta,
     roleOf: owners.roleOf,
-    accountOf: (owner) => accounts.of(owner),
-    messenger: post.messenger,
-    tellAdmins: post.tellAdmins,
-    atomically: stores.atomically,
-    ...{ meta, clock, log, reached },
+    atomically,
+    reached,
+    clock,
+    log,
   });
   open.defer(wallet.close);
-
-  const { allowLoopback } = post;
-  const nodes = createNodeChoice({
-    configured: config.node,
-    fallbacks: config.fallbacks,
-    home: config.home,
-    board: createRelayBoard({
-      relays: post.relays,
-      ...(allowLoopback ? { sources: [] } : {}),
-      ...{ allowLoopback, clock, log },
-    }),
-    wallet: () => (config.wallet === undefined ? undefined : wallet.wallet()),
-    ...{ meta, allowLoopback, clock, log },
-  });
+  const sources = allowLoopback ? [] : undefined;
+  const board = createRelayBoard({ relays, sources, allowLoopback, clock, log });
+  const nodes = createNodeChoice({ config, board, meta, wallet, allowLoopback, clock, log });
   open.defer(nodes.close);
-
-  const routstr = createRoutstrKeeper({
-    fallbacks: config.fallbacks,
-    home: config.home,
-    model: config.model,
-    holdMs: config.holdMs,
-    ownerLimit: (owner) => {
-      const known = ownerOf(owner);
-      return known && settings.get(known.publicKey, 'dayLimit');
-    },
-    ownMoney: (owner) => accounts.of(owner)?.available,
-    announce: (run) => {
-      // Who was removed meanwhile is told nothing.
-      const to = ownerOf(run.ticket.owner);
-      if (to !== undefined) post.tell(to.publicKey, news(run));
-    },
-    ...{ nodes, meta, reached, clock, log },
-  });
+  const routstr = createRoutstrKeeper({ config, nodes, meta, reached, clock, log });
   open.defer(routstr.close);
-  const accounts = createShares({ wallet: wallet.wallet, usedSince: routstr.usedSince, owners });
+  const shares = createShares(wallet, routstr.usedSince, owners);
 
-  return { wallet, nodes, routstr, accounts };
+  return {
+    wallet,
+    nodes,
+    routstr,
+    shares,
+    /** Opens the wallet and what is paid from it; undefined: there is none. */
+    open: async (): Promise<Provider | undefined> => {
+      await wallet.open({
+        onEnd: (end) =>
+          messenger.send(end.to, endText(end, wallet.wallet().balance(), shares.of(end.to.publicKey))),
+        onLowBalance: (low) => tellAdmins(lowBalanceText(low)),
+      });
+      const opened = wallet.opened();
+      if (opened === undefined) return undefined;
+      applyShareMode(opened, config.accounts, clock);
+      await routstr.open(
+        opened,
+        {
+          dayLimit: (owner) => {
+            const known = ownerNamed(owner);
+            return known && settings.get(known.publicKey, 'dayLimit');
+          },
+          money: (owner) => shares.of(owner)?.available,
+        },
+        (run) => {
+          // Who was removed meanwhile is told nothing.
+          const to = ownerNamed(run.ticket.owner);
+          if (to !== undefined) tell(to.publicKey, news(run));
+        },
+      );
+      return createPaidProvider(routstr.provider(), routstr.modelName);
+    },
+  };
 }
-export type Money = ReturnType<typeof createMoney>;

@@ -1,28 +1,25 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import type { RunPayment } from '../backends/backend.ts';
+import type { Backend, BackendName, RunPayment } from '../backends/backend.ts';
+import type { ProviderFacts } from '../commands/command-deps.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
-import { notForBackend } from '../replies/connection-replies.ts';
-import type { ChosenProvider } from '../runs/execute-run.ts';
+import { connectionLine } from '../replies/connection-replies.ts';
+import { statusLine } from '../replies/routstr/paid-run-replies.ts';
+import type { ChosenProvider } from '../runs/chosen-provider.ts';
+import type { CurrentSessions } from '../runs/current-sessions.ts';
 import { createLocalProvider } from '../runs/local-provider.ts';
 import type { Provider } from '../runs/provider.ts';
 import type { Session } from '../runs/run.ts';
-import type { Stores } from './stores.ts';
+import type { Stores } from '../store/open-stores.ts';
 
 /** Who pays for the model calls of a session. */
-export type ProviderChoice = {
+export type ProviderChoice = ProviderFacts & {
   /** By name. `routstr` is added once its wallet is open. */
   readonly providers: Map<string, Provider>;
-  /** What an owner prefers, whether it can be had or not. */
-  readonly chosenBy: (owner: PublicKey) => string;
   readonly providerFor: (session: Session) => ChosenProvider;
-  /** What models an owner's next task could use; undefined: those of the backend's own login. */
-  readonly listingFor: (owner: PublicKey, bound: string | undefined) => RunPayment | undefined;
-  /** One line for `!status`. */
-  readonly line: (owner: PublicKey) => string;
-  /** Why somebody's `routstr` is not used; undefined: it is, or nobody wants it. */
-  readonly unpaid: () => string | undefined;
+  /** Somebody's `routstr` is not used, because there is no wallet. */
+  readonly lacksWallet: () => boolean;
 };
 
 export function createProviderChoice(
@@ -30,10 +27,12 @@ export function createProviderChoice(
   parts: {
     readonly stores: Pick<Stores, 'owners' | 'settings'>;
     readonly connections: ConnectionKeeper;
-    readonly routstr: Pick<RoutstrKeeper, 'line'>;
+    readonly routstr: Pick<RoutstrKeeper, 'status'>;
+    readonly backends: ReadonlyMap<BackendName, Backend>;
+    readonly currentSessions: CurrentSessions;
   },
 ): ProviderChoice {
-  const { stores, connections, routstr } = parts;
+  const { stores, connections, routstr, backends, currentSessions } = parts;
   const local = createLocalProvider();
   const providers = new Map(
     [local, ...connections.providers].map((provider) => [provider.name, provider] as const),
@@ -42,37 +41,41 @@ export function createProviderChoice(
   return {
     providers,
     chosenBy,
+    connected: connections.connected,
     providerFor: (session) => {
+      const { backend } = session;
       const { name, without, note } = connections.providerFor(session, chosenBy(session.owner));
-      if (name === 'routstr' && session.backend !== 'opencode') {
-        return { provider: withoutModelsOf(name, local), note: notForBackend(name, session.backend) };
+      if (name === 'routstr' && backend !== 'opencode') {
+        return { provider: withoutModelsOf(name, local), note: { why: 'backend', wanted: name, backend } };
       }
       const provider = providers.get(name);
-      if (provider === undefined) return { provider: local, note: insteadOf(name) };
+      if (provider === undefined) return { provider: local, note: { why: 'missing', wanted: name } };
       return { provider: without === undefined ? provider : withoutModelsOf(without, provider), note };
     },
-    listingFor: (owner, bound) => connections.listing(owner, bound ?? chosenBy(owner)),
+    models: async (owner, name, signal) => {
+      const wanted = currentSessions.current(owner)?.provider ?? chosenBy(owner);
+      const payment = name === 'opencode' ? connections.listing(owner, wanted) : undefined;
+      return (await backends.get(name)?.models(payment ?? own, signal)) ?? [];
+    },
     line: (owner) => {
       const chosen = chosenBy(owner);
-      return chosen === 'routstr'
-        ? (routstr.line() ?? `local (${noWalletForRoutstr})`)
-        : (connections.line(owner, chosen) ?? 'local (the backend’s own login)');
+      if (chosen === 'routstr') {
+        const facts = routstr.status();
+        return facts === undefined
+          ? 'local (routstr is set, but there is no wallet: CASHU_MNEMONIC is missing)'
+          : statusLine(facts);
+      }
+      const status = connections.statusOf(owner, chosen);
+      return status === undefined ? 'local (the backend’s own login)' : connectionLine(chosen, status);
     },
-    unpaid: () =>
+    lacksWallet: () =>
       config.wallet === undefined &&
-      stores.owners.list().some(({ publicKey }) => chosenBy(publicKey) === 'routstr')
-        ? insteadOf('routstr')
-        : undefined,
+      stores.owners.list().some(({ publicKey }) => chosenBy(publicKey) === 'routstr'),
   };
 }
 
-const noWalletForRoutstr = 'routstr is set, but there is no wallet: CASHU_MNEMONIC is missing';
-
-/** The provider that was chosen is not there. */
-const insteadOf = (name: string): string =>
-  name === 'routstr'
-    ? `Provider ${noWalletForRoutstr}. Runs use local.`
-    : `Provider ${name} is not connected, so local was used.`;
+/** What the backend's own login pays for. */
+const own: RunPayment = { credentials: 'own', variables: {}, configuration: {} };
 
 /** A provider that is not asked for models of another one. */
 const withoutModelsOf = (other: string, provider: Provider): Provider => ({

@@ -1,7 +1,8 @@
 import { WalletError } from '@nostr-dm-agent/cashu-wallet';
-import { describeWalletError, NoWalletError, noWallet } from '../replies/wallet-error-replies.ts';
+import { NoWalletError } from '../money/wallet-access.ts';
+import { describeWalletError, noWallet } from '../replies/wallet-error-replies.ts';
 import { type Command, RefusalError, UsageError } from './command.ts';
-import { usageOf } from './command-registry.ts';
+import { examplesOf, usageOf } from './command-registry.ts';
 
 /** It is told to the owner, and no fault of the bot. */
 export const isExpected = (cause: unknown): boolean =>
@@ -15,7 +16,8 @@ export const isExpected = (cause: unknown): boolean =>
 export function describeCommandError(command: Command, cause: unknown, now: number): string {
   if (cause instanceof UsageError) {
     // What is wrong is an argument, so an example without one is no help.
-    const example = command.examples.find((each) => each !== `!${command.path}`) ?? command.examples[0];
+    const examples = examplesOf(command);
+    const example = examples.find((each) => each !== `!${command.path}`) ?? examples[0];
     return `${cause.problem}\nExpected: ${usageOf(command)}. Example: ${example}`;
   }
   if (cause instanceof RefusalError) return cause.reason;
@@ -35,5 +37,5 @@ export function describeCommandError(command: Command, cause: unknown, now: numb
 const isTimeout = (cause: unknown): boolean => cause instanceof DOMException && cause.name === 'TimeoutError';
 
 /** A member asked for what only admins may do. */
-export const describeForbidden = (command: Command): string =>
-  `!${command.path} is for admins. ${command.instead ?? '!help shows what you can use; !owners shows who is admin.'}`;
+export const describeForbidden = ({ path, instead }: Extract<Command, { role: 'admin' }>): string =>
+  `!${path} is for admins. ${instead}`;

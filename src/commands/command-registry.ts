@@ -49,4 +49,6 @@ const withoutWords = (body: string, count: number): string =>
 
 /** `!queue drop <n>` */
 export const usageOf = ({ path, parameters }: Command): string =>
-  `!${path}${parameters === '' ? '' : ` ${parameters}`}`;
+  parameters === undefined ? `!${path}` : `!${path} ${parameters}`;
+
+export const examplesOf = ({ path, examples }: Command): readonly string[] => examples ?? [`!${path}`];

@@ -1,7 +1,7 @@
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { InboundMessage } from '@nostr-dm-agent/nostr';
 import type { Mode } from '../backends/backend.ts';
-import type { Owner, Role } from '../config/config.ts';
+import type { Owner } from '../config/config.ts';
 
 /** In the order of the help. */
 export const families = ['Tasks', 'Sessions', 'Queue', 'Wallet', 'Provider', 'Bot', 'Owners'] as const;
@@ -17,59 +17,57 @@ export type Call = {
   readonly resumed: boolean;
 };
 
-/** What comes of a command: an answer, or a task for the agent. */
-export type Outcome =
-  | {
-      readonly reply: string;
-      /** The Cashu token in the reply is meant to be there; elsewhere tokens are taken out. */
-      readonly holdsToken?: true;
-      /** Messages of their own after it. */
-      readonly also?: readonly string[];
-      /** Written in the transaction that stores the reply. */
-      readonly commit?: () => void;
-    }
-  | {
-      readonly task: string;
-      readonly mode?: Mode;
-      readonly model?: string;
-      /** Of this run. Absent: as the end of the task says (`… !!500`), else the provider's. */
-      readonly budget?: Sat;
-    };
+/** What comes of a command: a reply, with more to it or without, or a task for the agent. */
+export type Outcome = string | FullReply | OrderedTask;
+export type FullReply = {
+  readonly reply: string;
+  /** The Cashu token in the reply is meant to be there; elsewhere tokens are taken out. */
+  readonly holdsToken?: true;
+  /** Messages of their own after it. */
+  readonly also?: readonly string[];
+  /** Written in the transaction that stores the reply. */
+  readonly commit?: () => void;
+};
+export type OrderedTask = {
+  readonly task: string;
+  readonly mode?: Mode;
+  readonly model?: string;
+  /** Of this run. Undefined: as the end of the task says (`… !!500`), else the provider's. */
+  readonly budget?: Sat | undefined;
+};
 
 /** What a command is, apart from what it does: the help, the “did you mean” and the README are made from it. */
 type Description = {
   /** Its words after the `!`, e.g. `queue drop`. */
   readonly path: string;
-  /** What may follow, e.g. `<n>`; empty for nothing. */
-  readonly parameters: string;
+  /** What may follow, e.g. `<n>`. Absent: nothing. */
+  readonly parameters?: string;
   readonly family: Family;
   /** One line, without a full stop. */
   readonly summary: string;
   /** What `!help <command>` says beyond the summary. */
   readonly detail?: string;
-  readonly examples: readonly [string, ...string[]];
-  /** Who may use it at the least. */
-  readonly role: Role;
-  /** What a member may do instead of a command for admins: a sentence or two. Every one of them has it. */
-  readonly instead?: string;
+  /** Absent: its own words alone. */
+  readonly examples?: readonly [string, ...string[]];
   /** Does what was meant also when it comes long after it was sent. */
   readonly timeless?: true;
 };
+
+/** Who may use a command at the least; and what a member may do instead of one for admins, a sentence or two. */
+type Access = { readonly role: 'member' } | { readonly role: 'admin'; readonly instead: string };
 
 /**
  * `immediate`: only reads and writes the bot's own database, in one transaction with its reply, so it happens exactly once.
  * `lasting`: waits for something outside. One that was cut off by the end of the bot is run again at the next start when
  * it is `repeatable`; else the owner is told.
  */
-export type Command = Description &
-  (
-    | { readonly kind: 'immediate'; readonly run: (call: Call) => Outcome }
-    | {
-        readonly kind: 'lasting';
-        readonly repeatable: boolean;
-        readonly run: (call: Call, signal: AbortSignal) => Promise<Outcome>;
-      }
-  );
+export type Command = Description & Access & (Immediate | Lasting);
+type Immediate = { readonly kind: 'immediate'; readonly run: (call: Call) => Outcome };
+export type Lasting = {
+  readonly kind: 'lasting';
+  readonly repeatable: boolean;
+  readonly run: (call: Call, signal: AbortSignal) => Promise<Outcome>;
+};
 
 /** Bad input. The reply says what was wrong, what is expected, and an example. */
 export class UsageError extends Error {

@@ -1,24 +1,12 @@
 import { formatSat } from '@nostr-dm-agent/kit/sat';
-import type { RoutstrAccess } from '../money/routstr-access.ts';
 import { describeFailure } from '../replies/failure-replies.ts';
 import { plural, shorten } from '../replies/format.ts';
 import { noRest } from '../replies/long-replies.ts';
 import { moreRefusal } from '../replies/routstr/paid-run-replies.ts';
-import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Run } from '../runs/run.ts';
-import type { RunQueue } from '../runs/run-queue.ts';
-import type { Rests } from '../store/rests-table.ts';
-import type { RunStore } from '../store/runs-table.ts';
 import { type Command, RefusalError } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { parseAmount } from './wallet/wallet-arguments.ts';
-
-export type ContinueDeps = {
-  readonly queue: RunQueue;
-  readonly runs: RunStore;
-  readonly currentSessions: CurrentSessions;
-  readonly routstr: Pick<RoutstrAccess, 'provider' | 'budget'>;
-  readonly rests: Pick<Rests, 'take'>;
-};
 
 /**
  * What the agent is told; it remembers the rest. The task is named for the people who read it in a list, and is told
@@ -27,7 +15,7 @@ export type ContinueDeps = {
 const continuePrompt = (task: string, outcome: Run['outcome']): string =>
   `Go on with “${outcome === 'interrupted' ? task : shorten(task, 60)}”. You were interrupted: look at what is done already, then finish it.`;
 
-/** The task that a go-on was for. */
+/** The task that a `!continue` was for. */
 const continuedTask = (task: string): string | undefined =>
   /^Go on with “(.*)”\. You were interrupted: look at what is done already, then finish it\.$/s.exec(
     task,
@@ -37,127 +25,116 @@ const continuedTask = (task: string): string | undefined =>
 const lookedBack = 10;
 
 /** `!more`, `!more lines`, `!continue`. */
-export function continueCommands({
-  queue,
-  runs,
-  currentSessions,
-  routstr,
-  rests,
-}: ContinueDeps): readonly Command[] {
-  /** The one that waits for money, else the one of this session, else the newest. */
-  const runningRun = (owner: Run['owner']): Run => {
-    const running = queue.list().filter((run) => run.owner === owner && run.state !== 'queued');
-    const session = currentSessions.current(owner)?.id;
-    const paid = running.filter(({ provider }) => provider === 'routstr');
-    const run =
-      paid.find(({ id }) => routstr.provider().held(id)) ??
-      paid.find((candidate) => candidate.session === session) ??
-      paid.at(-1);
-    if (run !== undefined) return run;
-    throw new RefusalError(
-      running.length === 0
-        ? 'Nothing is running, so nothing was added. !continue [sats] goes on with what was interrupted.'
-        : 'What is running is not paid from the wallet, so nothing was added.',
-    );
-  };
-
-  return [
-    {
-      path: 'more',
-      parameters: '<sats>',
-      family: 'Queue',
-      summary: 'give the run in hand more money; it goes on at once',
-      detail:
-        'Of several runs, the one that waits for money gets it, else the one of this session. What it does not spend comes back with the change. Members add at most a budget at a time.',
-      examples: ['!more 1000', '!more 2k'],
-      role: 'member',
-      kind: 'lasting',
-      repeatable: false,
-      run: async ({ owner, argument }, signal) => {
-        const amount = parseAmount(argument);
-        const provider = routstr.provider();
-        const run = runningRun(owner.publicKey);
-        if (owner.role !== 'admin' && amount > routstr.budget()) {
-          throw new RefusalError(
-            `${formatSat(amount)} is more than a member may add at a time: ${formatSat(routstr.budget())}. Nothing was added.`,
-          );
-        }
-        if (run.state === 'preparing') {
-          throw new RefusalError(
-            'The run is only just beginning: nothing was added. Send it again in a moment.',
-          );
-        }
-        const result = await provider.more(run.id, amount, signal);
-        if (result.state === 'refused') throw new RefusalError(moreRefusal(result.refusal));
-        const usage = provider.usage(run.id);
-        const spent = usage === undefined ? '' : `, ${formatSat(usage.spent)} spent so far`;
-        return {
-          reply: `Added ${formatSat(amount)}: the budget of this run is ${formatSat(result.budget)} now${spent}.`,
-        };
-      },
-    },
-    {
-      path: 'more lines',
-      parameters: '',
-      family: 'Queue',
-      summary: 'the rest of a reply that was too long',
-      examples: ['!more lines'],
-      role: 'member',
-      kind: 'immediate',
-      run: ({ owner }) => {
-        const rest = rests.take(owner.publicKey);
-        if (rest === undefined) throw new RefusalError(noRest);
-        return { reply: rest };
-      },
-    },
-    {
-      path: 'continue',
-      parameters: '[sats]',
-      family: 'Queue',
-      summary: 'go on with a run that was cut off, with a new budget',
-      detail:
-        'The agent goes on in the same conversation: after a budget that was used up, !stop, a time limit, a failure or a restart. With an amount, that is the budget; else the one of !provider budget. !retry begins the task anew instead.',
-      examples: ['!continue', '!continue 5000'],
-      role: 'member',
-      kind: 'immediate',
-      run: ({ owner, argument }) => {
-        const text = argument.replace(/^[!！]{2}/u, '');
-        const budget = text === '' ? undefined : parseAmount(text);
-        const session = currentSessions.current(owner.publicKey);
-        const latest = session === undefined ? [] : runs.ofSession(session.id, lookedBack);
-        const waiting = latest.filter(({ state }) => state !== 'done').length;
-        if (waiting > 0) {
-          throw new RefusalError(
-            `${plural(waiting, 'task')} of this session ${waiting === 1 ? 'is' : 'are'} not done yet; see !queue. !more <sats> gives the run in hand more money.`,
-          );
-        }
-        // A !continue that was refused for want of money, and sent again when there is some.
-        // What was taken off the queue is not wanted any more.
-        const last = latest.find(
-          (run) => run.outcome !== 'dropped' && !(neverBegan(run) && continuedTask(run.task) !== undefined),
+export const continueCommands = (deps: CommandDeps): readonly Command[] => [
+  {
+    path: 'more',
+    parameters: '<sats>',
+    family: 'Queue',
+    summary: 'give the running task more money; it goes on at once',
+    detail:
+      'Of several runs, the one that waits for money gets it, else the one of this session. What it does not spend comes back with the change. Members add at most a budget at a time.',
+    examples: ['!more 1000', '!more 2k'],
+    role: 'member',
+    kind: 'lasting',
+    repeatable: false,
+    run: async ({ owner, argument }, signal) => {
+      const { routstr } = deps.money;
+      const amount = parseAmount(argument);
+      const provider = routstr.provider();
+      const run = runningRun(deps, owner.publicKey);
+      if (owner.role !== 'admin' && amount > routstr.budget()) {
+        throw new RefusalError(
+          `${formatSat(amount)} is more than a member may add at a time: ${formatSat(routstr.budget())}. Nothing was added.`,
         );
-        if (session === undefined || last === undefined) {
-          throw new RefusalError(
-            'There is nothing to go on with in this session yet. Send a task as a plain message.',
-          );
-        }
-        const objection = whyNot(last, session.backendSession !== undefined);
-        if (objection !== undefined) throw new RefusalError(objection);
-        return {
-          task: continuePrompt(continuedTask(last.task) ?? last.task, last.outcome),
-          mode: last.mode,
-          ...(budget === undefined ? {} : { budget }),
-        };
-      },
+      }
+      if (run.state === 'preparing') {
+        throw new RefusalError(
+          'The run is only just beginning: nothing was added. Send it again in a moment.',
+        );
+      }
+      const result = await provider.more(run.id, amount, signal);
+      if (result.state === 'refused') throw new RefusalError(moreRefusal(result.refusal));
+      const usage = provider.usage(run.id);
+      const spent = usage === undefined ? '' : `, ${formatSat(usage.spent)} spent so far`;
+      return `Added ${formatSat(amount)}: the budget of this run is ${formatSat(result.budget)} now${spent}.`;
     },
-  ];
+  },
+  {
+    path: 'more lines',
+    family: 'Queue',
+    summary: 'the rest of a reply that was too long',
+    role: 'member',
+    kind: 'immediate',
+    run: ({ owner }) => {
+      const rest = deps.stores.rests.take(owner.publicKey);
+      if (rest === undefined) throw new RefusalError(noRest);
+      return rest;
+    },
+  },
+  {
+    path: 'continue',
+    parameters: '[sats]',
+    family: 'Queue',
+    summary: 'go on with a run that was cut off, with a new budget',
+    detail:
+      'The agent goes on in the same conversation: after a budget that was used up, !stop, a time limit, a failure or a restart. With an amount, that is the budget; else the one of !provider budget. !retry begins the task anew instead.',
+    examples: ['!continue', '!continue 5000'],
+    role: 'member',
+    kind: 'immediate',
+    run: ({ owner, argument }) => {
+      const text = argument.replace(/^[!！]{2}/u, '');
+      const budget = text === '' ? undefined : parseAmount(text);
+      const session = deps.currentSessions.current(owner.publicKey);
+      const latest = session === undefined ? [] : deps.stores.runs.ofSession(session.id, lookedBack);
+      const waiting = latest.filter(({ state }) => state !== 'done').length;
+      if (waiting > 0) {
+        throw new RefusalError(
+          `${plural(waiting, 'task')} of this session ${waiting === 1 ? 'is' : 'are'} not done yet; see !queue. !more <sats> gives the running one more money.`,
+        );
+      }
+      // A !continue that was refused for want of money, and sent again when there is some.
+      // What was taken off the queue is not wanted any more.
+      const last = latest.find(
+        (run) => run.outcome !== 'dropped' && !(neverBegan(run) && continuedTask(run.task) !== undefined),
+      );
+      if (session === undefined || last === undefined) {
+        throw new RefusalError(
+          'There is nothing to go on with in this session yet. Send a task as a plain message.',
+        );
+      }
+      const refusal = refusalOf(last, session.backendSession !== undefined);
+      if (refusal !== undefined) throw new RefusalError(refusal);
+      return {
+        task: continuePrompt(continuedTask(last.task) ?? last.task, last.outcome),
+        mode: last.mode,
+        budget,
+      };
+    },
+  },
+];
+
+/** The one that waits for money, else the one of this session, else the newest. @throws RefusalError */
+function runningRun({ queue, currentSessions, money }: CommandDeps, owner: Run['owner']): Run {
+  const running = queue.list().filter((run) => run.owner === owner && run.state !== 'queued');
+  const session = currentSessions.current(owner)?.id;
+  const paid = running.filter(({ provider }) => provider === 'routstr');
+  const run =
+    paid.find(({ id }) => money.routstr.provider().held(id)) ??
+    paid.find((candidate) => candidate.session === session) ??
+    paid.at(-1);
+  if (run !== undefined) return run;
+  throw new RefusalError(
+    running.length === 0
+      ? 'Nothing is running, so nothing was added. !continue [sats] goes on with what was interrupted.'
+      : 'What is running is not paid from the wallet, so nothing was added.',
+  );
 }
 
 const neverBegan = ({ outcome }: Run): boolean =>
   outcome === 'refused' || outcome === 'dropped' || outcome === 'missed';
 
-/** Why a run cannot be gone on with. `remembered`: the agent has a conversation of this session. */
-function whyNot(run: Run, remembered: boolean): string | undefined {
+/** Why a run cannot be continued. `remembered`: the agent has a conversation of this session. */
+function refusalOf(run: Run, remembered: boolean): string | undefined {
   const failure = run.result?.failure;
   if (neverBegan(run)) {
     return 'Your last task never began, so there is nothing to go on with. !retry runs it.';

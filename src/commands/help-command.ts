@@ -1,7 +1,7 @@
 import type { Role } from '../config/config.ts';
-import { shorten } from '../replies/format.ts';
+import { lines, shorten } from '../replies/format.ts';
 import { type Command, families } from './command.ts';
-import { createRegistry, type Registry, usageOf } from './command-registry.ts';
+import { createRegistry, examplesOf, type Registry, usageOf } from './command-registry.ts';
 
 /** The `!help` command over a registry that contains itself. */
 export function withHelp(commands: readonly Command[]): Registry {
@@ -13,9 +13,8 @@ export function withHelp(commands: readonly Command[]): Registry {
     examples: ['!help', '!help queue drop'],
     role: 'member',
     kind: 'immediate',
-    run: ({ owner, argument }) => ({
-      reply: argument === '' ? overview(forRole(registry, owner.role)) : detailOf(registry, argument),
-    }),
+    run: ({ owner, argument }) =>
+      argument === '' ? overview(forRole(registry, owner.role)) : detailOf(registry, argument),
   };
   const registry: Registry = createRegistry([...commands, help]);
   return registry;
@@ -54,15 +53,16 @@ function detailOf(registry: Registry, asked: string): string {
     (other) =>
       other.path.startsWith(`${command.path} `) || (other.family === family && other.path !== command.path),
   );
-  return [
+  const examples = examplesOf(command);
+  return lines(
     usageOf(command),
     `${command.summary}${command.role === 'admin' ? ' (admins only)' : ''}`,
-    ...(command.detail === undefined ? [] : ['', command.detail]),
+    command.detail !== undefined && ['', command.detail],
     '',
-    command.examples.length === 1 ? 'Example:' : 'Examples:',
-    ...command.examples,
-    ...(related.length === 0 ? [] : ['', 'See also:', ...related.map(explained)]),
-  ].join('\n');
+    examples.length === 1 ? 'Example:' : 'Examples:',
+    examples,
+    related.length > 0 && ['', 'See also:', ...related.map(explained)],
+  );
 }
 
 /** The answer to a command that there is not. */

@@ -1,40 +1,19 @@
 import { formatSat, parseSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import type { RoutstrAccess } from '../money/routstr-access.ts';
+import { lines } from '../replies/format.ts';
 import { ownerName } from '../replies/owner-name.ts';
-import { NoWalletError } from '../replies/wallet-error-replies.ts';
-import type { Owners } from '../store/owners-table.ts';
-import type { SettingsStore } from '../store/settings-table.ts';
 import { type Command, RefusalError, UsageError } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { findOwner } from './owner-argument.ts';
 
-export type LimitCommandDeps = {
-  readonly owners: Owners;
-  readonly settings: SettingsStore;
-  readonly routstr: Pick<RoutstrAccess, 'dayLimit' | 'usedToday'>;
-};
-
 /** `!limit`: what one owner may spend per day, beside what all together may (`!provider limit`). */
-export function limitCommand({ owners, settings, routstr }: LimitCommandDeps): Command {
-  const used = (owner?: PublicKey): Sat | undefined => {
-    try {
-      return routstr.usedToday(owner);
-    } catch (error) {
-      if (error instanceof NoWalletError) return undefined;
-      throw error;
-    }
-  };
+export function limitCommand({ stores: { owners, settings }, money }: CommandDeps): Command {
   const usage = (publicKey: PublicKey): string => {
     const limit = settings.get(publicKey, 'dayLimit');
-    const amount = used(publicKey);
-    const today = amount === undefined ? '' : `, ${formatSat(amount)} spent or at stake today`;
+    const used = money.wallet.opened() && money.routstr.usedToday(publicKey);
+    const today = used === undefined ? '' : `, ${formatSat(used)} spent or at stake today`;
     return `${limit === undefined ? 'no limit' : `${formatSat(limit)} a day`}${today}`;
   };
-  const together = (): readonly string[] => {
-    const limit = routstr.dayLimit();
-    return limit === undefined ? [] : [`All together: ${formatSat(limit)} a day (!provider limit).`];
-  };
-
   return {
     path: 'limit',
     parameters: '[<npub|n> <sats>/day|off]',
@@ -48,15 +27,13 @@ export function limitCommand({ owners, settings, routstr }: LimitCommandDeps): C
     run: ({ owner, argument }) => {
       if (argument === '') {
         const others = owners.list().filter(({ publicKey }) => publicKey !== owner.publicKey);
-        return {
-          reply: [
-            `You: ${usage(owner.publicKey)}.`,
-            ...(owner.role === 'admin'
-              ? others.map(({ publicKey }) => `${ownerName(publicKey)}: ${usage(publicKey)}`)
-              : []),
-            ...together(),
-          ].join('\n'),
-        };
+        const together = money.routstr.dayLimit();
+        return lines(
+          `You: ${usage(owner.publicKey)}.`,
+          owner.role === 'admin' &&
+            others.map(({ publicKey }) => `${ownerName(publicKey)}: ${usage(publicKey)}`),
+          together !== undefined && `All together: ${formatSat(together)} a day (!provider limit).`,
+        );
       }
       if (owner.role !== 'admin') {
         throw new RefusalError(
@@ -65,9 +42,8 @@ export function limitCommand({ owners, settings, routstr }: LimitCommandDeps): C
       }
       const [who, ...rest] = argument.split(/\s+/);
       const { publicKey } = findOwner(owners, who);
-      const limit = parseLimit(rest.join(' '));
-      settings.set(publicKey, 'dayLimit', limit);
-      return { reply: `${ownerName(publicKey)}: ${usage(publicKey)}.` };
+      settings.set(publicKey, 'dayLimit', parseLimit(rest.join(' ')));
+      return `${ownerName(publicKey)}: ${usage(publicKey)}.`;
     },
   };
 }

@@ -5,7 +5,7 @@ import { RefusalError, UsageError } from './command.ts';
 
 /** An npub, or a public key in hex. @throws UsageError */
 export function parseKey(text: string | undefined): PublicKey {
-  if (text === undefined || text === '') throw new UsageError('Whom? His npub is missing.');
+  if (text === undefined || text === '') throw new UsageError('Whom? Their npub is missing.');
   try {
     return parsePublicKey(text);
   } catch (cause) {
@@ -13,7 +13,7 @@ export function parseKey(text: string | undefined): PublicKey {
   }
 }
 
-/** An owner by his npub, or by his number in an admin's `!owners`. @throws UsageError, RefusalError */
+/** An owner by their npub, or by their number in an admin's `!owners`. @throws UsageError, RefusalError */
 export function findOwner(owners: Owners, text: string | undefined): KnownOwner {
   const list = owners.list();
   if (text !== undefined && /^#?\d{1,3}$/.test(text)) {
@@ -23,6 +23,6 @@ export function findOwner(owners: Owners, text: string | undefined): KnownOwner 
   }
   const publicKey = parseKey(text);
   const found = list.find((owner) => owner.publicKey === publicKey);
-  if (found === undefined) throw new RefusalError('He is not an owner; see !owners.');
+  if (found === undefined) throw new RefusalError('That is not an owner; see !owners.');
   return found;
 }

@@ -1,67 +1,19 @@
-import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { backendNames } from '../backends/backend.ts';
-import { formatAgo, shorten } from '../replies/format.ts';
+import { formatAgo, lines, shorten } from '../replies/format.ts';
 import { describeRunFailure } from '../replies/run-replies.ts';
-import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Run, Session } from '../runs/run.ts';
-import type { RunStore } from '../store/runs-table.ts';
-import type { SettingsStore } from '../store/settings-table.ts';
 import { parseChoice, parseCount } from './arguments.ts';
 import { type Command, UsageError } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 
 const listed = 10;
 const historyLimit = 20;
 
-export type SessionCommandDeps = {
-  readonly currentSessions: CurrentSessions;
-  readonly runs: RunStore;
-  readonly settings: SettingsStore;
-  /** The providers beside `local` and `routstr` that an owner may choose. */
-  readonly connected: (owner: PublicKey) => readonly { readonly name: string }[];
-  readonly clock: Clock;
-};
-
 /** `!new`, `!sessions`, `!resume`, `!history`, `!workspace`, `!backend`. */
-export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
-  const { currentSessions, runs, settings, connected, clock } = deps;
+export const sessionCommands = (deps: CommandDeps): readonly Command[] => {
+  const { currentSessions, stores, clock } = deps;
   const workspaceNames = currentSessions.workspaces.map(({ name }) => name);
-  const describe = ({ id, workspace, backend, mode, provider }: Session) =>
-    [id, workspace, backend, mode, provider].filter((fact) => fact !== undefined).join(' · ');
-
-  /** A workspace, a provider, or both, in any order. */
-  const parseNew = (owner: PublicKey, argument: string): { workspace?: string; provider?: string } => {
-    const providers = ['local', 'routstr', ...connected(owner).map(({ name }) => name)];
-    const words = argument.split(/\s+/).filter(Boolean);
-    if (words.length > 2) throw new UsageError('That is too much: a workspace, a provider, or both.');
-    const choice: { workspace?: string; provider?: string } = {};
-    for (const word of words) {
-      const workspace = workspaceNames.find((name) => name.toLowerCase() === word.toLowerCase());
-      const provider = providers.find((name) => name === word.toLowerCase());
-      if (workspace !== undefined && choice.workspace === undefined) choice.workspace = workspace;
-      else if (provider !== undefined && choice.provider === undefined) choice.provider = provider;
-      else
-        throw new UsageError(
-          `“${shorten(word, 30)}” is no ${choice.workspace === undefined ? 'workspace' : 'further workspace'} and no provider of yours. Workspaces: ${workspaceNames.join(', ')}. Providers: ${providers.join(', ')}.`,
-        );
-    }
-    return choice;
-  };
-
-  const resolve = (owner: PublicKey, argument: string): Session => {
-    if (/^#?\d+$/.test(argument)) {
-      const sessions = currentSessions.list(owner, listed);
-      const session = sessions[parseCount(argument, 'number of the list', Math.max(1, sessions.length)) - 1];
-      if (session !== undefined) return session;
-    }
-    if (argument === '')
-      throw new UsageError('Which session? Its number or id is missing; !sessions lists them.');
-    const session = currentSessions.find(owner, argument.toLowerCase());
-    if (session === undefined)
-      throw new UsageError(`There is no session “${shorten(argument, 30)}”; !sessions lists them.`);
-    return session;
-  };
-
   return [
     {
       path: 'new',
@@ -73,28 +25,27 @@ export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
       role: 'member',
       kind: 'immediate',
       run: ({ owner, argument }) => {
-        const session = currentSessions.begin(owner.publicKey, parseNew(owner.publicKey, argument));
-        return { reply: `New session ${describe(session)}. Send a task.` };
+        const session = currentSessions.begin(owner.publicKey, parseNew(deps, owner.publicKey, argument));
+        return `New session ${describe(session)}. Send a task.`;
       },
     },
     {
       path: 'sessions',
-      parameters: '',
       family: 'Sessions',
       summary: 'your sessions, the last used first',
-      examples: ['!sessions'],
       role: 'member',
       kind: 'immediate',
       run: ({ owner }) => {
         const current = currentSessions.current(owner.publicKey)?.id;
         const sessions = currentSessions.list(owner.publicKey, listed);
-        if (sessions.length === 0) return { reply: 'No session yet. Send a task to begin one.' };
-        const lines = sessions.map((session, index) => {
-          const mark = session.id === current ? ' ← current' : '';
-          const title = session.title === '' ? 'nothing said yet' : shorten(session.title, 50);
-          return `${index + 1}. ${describe(session)} · ${formatAgo(clock.now() - session.usedAt)}${mark}\n   ${title}`;
-        });
-        return { reply: [...lines, '!resume <n> goes on with one, !new begins another.'].join('\n') };
+        if (sessions.length === 0) return 'No session yet. Send a task to begin one.';
+        return lines(
+          sessions.flatMap((session, index) => [
+            `${index + 1}. ${describe(session)} · ${formatAgo(clock.now() - session.usedAt)}${session.id === current ? ' ← current' : ''}`,
+            `   ${session.title === '' ? 'nothing said yet' : shorten(session.title, 50)}`,
+          ]),
+          '!resume <n> goes on with one, !new begins another.',
+        );
       },
     },
     {
@@ -107,10 +58,12 @@ export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
       role: 'member',
       kind: 'immediate',
       run: ({ owner, argument }) => {
-        const session = resolve(owner.publicKey, argument);
+        const session = findSession(deps, owner.publicKey, argument);
         currentSessions.resume(owner.publicKey, session);
-        const title = session.title === '' ? '' : `\nIt began with: ${shorten(session.title, 60)}`;
-        return { reply: `Going on with session ${describe(session)}.${title}` };
+        return lines(
+          `Going on with session ${describe(session)}.`,
+          session.title !== '' && `It began with: ${shorten(session.title, 60)}`,
+        );
       },
     },
     {
@@ -124,11 +77,10 @@ export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
       run: ({ owner, argument }) => {
         const count = parseCount(argument, 'number of tasks', historyLimit, 3);
         const session = currentSessions.current(owner.publicKey);
-        const entries = session === undefined ? [] : runs.ofSession(session.id, count);
-        if (session === undefined || entries.length === 0)
-          return { reply: 'Nothing was said in this session yet.' };
-        const said = [...entries].reverse().map((run) => historyEntry(run, clock.now()));
-        return { reply: [`Session ${session.id}`, ...said].join('\n\n') };
+        const entries = session === undefined ? [] : stores.runs.ofSession(session.id, count);
+        if (session === undefined || entries.length === 0) return 'Nothing was said in this session yet.';
+        const said = entries.toReversed().map((run) => historyEntry(run, clock.now()));
+        return [`Session ${session.id}`, ...said].join('\n\n');
       },
     },
     {
@@ -140,21 +92,13 @@ export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
       examples: ['!workspace', `!workspace ${workspaceNames.at(-1)}`],
       role: 'member',
       kind: 'immediate',
-      run: ({ owner, argument }) => {
-        const current = currentSessions.choices(owner.publicKey).workspace.name;
-        if (argument === '') {
-          const lines = currentSessions.workspaces.map(
-            ({ name, directory }) => `${name}: ${directory}${name === current ? ' ← current' : ''}`,
-          );
-          const change = lines.length > 1 ? ['!workspace <name> changes to another.'] : [];
-          return { reply: [...lines, ...change].join('\n') };
-        }
+      run: ({ owner: { publicKey }, argument }) => {
+        const current = currentSessions.choices(publicKey).workspace.name;
+        if (argument === '') return workspacesText(deps, current);
         const name = parseChoice(argument, 'workspace', workspaceNames);
-        if (name === current) return { reply: `You are in workspace ${name} already.` };
-        settings.set(owner.publicKey, 'workspace', name);
-        return {
-          reply: `Workspace: ${name}. New session ${describe(currentSessions.begin(owner.publicKey))}.`,
-        };
+        if (name === current) return `You are in workspace ${name} already.`;
+        stores.settings.set(publicKey, 'workspace', name);
+        return `Workspace: ${name}. New session ${describe(currentSessions.begin(publicKey))}.`;
       },
     },
     {
@@ -166,21 +110,70 @@ export function sessionCommands(deps: SessionCommandDeps): readonly Command[] {
       examples: ['!backend', '!backend opencode'],
       role: 'member',
       kind: 'immediate',
-      run: ({ owner, argument }) => {
-        const current = currentSessions.choices(owner.publicKey).backend;
+      run: ({ owner: { publicKey }, argument }) => {
+        const current = currentSessions.choices(publicKey).backend;
         if (argument === '') {
           const others = backendNames.filter((name) => name !== current);
-          return { reply: `Backend: ${current}. !backend ${others.join(' or !backend ')} changes it.` };
+          return `Backend: ${current}. !backend ${others.join(' or !backend ')} changes it.`;
         }
         const name = parseChoice(argument, 'backend', backendNames);
-        if (name === current) return { reply: `The backend is ${name} already.` };
-        settings.set(owner.publicKey, 'backend', name);
-        return {
-          reply: `Backend: ${name}. New session ${describe(currentSessions.begin(owner.publicKey))}.`,
-        };
+        if (name === current) return `The backend is ${name} already.`;
+        stores.settings.set(publicKey, 'backend', name);
+        return `Backend: ${name}. New session ${describe(currentSessions.begin(publicKey))}.`;
       },
     },
   ];
+};
+
+const describe = ({ id, workspace, backend, mode, provider }: Session): string =>
+  [id, workspace, backend, mode, provider].filter((fact) => fact !== undefined).join(' · ');
+
+function workspacesText({ currentSessions: { workspaces } }: CommandDeps, current: string): string {
+  return lines(
+    workspaces.map(({ name, directory }) => `${name}: ${directory}${name === current ? ' ← current' : ''}`),
+    workspaces.length > 1 && '!workspace <name> changes to another.',
+  );
+}
+
+type NewChoice = { workspace?: string; provider?: string };
+
+/** A workspace, a provider, or both, in any order. @throws UsageError */
+function parseNew(
+  { currentSessions, providers }: CommandDeps,
+  owner: PublicKey,
+  argument: string,
+): NewChoice {
+  const workspaceNames = currentSessions.workspaces.map(({ name }) => name);
+  const providerNames = ['local', 'routstr', ...providers.connected(owner).map(({ name }) => name)];
+  const words = argument.split(/\s+/).filter(Boolean);
+  if (words.length > 2) throw new UsageError('That is too much: a workspace, a provider, or both.');
+  const choice: NewChoice = {};
+  for (const word of words) {
+    const workspace = workspaceNames.find((name) => name.toLowerCase() === word.toLowerCase());
+    const provider = providerNames.find((name) => name === word.toLowerCase());
+    if (workspace !== undefined && choice.workspace === undefined) choice.workspace = workspace;
+    else if (provider !== undefined && choice.provider === undefined) choice.provider = provider;
+    else
+      throw new UsageError(
+        `“${shorten(word, 30)}” is no ${choice.workspace === undefined ? 'workspace' : 'further workspace'} and no provider of yours. Workspaces: ${workspaceNames.join(', ')}. Providers: ${providerNames.join(', ')}.`,
+      );
+  }
+  return choice;
+}
+
+/** @throws UsageError */
+function findSession({ currentSessions }: CommandDeps, owner: PublicKey, argument: string): Session {
+  if (/^#?\d+$/.test(argument)) {
+    const sessions = currentSessions.list(owner, listed);
+    const session = sessions[parseCount(argument, 'number of the list', Math.max(1, sessions.length)) - 1];
+    if (session !== undefined) return session;
+  }
+  if (argument === '')
+    throw new UsageError('Which session? Its number or id is missing; !sessions lists them.');
+  const session = currentSessions.find(owner, argument.toLowerCase());
+  if (session === undefined)
+    throw new UsageError(`There is no session “${shorten(argument, 30)}”; !sessions lists them.`);
+  return session;
 }
 
 function historyEntry(run: Run, now: number): string {

@@ -1,7 +1,9 @@
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { type Mode, modes } from '../backends/backend.ts';
-import type { CurrentSessions } from '../runs/current-sessions.ts';
+import { lines } from '../replies/format.ts';
 import { parseChoice } from './arguments.ts';
 import type { Command } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 
 const meaning: Readonly<Record<Mode, string>> = {
   ask: 'reads and answers, changes nothing',
@@ -10,8 +12,8 @@ const meaning: Readonly<Record<Mode, string>> = {
 };
 
 /** `!mode`, and `!ask`, `!plan`, `!agent` for one task or from now on. */
-export function taskCommands(currentSessions: CurrentSessions): readonly Command[] {
-  const set = (owner: Parameters<CurrentSessions['setMode']>[0], mode: Mode): string => {
+export function taskCommands({ currentSessions }: CommandDeps): readonly Command[] {
+  const set = (owner: PublicKey, mode: Mode): string => {
     currentSessions.setMode(owner, mode);
     return `Mode: ${mode} – ${meaning[mode]}. It holds from now on.`;
   };
@@ -24,8 +26,7 @@ export function taskCommands(currentSessions: CurrentSessions): readonly Command
     examples: [example, `!${mode}`],
     role: 'member',
     kind: 'immediate',
-    run: ({ owner, argument }) =>
-      argument === '' ? { reply: set(owner.publicKey, mode) } : { task: argument, mode },
+    run: ({ owner, argument }) => (argument === '' ? set(owner.publicKey, mode) : { task: argument, mode }),
   });
   return [
     inMode('ask', '!ask what does src/index.ts do?'),
@@ -41,14 +42,12 @@ export function taskCommands(currentSessions: CurrentSessions): readonly Command
       role: 'member',
       kind: 'immediate',
       run: ({ owner, argument }) => {
-        if (argument !== '') {
-          return { reply: set(owner.publicKey, parseChoice(argument, 'mode', modes)) };
-        }
+        if (argument !== '') return set(owner.publicKey, parseChoice(argument, 'mode', modes));
         const { mode } = currentSessions.choices(owner.publicKey);
-        const others = modes
-          .filter((other) => other !== mode)
-          .map((other) => `!mode ${other} – ${meaning[other]}`);
-        return { reply: [`Mode: ${mode} – ${meaning[mode]}.`, ...others].join('\n') };
+        return lines(
+          `Mode: ${mode} – ${meaning[mode]}.`,
+          modes.map((other) => other !== mode && `!mode ${other} – ${meaning[other]}`),
+        );
       },
     },
   ];

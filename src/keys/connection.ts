@@ -51,3 +51,12 @@ export type ConnectionStore = {
   /** Forgets the credential. False when there is none. */
   readonly revoke: (owner: string, provider: string) => boolean;
 };
+
+/** A provider beside `local` and `routstr` that an owner can choose. */
+export type ConnectedProvider = {
+  readonly name: string;
+  /** As people call it. */
+  readonly title: string;
+  /** Its default model. */
+  readonly model: string;
+};

@@ -1,3 +1,4 @@
+import type { RunFailure } from '../runs/provider.ts';
 import type { CatalogueEntry } from './catalogue.ts';
 
 /** What is wrong with the form of a key. */
@@ -55,3 +56,7 @@ export const isKeyRefused = (status: number | undefined, said: string | undefine
     /(?:invalid|incorrect|not valid|wrong).{0,40}api.?key|api.?key.{0,40}(?:invalid|incorrect|not valid|wrong)/i.test(
       said ?? '',
     ));
+
+/** Whether a run failed because its key was not taken. */
+export const isRefusedRun = ({ kind, status, detail }: RunFailure): boolean =>
+  isKeyRefused(status, detail) || (kind === 'unauthorized' && status === undefined);

@@ -1,8 +1,9 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { lockedKeyText, notConnectedText } from '../replies/connection-replies.ts';
 import type { PreparedRun, Provider, RunFailure, RunTicket } from '../runs/provider.ts';
 import type { KeyProvider } from './catalogue.ts';
 import type { ConnectionStore } from './connection.ts';
-import { isKeyRefused } from './key-form.ts';
+import { isRefusedRun } from './key-form.ts';
 import { SealError } from './seal.ts';
 import { sealedOtherwise, type Vault } from './sealed-connections.ts';
 
@@ -29,10 +30,6 @@ const ofTheProvider = new Set([
   'provider_nonsense',
 ]);
 
-/** Whether a run failed because its key was not taken. */
-export const isRefusedRun = ({ kind, status, detail }: RunFailure): boolean =>
-  isKeyRefused(status, detail) || (kind === 'unauthorized' && status === undefined);
-
 /** A provider that owners reach with API keys of their own: the key is opened into the one run that uses it. */
 export function createConnectionProvider(entry: KeyProvider, deps: ConnectionProviderDeps): Provider {
   const { store, vault, log } = deps;
@@ -46,15 +43,11 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
       readonly release: () => void;
     }
   >();
-  const again = `!provider connect ${id} <key>`;
 
   const prepareRun = async ({ runId, sessionId, owner }: RunTicket): Promise<PreparedRun> => {
     const credential = store.get(owner, id)?.credential;
     if (credential === undefined) {
-      return {
-        state: 'refused',
-        reason: `You have no connection to ${id} (any more). ${again} makes one, !provider set local goes on without.`,
-      };
+      return { state: 'refused', reason: notConnectedText(id) };
     }
     let key: string;
     try {
@@ -63,10 +56,7 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
       if (!(error instanceof SealError)) throw error;
       store.mark(owner, id, 'error', sealedOtherwise);
       log.warn({ provider: id, owner, reason: error.reason }, 'a credential does not open');
-      return {
-        state: 'refused',
-        reason: `Your key for ${id} can't be opened: the bot's own key was changed. Send it again with ${again}, or go on without it: !provider set local.`,
-      };
+      return { state: 'refused', reason: lockedKeyText(id) };
     }
     live.set(runId, { owner, sessionId, credential, release: deps.protect(key) });
     return {

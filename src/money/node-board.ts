@@ -7,7 +7,7 @@ import { createNodeBoard, NODE_RELAYS, type NodeBoard, ROUTSTR_REVIEWER } from '
 export type RelayBoardOptions = {
   readonly relays: Relays;
   /** Asked beside the bot's own relays. Default: where Routstr's nodes announce themselves. */
-  readonly sources?: readonly RelayUrl[];
+  readonly sources?: readonly RelayUrl[] | undefined;
   /** Hex. Default: Routstr's own reviewer. */
   readonly reviewer?: string;
   readonly allowLoopback: boolean;

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
@@ -13,29 +12,51 @@ import {
   NodeUrlError,
   parseNodeUrl,
 } from '@nostr-dm-agent/routstr';
-import type { Listing, Nodes } from '../commands/provider/node-commands.ts';
+import type { Config } from '../config/config.ts';
 import type { Meta } from '../store/meta-table.ts';
+import type { WalletAccess } from './wallet-access.ts';
 
 export type NodeChoiceDeps = {
-  /** `ROUTSTR_BASE_URL`. */
-  readonly configured: NodeUrl;
-  /** `ROUTSTR_FALLBACKS`. */
-  readonly fallbacks: readonly NodeUrl[];
-  /** `BOT_HOME`. */
-  readonly home: string;
+  /** `node` is that of `ROUTSTR_BASE_URL`. */
+  readonly config: Pick<Config, 'node' | 'fallbacks' | 'home'>;
   readonly board: NodeBoard;
   readonly meta: Meta;
-  /** Undefined: there is none. */
-  readonly wallet: () => CashuWallet | undefined;
+  readonly wallet: Pick<WalletAccess, 'opened'>;
   /** Announced nodes on this machine are asked too (tests and the sandbox). */
   readonly allowLoopback: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 };
 
+/** Nodes that somebody announces. */
+export type NodeListing = {
+  /** The present one first, then the best. */
+  readonly nodes: readonly NodeLook[];
+  /** How many more are announced. */
+  readonly more: number;
+  /** False: no relay could be asked. */
+  readonly complete: boolean;
+};
+
 /** Which node serves paid runs, which others there are, and what they say about themselves. */
-export type NodeChoice = Nodes & {
+export type NodeChoice = {
   readonly info: NodeInfoCache;
+  /** Where the runs to come are paid. */
+  readonly current: () => NodeUrl;
+  /** `ROUTSTR_BASE_URL`. */
+  readonly configured: () => NodeUrl;
+  /** `ROUTSTR_FALLBACKS`. */
+  readonly fallbacks: () => readonly NodeUrl[];
+  /** The npub that a node says it has, as far as is known without asking it. */
+  readonly operatorOf: (node: NodeUrl) => string | undefined;
+  /** For the runs to come, also after a restart; undefined: the configured one again. */
+  readonly choose: (node: NodeUrl | undefined) => void;
+  /** The nodes of the last list, by their numbers in it. */
+  readonly numbered: () => readonly NodeUrl[];
+  readonly number: (nodes: readonly NodeUrl[]) => void;
+  /** Asks relays and nodes; prices are those of the model. */
+  readonly list: (model: string | undefined, signal: AbortSignal) => Promise<NodeListing>;
+  readonly look: (node: NodeUrl, model: string | undefined, signal: AbortSignal) => Promise<NodeLook>;
   readonly close: () => Promise<void>;
 };
 
@@ -45,9 +66,10 @@ const most = { nodes: 16, parallel: 4, listed: 10 };
 const timeouts = { info: 5_000, models: 8_000 };
 
 export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
-  const { configured, meta, board } = deps;
+  const { config, meta, board } = deps;
+  const configured = config.node;
   const info = createNodeInfoCache({
-    path: join(deps.home, 'routstr-nodes.json'),
+    path: join(config.home, 'routstr-nodes.json'),
     // Its code is not needed before somebody pays.
     nodeAt: (url) => ({
       nodeInfo: async (signal) =>
@@ -58,7 +80,7 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
   });
 
   const guardedFetch = createGuardedFetch({ allowLoopback: deps.allowLoopback });
-  const operators: ReadonlySet<NodeUrl> = new Set([configured, ...deps.fallbacks]);
+  const operators: ReadonlySet<NodeUrl> = new Set([configured, ...config.fallbacks]);
   const current = (): NodeUrl => readUrl(meta.get('routstr_node') ?? '') ?? configured;
   /** What the operator configured or an admin chose is their affair; every other address was announced by somebody. */
   const fetchFor = (url: NodeUrl): Fetch => (operators.has(url) || url === current() ? fetch : guardedFetch);
@@ -69,7 +91,7 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
       nodeAt: (url: NodeUrl, through = fetchFor(url)) =>
         createNodeClient(url, { ...defaultTimeouts, ...timeouts }, through),
       ability: createAbilitySource(),
-      wallet: deps.wallet(),
+      wallet: deps.wallet.opened(),
       hexOf,
     };
   };
@@ -82,7 +104,7 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
     info,
     current,
     configured: () => configured,
-    fallbacks: () => deps.fallbacks,
+    fallbacks: () => config.fallbacks,
     operatorOf: (node) => {
       const npub = info.known(node)?.npub;
       return npub !== undefined && hexOf(npub) !== undefined ? npub : undefined;
@@ -92,24 +114,20 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
       (meta.get('routstr_nodes_listed') ?? '').split(' ').flatMap((text) => readUrl(text) ?? []),
     number: (nodes) => meta.set('routstr_nodes_listed', nodes.join(' ')),
 
-    list: async (model, signal): Promise<Listing> => {
+    list: async (model, signal): Promise<NodeListing> => {
       const code = await loadCode();
       const [{ nodes, complete }, options] = await Promise.all([announced(signal), optionsOf(model)]);
+      const present = current();
       // Those that somebody trusts are looked at first: whoever announces a thousand nodes hides none of them.
-      const ordered = nodes.toSorted((a, b) => trust(b) - trust(a));
-      const asked: readonly AnnouncedNode[] = [
-        ...ordered.filter(({ url }) => url === current()),
-        ...(ordered.some(({ url }) => url === current()) ? [] : [{ url: current(), claims: [] }]),
-        ...ordered.filter(({ url }) => url !== current()),
-      ].slice(0, most.nodes);
+      const announcedOnes = nodes.toSorted((a, b) => trust(b) - trust(a));
+      const isAnnounced = announcedOnes.some(({ url }) => url === present);
+      const all = isAnnounced ? announcedOnes : [{ url: present, claims: [] }, ...announcedOnes];
+      const asked = withFirst(present, all).slice(0, most.nodes);
       const looks = await code.inParallel(asked, most.parallel, (node) =>
         code.lookAtNode(node, options, signal),
       );
-      const ranked = code.rankNodes(looks);
-      const now = ranked.filter(({ url }) => url === current());
-      const others = ranked.filter(({ url }) => url !== current());
       return {
-        nodes: [...now, ...others].slice(0, most.listed),
+        nodes: withFirst(present, code.rankNodes(looks)).slice(0, most.listed),
         more: Math.max(0, nodes.length - most.listed),
         complete,
       };
@@ -131,6 +149,11 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
     close: info.close,
   };
 }
+
+const withFirst = <T extends { readonly url: NodeUrl }>(first: NodeUrl, all: readonly T[]): readonly T[] => [
+  ...all.filter(({ url }) => url === first),
+  ...all.filter(({ url }) => url !== first),
+];
 
 const trust = ({ claims }: AnnouncedNode): number =>
   claims.some(({ verdict }) => verdict === 'trusted') ? 1 : 0;

@@ -1,49 +1,17 @@
 import type { Sat } from '@nostr-dm-agent/kit/sat';
-import type { NodeUrl, RoutstrProvider, SyncResult, UsableModel } from '@nostr-dm-agent/routstr';
+import type { NodeUrl, RoutstrProvider, UsableModel } from '@nostr-dm-agent/routstr';
+import type { NodeModels, SyncedModels } from './node-models.ts';
+import type { RoutstrSettings } from './routstr-settings.ts';
 
-/** A node's models that an agent can use, cheapest for a typical task first. */
-export type NodeModels = {
-  readonly node: NodeUrl;
-  readonly usable: readonly UsableModel[];
-  /** How many more it lists that an agent cannot use. */
-  readonly unusable: number;
-  /** Milliseconds since the Unix epoch. */
-  readonly fetchedAt: number;
-  /** The node is away, and these are older than a day. */
-  readonly stale: boolean;
-};
-
-/** What came of `sync-models`. */
-export type SyncedModels = NodeModels & { readonly result: SyncResult };
-
-/** The node has no models to show: it is away, and nothing of it is on disk. */
-export class NodeAwayError extends Error {
-  override readonly name = 'NodeAwayError';
-  readonly node: NodeUrl;
-  /** What the node or the network said. */
-  readonly detail: string;
-  constructor(node: NodeUrl, detail: string) {
-    super(`${node} has no models to show: ${detail}`);
-    this.node = node;
-    this.detail = detail;
-  }
-}
-
-/** Provider `routstr`, with what keeps it going (`routstr-keeper.ts`). */
-export type RoutstrAccess = {
+/** Provider `routstr` as commands use it; `routstr-keeper.ts` keeps it going. */
+export type RoutstrAccess = RoutstrSettings & {
   /** @throws NoWalletError */
   readonly provider: () => RoutstrProvider;
   /** Where the runs to come are paid. */
   readonly node: () => NodeUrl;
-  /** Per run. */
-  readonly budget: () => Sat;
-  readonly setBudget: (amount: Sat) => void;
-  /** Per day, of everybody together; undefined: none. */
-  readonly dayLimit: () => Sat | undefined;
-  readonly setDayLimit: (amount: Sat | undefined) => void;
-  /** What counts against the day's limit: spent today, and at stake; of one owner when he is named. */
+  /** What counts against the day's limit: spent today, and at stake; of one owner when named. @throws NoWalletError */
   readonly usedToday: (owner?: string) => Sat;
-  /** The same since another moment (ms). */
+  /** The same since another moment (ms). @throws NoWalletError */
   readonly usedSince: (since: number, owner?: string) => Sat;
   /** The models on disk; undefined: none are. */
   readonly knownModels: () => NodeModels | undefined;

@@ -1,8 +1,8 @@
 import type { CatalogueEntry } from '../keys/catalogue.ts';
-import type { Connection } from '../keys/connection.ts';
-import type { KeyFormProblem } from '../keys/key-form.ts';
-import { isRefusedRun } from '../keys/key-provider.ts';
+import type { ConnectedProvider, Connection, ConnectionStatus } from '../keys/connection.ts';
+import { isRefusedRun, type KeyFormProblem } from '../keys/key-form.ts';
 import type { KeyVerdict } from '../keys/verify-key.ts';
+import type { ProviderNote } from '../runs/chosen-provider.ts';
 import type { RunFailure } from '../runs/provider.ts';
 import { formatAgo, shorten } from './format.ts';
 
@@ -87,17 +87,42 @@ export function connectionLines(connection: Connection, now: number, preferred: 
   ];
 }
 
-/** After a run that local paid for because what its owner wanted is not there. */
-export const insteadOfConnection = (provider: string): string =>
-  `You have no connection to ${provider}, so local was used. ${connectUsage(provider)} makes one; !provider set local keeps it so.`;
+/** What the owner of a run is told that another provider paid for than they wanted. */
+export function providerNoteText(note: ProviderNote): string {
+  const { wanted } = note;
+  switch (note.why) {
+    case 'backend':
+      return `${note.backend} works on its own login, so ${wanted} was not used.`;
+    case 'broken':
+      return `This session was with ${wanted}, ${note.gone ? 'to which you have no connection any more' : 'whose key does not work'}, so ${note.used} was used. ${connectUsage(wanted)} mends it.`;
+    case 'not-connected':
+      return `You have no connection to ${wanted}, so local was used. ${connectUsage(wanted)} makes one; !provider set local keeps it so.`;
+    case 'missing':
+      return wanted === 'routstr'
+        ? noWalletForRoutstr
+        : `Provider ${wanted} is not connected, so local was used.`;
+  }
+}
 
-/** A session whose connection is broken went to what its owner has chosen since. */
-export const insteadOfBroken = (provider: string, chosen: string, gone: boolean): string =>
-  `This session was with ${provider}, ${gone ? 'to which you have no connection any more' : 'whose key does not work'}, so ${chosen} was used. ${connectUsage(provider)} mends it.`;
+/** Also for admins when the bot starts. */
+export const noWalletForRoutstr =
+  'Provider routstr is set, but there is no wallet: CASHU_MNEMONIC is missing. Runs use local.';
 
-/** Connections are for opencode. */
-export const notForBackend = (provider: string, backend: string): string =>
-  `${backend} works on its own account, so ${provider} was not used.`;
+/** Who pays when an owner has chosen this connection, in a few words. */
+export const connectionMeaning = ({ title, model }: ConnectedProvider): string =>
+  `your own key at ${title} pays (${model}, unless you choose another model of it)`;
+
+/** The provider, for `!status`: one that is reached by a key. */
+export const connectionLine = (provider: string, status: ConnectionStatus): string =>
+  status === 'revoked'
+    ? `local (${provider} is not connected: ${connectUsage(provider)})`
+    : `${provider} (your own key${status === 'connected' ? '' : `: ${status}, see !provider list`})`;
+
+/** Why a run does not begin. */
+export const notConnectedText = (provider: string): string =>
+  `You have no connection to ${provider} (any more). ${connectUsage(provider)} makes one, !provider set local goes on without.`;
+export const lockedKeyText = (provider: string): string =>
+  `Your key for ${provider} can't be opened: the bot's own key was changed. Send it again with ${connectUsage(provider)}, or go on without it: !provider set local.`;
 
 /** What a failure means where the owner's own key paid; undefined: nothing that other runs would not say as well. */
 export function describeConnectionFailure(provider: string, failure: RunFailure): string | undefined {
@@ -111,7 +136,7 @@ export function describeConnectionFailure(provider: string, failure: RunFailure)
     case 'unauthorized':
       return `Your key for ${provider} may not do this${status}: allow it there, or ${ways}${said}`;
     case 'budget_exhausted':
-      return `Your account at ${provider} is used up: top it up there, then !retry. Or go on without it: !provider set local.${said}`;
+      return `What you have at ${provider} is used up: top it up there, then !retry. Or go on without it: !provider set local.${said}`;
     default:
       return undefined;
   }
@@ -122,9 +147,7 @@ export const lockedNotice = (providers: readonly string[]): string =>
   `The bot has a new key of its own and can't open your API keys any more: ${providers.join(', ')}. Send each again: ${connectUsage('<id>')}. Whoever runs the bot can also mend it with the old key (reseal).`;
 
 /** For admins, when the bot has started. */
-export const lockedLine = (count: number): readonly string[] =>
+export const lockedLine = (count: number): string | undefined =>
   count === 0
-    ? []
-    : [
-        `API keys that do not open with the bot's present key: ${count}. With the old one in BOT_KEY_OLD, the command reseal mends that.`,
-      ];
+    ? undefined
+    : `API keys that do not open with the bot's present key: ${count}. With the old one in BOT_KEY_OLD, the command reseal mends that.`;

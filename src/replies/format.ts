@@ -42,3 +42,13 @@ export const plural = (count: number, noun: string): string => `${count} ${noun}
 
 /** The message of whatever was thrown. */
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+
+/** A line or several; what is `false` or `undefined` is left out. */
+export type Lines = Line | readonly Line[];
+type Line = string | false | undefined;
+
+export const lines = (...parts: readonly Lines[]): string =>
+  parts
+    .flat()
+    .filter((part) => typeof part === 'string')
+    .join('\n');

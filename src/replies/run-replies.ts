@@ -26,6 +26,10 @@ export function factsLine(run: Run, durationMs: number, settlement: Settlement):
 const owedText = ({ owed = 0 }: NonNullable<Settlement>): string =>
   owed === 0 ? '' : ` (${formatSat(sat(owed))} still owed by the node; it is asked for)`;
 
+/** A run's provider is not known to have the model that its owner chose. */
+export const otherModelText = (provider: string, wanted: string, used: string | undefined): string =>
+  `Provider ${provider} is not known to have ${wanted}, so ${used ?? 'its default model'} was asked for. !model sets another one.`;
+
 /** The final reply of a run that is done. The foot is read also when the text is too long to be sent at once. */
 export function finalReply(
   run: Run,
@@ -101,7 +105,7 @@ const waysOn = ({ outcome, result }: Run): string =>
     ? '!continue goes on where it was, !retry runs the task again.'
     : '!retry runs the task again.';
 
-/** Its owner's own account at a provider paid. */
+/** Its owner's own key at a provider paid. */
 const hasOwnKey = (run: Run): run is Run & { readonly provider: string } =>
   run.provider !== undefined && !['local', 'routstr', 'none'].includes(run.provider);
 

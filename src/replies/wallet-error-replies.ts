@@ -21,14 +21,6 @@ import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, plural, shorten } from './format.ts';
 import { mintName } from './wallet-replies.ts';
 
-/** There are no words, so there is no wallet. */
-export class NoWalletError extends Error {
-  override readonly name = 'NoWalletError';
-  constructor() {
-    super('there is no wallet');
-  }
-}
-
 export const noWallet =
   'This bot has no wallet: CASHU_MNEMONIC is not set. Whoever runs it gets one with “bun run setup” on the host, or puts 12 BIP39 words into .env and restarts it.';
 

@@ -4,11 +4,10 @@ import type {
   LedgerEntry,
   OperationSummary,
   Received,
-  RecoveryReport,
   TokenPreview,
 } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
-import type { Account } from '../money/shares.ts';
+import type { Share } from '../money/shares.ts';
 import { formatAgo, plural, shorten } from './format.ts';
 
 /** `mint.example/Bitcoin`: a mint's address as people read it. A stranger may have chosen it. */
@@ -32,25 +31,25 @@ function holdingsLine({ ready, reserved, sent, incoming }: Omit<Balance, 'mints'
 }
 
 /** `Balance: 9,876 sat.` */
-export function balanceLine({ ready }: Balance, account?: Account): string {
-  if (account === undefined) return `Balance: ${formatSat(ready)}.`;
-  if (account.role === 'member') return `Your account: ${formatSat(account.available)}.`;
-  return `Balance: ${formatSat(ready)}, ${formatSat(account.available)} of it yours to spend.`;
+export function balanceLine({ ready }: Balance, share?: Share): string {
+  if (share === undefined) return `Balance: ${formatSat(ready)}.`;
+  if (share.role === 'member') return `Your share: ${formatSat(share.available)}.`;
+  return `Balance: ${formatSat(ready)}, ${formatSat(share.available)} of it yours to spend.`;
 }
 
-/** What is one owner's, where accounts are kept apart. */
-export function shareText({ role, available, brought, spent, atStake }: Account): string {
+/** What is one owner's, where shares are kept apart. */
+export function shareText({ role, available, brought, spent, atStake }: Share): string {
   const stake = atStake === 0 ? '' : ` · ${formatSat(atStake)} at stake in your runs`;
   const books = `You brought in ${formatSat(brought)} and spent ${formatSat(spent)}.`;
   return role === 'member'
-    ? `Your account: ${formatSat(available)}${stake}\n${books}`
+    ? `Your share: ${formatSat(available)}${stake}\n${books}`
     : `Yours to spend: ${formatSat(available)}${stake}. The rest was brought in by other owners.\n${books}`;
 }
 
 export const feeText = (fee: Sat): string => (fee === 0 ? 'no fee' : `fee ${formatSat(fee)}`);
 
-export const receivedText = ({ amount, fee }: Received, balance: Balance, account?: Account): string =>
-  `Received ${formatSat(amount)} (${feeText(fee)}). ${balanceLine(balance, account)}`;
+export const receivedText = ({ amount, fee }: Received, balance: Balance, share?: Share): string =>
+  `Received ${formatSat(amount)} (${feeText(fee)}). ${balanceLine(balance, share)}`;
 
 /**
  * One run of the ledger on one line: `5 min ago · write hello.txt · claude-sonnet-4.5 · budget 2,002 sat = 138 spent +
@@ -102,14 +101,15 @@ export function operationLine(operation: OperationSummary, now: number, name?: s
   const facts = [
     formatAgo(now - updatedAt),
     name,
-    `${what(operation)}${fee === 0 ? '' : `, ${feeText(fee)}`}`,
+    `${operationText(operation)}${fee === 0 ? '' : `, ${feeText(fee)}`}`,
     note === undefined ? undefined : shorten(note, 40),
     operation.operation,
   ];
   return facts.filter((fact) => fact !== undefined).join(' · ');
 }
 
-function what({ kind, state, open, amount }: OperationSummary): string {
+/** `token over 21 sat, claimed`: what an operation did. */
+export function operationText({ kind, state, open, amount }: OperationSummary): string {
   const sum = formatSat(amount);
   switch (`${kind} ${state}`) {
     case 'send issued':
@@ -153,17 +153,6 @@ const kindNames = {
 } as const;
 const stateNames: Readonly<Record<string, string>> = { prepared: 'not known yet how it ended' };
 
-/** What recovery brought at start, a line each; nothing when there was nothing. */
-export function recoveryLines({ settled, waiting, troubled }: RecoveryReport): readonly string[] {
-  const line = (text: string, operations: readonly OperationSummary[]) =>
-    operations.length === 0 ? [] : [`Wallet, ${text}: ${operations.map(what).join('; ')}.`];
-  return [
-    ...line('finished what had been cut off', settled),
-    ...line('still open, I go on asking the mint', waiting),
-    ...line('somebody must look (!wallet pending)', troubled),
-  ];
-}
-
 export function checkText(report: CheckReport): string {
   const { consistent, problems, spentElsewhere, checkedProofs, unreachable } = report;
   return [
@@ -189,46 +178,6 @@ export function previewText(token: TokenPreview): string {
     lock === undefined ? 'No lock' : `Locked: ${shorten(lock, 20)}`,
     'Whether it is spent is not looked up. !wallet receive redeems it.',
   ].join('\n');
-}
-
-/** What somebody who waited for an operation is told; undefined while it is not known. The token of a send is extra. */
-export function outcomeText(
-  operation: OperationSummary,
-  balance: Balance,
-  account?: Account,
-): string | undefined {
-  const { kind, state, amount, fee } = operation;
-  const sum = formatSat(amount);
-  switch (`${kind} ${state}`) {
-    case 'mint done':
-      return `Paid: ${sum} are in the wallet. ${balanceLine(balance, account)}`;
-    case 'mint expired':
-      return `The invoice over ${sum} was not paid in time. Ask for a new one: !wallet topup ${amount}.`;
-    case 'receive done':
-      return `Received ${sum} (${feeText(fee)}). ${balanceLine(balance, account)}`;
-    case 'receive failed':
-      return 'The token that was on its way in has been spent by somebody else. Ask its sender for another one.';
-    case 'receive refused':
-      return 'The mint did not take the token that was on its way in. It is as good as it was.';
-    case 'melt paid':
-      return `Paid ${sum} (${feeText(fee)}). ${balanceLine(balance)}`;
-    case 'melt rolled_back':
-      return `The payment of ${sum} did not go through; the money is back. ${balanceLine(balance)}`;
-    case 'melt expired':
-      return `The payment of ${sum} was not made: the mint’s offer had expired. ${balanceLine(balance)}`;
-    case 'send issued':
-    case 'send handed_over':
-      return sentText(amount, fee, balance);
-    case 'send rolled_back':
-    case 'send failed':
-      return `The token over ${sum} was not made; the money is back. ${balanceLine(balance)}`;
-    case 'send claimed':
-      return `The token over ${sum} has been claimed by its receiver.`;
-    case 'send reclaimed':
-      return `The token over ${sum} is taken back. ${balanceLine(balance)}`;
-    default:
-      return undefined;
-  }
 }
 
 /** Stands above the token itself. */

@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { BackendName, Mode } from '../backends/backend.ts';
 import type { Workspace } from '../config/config.ts';
+import { shorten } from '../replies/format.ts';
 import type { SessionStore } from '../store/sessions-table.ts';
 import type { SettingsStore } from '../store/settings-table.ts';
 import type { Session } from './run.ts';
@@ -17,12 +18,12 @@ export type SessionDefaults = {
   readonly mode: Mode;
 };
 
-/** Keeps track of which session each owner is in, and begins new ones with his choices. */
+/** Keeps track of which session each owner is in, and begins new ones with their choices. */
 export type CurrentSessions = {
   readonly workspaces: readonly Workspace[];
   readonly current: (owner: PublicKey) => Session | undefined;
-  /** The current session; a new one when there is none. */
-  readonly ensure: (owner: PublicKey) => Session;
+  /** The session that a task goes on with: the current one, or a new one. Its first task gives it its title. */
+  readonly forTask: (owner: PublicKey, task: string) => Session;
   /** Begins a session with the owner's choices and makes it the current one. */
   readonly begin: (
     owner: PublicKey,
@@ -35,7 +36,7 @@ export type CurrentSessions = {
   readonly setMode: (owner: PublicKey, mode: Mode) => void;
   /** Sets the model from now on; `undefined` takes the choice back. */
   readonly setModel: (owner: PublicKey, model: string | undefined) => void;
-  /** What the owner's next task would be run with: his current session's, else his own choices, else the defaults. */
+  /** What the owner's next task would be run with: that of their current session, else their own choices, else the defaults. */
   readonly choices: (owner: PublicKey) => Choices;
 };
 
@@ -113,7 +114,12 @@ export function createCurrentSessions(deps: {
   return {
     workspaces: defaults.workspaces,
     current,
-    ensure: (owner) => current(owner) ?? begin(owner),
+    forTask: (owner, task) => {
+      const session = current(owner) ?? begin(owner);
+      const title = session.title === '' ? shorten(task, 80) : session.title;
+      sessions.update(session.id, { title, usedAt: clock.now() });
+      return session;
+    },
     begin,
     resume: (owner, session) => settings.set(owner, 'session', session.id),
     list: (owner, limit) => sessions.list(owner, limit, settings.get(owner, 'session')),

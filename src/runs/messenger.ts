@@ -1,4 +1,5 @@
-import type { EventId, PublicKey, Recipient } from '@nostr-dm-agent/nostr';
+import type { EventId, InboundMessage, PublicKey, Recipient } from '@nostr-dm-agent/nostr';
+import type { Run } from './run.ts';
 
 /** A message that can be reacted to. */
 export type ReactionTarget = {
@@ -16,3 +17,26 @@ export type Messenger = {
   readonly send: (to: Recipient, text: string, foot?: string) => void;
   readonly react: (to: Recipient, target: ReactionTarget, reaction: '👀' | '✅' | '❌') => void;
 };
+
+/** Where the reply to a message goes. */
+export const replyTo = (message: InboundMessage): Recipient => ({
+  publicKey: message.sender,
+  protocol: message.protocol,
+  fallbackRelays: [message.relay],
+  inReplyTo: message.id,
+});
+
+/** Where the reply to a run goes: to its owner, in the protocol and to the relays of the message that asked for it. */
+export const replyToRun = (run: Run): Recipient => ({
+  publicKey: run.owner,
+  protocol: run.protocol,
+  fallbackRelays: run.fallbackRelays,
+  inReplyTo: run.message,
+});
+
+/** The message that asked for a run. */
+export const messageOf = (run: Run): ReactionTarget => ({
+  id: run.message,
+  author: run.owner,
+  kind: run.messageKind,
+});

@@ -1,9 +1,10 @@
-import { conclude, type Ending, type RunDeps } from './execute-run.ts';
+import { conclude, type Ending } from './execute-run.ts';
 import type { Settlement } from './provider.ts';
 import type { Run, RunOutcome } from './run.ts';
+import type { RunDeps } from './run-deps.ts';
 
 export type Recovered = {
-  /** Runs that were in hand when an earlier life of the bot ended. */
+  /** Runs that were under way when an earlier life of the bot ended. */
   readonly interrupted: number;
   /** Tasks that had waited for too long and were taken off the queue. */
   readonly missed: number;
@@ -17,7 +18,7 @@ export type Recovered = {
  * @returns how many processes there were
  */
 export async function endLeftovers(
-  { runs, backends }: Pick<RunDeps, 'runs' | 'backends'>,
+  { stores: { runs }, backends }: Pick<RunDeps, 'stores' | 'backends'>,
   signal: AbortSignal,
 ): Promise<number> {
   let processes = 0;
@@ -33,18 +34,15 @@ export async function endLeftovers(
  * owners. Nothing is run again by itself. Tasks that only waited stay in the queue, unless they waited longer than
  * `catchupMs`.
  */
-export async function recoverRuns(
-  deps: RunDeps & { readonly catchupMs: number },
-  signal: AbortSignal,
-): Promise<Recovered> {
-  const open = deps.runs.open();
+export async function recoverRuns(deps: RunDeps, catchupMs: number, signal: AbortSignal): Promise<Recovered> {
+  const open = deps.stores.runs.open();
   const left = open.filter(({ state }) => state !== 'queued');
   const late = open.filter(
-    ({ state, queuedAt }) => state === 'queued' && deps.clock.now() - queuedAt > deps.catchupMs,
+    ({ state, queuedAt }) => state === 'queued' && deps.clock.now() - queuedAt > catchupMs,
   );
 
   const lines: string[] = [];
-  for (const provider of deps.providers.values()) lines.push(...(await provider.recover(signal)));
+  for (const provider of deps.providers.providers.values()) lines.push(...(await provider.recover(signal)));
   for (const run of left) close(run, endingOf(run), await settleLeftover(run, deps), deps);
   for (const run of late) close(run, without('missed'), undefined, deps);
   return { interrupted: left.length, missed: late.length, lines };
@@ -57,9 +55,9 @@ const endingOf = ({ state, outcome, answer, result }: Run): Ending =>
   state === 'settling' && outcome !== undefined ? { outcome, answer, result } : without('interrupted');
 
 async function settleLeftover(run: Run, deps: RunDeps): Promise<Settlement> {
-  const provider = run.provider === undefined ? undefined : deps.providers.get(run.provider);
+  const provider = run.provider === undefined ? undefined : deps.providers.providers.get(run.provider);
   try {
-    return await provider?.finalizeRun(run.id, AbortSignal.timeout(deps.settleMs));
+    return await provider?.finalizeRun(run.id, AbortSignal.timeout(deps.limits.settleMs));
   } catch (cause) {
     deps.log.error(
       { cause, run: run.id, provider: run.provider },

@@ -1,7 +1,7 @@
 import type { StopReason } from './run.ts';
 
 /** Limits of one run, in milliseconds. */
-export type RunLimits = { readonly timeoutMs: number; readonly idleMs: number };
+export type RunDeadlines = { readonly timeoutMs: number; readonly idleMs: number };
 
 /** Aborts when a run takes too long, or is silent for too long. */
 export type RunDeadline = {
@@ -15,7 +15,7 @@ export type RunDeadline = {
  * The idle timer looks at the last sign of life when it fires, instead of being set anew for each one:
  * an agent can write thousands of lines a second.
  */
-export function startRunDeadline({ timeoutMs, idleMs }: RunLimits, outer: AbortSignal): RunDeadline {
+export function startRunDeadline({ timeoutMs, idleMs }: RunDeadlines, outer: AbortSignal): RunDeadline {
   const controller = new AbortController();
   const end = (reason: StopReason) => controller.abort(reason);
   let lastSign = performance.now();

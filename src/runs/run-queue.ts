@@ -1,26 +1,27 @@
-import { executeRun, type RunDeps } from './execute-run.ts';
+import { executeRun } from './execute-run.ts';
+import { messageOf, replyToRun } from './messenger.ts';
 import type { Run, RunOrder, StopReason } from './run.ts';
+import type { RunDeps } from './run-deps.ts';
 
 /** Tasks of one session run one after another; different sessions side by side, up to `concurrency`. */
 export type RunQueue = {
   /** Puts a task in the stored queue; may be part of the caller's transaction. It is started right after. */
   readonly enqueue: (order: RunOrder) => Run;
-  /** Every run that is not done: those in hand first, then those waiting, each in order. */
+  /** Every run that is not done: those that run first, then those that wait, each in order. */
   readonly list: () => readonly Run[];
-  /** Ends a run in hand; false when it isn't in hand. Its reply follows when it has been settled. */
+  /** Ends a running one; false when it isn't running. Its reply follows when it has been settled. */
   readonly stop: (runId: string) => boolean;
   /** Takes a waiting task off the queue; false when it isn't waiting (any more). */
   readonly drop: (runId: string) => boolean;
   /** Begins to take tasks; before that they are only stored. */
   readonly start: () => void;
-  /** Takes no more tasks and ends those in hand; resolves when they are settled and answered. */
+  /** Takes no more tasks and ends those that run; resolves when they are settled and answered. */
   readonly close: () => Promise<void>;
 };
 
-export function createRunQueue(
-  deps: RunDeps & { readonly concurrency: number; readonly newId: () => string },
-): RunQueue {
-  const inHand = new Map<
+export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
+  const { runs } = deps.stores;
+  const running = new Map<
     string,
     { readonly session: string; readonly controller: AbortController; done: Promise<void> }
   >();
@@ -38,10 +39,10 @@ export function createRunQueue(
   };
 
   const take = () => {
-    if (!taking || inHand.size >= deps.concurrency) return;
-    const busy = new Set([...inHand.values()].map(({ session }) => session));
-    for (const run of deps.runs.open()) {
-      if (inHand.size >= deps.concurrency) return;
+    if (!taking || running.size >= concurrency) return;
+    const busy = new Set([...running.values()].map(({ session }) => session));
+    for (const run of runs.open()) {
+      if (running.size >= concurrency) return;
       if (run.state !== 'queued' || busy.has(run.session)) continue;
       busy.add(run.session);
       begin(run);
@@ -51,29 +52,29 @@ export function createRunQueue(
   const begin = (run: Run) => {
     const controller = new AbortController();
     const entry = { session: run.session, controller, done: Promise.resolve() };
-    inHand.set(run.id, entry);
+    running.set(run.id, entry);
     entry.done = executeRun(run, deps, controller.signal)
       .catch((cause: unknown) => deps.log.error({ cause, run: run.id }, 'a run could not be concluded'))
       .finally(() => {
-        inHand.delete(run.id);
+        running.delete(run.id);
         kick();
       });
   };
 
   const end = (runId: string, reason: StopReason) => {
-    const entry = inHand.get(runId);
+    const entry = running.get(runId);
     entry?.controller.abort(reason);
     return entry !== undefined;
   };
 
   return {
     enqueue: (order) => {
-      const run = deps.runs.enqueue(deps.newId(), order, deps.clock.now());
+      const run = runs.enqueue(crypto.randomUUID().slice(0, 8), order, deps.clock.now());
       kick();
       return run;
     },
     list: () => {
-      const open = deps.runs.open();
+      const open = runs.open();
       return [
         ...open.filter(({ state }) => state !== 'queued'),
         ...open.filter(({ state }) => state === 'queued'),
@@ -81,25 +82,15 @@ export function createRunQueue(
     },
     stop: (runId) => end(runId, 'stopped'),
     drop: (runId) => {
-      const run = deps.runs.get(runId);
-      if (run?.state !== 'queued' || inHand.has(runId)) return false;
-      const target = { id: run.message, author: run.owner, kind: run.messageKind };
-      deps.runs.finish(runId, {
+      const run = runs.get(runId);
+      if (run?.state !== 'queued' || running.has(runId)) return false;
+      runs.finish(runId, {
         outcome: 'dropped',
         answer: undefined,
         result: undefined,
         endedAt: deps.clock.now(),
       });
-      deps.messenger.react(
-        {
-          publicKey: run.owner,
-          protocol: run.protocol,
-          fallbackRelays: run.fallbackRelays,
-          inReplyTo: run.message,
-        },
-        target,
-        '❌',
-      );
+      deps.messenger.react(replyToRun(run), messageOf(run), '❌');
       return true;
     },
     start: () => {
@@ -108,8 +99,8 @@ export function createRunQueue(
     },
     close: async () => {
       taking = false;
-      for (const runId of inHand.keys()) end(runId, 'interrupted');
-      await Promise.all([...inHand.values()].map(({ done }) => done));
+      for (const runId of running.keys()) end(runId, 'interrupted');
+      await Promise.all([...running.values()].map(({ done }) => done));
     },
   };
 }

@@ -130,7 +130,7 @@ describe('a code lets one stranger in', () => {
     const member = people[0];
     if (member === undefined) throw new Error('nobody came');
     expect(await ask(member, '!invite')).toBe(
-      '!invite is for admins. Ask an admin to invite him; !owners shows who is one.',
+      '!invite is for admins. Ask an admin to invite them; !owners shows who is one.',
     );
     expect(await ask(member, '!owners')).toContain(npubOf(bot.owner));
     expect(await ask(bot.owner, '!invite admin')).toContain('!owners add <npub> admin');
@@ -189,7 +189,7 @@ describe('what strangers cost', () => {
   const clock = systemClock;
   const invites = createInviteStore(db, clock);
   const owners = createOwners(db, [{ publicKey: admin.publicKey, role: 'admin' }], clock);
-  const door = createAdmission({
+  const { strangers } = createAdmission({
     ...{ invites, owners, log: silentLog, monotonic: () => now.ms },
     messenger: { send: () => {}, react: () => {} },
     tell: () => {},
@@ -200,11 +200,11 @@ describe('what strangers cost', () => {
     isOwner: (author) => owners.roleOf(author) !== undefined,
     strangers: {
       mayBeRead: (author) => {
-        const may = door.strangers.mayBeRead(author);
+        const may = strangers.mayBeRead(author);
         if (may) opened += 1;
         return may;
       },
-      isInvited: door.strangers.isInvited,
+      isInvited: strangers.isInvited,
     },
     clock,
   });

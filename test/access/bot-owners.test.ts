@@ -1,19 +1,14 @@
 import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
-import { systemClock } from '@nostr-dm-agent/kit/clock';
-import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { EventId, InboundMessage, RelayUrl } from '@nostr-dm-agent/nostr';
 import { createParty } from '@nostr-dm-agent/nostr/testing/forge';
 import * as nip19 from 'nostr-tools/nip19';
+import { examplesOf } from '../../src/commands/command-registry.ts';
 import { ownerCommands } from '../../src/commands/owner-commands.ts';
-import { botMigrations } from '../../src/store/bot-schema.ts';
-import { createInviteStore } from '../../src/store/invites-table.ts';
-import { createOwners } from '../../src/store/owners-table.ts';
-import { createSettingsStore } from '../../src/store/settings-table.ts';
 import { startTestBot, type TestBot } from '../support/bot.ts';
-import { commandsForReading } from '../support/commands.ts';
+import { commandsForReading, depsWithoutWallet } from '../support/commands.ts';
 import { createOwner, type TestOwner } from '../support/owner.ts';
 
 const ask = async (owner: TestOwner, text: string, pattern = /./) =>
@@ -34,11 +29,12 @@ describe('an admin and a member', () => {
     await bot?.cleanUp();
   });
 
-  test('each command for admins tells the member what he may do instead, and does nothing', async () => {
-    const forAdmins = commandsForReading().commands.filter(({ role }) => role === 'admin');
+  test('each command for admins tells the member what they may do instead, and does nothing', async () => {
+    const forAdmins = commandsForReading().commands.filter((command) => command.role === 'admin');
     expect(forAdmins.length).toBeGreaterThan(10);
-    for (const { path, instead, examples } of forAdmins) {
-      expect(await ask(member, examples[0])).toBe(`!${path} is for admins. ${instead}`);
+    for (const command of forAdmins) {
+      const [example = ''] = examplesOf(command);
+      expect(await ask(member, example)).toBe(`!${command.path} is for admins. ${command.instead}`);
     }
     expect(await ask(bot.owner, '!owners')).toMatch(/^1\. .*\n.*\n2\. .*\n {3}member, added/);
   });
@@ -60,7 +56,7 @@ describe('an admin and a member', () => {
     ]);
   });
 
-  test('nothing that a member can ask shows him another’s sessions, tasks or queue, or ends them', async () => {
+  test('nothing that a member can ask shows them another’s sessions, tasks or queue, or ends them', async () => {
     await ask(bot.owner, 'the plan nobody else may read', /did: /);
     await bot.owner.send('sleep 61');
     await until(() => bot.tasksDone().includes('sleep 61'), 'the admin’s run is under way');
@@ -83,10 +79,10 @@ describe('an admin and a member', () => {
     await ask(bot.owner, '!stop');
   });
 
-  test('who is removed: his run ends, what waits is dropped, his keys are gone, nobody answers him', async () => {
+  test('who is removed: their run ends, what waits is dropped, their keys are gone, nobody answers them', async () => {
     await member.send('sleep 62');
     await member.send('another task');
-    await until(() => bot.tasksDone().includes('sleep 62'), 'his run is under way');
+    await until(() => bot.tasksDone().includes('sleep 62'), 'their run is under way');
     const file = join(bot.home, 'bot.db');
     const db = new Database(file);
     db.exec('PRAGMA busy_timeout=5000');
@@ -95,7 +91,7 @@ describe('an admin and a member', () => {
        VALUES (?, 'openai', 'api', 'sealed', 'connected', 1, 1)`,
     ).run(member.publicKey);
     expect(await ask(bot.owner, '!owners remove 2')).toBe(
-      `${npub} is not an owner any more. 2 tasks of his ended.`,
+      `${npub} is not an owner any more. 2 tasks of theirs ended.`,
     );
     const row = db
       .query<{ credential: string | null; status: string }, []>(
@@ -113,24 +109,21 @@ describe('an admin and a member', () => {
 });
 
 test('the last admin can be neither removed nor made a member', () => {
-  const [bot, admin] = [createParty().publicKey, createParty().publicKey];
-  const db = openDatabase(':memory:', botMigrations);
-  const owners = createOwners(db, [], systemClock);
+  const admin = createParty().publicKey;
+  const deps = depsWithoutWallet();
+  const { owners } = deps.stores;
   owners.put(admin, 'admin', admin);
-  const commands = ownerCommands({
-    ...{ bot, owners, clock: systemClock },
-    settings: createSettingsStore(db),
-    invites: createInviteStore(db, systemClock),
-    queue: {
-      ...{ enqueue: () => expect.unreachable(), list: () => [], stop: () => false, drop: () => false },
-      ...{ start: () => {}, close: async () => {} },
-    },
-    ownerRemoved: () => {},
-  });
+  const commands = ownerCommands(deps);
   const npub = nip19.npubEncode(admin);
   const message: InboundMessage = {
-    ...{ id: '00'.repeat(32) as EventId, sender: admin, protocol: 'nip17', kind: 14, text: '' },
-    ...{ references: [], createdAt: 0, relay: 'wss://relay.example/' as RelayUrl },
+    id: '00'.repeat(32) as EventId,
+    sender: admin,
+    protocol: 'nip17',
+    kind: 14,
+    text: '',
+    references: [],
+    createdAt: 0,
+    relay: 'wss://relay.example/' as RelayUrl,
   };
   for (const [path, argument] of [
     ['owners remove', npub],
@@ -139,7 +132,7 @@ test('the last admin can be neither removed nor made a member', () => {
     const command = commands.find((each) => each.path === path);
     if (command?.kind !== 'immediate') throw new Error('no such command');
     const owner = { publicKey: admin, role: 'admin' } as const;
-    expect(() => command.run({ owner, argument, resumed: false, message })).toThrow('He is the last admin');
+    expect(() => command.run({ owner, argument, resumed: false, message })).toThrow('That is the last admin');
   }
   expect(owners.roleOf(admin)).toBe('admin');
 });

@@ -11,6 +11,7 @@ import { installOpencodeConfig } from '../../src/backends/opencode-config.ts';
 import { createConnectionKeeper } from '../../src/keys/connection-keeper.ts';
 import { createSealer } from '../../src/keys/seal.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createConnectionStore } from '../../src/store/connections-table.ts';
 import { startAnthropicModel } from '../support/anthropic-model.ts';
 import { makePlace, silent, watch } from '../support/backend.ts';
 import { filesHolding } from '../support/files.ts';
@@ -38,7 +39,9 @@ const served = (id: 'openrouter' | 'groq') =>
   });
 const db = openDatabase(':memory:', botMigrations);
 const connections = createConnectionKeeper({
-  ...{ db, home: place.settings.home, clock: systemClock, log: silent },
+  store: createConnectionStore(db, systemClock),
+  home: place.settings.home,
+  log: silent,
   sealer: createSealer(generateSecretKey()),
   protect: () => () => undefined,
   bind: () => undefined,
@@ -59,9 +62,9 @@ const [openrouter, groq] = [served('openrouter'), served('groq')];
 const backend = createOpencode(place.settings, place.deps);
 
 const connect = (id: Id, key: string) =>
-  connections.commands.store.put({
+  connections.tools.store.put({
     ...{ owner, provider: id, kind: 'api', error: undefined },
-    credential: connections.commands.vault.seal(owner, id, key),
+    credential: connections.tools.vault.seal(owner, id, key),
   });
 
 const runWith = async (id: Id, task: string) => {
@@ -111,14 +114,14 @@ test('opencode speaks to each provider with the owner’s own key; its environme
   const values = environment.split('\n').map((line) => line.slice(line.indexOf('=') + 1));
   expect(values.filter((value) => /(?:sk-|gsk_)\w/.test(value))).toEqual([keys.openrouter]);
   for (const id of ['anthropic', 'openrouter'])
-    expect(connections.commands.store.get(owner, id)).toMatchObject({
+    expect(connections.tools.store.get(owner, id)).toMatchObject({
       status: 'connected',
       usedAt: expect.any(Number),
     });
   expect(filesHolding(place.settings.home, [keys.anthropic])).toEqual([]);
 
   expect(refused).toMatchObject({ outcome: 'failed', failure: { kind: 'unauthorized', status: 401 } });
-  expect(connections.commands.store.get(owner, 'groq')).toMatchObject({
+  expect(connections.tools.store.get(owner, 'groq')).toMatchObject({
     status: 'error',
     error: '401 invalid key',
   });

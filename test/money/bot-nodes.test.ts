@@ -118,9 +118,7 @@ test('the list shows who answers, at what price, for whose money, and who review
 
 test('a node is not chosen by mistake', async () => {
   expect(await ask('!provider node 9')).toContain('numbers 1 to 3');
-  expect(await ask('!provider node 3')).toContain(
-    'does not answer as a Routstr node. Nothing was changed',
-  );
+  expect(await ask('!provider node 3')).toContain('does not answer as a Routstr node. Nothing was changed');
   expect(await ask('!provider node http://node.example')).toContain('begins with https://');
   const asked = await ask('!provider node 2');
   expect(asked).toContain('Nobody of Routstr has reviewed this node.');

@@ -32,7 +32,7 @@ afterAll(async () => {
   await house?.stop();
 });
 
-const hers = async () => numberIn(await ask(ada, '!wallet balance'), /^Your account: ([\d,]+) sat/);
+const hers = async () => numberIn(await ask(ada, '!wallet balance'), /^Your share: ([\d,]+) sat/);
 const admins = async () => numberIn(await world.ask('!wallet balance'), /Yours to spend: ([\d,]+) sat/);
 const inWallet = async () => numberIn(await world.ask('!wallet balance'), /^([\d,]+) sat ready/);
 /** The mint pays its own invoices. */
@@ -50,12 +50,10 @@ const killDuring = async (path: string, begin: () => Promise<unknown>) => {
 };
 
 test('who brought nothing in spends nothing, and is told what to do', async () => {
-  expect(await ask(ada, '!wallet balance')).toBe(
-    'Your account: 0 sat\nYou brought in 0 sat and spent 0 sat.',
-  );
+  expect(await ask(ada, '!wallet balance')).toBe('Your share: 0 sat\nYou brought in 0 sat and spent 0 sat.');
   const refused = await ask(ada, 'work for me, 1 calls');
   expect(refused).toStartWith(
-    'Your account has 0 sat; this run needs 700 sat. !wallet topup 700 makes an invoice.',
+    'Your share is 0 sat; this run needs 700 sat. !wallet topup 700 makes an invoice.',
   );
   expect(await ask(ada, '!wallet mints')).not.toContain('sat');
   for (const text of ['!provider status', '!provider set routstr', '!status', '!wallet', '!wallet pending']) {
@@ -65,8 +63,8 @@ test('who brought nothing in spends nothing, and is told what to do', async () =
 });
 
 test('what she tops up, and what a token brings, is hers, and her runs are paid from it', async () => {
-  expect(await topUp(1000)).toBe('Paid: 1,000 sat are in the wallet. Your account: 1,000 sat.');
-  expect(await ask(ada, await tokenOver(200))).toMatch(/^Received (\d+) sat .*Your account: 1,\d{3} sat\.$/);
+  expect(await topUp(1000)).toBe('Paid: 1,000 sat are in the wallet. Your share: 1,000 sat.');
+  expect(await ask(ada, await tokenOver(200))).toMatch(/^Received (\d+) sat .*Your share: 1,\d{3} sat\.$/);
   const before = await hers();
   expect(await admins()).toBe(3000);
   await ask(ada, 'work for me, 1 calls', /did: /);
@@ -77,30 +75,30 @@ test('what she tops up, and what a token brings, is hers, and her runs are paid 
   expect(await admins()).toBe(3000);
   await world.ask('!provider budget 1500');
   expect(await ask(ada, 'too much for me, 1 calls')).toStartWith(
-    `Your account has ${(before - cost).toLocaleString('en-US')} sat; this run needs 1,500 sat.`,
+    `Your share is ${(before - cost).toLocaleString('en-US')} sat; this run needs 1,500 sat.`,
   );
   await world.ask('!provider budget 700');
 });
 
-test('an admin spends his own and what is nobody’s, not hers', async () => {
-  const account = await hers();
+test('an admin spends their own and what is nobody’s, not hers', async () => {
+  const share = await hers();
   await world.ask('work for the admin, 1 calls', /did: /);
   await settled(world, 30_000);
-  expect(await hers()).toBe(account);
+  expect(await hers()).toBe(share);
   const left = await admins();
   expect(left).toBeLessThan(3000);
-  expect(await inWallet()).toBe(left + account);
+  expect(await inWallet()).toBe(left + share);
   expect(await world.ask(`!wallet send ${left + 1}`)).toStartWith(
     `Yours to spend: ${left.toLocaleString('en-US')} sat. The rest was brought in by other owners`,
   );
   expect(await world.ask(`!provider deposit ${left + 1}`)).toStartWith('Yours to spend: ');
   expect(await world.ask(`dear, 1 calls !!${left + 1}`)).toStartWith(
-    `Your account has ${left.toLocaleString('en-US')} sat; this run needs`,
+    `Your share is ${left.toLocaleString('en-US')} sat; this run needs`,
   );
 });
 
 test('two codes for the same money of the admin do not reach into hers', async () => {
-  const account = await hers();
+  const share = await hers();
   const part = Math.ceil((await admins()) * 0.6);
   const codeFor = async (sats: number) =>
     /send (\d{4}) /.exec(await world.ask(`!wallet send ${sats}`))?.[1] ?? '';
@@ -109,9 +107,9 @@ test('two codes for the same money of the admin do not reach into hers', async (
   expect(await world.ask(second)).toMatch(
     /^Yours to spend: [\d,]+ sat\. The rest was brought in by other owners/,
   );
-  expect(await hers()).toBe(account);
+  expect(await hers()).toBe(share);
   await world.ask(token, /^Received/);
-  expect(await inWallet()).toBe((await admins()) + account);
+  expect(await inWallet()).toBe((await admins()) + share);
 });
 
 test('killed while her money comes in, the bot knows afterwards that it is hers', async () => {
@@ -132,7 +130,7 @@ test('killed while her money comes in, the bot knows afterwards that it is hers'
   expect(await admins()).toBe(common);
 }, 120_000);
 
-test('killed in the middle of her run, it is her account that pays, and no other', async () => {
+test('killed in the middle of her run, it is her share that pays, and no other', async () => {
   const [before, common] = [await hers(), await admins()];
   await ada.send('work until you die, 40 calls');
   await until(() => world.agents().length > 0, 'her agent works', 30_000);

@@ -17,12 +17,10 @@ test('a node’s operator is named by the key that the node says, if that is one
   );
   await Bun.write(`${home}/routstr-nodes.json`, JSON.stringify({ version: 1, nodes }));
   const choice = createNodeChoice({
-    configured: parseNodeUrl('http://127.0.0.1:1'),
-    fallbacks: [],
-    home,
+    config: { node: parseNodeUrl('http://127.0.0.1:1'), fallbacks: [], home },
     board: { read: () => Promise.reject(new Error('no relay is asked')) },
     meta: { get: () => undefined, set: () => undefined },
-    wallet: () => undefined,
+    wallet: { opened: () => undefined },
     allowLoopback: true,
     clock: { now: () => Date.now() },
     log: quiet,

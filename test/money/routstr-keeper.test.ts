@@ -43,20 +43,14 @@ test('models are fetched at the start when they are older than a day, and used f
           close: () => Promise.resolve(),
         },
       },
-      fallbacks: [],
-      home,
-      model: undefined,
-      holdMs: 1000,
-      ownerLimit: () => undefined,
-      ownMoney: () => undefined,
+      config: { fallbacks: [], home, model: undefined, holdMs: 1000 },
       meta,
-      announce: () => undefined,
       reached: () => undefined,
       clock,
       log: quiet,
     });
     const wallet = bench.wallet(mint, { clock });
-    await service.open(wallet);
+    await service.open(wallet, { dayLimit: () => undefined, money: () => undefined }, () => undefined);
     service.start();
     try {
       await work(service);

@@ -1,52 +1,43 @@
-import { NodeAwayError } from '../../money/routstr-access.ts';
+import { NodeAwayError } from '../../money/node-models.ts';
 import { shorten } from '../../replies/format.ts';
 import { modelsText, syncText } from '../../replies/model-list-replies.ts';
 import { nodeName } from '../../replies/provider-replies.ts';
 import { type Command, RefusalError } from '../command.ts';
-import type { ProviderCommandDeps } from './run-means.ts';
+import type { CommandDeps } from '../command-deps.ts';
 
 /** `!provider models`, `!provider sync-models`. */
-export function modelListCommands(deps: ProviderCommandDeps): readonly Command[] {
-  const { routstr, purse, currentSessions, clock } = deps;
-  return [
-    {
-      path: 'provider models',
-      parameters: '[filter]',
-      family: 'Provider',
-      summary: 'the node’s models, with what a task costs in sat',
-      detail:
-        'Of each: what a small task costs (ten model calls), the least budget that a run needs, and how much it can read at once. !model routstr/<id> chooses one.',
-      examples: ['!provider models', '!provider models sonnet'],
-      role: 'member',
-      kind: 'lasting',
-      repeatable: true,
-      run: async ({ owner, argument }, signal) => {
-        purse.wallet();
-        const models = await orRefusal(() => routstr.models(signal));
-        const current = routstr.modelOf(currentSessions.choices(owner.publicKey).model)?.id;
-        return { reply: modelsText(models, shorten(argument, 60), current, clock.now()) };
-      },
+export const nodeModelCommands = ({ money, currentSessions, clock }: CommandDeps): readonly Command[] => [
+  {
+    path: 'provider models',
+    parameters: '[filter]',
+    family: 'Provider',
+    summary: 'the node’s models, with what a task costs in sat',
+    detail:
+      'Of each: what a small task costs (ten model calls), the least budget that a run needs, and how much it can read at once. !model routstr/<id> chooses one.',
+    examples: ['!provider models', '!provider models sonnet'],
+    role: 'member',
+    kind: 'lasting',
+    repeatable: true,
+    run: async ({ owner, argument }, signal) => {
+      const models = await orRefusal(() => money.routstr.models(signal));
+      const current = money.routstr.modelOf(currentSessions.choices(owner.publicKey).model)?.id;
+      return modelsText(models, shorten(argument, 60), current, clock.now());
     },
-    {
-      path: 'provider sync-models',
-      parameters: '',
-      family: 'Provider',
-      summary: 'fetch the node’s models and prices into opencode.json',
-      detail:
-        'Only the routstr block of BOT_HOME/opencode.json is touched, and small_model when it is not set or gone. It is done once a day by itself.',
-      examples: ['!provider sync-models'],
-      role: 'admin',
-      instead:
-        'It is done by itself once a day; !provider models shows what there is. An admin can do it at once.',
-      kind: 'lasting',
-      repeatable: true,
-      run: async (_, signal) => {
-        purse.wallet();
-        return { reply: syncText(await orRefusal(() => routstr.syncModels(signal)), clock.now()) };
-      },
-    },
-  ];
-}
+  },
+  {
+    path: 'provider sync-models',
+    family: 'Provider',
+    summary: 'fetch the node’s models and prices into opencode.json',
+    detail:
+      'Only the routstr block of BOT_HOME/opencode.json is touched, and small_model when it is not set or gone. It is done once a day by itself.',
+    role: 'admin',
+    instead:
+      'It is done by itself once a day; !provider models shows what there is. An admin can do it at once.',
+    kind: 'lasting',
+    repeatable: true,
+    run: async (_, signal) => syncText(await orRefusal(() => money.routstr.syncModels(signal)), clock.now()),
+  },
+];
 
 /** What stands in the way, said as a refusal. */
 async function orRefusal<T>(work: () => Promise<T>): Promise<T> {

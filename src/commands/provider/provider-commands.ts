@@ -1,33 +1,26 @@
 import type { Command } from '../command.ts';
-import { capCommands } from './budget-commands.ts';
+import type { CommandDeps } from '../command-deps.ts';
+import { budgetCommands } from './budget-commands.ts';
 import { nodeAccountCommands } from './node-account-commands.ts';
 import { nodeCommands } from './node-commands.ts';
-import { modelListCommands } from './node-model-commands.ts';
-import { statusCommands } from './provider-status-commands.ts';
-import type { ProviderCommandDeps } from './run-means.ts';
-import { setCommand } from './set-provider-command.ts';
+import { nodeModelCommands } from './node-model-commands.ts';
+import { providerStatusCommands } from './provider-status-commands.ts';
+import { setProviderCommand } from './set-provider-command.ts';
 
-/** The `!provider` family. */
-export function providerCommands(deps: ProviderCommandDeps): readonly Command[] {
+/** The `!provider` family, without what connects providers by key. */
+export function providerCommands(deps: CommandDeps): readonly Command[] {
   const commands: readonly Command[] = [
-    ...statusCommands(deps, () => [
+    ...providerStatusCommands(deps, () => [
       ...commands.map(({ path }) => path),
       'provider connect',
       'provider disconnect',
       'provider list',
     ]),
-    setCommand(deps),
-    ...capCommands(deps),
+    setProviderCommand(deps),
+    ...budgetCommands(deps),
     ...nodeAccountCommands(deps),
-    ...modelListCommands(deps),
-    ...nodeCommands({
-      nodes: deps.nodes,
-      routstr: deps.routstr,
-      modelOf: ({ owner }) => {
-        const { model } = deps.currentSessions.choices(owner.publicKey);
-        return deps.routstr.modelOf(model)?.id ?? model;
-      },
-    }),
+    ...nodeModelCommands(deps),
+    ...nodeCommands(deps),
   ];
   return commands;
 }

@@ -2,12 +2,13 @@ import type { CashuWallet, OperationId, Received } from '@nostr-dm-agent/cashu-w
 import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { tokensIn } from '@nostr-dm-agent/kit/token-text';
-import { orPromise, promised, type WalletCommandDeps } from '../../money/wallet-access.ts';
 import { formatDuration } from '../../replies/format.ts';
 import { qrText } from '../../replies/wallet-qr.ts';
 import { balanceLine, feeText, mintName, receivedText } from '../../replies/wallet-replies.ts';
 import { type Call, type Command, RefusalError, UsageError } from '../command.ts';
+import { orAnnounceEnd, replyAndAnnounceEnd } from './announce-end.ts';
 import { findOperation, parseMint, splitAmount } from './wallet-arguments.ts';
+import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
 /** The token in what was sent. A client may have broken it over several lines. */
 export function parseToken(wallet: CashuWallet, argument: string): string {
@@ -32,107 +33,105 @@ function isReadable(wallet: CashuWallet, token: string): boolean {
 }
 
 /** `!wallet receive`, `!wallet topup`, `!wallet reclaim`. */
-export function incomingCommands(deps: WalletCommandDeps): readonly Command[] {
-  const { purse, accounts, clock } = deps;
-  return [
-    {
-      path: 'wallet receive',
-      parameters: '<token>',
-      family: 'Wallet',
-      summary: 'redeem a Cashu token; a token sent alone does the same',
-      examples: ['!wallet receive cashuB…'],
-      role: 'member',
-      kind: 'lasting',
-      repeatable: true,
-      timeless: true,
-      run: (call, signal) =>
-        orPromise(
-          deps,
-          call,
-          async () => {
-            const token = parseToken(purse.wallet(), call.argument);
-            const wallet = await purse.settled(signal);
-            const received = await wallet
-              .receive(token, { cap: true, owner: call.owner.publicKey }, signal)
-              .catch((error: unknown) => receivedBefore(error, call, wallet));
-            return {
-              reply: receivedText(received, wallet.balance(), accounts.of(call.owner.publicKey)),
-            };
-          },
-          () => receiptUnderWay(call, purse.wallet()),
-        ),
+export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] => [
+  {
+    path: 'wallet receive',
+    parameters: '<token>',
+    family: 'Wallet',
+    summary: 'redeem a Cashu token; a token sent alone does the same',
+    examples: ['!wallet receive cashuB…'],
+    role: 'member',
+    kind: 'lasting',
+    repeatable: true,
+    timeless: true,
+    run: (call, signal) => {
+      const { wallet: access, shares } = deps.money;
+      const { publicKey } = call.owner;
+      return orAnnounceEnd(
+        deps,
+        call,
+        async () => {
+          const token = parseToken(access.wallet(), call.argument);
+          const wallet = await access.settled(signal);
+          const received = await wallet
+            .receive(token, { cap: true, owner: publicKey }, signal)
+            .catch((error: unknown) => receivedBefore(error, call, wallet));
+          return receivedText(received, wallet.balance(), shares.of(publicKey));
+        },
+        () => receiptUnderWay(call, access.wallet()),
+      );
     },
-    {
-      path: 'wallet topup',
-      parameters: '<sats> [mint]',
-      family: 'Wallet',
-      summary: 'a Lightning invoice that fills the wallet',
-      detail:
-        'You get the invoice, a lightning: link and a QR code, and a message when it is paid. Without a mint, the default one takes the money.',
-      examples: ['!wallet topup 5000'],
-      role: 'member',
-      kind: 'lasting',
-      repeatable: true,
-      run: async (call, signal) => {
-        const { amount, rest } = splitAmount(call.argument);
-        const mint = rest === '' ? purse.wallet().info().defaultMint : parseMint(purse.wallet(), rest);
-        const wallet = await purse.settled(signal);
-        const { operation, invoice, expiresAt } = await wallet.topUp(
-          { amount, mint, owner: call.owner.publicKey },
-          signal,
-        );
-        const valid =
-          expiresAt === undefined
-            ? ''
-            : ` It is valid for ${formatDuration(Math.round((expiresAt - clock.now()) / 60_000) * 60_000)}.`;
-        const reply = [
-          `Invoice over ${formatSat(amount)} to ${mintName(mint)}.${valid} I tell you when it is paid.`,
-          invoice,
-          `lightning:${invoice}`,
-        ].join('\n\n');
-        return { ...promised(deps, call, reply, operation), also: [await qrText(invoice)] };
-      },
+  },
+  {
+    path: 'wallet topup',
+    parameters: '<sats> [mint]',
+    family: 'Wallet',
+    summary: 'a Lightning invoice that fills the wallet',
+    detail:
+      'You get the invoice, a lightning: link and a QR code, and a message when it is paid. Without a mint, the default one takes the money.',
+    examples: ['!wallet topup 5000'],
+    role: 'member',
+    kind: 'lasting',
+    repeatable: true,
+    run: async (call, signal) => {
+      const { wallet: access } = deps.money;
+      const { amount, rest } = splitAmount(call.argument);
+      const mint = rest === '' ? access.wallet().info().defaultMint : parseMint(access.wallet(), rest);
+      const wallet = await access.settled(signal);
+      const { operation, invoice, expiresAt } = await wallet.topUp(
+        { amount, mint, owner: call.owner.publicKey },
+        signal,
+      );
+      const valid =
+        expiresAt === undefined
+          ? ''
+          : ` It is valid for ${formatDuration(Math.round((expiresAt - deps.clock.now()) / 60_000) * 60_000)}.`;
+      const reply = [
+        `Invoice over ${formatSat(amount)} to ${mintName(mint)}.${valid} I tell you when it is paid.`,
+        invoice,
+        `lightning:${invoice}`,
+      ].join('\n\n');
+      return { ...replyAndAnnounceEnd(deps, call, reply, operation), also: [await qrText(invoice)] };
     },
-    {
-      path: 'wallet reclaim',
-      parameters: '<id>',
-      family: 'Wallet',
-      summary: 'take back a token that nobody has claimed',
-      detail: 'The id is that of !wallet pending. Whoever has the token can no longer use it.',
-      examples: ['!wallet reclaim k3x7q2m9wd'],
-      role: 'admin',
-      instead:
-        '!wallet pending shows what you are bringing in yourself; ask an admin to take a token back (!owners).',
-      kind: 'lasting',
-      repeatable: true,
-      run: (call, signal) =>
-        orPromise(
-          deps,
-          call,
-          async () => {
-            if (call.argument === '') throw new UsageError('The id is missing; !wallet pending shows it.');
-            const { operation, kind, state } = findOperation(purse.wallet(), call.argument);
-            if (kind !== 'send')
-              throw new RefusalError('That is not a token that was sent; see !wallet pending.');
-            if (state === 'reclaimed' && !call.resumed)
-              throw new RefusalError('That token was taken back before; its value is in the wallet.');
-            const wallet = await purse.settled(signal);
-            const outcome = await wallet.reclaim(operation, signal);
-            return {
-              reply:
-                outcome.state === 'claimed'
-                  ? 'Too late: its receiver has claimed that token.'
-                  : `Taken back: ${formatSat(outcome.amount)} (${feeText(outcome.fee)}). ${balanceLine(wallet.balance())}`,
-            };
-          },
-          () => {
-            const { operation, state } = findOperation(purse.wallet(), call.argument);
-            return state === 'reclaiming' ? operation : undefined;
-          },
-        ),
+  },
+  {
+    path: 'wallet reclaim',
+    parameters: '<id>',
+    family: 'Wallet',
+    summary: 'take back a token that nobody has claimed',
+    detail: 'The id is that of !wallet pending. Whoever has the token can no longer use it.',
+    examples: ['!wallet reclaim k3x7q2m9wd'],
+    role: 'admin',
+    instead:
+      '!wallet pending shows what you are bringing in yourself; ask an admin to take a token back (!owners).',
+    kind: 'lasting',
+    repeatable: true,
+    run: (call, signal) => {
+      const { wallet: access } = deps.money;
+      return orAnnounceEnd(
+        deps,
+        call,
+        async () => {
+          if (call.argument === '') throw new UsageError('The id is missing; !wallet pending shows it.');
+          const { operation, kind, state } = findOperation(access.wallet(), call.argument);
+          if (kind !== 'send')
+            throw new RefusalError('That is not a token that was sent; see !wallet pending.');
+          if (state === 'reclaimed' && !call.resumed)
+            throw new RefusalError('That token was taken back before; its value is in the wallet.');
+          const wallet = await access.settled(signal);
+          const outcome = await wallet.reclaim(operation, signal);
+          return outcome.state === 'claimed'
+            ? 'Too late: its receiver has claimed that token.'
+            : `Taken back: ${formatSat(outcome.amount)} (${feeText(outcome.fee)}). ${balanceLine(wallet.balance())}`;
+        },
+        () => {
+          const { operation, state } = findOperation(access.wallet(), call.argument);
+          return state === 'reclaiming' ? operation : undefined;
+        },
+      );
     },
-  ];
-}
+  },
+];
 
 /** How far a phone's clock may be wrong. */
 const clockSkewMs = 600_000;

@@ -1,161 +1,154 @@
 import type { CashuWallet, MintUrl, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
 import { InsufficientFundsError } from '@nostr-dm-agent/cashu-wallet';
 import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
-import { requireOwn, type WalletCommandDeps } from '../../money/wallet-access.ts';
-import { formatDuration } from '../../replies/format.ts';
+import { formatDuration, lines } from '../../replies/format.ts';
 import { mintName } from '../../replies/wallet-replies.ts';
 import type { ProposedAction } from '../../store/confirmations-table.ts';
-import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../command.ts';
+import { type Call, type Command, type FullReply, RefusalError, UsageError } from '../command.ts';
+import { requireOwn } from './own-money.ts';
 import { parseAmount, parseMint, splitAmount } from './wallet-arguments.ts';
+import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
 /** How long a code is good. */
 const codeMs = 5 * 60_000;
 
-/** `!wallet send`, `!wallet withdraw`, `!wallet move`: what it will cost, and a code. `confirm.ts` does it. */
-export function outgoingCommands({
-  purse,
-  confirmations,
-  accounts,
-  clock,
-}: WalletCommandDeps): readonly Command[] {
-  const propose = (
-    { owner }: Call,
-    question: readonly string[],
-    action: ProposedAction,
-    quoteExpiresAt?: number,
-  ): Outcome => {
-    const { publicKey } = owner;
-    const expiresAt = Math.min(clock.now() + codeMs, quoteExpiresAt ?? Number.POSITIVE_INFINITY);
-    const code = confirmations.newCode(publicKey);
-    const way = `To do it, send ${code} (or !wallet confirm ${code}) within ${formatDuration(expiresAt - clock.now())}.`;
-    return {
-      reply: [...question, way].join('\n'),
-      commit: () => confirmations.propose(publicKey, code, action, expiresAt),
-    };
-  };
+/** `!wallet send`, `!wallet withdraw`, `!wallet move`: what it will cost, and a code. `confirm-command.ts` does it. */
+export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] => [
+  {
+    path: 'wallet send',
+    parameters: '<sats>',
+    family: 'Wallet',
+    summary: 'make a token to give away, after a code',
+    detail: 'Its receiver nets exactly this amount. Until it is claimed, !wallet reclaim takes it back.',
+    examples: ['!wallet send 1000'],
+    role: 'admin',
+    instead:
+      'You can fill the wallet (!wallet topup <sats>) and spend it on tasks; ask an admin to take money out (!owners).',
+    kind: 'lasting',
+    repeatable: true,
+    run: async (call, signal) => {
+      const amount = parseAmount(call.argument);
+      const wallet = await deps.money.wallet.settled(signal);
+      requireOwn(deps.money.shares, call, amount);
+      const { mint, ready } = mintWith(wallet, amount);
+      if (ready < amount) throw new InsufficientFundsError({ have: ready, need: amount, mint });
+      const { face, fee } = await wallet.quoteSend({ amount, mint }, signal);
+      const fees = addSat(subtractSat(face, amount), fee);
+      return propose(
+        deps,
+        call,
+        lines(
+          `A token over ${formatSat(amount)} from ${mintName(mint)}, where ${formatSat(ready)} are ready.`,
+          fees === 0
+            ? 'The mint takes no fee.'
+            : `The mint’s fees come on top: about ${formatSat(fees)}, so ${formatSat(addSat(amount, fees))} leave the wallet.`,
+        ),
+        { kind: 'send', amount, mint, key: `send ${call.message.id}` },
+      );
+    },
+  },
+  {
+    path: 'wallet withdraw',
+    parameters: '<invoice|name@host> [sats]',
+    family: 'Wallet',
+    summary: 'pay over Lightning, after a code',
+    detail:
+      'You are told what it costs, and send a code to do it. A Lightning address needs the amount. A fee of more than 3 % (or 10 sat, if that is more) is not paid.',
+    examples: ['!wallet withdraw lnbc…', '!wallet withdraw name@example.com 2000'],
+    role: 'admin',
+    instead:
+      'You can fill the wallet (!wallet topup <sats>) and spend it on tasks; ask an admin to take money out (!owners).',
+    kind: 'lasting',
+    repeatable: true,
+    run: async (call, signal) => {
+      const { target, amount } = parseWithdrawal(call.argument);
+      const wallet = await deps.money.wallet.settled(signal);
+      const invoice = isAddress(target)
+        ? await wallet.requestInvoice(target, requireAmount(amount), signal)
+        : target;
+      const quote = await quoteWhereItCanBePaid(wallet, invoice, signal);
+      if (amount !== undefined && amount !== quote.amount) {
+        throw new RefusalError(`That invoice is over ${formatSat(quote.amount)}, not ${formatSat(amount)}.`);
+      }
+      requireOwn(deps.money.shares, call, quote.amount);
+      const payee = isAddress(target) ? target : 'the invoice';
+      return propose(
+        deps,
+        call,
+        lines(`Pay ${formatSat(quote.amount)} to ${payee}, from ${mintName(quote.mint)}.`, costOf(quote)),
+        { kind: 'withdraw', operation: quote.operation, amount: quote.amount },
+        quote.expiresAt,
+      );
+    },
+  },
+  {
+    path: 'wallet move',
+    parameters: '<sats> <mint>',
+    family: 'Wallet',
+    summary: 'move money to another mint over Lightning, after a code',
+    detail:
+      'The mint is its address, its host or its number in !wallet mints. You are told the fees first. What is paid arrives, also when I am restarted meanwhile.',
+    examples: ['!wallet move 2000 mint.example', '!wallet move 2000 2'],
+    role: 'admin',
+    instead:
+      'You can fill the mint that you want: !wallet topup <sats> <mint>. Ask an admin to move what is there (!owners).',
+    kind: 'lasting',
+    repeatable: true,
+    run: async (call, signal) => {
+      const { amount, rest } = splitAmount(call.argument);
+      const to = parseMint(deps.money.wallet.wallet(), rest);
+      const wallet = await deps.money.wallet.settled(signal);
+      const from = mintWith(wallet, amount, to);
+      if (from.ready < amount) {
+        throw new InsufficientFundsError({ have: from.ready, need: amount, mint: from.mint });
+      }
+      const { topUp, withdrawal } = await wallet.quoteMove({ amount, from: from.mint, to }, signal);
+      return propose(
+        deps,
+        call,
+        lines(
+          `Move ${formatSat(amount)} from ${mintName(from.mint)} to ${mintName(to)}, over Lightning.`,
+          costOf(withdrawal),
+        ),
+        { kind: 'move', withdrawal: withdrawal.operation, topUp: topUp.operation, amount, mint: to },
+        withdrawal.expiresAt,
+        topUp.expiresAt,
+      );
+    },
+  },
+];
 
-  return [
-    {
-      path: 'wallet send',
-      parameters: '<sats>',
-      family: 'Wallet',
-      summary: 'make a token to give away, after a code',
-      detail: 'Its receiver nets exactly this amount. Until it is claimed, !wallet reclaim takes it back.',
-      examples: ['!wallet send 1000'],
-      role: 'admin',
-      instead:
-        'You can fill the wallet (!wallet topup <sats>) and spend it on tasks; ask an admin to take money out (!owners).',
-      kind: 'lasting',
-      repeatable: true,
-      run: async (call, signal) => {
-        const amount = parseAmount(call.argument);
-        const wallet = await purse.settled(signal);
-        requireOwn(accounts, call, amount);
-        const { mint, ready } = mintWith(wallet, amount);
-        if (ready < amount) throw new InsufficientFundsError({ have: ready, need: amount, mint });
-        const { face, fee } = await wallet.quoteSend({ amount, mint }, signal);
-        const fees = addSat(subtractSat(face, amount), fee);
-        return propose(
-          call,
-          [
-            `A token over ${formatSat(amount)} from ${mintName(mint)}, where ${formatSat(ready)} are ready.`,
-            fees === 0
-              ? 'The mint takes no fee.'
-              : `The mint’s fees come on top: about ${formatSat(fees)}, so ${formatSat(addSat(amount, fees))} leave the wallet.`,
-          ],
-          { kind: 'send', amount, mint, key: `send ${call.message.id}` },
-        );
-      },
-    },
-    {
-      path: 'wallet withdraw',
-      parameters: '<invoice|name@host> [sats]',
-      family: 'Wallet',
-      summary: 'pay over Lightning, after a code',
-      detail:
-        'You are told what it costs, and send a code to do it. A Lightning address needs the amount. A fee of more than 3 % (or 10 sat, if that is more) is not paid.',
-      examples: ['!wallet withdraw lnbc…', '!wallet withdraw name@example.com 2000'],
-      role: 'admin',
-      instead:
-        'You can fill the wallet (!wallet topup <sats>) and spend it on tasks; ask an admin to take money out (!owners).',
-      kind: 'lasting',
-      repeatable: true,
-      run: async (call, signal) => {
-        const { invoiceOrAddress, amount } = parseWithdrawal(call.argument);
-        const wallet = await purse.settled(signal);
-        const address = isAddress(invoiceOrAddress) ? invoiceOrAddress : undefined;
-        if (address !== undefined && amount === undefined) {
-          throw new UsageError('A Lightning address needs the amount after it.');
-        }
-        const invoice =
-          address === undefined || amount === undefined
-            ? invoiceOrAddress
-            : await wallet.requestInvoice(address, amount, signal);
-        const quote = await quoteWhereItCanBePaid(wallet, invoice, signal);
-        if (amount !== undefined && amount !== quote.amount) {
-          throw new RefusalError(
-            `That invoice is over ${formatSat(quote.amount)}, not ${formatSat(amount)}.`,
-          );
-        }
-        requireOwn(accounts, call, quote.amount);
-        const target = address === undefined ? 'the invoice' : address;
-        return propose(
-          call,
-          [`Pay ${formatSat(quote.amount)} to ${target}, from ${mintName(quote.mint)}.`, costOf(quote)],
-          { kind: 'withdraw', operation: quote.operation, amount: quote.amount },
-          quote.expiresAt,
-        );
-      },
-    },
-    {
-      path: 'wallet move',
-      parameters: '<sats> <mint>',
-      family: 'Wallet',
-      summary: 'move money to another mint over Lightning, after a code',
-      detail:
-        'The mint is its address, its host or its number in !wallet mints. You are told the fees first. What is paid arrives, also when I am restarted meanwhile.',
-      examples: ['!wallet move 2000 mint.example', '!wallet move 2000 2'],
-      role: 'admin',
-      instead:
-        'You can fill the mint that you want: !wallet topup <sats> <mint>. Ask an admin to move what is there (!owners).',
-      kind: 'lasting',
-      repeatable: true,
-      run: async (call, signal) => {
-        const { amount, rest } = splitAmount(call.argument);
-        const to = parseMint(purse.wallet(), rest);
-        const wallet = await purse.settled(signal);
-        const from = mintWith(wallet, amount, to);
-        if (from.ready < amount) {
-          throw new InsufficientFundsError({ have: from.ready, need: amount, mint: from.mint });
-        }
-        const { topUp, withdrawal } = await wallet.quoteMove({ amount, from: from.mint, to }, signal);
-        return propose(
-          call,
-          [
-            `Move ${formatSat(amount)} from ${mintName(from.mint)} to ${mintName(to)}, over Lightning.`,
-            costOf(withdrawal),
-          ],
-          { kind: 'move', withdrawal: withdrawal.operation, topUp: topUp.operation, amount, mint: to },
-          Math.min(
-            withdrawal.expiresAt ?? Number.POSITIVE_INFINITY,
-            topUp.expiresAt ?? Number.POSITIVE_INFINITY,
-          ),
-        );
-      },
-    },
-  ];
+/** What will be done, and a code that does it; good for five minutes, and no longer than the mints' offers. */
+function propose(
+  { stores: { confirmations }, clock }: WalletCommandDeps,
+  { owner: { publicKey } }: Call,
+  question: string,
+  action: ProposedAction,
+  ...offersEnd: readonly (number | undefined)[]
+): FullReply {
+  const ends = offersEnd.filter((at) => at !== undefined);
+  const expiresAt = Math.min(clock.now() + codeMs, ...ends);
+  const code = confirmations.newCode(publicKey);
+  const way = `To do it, send ${code} (or !wallet confirm ${code}) within ${formatDuration(expiresAt - clock.now())}.`;
+  return {
+    reply: lines(question, way),
+    commit: () => confirmations.propose(publicKey, code, action, expiresAt),
+  };
 }
 
-function parseWithdrawal(argument: string): {
-  readonly invoiceOrAddress: string;
-  readonly amount: Sat | undefined;
-} {
+/** @param argument an invoice or a Lightning address, and perhaps an amount @throws UsageError */
+function parseWithdrawal(argument: string): { readonly target: string; readonly amount: Sat | undefined } {
   const [, first = '', rest = ''] = /^(\S*)\s*(.*)$/s.exec(argument) ?? [];
   if (first === '') throw new UsageError('The invoice or Lightning address is missing.');
   if (/^[\d,.]+k?$/i.test(first)) {
     throw new UsageError('First the invoice or the Lightning address, then the amount.');
   }
-  return { invoiceOrAddress: first, amount: rest === '' ? undefined : parseAmount(rest) };
+  return { target: first, amount: rest === '' ? undefined : parseAmount(rest) };
+}
+
+function requireAmount(amount: Sat | undefined): Sat {
+  if (amount === undefined) throw new UsageError('A Lightning address needs the amount after it.');
+  return amount;
 }
 
 /** A Lightning address or an LNURL; else it is an invoice. */

@@ -3,122 +3,115 @@ import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { closest } from 'fastest-levenshtein';
 import type { Owner } from '../../config/config.ts';
-import type { WalletCommandDeps } from '../../money/wallet-access.ts';
+import { lines } from '../../replies/format.ts';
 import { ownerName } from '../../replies/owner-name.ts';
 import { openRunLine, owedLines, showsTask } from '../../replies/provider-replies.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
 import { balanceText, ledgerLine, operationLine, shareText } from '../../replies/wallet-replies.ts';
 import { parseCount } from '../arguments.ts';
 import { type Command, RefusalError } from '../command.ts';
+import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
 /** `!wallet`, `!wallet balance`, `!wallet history`, `!wallet pending`. `names`: of all wallet commands. */
-export function overviewCommands(
-  { purse, routstr, accounts, clock }: WalletCommandDeps,
+export const overviewCommands = (
+  deps: WalletCommandDeps,
   names: () => readonly string[],
-): readonly Command[] {
-  /** Where accounts are kept apart, a member is shown his own alone. */
-  const holdings = (owner: Owner): string => {
-    const balance = purse.wallet().balance();
-    const account = accounts.of(owner.publicKey);
-    if (account?.role === 'member') return shareText(account);
-    return [
-      balanceText(balance),
-      ...owedLines(routstr.provider().owed()),
-      ...(account === undefined ? [] : [shareText(account)]),
-    ].join('\n');
-  };
-  return [
-    {
-      path: 'wallet',
-      parameters: '',
-      family: 'Wallet',
-      summary: 'what is in the wallet, and the ways in and out',
-      examples: ['!wallet'],
-      role: 'member',
-      kind: 'immediate',
-      run: ({ owner, argument }) => {
-        if (argument !== '') {
-          const [word = ''] = argument.toLowerCase().split(/\s+/);
-          throw new RefusalError(
-            `There is no such wallet command. Did you mean !${closest(`wallet ${word}`, [...names()])}? !help wallet lists them.`,
-          );
-        }
-        const out = owner.role === 'admin' ? ' Out: !wallet send, !wallet withdraw.' : '';
-        const ways = `In: paste a token, or !wallet topup <sats>.${out}`;
-        return { reply: `${holdings(owner)}\n${ways} More: !help wallet` };
-      },
-    },
-    {
-      path: 'wallet balance',
-      parameters: '',
-      family: 'Wallet',
-      summary: 'ready, reserved, on its way, owed by nodes; per mint if several',
-      examples: ['!wallet balance'],
-      role: 'member',
-      kind: 'immediate',
-      run: ({ owner }) => ({ reply: holdings(owner) }),
-    },
-    {
-      path: 'wallet history',
-      parameters: '[all] [n]',
-      family: 'Wallet',
-      summary: 'your last paid runs, and what you brought in (default 10); all: everybody’s',
-      detail:
-        'Of each run: when, task, model, and its budget, which is what it spent, what came back and the mint’s fees. Below, what the wallet did beside the runs. all is for admins.',
-      examples: ['!wallet history', '!wallet history 30', '!wallet history all'],
-      role: 'member',
-      kind: 'immediate',
-      run: ({ owner, argument }) => {
-        const [, all, count = ''] = /^(all\b)?\s*(.*)$/i.exec(argument) ?? [];
-        const limit = parseCount(count, 'number of entries', 50, 10);
-        if (all !== undefined && owner.role !== 'admin') {
-          throw new RefusalError(
-            '!wallet history all is for admins. !wallet history shows what is yours, !spend sums it up.',
-          );
-        }
-        return {
-          reply: historyText(purse.wallet(), owner, all === undefined ? 'own' : 'all', limit, clock.now()),
-        };
-      },
-    },
-    {
-      path: 'wallet pending',
-      parameters: '',
-      family: 'Wallet',
-      summary: 'what is open: unclaimed tokens, unpaid invoices, payments and paid runs under way',
-      examples: ['!wallet pending'],
-      role: 'member',
-      kind: 'immediate',
-      run: ({ owner }) => {
-        const now = clock.now();
-        const wallet = purse.wallet();
-        const all = routstr
-          .provider()
-          .paidRuns.open()
-          .filter(({ body }) => body.state !== 'kept');
-        const ofRuns = new Set(all.map(({ id }) => id));
-        const runs = all.filter(({ ticket }) => showsTask(owner, ticket.owner));
-        const open = wallet
-          .operations({ limit: 50, unfinished: true, ...ownedBy(owner) })
-          .filter((operation) => !ofRuns.has(runOf(operation) ?? ''));
-        const lines = open.map((operation) =>
-          operation.trouble === undefined
-            ? operationLine(operation, now)
-            : `${operationLine(operation, now)}\n  ${describeTrouble(operation.trouble)}.`,
+): readonly Command[] => [
+  {
+    path: 'wallet',
+    family: 'Wallet',
+    summary: 'what is in the wallet, and the ways in and out',
+    role: 'member',
+    kind: 'immediate',
+    run: ({ owner, argument }) => {
+      if (argument !== '') {
+        const [word = ''] = argument.toLowerCase().split(/\s+/);
+        throw new RefusalError(
+          `There is no such wallet command. Did you mean !${closest(`wallet ${word}`, [...names()])}? !help wallet lists them.`,
         );
-        const tokens = open.some(({ kind, open: unknown }) => kind === 'send' && !unknown);
-        const reply = [
-          ...lines,
-          ...(tokens ? ['!wallet reclaim <id> takes a token back.'] : []),
-          ...(runs.length > 0 ? ['Paid runs:', ...runs.map((run) => openRunLine(run, now, owner))] : []),
-        ];
-        return { reply: reply.length === 0 ? 'Nothing is open.' : reply.join('\n') };
-      },
+      }
+      const out = owner.role === 'admin' ? ' Out: !wallet send, !wallet withdraw.' : '';
+      return `${holdings(deps, owner)}\nIn: paste a token, or !wallet topup <sats>.${out} More: !help wallet`;
     },
-  ];
+  },
+  {
+    path: 'wallet balance',
+    family: 'Wallet',
+    summary: 'ready, reserved, on its way, owed by nodes; per mint if several',
+    role: 'member',
+    kind: 'immediate',
+    run: ({ owner }) => holdings(deps, owner),
+  },
+  {
+    path: 'wallet history',
+    parameters: '[all] [n]',
+    family: 'Wallet',
+    summary: 'your last paid runs, and what you brought in (default 10); all: everybody’s',
+    detail:
+      'Of each run: when, task, model, and its budget, which is what it spent, what came back and the mint’s fees. Below, what the wallet did beside the runs. all is for admins.',
+    examples: ['!wallet history', '!wallet history 30', '!wallet history all'],
+    role: 'member',
+    kind: 'immediate',
+    run: ({ owner, argument }) => {
+      const [, all, count = ''] = /^(all\b)?\s*(.*)$/i.exec(argument) ?? [];
+      const limit = parseCount(count, 'number of entries', 50, 10);
+      if (all !== undefined && owner.role !== 'admin') {
+        throw new RefusalError(
+          '!wallet history all is for admins. !wallet history shows what is yours, !spend sums it up.',
+        );
+      }
+      const whose = all === undefined ? 'own' : 'all';
+      return historyText(deps.money.wallet.wallet(), owner, whose, limit, deps.clock.now());
+    },
+  },
+  {
+    path: 'wallet pending',
+    family: 'Wallet',
+    summary: 'what is open: unclaimed tokens, unpaid invoices, payments and paid runs under way',
+    role: 'member',
+    kind: 'immediate',
+    run: ({ owner }) => pendingText(deps, owner),
+  },
+];
+
+/** Where shares are kept apart, a member is shown their own alone. */
+function holdings({ money }: WalletCommandDeps, owner: Owner): string {
+  const balance = money.wallet.wallet().balance();
+  const share = money.shares.of(owner.publicKey);
+  if (share?.role === 'member') return shareText(share);
+  return lines(
+    balanceText(balance),
+    owedLines(money.routstr.provider().owed()),
+    share !== undefined && shareText(share),
+  );
 }
 
-/** A member is shown what he brings in himself. */
+function pendingText({ money, clock }: WalletCommandDeps, owner: Owner): string {
+  const now = clock.now();
+  const all = money.routstr
+    .provider()
+    .paidRuns.open()
+    .filter(({ body }) => body.state !== 'kept');
+  const ofRuns = new Set(all.map(({ id }) => id));
+  const runs = all.filter(({ ticket }) => showsTask(owner, ticket.owner));
+  const open = money.wallet
+    .wallet()
+    .operations({ limit: 50, unfinished: true, ...ownedBy(owner) })
+    .filter((operation) => !ofRuns.has(runOf(operation) ?? ''));
+  const reply = lines(
+    open.flatMap((operation) => [
+      operationLine(operation, now),
+      operation.trouble !== undefined && `  ${describeTrouble(operation.trouble)}.`,
+    ]),
+    open.some(({ kind, open: unknown }) => kind === 'send' && !unknown) &&
+      '!wallet reclaim <id> takes a token back.',
+    runs.length > 0 && 'Paid runs:',
+    runs.map((run) => openRunLine(run, now, owner)),
+  );
+  return reply === '' ? 'Nothing is open.' : reply;
+}
+
+/** A member is shown what they bring in. */
 const ownedBy = ({ publicKey, role }: Owner): { readonly owner?: string } =>
   role === 'member' ? { owner: publicKey } : {};
 
@@ -147,19 +140,19 @@ function historyText(
     .filter(({ operation, owner }) => runOf(operation) === undefined && isShown(owner))
     .slice(0, limit)
     .map(({ operation, owner }) => operationLine(operation, now, nameOf(owner)));
-  return [
-    ...(runs.length === 0
-      ? [whose === 'own' ? 'You had no paid runs yet.' : 'There were no paid runs yet.']
-      : [
-          ...runs,
-          `Spent ${whose === 'own' ? '' : 'by all '}today ${formatSat(today)}, in all ${formatSat(ever)}, fees included.`,
-        ]),
-    ...(operations.length > 0
-      ? ['', 'The wallet itself:', ...operations]
-      : runs.length > 0
-        ? []
-        : ['', 'Nothing was brought in yet. !wallet topup <sats> fills the wallet.']),
-  ].join('\n');
+  return lines(
+    runs,
+    runs.length === 0
+      ? whose === 'own'
+        ? 'You had no paid runs yet.'
+        : 'There were no paid runs yet.'
+      : `Spent ${whose === 'own' ? '' : 'by all '}today ${formatSat(today)}, in all ${formatSat(ever)}, fees included.`,
+    operations.length > 0 && ['', 'The wallet itself:', ...operations],
+    operations.length + runs.length === 0 && [
+      '',
+      'Nothing was brought in yet. !wallet topup <sats> fills the wallet.',
+    ],
+  );
 }
 
 /** So many operations are looked through to find those that belong to no run. */

@@ -1,10 +1,10 @@
-import type { WalletCommandDeps } from '../../money/wallet-access.ts';
 import type { Command } from '../command.ts';
 import { confirmCommand } from './confirm-command.ts';
 import { incomingCommands } from './incoming-commands.ts';
 import { outgoingCommands } from './outgoing-commands.ts';
 import { overviewCommands } from './overview-commands.ts';
 import { upkeepCommands } from './upkeep-commands.ts';
+import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
 /** The `!wallet` family. */
 export function walletCommands(deps: WalletCommandDeps): readonly Command[] {

@@ -89,7 +89,7 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
     }
     case 'own_money':
       return (
-        `Your account has ${formatSat(refusal.have)}; this run needs ${formatSat(refusal.need)}. ` +
+        `Your share is ${formatSat(refusal.have)}; this run needs ${formatSat(refusal.need)}. ` +
         `!wallet topup ${missing(refusal)} makes an invoice${refusal.have === 0 ? '' : `; or end the task with !!${refusal.have}`}. !provider set local is another way on.`
       );
   }

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import type { InboxStore, MessageLog } from '@nostr-dm-agent/nostr';
+import { createInbox } from '@nostr-dm-agent/nostr';
+import { createAdmission } from '../access/admission.ts';
+import { createCommands } from '../commands/all-commands.ts';
+import { beginsWithBudget } from '../commands/budget-suffix.ts';
+import type { BotFacts } from '../commands/command-deps.ts';
+import { createDispatcher } from '../commands/dispatch.ts';
+import { createTaskOrders } from '../commands/order-task.ts';
+import { walletShorthand } from '../commands/wallet/wallet-shorthand.ts';
+import type { Config } from '../config/config.ts';
+import type { ConnectionTools } from '../keys/connection-keeper.ts';
+import { connectShorthand } from '../keys/keys-in-messages.ts';
+import type { Money } from '../money/money.ts';
+import type { Stores } from '../store/open-stores.ts';
+import type { Basics } from './basics.ts';
+import type { Messaging } from './messaging.ts';
+import type { Work } from './work.ts';
+
+/** How long a command, and gathering missed messages, may take. */
+const commandTimeoutMs = 60_000;
+const gatherMs = 2_000;
+
+/** What comes in, and what is done about it: the inbox, strangers, commands, tasks. */
+export function createIntake(
+  { identity, catchupMs }: Pick<Config, 'identity' | 'catchupMs'>,
+  parts: {
+    readonly bot: BotFacts;
+    readonly stores: Stores;
+    readonly messages: InboxStore & MessageLog;
+    readonly messaging: Messaging;
+    readonly connections: ConnectionTools;
+    readonly money: Money;
+    readonly work: Work;
+    readonly redact: (text: string) => string;
+  },
+  { clock, log }: Basics,
+) {
+  const { stores, messages, money, work, redact } = parts;
+  const { relays, messenger, tell } = parts.messaging;
+  const { owners, invites, confirmations } = stores;
+  const { queue, currentSessions } = work;
+  const registry = createCommands({ ...parts, ...work, randomBytes, clock });
+  const monotonic = () => performance.now();
+  const admission = createAdmission({ invites, owners, messenger, tell, monotonic, log });
+  const memberBudget = money.routstr.budget;
+  const tasks = createTaskOrders({ owners, currentSessions, queue, messenger, memberBudget });
+  const dispatcher = createDispatcher({
+    commandIn: ({ sender, text }) => {
+      const isCommand = /^\s*[!！]/.test(text) && !beginsWithBudget(text);
+      const command = isCommand
+        ? text
+        : (connectShorthand(text) ?? walletShorthand(confirmations, sender, text));
+      return command === undefined ? undefined : registry.match(command);
+    },
+    tasks,
+    admission,
+    messages,
+    messenger,
+    stores,
+    redact,
+    limits: { catchupMs, gatherMs, commandTimeoutMs },
+    clock,
+    log,
+  });
+  const inbox = createInbox({
+    relays: relays.own,
+    store: messages,
+    isOwner: (publicKey) => owners.roleOf(publicKey) !== undefined,
+    strangers: admission.strangers,
+    onMessage: dispatcher.accept,
+    identity,
+    clock,
+    log,
+  });
+  return { inbox, dispatcher };
+}
+export type Intake = ReturnType<typeof createIntake>;

@@ -1,0 +1,82 @@
+import { installOpencodeConfig } from '../backends/opencode-config.ts';
+import type { Config } from '../config/config.ts';
+import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
+import { lockedLine, lockedNotice, noWalletForRoutstr } from '../replies/connection-replies.ts';
+import { firstSteps, readyNotice } from '../replies/ready-notice.ts';
+import { recoveryLines } from '../replies/wallet-news.ts';
+import { endLeftovers, recoverRuns } from '../runs/recover-runs.ts';
+import type { Stores } from '../store/open-stores.ts';
+import type { Basics } from './basics.ts';
+import type { Intake } from './intake.ts';
+import type { Messaging } from './messaging.ts';
+import type { createMoney } from './money.ts';
+import type { Work } from './work.ts';
+
+export type StartupParts = {
+  readonly stores: Stores;
+  readonly connections: ConnectionKeeper;
+  readonly messaging: Messaging;
+  readonly money: ReturnType<typeof createMoney>;
+  readonly work: Work;
+  readonly intake: Intake;
+};
+
+/** Settles what an earlier life left open, money first, and returns what there is to tell about it. */
+export async function recover(
+  config: Config,
+  { stores, money, work }: StartupParts,
+  { clock, log, stopping }: Basics,
+  open: AsyncDisposableStack,
+) {
+  await installOpencodeConfig(config.home);
+  const ended = endLeftovers(work.runDeps, stopping);
+  // Only now: the relays connect while its code is loaded. Its money is in order before anybody may spend it.
+  const routstr = await money.open();
+  if (routstr !== undefined) work.providers.providers.set(routstr.name, routstr);
+  // An agent that is still alive is still spending.
+  const processes = await ended;
+  const walletRecovery = await money.wallet.recover();
+  const wallet = money.wallet.opened();
+  if (wallet !== undefined) {
+    const { serveWalletSocket, walletSocketPath } = await import('@nostr-dm-agent/cashu-wallet/remote');
+    open.defer(serveWalletSocket(wallet, walletSocketPath(config.home), { clock, log }).close);
+  }
+  const runs = await recoverRuns(work.runDeps, config.catchupMs, stopping);
+  return {
+    ...runs,
+    processes,
+    walletLines: recoveryLines(walletRecovery),
+    waiting: stores.runs.open().length,
+  };
+}
+
+/** Begins to work, and tells admins, and those whose keys can't be opened. */
+export function begin(
+  config: Config,
+  { stores, connections, messaging, money, work, intake }: StartupParts,
+  recovered: Awaited<ReturnType<typeof recover>>,
+  bot: { readonly version: string; readonly isNew: boolean },
+  { log }: Basics,
+): void {
+  money.routstr.start();
+  const locked = connections.check();
+  for (const { publicKey } of stores.owners.list()) {
+    const theirs = locked.filter(({ owner }) => owner === publicKey).map(({ provider }) => provider);
+    if (theirs.length > 0) messaging.tell(publicKey, lockedNotice(theirs));
+  }
+  work.queue.start();
+  intake.dispatcher.start();
+  const lacksWallet = work.providers.lacksWallet();
+  if (lacksWallet) {
+    log.warn({ needed: 'CASHU_MNEMONIC' }, 'provider routstr is set, but there is no wallet');
+  }
+  messaging.tellAdmins(
+    readyNotice(bot.version, recovered, [
+      bot.isNew && config.provider === 'local' && firstSteps(config.wallet !== undefined),
+      recovered.walletLines,
+      recovered.lines,
+      lacksWallet && noWalletForRoutstr,
+      lockedLine(locked.length),
+    ]),
+  );
+}

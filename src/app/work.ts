@@ -1,0 +1,61 @@
+import type { Backend, BackendName } from '../backends/backend.ts';
+import type { Config } from '../config/config.ts';
+import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
+import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
+import { createCurrentSessions } from '../runs/current-sessions.ts';
+import type { Messenger } from '../runs/messenger.ts';
+import type { RunDeps } from '../runs/run-deps.ts';
+import { createRunQueue } from '../runs/run-queue.ts';
+import type { Stores } from '../store/open-stores.ts';
+import type { Basics } from './basics.ts';
+import { createProviderChoice } from './provider-choice.ts';
+
+/** How long settling a run may take. */
+const settleMs = 60_000;
+
+/** Where tasks are worked on: sessions, who pays, the queue. */
+export function createWork(
+  config: Config,
+  parts: {
+    readonly stores: Stores;
+    readonly connections: ConnectionKeeper;
+    readonly routstr: Pick<RoutstrKeeper, 'status'>;
+    readonly backends: ReadonlyMap<BackendName, Backend>;
+    readonly messenger: Messenger;
+  },
+  { clock, random, log, reached }: Basics,
+) {
+  const { stores, backends, messenger } = parts;
+  const currentSessions = createCurrentSessions({
+    defaults: {
+      workspaces: config.workspaces,
+      backend: config.backend,
+      model: config.model,
+      mode: 'agent',
+    },
+    sessions: stores.sessions,
+    settings: stores.settings,
+    clock,
+    random,
+  });
+  const providers = createProviderChoice(config, { ...parts, currentSessions });
+  const runDeps: RunDeps = {
+    stores,
+    backends,
+    providers,
+    messenger,
+    limits: {
+      timeoutMs: config.runTimeoutMs,
+      idleMs: config.runIdleMs,
+      holdMs: config.holdMs,
+      progressMs: config.progressMs,
+      settleMs,
+    },
+    reached,
+    clock,
+    log,
+  };
+  const queue = createRunQueue(runDeps, config.concurrency);
+  return { currentSessions, providers, runDeps, queue };
+}
+export type Work = ReturnType<typeof createWork>;

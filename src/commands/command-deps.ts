@@ -1,0 +1,53 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { MessageLog, PublicKey, RelayStatus } from '@nostr-dm-agent/nostr';
+import type { BackendHealth, BackendName, Model } from '../backends/backend.ts';
+import type { ConnectedProvider } from '../keys/connection.ts';
+import type { ConnectionTools } from '../keys/connection-keeper.ts';
+import type { Money } from '../money/money.ts';
+import type { CurrentSessions } from '../runs/current-sessions.ts';
+import type { RunQueue } from '../runs/run-queue.ts';
+import type { Stores } from '../store/open-stores.ts';
+
+/** What commands work with. */
+export type CommandDeps = {
+  readonly bot: BotFacts;
+  readonly stores: Pick<
+    Stores,
+    'owners' | 'invites' | 'settings' | 'runs' | 'rests' | 'confirmations' | 'keys'
+  >;
+  readonly messages: Pick<MessageLog, 'missed'>;
+  readonly currentSessions: CurrentSessions;
+  readonly queue: RunQueue;
+  readonly money: Money;
+  readonly providers: ProviderFacts;
+  readonly connections: ConnectionTools;
+  /** Random bytes that nobody can guess. */
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly clock: Clock;
+};
+
+/** What the bot can say of itself. */
+export type BotFacts = {
+  /** Its own key, who is no owner. */
+  readonly publicKey: PublicKey;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly relays: () => readonly RelayStatus[];
+  readonly outbox: () => { readonly pending: number; readonly undeliverable: number };
+  /** As found at start; undefined while it is still being looked at. */
+  readonly health: (backend: BackendName) => BackendHealth | undefined;
+  /** The last warning or error in the log. */
+  readonly lastProblem: () => { readonly text: string; readonly at: number } | undefined;
+};
+
+/** Who pays, and for which models. */
+export type ProviderFacts = {
+  /** For the next task of this owner: their choice, else the bot's. */
+  readonly chosenBy: (owner: PublicKey) => string;
+  /** The providers beside `local` and `routstr` that an owner may choose. */
+  readonly connected: (owner: PublicKey) => readonly ConnectedProvider[];
+  /** One line for `!status`. */
+  readonly line: (owner: PublicKey) => string;
+  /** Models that the owner's next task could use. */
+  readonly models: (owner: PublicKey, backend: BackendName, signal: AbortSignal) => Promise<readonly Model[]>;
+};

@@ -1,0 +1,16 @@
+import type { RoutstrProvider } from '@nostr-dm-agent/routstr';
+import type { Money } from '../../money/money.ts';
+import type { CommandDeps } from '../command-deps.ts';
+
+/** The part of `CommandDeps` that the `!wallet` family works with. */
+export type WalletCommandDeps = Pick<CommandDeps, 'clock'> & {
+  readonly stores: Pick<CommandDeps['stores'], 'confirmations'>;
+  readonly money: Pick<Money, 'wallet' | 'shares'> & {
+    /** What nodes have of the wallet's money. */
+    readonly routstr: {
+      readonly provider: () => Pick<RoutstrProvider, 'owed'> & {
+        readonly paidRuns: Pick<RoutstrProvider['paidRuns'], 'open'>;
+      };
+    };
+  };
+};

@@ -1,0 +1,77 @@
+import type { Balance, OperationSummary, RecoveryReport } from '@nostr-dm-agent/cashu-wallet';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
+import type { LowBalance } from '../money/low-balance.ts';
+import type { OperationEnd } from '../money/operation-ends.ts';
+import type { Share } from '../money/shares.ts';
+import { describeTrouble } from './wallet-error-replies.ts';
+import { balanceLine, feeText, operationText, sentText } from './wallet-replies.ts';
+
+/** What the wallet tells by itself, to owners and when the bot starts. */
+
+/** To whoever waited for an operation. A token stands below, alone. */
+export function endText({ operation, token }: OperationEnd, balance: Balance, share?: Share): string {
+  const { trouble } = operation;
+  const text =
+    outcomeText(operation, balance, share) ??
+    `${describeTrouble(trouble ?? '')} (${operation.operation}). !wallet pending shows it.`;
+  return token === undefined ? text : `${text}\n\n${token}`;
+}
+
+/** To admins. */
+export const lowBalanceText = ({ ready, threshold, suggested }: LowBalance): string =>
+  `The wallet runs low: ${formatSat(ready)} ready, less than ${formatSat(threshold)}.\n!wallet topup ${suggested} fills it up; !wallet alert <sats> changes when you are told.`;
+
+/** What recovery brought at start, a line each; nothing when there was nothing. */
+export function recoveryLines(recovery: RecoveryReport | 'no-wallet' | 'mint-away'): readonly string[] {
+  if (recovery === 'no-wallet') return [];
+  if (recovery === 'mint-away') {
+    return ['Wallet: a mint does not answer; what was open is looked at as soon as it does.'];
+  }
+  const { settled, waiting, troubled } = recovery;
+  const line = (text: string, operations: readonly OperationSummary[]) =>
+    operations.length === 0 ? [] : [`Wallet, ${text}: ${operations.map(operationText).join('; ')}.`];
+  return [
+    ...line('finished what had been cut off', settled),
+    ...line('still open, I go on asking the mint', waiting),
+    ...line('somebody must look (!wallet pending)', troubled),
+  ];
+}
+
+/** How an operation ended; undefined: that is not known. */
+function outcomeText(
+  { kind, state, amount, fee }: OperationSummary,
+  balance: Balance,
+  share: Share | undefined,
+): string | undefined {
+  const sum = formatSat(amount);
+  switch (`${kind} ${state}`) {
+    case 'mint done':
+      return `Paid: ${sum} are in the wallet. ${balanceLine(balance, share)}`;
+    case 'mint expired':
+      return `The invoice over ${sum} was not paid in time. Ask for a new one: !wallet topup ${amount}.`;
+    case 'receive done':
+      return `Received ${sum} (${feeText(fee)}). ${balanceLine(balance, share)}`;
+    case 'receive failed':
+      return 'The token that was on its way in has been spent by somebody else. Ask its sender for another one.';
+    case 'receive refused':
+      return 'The mint did not take the token that was on its way in. It is as good as it was.';
+    case 'melt paid':
+      return `Paid ${sum} (${feeText(fee)}). ${balanceLine(balance)}`;
+    case 'melt rolled_back':
+      return `The payment of ${sum} did not go through; the money is back. ${balanceLine(balance)}`;
+    case 'melt expired':
+      return `The payment of ${sum} was not made: the mint’s offer had expired. ${balanceLine(balance)}`;
+    case 'send issued':
+    case 'send handed_over':
+      return sentText(amount, fee, balance);
+    case 'send rolled_back':
+    case 'send failed':
+      return `The token over ${sum} was not made; the money is back. ${balanceLine(balance)}`;
+    case 'send claimed':
+      return `The token over ${sum} has been claimed by its receiver.`;
+    case 'send reclaimed':
+      return `The token over ${sum} is taken back. ${balanceLine(balance)}`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Backend, BackendName } from '../backends/backend.ts';
+import type { Stores } from '../store/open-stores.ts';
+import type { ChosenProvider } from './chosen-provider.ts';
+import type { Messenger } from './messenger.ts';
+import type { Provider } from './provider.ts';
+import type { Session } from './run.ts';
+import type { RunDeadlines } from './run-deadline.ts';
+
+/** What runs are carried out with. */
+export type RunDeps = {
+  readonly stores: Pick<Stores, 'runs' | 'sessions' | 'atomically'>;
+  readonly backends: ReadonlyMap<BackendName, Backend>;
+  readonly providers: {
+    readonly providers: ReadonlyMap<string, Provider>;
+    /** Who pays for a run of this session. */
+    readonly providerFor: (session: Session) => ChosenProvider;
+  };
+  readonly messenger: Messenger;
+  readonly limits: RunLimits;
+  /** Told between two steps, when everything is on disk. Tests end the process there. */
+  readonly reached: (checkpoint: TaskCheckpoint) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+/** Milliseconds. */
+export type RunLimits = RunDeadlines & {
+  /** Between two progress messages; 0 = none. */
+  readonly progressMs: number;
+  /** How long model calls wait for more money (`BOT_HOLD_MINUTES`). */
+  readonly holdMs: number;
+  /** Settling has its own time, whatever ended the run. */
+  readonly settleMs: number;
+};
+
+export type TaskCheckpoint =
+  | 'task:preparing'
+  | 'task:running'
+  | 'task:settling'
+  | 'task:settled'
+  | 'task:done';

@@ -1,0 +1,58 @@
+import type { AgentEvent } from '../backends/backend.ts';
+import { progressLine } from '../replies/progress.ts';
+import { holdNotice } from '../replies/provider-replies.ts';
+import { costText } from '../replies/run-replies.ts';
+import { replyToRun } from './messenger.ts';
+import type { Hold, Provider } from './provider.ts';
+import type { Run } from './run.ts';
+import type { RunDeps } from './run-deps.ts';
+
+/** Tells the owner of a run how it goes. */
+export type RunProgress = {
+  readonly saw: (event: AgentEvent) => void;
+  /** Its model calls wait for money. */
+  readonly onHold: (hold: Hold) => void;
+  readonly onHoldEnd: () => void;
+  readonly stop: () => void;
+};
+
+/** Now and then says that the agent is still at it; at once that it waits for money. */
+export function startProgress(
+  run: Run,
+  provider: Provider,
+  { messenger, limits, clock, log }: Pick<RunDeps, 'messenger' | 'limits' | 'clock' | 'log'>,
+): RunProgress {
+  const startedAt = clock.now();
+  let steps = 0;
+  let last: AgentEvent | undefined;
+  let held = false;
+  /** Of a timer and of the meter, so it must not throw. */
+  const tell = (text: () => string): void => {
+    try {
+      messenger.send(replyToRun(run), text());
+    } catch (cause) {
+      log.error({ cause, run: run.id }, 'the owner could not be told how a run goes');
+    }
+  };
+  const howItGoes = (): string => {
+    const usage = provider.usage?.(run.id);
+    const cost = usage && costText(usage);
+    return progressLine({ elapsedMs: clock.now() - startedAt, steps, last, cost, held });
+  };
+  const timer = limits.progressMs > 0 ? setInterval(() => tell(howItGoes), limits.progressMs) : undefined;
+  return {
+    saw: (event) => {
+      if (event.type === 'step') steps += 1;
+      if (event.type === 'tool' || event.type === 'text') last = event;
+    },
+    onHold: (hold) => {
+      held = true;
+      const { holdMs } = limits;
+      tell(() => holdNotice({ ...hold, budget: provider.usage?.(run.id)?.budget, holdMs }));
+    },
+    onHoldEnd: () => {
+      held = false;
+    },
+    stop: () => clearInterval(timer),
+  };
+}

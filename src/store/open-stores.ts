@@ -1,0 +1,57 @@
+import type { Database } from 'bun:sqlite';
+import { join } from 'node:path';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { Config } from '../config/config.ts';
+import { createAwaitedStore } from './awaited-table.ts';
+import { botMigrations } from './bot-schema.ts';
+import { createConfirmations } from './confirmations-table.ts';
+import { createConnectionStore } from './connections-table.ts';
+import { createInviteStore } from './invites-table.ts';
+import { lockHome } from './lock-home.ts';
+import { createMeta } from './meta-table.ts';
+import { createOwners } from './owners-table.ts';
+import { createRests } from './rests-table.ts';
+import { createRunStore } from './runs-table.ts';
+import { createSessionStore } from './sessions-table.ts';
+import { createSettingsStore } from './settings-table.ts';
+
+/**
+ * Takes `BOT_HOME` and opens the bot's database; both are given back with the stack.
+ *
+ * @throws LockHeldError when another process works there
+ */
+export function openStores(
+  { home, owners }: Pick<Config, 'home' | 'owners'>,
+  chance: { readonly clock: Clock; readonly random: () => number },
+  open: AsyncDisposableStack,
+) {
+  open.defer(lockHome(home).release);
+  const db = openDatabase(join(home, 'bot.db'), botMigrations);
+  open.defer(() => db.close());
+  return storesIn(db, owners, chance);
+}
+
+/** What is kept in the bot's database, but its messages, which need keys. */
+export function storesIn(
+  db: Database,
+  owners: Config['owners'],
+  { clock, random }: { readonly clock: Clock; readonly random: () => number },
+) {
+  return {
+    db,
+    /** One transaction over the whole of it. */
+    atomically: (change: () => void): void => db.transaction(change).immediate(),
+    owners: createOwners(db, owners, clock),
+    invites: createInviteStore(db, clock),
+    keys: createConnectionStore(db, clock),
+    settings: createSettingsStore(db),
+    sessions: createSessionStore(db),
+    runs: createRunStore(db),
+    meta: createMeta(db),
+    confirmations: createConfirmations(db, clock, random),
+    awaited: createAwaitedStore(db),
+    rests: createRests(db),
+  };
+}
+export type Stores = ReturnType<typeof storesIn>;
