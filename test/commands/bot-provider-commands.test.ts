@@ -338,7 +338,7 @@ describe('nobody pays, and mint and node are away', () => {
     }
     expect(await ask('!provider sync-models')).toContain('The node is away; these are its prices of');
     // The mint is needed to make a budget: it is said, and nothing begins.
-    expect(await ask('say hello')).toContain("can't be used right now");
+    expect(await ask('say hello')).toContain('can’t be used right now');
     expect(await ask('!continue')).toStartWith(
       'Your last task never began, so there is nothing to go on with. !retry runs it.',
     );
