@@ -1,28 +1,17 @@
-import { tokenSource } from '@nostr-dm-agent/kit/token-text';
+import { redacted, withoutSecretShapes } from '@nostr-dm-agent/kit/log';
 
-/** What looks like a secret, wherever it stands in a text that leaves the backend. */
-const secrets: readonly RegExp[] = [
-  new RegExp(tokenSource(8), 'gi'),
-  /\bn(?:sec1|cryptsec1)[a-z0-9]{8,}/gi,
-  /\b(?:sk|pk|rk)-[\w-]{8,}/g,
-  /\b(?:ghp|gho|ghs|github_pat|glpat|xox[abp])[_-][\w-]{10,}/g,
-  /\bAIza[\w-]{20,}/g,
-];
-const bearer = /\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi;
 /** `name=value` and `"name": "value"` where the name says that the value is secret. */
 const named = /((?:api[_-]?key|token|secret|password|authorization)["']?\s*[:=]\s*["']?)[^\s"',}]{8,}/gi;
 const ansi = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, 'g');
 
 /** The text with everything that looks like a key, a token or a credential replaced. */
-export const withoutSecrets = (text: string): string => {
-  const cut = secrets.reduce((rest, secret) => rest.replace(secret, '[redacted]'), text);
-  return cut.replace(bearer, '$1 [redacted]').replace(named, '$1[redacted]');
-};
+export const withoutSecrets = (text: string): string =>
+  withoutSecretShapes(text).replace(named, `$1${redacted}`);
 
 /** Replaces these exact secrets, which may have no shape: an agent can print its own environment. */
 export const coverSecrets = (values: Iterable<string>): ((text: string) => string) => {
   const known = [...values].filter((value) => value.length >= 8);
-  return (text) => known.reduce((rest, value) => rest.replaceAll(value, '[redacted]'), text);
+  return (text) => known.reduce((rest, value) => rest.replaceAll(value, redacted), text);
 };
 
 /** One line for a person: no escape sequences, no control characters, no secrets, at most `limit` characters. */

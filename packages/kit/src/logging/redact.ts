@@ -32,8 +32,13 @@ const shapes: readonly (readonly [RegExp, string])[] = [
   [/sealed1\.[A-Za-z0-9_-]{54,}/g, redacted],
   [/n(?:crypt)?sec1[ac-hj-np-z02-9]{8,}/gi, redacted],
   [/[xyztuv]prv[1-9A-HJ-NP-Za-km-z]{16,}/g, redacted],
-  [/(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{8,}/g, redacted],
+  // Keys of model providers, of code hosts and chats, of Google.
+  [/(?<![A-Za-z0-9])[spr]k-[A-Za-z0-9_-]{8,}/g, redacted],
+  [/(?<![A-Za-z0-9])(?:gh[opsur]|github_pat|glpat|xox[abp])[_-][A-Za-z0-9_-]{10,}/g, redacted],
+  [/(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{20,}/g, redacted],
   [/(bearer\s+)[^\s"'\\,;]+/gi, `$1${redacted}`],
+  // A user and a password, in base64; words are shorter.
+  [/(basic\s+)[A-Za-z0-9+/]{16,}={0,2}/gi, `$1${redacted}`],
   // "apiKey": "…" inside text that quotes JSON, once or twice escaped.
   [
     /((?:api[_-]?key|token|secret|secret[_-]?key|private[_-]?key|password|passphrase|mnemonic|authorization|preimage)\\*"\s*:\s*\\*")[^"\\]+/gi,
@@ -48,7 +53,7 @@ const shapes: readonly (readonly [RegExp, string])[] = [
 
 /** A cheap test that decides whether `shapes` need to be tried at all. */
 const anyShape =
-  /cashu|creqA|sealed1|sec1|prv|sk-|bearer|key|token|secret|password|passphrase|mnemonic|authorization|preimage/i;
+  /cashu|creqA|sealed1|sec1|prv|[spr]k-|gh[opsur]_|github|glpat|xox|AIza|bearer|basic|key|token|secret|password|passphrase|mnemonic|authorization|preimage/i;
 
 const mnemonicWords = new Set(wordlist);
 const shortestMnemonic = 12;
@@ -57,6 +62,15 @@ const shortestMnemonicText = 47;
 /** Between two words there may be `, `, `", "`, ` 12. ` … */
 const widestGap = 8;
 const deepest = 12;
+
+/** A text without what has the shape of a secret. */
+export function withoutSecretShapes(text: string): string {
+  let output = text;
+  if (anyShape.test(output)) {
+    for (const [shape, replacement] of shapes) output = output.replace(shape, replacement);
+  }
+  return output.length < shortestMnemonicText ? output : withoutMnemonics(output);
+}
 
 /** A redactor that knows no exact secret yet. */
 export function createRedactor(): Redactor {
@@ -83,11 +97,7 @@ export function createRedactor(): Redactor {
   };
 
   const text = (input: string): string => {
-    let output = exact === undefined ? input : input.replace(exact, redacted);
-    if (anyShape.test(output)) {
-      for (const [shape, replacement] of shapes) output = output.replace(shape, replacement);
-    }
-    return output.length < shortestMnemonicText ? output : withoutMnemonics(output);
+    return withoutSecretShapes(exact === undefined ? input : input.replace(exact, redacted));
   };
 
   return { add, text, value: (value) => copy(value, text, new Set()) };
