@@ -1,7 +1,7 @@
 #!/usr/bin/env -S bun --no-env-file
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { addWalletCommands } from './cli/wallet/commands.ts';
+import { addWalletCommands } from './cli/wallet/wallet-command-line.ts';
 
 // Every command loads its own module when it is called: `start` must not pay for what only `setup` needs.
 

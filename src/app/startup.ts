@@ -25,7 +25,7 @@ export type StartupParts = {
 export async function recover(
   config: Config,
   { stores, money, work }: StartupParts,
-  { clock, log, stopping }: Basics,
+  { log, stopping }: Basics,
   open: AsyncDisposableStack,
 ) {
   await installOpencodeConfig(config.home);
@@ -39,7 +39,7 @@ export async function recover(
   const wallet = money.wallet.opened();
   if (wallet !== undefined) {
     const { serveWalletSocket, walletSocketPath } = await import('@nostr-dm-agent/cashu-wallet/remote');
-    open.defer(serveWalletSocket(wallet, walletSocketPath(config.home), { clock, log }).close);
+    open.defer(serveWalletSocket(wallet, walletSocketPath(config.home), log).close);
   }
   const runs = await recoverRuns(work.runDeps, config.catchupMs, stopping);
   return {

@@ -1,64 +1,68 @@
 import {
-  BadMnemonicError,
-  BalanceCapError,
-  InsufficientFundsError,
+  factsOf,
   type InvoiceProblem,
-  InvoiceRefusedError,
-  LnurlError,
   type LnurlProblem,
-  MintError,
   type MintProblem,
-  OperationStateError,
-  SpentElsewhereError,
   type TokenProblem,
-  TokenRefusedError,
-  UnfinishedOperationError,
-  UnknownOperationError,
-  type WalletError,
-  WalletInUseError,
+  WalletError,
+  type WalletErrorFacts,
 } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, plural, shorten } from './format.ts';
+import { chat, type Place } from './place.ts';
 import { mintName } from './wallet-replies.ts';
 
 export const noWallet =
   'This bot has no wallet: CASHU_MNEMONIC is not set. Whoever runs it gets one with “bun run setup” on the host, or puts 12 BIP39 words into .env and restarts it.';
 
-/** What went wrong, what became of the money, and what to do next: the one place where wallet errors become words. */
-export function describeWalletError(error: WalletError, now: number): string {
-  if (error instanceof InsufficientFundsError) {
-    const missing = Math.max(error.need - error.have, 1);
-    return `Too little: ${formatSat(error.have)} ready at ${mintName(error.mint)}, ${formatSat(error.need)} needed, fees included. !wallet topup ${missing} brings the rest.`;
+/**
+ * What went wrong, what became of the money, and what to do next: the one place where wallet errors become words.
+ *
+ * @param now milliseconds since the Unix epoch
+ */
+export function describeWalletError(
+  error: WalletError | WalletErrorFacts,
+  now: number,
+  place: Place = chat,
+): string {
+  const facts = error instanceof WalletError ? factsOf(error) : error;
+  const pending = place.command('wallet pending');
+  switch (facts.name) {
+    case 'InsufficientFundsError': {
+      const topUp = place.command(`wallet topup ${Math.max(facts.need - facts.have, 1)}`);
+      return `Too little: ${formatSat(facts.have)} ready at ${mintName(facts.mint)}, ${formatSat(facts.need)} needed, fees included. ${topUp} brings the rest.`;
+    }
+    case 'TokenRefusedError':
+      return describeToken(facts.problem, now, place);
+    case 'InvoiceRefusedError':
+      return describeInvoice(facts.problem, now);
+    case 'LnurlError':
+      return describeLnurl(facts.problem, now);
+    case 'MintError':
+      return describeMint(facts.mint, facts.problem, place);
+    case 'BalanceCapError':
+      return `That would be more than this wallet may hold: ${formatSat(facts.balance)} are there, ${formatSat(facts.amount)} would come, the limit is ${formatSat(facts.cap)}. Nothing was taken; a token stays good. Move some out first (${place.command('wallet send')}, ${place.command('wallet withdraw')}), or raise CASHU_MAX_BALANCE_SAT on the host.`;
+    case 'UnfinishedOperationError':
+      return facts.trouble === undefined
+        ? `The mint has not said yet how this ended (${facts.operation}). Nothing is lost: it is written down. ${place.goingOn} ${pending} shows it.`
+        : `${describeTrouble(facts.trouble)} (${facts.operation}). Nothing of it is thrown away. ${pending} shows it.`;
+    case 'SpentElsewhereError':
+      return `${formatSat(facts.amount)} of this wallet had been spent by somebody with the same words; the rest is free again. If that was not you, move the money to new words. Then try again; ${place.command('wallet check')} looks at everything.`;
+    case 'UnknownOperationError':
+      return `There is no operation “${shorten(facts.operation, 20)}”. ${pending} lists what is open.`;
+    case 'OperationStateError':
+      return describeState(facts.operation, facts.state, pending);
+    case 'WalletInUseError': {
+      const { holder } = facts;
+      const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
+      return `The wallet is in use by ${who}. End that one first.`;
+    }
+    case 'BadMnemonicError':
+      return 'CASHU_MNEMONIC is not valid; it is mended on the host.';
   }
-  if (error instanceof TokenRefusedError) return describeToken(error.problem, now);
-  if (error instanceof InvoiceRefusedError) return describeInvoice(error.problem, now);
-  if (error instanceof LnurlError) return describeLnurl(error.problem, now);
-  if (error instanceof MintError) return describeMint(error.mint, error.problem);
-  if (error instanceof BalanceCapError) {
-    return `That would be more than this wallet may hold: ${formatSat(error.balance)} are there, ${formatSat(error.amount)} would come, the limit is ${formatSat(error.cap)}. Nothing was taken; a token stays good. Move some out first (!wallet send, !wallet withdraw), or raise CASHU_MAX_BALANCE_SAT on the host.`;
-  }
-  if (error instanceof UnfinishedOperationError) {
-    return error.trouble === undefined
-      ? `The mint has not said yet how this ended (${error.operation}). Nothing is lost: it is written down, and I go on asking and tell you. !wallet pending shows it.`
-      : `${describeTrouble(error.trouble)} (${error.operation}). Nothing of it is thrown away. !wallet pending shows it.`;
-  }
-  if (error instanceof SpentElsewhereError) {
-    return `${formatSat(error.amount)} of this wallet had been spent by somebody with the same words; the rest is free again. If that was not you, move the money to new words. Then try again; !wallet check looks at everything.`;
-  }
-  if (error instanceof UnknownOperationError) {
-    return `There is no operation “${shorten(error.operation, 20)}”. !wallet pending lists what is open.`;
-  }
-  if (error instanceof OperationStateError) return describeState(error.operation, error.state);
-  if (error instanceof WalletInUseError) {
-    const { holder } = error;
-    const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
-    return `The wallet is in use by ${who}. End that one first.`;
-  }
-  if (error instanceof BadMnemonicError) return 'CASHU_MNEMONIC is not valid; it is mended on the host.';
-  return 'The wallet could not do that. Nothing was changed; see !wallet pending.';
 }
 
-function describeToken(problem: TokenProblem, now: number): string {
+function describeToken(problem: TokenProblem, now: number, { addingMint }: Place): string {
   switch (problem.kind) {
     case 'malformed':
       return 'That token cannot be read: it is cut off or was changed on the way. It was not used. Copy it whole, from cashuA or cashuB to its end, and send it again.';
@@ -70,7 +74,7 @@ function describeToken(problem: TokenProblem, now: number): string {
       return [
         `That token is from ${mintName(problem.mint)}, which is not accepted here. It was not used. Accepted:`,
         ...problem.accepted.map(mintName),
-        'Swap it there, or let an admin add the mint: !wallet mints add <url>.',
+        `Swap it there, ${addingMint}.`,
       ].join('\n');
     case 'wrong-unit':
       return `That token is in ${shorten(problem.unit, 20)}; only sat are taken. It was not used.`;
@@ -137,7 +141,7 @@ function describeLnurl(problem: LnurlProblem, now: number): string {
   }
 }
 
-function describeMint(mint: string, problem: MintProblem): string {
+function describeMint(mint: string, problem: MintProblem, { command }: Place): string {
   const name = mintName(mint);
   switch (problem.kind) {
     case 'unreachable':
@@ -157,13 +161,13 @@ function describeMint(mint: string, problem: MintProblem): string {
         ? 'That is not the address of a mint: it begins with https:// (http:// only on this machine), without password, ? or #.'
         : [`${name} is not accepted. Accepted:`, ...problem.accepted.map(mintName)].join('\n');
     case 'unsupported-keysets':
-      return `The mint ${name} has no keyset in sat that this wallet can use: it needs a newer version of the bot. What you have there is not lost. Use another mint (!wallet mints).`;
+      return `The mint ${name} has no keyset in sat that this wallet can use: it needs a newer version of the bot. What you have there is not lost. Use another mint (${command('wallet mints')}).`;
     case 'keyset-conflict':
       return `The mint ${name} shows a keyset that belongs to ${mintName(problem.owner)}. It is not used, because that could cost money. Tell whoever runs it.`;
   }
 }
 
-function describeState(operation: string, state: string): string {
+function describeState(operation: string, state: string, pending: string): string {
   switch (state) {
     case 'claimed':
       return `That token (${operation}) has been claimed by its receiver.`;
@@ -175,7 +179,7 @@ function describeState(operation: string, state: string): string {
     case 'expired':
       return `The mint’s offer has expired (${operation}). Send the command again for a new one.`;
     default:
-      return `That cannot be done with ${operation} now: it is ${state}. !wallet pending shows what is open.`;
+      return `That cannot be done with ${operation} now: it is ${state}. ${pending} shows what is open.`;
   }
 }
 

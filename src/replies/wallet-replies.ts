@@ -1,5 +1,6 @@
 import type {
   Balance,
+  BookProblem,
   CheckReport,
   LedgerEntry,
   OperationSummary,
@@ -9,6 +10,7 @@ import type {
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { Share } from '../money/shares.ts';
 import { formatAgo, plural, shorten } from './format.ts';
+import { chat, type Place } from './place.ts';
 
 /** `mint.example/Bitcoin`: a mint's address as people read it. A stranger may have chosen it. */
 export const mintName = (url: string): string => shorten(url.replace(/^https?:\/\//, ''), 100);
@@ -157,7 +159,7 @@ export function checkText(report: CheckReport): string {
   const { consistent, problems, spentElsewhere, checkedProofs, unreachable } = report;
   return [
     consistent ? 'The books add up, those of the wallet and of all paid runs.' : 'The books do NOT add up:',
-    ...problems.map((problem) => `- ${shorten(problem, 200)}`),
+    ...problems.map((problem) => `- ${bookProblemText(problem)}`),
     `${plural(checkedProofs, 'proof')} held against the mints’ own records.`,
     ...(spentElsewhere > 0
       ? [
@@ -168,15 +170,28 @@ export function checkText(report: CheckReport): string {
   ].join('\n');
 }
 
+function bookProblemText(problem: BookProblem): string {
+  switch (problem.kind) {
+    case 'reserved-by-closed':
+      return `Proofs worth ${formatSat(problem.amount)} are reserved by ${problem.operation ?? 'nobody'}, which is closed.`;
+    case 'sent-without-token':
+      return `Proofs worth ${formatSat(problem.amount)} are sent by ${problem.operation ?? 'nobody'}, which has no token.`;
+    case 'made-other':
+      return `Operation ${problem.operation} made ${formatSat(problem.made)}, not ${formatSat(problem.amount)}.`;
+    case 'ledger':
+      return `Run ${problem.run} of the ledger does not add up.`;
+  }
+}
+
 /** What a token is; it is not shown again. */
-export function previewText(token: TokenPreview): string {
+export function previewText(token: TokenPreview, place: Place = chat): string {
   const { mint, unit, amount, proofs, memo, lock, accepted } = token;
   return [
     `${amount.toLocaleString('en-US')} ${shorten(unit, 20)} in ${plural(proofs, 'proof')}`,
     `Mint: ${mintName(mint)} (${accepted ? 'accepted' : 'not accepted here'})`,
     ...(memo === undefined || memo === '' ? [] : [`Memo: ${shorten(memo, 80)}`]),
     lock === undefined ? 'No lock' : `Locked: ${shorten(lock, 20)}`,
-    'Whether it is spent is not looked up. !wallet receive redeems it.',
+    `Whether it is spent is not looked up. ${place.command('wallet receive')} redeems it.`,
   ].join('\n');
 }
 

@@ -12,7 +12,6 @@ import {
   soon,
   stranger,
 } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
-import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
@@ -62,7 +61,7 @@ function household(mintOptions: Parameters<ReturnType<typeof createBench>['mint'
     /** A process (this one) that has the wallet and lets the command line use it, as a bot does. */
     bot() {
       const wallet = open();
-      const served = serveWalletSocket(wallet, walletSocketPath(home), { log: quiet, clock: systemClock });
+      const served = serveWalletSocket(wallet, walletSocketPath(home), quiet);
       ends.push(async () => {
         await served.close();
         wallet.close();
@@ -221,7 +220,7 @@ test('a bot that has another wallet is not asked', async () => {
   const other = household();
   const wallet = other.open();
   await fund(wallet, 500);
-  const served = serveWalletSocket(wallet, walletSocketPath(house.home), { log: quiet, clock: systemClock });
+  const served = serveWalletSocket(wallet, walletSocketPath(house.home), quiet);
   ends.push(() => served.close());
   expect(await house.run(['balance'])).toMatchObject({ code: 0, stdout: '0 sat ready\n' });
 });
@@ -258,7 +257,7 @@ test('nonsense on the socket gets an answer or an end, and the bot goes on', asy
       },
     });
     const said = await promise;
-    expect(said === '' || said.startsWith('{"kind":"failure"')).toBe(true);
+    expect(said === '' || said.includes('"kind":"failure"')).toBe(true);
   }
   expect(await call({ command: 'balance', args: {} }, soon())).toMatchObject({ ready: sat(0) });
 });

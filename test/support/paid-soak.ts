@@ -226,7 +226,7 @@ export async function reckon(
   same('rows of the ledger that do not add up', books.uneven.length, 0);
   same('found by the words', found, ready);
   same('spent elsewhere', check.spentElsewhere, 0);
-  problems.push(...check.problems);
+  problems.push(...check.problems.map((problem) => JSON.stringify(problem)));
   // What the node has kept is what the ledger says was spent: fractions of a sat that it could not give back included.
   same('kept by the node (msat)', node.creditedMsat - node.refundedMsat, spent * 1000 + lostMsat);
   if (spent === 0) problems.push('nothing was spent');

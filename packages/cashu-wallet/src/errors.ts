@@ -2,7 +2,7 @@ import type { LockHolder } from '@nostr-dm-agent/kit/lock';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { OperationId } from './types.ts';
 
-/** Everything a wallet refuses or cannot do. Facts are fields; the sentence for the owner is made in `replies/`. */
+/** Everything a wallet refuses or cannot do. Facts are fields; sentences are made of them elsewhere. */
 export abstract class WalletError extends Error {}
 
 export class InsufficientFundsError extends WalletError {
@@ -207,3 +207,25 @@ export class BadMnemonicError extends WalletError {
     this.problem = problem;
   }
 }
+
+type FactsOf<E> = E extends WalletError ? Omit<E, 'message' | 'stack' | 'cause'> : never;
+/** What a wallet error says, without being one: for another process. Every wallet error is its own facts, too. */
+export type WalletErrorFacts = FactsOf<
+  | InsufficientFundsError
+  | TokenRefusedError
+  | BalanceCapError
+  | InvoiceRefusedError
+  | LnurlError
+  | MintError
+  | UnfinishedOperationError
+  | UnknownOperationError
+  | OperationStateError
+  | SpentElsewhereError
+  | WalletInUseError
+  | BadMnemonicError
+>;
+
+/** The facts of an error, and nothing else of it. */
+export const factsOf = (error: WalletError): WalletErrorFacts =>
+  // Message, stack and cause are not enumerable.
+  Object.fromEntries(Object.entries(error)) as WalletErrorFacts;

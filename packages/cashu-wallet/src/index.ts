@@ -1,6 +1,7 @@
 export {
   BadMnemonicError,
   BalanceCapError,
+  factsOf,
   InsufficientFundsError,
   type InvoiceProblem,
   InvoiceRefusedError,
@@ -15,6 +16,7 @@ export {
   UnfinishedOperationError,
   UnknownOperationError,
   WalletError,
+  type WalletErrorFacts,
   WalletInUseError,
 } from './errors.ts';
 export type {
@@ -35,6 +37,7 @@ export type {
 export type { WalletConfig } from './open-wallet.ts';
 export type {
   Balance,
+  BookProblem,
   CheckReport,
   KeptTokenId,
   LedgerEntry,

@@ -281,7 +281,7 @@ test('a run is in the ledger together with the money', async () => {
   wallet.transaction(() =>
     wallet.ledger.update(id, { refund: sat(61), spent: sat(38), fee: sat(2), state: 'settled' }),
   );
-  expect((await wallet.check(soon())).problems).toEqual([`run ${id} of the ledger does not add up`]);
+  expect((await wallet.check(soon())).problems).toEqual([{ kind: 'ledger', run: id }]);
 });
 
 test('the ledger has the columns that others read it by', () => {

@@ -1,9 +1,11 @@
 import { addSat, sat } from '@nostr-dm-agent/kit/sat';
+import { nullable } from '@nostr-dm-agent/kit/sqlite';
+import { z } from 'zod';
 import type { Core } from '../core.ts';
 import { MintError } from '../errors.ts';
 import { explainMintError } from '../mints/mint-errors.ts';
-import { satSchema, sumProofs } from '../store/codec.ts';
-import type { CheckReport, MintUrl } from '../types.ts';
+import { operationIdSchema, satSchema, sumProofs } from '../store/codec.ts';
+import type { BookProblem, CheckReport, MintUrl } from '../types.ts';
 import { isClaimed } from './reclaim.ts';
 import { statesOf } from './swap.ts';
 
@@ -47,43 +49,40 @@ export async function check(core: Core, signal: AbortSignal): Promise<CheckRepor
   return { consistent: problems.length === 0, problems, spentElsewhere, checkedProofs, unreachable };
 }
 
-/** What must hold whenever no transaction is under way. Empty when all is well. */
-export function bookProblems(core: Core): readonly string[] {
-  const rows = (sql: string) =>
-    core.store.db
-      .query<{ problem: string }, []>(sql)
+const holder = nullable(operationIdSchema);
+const problemRow = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('reserved-by-closed'), amount: satSchema, operation: holder }),
+  z.object({ kind: z.literal('sent-without-token'), amount: satSchema, operation: holder }),
+  z.object({
+    kind: z.literal('made-other'),
+    operation: operationIdSchema,
+    made: satSchema,
+    amount: satSchema,
+  }),
+  z.object({ kind: z.literal('ledger'), run: z.number() }),
+]);
+
+/** What must not be there whenever no transaction is under way. */
+const problemQueries = [
+  `SELECT 'reserved-by-closed' AS kind, sum(amount) AS amount, operation FROM proofs
+   WHERE state = 'reserved' AND (operation IS NULL OR operation NOT IN (SELECT id FROM operations WHERE open = 1))
+   GROUP BY operation`,
+  `SELECT 'sent-without-token' AS kind, sum(amount) AS amount, operation FROM proofs
+   WHERE state = 'sent' AND (operation IS NULL OR operation NOT IN (
+     SELECT id FROM operations WHERE kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming')))
+   GROUP BY operation`,
+  `SELECT 'made-other' AS kind, o.id AS operation, coalesce(sum(p.amount), 0) AS made, o.amount AS amount
+   FROM operations o LEFT JOIN proofs p ON p.origin = o.id
+   WHERE o.state = 'done' AND o.kind IN ('receive', 'mint') GROUP BY o.id HAVING made <> o.amount`,
+  `SELECT 'ledger' AS kind, id AS run FROM spend_log
+   WHERE state = 'settled' AND budget_sats <> spent_sats + refund_sats + fee_sats`,
+] as const;
+
+function bookProblems({ store }: Core): readonly BookProblem[] {
+  return problemQueries.flatMap((sql) =>
+    store.db
+      .query(sql)
       .all()
-      .map((row) => row.problem);
-  const conservation = core.store.db
-    .query<{ made: number; gone: number; live: number }, []>(
-      `SELECT
-         coalesce((SELECT sum(amount) FROM proofs), 0) AS made,
-         coalesce((SELECT sum(amount) FROM proofs WHERE state = 'spent'), 0) AS gone,
-         coalesce((SELECT sum(amount) FROM proofs WHERE state <> 'spent'), 0) AS live`,
-    )
-    .get();
-  const live = satSchema.parse(conservation?.live ?? 0);
-  return [
-    ...rows(
-      `SELECT 'proofs worth ' || sum(amount) || ' sat are reserved by ' || coalesce(operation, 'nobody') || ', which is closed' AS problem
-       FROM proofs WHERE state = 'reserved'
-         AND (operation IS NULL OR operation NOT IN (SELECT id FROM operations WHERE open = 1)) GROUP BY operation`,
-    ),
-    ...rows(
-      `SELECT 'proofs worth ' || sum(amount) || ' sat are sent by ' || coalesce(operation, 'nobody') || ', which has no token' AS problem
-       FROM proofs WHERE state = 'sent' AND (operation IS NULL OR operation NOT IN (
-         SELECT id FROM operations WHERE kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming')))
-       GROUP BY operation`,
-    ),
-    ...rows(
-      `SELECT 'operation ' || o.id || ' made ' || coalesce(sum(p.amount), 0) || ' sat, not ' || o.amount AS problem
-       FROM operations o LEFT JOIN proofs p ON p.origin = o.id
-       WHERE o.state = 'done' AND o.kind IN ('receive', 'mint') GROUP BY o.id HAVING coalesce(sum(p.amount), 0) <> o.amount`,
-    ),
-    ...rows(
-      `SELECT 'run ' || id || ' of the ledger does not add up' AS problem FROM spend_log
-       WHERE state = 'settled' AND budget_sats <> spent_sats + refund_sats + fee_sats`,
-    ),
-    ...((conservation?.made ?? 0) === (conservation?.gone ?? 0) + live ? [] : ['the proofs do not add up']),
-  ];
+      .map((row) => problemRow.parse(row)),
+  );
 }

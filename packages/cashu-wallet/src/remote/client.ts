@@ -1,28 +1,32 @@
 import { connect } from 'node:net';
 import { pause, untilAborted } from '@nostr-dm-agent/kit/abort';
-import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { WalletCliConfig } from '../../../../src/cli/wallet/config.ts';
 import { WalletInUseError } from '../errors.ts';
-import { createWallet, fingerprintOf } from '../open-wallet.ts';
-import { commandErrorOf, WalletCommandError } from './failure.ts';
+import type { Upkeep } from '../faces.ts';
+import { createWallet, fingerprintOf, type WalletConfig } from '../open-wallet.ts';
 import { perform } from './perform.ts';
 import {
+  type Answer,
   answerLine,
-  answerSchemas,
+  fromJson,
+  protocolVersion,
   toJson,
   type WalletAnswer,
   type WalletCommand,
   type WalletRequest,
 } from './protocol.ts';
+import { RemoteError, remoteFactsOf } from './remote-error.ts';
 import { walletSocketPath } from './server.ts';
 
-/** Asks the wallet for one thing. @throws WalletCommandError */
+/** Asks the wallet for one thing. @throws RemoteError */
 export type WalletCaller = <C extends WalletCommand>(
   request: WalletRequest<C>,
   signal: AbortSignal,
 ) => Promise<WalletAnswer<C>>;
+
+/** Whose wallet it is: `BOT_HOME`, where a running bot has its socket, and how to open it without one. */
+export type CallerConfig = { readonly home: string; readonly wallet: WalletConfig };
 
 /** What reads nothing but the database: nobody waits for a mint before it. */
 const offline: ReadonlySet<WalletCommand> = new Set([
@@ -38,22 +42,29 @@ const offline: ReadonlySet<WalletCommand> = new Set([
 /** How long to wait for one who has the wallet and no socket: another command, or a bot that is just starting. */
 const patienceMs = 3_000;
 const retryMs = 100;
+/** And how long for what an earlier life left open at mints that take their time. */
+const recoveryMs = 20_000;
 
 /**
  * How the command line comes to the wallet, anew for each request: through the socket of the bot that has it open, else
  * by opening it here for as long as the request takes. So nothing is held while a person thinks or an invoice waits.
  */
-export function createWalletCaller(config: WalletCliConfig, log: Logger): WalletCaller {
+export function createWalletCaller(config: CallerConfig, log: Logger): WalletCaller {
   const fingerprint = fingerprintOf(config.wallet.mnemonic);
   const path = walletSocketPath(config.home);
   const once = async <C extends WalletCommand>(
     request: WalletRequest<C>,
     signal: AbortSignal,
   ): Promise<WalletAnswer<C>> => {
-    const line = await exchange(path, `${toJson({ fingerprint, request })}\n`, signal);
-    const answer = line === undefined ? undefined : answerLine.parse(JSON.parse(line));
-    if (answer?.kind === 'failure') throw new WalletCommandError(answer.name, answer.message);
-    if (answer?.kind === 'answer') return answerSchemas[request.command].parse(answer.answer);
+    const line = await exchange(
+      path,
+      `${toJson({ version: protocolVersion, fingerprint, request })}\n`,
+      signal,
+    );
+    const answer = line === undefined ? undefined : readAnswer(line);
+    if (answer?.kind === 'failure') throw new RemoteError(answer.facts);
+    // It says that it is of this version, and so it is of this shape.
+    if (answer?.kind === 'answer') return answer.answer as WalletAnswer<C>;
     return performHere(config, request, log, signal);
   };
   return async (request, signal) => {
@@ -62,33 +73,45 @@ export function createWalletCaller(config: WalletCliConfig, log: Logger): Wallet
       try {
         return await once(request, signal);
       } catch (error) {
-        if (!(error instanceof WalletInUseError)) throw commandErrorOf(error, systemClock.now());
-        if (performance.now() > patient || signal.aborted) {
-          throw new WalletCommandError(error.name, inUse(error, path), error);
-        }
+        const waits = error instanceof WalletInUseError && performance.now() < patient && !signal.aborted;
+        if (!waits) throw new RemoteError(remoteFactsOf(error), error);
       }
       await pause(retryMs, signal);
     }
   };
 }
 
+function readAnswer(line: string): Answer {
+  const read = answerLine.safeParse(fromJson(line));
+  if (!read.success) throw new RemoteError({ name: 'OtherVersionError' }, read.error);
+  return read.data.answer;
+}
+
 async function performHere<C extends WalletCommand>(
-  config: WalletCliConfig,
+  config: CallerConfig,
   request: WalletRequest<C>,
   log: Logger,
   signal: AbortSignal,
 ): Promise<WalletAnswer<C>> {
   const wallet = createWallet(config.wallet, { log });
   try {
-    if (!offline.has(request.command)) await wallet.recover(signal, 'due');
+    if (!offline.has(request.command)) await recoverFor(wallet, signal);
     return await perform(wallet, request, signal);
   } finally {
     wallet.close();
   }
 }
 
-const inUse = ({ holder }: WalletInUseError, path: string): string =>
-  `The wallet is in use by ${holder ? `process ${holder.pid} on ${holder.host}` : 'another process'}, which does not answer at ${path}. If that is a bot with another BOT_HOME, say which; else wait until it has ended.`;
+/** What is due first; a mint that takes its time is no reason to let somebody wait for another one. */
+async function recoverFor(wallet: Upkeep, signal: AbortSignal): Promise<void> {
+  const enough = AbortSignal.timeout(recoveryMs);
+  try {
+    await wallet.recover(AbortSignal.any([signal, enough]), 'due');
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!enough.aborted) throw error;
+  }
+}
 
 /** Sends a line and reads one. undefined: nobody is there. */
 async function exchange(path: string, line: string, signal: AbortSignal): Promise<string | undefined> {
@@ -102,13 +125,7 @@ async function exchange(path: string, line: string, signal: AbortSignal): Promis
   });
   socket.on('close', () => {
     if (received.endsWith('\n')) resolve(received);
-    else
-      reject(
-        new WalletCommandError(
-          'ConnectionLostError',
-          'The bot went away before it answered. Nothing is lost: wallet pending shows what was begun.',
-        ),
-      );
+    else reject(new RemoteError({ name: 'ConnectionLostError' }));
   });
   socket.on('error', (error) => {
     const code = errorCode(error);

@@ -1,4 +1,10 @@
 export { createWalletCaller, type WalletCaller } from './client.ts';
-export { WalletCommandError } from './failure.ts';
 export { toJson } from './protocol.ts';
+export {
+  RemoteError,
+  type RemoteErrorFacts,
+  type RestoreProblem,
+  remoteFactsOf,
+  type UsageProblem,
+} from './remote-error.ts';
 export { serveWalletSocket, walletSocketPath } from './server.ts';

@@ -1,17 +1,8 @@
 import type { Sat } from '@nostr-dm-agent/kit/sat';
-import type { CashuWallet } from '../faces.ts';
+import type { CashuWallet, MintList, Overview, Pay } from '../faces.ts';
 import type { MintUrl } from '../types.ts';
 import type { WalletAnswer, WalletArguments, WalletCommand, WalletRequest } from './protocol.ts';
-
-/** Asked for in a way that cannot be. The message says how it can. */
-export class WalletUsageError extends Error {
-  override readonly name = 'WalletUsageError';
-}
-
-/** The words were not searched, because that could count money twice. */
-export class RestoreRefusedError extends Error {
-  override readonly name = 'RestoreRefusedError';
-}
+import { RemoteError, type UsageProblem } from './remote-error.ts';
 
 type Handlers = {
   readonly [C in WalletCommand]: (
@@ -72,16 +63,14 @@ const handlers: Handlers = {
     const { waiting, troubled } = await wallet.recover(signal);
     const open = waiting.length + troubled.length;
     if (open > 0) {
-      throw new RestoreRefusedError(
-        `${open} ${open === 1 ? 'operation is' : 'operations are'} still open (wallet pending); restore when their mint has answered.`,
-      );
+      throw new RemoteError({ name: 'RestoreRefusedError', problem: { kind: 'open-operations', open } });
     }
     const report = await wallet.restore(signal);
     return { ...report, balance: wallet.balance() };
   },
 };
 
-/** Does what was asked. Throws what the wallet throws, WalletUsageError, RestoreRefusedError. */
+/** Does what was asked. @throws RemoteError, and what the wallet throws */
 export async function perform<C extends WalletCommand>(
   wallet: CashuWallet,
   { command, args }: WalletRequest<C>,
@@ -90,33 +79,26 @@ export async function perform<C extends WalletCommand>(
   return handlers[command](wallet, args, signal);
 }
 
+const refuseUsage = (problem: UsageProblem): RemoteError =>
+  new RemoteError({ name: 'WalletUsageError', problem });
+
 /** The mint that was named, as the wallet spells it. */
-function at(wallet: CashuWallet, text: string | undefined): { readonly mint?: MintUrl } {
+function at(wallet: Overview & MintList, text: string | undefined): { readonly mint?: MintUrl } {
   if (text === undefined) return {};
-  const { mints } = wallet.info();
-  const plain = (url: string) => url.replace(/\/+$/, '').toLowerCase();
-  const mint = mints.find((url) => plain(url) === plain(text));
-  if (mint === undefined) {
-    throw new WalletUsageError(`This mint is not accepted. Accepted: ${mints.join(', ')}.`);
-  }
+  const mint = wallet.acceptedMint(text);
+  if (mint === undefined) throw refuseUsage({ kind: 'mint', accepted: wallet.info().mints });
   return { mint };
 }
 
 async function invoiceOf(
-  wallet: CashuWallet,
+  wallet: Pay,
   to: string,
   amount: Sat | undefined,
   signal: AbortSignal,
 ): Promise<string> {
   const isAddress = to.includes('@') || /^(lightning:)?lnurl1/i.test(to);
-  if (!isAddress && amount === undefined) return to;
-  if (!isAddress) {
-    throw new WalletUsageError('An invoice names its own amount; leave the amount away.');
-  }
-  if (amount === undefined) {
-    throw new WalletUsageError(
-      'A Lightning address needs an amount, e.g. wallet withdraw name@example.com 2000.',
-    );
-  }
+  if (!isAddress && amount !== undefined) throw refuseUsage({ kind: 'amount-given' });
+  if (!isAddress) return to;
+  if (amount === undefined) throw refuseUsage({ kind: 'amount-missing' });
   return wallet.requestInvoice(to, amount, signal);
 }

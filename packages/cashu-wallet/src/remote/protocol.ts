@@ -16,10 +16,12 @@ import type {
   Withdrawal,
   WithdrawalQuote,
 } from '../types.ts';
+import type { RemoteErrorFacts } from './remote-error.ts';
 
 /*
  * What the command line asks of the wallet, and what it is told: the same whether this process has the wallet open or a
- * running bot is asked over its socket. There it is JSON on one line each way; `undefined` travels as null.
+ * running bot is asked over its socket. There it is JSON on one line each way; `undefined` travels as null. Requests are
+ * checked field by field, for anybody may write to a socket; answers come from this very program.
  */
 
 /** What can be asked, with what. */
@@ -77,10 +79,9 @@ export type WalletAnswers = {
 export type WalletAnswer<C extends WalletCommand> = WalletAnswers[C];
 
 const satSchema = z.custom<Sat>((value) => typeof value === 'number' && isSat(value), 'no amount in sat');
-const mintUrl = z.string().transform((url) => url as MintUrl);
 const operationId = z.string().transform((id) => id as OperationId);
-/** null or absent is `undefined`. */
-const maybe = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
+/** Absent is `undefined`. */
+const maybe = <T extends z.ZodType>(schema: T) => schema.optional().transform((value) => value);
 
 const nothing = z.object({});
 const mint = maybe(z.string());
@@ -108,125 +109,45 @@ export const requestSchema = z.discriminatedUnion('command', [
   z.object({ command: z.literal('restore'), args: nothing }),
 ]);
 
-const holdings = { ready: satSchema, reserved: satSchema, sent: satSchema, incoming: satSchema };
-const balance = z.object({ ...holdings, mints: z.array(z.object({ mint: mintUrl, ...holdings })) });
-const summary = z.object({
-  operation: operationId,
-  kind: z.enum(['send', 'receive', 'mint', 'melt']),
-  state: z.string(),
-  open: z.boolean(),
-  mint: mintUrl,
-  amount: satSchema,
-  fee: satSchema,
-  note: maybe(z.string()),
-  trouble: maybe(z.string()),
-  createdAt: z.number(),
-  updatedAt: z.number(),
-});
-const run = z.object({
-  id: z.number(),
-  ts: z.number(),
-  provider: z.string(),
-  budget: satSchema,
-  refund: satSchema,
-  spent: satSchema,
-  fee: satSchema,
-  model: maybe(z.string()),
-  sessionId: maybe(z.string()),
-  promptPrefix: z.string(),
-  state: z.string(),
-  nodeUrl: maybe(z.string()),
-  owner: maybe(z.string()),
-});
-
-export const answerSchemas: { readonly [C in WalletCommand]: z.ZodType<WalletAnswers[C]> } = {
-  balance,
-  receive: z.object({ operation: operationId, mint: mintUrl, amount: satSchema, fee: satSchema, balance }),
-  send: z.object({
-    operation: operationId,
-    mint: mintUrl,
-    amount: satSchema,
-    face: satSchema,
-    fee: satSchema,
-    token: z.string(),
-    balance,
-  }),
-  topup: z.object({
-    operation: operationId,
-    mint: mintUrl,
-    amount: satSchema,
-    invoice: z.string(),
-    expiresAt: maybe(z.number()),
-  }),
-  claim: z.object({ state: z.enum(['unpaid', 'paid', 'expired']), balance }),
-  quote: z.object({
-    operation: operationId,
-    mint: mintUrl,
-    amount: satSchema,
-    feeReserve: satSchema,
-    inputFee: satSchema,
-    expiresAt: maybe(z.number()),
-  }),
-  pay: z.object({
-    withdrawal: z.discriminatedUnion('state', [
-      z.object({
-        state: z.literal('paid'),
-        operation: operationId,
-        amount: satSchema,
-        fee: satSchema,
-        preimage: maybe(z.string()),
-      }),
-      z.object({ state: z.literal('pending'), operation: operationId, amount: satSchema }),
-    ]),
-    balance,
-  }),
-  history: z.object({ runs: z.array(run), operations: z.array(summary) }),
-  pending: z.object({ operations: z.array(summary) }),
-  reclaim: z.object({
-    outcome: z.discriminatedUnion('state', [
-      z.object({ state: z.literal('reclaimed'), amount: satSchema, fee: satSchema }),
-      z.object({ state: z.literal('claimed') }),
-    ]),
-    balance,
-  }),
-  decode: z.object({
-    mint: z.string(),
-    unit: z.string(),
-    amount: z.number(),
-    proofs: z.number(),
-    memo: maybe(z.string()),
-    lock: maybe(z.string()),
-    accepted: z.boolean(),
-  }),
-  mints: z.object({ default: mintUrl, mints: z.array(mintUrl) }),
-  check: z.object({
-    consistent: z.boolean(),
-    problems: z.array(z.string()),
-    spentElsewhere: satSchema,
-    checkedProofs: z.number(),
-    unreachable: z.array(mintUrl),
-  }),
-  backup: z.object({ path: z.string() }),
-  restore: z.object({
-    recovered: satSchema,
-    proofs: z.number(),
-    unreachable: z.array(mintUrl),
-    balance,
-  }),
-};
+/** Changes with whatever crosses the socket: a bot that was started before an update is told from one of today. */
+export const protocolVersion = 2;
 
 /** One line each way; the fingerprint says which wallet is meant. */
-export const requestLine = z.object({ fingerprint: z.string(), request: requestSchema });
-export const answerLine = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('answer'), answer: z.unknown() }),
-  z.object({ kind: z.literal('failure'), name: z.string(), message: z.string() }),
-  /** The bot has another wallet than the one that was asked for. */
-  z.object({ kind: z.literal('other-wallet') }),
-]);
+export const requestLine = z.object({
+  version: z.literal(protocolVersion),
+  fingerprint: z.string(),
+  request: requestSchema,
+});
+export const answerLine = z.object({
+  version: z.literal(protocolVersion),
+  answer: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('answer'), answer: z.unknown() }),
+    z.object({ kind: z.literal('failure'), facts: z.custom<RemoteErrorFacts>(isFacts) }),
+    /** The bot has another wallet than the one that was asked for. */
+    z.object({ kind: z.literal('other-wallet') }),
+  ]),
+});
+export type Answer = z.infer<typeof answerLine>['answer'];
+
+function isFacts(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string';
+}
 
 /** JSON in which what is `undefined` is there, as null: field names are stable. */
 export const toJson = (value: unknown, indent?: number): string =>
   JSON.stringify(value, (_, each: unknown) => (each === undefined ? null : each), indent);
+
+/** The other way round: null is `undefined`, and stays a field. */
+export function fromJson(text: string): unknown {
+  return withoutNull(JSON.parse(text));
+}
+
+function withoutNull(value: unknown): unknown {
+  if (value === null) return undefined;
+  if (Array.isArray(value)) return value.map(withoutNull);
+  if (typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withoutNull(each)]));
+}
 
 /** The longest line that is read: a token of 64 kB, and room. */
 export const maxLineBytes = 1024 * 1024;

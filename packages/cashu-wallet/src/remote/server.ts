@@ -1,13 +1,11 @@
 import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { z } from 'zod';
 import type { CashuWallet } from '../faces.ts';
-import { commandErrorOf } from './failure.ts';
 import { perform } from './perform.ts';
-import { type answerLine, maxLineBytes, requestLine, toJson } from './protocol.ts';
+import { type Answer, fromJson, maxLineBytes, protocolVersion, requestLine, toJson } from './protocol.ts';
+import { RemoteError, remoteFactsOf } from './remote-error.ts';
 
 /** Where a bot listens for the command line. */
 export const walletSocketPath = (home: string): string => join(home, 'wallet.sock');
@@ -25,32 +23,25 @@ const requestTimeoutMs = 5 * 60_000;
 export function serveWalletSocket(
   wallet: CashuWallet,
   path: string,
-  parts: { readonly log: Logger; readonly clock: Clock },
+  log: Logger,
 ): { readonly close: () => Promise<void> } {
-  const { log, clock } = parts;
   const closing = new AbortController();
   const working = new Set<Promise<void>>();
   rmSync(path, { force: true });
 
-  const answerTo = async (line: string): Promise<z.input<typeof answerLine>> => {
+  const answerTo = async (line: string): Promise<Answer> => {
     try {
-      const { fingerprint, request } = requestLine.parse(JSON.parse(line));
+      const { fingerprint, request } = requestLine.parse(fromJson(line));
       if (fingerprint !== wallet.info().fingerprint) return { kind: 'other-wallet' };
       if (request.command === 'restore') {
-        return {
-          kind: 'failure',
-          name: 'RestoreRefusedError',
-          message:
-            'A bot is running with this wallet. Stop it first: restore is not safe beside other operations.',
-        };
+        throw new RemoteError({ name: 'RestoreRefusedError', problem: { kind: 'bot-is-running' } });
       }
       log.info({ command: request.command }, 'the wallet is used from the command line');
       const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(requestTimeoutMs)]);
       return { kind: 'answer', answer: await perform(wallet, request, signal) };
     } catch (error) {
-      const { kind, message } = commandErrorOf(error, clock.now());
       log.info({ error }, 'a request of the command line failed');
-      return { kind: 'failure', name: kind, message };
+      return { kind: 'failure', facts: remoteFactsOf(error) };
     }
   };
   const serve = (socket: Socket): void => {
@@ -65,7 +56,7 @@ export function serveWalletSocket(
       }
       socket.removeAllListeners('data');
       const work = answerTo(received.slice(0, end))
-        .then((answer) => void socket.end(`${toJson(answer)}\n`))
+        .then((answer) => void socket.end(`${toJson({ version: protocolVersion, answer })}\n`))
         .finally(() => working.delete(work));
       working.add(work);
     });

@@ -21,8 +21,7 @@ export function terminalOutput(
   return {
     json,
     interactive: process.stdin.isTTY === true && process.stdout.isTTY === true,
-    answer: (document, text) =>
-      void process.stdout.write(`${json ? toJson(document, 2) : text.replaceAll('!wallet', 'wallet')}\n`),
+    answer: (document, text) => void process.stdout.write(`${json ? toJson(document, 2) : text}\n`),
     remark: (text) => void process.stderr.write(`${text}\n`),
   };
 }

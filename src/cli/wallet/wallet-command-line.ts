@@ -1,11 +1,11 @@
 import { parseSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { WalletOutput } from './terminal.ts';
+import type { WalletOutput } from './terminal-output.ts';
 
 /** Of every command of the wallet. */
 export type WalletOptions = { readonly json?: true; readonly envFile?: string };
 
-/** `wallet …`: what there is, told to commander. What a command does is loaded when it is called (`run.ts`). */
+/** `wallet …`: what there is, told to commander. What a command does is loaded when it is called (`run-wallet-command.ts`). */
 export function addWalletCommands(program: Command, finish: (code: number) => void): void {
   const wallet = program
     .command('wallet')
@@ -24,9 +24,9 @@ Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`,
       .option('--env-file <path>', 'read this instead of .env');
   const run = async (
     options: WalletOptions,
-    work: (commands: typeof import('./run.ts')) => (output: WalletOutput) => Promise<number>,
+    work: (commands: typeof import('./run-wallet-command.ts')) => (output: WalletOutput) => Promise<number>,
   ): Promise<void> => {
-    const commands = await import('./run.ts');
+    const commands = await import('./run-wallet-command.ts');
     finish(await commands.runWalletCommand(options, work(commands)));
   };
 

@@ -1,7 +1,12 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OperationId, TopUpState, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
-import { createWalletCaller, toJson, WalletCommandError } from '@nostr-dm-agent/cashu-wallet/remote';
+import {
+  createWalletCaller,
+  RemoteError,
+  toJson,
+  type WalletCaller,
+} from '@nostr-dm-agent/cashu-wallet/remote';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { ConfigError } from '../../config/config-error.ts';
@@ -21,9 +26,10 @@ import {
   receivedText,
   sentText,
 } from '../../replies/wallet-replies.ts';
-import type { WalletOptions } from './commands.ts';
-import { loadWalletCliConfig } from './config.ts';
-import { terminalOutput, type WalletOutput } from './terminal.ts';
+import { CommandFailure, failureOf, terminal } from './command-failure.ts';
+import { terminalOutput, type WalletOutput } from './terminal-output.ts';
+import { loadWalletCliConfig } from './wallet-cli-config.ts';
+import type { WalletOptions } from './wallet-command-line.ts';
 
 /** What every command is: it says its answer and gives the exit code. */
 type Work = (output: WalletOutput) => Promise<number>;
@@ -36,19 +42,24 @@ const requestTimeoutMs = 5 * 60_000;
 export async function runWalletCommand(options: WalletOptions, work: Work): Promise<number> {
   const json = options.json === true;
   const interrupted = new AbortController();
-  const onInterrupt = (): void => interrupted.abort(new WalletCommandError('Interrupted', 'Interrupted.'));
+  const onInterrupt = (): void => interrupted.abort(new CommandFailure('Interrupted', 'Interrupted.'));
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   try {
     const config = loadWalletCliConfig(process.env, process.cwd(), options.envFile);
     const log = await createLogger({ level: 'silent', format: 'json', redactor: createRedactor() });
     const output = terminalOutput(json);
-    return await work({ ...output, call: createWalletCaller(config, log), signal: interrupted.signal });
+    const ask = createWalletCaller(config, log);
+    const call: WalletCaller = (request, signal) =>
+      ask(request, signal).catch((error: unknown) => {
+        throw error instanceof RemoteError ? failureOf(error, config.home, Date.now()) : error;
+      });
+    return await work({ ...output, call, signal: interrupted.signal });
   } catch (error) {
     if (error instanceof ConfigError) {
       process.stderr.write(`${describeConfigError(error)}\n`);
       return 2;
     }
-    if (!(error instanceof WalletCommandError)) throw error;
+    if (!(error instanceof CommandFailure)) throw error;
     process.stderr.write(`${error.message}\n`);
     if (json) process.stdout.write(`${toJson({ error: { kind: error.kind, message: error.message } }, 2)}\n`);
     return error.kind === 'WalletUsageError' ? 2 : 1;
@@ -119,12 +130,12 @@ async function waitForPayment({ call, signal, remark }: WalletOutput, operation:
       failures = 0;
     } catch (error) {
       // A mint that is away for a moment, or a bot that is just starting, is no reason to give up.
-      if (signal.aborted || failures > 30 || !(error instanceof WalletCommandError)) throw error;
+      if (signal.aborted || failures > 30 || !(error instanceof CommandFailure)) throw error;
       if (failures === 0) remark(`${error.message} Waiting goes on.`);
       failures += 1;
     }
     await delay(pollMs, undefined, { signal }).catch(() => {
-      throw new WalletCommandError(
+      throw new CommandFailure(
         'Interrupted',
         'Not waited for any longer. A payment is taken all the same, at the next command or by the bot.',
       );
@@ -138,13 +149,13 @@ export const withdraw =
   (to: string, amount: Sat | undefined, mint: string | undefined, yes: boolean): Work =>
   async (output) => {
     if (!yes && !output.interactive) {
-      throw new WalletCommandError('WalletUsageError', 'Nobody can be asked here: say --yes to pay.');
+      throw new CommandFailure('WalletUsageError', 'Nobody can be asked here: say --yes to pay.');
     }
     const { call, signal } = output;
     const quote = await call({ command: 'quote', args: { to: to.trim(), amount, mint } }, within(signal));
     output.remark(costOf(quote));
     if (!yes && !(await confirmed())) {
-      throw new WalletCommandError('Declined', 'Nothing was paid.');
+      throw new CommandFailure('Declined', 'Nothing was paid.');
     }
     const { withdrawal, balance: left } = await call(
       { command: 'pay', args: { operation: quote.operation } },
@@ -221,7 +232,7 @@ export const decode =
   async (output) => {
     const token = await tokenOf(given);
     const answer = await output.call({ command: 'decode', args: { token } }, within(output.signal));
-    output.answer(answer, previewText(answer));
+    output.answer(answer, previewText(answer, terminal));
     return 0;
   };
 
@@ -273,6 +284,6 @@ async function tokenOf(given: string | undefined): Promise<string> {
   if (process.stdin.isTTY === true) process.stderr.write('Paste the token, then Ctrl-D:\n');
   const token = (await Bun.stdin.text()).trim();
   if (token === '')
-    throw new WalletCommandError('WalletUsageError', 'There is no token: give it, or pipe it in.');
+    throw new CommandFailure('WalletUsageError', 'There is no token: give it, or pipe it in.');
   return token;
 }

@@ -1,0 +1,43 @@
+import { factsOf, WalletError, type WalletErrorFacts } from '../errors.ts';
+
+/** Asked for in a way that cannot be. */
+export type UsageProblem =
+  | { readonly kind: 'mint'; readonly accepted: readonly string[] }
+  /** An invoice has its own. */
+  | { readonly kind: 'amount-given' }
+  /** A Lightning address has none. */
+  | { readonly kind: 'amount-missing' };
+
+/** Why the words were not searched. */
+export type RestoreProblem =
+  /** What an operation has made at the mint is in the words as well, and would be counted twice. */
+  { readonly kind: 'open-operations'; readonly open: number } | { readonly kind: 'bot-is-running' };
+
+/** What went wrong with a request of the command line: data, as it crosses the socket. */
+export type RemoteErrorFacts =
+  | WalletErrorFacts
+  | { readonly name: 'WalletUsageError'; readonly problem: UsageProblem }
+  | { readonly name: 'RestoreRefusedError'; readonly problem: RestoreProblem }
+  /** The bot went away before it answered. */
+  | { readonly name: 'ConnectionLostError' }
+  /** The bot that has the wallet is of another version of this program. */
+  | { readonly name: 'OtherVersionError' }
+  /** Nothing of the wallet's own: a full disk, a file that is there already. */
+  | { readonly name: 'OtherError'; readonly error: string; readonly message: string };
+
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError';
+  readonly facts: RemoteErrorFacts;
+  constructor(facts: RemoteErrorFacts, cause?: unknown) {
+    super(facts.name, { cause });
+    this.facts = facts;
+  }
+}
+
+/** What can be said of whatever was thrown. */
+export function remoteFactsOf(error: unknown): RemoteErrorFacts {
+  if (error instanceof RemoteError) return error.facts;
+  if (error instanceof WalletError) return factsOf(error);
+  const name = error instanceof Error ? error.name : 'Error';
+  return { name: 'OtherError', error: name, message: error instanceof Error ? error.message : String(error) };
+}

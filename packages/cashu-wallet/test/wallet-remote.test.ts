@@ -1,0 +1,114 @@
+/** The wallet that one process has open, used by another one: data goes across, errors included. */
+import { afterEach, expect, test } from 'bun:test';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { createWalletCaller, RemoteError, serveWalletSocket, walletSocketPath } from '../src/remote/index.ts';
+import { createBench, fund, newWords, quiet, soon, stranger } from './support/wallet-kit.ts';
+
+const bench = createBench();
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+  await bench.end();
+});
+
+function house() {
+  const mint = bench.mint();
+  const words = newWords();
+  const [home, directory] = [bench.folder(), bench.folder()];
+  const wallet = bench.wallet(mint, { words, directory });
+  const config = {
+    home,
+    wallet: { mnemonic: words, mintUrl: mint.url, mints: [], directory, maxBalance: sat(1000) },
+  };
+  return { mint, home, wallet, call: createWalletCaller(config, quiet) };
+}
+
+async function served() {
+  const made = house();
+  ends.push(serveWalletSocket(made.wallet, walletSocketPath(made.home), quiet).close);
+  await until(() => existsSync(walletSocketPath(made.home)), 'the socket is there');
+  return made;
+}
+
+const factsIn = async (work: Promise<unknown>): Promise<unknown> => {
+  const error = await work.catch((cause: unknown) => cause);
+  if (!(error instanceof RemoteError)) throw new Error('no RemoteError', { cause: error });
+  return error.facts;
+};
+
+test('what was answered is what the wallet said, fields without a value included', async () => {
+  const { wallet, call } = await served();
+  await fund(wallet, 100);
+  expect(await call({ command: 'balance', args: {} }, soon())).toEqual(wallet.balance());
+  const { operations } = await call({ command: 'history', args: { limit: 5 } }, soon());
+  expect(operations).toHaveLength(1);
+  expect(Object.keys(operations[0] ?? {})).toContain('trouble');
+  const { operation } = await call({ command: 'topup', args: { amount: sat(5), mint: undefined } }, soon());
+  expect(wallet.operation(operation)).toMatchObject({ kind: 'mint', amount: sat(5) });
+});
+
+test('what went wrong is facts, the same as without a bot', async () => {
+  const { mint, wallet, call } = await served();
+  await fund(wallet, 100);
+  const token = await (await stranger(mint)).token(20);
+  await wallet.receive(token, { cap: true }, soon());
+  const asked = async () => ({
+    poor: await factsIn(call({ command: 'send', args: { amount: sat(900), mint: undefined } }, soon())),
+    twice: await factsIn(call({ command: 'receive', args: { token } }, soon())),
+    elsewhere: await factsIn(
+      call({ command: 'topup', args: { amount: sat(1), mint: 'https://mint.example' } }, soon()),
+    ),
+    forNothing: await factsIn(
+      call(
+        { command: 'quote', args: { to: 'name@mint.example', amount: undefined, mint: undefined } },
+        soon(),
+      ),
+    ),
+  });
+  const remote = await asked();
+  expect(remote).toMatchObject({
+    poor: { name: 'InsufficientFundsError', have: 120, mint: mint.url },
+    twice: { name: 'TokenRefusedError', problem: { kind: 'already-received', amount: 20 } },
+    elsewhere: { name: 'WalletUsageError', problem: { kind: 'mint', accepted: [mint.url] } },
+    forNothing: { name: 'WalletUsageError', problem: { kind: 'amount-missing' } },
+  });
+  expect(await factsIn(call({ command: 'restore', args: {} }, soon()))).toEqual({
+    name: 'RestoreRefusedError',
+    problem: { kind: 'bot-is-running' },
+  });
+  for (const end of ends.splice(0).reverse()) await end();
+  wallet.close();
+  expect(await asked()).toEqual(remote);
+});
+
+test.each([
+  [
+    'a bot from before this protocol',
+    '{"kind":"failure","name":"InsufficientFundsError","message":"Too little"}',
+  ],
+  ['a bot of a later one', '{"version":99,"answer":{"kind":"answer","answer":{}}}'],
+])('%s is not misread', async (_, line) => {
+  const { home, call } = house();
+  const server = createServer((socket) => socket.once('data', () => socket.end(`${line}\n`)));
+  server.listen(join(home, 'wallet.sock'));
+  ends.push(() => server.close());
+  await until(() => existsSync(join(home, 'wallet.sock')), 'the socket is there');
+  expect(await factsIn(call({ command: 'balance', args: {} }, soon()))).toEqual({
+    name: 'OtherVersionError',
+  });
+});
+
+test('a bot that goes away in the middle is said to have gone', async () => {
+  const { home, call } = house();
+  const server = createServer((socket) => socket.once('data', () => socket.destroy()));
+  server.listen(join(home, 'wallet.sock'));
+  ends.push(() => server.close());
+  await until(() => existsSync(join(home, 'wallet.sock')), 'the socket is there');
+  expect(await factsIn(call({ command: 'balance', args: {} }, soon()))).toEqual({
+    name: 'ConnectionLostError',
+  });
+});

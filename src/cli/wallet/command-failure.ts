@@ -1,0 +1,79 @@
+import {
+  type RemoteError,
+  type RemoteErrorFacts,
+  type RestoreProblem,
+  type UsageProblem,
+  walletSocketPath,
+} from '@nostr-dm-agent/cashu-wallet/remote';
+import { plural } from '../../replies/format.ts';
+import type { Place } from '../../replies/place.ts';
+import { describeWalletError } from '../../replies/wallet-error-replies.ts';
+import { mintName } from '../../replies/wallet-replies.ts';
+
+/** A terminal: nobody is there afterwards who could tell how something ended. */
+export const terminal: Place = {
+  command: (words) => words,
+  goingOn: 'It is asked about again at the next command, or by the bot.',
+  addingMint: 'or accept the mint: wallet mints --add <url>',
+};
+
+/** A command that failed, in words. `kind` is the name of the error, for scripts. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure';
+  readonly kind: string;
+  constructor(kind: string, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.kind = kind;
+  }
+}
+
+/** @param home `BOT_HOME` */
+export function failureOf(error: RemoteError, home: string, now: number): CommandFailure {
+  // What ended the waiting here.
+  if (error.cause instanceof CommandFailure) return error.cause;
+  const { facts } = error;
+  const kind = facts.name === 'OtherError' ? facts.error : facts.name;
+  return new CommandFailure(kind, sentenceOf(facts, home, now), error);
+}
+
+function sentenceOf(facts: RemoteErrorFacts, home: string, now: number): string {
+  switch (facts.name) {
+    case 'WalletUsageError':
+      return usageSentence(facts.problem);
+    case 'RestoreRefusedError':
+      return restoreSentence(facts.problem);
+    case 'ConnectionLostError':
+      return 'The bot went away before it answered. Nothing is lost: wallet pending shows what was begun.';
+    case 'OtherVersionError':
+      return 'The bot that is running is of another version than this command. Restart it, then try again.';
+    case 'WalletInUseError': {
+      const { holder } = facts;
+      const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
+      return `The wallet is in use by ${who}, which does not answer at ${walletSocketPath(home)}. If that is a bot with another BOT_HOME, say which; else wait until it has ended.`;
+    }
+    case 'OtherError':
+      return facts.message;
+    default:
+      return describeWalletError(facts, now, terminal);
+  }
+}
+
+function usageSentence(problem: UsageProblem): string {
+  switch (problem.kind) {
+    case 'mint':
+      return `This mint is not accepted. Accepted: ${problem.accepted.map(mintName).join(', ')}.`;
+    case 'amount-given':
+      return 'An invoice names its own amount; leave the amount away.';
+    case 'amount-missing':
+      return 'A Lightning address needs an amount, e.g. wallet withdraw name@example.com 2000.';
+  }
+}
+
+function restoreSentence(problem: RestoreProblem): string {
+  switch (problem.kind) {
+    case 'open-operations':
+      return `${plural(problem.open, 'operation')} ${problem.open === 1 ? 'is' : 'are'} still open (wallet pending); restore when their mint has answered.`;
+    case 'bot-is-running':
+      return 'A bot is running with this wallet. Stop it first: restore is not safe beside other operations.';
+  }
+}
