@@ -1,4 +1,4 @@
-import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { Overview } from '@nostr-dm-agent/cashu-wallet';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { Meta } from '../store/meta-table.ts';
 
@@ -22,7 +22,7 @@ export function createLowBalanceWatch(meta: Meta, atomically: (change: () => voi
     threshold,
     setThreshold: (amount: Sat): void => meta.set('wallet_alert', String(amount)),
     /** @param tell is called in the transaction that remembers that it was */
-    look: (wallet: CashuWallet, tell: (low: LowBalance) => void): void => {
+    look: (wallet: Overview, tell: (low: LowBalance) => void): void => {
       const { ready, reserved, incoming } = wallet.balance();
       const limit = threshold();
       const enough = ready + reserved + incoming >= limit;

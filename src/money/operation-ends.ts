@@ -1,4 +1,4 @@
-import type { CashuWallet, OperationId, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
+import type { OperationId, OperationSummary, Overview, Receive, Spend } from '@nostr-dm-agent/cashu-wallet';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { PublicKey, Recipient } from '@nostr-dm-agent/nostr';
 import type { Role } from '../config/config.ts';
@@ -32,7 +32,7 @@ const ends: Readonly<Record<OperationSummary['kind'], readonly string[]>> = {
  * @returns looks at all of them, once
  */
 export function createEndWatch(deps: {
-  readonly wallet: CashuWallet;
+  readonly wallet: Overview & Pick<Spend, 'handOver'> & Pick<Receive, 'watchTopUp'>;
   readonly awaited: AwaitedStore;
   readonly roleOf: (owner: PublicKey) => Role | undefined;
   readonly atomically: (change: () => void) => void;

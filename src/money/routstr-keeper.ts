@@ -1,8 +1,7 @@
-import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { Meter, PaidRun, RoutstrProvider, RoutstrStatus } from '@nostr-dm-agent/routstr';
+import type { Meter, PaidRun, PayingWallet, RoutstrProvider, RoutstrStatus } from '@nostr-dm-agent/routstr';
 import { minimumBudget } from '@nostr-dm-agent/routstr';
 import type { Config } from '../config/config.ts';
 import type { Meta } from '../store/meta-table.ts';
@@ -39,7 +38,11 @@ export type RoutstrKeeper = RoutstrAccess & {
    * Makes the provider; loads its code only now. Before the wallet recovers, so that a change that comes home is booked.
    * @param announce tells the owner of a run what became of it; durable when it returns
    */
-  readonly open: (wallet: CashuWallet, owners: OwnerMeans, announce: (run: PaidRun) => void) => Promise<void>;
+  readonly open: (
+    wallet: PayingWallet,
+    owners: OwnerMeans,
+    announce: (run: PaidRun) => void,
+  ) => Promise<void>;
   /** What a run is to ask for when this model was chosen. @throws NoWalletError */
   readonly modelName: (chosen: string | undefined) => string | undefined;
   /** Looks after what is owed and keeps the prices young from now on. */

@@ -1,4 +1,4 @@
-import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
+import type { Books } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { addSat, remainingSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
 import type { Role } from '../config/config.ts';
@@ -34,7 +34,7 @@ export function createShares(
   usedSince: (since: number, owner: string) => Sat,
   owners: Pick<Owners, 'list'>,
 ): Shares {
-  const own = ({ shares }: CashuWallet, owner: string, since: number): Sat =>
+  const own = ({ shares }: Pick<Books, 'shares'>, owner: string, since: number): Sat =>
     remainingSat(shares.brought(owner, since), usedSince(since, owner));
 
   return {
@@ -64,7 +64,11 @@ export function createShares(
 }
 
 /** Begins to keep shares apart, or ends it, as `BOT_ACCOUNTS` says. What was in the wallet before is the admins'. */
-export function applyShareMode(wallet: CashuWallet, mode: 'shared' | 'separate', clock: Clock): void {
+export function applyShareMode(
+  wallet: Pick<Books, 'shares'>,
+  mode: 'shared' | 'separate',
+  clock: Clock,
+): void {
   const { since, setSince } = wallet.shares;
   if (mode === 'separate' && since() === undefined) setSince(clock.now());
   if (mode === 'shared' && since() !== undefined) setSince(undefined);

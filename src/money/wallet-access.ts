@@ -16,7 +16,10 @@ export type WalletAccess = {
   readonly opened: () => CashuWallet | undefined;
   /** For what is read from disk. @throws NoWalletError */
   readonly wallet: () => CashuWallet;
-  /** For what moves money: once everything that an earlier life left open has been looked at. @throws NoWalletError */
+  /**
+   * For what moves money: once what an earlier life left open has been looked at, as far as mints answer within a few
+   * seconds. @throws NoWalletError
+   */
   readonly settled: (signal: AbortSignal) => Promise<CashuWallet>;
   /** Lets somebody know how an operation ends. To be part of the transaction that stores the promise to do so. */
   readonly announceEnd: (operation: OperationId, to: Recipient) => void;

@@ -126,14 +126,16 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
         report = found;
         look();
       });
-      firstLook = recovery.catch((): void => undefined);
+      const done = recovery.catch((): void => undefined);
+      // Nobody waits longer: what a mint that is away has of ours touches no other one.
+      firstLook = Promise.race([done, background.pause(firstMs)]);
       background.run('putting the wallet in order', () => recovery);
       background.run('waiting for the first look', async () => {
-        await firstLook;
+        await done;
         warmUp();
         background.repeat('looking after the wallet', everyMs, lookAfter);
       });
-      await Promise.race([firstLook, background.pause(firstMs)]);
+      await firstLook;
       return report ?? 'mint-away';
     },
     close: async () => {

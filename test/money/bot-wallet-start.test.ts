@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { newWords, stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { silentMint, tokenThatNobodyReads } from '@nostr-dm-agent/cashu-wallet/testing/silent-mint';
+import { createBench, newWords, stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { startTestBot } from '../support/bot.ts';
 import { codeIn, startWalletBot, tokenIn } from '../support/wallet-bot.ts';
@@ -213,4 +214,28 @@ test('neither words nor tokens reach the log, whatever is said', async () => {
       .join(' ');
     if (three.split(' ').length === 3) expect(log).not.toContain(three);
   }
+});
+
+test('a mint that accepts connections and never answers holds up nobody after a start', async () => {
+  const bench = createBench();
+  const silent = silentMint();
+  ends.push(async () => {
+    await bench.end();
+    silent.end();
+  });
+  const words = newWords();
+  const walletDirectory = bench.folder();
+  // What an earlier life left: five tokens of it.
+  const before = bench.wallet(silent, { words, directory: walletDirectory });
+  for (let n = 0; n < 5; n += 1) before.keep(tokenThatNobodyReads(silent.url, n), 'node');
+  before.close();
+  const world = await startWorld({
+    env: { CASHU_MNEMONIC: words, CASHU_WALLET_DIR: walletDirectory, CASHU_MINTS: silent.url },
+  });
+  const asked = performance.now();
+  await world.ask('!wallet topup 100', /^lightning:/m);
+  expect(await world.ask(await world.token(64))).toStartWith('Received 64 sat');
+  // One request to it takes 15 s to be given up.
+  expect(performance.now() - asked).toBeLessThan(14_000);
+  expect(silent.connections()).toBeGreaterThan(0);
 });

@@ -1,11 +1,10 @@
 /** A mint that accepts connections and never answers holds up nobody but itself, and itself not for long. */
 import { afterEach, expect, test } from 'bun:test';
-import { Amount, getEncodedToken } from '@cashu/cashu-ts';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { UnfinishedOperationError } from '../src/errors.ts';
 import { readMintUrl } from '../src/mints/mints.ts';
-import { silentMint } from './support/silent-mint.ts';
+import { silentMint, tokenThatNobodyReads } from './support/silent-mint.ts';
 import { createBench, fund, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();
@@ -14,15 +13,6 @@ afterEach(async () => {
   await bench.end();
   for (const end of ends.splice(0)) end();
 });
-
-const unreadable = (mint: string, n: number): string =>
-  getEncodedToken({
-    mint,
-    unit: 'sat',
-    proofs: [
-      { id: '009a1f293253e41e', amount: Amount.from(8), secret: `secret ${n}`, C: `02${'ab'.repeat(32)}` },
-    ],
-  });
 
 async function ready(timeoutMs: number) {
   const healthy = bench.mint();
@@ -33,7 +23,7 @@ async function ready(timeoutMs: number) {
     limits: { timeoutMs, meltTimeoutMs: timeoutMs },
   });
   await fund(wallet, 100);
-  for (let n = 0; n < 5; n += 1) wallet.keep(unreadable(silent.url, n), 'node');
+  for (let n = 0; n < 5; n += 1) wallet.keep(tokenThatNobodyReads(silent.url, n), 'node');
   return { healthy, silent, wallet };
 }
 

@@ -24,6 +24,7 @@ export type { OneCallOutcome } from './node/one-call.ts';
 export type { NotCredited } from './node/outcomes.ts';
 export { type NodeUrl, NodeUrlError, parseNodeUrl } from './node/url.ts';
 export type { BudgetRefusal } from './paid-run/budget.ts';
+export type { PayingWallet } from './paid-run/deps.ts';
 export type { UnableNode } from './paid-run/fallback.ts';
 export type { AccountBalance, AccountRefund, DepositResult } from './paid-run/node-account.ts';
 export {

@@ -1,5 +1,5 @@
 import type { OperationId } from '@nostr-dm-agent/cashu-wallet';
-import { MintError, UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
+import { UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
 import { describeWalletError } from '../../replies/wallet-error-replies.ts';
 import { replyTo } from '../../runs/messenger.ts';
 import type { Call, FullReply, Outcome } from '../command.ts';
@@ -18,22 +18,15 @@ export const replyAndAnnounceEnd = (
   },
 });
 
-/**
- * What was begun and cannot be finished now is said, and its end is told when it is known.
- *
- * @param begun the operation that an earlier try had begun, when the mint is away and the wallet cannot say it
- */
+/** What was begun and cannot be finished now is said, and its end is told when it is known. */
 export async function orAnnounceEnd(
   deps: Pick<WalletCommandDeps, 'money' | 'clock'>,
   call: Call,
   work: () => Promise<Outcome>,
-  begun: () => OperationId | undefined = () => undefined,
 ): Promise<Outcome> {
   try {
     return await work();
-  } catch (cause) {
-    const operation = cause instanceof MintError ? begun() : undefined;
-    const error = operation === undefined ? cause : new UnfinishedOperationError(operation, undefined, cause);
+  } catch (error) {
     if (!(error instanceof UnfinishedOperationError)) throw error;
     return replyAndAnnounceEnd(deps, call, describeWalletError(error, deps.clock.now()), error.operation);
   }

@@ -1,5 +1,5 @@
-import type { CashuWallet, OperationId } from '@nostr-dm-agent/cashu-wallet';
-import { MintError, OperationStateError, UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
+import type { OperationId, Overview, Pay, Spend } from '@nostr-dm-agent/cashu-wallet';
+import { UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { describeWalletError } from '../../replies/wallet-error-replies.ts';
 import { balanceLine, feeText, mintName, sentText } from '../../replies/wallet-replies.ts';
@@ -46,7 +46,7 @@ export const confirmCommand = (deps: WalletCommandDeps): Command => ({
 /** What a confirmed command is carried out with. */
 type Confirmed = {
   readonly deps: WalletCommandDeps;
-  readonly wallet: CashuWallet;
+  readonly wallet: Spend & Pay & Overview;
   readonly call: Call;
   readonly signal: AbortSignal;
 };
@@ -67,12 +67,7 @@ async function send(
   { wallet, call, signal }: Confirmed,
   { amount, mint, key }: Action<'send'>,
 ): Promise<Outcome> {
-  const sent = await wallet.send({ amount, mint, key }, signal).catch((error: unknown) => {
-    // Begun before a restart, and the mint is away now.
-    const begun = wallet.operationFor(key);
-    if (!(error instanceof MintError) || begun?.open !== true) throw error;
-    throw new UnfinishedOperationError(begun.operation, undefined, error);
-  });
+  const sent = await wallet.send({ amount, mint, key }, signal);
   const token = wallet.handOver(sent.operation, call.owner.publicKey);
   return { reply: `${sentText(amount, sent.fee, wallet.balance())}\n\n${token}`, holdsToken: true };
 }
@@ -81,7 +76,7 @@ async function withdraw(
   { deps, wallet, call, signal }: Confirmed,
   { operation, amount }: Action<'withdraw'>,
 ): Promise<Outcome> {
-  const result = await orBegun(operation, wallet.withdraw(operation, signal));
+  const result = await wallet.withdraw(operation, signal);
   if (result.state === 'pending') {
     const reply = `The payment of ${formatSat(amount)} is under way; Lightning can take long. The money stays reserved until it is known how it ended, and I tell you.`;
     return replyAndAnnounceEnd(deps, call, reply, operation);
@@ -93,13 +88,11 @@ async function move(
   { deps, wallet, call, signal }: Confirmed,
   { withdrawal, topUp, amount, mint }: Action<'move'>,
 ): Promise<Outcome> {
-  const moved = await orBegun(withdrawal, wallet.move({ withdrawal, topUp }, signal)).catch(
-    (error: unknown) => {
-      // The payment may still go through, and the other side with it.
-      if (!(error instanceof UnfinishedOperationError)) throw error;
-      return error;
-    },
-  );
+  const moved = await wallet.move({ withdrawal, topUp }, signal).catch((error: unknown) => {
+    // The payment may still go through, and the other side with it.
+    if (!(error instanceof UnfinishedOperationError)) throw error;
+    return error;
+  });
   const announce = (reply: string, ...operations: readonly OperationId[]) =>
     replyAndAnnounceEnd(deps, call, reply, ...operations);
   if (moved instanceof Error) {
@@ -119,17 +112,5 @@ async function move(
       );
     case 'moved':
       return `Moved ${formatSat(amount)} to ${mintName(mint)} (${feeText(moved.fee)}). ${balanceLine(wallet.balance())}`;
-  }
-}
-
-/** @throws UnfinishedOperationError also when an earlier life of the bot has begun it and nobody knows the end */
-async function orBegun<T>(operation: OperationId, payment: Promise<T>): Promise<T> {
-  try {
-    return await payment;
-  } catch (error) {
-    if (error instanceof OperationStateError && error.state === 'prepared') {
-      throw new UnfinishedOperationError(operation, undefined, error);
-    }
-    throw error;
   }
 }

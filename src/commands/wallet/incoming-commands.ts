@@ -1,4 +1,4 @@
-import type { CashuWallet, OperationId, Received } from '@nostr-dm-agent/cashu-wallet';
+import type { Overview, Receive, Received } from '@nostr-dm-agent/cashu-wallet';
 import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { tokensIn } from '@nostr-dm-agent/kit/token-text';
@@ -11,18 +11,18 @@ import { findOperation, parseMint, splitAmount } from './wallet-arguments.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
 /** The token in what was sent. A client may have broken it over several lines. */
-export function parseToken(wallet: CashuWallet, argument: string): string {
+export function parseToken(wallet: Pick<Receive, 'decode'>, argument: string): string {
   if (argument === '') throw new UsageError('The token is missing.');
   const [first] = tokensIn(argument);
   if (first === undefined) {
     throw new UsageError('That is not a Cashu token: one begins with cashuA or cashuB.');
   }
-  if (isReadable(wallet, first)) return first;
+  if (!/\s/.test(argument) || isReadable(wallet, first)) return first;
   const [joined = first] = tokensIn(argument.replace(/\s+/g, ''));
   return isReadable(wallet, joined) ? joined : first;
 }
 
-function isReadable(wallet: CashuWallet, token: string): boolean {
+function isReadable(wallet: Pick<Receive, 'decode'>, token: string): boolean {
   try {
     wallet.decode(token);
     return true;
@@ -47,19 +47,14 @@ export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] =>
     run: (call, signal) => {
       const { wallet: access, shares } = deps.money;
       const { publicKey } = call.owner;
-      return orAnnounceEnd(
-        deps,
-        call,
-        async () => {
-          const token = parseToken(access.wallet(), call.argument);
-          const wallet = await access.settled(signal);
-          const received = await wallet
-            .receive(token, { cap: true, owner: publicKey }, signal)
-            .catch((error: unknown) => receivedBefore(error, call, wallet));
-          return receivedText(received, wallet.balance(), shares.of(publicKey));
-        },
-        () => receiptUnderWay(call, access.wallet()),
-      );
+      return orAnnounceEnd(deps, call, async () => {
+        const token = parseToken(access.wallet(), call.argument);
+        const wallet = await access.settled(signal);
+        const received = await wallet
+          .receive(token, { cap: true, owner: publicKey }, signal)
+          .catch((error: unknown) => receivedBefore(error, call, wallet));
+        return receivedText(received, wallet.balance(), shares.of(publicKey));
+      });
     },
   },
   {
@@ -108,27 +103,19 @@ export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] =>
     repeatable: true,
     run: (call, signal) => {
       const { wallet: access } = deps.money;
-      return orAnnounceEnd(
-        deps,
-        call,
-        async () => {
-          if (call.argument === '') throw new UsageError('The id is missing; !wallet pending shows it.');
-          const { operation, kind, state } = findOperation(access.wallet(), call.argument);
-          if (kind !== 'send')
-            throw new RefusalError('That is not a token that was sent; see !wallet pending.');
-          if (state === 'reclaimed' && !call.resumed)
-            throw new RefusalError('That token was taken back before; its value is in the wallet.');
-          const wallet = await access.settled(signal);
-          const outcome = await wallet.reclaim(operation, signal);
-          return outcome.state === 'claimed'
-            ? 'Too late: its receiver has claimed that token.'
-            : `Taken back: ${formatSat(outcome.amount)} (${feeText(outcome.fee)}). ${balanceLine(wallet.balance())}`;
-        },
-        () => {
-          const { operation, state } = findOperation(access.wallet(), call.argument);
-          return state === 'reclaiming' ? operation : undefined;
-        },
-      );
+      return orAnnounceEnd(deps, call, async () => {
+        if (call.argument === '') throw new UsageError('The id is missing; !wallet pending shows it.');
+        const { operation, kind, state } = findOperation(access.wallet(), call.argument);
+        if (kind !== 'send')
+          throw new RefusalError('That is not a token that was sent; see !wallet pending.');
+        if (state === 'reclaimed' && !call.resumed)
+          throw new RefusalError('That token was taken back before; its value is in the wallet.');
+        const wallet = await access.settled(signal);
+        const outcome = await wallet.reclaim(operation, signal);
+        return outcome.state === 'claimed'
+          ? 'Too late: its receiver has claimed that token.'
+          : `Taken back: ${formatSat(outcome.amount)} (${feeText(outcome.fee)}). ${balanceLine(wallet.balance())}`;
+      });
     },
   },
 ];
@@ -137,7 +124,7 @@ export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] =>
 const clockSkewMs = 600_000;
 
 /** The bot was restarted while it received this very token: that is no second time. */
-function receivedBefore(error: unknown, { resumed, message }: Call, wallet: CashuWallet): Received {
+function receivedBefore(error: unknown, { resumed, message }: Call, wallet: Overview): Received {
   if (
     resumed &&
     error instanceof TokenRefusedError &&
@@ -149,19 +136,4 @@ function receivedBefore(error: unknown, { resumed, message }: Call, wallet: Cash
     return { operation, amount, mint, fee };
   }
   throw error;
-}
-
-/** The same while the mint is away: the token is with the wallet, which goes on by itself. */
-function receiptUnderWay(
-  { owner, resumed, argument, message }: Call,
-  wallet: CashuWallet,
-): OperationId | undefined {
-  if (!resumed) return undefined;
-  const face = wallet.decode(parseToken(wallet, argument)).amount;
-  return wallet
-    .operations({ limit: 1000, unfinished: true, owner: owner.publicKey })
-    .find(
-      ({ kind, amount, fee, createdAt }) =>
-        kind === 'receive' && amount + fee === face && createdAt >= message.createdAt * 1000 - clockSkewMs,
-    )?.operation;
 }

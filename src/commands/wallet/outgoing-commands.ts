@@ -1,4 +1,4 @@
-import type { CashuWallet, MintUrl, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
+import type { MintUrl, Overview, Pay, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
 import { InsufficientFundsError } from '@nostr-dm-agent/cashu-wallet';
 import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, lines } from '../../replies/format.ts';
@@ -159,7 +159,7 @@ const costOf = ({ feeReserve, inputFee }: WithdrawalQuote): string =>
 
 /** The default mint if it has as much; else the one that has the most. */
 function mintWith(
-  wallet: CashuWallet,
+  wallet: Overview,
   amount: Sat,
   except?: MintUrl,
 ): { readonly mint: MintUrl; readonly ready: Sat } {
@@ -174,7 +174,7 @@ function mintWith(
 
 /** At the default mint; at another one when only that one has enough. */
 async function quoteWhereItCanBePaid(
-  wallet: CashuWallet,
+  wallet: Overview & Pay,
   invoice: string,
   signal: AbortSignal,
 ): Promise<WithdrawalQuote> {

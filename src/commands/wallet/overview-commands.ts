@@ -1,4 +1,4 @@
-import type { CashuWallet, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
+import type { Books, OperationSummary, Overview } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { closest } from 'fastest-levenshtein';
@@ -117,7 +117,7 @@ const ownedBy = ({ publicKey, role }: Owner): { readonly owner?: string } =>
 
 /** Paid runs, and below them what the wallet did beside them. `own` of an admin includes what is nobody's. */
 function historyText(
-  wallet: CashuWallet,
+  wallet: Overview & Books,
   reader: Owner,
   whose: 'own' | 'all',
   limit: number,
