@@ -7,7 +7,7 @@ import {
 } from '@cashu/cashu-ts';
 import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { WalletOutput } from '../crypto/curve.ts';
+import { unblind } from '../crypto/unblind.ts';
 import type { MintUrl, OperationId } from '../types.ts';
 
 /** What is written to the database and read back: every row passes one of these. */
@@ -68,9 +68,12 @@ export function loadProof({ amount, dleq, witness, ...rest }: StoredProof): Proo
 
 export const storeOutput = (output: OutputDataLike): StoredOutput =>
   storedOutputSchema.parse(OutputData.serialize(output));
-export function loadOutput(output: StoredOutput): OutputData {
-  const loaded = OutputData.deserialize(output satisfies SerializedOutputData);
-  return new WalletOutput(loaded.blindedMessage, loaded.blindingFactor, loaded.secret);
+export function loadOutput(output: StoredOutput): OutputDataLike {
+  const { blindedMessage, blindingFactor, secret } = OutputData.deserialize(
+    output satisfies SerializedOutputData,
+  );
+  const blinded = { blindedMessage, blindingFactor, secret };
+  return { ...blinded, toProof: (signature, keyset) => unblind(blinded, signature, keyset) };
 }
 
 export const sumProofs = (proofs: readonly StoredProof[]): Sat => {

@@ -1,8 +1,8 @@
+import { hashToCurve } from '@cashu/cashu-ts';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { jsonText } from '@nostr-dm-agent/kit/json';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { hashToCurve } from '../crypto/curve.ts';
 import type { MintUrl, OperationId } from '../types.ts';
 import { mintUrlSchema, operationIdSchema, type StoredProof, satSchema, storedProofSchema } from './codec.ts';
 import type { Store } from './store.ts';
@@ -46,7 +46,7 @@ export type Proofs = {
 
 /** `Y` of a proof (NUT-00), hex: what the mint knows it by. */
 export const yOf = (proof: { readonly secret: string }): string =>
-  Buffer.from(hashToCurve(proof.secret)).toString('hex');
+  hashToCurve(new TextEncoder().encode(proof.secret)).toHex(true);
 
 const proofRow = z.object({ proof: jsonText(storedProofSchema) }).transform((row) => row.proof);
 const totalRow = z.object({
