@@ -1,5 +1,7 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { isBusy } from '@nostr-dm-agent/kit/sqlite';
+import { after } from '@nostr-dm-agent/kit/timers';
 import type { MessageLog, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
 import type { Owner } from '../config/config.ts';
@@ -43,6 +45,9 @@ export type Dispatcher = {
   readonly close: () => Promise<void>;
 };
 
+/** Between two looks whether another program still holds the database. */
+const busyPauseMs = 1000;
+
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { commandIn, tasks, admission, messages, messenger, redact, limits, clock, log } = deps;
   const { owners, atomically } = deps.stores;
@@ -59,6 +64,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   });
   const missed = createMissedList({ messages, messenger, atomically, redact, ...limits, clock, log });
   const reply = createReply(messenger);
+  const ending = new AbortController();
   let started = false;
 
   const ownerOf = ({ sender: publicKey }: StoredMessage): Owner | undefined => {
@@ -111,28 +117,35 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     }
   };
 
-  const guarded = (message: StoredMessage): void => {
+  /** What an earlier life of the bot had begun. */
+  const resume = (message: StoredMessage): void =>
+    commands.resume(message, ownerOf(message), commandIn(message));
+
+  const guarded = (message: StoredMessage, work: (message: StoredMessage) => void): void => {
     try {
-      act(message);
+      work(message);
     } catch (cause) {
       log.error({ cause, message: message.id }, 'a message could not be acted on; it stays stored');
+      // Nothing was begun: it is acted on when the other program is done with the database.
+      const again = { name: 'a message that waits', log, signal: ending.signal };
+      if (isBusy(cause)) after(busyPauseMs, again, () => guarded(message, work));
     }
   };
 
   return {
     accept: (message) => {
-      if (started) guarded(message);
+      if (started) guarded(message, act);
     },
     start: () => {
       started = true;
       for (const { state, ...message } of messages.open()) {
-        if (state === 'acting') commands.resume(message, ownerOf(message), commandIn(message));
-        else guarded(message);
+        guarded(message, state === 'acting' ? resume : act);
       }
     },
     close: async () => {
       started = false;
-      missed.tell();
+      missed.close();
+      ending.abort();
       await commands.close();
     },
   };

@@ -1,5 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import type { MessageLog, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
 import { withoutSealed } from '../keys/keys-in-messages.ts';
 import { formatAgo, formatDuration, lines, plural, shorten } from '../replies/format.ts';
@@ -8,8 +9,8 @@ import type { Messenger } from '../runs/messenger.ts';
 /** Messages that came too late to be acted on, told to each owner in one message. */
 export type MissedList = {
   readonly add: (message: StoredMessage) => void;
-  /** Tells now instead of waiting for more. */
-  readonly tell: () => void;
+  /** Tells now instead of waiting for more, and nothing after that. */
+  readonly close: () => void;
 };
 
 /** A message stays `received` until it is told, so that none is lost without a word. */
@@ -27,7 +28,7 @@ export function createMissedList(deps: {
 }): MissedList {
   const { messages, messenger, clock } = deps;
   const waiting = new Map<PublicKey, StoredMessage[]>();
-  let timer: Timer | undefined;
+  let cancel: Cancel | undefined;
 
   const tellOne = (list: readonly StoredMessage[]) => {
     const last = list.at(-1);
@@ -48,24 +49,31 @@ export function createMissedList(deps: {
       );
     });
   };
-  /** Of a timer, so it must not throw. Whoever could not be told is told at the next start. */
+  /** Whoever can't be told now (another program holds the database) is told a little later, or at the next start. */
   const tell = () => {
-    clearTimeout(timer);
-    for (const list of waiting.values()) {
+    cancel?.();
+    for (const [sender, list] of waiting) {
       try {
         tellOne(list);
+        waiting.delete(sender);
       } catch (cause) {
         deps.log.error({ cause, messages: list.length }, 'missed messages could not be told');
+        tellLater();
       }
     }
-    waiting.clear();
+  };
+  const tellLater = () => {
+    cancel?.();
+    cancel = after(deps.gatherMs, { name: 'missed messages', log: deps.log }, tell);
   };
   return {
     add: (message) => {
       waiting.set(message.sender, [...(waiting.get(message.sender) ?? []), message]);
-      clearTimeout(timer);
-      timer = setTimeout(tell, deps.gatherMs);
+      tellLater();
     },
-    tell,
+    close: () => {
+      tell();
+      cancel?.();
+    },
   };
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { isBusy, whenFree } from '@nostr-dm-agent/kit/sqlite';
 import { withoutTokens } from '@nostr-dm-agent/kit/token-text';
 import type { MessageLog, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Owner } from '../config/config.ts';
@@ -14,6 +15,7 @@ import { createReply } from './reply.ts';
 
 /** Does what commands are for, each message exactly once. */
 export type CommandRunner = {
+  /** @throws SQLITE_BUSY when another program holds the database; nothing is begun then */
   readonly run: (message: StoredMessage, owner: Owner, match: Match) => void;
   /** A message whose command an earlier life of the bot had begun and not answered. */
   readonly resume: (message: StoredMessage, owner: Owner | undefined, match: Match | undefined) => void;
@@ -73,10 +75,12 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
         if (ending.signal.aborted) return;
         outcome = fault(command, cause);
       }
-      atomically(() => {
-        apply(message, outcome);
-        messages.finish(message.seq);
-      });
+      const answer = () =>
+        atomically(() => {
+          apply(message, outcome);
+          messages.finish(message.seq);
+        });
+      await whenFree(answer, ending.signal);
     };
     const done: Promise<void> = work()
       .catch((cause: unknown) =>
@@ -102,6 +106,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
         try {
           once(message, () => apply(message, command.run(call)));
         } catch (cause) {
+          if (isBusy(cause)) throw cause;
           once(message, () => reply(message, fault(command, cause)));
         }
       }

@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '@nostr-dm-agent/kit/abort';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { every } from '@nostr-dm-agent/kit/timers';
 
 /** Work that nobody waits for but `close`. What fails is logged and ends nothing else. */
 export type Background = {
@@ -18,31 +19,26 @@ export function createBackground(log: Logger): Background {
   const { signal } = ending;
   const work = new Set<Promise<void>>();
 
-  const guarded = async (what: string, task: () => Promise<void>): Promise<void> => {
-    try {
-      await task();
-    } catch (error) {
-      if (!signal.aborted) log.error({ error }, `${what} failed`);
-    }
-  };
-  const pause = (ms: number): Promise<boolean> =>
-    sleep(ms, true, { signal }).catch((error: unknown) => {
-      if (signal.aborted) return false;
-      throw error;
-    });
-  const run = (what: string, task: () => Promise<void>): void => {
+  const run = async (what: string, task: () => Promise<void>): Promise<void> => {
     if (signal.aborted) return;
-    const done: Promise<void> = guarded(what, task).finally(() => work.delete(done));
+    const guarded = async () => {
+      try {
+        await task();
+      } catch (error) {
+        if (!signal.aborted) log.error({ error }, `${what} failed`);
+      }
+    };
+    const done = guarded().finally(() => work.delete(done));
     work.add(done);
+    await done;
   };
   return {
     signal,
-    run,
-    repeat: (what, everyMs, task) =>
-      run(what, async () => {
-        while (await pause(everyMs)) await guarded(what, task);
-      }),
-    pause,
+    run: (what, task) => void run(what, task),
+    repeat: (what, everyMs, task) => {
+      every(everyMs, { name: what, log, signal }, () => run(what, task));
+    },
+    pause: (ms) => pause(ms, signal),
     close: async () => {
       ending.abort();
       await Promise.all(work);

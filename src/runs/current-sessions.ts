@@ -1,4 +1,5 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { newTypedId } from '@nostr-dm-agent/kit/typed-id';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { BackendName, Mode } from '../backends/backend.ts';
 import type { Workspace } from '../config/config.ts';
@@ -7,8 +8,6 @@ import type { SessionStore } from '../store/sessions-table.ts';
 import type { SettingsStore } from '../store/settings-table.ts';
 import type { Session } from './run.ts';
 
-/** No letters or digits that look alike on a phone. */
-const alphabet = 'abcdefghjkmnpqrstuvwxyz23456789';
 const idLength = 5;
 
 export type SessionDefaults = {
@@ -59,8 +58,7 @@ export function createCurrentSessions(deps: {
   const { defaults, sessions, settings, clock, random } = deps;
 
   const newId = (): string => {
-    const letter = () => alphabet.charAt(Math.floor(random() * alphabet.length));
-    const id = Array.from({ length: idLength }, letter).join('');
+    const id = newTypedId(idLength, random);
     return sessions.get(id) === undefined ? id : newId();
   };
   const workspaceOf = (owner: PublicKey, wanted: string | undefined): Workspace => {

@@ -1,4 +1,5 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { whenFree } from '@nostr-dm-agent/kit/sqlite';
 import type { AgentRequest, AgentResult, RunObserver } from '../backends/backend.ts';
 import { providerNoteText } from '../replies/connection-replies.ts';
 import { finalReply, otherModelText } from '../replies/run-replies.ts';
@@ -16,6 +17,9 @@ export type Ending = {
   readonly answer: string | undefined;
   readonly result: RunResult | undefined;
 };
+
+/** How long a run waits for a database that another program holds, before it is left to the next start. */
+const patienceMs = 10 * 60_000;
 
 /** A run that has been taken off the queue. */
 type Job = {
@@ -39,7 +43,7 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   if (session === undefined) throw new RangeError(`run ${run.id} has no session`);
   const { provider, note } = deps.providers.providerFor(session);
   const startedAt = clock.now();
-  stores.runs.prepare(run.id, provider.name, startedAt);
+  await whenFree(() => stores.runs.prepare(run.id, provider.name, startedAt), signal);
   reached('task:preparing');
 
   const model = provider.model === undefined ? run.model : provider.model(run.model);
@@ -52,11 +56,11 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   }
   ending = withNote(ending, note === undefined ? otherModel(run, model, provider) : providerNoteText(note));
   // With its answer: a bot that is killed while it settles still has it.
-  stores.runs.settling(run.id, ending);
+  await inTime(() => stores.runs.settling(run.id, ending), log);
   reached('task:settling');
   const settlement = await settle(run.id, provider, deps, log);
   reached('task:settled');
-  conclude(run.id, ending, settlement, startedAt, deps);
+  await inTime(() => conclude(run.id, ending, settlement, startedAt, deps), log);
   reached('task:done');
   log.info({ outcome: ending.outcome, ms: clock.now() - startedAt }, 'run done');
 }
@@ -109,8 +113,9 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
       deadline.signal,
     );
     if (result.outcome !== 'stopped') provider.ended?.(runId, result.failure);
-    if (result.backendSession !== undefined) {
-      deps.stores.sessions.update(session.id, { backendSession: result.backendSession });
+    const { backendSession } = result;
+    if (backendSession !== undefined) {
+      await inTime(() => deps.stores.sessions.update(session.id, { backendSession }), job.log);
     }
     return withNote(endingOf(result, deadline.signal), prepared.note);
   } finally {
@@ -119,21 +124,35 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
   }
 }
 
+/** What the agent has done must not be lost because another program holds the database. */
+const inTime = (change: () => void, log: Logger): Promise<void> =>
+  whenFree(change, AbortSignal.timeout(patienceMs), (cause) =>
+    log.warn({ cause }, 'another program holds the database; the run waits'),
+  );
+
 function observerOf(
   { run, session, log }: Job,
   { stores, reached }: RunDeps,
   saw: NonNullable<RunObserver['onEvent']>,
   onActivity: () => void,
 ): RunObserver {
+  /** Written once more when the agent has ended; while it works, nothing of it may end it. */
+  const note = (change: () => void): void => {
+    try {
+      change();
+    } catch (cause) {
+      log.warn({ cause }, 'what a run does could not be written down');
+    }
+  };
   return {
     onSpawn: (pid) => {
-      stores.runs.running(run.id, pid);
+      note(() => stores.runs.running(run.id, pid));
       reached('task:running');
       log.info({ pid, backend: session.backend, mode: run.mode }, 'agent started');
     },
     onEvent: (event) => {
       if (event.type === 'session' && event.backendSession !== session.backendSession) {
-        stores.sessions.update(session.id, { backendSession: event.backendSession });
+        note(() => stores.sessions.update(session.id, { backendSession: event.backendSession }));
       }
       saw(event);
     },

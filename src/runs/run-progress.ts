@@ -1,3 +1,4 @@
+import { every } from '@nostr-dm-agent/kit/timers';
 import type { AgentEvent } from '../backends/backend.ts';
 import { progressLine } from '../replies/progress.ts';
 import { holdNotice } from '../replies/provider-replies.ts';
@@ -26,7 +27,7 @@ export function startProgress(
   let steps = 0;
   let last: AgentEvent | undefined;
   let held = false;
-  /** Of a timer and of the meter, so it must not throw. */
+  /** The meter calls it too, so it must not throw. */
   const tell = (text: () => string): void => {
     try {
       messenger.send(replyToRun(run), text());
@@ -39,7 +40,10 @@ export function startProgress(
     const cost = usage && costText(usage);
     return progressLine({ elapsedMs: clock.now() - startedAt, steps, last, cost, held });
   };
-  const timer = limits.progressMs > 0 ? setInterval(() => tell(howItGoes), limits.progressMs) : undefined;
+  const cancel =
+    limits.progressMs > 0
+      ? every(limits.progressMs, { name: 'progress', log }, () => tell(howItGoes))
+      : undefined;
   return {
     saw: (event) => {
       if (event.type === 'step') steps += 1;
@@ -53,6 +57,6 @@ export function startProgress(
     onHoldEnd: () => {
       held = false;
     },
-    stop: () => clearInterval(timer),
+    stop: () => cancel?.(),
   };
 }

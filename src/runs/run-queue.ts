@@ -1,3 +1,4 @@
+import { after } from '@nostr-dm-agent/kit/timers';
 import { executeRun } from './execute-run.ts';
 import { messageOf, replyToRun } from './messenger.ts';
 import type { Run, RunOrder, StopReason } from './run.ts';
@@ -32,7 +33,7 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
     if (!taking || kicked) return;
     kicked = true;
     // After the caller's transaction, which may still be open here.
-    queueMicrotask(() => {
+    after(0, { name: 'the queue', log: deps.log }, () => {
       kicked = false;
       take();
     });

@@ -1,8 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 
-/** 31 letters and digits of which none looks like another. */
+/** Of letters and digits that look alike on a phone only one is left. */
 const alphabet = '23456789abcdefghjkmnpqrstuvwxyz';
 
-/** A random name of so many letters and digits that cannot be mistaken for one another: owners type it. */
-export const newTypedId = (length: number): string =>
-  Array.from(randomBytes(length), (byte) => alphabet.charAt(byte % alphabet.length)).join('');
+/**
+ * A name of so many letters and digits, which owners type.
+ * @param random uniform in [0, 1); default: nobody can guess it
+ */
+export const newTypedId = (length: number, random?: () => number): string => {
+  const { length: count } = alphabet;
+  const letter = () =>
+    alphabet.charAt(random === undefined ? randomInt(count) : Math.floor(random() * count));
+  return Array.from({ length }, letter).join('');
+};
