@@ -1,5 +1,6 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Config } from '../config/config.ts';
 import { type AgentFolders, agentFolders, runFolders } from './agent-environment.ts';
@@ -30,7 +31,7 @@ export const isFolder = async (path: string): Promise<boolean> => {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return false;
+    if (errorCode(error) !== undefined) return false;
     throw error;
   }
 };

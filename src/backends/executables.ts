@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 
 /** True for a regular file that this process may execute. */
 export const isExecutable = async (path: string): Promise<boolean> => {
@@ -8,7 +9,7 @@ export const isExecutable = async (path: string): Promise<boolean> => {
     await access(path, constants.X_OK);
     return (await stat(path)).isFile();
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return false;
+    if (errorCode(error) !== undefined) return false;
     throw error;
   }
 };

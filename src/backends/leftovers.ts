@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { type ProcessEntry, type ReadProcesses, readProcesses } from './process-table.ts';
 
 /** The variable that names the run in the environment of every process of it. */
@@ -35,7 +36,7 @@ const send = (pid: number, kind: 'SIGTERM' | 'SIGKILL'): boolean => {
   try {
     return process.kill(pid, kind);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    if (errorCode(error) === 'ESRCH') return false;
     throw error;
   }
 };

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { findOnPath, isExecutable } from './executables.ts';
 
 /** The version that the tests run with. */
@@ -33,7 +34,7 @@ const resolvePackage = (from: NodeJS.Require, name: string): string | undefined 
   try {
     return dirname(from.resolve(`${name}/package.json`));
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return undefined;
+    if (errorCode(error) !== undefined) return undefined;
     throw error;
   }
 };

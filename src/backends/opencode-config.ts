@@ -1,6 +1,8 @@
-import { link, mkdir, readFile, realpath, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
+import { writeNewFile } from '@nostr-dm-agent/kit/files';
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { z } from 'zod';
 import type { Mode, RunPayment } from './backend.ts';
@@ -24,9 +26,6 @@ const isObject = (value: unknown): value is Json => jsonObject.safeParse(value).
 
 /** The `opencode.json` that ships with this package. */
 export const shippedConfigPath = fileURLToPath(new URL('../../opencode.json', import.meta.url));
-
-const errorCode = (error: unknown): unknown =>
-  error instanceof Error && 'code' in error ? error.code : undefined;
 
 /** Reads a configuration with comments and trailing commas. Undefined when there is no such file. */
 const readConfig = async (path: string): Promise<Json | undefined> => {
@@ -57,19 +56,7 @@ export const configPath = (botHome: string): string => join(botHome, 'opencode.j
  */
 export const installOpencodeConfig = async (botHome: string): Promise<'created' | 'kept'> => {
   await mkdir(botHome, { recursive: true, mode: 0o700 });
-  const text = await readFile(shippedConfigPath);
-  const draft = `${configPath(botHome)}.${crypto.randomUUID()}`;
-  await writeFile(draft, text, { mode: 0o600, flag: 'wx', flush: true });
-  try {
-    // link() never replaces: whoever else wrote the file meanwhile wins.
-    await link(draft, configPath(botHome));
-    return 'created';
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return 'kept';
-    throw error;
-  } finally {
-    await unlink(draft);
-  }
+  return writeNewFile(configPath(botHome), await readFile(shippedConfigPath)) ? 'created' : 'kept';
 };
 
 /** The bot's configuration, or what ships when there is none. @throws OpencodeConfigError */

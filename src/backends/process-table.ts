@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 
 /** A process as one look at the system saw it. `pid` with `started` names it for ever: a pid alone is reused. */
 export type ProcessEntry = {
@@ -21,7 +22,7 @@ const readIfVisible = async (path: string): Promise<string | undefined> => {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && hidden.has(String(error.code))) return undefined;
+    if (hidden.has(errorCode(error) ?? '')) return undefined;
     throw error;
   }
 };

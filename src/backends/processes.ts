@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { z } from 'zod';
 import { endRun, identify } from './leftovers.ts';
 import { type Line, readLines } from './lines.ts';
@@ -47,8 +48,7 @@ async function* watched(
       yield chunk;
     }
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'))
-      throw error;
+    if (errorCode(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
 }
 
@@ -83,9 +83,6 @@ const spawn = (execa: Execa, command: Command, stdin: string) =>
     stripFinalNewline: false,
   });
 
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && 'code' in error ? String(error.code) : undefined;
-
 /** Not async: nothing may come between the start and the first read, execa throws away what nobody reads. */
 const start = (
   execa: Execa,
@@ -96,7 +93,7 @@ const start = (
   try {
     agent = spawn(execa, command, stdin);
   } catch (error) {
-    throw new SpawnError(command.file, codeOf(error), error);
+    throw new SpawnError(command.file, errorCode(error), error);
   }
   const { pid } = agent;
   if (pid === undefined) throw new SpawnError(command.file, undefined, undefined);

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 
 /**
  * What in a workspace would make opencode run code of the workspace at its start.
@@ -15,8 +16,7 @@ export type WorkspaceCode = {
   readonly example: string | undefined;
 };
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '');
 
 const kindOf = async (path: string): Promise<'folder' | 'other' | undefined> => {
   try {

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { parse } from 'dotenv';
 
 export type EnvFile = {
@@ -18,7 +19,7 @@ export function readEnvFile(path: string): EnvFile | undefined {
   try {
     return { path, values: parse(readFileSync(path)), mode: statSync(path).mode & 0o777 };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
@@ -37,7 +38,7 @@ export function namesBunMayHaveLoaded(directory: string): Set<string> {
       for (const name of Object.keys(parse(readFileSync(join(directory, file))))) names.add(name);
     } catch (error) {
       // A file that we can't read Bun could not read either.
-      if (!(error instanceof Error && 'code' in error)) throw error;
+      if (errorCode(error) === undefined) throw error;
     }
   }
   return names;

@@ -1,5 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import { parseSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
@@ -114,8 +115,9 @@ function realDirectory(path: string, report: Report): string | undefined {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return realpathSync(path);
     report(`names ${path}, which is not a directory`);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    report(`names ${path}, which can't be looked at (${String(error.code)})`);
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    report(`names ${path}, which can't be looked at (${code})`);
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Identity } from '@nostr-dm-agent/nostr';
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
@@ -110,7 +111,7 @@ function openEnvFile(path: string): EnvFile | undefined {
   try {
     return readEnvFile(path);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    const code = errorCode(error) ?? 'unknown error';
     throw new ConfigError(
       [{ variable: path, problem: `can't be read (${code})`, example: `chmod 600 ${path}` }],
       false,

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { LockHeldError } from '@nostr-dm-agent/kit/lock';
 import type { Config } from '../config/config.ts';
 import { messageOf } from '../replies/format.ts';
@@ -29,7 +30,7 @@ async function checkSecrecy(subject: string, path: string, why: string, absent: 
         }
       : { subject, state: 'ok', fact: `${path} is yours alone` };
   } catch (cause) {
-    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    const missing = errorCode(cause) === 'ENOENT';
     return missing
       ? { subject, state: 'ok', fact: absent }
       : { subject, state: 'broken', fact: messageOf(cause), remedy: `make ${path} readable for this user` };

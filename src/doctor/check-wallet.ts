@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BadMnemonicError, type WalletConfig, WalletInUseError } from '@nostr-dm-agent/cashu-wallet';
 import { createWallet, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import type { Logger } from '@nostr-dm-agent/kit/log';
@@ -65,7 +66,7 @@ async function checkDatabase(wallet: WalletConfig, file: string, log: Logger): P
       ];
     }
   } catch (cause) {
-    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    const missing = errorCode(cause) === 'ENOENT';
     return [
       missing
         ? {

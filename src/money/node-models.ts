@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { readFileIfThere } from '@nostr-dm-agent/kit/files';
 import type { NodeUrl, RoutstrModel, SyncResult, UsableModel } from '@nostr-dm-agent/routstr';
 import { usableModels } from '@nostr-dm-agent/routstr';
 import { configPath } from '../backends/opencode-config.ts';
@@ -57,7 +57,7 @@ export function createNodeModels(deps: {
   let known: NodeModels | undefined;
 
   const entriesInFile = (): Readonly<Record<string, unknown>> => {
-    const entries = code.valueAt(readText(opencodeJson), ['provider', 'routstr', 'models']);
+    const entries = code.valueAt(readFileIfThere(opencodeJson) ?? '{}', ['provider', 'routstr', 'models']);
     return isObject(entries) ? entries : {};
   };
   /** With the operator's own word on a model that nobody knows: `tool_call` of its entry in `opencode.json`. */
@@ -95,7 +95,7 @@ export function createNodeModels(deps: {
 
   /** The one that a run uses when none is asked for. */
   const defaultModel = (): string | undefined => {
-    const named = code.valueAt(readText(opencodeJson), ['model']);
+    const named = code.valueAt(readFileIfThere(opencodeJson) ?? '{}', ['model']);
     return ownModel(typeof named === 'string' ? named : undefined);
   };
   /** By its id at the node; undefined: the default one. */
@@ -138,13 +138,3 @@ const ownModel = (model: string | undefined): string | undefined =>
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** The owner's file; when it is not there, nothing of it is. */
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '{}';
-    throw error;
-  }
-}

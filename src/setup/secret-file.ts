@@ -1,17 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { writeFileAtomically, writeNewFile } from '@nostr-dm-agent/kit/files';
 
 /** The file is there already and was left as it is. */
 export class FileExistsError extends Error {
@@ -34,50 +22,12 @@ export class FileExistsError extends Error {
  */
 export function writeSecretFile(path: string, text: string, replace: boolean): string | undefined {
   const target = existsSync(path) ? realpathSync(path) : path;
-  const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
-  writeNew(temporary, text);
-  try {
-    if (!replace || !existsSync(target)) {
-      link(temporary, target);
-      rmSync(temporary);
-      return undefined;
-    }
-    const backup = `${target}.backup-${new Date().toISOString().replace(/[:.]/g, '-')}`;
-    writeNew(backup, readFileSync(target));
-    renameSync(temporary, target);
-    return backup;
-  } finally {
-    rmSync(temporary, { force: true });
-    sync(dirname(target));
+  if (!replace || !existsSync(target)) {
+    if (!writeNewFile(target, text)) throw new FileExistsError(target);
+    return undefined;
   }
-}
-
-/** Unlike a rename, a hard link never replaces what is there. */
-function link(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw new FileExistsError(to);
-    throw error;
-  }
-}
-
-function writeNew(path: string, content: string | Uint8Array): void {
-  const file = openSync(path, 'wx', 0o600);
-  try {
-    const bytes = Buffer.from(content);
-    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function sync(directory: string): void {
-  const handle = openSync(directory, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+  const backup = `${target}.backup-${new Date().toISOString().replace(/[:.]/g, '-')}`;
+  if (!writeNewFile(backup, readFileSync(target))) throw new FileExistsError(backup);
+  writeFileAtomically(target, text, 0o600);
+  return backup;
 }

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { ConfigError } from '../../config/config-error.ts';
 import { readEnvFile } from '../../config/env-file.ts';
 import { environmentSchema } from '../../config/env-schema.ts';
@@ -73,7 +74,7 @@ function readFile(path: string): Readonly<Record<string, string>> {
   try {
     return readEnvFile(path)?.values ?? {};
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    const code = errorCode(error) ?? 'unknown error';
     throw new ConfigError(
       [{ variable: path, problem: `can't be read (${code})`, example: `chmod 600 ${path}` }],
       false,
