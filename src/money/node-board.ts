@@ -1,7 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { Filter, NostrEvent, Relays, RelayUrl } from '@nostr-dm-agent/nostr';
-import { parseRelayUrl, RelayError } from '@nostr-dm-agent/nostr';
+import type { Relays, RelayUrl } from '@nostr-dm-agent/nostr';
+import { parseRelayUrl } from '@nostr-dm-agent/nostr';
 import { createNodeBoard, NODE_RELAYS, type NodeBoard, ROUTSTR_REVIEWER } from '@nostr-dm-agent/routstr';
 
 export type RelayBoardOptions = {
@@ -12,36 +11,18 @@ export type RelayBoardOptions = {
   readonly reviewer?: string;
   readonly allowLoopback: boolean;
   readonly clock: Clock;
-  readonly log: Logger;
   readonly queryMs?: number;
 };
 
 /** Reads announcements and reviews of nodes from relays, which verify every signature. */
 export function createRelayBoard(options: RelayBoardOptions): NodeBoard {
-  const { relays, log, queryMs = 6_000 } = options;
+  const { relays, queryMs = 6_000 } = options;
   const others = options.sources ?? NODE_RELAYS.map(parseRelayUrl);
   const sources = [...new Set([...relays.own.map(({ url }) => url), ...others])];
 
-  const ask = async (
-    url: RelayUrl,
-    filters: readonly Filter[],
-    signal: AbortSignal,
-  ): Promise<readonly NostrEvent[] | undefined> => {
-    const lease = relays.borrow(url);
-    try {
-      return await lease.relay.query(filters, queryMs, signal);
-    } catch (error) {
-      if (!(error instanceof RelayError)) throw error;
-      log.debug({ relay: url, reason: error.reason }, 'nodes can’t be asked for here');
-      return undefined;
-    } finally {
-      lease.release();
-    }
-  };
-
   return createNodeBoard({
     query: async (filters, signal) => {
-      const answers = await Promise.all(sources.map((url) => ask(url, filters, signal)));
+      const answers = await Promise.all(sources.map((url) => relays.ask(url, filters, queryMs, signal)));
       return answers.filter((events) => events !== undefined);
     },
     reviewer: options.reviewer ?? ROUTSTR_REVIEWER,

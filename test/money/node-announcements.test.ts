@@ -228,7 +228,7 @@ describe('from relays', () => {
       locate: async (url) => [{ url, headers: {}, tls: undefined }],
     });
     const board = createRelayBoard({
-      ...{ relays, sources, allowLoopback: true, log: quiet },
+      ...{ relays, sources, allowLoopback: true },
       reviewer: reviewer.pubkey,
       clock: { now: () => Date.now() },
       queryMs: 2_000,

@@ -238,8 +238,8 @@ test.concurrent('a subscriber that throws costs neither itself nor another one t
   await until(() => heard.length === 2 && delivered.length === 2, 'both events, twice');
   expect(errors).toEqual([
     'a subscriber failed at the end of the stored events',
-    'handling a frame failed',
-    'handling a frame failed',
+    'what a relay sent could not be handled',
+    'what a relay sent could not be handled',
   ]);
 });
 

@@ -5,7 +5,6 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import { signEvent } from '../event.ts';
 import type { Identity, NostrEvent, RelayUrl } from '../nostr-types.ts';
 import type { Relays } from '../relay/relay.ts';
-import { RelayError } from '../relay/relay-error.ts';
 import { type AnnouncedKind, announcedKinds, type BotProfile, wantedContent } from './announced-events.ts';
 
 export type AnnounceOptions = {
@@ -126,21 +125,14 @@ const TIMEOUT_MS = 10_000;
 
 async function findOurs(
   urls: readonly RelayUrl[],
-  { relays, identity, log, timeoutMs = TIMEOUT_MS }: AnnounceOptions,
+  { relays, identity, timeoutMs = TIMEOUT_MS }: AnnounceOptions,
   signal: AbortSignal,
 ): Promise<Found> {
   const filter = { authors: [identity.publicKey], kinds: [...announcedKinds] };
   const found = new Map<RelayUrl, readonly NostrEvent[]>();
   const ask = async (url: RelayUrl) => {
-    const lease = relays.borrow(url);
-    try {
-      found.set(url, await lease.relay.query([filter], timeoutMs, signal));
-    } catch (error) {
-      if (!(error instanceof RelayError)) throw error;
-      log.debug({ relay: url, reason: error.reason }, 'relay does not say what it holds of us');
-    } finally {
-      lease.release();
-    }
+    const events = await relays.ask(url, [filter], timeoutMs, signal);
+    if (events !== undefined) found.set(url, events);
   };
   await Promise.all(urls.map(ask));
   return found;
@@ -155,14 +147,9 @@ async function publishTo(
   const at: RelayUrl[] = [];
   const missing = new Map<RelayUrl, string>();
   const publish = async (url: RelayUrl) => {
-    const lease = relays.borrow(url);
-    try {
-      const outcome = await lease.relay.publish(event, timeoutMs, signal);
-      if (outcome.result === 'accepted') at.push(url);
-      else missing.set(url, outcome.message);
-    } finally {
-      lease.release();
-    }
+    const outcome = await relays.borrow(url, (relay) => relay.publish(event, timeoutMs, signal));
+    if (outcome.result === 'accepted') at.push(url);
+    else missing.set(url, outcome.message);
   };
   await Promise.all(urls.map(publish));
   return { at, missing };

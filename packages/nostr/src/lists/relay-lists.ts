@@ -1,9 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import type { NostrEvent, PublicKey, RelayUrl } from '../nostr-types.ts';
 import type { Relays } from '../relay/relay.ts';
-import { RelayError } from '../relay/relay-error.ts';
 import { hostOf, parseForeignRelayUrl, parseRelayUrl, RelayUrlError } from '../relay/relay-url.ts';
 import type { CachedRelayList, RelayListKind, RelayListStore } from './relay-list-store.ts';
 
@@ -111,20 +111,11 @@ export function createRelayLists(options: RelayListsOptions): RelayLists {
 
   /** What the source knows, adopted at once. False when it could not be asked. */
   const askSource = async (url: RelayUrl, pubkey: PublicKey): Promise<boolean> => {
-    const lease = relays.borrow(url);
-    try {
-      const filter = { authors: [pubkey], kinds: [...KINDS] };
-      const events = await lease.relay.query([filter], timings.queryMs, signal);
-      if (signal.aborted) return false;
-      adopt(pubkey, events);
-      return true;
-    } catch (error) {
-      if (!(error instanceof RelayError)) throw error;
-      log.debug({ relay: url, reason: error.reason }, 'relay list not to be had here');
-      return false;
-    } finally {
-      lease.release();
-    }
+    const filter = { authors: [pubkey], kinds: [...KINDS] };
+    const events = await relays.ask(url, [filter], timings.queryMs, signal);
+    if (events === undefined || signal.aborted) return false;
+    adopt(pubkey, events);
+    return true;
   };
 
   const askAll = async (pubkey: PublicKey) => {
@@ -160,7 +151,10 @@ export function createRelayLists(options: RelayListsOptions): RelayLists {
       if (asking === undefined || known.complete) return known;
       // Counted from the beginning of the look-up: only the first who asks pays for a slow indexer, or nobody.
       const waited = clock.now() - (lastAsked.get(pubkey) ?? 0);
-      await atMost(Math.max(0, timings.firstAnswerMs - waited), asking);
+      await Promise.race([
+        asking,
+        sleep(Math.max(0, timings.firstAnswerMs - waited), undefined, { ref: false }),
+      ]);
       return signal.aborted ? known : cached(pubkey);
     },
     warm: (pubkey) => {
@@ -186,14 +180,4 @@ function relaysIn(event: NostrEvent, permitted: { readonly allowLoopback: boolea
     if (found.size === MAX_RELAYS) break;
   }
   return [...found];
-}
-
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  try {
-    await Promise.race([promise, work]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

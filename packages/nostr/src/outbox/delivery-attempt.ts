@@ -1,6 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { NostrEvent, RelayUrl } from '../nostr-types.ts';
-import type { PublishOutcome, Relays } from '../relay/relay.ts';
+import type { PublishOutcome, Relay, Relays } from '../relay/relay.ts';
 import { rewrapNow } from '../wrap/gift-wrap.ts';
 import type { Delivery, StoredOutgoing } from './outbox-store.ts';
 
@@ -32,22 +32,17 @@ export async function attemptDelivery(
     return current;
   };
 
-  const deliverTo = async (url: RelayUrl): Promise<Delivery> => {
-    const lease = relays.borrow(url);
-    try {
-      const { seal } = message;
-      const wantsNow = seal !== undefined && message.deliveries.get(url)?.state === 'redate';
-      const first = wantsNow ? redated(seal) : message.event;
-      const outcome = await lease.relay.publish(first, publishMs, signal);
-      if (seal === undefined || (!wantsNow && !refusesDate(outcome))) return toDelivery(outcome, 'failed');
-      if (wantsNow) return toDelivery(outcome, 'redate');
-      return toDelivery(await lease.relay.publish(redated(seal), publishMs, signal), 'redate');
-    } finally {
-      lease.release();
-    }
+  const deliverTo = async (relay: Relay): Promise<Delivery> => {
+    const { seal } = message;
+    const wantsNow = seal !== undefined && message.deliveries.get(relay.url)?.state === 'redate';
+    const first = wantsNow ? redated(seal) : message.event;
+    const outcome = await relay.publish(first, publishMs, signal);
+    if (seal === undefined || (!wantsNow && !refusesDate(outcome))) return toDelivery(outcome, 'failed');
+    if (wantsNow) return toDelivery(outcome, 'redate');
+    return toDelivery(await relay.publish(redated(seal), publishMs, signal), 'redate');
   };
 
-  await Promise.all(urls.map(async (url) => onDelivery(url, await deliverTo(url))));
+  await Promise.all(urls.map(async (url) => onDelivery(url, await relays.borrow(url, deliverTo))));
 }
 
 /** No machine-readable prefix says this; the wordings are those of relays in use. */

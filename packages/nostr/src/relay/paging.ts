@@ -58,8 +58,7 @@ export type PagingLimits = {
   readonly maxPages: number;
 };
 
-export type PageBackOptions = {
-  readonly first: Page;
+type PageBackOptions = {
   readonly limits: PagingLimits;
   readonly fetchPage: FetchPage;
   /** Gets the events of the further pages, each once. */
@@ -73,8 +72,8 @@ export type PageBackOptions = {
  * Pages backwards by `until` from a first page to the filter's `since`, until a page is short or brings nothing new.
  * Returns false when `maxPages` ended it. Rejects with what `fetchPage` and `room` reject with.
  */
-export async function pageBack(options: PageBackOptions): Promise<boolean> {
-  const { first, limits, signal } = options;
+export async function pageBack(first: Page, options: PageBackOptions): Promise<boolean> {
+  const { limits, signal } = options;
   const since = first.filter.since ?? 0;
   let last = first;
   for (let pages = 0; pages < limits.maxPages; pages += 1) {

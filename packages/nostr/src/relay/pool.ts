@@ -1,7 +1,10 @@
 import type { Target } from '@nostr-dm-agent/kit/net';
+import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import type { RelayUrl } from '../nostr-types.ts';
 import { connectRelay, type RelayConnection, type RelayConnectionOptions } from './connect-relay.ts';
-import type { RelayLease, Relays } from './relay.ts';
+import type { Relays } from './relay.ts';
+import { timerOf } from './relay-context.ts';
+import { RelayError } from './relay-error.ts';
 import { relayTargets } from './relay-target.ts';
 import { defaultRelayTimings } from './relay-timings.ts';
 
@@ -20,7 +23,7 @@ type Borrowed = {
   readonly connection: RelayConnection;
   readonly leaveQueue: () => void;
   borrowers: number;
-  idleTimer: Timer | undefined;
+  cancelIdle: Cancel;
 };
 
 /** Opens the bot's own relays, and lends connections to others. */
@@ -30,6 +33,7 @@ export function createRelays(options: RelaysOptions): Relays {
   const own = new Map(
     [...new Set(ownUrls)].map((url) => [url, connectRelay({ ...shared, url, own: true })] as const),
   );
+  /** In the order of their last use. */
   const borrowed = new Map<RelayUrl, Borrowed>();
   const places = createPlaces(maxBorrowed);
   let closed = false;
@@ -48,55 +52,52 @@ export function createRelays(options: RelaysOptions): Relays {
         return targets[attempts++ % targets.length] ?? targets[0];
       },
     });
-    return { connection, leaveQueue: place.leave, borrowers: 0, idleTimer: undefined };
+    if (closed) connection.close();
+    return { connection, leaveQueue: place.leave, borrowers: 0, cancelIdle: () => {} };
   };
-
   const end = (url: RelayUrl, entry: Borrowed) => {
-    clearTimeout(entry.idleTimer);
+    entry.cancelIdle();
     borrowed.delete(url);
     entry.connection.close();
     entry.leaveQueue();
   };
-
   const makeRoom = () => {
-    if (borrowed.size < maxBorrowed) return;
-    // In the order of their last use.
-    for (const [url, entry] of borrowed) {
-      if (entry.borrowers > 0) continue;
-      end(url, entry);
-      return;
-    }
+    const idle = [...borrowed].find(([, { borrowers }]) => borrowers === 0);
+    if (borrowed.size >= maxBorrowed && idle !== undefined) end(...idle);
   };
 
-  const borrow = (url: RelayUrl): RelayLease => {
+  const borrow: Relays['borrow'] = async (url, use) => {
     const mine = own.get(url);
-    if (mine !== undefined) return { relay: mine, release: () => {} };
-    let entry = borrowed.get(url);
-    if (entry === undefined) {
-      makeRoom();
-      entry = open(url);
-      if (closed) entry.connection.close();
-    }
-    const lent = entry;
+    if (mine !== undefined) return use(mine);
+    if (!borrowed.has(url)) makeRoom();
+    const entry = borrowed.get(url) ?? open(url);
     borrowed.delete(url);
-    borrowed.set(url, lent);
-    clearTimeout(lent.idleTimer);
-    lent.borrowers += 1;
-    let released = false;
-    const release = () => {
-      if (released) return;
-      released = true;
-      lent.borrowers -= 1;
-      if (lent.borrowers > 0 || borrowed.get(url) !== lent) return;
-      if (closed) end(url, lent);
-      else lent.idleTimer = setTimeout(() => end(url, lent), idleMs);
-    };
-    return { relay: lent.connection, release };
+    borrowed.set(url, entry);
+    entry.cancelIdle();
+    entry.borrowers += 1;
+    try {
+      return await use(entry.connection);
+    } finally {
+      entry.borrowers -= 1;
+      if (entry.borrowers === 0 && borrowed.get(url) === entry) {
+        if (closed || places.areWaitedFor()) end(url, entry);
+        else entry.cancelIdle = after(idleMs, timerOf({ ...shared, url }), () => end(url, entry));
+      }
+    }
   };
 
   return {
     own: [...own.values()],
     borrow,
+    ask: async (url, filters, timeoutMs, signal) => {
+      try {
+        return await borrow(url, (relay) => relay.query(filters, timeoutMs, signal));
+      } catch (error) {
+        if (!(error instanceof RelayError)) throw error;
+        shared.log.debug({ relay: url, reason: error.reason }, 'a relay could not be asked');
+        return undefined;
+      }
+    },
     close: () => {
       closed = true;
       for (const connection of own.values()) connection.close();
@@ -112,6 +113,7 @@ function createPlaces(count: number) {
     for (const take of [...queue].slice(0, count)) take();
   };
   return {
+    areWaitedFor: () => queue.size > count,
     queue: () => {
       const { promise, resolve } = Promise.withResolvers<void>();
       const take = () => resolve();

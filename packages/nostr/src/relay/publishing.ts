@@ -1,12 +1,10 @@
 import type { EventId, NostrEvent } from '../nostr-types.ts';
 import type { RelayAuth } from './auth.ts';
+import type { Link } from './link.ts';
 import type { PublishOutcome } from './relay.ts';
 
-export type RelayPublishingOptions = {
-  readonly send: (frame: readonly unknown[]) => boolean;
+type RelayPublishingOptions = Pick<Link, 'send' | 'downReason'> & {
   readonly auth: Pick<RelayAuth, 'challenged' | 'authenticate'>;
-  /** Why there is no connection now, for the message of a publish that was never answered. */
-  readonly downReason: () => string | undefined;
 };
 
 /** The events that wait for an OK: sent again on every new connection, for as long as somebody waits. */
@@ -50,56 +48,49 @@ export function createRelayPublishing(options: RelayPublishingOptions): RelayPub
       send(publication);
       return;
     }
-    settle(publication, {
-      result: 'refused',
-      permanent: outcome.result === 'refused',
-      message: `AUTH ${outcome.result}: ${outcome.message}`,
-    });
+    const message = `AUTH ${outcome.result}: ${outcome.message}`;
+    settle(publication, { result: 'refused', permanent: outcome.result === 'refused', message });
   };
 
   const refuse = (publication: Publication, message: string) => {
     publication.lastMessage = message;
-    if (!hasPrefix(message, 'auth-required')) {
-      const permanent = PERMANENT.some((prefix) => hasPrefix(message, prefix));
-      settle(publication, { result: 'refused', permanent, message });
-    } else if (publication.auth === 'done') {
-      settle(publication, { result: 'refused', permanent: true, message });
-    } else if (options.auth.challenged()) {
-      void authenticate(publication);
-    } else {
-      publication.auth = 'needed';
+    const wantsAuth = hasPrefix(message, 'auth-required');
+    if (wantsAuth && publication.auth !== 'done') {
+      if (options.auth.challenged()) void authenticate(publication);
+      else publication.auth = 'needed';
+      return;
     }
+    const permanent = wantsAuth || PERMANENT.some((prefix) => hasPrefix(message, prefix));
+    settle(publication, { result: 'refused', permanent, message });
+  };
+
+  const begin = (event: NostrEvent): Publication => {
+    const publication: Publication = { event, waiters: new Set(), auth: 'none', lastMessage: undefined };
+    publications.set(event.id, publication);
+    send(publication);
+    return publication;
   };
 
   return {
-    publish: (event, timeoutMs, signal) =>
-      new Promise((resolve) => {
-        if (signal.aborted) {
-          resolve({ result: 'unanswered', message: 'aborted' });
-          return;
-        }
-        let publication = publications.get(event.id);
-        if (publication === undefined) {
-          publication = { event, waiters: new Set(), auth: 'none', lastMessage: undefined };
-          publications.set(event.id, publication);
-          send(publication);
-        }
-        const joined = publication;
-        const finish = (outcome: PublishOutcome) => {
-          clearTimeout(timer);
-          signal.removeEventListener('abort', abort);
-          joined.waiters.delete(finish);
-          if (joined.waiters.size === 0 && isOpen(joined)) publications.delete(event.id);
-          resolve(outcome);
-        };
-        const abort = () => finish({ result: 'unanswered', message: 'aborted' });
-        const timer = setTimeout(() => {
-          const message = joined.lastMessage ?? options.downReason() ?? 'the relay did not answer';
-          finish({ result: 'unanswered', message });
-        }, timeoutMs);
-        signal.addEventListener('abort', abort, { once: true });
-        joined.waiters.add(finish);
-      }),
+    publish: async (event, timeoutMs, signal) => {
+      if (signal.aborted) return { result: 'unanswered', message: 'aborted' };
+      const publication = publications.get(event.id) ?? begin(event);
+      const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
+      const abort = () => resolve({ result: 'unanswered', message: 'aborted' });
+      const giveUp = () => {
+        const message = publication.lastMessage ?? options.downReason() ?? 'the relay did not answer';
+        resolve({ result: 'unanswered', message });
+      };
+      const timer = setTimeout(giveUp, timeoutMs);
+      signal.addEventListener('abort', abort, { once: true });
+      publication.waiters.add(resolve);
+      const outcome = await promise;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      publication.waiters.delete(resolve);
+      if (publication.waiters.size === 0 && isOpen(publication)) publications.delete(event.id);
+      return outcome;
+    },
     onOpen: () => {
       for (const publication of publications.values()) {
         publication.auth = 'none';

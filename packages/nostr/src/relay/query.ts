@@ -1,8 +1,9 @@
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Filter, NostrEvent, RelayUrl } from '../nostr-types.ts';
 import { RelayError } from './relay-error.ts';
 import type { RelayRequests } from './requests.ts';
 
-export type AskOnceOptions = {
+type AskOnceOptions = {
   readonly url: RelayUrl;
   readonly requests: RelayRequests;
   readonly filters: readonly Filter[];
@@ -22,11 +23,14 @@ export type AskOnceOptions = {
  */
 export async function askOnce(options: AskOnceOptions): Promise<void> {
   const { url, requests, signal } = options;
-  if (signal.aborted) throw aborted(url, signal);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let closedMessage: string | undefined;
+  const ask = () => {
+    closedMessage = undefined;
+    slot.ask(options.filters);
+  };
   const slot = requests.open({
-    onReady: () => ask(),
+    onReady: ask,
     onDown: () => {},
     wants: () => true,
     onEvent: options.onEvent,
@@ -36,26 +40,18 @@ export async function askOnce(options: AskOnceOptions): Promise<void> {
       if (!options.awaitsAuth(message)) reject(new RelayError(url, 'refused', message));
     },
   });
-  const ask = () => {
-    closedMessage = undefined;
-    slot.ask(options.filters);
-  };
   const timer = setTimeout(() => {
     if (closedMessage !== undefined) reject(new RelayError(url, 'refused', closedMessage));
     else if (requests.isReady()) reject(new RelayError(url, 'timeout', 'no EOSE'));
     else reject(new RelayError(url, 'unreachable', options.downReason() ?? 'not connected yet'));
   }, options.timeoutMs);
-  const abort = () => reject(aborted(url, signal));
-  signal.addEventListener('abort', abort, { once: true });
   try {
-    ask();
-    await promise;
+    if (!signal.aborted) ask();
+    await untilAborted(promise, signal);
+  } catch (cause) {
+    throw cause instanceof RelayError ? cause : new RelayError(url, 'aborted', '', { cause });
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
     slot.release();
   }
 }
-
-const aborted = (url: RelayUrl, signal: AbortSignal) =>
-  new RelayError(url, 'aborted', '', { cause: signal.reason });

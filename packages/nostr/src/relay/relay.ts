@@ -57,13 +57,21 @@ export type Relay = {
   ) => Promise<readonly NostrEvent[]>;
 };
 
-/** A relay borrowed for a short time; closed some seconds after the last borrower released it. */
-export type RelayLease = { readonly relay: Relay; readonly release: () => void };
-
 /** All connections of the bot: its own relays for ever, others for as long as somebody borrows them. */
 export type Relays = {
   readonly own: readonly Relay[];
-  readonly borrow: (url: RelayUrl) => RelayLease;
+  /**
+   * Lends a connection for as long as `use` takes, which is called before this returns: an own one, or one that is closed
+   * some seconds after the last who borrowed it is done.
+   */
+  readonly borrow: <Result>(url: RelayUrl, use: (relay: Relay) => Promise<Result>) => Promise<Result>;
+  /** Queries a borrowed relay. Undefined when it can't be asked, which is not the same as "none". */
+  readonly ask: (
+    url: RelayUrl,
+    filters: readonly Filter[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ) => Promise<readonly NostrEvent[] | undefined>;
   /** Closes every socket and timer; pending publishes settle as `unanswered`. */
   readonly close: () => void;
 };

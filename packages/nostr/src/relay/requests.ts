@@ -1,7 +1,7 @@
 import type { Filter, NostrEvent } from '../nostr-types.ts';
 
 /** What a REQ hears. All are called synchronously, in the order of the frames. */
-export type RequestHandlers = {
+type RequestHandlers = {
   /** The relay can be asked now: (re)connected, or AUTH was accepted. What was asked before is to be asked again. */
   readonly onReady: () => void;
   /** The connection is gone, and with it what was asked. */
@@ -15,7 +15,7 @@ export type RequestHandlers = {
 };
 
 /** One place among the relay's subscriptions. */
-export type RequestSlot = {
+type RequestSlot = {
   /** Asks, in place of what was asked before in this slot. False when the relay can't be asked now. */
   readonly ask: (filters: readonly Filter[]) => boolean;
   /** Sends CLOSE if the relay still serves this. Nothing is heard any more. */
@@ -30,8 +30,6 @@ export type RelayRequests = {
   readonly isReady: () => boolean;
   readonly ready: () => void;
   readonly down: (reason: string) => void;
-  /** Sends CLOSE for everything that is being served. */
-  readonly closeAll: () => void;
 };
 
 type Slot = { readonly handlers: RequestHandlers; subscriptionId: string | undefined };
@@ -90,9 +88,6 @@ export function createRelayRequests(send: (frame: readonly unknown[]) => boolean
       isReady = false;
       for (const slot of slots) forget(slot);
       for (const { handlers } of [...slots]) handlers.onDown(reason);
-    },
-    closeAll: () => {
-      for (const slot of slots) close(slot);
     },
   };
 }

@@ -1,8 +1,9 @@
 import type { Target } from '@nostr-dm-agent/kit/net';
+import { after, type Cancel, every } from '@nostr-dm-agent/kit/timers';
 import { relayText } from './frames.ts';
-import type { RelayTimings } from './relay-timings.ts';
+import { type RelayContext, timerOf } from './relay-context.ts';
 
-export type RelaySocketHandlers = {
+type RelaySocketHandlers = {
   readonly onOpen: () => void;
   readonly onText: (text: string) => void;
   /** A frame that was not passed on: NIP-01 has none of these. */
@@ -23,65 +24,73 @@ export type RelaySocket = {
 
 /**
  * Opens a WebSocket, and sees to it that a dead one is noticed: an upgrade that is never answered, and a half-open
- * connection (no answer to pings), for both of which Bun itself has no timeout.
+ * connection (no answer to pings), for both of which Bun itself has no timeout. A handler that throws is logged: what one
+ * frame breaks must cost neither the next one nor the process.
  */
 export function openRelaySocket(
   { url, headers, tls }: Target,
-  timings: RelayTimings,
-  maxFrameLength: number,
+  context: RelayContext,
   handlers: RelaySocketHandlers,
 ): RelaySocket {
+  const { timings, log } = context;
+  const timer = timerOf(context);
   // Without compression a frame costs the sender as many bytes as it costs us.
   const socket = new WebSocket(url, {
-    perMessageDeflate: false,
-    headers,
+    ...{ perMessageDeflate: false, headers },
     ...(tls === undefined ? {} : { tls }),
   });
   let ended = false;
   let failure: string | undefined;
-  let pingTimer: Timer | undefined;
-  let pongTimer: Timer | undefined;
-  const connectTimer = setTimeout(() => terminate('no answer to the WebSocket upgrade'), timings.connectMs);
+  let stopPings: Cancel = () => {};
+  let awaitedPong: Cancel | undefined;
+  const connectTimer = after(timings.connectMs, timer, () => terminate('no answer to the WebSocket upgrade'));
 
+  const guarded = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      log.error({ relay: context.url, error }, 'what a relay sent could not be handled');
+    }
+  };
+  const alive = () => {
+    awaitedPong?.();
+    awaitedPong = undefined;
+  };
   const stop = () => {
     ended = true;
-    clearTimeout(connectTimer);
-    clearInterval(pingTimer);
-    clearTimeout(pongTimer);
+    connectTimer();
+    stopPings();
+    alive();
   };
   const end = (reason: string) => {
     if (ended) return;
     stop();
-    handlers.onEnd(reason);
+    guarded(() => handlers.onEnd(reason));
   };
   const terminate = (reason: string) => {
     // close() would wait for the peer, and on a half-open connection no `close` event ever follows.
     socket.terminate();
     end(reason);
   };
-  const alive = () => {
-    clearTimeout(pongTimer);
-    pongTimer = undefined;
-  };
-  const ping = () => {
-    if (socket.readyState !== WebSocket.OPEN) return;
-    socket.ping();
-    pongTimer ??= setTimeout(() => terminate('no answer to a ping'), timings.pongMs);
-  };
+  const isOpen = () => socket.readyState === WebSocket.OPEN;
 
   socket.addEventListener('open', () => {
     if (ended) return;
-    clearTimeout(connectTimer);
-    pingTimer = setInterval(ping, timings.pingMs);
-    handlers.onOpen();
+    connectTimer();
+    stopPings = every(timings.pingMs, timer, () => {
+      if (!isOpen()) return;
+      socket.ping();
+      awaitedPong ??= after(timings.pongMs, timer, () => terminate('no answer to a ping'));
+    });
+    guarded(handlers.onOpen);
   });
   socket.addEventListener('pong', alive);
   socket.addEventListener('message', ({ data }: { readonly data: unknown }) => {
     if (ended) return;
     alive();
     if (typeof data !== 'string') handlers.onIgnored('binary frame');
-    else if (data.length > maxFrameLength) handlers.onIgnored('oversized frame');
-    else handlers.onText(data);
+    else if (data.length > context.limits.maxFrameLength) handlers.onIgnored('oversized frame');
+    else guarded(() => handlers.onText(data));
   });
   socket.addEventListener('error', (event) => {
     failure = failureText(event);
@@ -92,7 +101,7 @@ export function openRelaySocket(
 
   return {
     send: (text) => {
-      if (socket.readyState !== WebSocket.OPEN) return false;
+      if (!isOpen()) return false;
       socket.send(text);
       return true;
     },
@@ -100,12 +109,14 @@ export function openRelaySocket(
     close: () => {
       if (ended) return;
       stop();
-      if (socket.readyState !== WebSocket.OPEN) {
+      if (!isOpen()) {
         socket.terminate();
         return;
       }
-      const cut = setTimeout(() => socket.terminate(), timings.closeMs);
-      socket.addEventListener('close', () => clearTimeout(cut));
+      socket.addEventListener(
+        'close',
+        after(timings.closeMs, timer, () => socket.terminate()),
+      );
       socket.close(1000);
     },
   };

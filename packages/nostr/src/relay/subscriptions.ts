@@ -1,24 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '@nostr-dm-agent/kit/backoff';
-import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Logger } from '@nostr-dm-agent/kit/log';
+import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import { eventHash } from '../event.ts';
-import type { Filter, NostrEvent, RelayUrl } from '../nostr-types.ts';
-import { addToPages, createPage, type FetchPage, type Page, type PagingLimits, pageBack } from './paging.ts';
+import type { Filter, NostrEvent } from '../nostr-types.ts';
+import { addToPages, createPage, type FetchPage, type Page, pageBack } from './paging.ts';
 import type { Subscription } from './relay.ts';
-import type { RelayTimings } from './relay-timings.ts';
+import { type RelayContext, timerOf } from './relay-context.ts';
 import type { RelayRequests } from './requests.ts';
 
-export type RelaySubscriptionOptions = {
-  readonly url: RelayUrl;
+type SubscriptionOptions = {
   readonly requests: RelayRequests;
   readonly subscription: Subscription;
   readonly fetchPage: FetchPage;
-  readonly limits: PagingLimits;
-  readonly timings: RelayTimings;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly log: Logger;
   /** The relay closed this. `auth-required` is for the connection to act on; asking again is done here. */
   readonly onClosed: (message: string) => void;
   /** EOSE came: the connection works. */
@@ -36,26 +29,28 @@ const isPaged = ({ since, limit }: Filter) => since !== undefined && limit === u
  * One subscription, kept alive until the returned function is called: asked again after every reconnect and AUTH,
  * after CLOSED with a backoff, after an EOSE that doesn't come; paged back to `since` if that is wanted and the relay
  * caps its answers.
+ *
+ * Longer than most functions here: it is one state machine, and each of its parts changes the same few variables.
  */
-export function startSubscription(options: RelaySubscriptionOptions): () => void {
-  const { url, requests, subscription, timings, clock, log } = options;
+export function startSubscription(context: RelayContext, options: SubscriptionOptions): () => void {
+  const { url, timings, clock, log } = context;
+  const { requests, subscription } = options;
+  const timer = timerOf(context);
   let pages: readonly Page[] = [];
   let phase: 'idle' | 'stored' | 'live' = 'idle';
   let heardStored = false;
   let unanswered = 0;
   let eoseAt: number | undefined;
   let closedInARow = 0;
-  let retryTimer: Timer | undefined;
-  let eoseTimer: Timer | undefined;
+  /** While stored events come: until EOSE is overdue. Else: until it is asked again. */
+  let cancelTimer: Cancel = () => {};
   let paging = new AbortController();
 
   const quiet = () => {
-    clearTimeout(retryTimer);
-    clearTimeout(eoseTimer);
+    cancelTimer();
     paging.abort();
     phase = 'idle';
   };
-
   const ask = () => {
     quiet();
     paging = new AbortController();
@@ -68,7 +63,6 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
     phase = 'stored';
     watchForEose();
   };
-
   const currentFilters = (): readonly Filter[] | undefined => {
     try {
       return subscription.filters();
@@ -77,67 +71,33 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
       return undefined;
     }
   };
-
   const retryLater = () => {
-    clearTimeout(retryTimer);
-    retryTimer = setTimeout(ask, backoffMs(closedInARow++, timings.retry, options.random));
+    cancelTimer();
+    cancelTimer = after(backoffMs(closedInARow++, timings.retry, context.random), timer, ask);
   };
-
   const watchForEose = () => {
     heardStored = false;
-    eoseTimer = setTimeout(() => {
+    cancelTimer = after(timings.eoseMs, timer, () => {
       if (heardStored) watchForEose();
       else if (unanswered++ === 0) ask();
       else options.onUnanswered();
-    }, timings.eoseMs);
+    });
   };
-
   const deliver = (event: NostrEvent) => {
     if (subscription.known?.(event.id) === true) return;
-    if (eventHash(event) !== event.id) {
-      log.debug({ relay: url }, 'dropped an event whose id is not its hash');
-      return;
-    }
-    subscription.onEvent(event, url);
+    if (eventHash(event) === event.id) subscription.onEvent(event, url);
+    else log.debug({ relay: url }, 'dropped an event whose id is not its hash');
   };
-
-  const finishStored = async (first: readonly Page[], signal: AbortSignal) => {
+  const finishStored = async (signal: AbortSignal) => {
     try {
-      for (const page of first) await readOlder(page, signal);
+      for (const page of pages) await readOlder(page, deliver, context, options, signal);
     } catch (error) {
       if (signal.aborted) return;
       log.warn({ relay: url, error }, 'stored events could not be read to the end; asking again later');
       retryLater();
       return;
     }
-    if (signal.aborted) return;
-    try {
-      subscription.onEose?.();
-    } catch (error) {
-      log.error({ relay: url, error }, 'a subscriber failed at the end of the stored events');
-    }
-  };
-
-  const readOlder = async (first: Page, signal: AbortSignal) => {
-    const { limits } = options;
-    const complete = await pageBack({
-      ...{ first, limits, signal },
-      onEvent: deliver,
-      fetchPage: (filter, onEvent) => withAttempts(() => options.fetchPage(filter, onEvent, signal), signal),
-      room: async () => subscription.pageBack?.room(signal),
-    });
-    if (!complete) log.warn({ relay: url, pages: limits.maxPages }, 'gave up paging back');
-  };
-
-  const withAttempts = async (fetch: () => Promise<void>, signal: AbortSignal) => {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await fetch();
-      } catch (error) {
-        if (signal.aborted || attempt + 1 === PAGE_ATTEMPTS) throw error;
-        await sleep(backoffMs(attempt, timings.retry, options.random), undefined, { signal });
-      }
-    }
+    if (!signal.aborted) subscription.onEose?.();
   };
 
   const slot = requests.open({
@@ -159,11 +119,13 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
     onEose: () => {
       if (phase !== 'stored') return;
       phase = 'live';
-      clearTimeout(eoseTimer);
+      cancelTimer();
       unanswered = 0;
       eoseAt = clock.now();
       options.onEose();
-      void finishStored(pages, paging.signal);
+      finishStored(paging.signal).catch((error: unknown) =>
+        log.error({ relay: url, error }, 'a subscriber failed at the end of the stored events'),
+      );
     },
     onClosed: (message) => {
       quiet();
@@ -179,4 +141,27 @@ export function startSubscription(options: RelaySubscriptionOptions): () => void
     quiet();
     slot.release();
   };
+}
+
+/** What the relay's cap left out of an answer, page by page, each asked for some times. */
+async function readOlder(
+  first: Page,
+  onEvent: (event: NostrEvent) => void,
+  { url, limits, timings, random, log }: RelayContext,
+  { subscription, fetchPage }: SubscriptionOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const fetchInTheEnd: FetchPage = async (filter, onPageEvent) => {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await fetchPage(filter, onPageEvent, signal);
+      } catch (error) {
+        if (signal.aborted || attempt + 1 === PAGE_ATTEMPTS) throw error;
+        await sleep(backoffMs(attempt, timings.retry, random), undefined, { signal });
+      }
+    }
+  };
+  const room = async () => subscription.pageBack?.room(signal);
+  const complete = await pageBack(first, { limits, signal, onEvent, room, fetchPage: fetchInTheEnd });
+  if (!complete) log.warn({ relay: url, pages: limits.maxPages }, 'gave up paging back');
 }
