@@ -29,13 +29,13 @@ const environment = {
   SOME_API_KEY: 'hunter2hunter2',
 };
 
-test('start runs until SIGTERM and then exits 0; a second one refuses the same home; the log holds no secret', async () => {
-  const env = { ...environment, BOT_RELAYS: relay.url };
+/** The bot in a process of its own, killed at the end of the test. */
+function startBot(env: Readonly<Record<string, string>>) {
   const child = Bun.spawn(
     [process.execPath, '--no-env-file', join(import.meta.dir, '../../src/index.ts'), 'start'],
     {
       cwd: directory,
-      env: { PATH: process.env.PATH ?? '', HOME: root, ...env },
+      env: { PATH: process.env.PATH ?? '', HOME: root, ...environment, ...env },
       stdin: 'ignore',
       stdout: 'ignore',
       stderr: 'pipe',
@@ -46,19 +46,43 @@ test('start runs until SIGTERM and then exits 0; a second one refuses the same h
     const decoder = new TextDecoder();
     for await (const chunk of child.stderr) log += decoder.decode(chunk, { stream: true });
   })();
-  try {
-    await until(() => log.includes('"ready"') || child.exitCode !== null, 'the bot is ready', 60_000);
-    const second = await runCommand(['start'], { directory, environment: env });
-    expect(second.code).toBe(1);
-    expect(second.stderr).toContain('could not be started');
-    child.kill('SIGTERM');
-    expect(await child.exited).toBe(0);
-    await reading;
-    expect(log).toContain('"stopped"');
-    const secrets = [environment.BOT_KEY, Buffer.from(secretKey).toString('hex'), environment.SOME_API_KEY];
-    for (const secret of secrets) expect(log + second.stderr).not.toContain(secret);
-  } finally {
-    child.kill('SIGKILL');
-    await child.exited;
-  }
+  return {
+    ...{ child, reading },
+    log: () => log,
+    wrote: (pattern: RegExp, times = 1) =>
+      until(
+        () => (log.match(pattern)?.length ?? 0) >= times || child.exitCode !== null,
+        `${pattern} in the log`,
+        60_000,
+      ),
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGKILL');
+      await child.exited;
+    },
+  };
+}
+
+test('start runs until SIGTERM and then exits 0; a second one refuses the same home; the log holds no secret', async () => {
+  await using bot = startBot({ BOT_RELAYS: relay.url });
+  await bot.wrote(/"ready"/g);
+  const second = await runCommand(['start'], {
+    directory,
+    environment: { ...environment, BOT_RELAYS: relay.url },
+  });
+  expect(second.code).toBe(1);
+  expect(second.stderr).toContain('could not be started');
+  bot.child.kill('SIGTERM');
+  expect(await bot.child.exited).toBe(0);
+  await bot.reading;
+  expect(bot.log()).toContain('"stopped"');
+  const secrets = [environment.BOT_KEY, Buffer.from(secretKey).toString('hex'), environment.SOME_API_KEY];
+  for (const secret of secrets) expect(bot.log() + second.stderr).not.toContain(secret);
+}, 120_000);
+
+test('start goes on while no relay is there', async () => {
+  await using bot = startBot({ BOT_RELAYS: 'ws://127.0.0.1:9', BOT_HOME: join(root, 'lonely') });
+  await bot.wrote(/"relay not connected"/g, 3);
+  expect(bot.child.exitCode).toBeNull();
+  bot.child.kill('SIGTERM');
+  expect(await bot.child.exited).toBe(0);
 }, 120_000);
