@@ -75,7 +75,6 @@ export async function announceUntilComplete(
     } catch (error) {
       if (!signal.aborted) log.error({ error }, 'announcing profile and relay lists failed');
     }
-    if (signal.aborted) return undefined;
     await pause(backoffMs(attempt, retry, random), signal);
   }
   return undefined;
