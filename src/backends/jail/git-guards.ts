@@ -1,0 +1,96 @@
+import { closeSync, unlinkSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { entryAt, pin } from './pins.ts';
+
+/** What in a `.git` runs programs later, when its owner uses git: none of it may be changed by an agent. */
+const guarded = ['hooks', 'config', 'config.worktree', 'info/attributes', 'modules', 'commondir', 'gitdir'];
+/** Never there in a repository's own `.git` unless somebody wants git to read its settings elsewhere. */
+const unwanted = ['commondir', 'config.worktree'];
+
+/** Folders that hold other people's repositories at most. */
+const skipped = new Set(['node_modules', '.venv', 'target', 'vendor', '.cache']);
+
+type Look = { readonly depth: number; readonly entries: number };
+const before: Look = { depth: 3, entries: 4000 };
+const after: Look = { depth: 6, entries: 40_000 };
+
+/** The `.git` entries in and below `root`, nearest first, within bounds. Links are not followed. */
+const findGit = async (root: string, bounds: Look): Promise<readonly string[]> => {
+  const found: string[] = [];
+  let folders = [root];
+  let left = bounds.entries;
+  for (let level = 0; level <= bounds.depth && folders.length > 0; level++) {
+    const next: string[] = [];
+    for (const folder of folders) {
+      // What cannot be read cannot be entered by the agent either, or is gone.
+      const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+      left -= entries.length;
+      if (left < 0) return found;
+      for (const entry of entries) {
+        if (entry.name === '.git') found.push(join(folder, entry.name));
+        else if (entry.isDirectory() && !skipped.has(entry.name)) next.push(join(folder, entry.name));
+      }
+    }
+    folders = next;
+  }
+  return found;
+};
+
+/** A repository without a working tree, or the `.git` of one that lies elsewhere. */
+const isGitFolder = (path: string): boolean =>
+  ['HEAD', 'objects', 'refs'].every((name) => entryAt(join(path, name)) !== undefined);
+
+/** How a path is bound: as a mount point that stays writable, read-only, or as an empty folder. */
+export type Guard = { readonly path: string; readonly as: 'writable' | 'readonly' | 'empty' };
+
+const guardsOf = (git: string): readonly Guard[] => {
+  const entry = entryAt(git);
+  if (entry === undefined) return [];
+  // The pointer of a worktree or of a submodule
+  if (!entry.isDirectory()) return [{ path: git, as: 'readonly' }];
+  return [
+    // A mount point itself, else it could be moved away with its guards and made anew.
+    { path: git, as: 'writable' },
+    ...guarded.flatMap((name): readonly Guard[] => {
+      const path = join(git, name);
+      if (entryAt(path) !== undefined) return [{ path, as: 'readonly' }];
+      return name === 'hooks' ? [{ path, as: 'empty' }] : [];
+    }),
+  ];
+};
+
+export type GitGuards = {
+  readonly guards: readonly Guard[];
+  /**
+   * When the run is over and no process of it is left: takes away what redirects git and was not there before.
+   * @returns the `.git` entries that the run made: what they hold runs when somebody uses git there
+   */
+  readonly settle: () => Promise<readonly string[]>;
+};
+
+/** Guards every repository in a folder that the agent may write to. */
+export const guardGit = async (root: string): Promise<GitGuards> => {
+  const started = Date.now();
+  const known = await findGit(root, before);
+  const repositories = [...(isGitFolder(root) ? [root] : []), ...known];
+  const absent = repositories
+    .filter((git) => entryAt(git)?.isDirectory() === true)
+    .flatMap((git) => unwanted.map((name) => ({ git, name })))
+    .filter(({ git, name }) => entryAt(join(git, name)) === undefined);
+
+  const settle = async (): Promise<readonly string[]> => {
+    for (const { git, name } of absent) {
+      if (entryAt(join(git, name)) === undefined) continue;
+      const folder = pin(git);
+      try {
+        unlinkSync(`/proc/self/fd/${folder}/${name}`);
+      } finally {
+        closeSync(folder);
+      }
+    }
+    const now = await findGit(root, after);
+    return now.filter((git) => !known.includes(git) && (entryAt(git)?.birthtimeMs ?? 0) >= started);
+  };
+  return { guards: repositories.flatMap(guardsOf), settle };
+};

@@ -1,0 +1,128 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findParents, openGroup } from './cgroups.ts';
+import { type Built, type CellContext, entering } from './launch.ts';
+import { launchBubblewrap, openServerSocket } from './launch-bubblewrap.ts';
+import { launchLandlock, launchPlain, plainPlaces } from './launch-plain.ts';
+import { type LimitWatch, limits, watchLimits } from './limits.ts';
+import { inside } from './places.ts';
+import { probeWalls } from './probe.ts';
+import { cleanStore } from './store.ts';
+import type { Cell, CellEnd, CellRequest, JailSettings, Wall } from './types.ts';
+
+/** The one way in which programs of agents are started, whichever backend they belong to. */
+export type Jail = {
+  /** Which wall stands here, by trying it: once, unless `again`. */
+  readonly wall: (signal: AbortSignal, again?: boolean) => Promise<Wall>;
+  /** @throws when the run's folder can't be made */
+  readonly open: (wall: Exclude<Wall, { kind: 'refused' }>, request: CellRequest) => Promise<Cell>;
+  /** Takes away what an earlier life of the bot left of a run, when no process of it is left. */
+  readonly clear: (runId: string) => Promise<void>;
+};
+
+const runFolder = (home: string, runId: string): string => join(home, 'jail', encodeURIComponent(runId));
+
+const build = (
+  context: CellContext,
+  wall: Exclude<Wall, { kind: 'refused' }>,
+  request: Parameters<Cell['launch']>[0],
+): Promise<Built> => {
+  switch (wall.kind) {
+    case 'bwrap':
+      return launchBubblewrap(context, wall.path, request);
+    case 'landlock':
+      return launchLandlock(context, request);
+    case 'none':
+      return launchPlain(context, request);
+  }
+};
+
+const placesIn = (wall: Wall, folder: string, store: string | undefined) => {
+  if (wall.kind !== 'bwrap') return { ...plainPlaces(folder), store };
+  const { home, temporary, texts } = inside;
+  return { home, temporary, texts, store: store === undefined ? undefined : inside.store };
+};
+
+export const createJail = (settings: JailSettings): Jail => {
+  const own = [settings.home, ...settings.own];
+  const rules = { userHome: settings.userHome, own, writable: [] };
+  /** Runs under way on each store. */
+  const busy = new Map<string, number>();
+  let parents: ReturnType<typeof findParents> | undefined;
+  let known: Promise<Wall> | undefined;
+
+  const openStore = async (store: string | undefined): Promise<() => void> => {
+    if (store === undefined) return () => undefined;
+    const others = busy.get(store) ?? 0;
+    busy.set(store, others + 1);
+    const leave = (): void => void busy.set(store, (busy.get(store) ?? 1) - 1);
+    try {
+      await cleanStore(store, join(settings.home, 'jail', 'trash'), others > 0);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    return leave;
+  };
+
+  const open: Jail['open'] = async (wall, cell) => {
+    const folder = runFolder(settings.home, cell.runId);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const leaveStore = await openStore(cell.store);
+    parents ??= process.platform === 'linux' ? findParents() : Promise.resolve([]);
+    const group = await openGroup(await parents, `${process.pid}-${crypto.randomUUID().slice(0, 8)}`, limits);
+    const context: CellContext = { settings, cell, folder, group, rules };
+    const places = placesIn(wall, folder, cell.store);
+    let built: Built | undefined;
+    let watch: LimitWatch | undefined;
+    let closing: Promise<CellEnd> | undefined;
+
+    const close = async (): Promise<CellEnd> => {
+      const met = (await watch?.finish()) ?? [];
+      await group?.end();
+      await built?.closeNetwork();
+      const newGit = (await built?.settleGit()) ?? [];
+      leaveStore();
+      await rm(folder, { recursive: true, force: true });
+      return { limits: met, newGit };
+    };
+
+    return {
+      home: places.home,
+      temporary: places.temporary,
+      store: places.store,
+      textPath: (name) => join(places.texts, name),
+      launch: async (request) => {
+        built = await build(context, wall, request);
+        return entering(built.launch, group);
+      },
+      started: (pid, end) => {
+        if (process.platform !== 'linux') return;
+        const scratch = wall.kind === 'bwrap';
+        watch = watchLimits({ root: pid, group, scratch, workspace: cell.workspace, end });
+      },
+      openServer: () => openServerSocket(folder),
+      close: () => {
+        closing ??= close();
+        return closing;
+      },
+    };
+  };
+
+  const wall: Jail['wall'] = (signal, again = false) => {
+    if (known === undefined || again) {
+      const probing = probeWalls(settings, (found, request) => open(found, request), signal);
+      known = probing;
+      probing.catch(() => {
+        if (known === probing) known = undefined;
+      });
+    }
+    return known;
+  };
+
+  return {
+    wall,
+    open,
+    clear: (runId) => rm(runFolder(settings.home, runId), { recursive: true, force: true }),
+  };
+};

@@ -1,0 +1,143 @@
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { planBubblewrap, type Shown } from './bubblewrap.ts';
+import type { Endpoint } from './endpoints.ts';
+import { homeLinks, jailEnvironment } from './environment.ts';
+import { type InitPlan, planVariable } from './inside/init.ts';
+import type { Built, CellContext } from './launch.ts';
+import { limits } from './limits.ts';
+import { type Network, openNetwork } from './network.ts';
+import { realPath } from './path-rules.ts';
+import { inside } from './places.ts';
+import { showProgram } from './programs.ts';
+import type { LaunchRequest } from './types.ts';
+
+const initFile = fileURLToPath(new URL('./inside/init.ts', import.meta.url));
+const serverSocket = 'server.sock';
+const initInside = join(inside.own, 'init.ts');
+const bunInside = join(inside.bin, 'bun');
+
+const readOnly = (from: string, to: string): Shown => ({ from: realPath(from), to, writable: false });
+
+/** The same place is shown once: what was named first. */
+const once = (all: readonly Shown[]): readonly Shown[] => {
+  const places = new Set<string>();
+  return all.filter(({ to }) => !places.has(to) && places.add(to));
+};
+
+/** Whether the operator handed over what SSH needs. */
+export const handsOverSsh = ({ settings }: CellContext): boolean =>
+  settings.paths.some(({ path }) => /\/\.ssh(?:\/|$)/.test(path)) ||
+  settings.paths.some(({ path }) => path === settings.ambient.SSH_AUTH_SOCK);
+
+export const networkPlan = (
+  context: CellContext,
+  endpoints: readonly Endpoint[],
+  mode: 'internet' | 'none',
+) => ({
+  mode,
+  endpoints,
+  ssh: handsOverSsh(context),
+  environment: context.settings.ambient,
+});
+
+const sshCommand = (context: CellContext, proxy: string | undefined): string | undefined =>
+  proxy !== undefined && handsOverSsh(context)
+    ? `ssh -o ProxyCommand='${bunInside} ${join(inside.own, 'connect.ts')} ${new URL(proxy).port} %h %p'`
+    : undefined;
+
+const shownIn = (context: CellContext, request: LaunchRequest): readonly Shown[] => {
+  const { settings, folder, cell } = context;
+  return [
+    readOnly(process.execPath, bunInside),
+    readOnly(initFile, initInside),
+    readOnly(join(initFile, '../connect.ts'), join(inside.own, 'connect.ts')),
+    ...settings.tools.map((tool) => readOnly(tool, join(inside.bin, basename(tool)))),
+    ...settings.paths.map(({ path, writable }) => ({ from: path, to: path, writable })),
+    ...request.homeFiles.map(({ from, at, writable }) => ({
+      ...{ from: realPath(from), to: join(inside.home, at), writable },
+    })),
+    ...(cell.store === undefined ? [] : [{ from: cell.store, to: inside.store, writable: true }]),
+    { from: join(folder, 'in'), to: inside.sockets, writable: false },
+    ...(request.serve === undefined ? [] : [{ from: join(folder, 'out'), to: inside.out, writable: true }]),
+  ];
+};
+
+/** Builds the line for one program in a jail of bubblewrap's, and opens what it can reach. */
+export const launchBubblewrap = async (
+  context: CellContext,
+  bwrap: string,
+  request: LaunchRequest,
+): Promise<Built> => {
+  const { settings, folder, cell, rules } = context;
+  const { ambient } = settings;
+  for (const name of ['in', 'out']) await mkdir(join(folder, name), { recursive: true, mode: 0o700 });
+  const program = await showProgram(request.file, ambient.PATH ?? '', rules);
+  const network: Network | undefined =
+    settings.network === 'host'
+      ? undefined
+      : await openNetwork(join(folder, 'in'), networkPlan(context, request.endpoints, settings.network));
+  try {
+    const line = await planBubblewrap({
+      workspace: cell.workspace,
+      writable: cell.writable,
+      hideCode: request.hideCode,
+      shown: once([...program.shown, ...shownIn(context, request)]),
+      texts: request.texts,
+      links: homeLinks(settings.paths, settings.userHome),
+      network: network === undefined ? 'host' : 'own',
+      identity: request.identity,
+      own: rules.own,
+      runFolder: folder,
+      sizes: { temporary: limits.scratchBytes, home: limits.scratchBytes, shared: limits.sharedBytes },
+    });
+    const plan: InitPlan = {
+      cwd: cell.workspace,
+      forward: network?.forward ?? [],
+      serve:
+        request.serve === undefined
+          ? undefined
+          : { port: request.serve, unix: join(inside.out, serverSocket) },
+      covered: line.covered,
+      absent: line.absent,
+      processes: context.group?.bounds.includes('processes') ? undefined : limits.processes,
+    };
+    const environment = jailEnvironment({
+      ...{ ambient, home: inside.home, temporary: inside.temporary, workspace: cell.workspace },
+      ...{ bin: inside.bin, paths: settings.paths, narrow: true, gitSettings: undefined },
+      proxy: network?.proxy,
+      author: settings.author,
+      sshCommand: sshCommand(context, network?.proxy),
+    });
+    return {
+      launch: {
+        file: bwrap,
+        args: [...line.args, '--', bunInside, '--smol', initInside, program.file, ...request.args],
+        cwd: '/',
+        environment: { ...environment, ...request.environment, [planVariable]: JSON.stringify(plan) },
+        fds: line.fds,
+      },
+      closeNetwork: async () => network?.close(),
+      settleGit: line.settleGit,
+    };
+  } catch (error) {
+    await network?.close();
+    throw error;
+  }
+};
+
+/** O_PATH: what an agent put there is only looked at. Undefined when it is no socket. */
+export const openServerSocket = (folder: string): number | undefined => {
+  let fd: number;
+  try {
+    fd = openSync(join(folder, 'out', serverSocket), 0o10000000 | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return undefined;
+    throw error;
+  }
+  if (fstatSync(fd).isSocket()) return fd;
+  closeSync(fd);
+  return undefined;
+};

@@ -1,0 +1,122 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { jailEnvironment } from './environment.ts';
+import { guardGit } from './git-guards.ts';
+import { type LandlockPlan, landlockVariable } from './inside/landlock.ts';
+import type { Built, CellContext } from './launch.ts';
+import { networkPlan } from './launch-bubblewrap.ts';
+import { openLoopbackNetwork } from './network.ts';
+import { realPath } from './path-rules.ts';
+import { gitSettings, systemPaths } from './system.ts';
+import type { LaunchRequest } from './types.ts';
+import { WorkspaceCodeError, workspaceCode } from './workspace-code.ts';
+
+const landlockFile = fileURLToPath(new URL('./inside/landlock.ts', import.meta.url));
+
+/** Where the parts of a cell are that lies on disk. */
+export const plainPlaces = (folder: string) => ({
+  home: join(folder, 'home'),
+  temporary: join(folder, 'tmp'),
+  bin: join(folder, 'bin'),
+  texts: join(folder, 'texts'),
+});
+
+/** Home, texts and programs of a run, as files of its folder. */
+const furnish = async ({ folder, settings }: CellContext, request: LaunchRequest): Promise<void> => {
+  const places = plainPlaces(folder);
+  for (const place of Object.values(places)) await mkdir(place, { recursive: true, mode: 0o700 });
+  for (const [name, text] of Object.entries(request.texts))
+    await writeFile(join(places.texts, name), text, { mode: 0o600 });
+  await writeFile(join(places.texts, 'gitconfig'), gitSettings(request.identity));
+  for (const tool of settings.tools) await symlink(tool, join(places.bin, basename(tool)));
+  for (const { from, at } of request.homeFiles) {
+    await mkdir(dirname(join(places.home, at)), { recursive: true, mode: 0o700 });
+    await symlink(from, join(places.home, at));
+  }
+};
+
+const environmentOf = ({ folder, settings, cell }: CellContext, proxy: string | undefined) => {
+  const { home, temporary, bin, texts } = plainPlaces(folder);
+  return jailEnvironment({
+    ...{ ambient: settings.ambient, workspace: cell.workspace, home, temporary, bin, proxy },
+    ...{ paths: settings.paths, narrow: false, author: settings.author, sshCommand: undefined },
+    gitSettings: join(texts, 'gitconfig'),
+  });
+};
+
+/**
+ * Without a wall the process is like any other of this user's. What a workspace would have opencode run cannot be
+ * hidden then.
+ * @throws WorkspaceCodeError there is some
+ */
+const refuseCode = ({ cell }: CellContext, request: LaunchRequest): void => {
+  const [code] = request.hideCode ? workspaceCode(cell.workspace) : [];
+  if (code !== undefined) throw new WorkspaceCodeError(basename(code.path));
+};
+
+const settleGit = async ({ cell }: CellContext) =>
+  cell.writable ? (await guardGit(cell.workspace)).settle : async () => [];
+
+export const launchPlain = async (context: CellContext, request: LaunchRequest): Promise<Built> => {
+  refuseCode(context, request);
+  await furnish(context, request);
+  return {
+    launch: {
+      file: request.file,
+      args: request.args,
+      cwd: context.cell.workspace,
+      environment: { ...environmentOf(context, undefined), ...request.environment },
+      fds: [],
+    },
+    closeNetwork: async () => undefined,
+    settleGit: await settleGit(context),
+  };
+};
+
+const devices = ['null', 'zero', 'full', 'random', 'urandom'].map((name) => `/dev/${name}`);
+const accounts = ['passwd', 'group', 'nsswitch.conf', 'hosts'].map((name) => `/etc/${name}`);
+
+export const launchLandlock = async (context: CellContext, request: LaunchRequest): Promise<Built> => {
+  const { settings, cell, folder } = context;
+  refuseCode(context, request);
+  await furnish(context, request);
+  const mode = settings.network === 'none' ? 'none' : 'internet';
+  const network = await openLoopbackNetwork(networkPlan(context, request.endpoints, mode));
+  const places = plainPlaces(folder);
+  const shown = [
+    ...settings.paths,
+    ...request.homeFiles.map(({ from, writable }) => ({ path: realPath(from), writable })),
+    { path: cell.workspace, writable: cell.writable },
+    ...(cell.store === undefined ? [] : [{ path: cell.store, writable: true }]),
+    ...[places.home, places.temporary].map((path) => ({ path, writable: true })),
+    ...[places.bin, places.texts, request.file, ...settings.tools].map((path) => ({ path, writable: false })),
+  ];
+  const plan: LandlockPlan = {
+    cwd: cell.workspace,
+    readable: [
+      ...systemPaths(),
+      ...accounts,
+      ...['/proc', '/sys/devices/system/cpu'],
+      ...shown.filter(({ writable }) => !writable).map(({ path }) => realPath(path)),
+    ],
+    writable: shown.filter(({ writable }) => writable).map(({ path }) => path),
+    devices,
+    ports: network.ports,
+  };
+  return {
+    launch: {
+      file: process.execPath,
+      args: ['--smol', landlockFile, request.file, ...request.args],
+      cwd: '/',
+      environment: {
+        ...environmentOf(context, network.proxy),
+        ...request.environment,
+        [landlockVariable]: JSON.stringify(plan),
+      },
+      fds: [],
+    },
+    closeNetwork: network.close,
+    settleGit: await settleGit(context),
+  };
+};

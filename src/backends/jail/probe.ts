@@ -1,0 +1,149 @@
+import { execFile, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { access, constants, mkdir, readFile, realpath } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Jail } from './index.ts';
+import { landlockVersion, oldestLandlock } from './inside/landlock.ts';
+import { seccompProgram } from './seccomp.ts';
+import type { JailSettings, Launch, Wall, WallProblem } from './types.ts';
+
+const probeTimeoutMs = 15_000;
+/** Flags that older versions lack; `--bind-fd` came to some of them with a security update. */
+const neededFlags = ['--bind-fd', '--ro-bind-fd', '--disable-userns', '--ro-bind-data', '--size', '--perms'];
+
+const problem = (wall: WallProblem['wall'], kind: WallProblem['problem'], detail?: string): WallProblem => ({
+  wall,
+  problem: kind,
+  detail,
+});
+
+const findBubblewrap = async (path: string): Promise<string | undefined> => {
+  for (const folder of path.split(delimiter)) {
+    if (!isAbsolute(folder)) continue;
+    const candidate = join(folder, 'bwrap');
+    if (
+      await access(candidate, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return candidate;
+  }
+  return undefined;
+};
+
+const setting = async (name: string): Promise<string | undefined> =>
+  (await readFile(`/proc/sys/${name}`, 'utf8').catch(() => undefined))?.trim();
+
+/** What bubblewrap's own words mean, and the system's settings behind them. */
+const explain = async (said: string): Promise<WallProblem> => {
+  const [detail = ''] = said.split('\n').filter((line) => line.trim() !== '');
+  const of = (kind: WallProblem['problem']): WallProblem => problem('bwrap', kind, detail.slice(0, 300));
+  if (/Unknown option/.test(said)) return of('too_old');
+  const namespaces = /new namespace|uid map|RTM_NEWADDR|setting up|Operation not permitted/i.test(said);
+  if (namespaces && (await setting('kernel/apparmor_restrict_unprivileged_userns')) === '1')
+    return of('apparmor');
+  if ((await setting('kernel/unprivileged_userns_clone')) === '0') return of('namespaces_off');
+  if ((await setting('user/max_user_namespaces')) === '0') return of('namespaces_off');
+  if (/proc on|new namespace|Operation not permitted/i.test(said)) return of('container');
+  return of('other');
+};
+
+/** Starts it as a run would be started. @returns what it said when it failed */
+const tryLaunch = async (launch: Launch, signal: AbortSignal): Promise<string | undefined> => {
+  const child = spawn(launch.file, launch.args, {
+    cwd: launch.cwd,
+    env: launch.environment,
+    stdio: ['ignore', 'ignore', 'pipe', ...launch.fds],
+    signal: AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]),
+    killSignal: 'SIGKILL',
+  });
+  launch.fds.forEach(closeSync);
+  let said = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said = `${said}${chunk.toString('utf8')}`.slice(0, 2000);
+  });
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  child.once('error', (error) => resolve(said.trim() || error.message));
+  child.once('close', (code) => resolve(code === 0 ? undefined : said.trim() || `exit code ${code}`));
+  return promise;
+};
+
+type Found = Extract<Wall, { kind: 'bwrap' | 'landlock' }>;
+
+/** Starts a program that does nothing, in a cell with everything that a run's has. @returns what went wrong */
+const tryWall = async (
+  wall: Found,
+  settings: JailSettings,
+  open: Jail['open'],
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  const runId = `probe-${crypto.randomUUID()}`;
+  const place = join(settings.home, 'jail', runId);
+  const [workspace, store] = [join(place, 'workspace'), join(place, 'store')];
+  for (const folder of [workspace, store]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const real = { workspace: await realpath(workspace), store: await realpath(store) };
+  const cell = await open(wall, { runId, writable: true, ...real });
+  try {
+    const launch = await cell.launch({
+      ...{ file: '/bin/true', args: [], environment: {}, endpoints: [], homeFiles: [], texts: { text: '' } },
+      ...{ hideCode: true, identity: undefined, serve: undefined },
+    });
+    return await tryLaunch(launch, signal);
+  } finally {
+    await cell.close();
+  }
+};
+
+type Probe = (
+  settings: JailSettings,
+  open: Jail['open'],
+  signal: AbortSignal,
+) => Promise<Found | WallProblem>;
+
+const probeBubblewrap: Probe = async (settings, open, signal) => {
+  if (process.platform !== 'linux') return problem('bwrap', 'not_linux');
+  const path = await findBubblewrap(settings.ambient.PATH ?? '');
+  if (path === undefined) return problem('bwrap', 'not_installed');
+  const { stdout } = await promisify(execFile)(path, ['--help'], { env: {}, timeout: 10_000, signal });
+  const missing = neededFlags.find((flag) => !stdout.includes(`${flag} `));
+  if (missing !== undefined) return problem('bwrap', 'too_old', missing);
+  const said = await tryWall({ kind: 'bwrap', path }, settings, open, signal);
+  signal.throwIfAborted();
+  return said === undefined ? { kind: 'bwrap', path } : explain(said);
+};
+
+const probeLandlock: Probe = async (settings, open, signal) => {
+  if (process.platform !== 'linux') return problem('landlock', 'not_linux');
+  if (seccompProgram('tcp') === undefined) return problem('landlock', 'cpu', process.arch);
+  const version = landlockVersion();
+  if (version < oldestLandlock) return problem('landlock', 'kernel', `${version}`);
+  // It has no network of its own to give.
+  const wall = { kind: 'landlock', version, problems: [] } as const;
+  const said = await tryWall(wall, settings, open, signal);
+  signal.throwIfAborted();
+  return said === undefined ? wall : problem('landlock', 'other', said.split('\n')[0]);
+};
+
+/** Finds out, by trying it, what `BOT_ISOLATION` comes to on this machine. */
+export const probeWalls = async (
+  settings: JailSettings,
+  open: Jail['open'],
+  signal: AbortSignal,
+): Promise<Wall> => {
+  if (settings.isolation === 'none') return { kind: 'none', chosen: true, problems: [] };
+  const problems: WallProblem[] = [];
+  for (const [name, probe] of [
+    ['bwrap', probeBubblewrap],
+    ['landlock', probeLandlock],
+  ] as const) {
+    if (settings.isolation !== 'auto' && settings.isolation !== name) continue;
+    const found = await probe(settings, open, signal);
+    if (!('wall' in found)) return found.kind === 'landlock' ? { ...found, problems } : found;
+    problems.push(found);
+  }
+  return settings.isolation === 'auto'
+    ? { kind: 'none', chosen: false, problems }
+    : { kind: 'refused', problems };
+};

@@ -1,0 +1,76 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { access, realpath } from 'node:fs/promises';
+import { basename, delimiter, dirname, join } from 'node:path';
+import type { Shown } from './bubblewrap.ts';
+import { type PathRules, realPath, workspaceProblem } from './path-rules.ts';
+import { inside, liesIn } from './places.ts';
+
+/** A program as it is started inside, and what has to be shown for it. */
+export type Program = { readonly file: string; readonly shown: readonly Shown[] };
+
+const firstBytes = (path: string): string => {
+  const fd = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(256);
+    return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
+  } finally {
+    closeSync(fd);
+  }
+};
+
+const inSystem = (path: string): boolean =>
+  ['/usr/bin', '/usr/sbin', '/usr/lib', '/usr/local/bin', '/usr/local/lib', '/bin', '/sbin', '/lib'].some(
+    (folder) => liesIn(path, folder),
+  );
+
+const asItself = (path: string): Shown => ({ from: path, to: path, writable: false });
+
+/** Folder whose files a script needs beside itself: its installed packages, else its own folder. */
+const companions = (script: string, rules: PathRules): readonly Shown[] => {
+  const packages = /^(.*?\/node_modules)\//.exec(script)?.[1];
+  const folder = packages ?? dirname(script);
+  return workspaceProblem(folder, rules) === undefined ? [asItself(folder)] : [asItself(script)];
+};
+
+const findOn = async (path: string, name: string): Promise<string | undefined> => {
+  for (const folder of path.split(delimiter)) {
+    const candidate = join(folder, name);
+    if (
+      folder.startsWith('/') &&
+      (await access(candidate).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return candidate;
+  }
+  return undefined;
+};
+
+/** What runs a script: `#!/usr/bin/env NAME` or `#!/path`. */
+const interpreter = async (head: string, path: string): Promise<readonly Shown[]> => {
+  const [, program = '', argument] = /^#!\s*(\S+)(?:\s+(?:-S\s+)?(\S+))?/.exec(head) ?? [];
+  const named = basename(program) === 'env' ? argument : undefined;
+  const at = named === undefined ? program : await findOn(path, named);
+  if (at === undefined || at === '' || inSystem(at)) return [];
+  const real = await realpath(at).catch(() => undefined);
+  if (real === undefined) return [];
+  return [{ from: real, to: named === undefined ? at : join(inside.bin, named), writable: false }];
+};
+
+/**
+ * How a program of the host is started inside. A binary is shown under its name in the jail's own folder of programs;
+ * a script where it is, with its companions and what runs it.
+ * @param path the PATH on which its interpreter is looked for
+ * @throws the system's error when it cannot be read
+ */
+export const showProgram = async (file: string, path: string, rules: PathRules): Promise<Program> => {
+  const real = realPath(file);
+  const head = firstBytes(real);
+  if (!head.startsWith('#!')) {
+    const to = join(inside.bin, basename(file));
+    return { file: to, shown: [{ from: real, to, writable: false }] };
+  }
+  if (inSystem(real)) return { file: real, shown: await interpreter(head, path) };
+  return { file: real, shown: [...companions(real, rules), ...(await interpreter(head, path))] };
+};

@@ -1,0 +1,121 @@
+import type { Endpoint } from './endpoints.ts';
+import type { LimitMet } from './limits.ts';
+import type { AgentPath } from './path-rules.ts';
+
+/** What the operator settled about the jail. */
+export type JailSettings = {
+  readonly isolation: 'auto' | 'bwrap' | 'landlock' | 'none';
+  readonly network: 'internet' | 'none' | 'host';
+  /** `BOT_AGENT_PATHS`, real paths. */
+  readonly paths: readonly AgentPath[];
+  /** `BOT_HOME`: the folders of runs are made in it. */
+  readonly home: string;
+  /** Files and folders that no agent may see, beside `home`: the package's `.env`, the wallet's folder. */
+  readonly own: readonly string[];
+  /** The environment of whoever runs the bot. */
+  readonly ambient: Readonly<Record<string, string>>;
+  readonly userHome: string;
+  /** Programs of the bot's that stand first in every agent's PATH. */
+  readonly tools: readonly string[];
+  /** `BOT_GIT_NAME`, `BOT_GIT_EMAIL`. */
+  readonly author: { readonly name: string | undefined; readonly email: string | undefined };
+};
+
+/** Why a wall cannot be built here; each has a way to mend it. */
+export type WallProblem = {
+  readonly wall: 'bwrap' | 'landlock';
+  readonly problem:
+    | 'not_linux'
+    | 'not_installed'
+    /** Lacks a flag that the jail needs. */
+    | 'too_old'
+    /** User namespaces are switched off. */
+    | 'namespaces_off'
+    /** AppArmor keeps programs without a profile from them (Ubuntu from 23.10 on). */
+    | 'apparmor'
+    /** The container that the bot runs in forbids it. */
+    | 'container'
+    /** The kernel has no Landlock, has it switched off, or has one that is too old. */
+    | 'kernel'
+    | 'cpu'
+    | 'other';
+  /** What the system said, or undefined. */
+  readonly detail: string | undefined;
+};
+
+/** What stands between an agent's process and the bot's own files and processes. */
+export type Wall =
+  | { readonly kind: 'bwrap'; readonly path: string }
+  | { readonly kind: 'landlock'; readonly version: number; readonly problems: readonly WallProblem[] }
+  /** `chosen`: by `BOT_ISOLATION=none`; else no wall can be built. */
+  | { readonly kind: 'none'; readonly chosen: boolean; readonly problems: readonly WallProblem[] }
+  /** It was asked for by name and cannot be had: no agent may start. */
+  | { readonly kind: 'refused'; readonly problems: readonly WallProblem[] };
+
+/** A place for one run, in which a program is started once. */
+export type CellRequest = {
+  readonly runId: string;
+  readonly workspace: string;
+  /** Whether the agent may change the workspace. */
+  readonly writable: boolean;
+  /** The owner's folder that lasts beyond the run; undefined = none. */
+  readonly store: string | undefined;
+};
+
+/** What a cell is to hold beside its workspace and store. */
+export type LaunchRequest = {
+  /** Absolute path of the program on the host. */
+  readonly file: string;
+  readonly args: readonly string[];
+  /** Beside what every program sees; wins over it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Services that the operator's configuration names. */
+  readonly endpoints: readonly Endpoint[];
+  /** Files and folders of the user's that stand in the agent's home, by their path in it. */
+  readonly homeFiles: readonly { readonly from: string; readonly at: string; readonly writable: boolean }[];
+  /** Texts that the program reads, by file name: see `Cell.textPath`. */
+  readonly texts: Readonly<Record<string, string>>;
+  /** Keep what would make opencode run the workspace's code out of sight. */
+  readonly hideCode: boolean;
+  /** Author of commits where neither the repository nor `BOT_GIT_NAME` says. */
+  readonly identity: { readonly name: string; readonly email: string } | undefined;
+  /** Port of a server inside that the bot is to reach. */
+  readonly serve: number | undefined;
+};
+
+/** A program ready to be started. */
+export type Launch = {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** All that it sees: nothing is inherited. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Its descriptors 3, 4, …: to be closed once it is started. */
+  readonly fds: readonly number[];
+};
+
+/** What a run left to say when it was over. */
+export type CellEnd = {
+  readonly limits: readonly LimitMet[];
+  /** `.git` entries that the run made: their settings and hooks run when somebody uses git there. */
+  readonly newGit: readonly string[];
+};
+
+export type Cell = {
+  /** Paths as the program sees them. */
+  readonly home: string;
+  readonly temporary: string;
+  readonly store: string | undefined;
+  readonly textPath: (name: string) => string;
+  /**
+   * @throws PathChangedError what is to be shown goes through a link or was replaced
+   * @throws WorkspaceCodeError what is to be hidden can't be
+   */
+  readonly launch: (request: LaunchRequest) => Promise<Launch>;
+  /** The program has started: it is watched from now on. `end` is called when it has to be ended for a bound. */
+  readonly started: (pid: number, end: (limit: LimitMet) => void) => void;
+  /** A descriptor of the socket that leads to the server inside, to be closed by the caller; undefined: not there yet. */
+  readonly openServer: () => number | undefined;
+  /** When no process of it is left; takes away everything that was for this run alone. May be called again. */
+  readonly close: () => Promise<CellEnd>;
+};
