@@ -154,10 +154,12 @@ export const planBubblewrap = async (plan: BubblewrapPlan): Promise<BubblewrapLi
       ]),
       ...['--remount-ro', '/', '--chdir', '/'],
     ];
+    // Through a descriptor: what the jail shows is in no list of processes, outside or inside.
+    const line = ['--args', descriptors.text(args.map((arg) => `${arg}\0`).join(''))];
     const covered = code.map(({ path }) => path);
     const names = hideCode ? codeNames.map((name) => join(workspace, name)) : [];
     return {
-      args,
+      args: line,
       fds: descriptors.fds,
       covered,
       absent: names.filter((path) => !covered.includes(path)),
