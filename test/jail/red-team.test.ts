@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { bubblewrapHere, everybody, type JailPlace, makeJailPlace, type Story } from '../support/jail.ts';
+import { type JailPlace, makeJailPlace, type Story } from '../support/jail.ts';
+import { asEverybody } from '../support/jail-stories.ts';
 
 const attack = readFileSync(join(import.meta.dir, 'red-team/attack.sh'), 'utf8');
 const poison = readFileSync(join(import.meta.dir, 'red-team/poison.sh'), 'utf8');
@@ -100,76 +101,66 @@ const makeRepository = (place: JailPlace): void => {
   place.file('workspace/.opencode/plugin/evil.ts', 'export default {}');
 };
 
-for (const who of everybody()) {
-  const missing = await bubblewrapHere(who);
-  if (missing !== undefined) {
-    process.stderr.write(
-      `\n!!! NOT TESTED: no jail of bubblewrap can be built here by ${who.name}: ${missing}\n\n`,
+await asEverybody((who) => {
+  const attackFrom = async (place: JailPlace, story: Story, environment: Record<string, string> = {}) => {
+    const scene = setTheScene(place);
+    try {
+      await scene.listening;
+      return await place.tell({
+        ...story,
+        launch: { environment: { ...scene.variables, ...environment }, ...story.launch },
+        stdin: attack,
+        script: 'exec bash -s',
+        timeoutMs: 280_000,
+      });
+    } finally {
+      scene.end();
+    }
+  };
+
+  test('the red team gets through where there is no wall, so its script can find ways out', async () => {
+    const place = makeJailPlace(who);
+    const out = join(place.root, 'attack-output');
+    const { stdout } = await attackFrom(
+      place,
+      { settings: { isolation: 'none' } },
+      { SKIP_KERNEL: '1', ATTACK_OUT: out },
     );
-    test('the jail can be built where it has to be tested', () => expect(process.env.CI).toBeUndefined());
-    continue;
-  }
-  describe(`as ${who.name}`, () => {
-    const attackFrom = async (place: JailPlace, story: Story, environment: Record<string, string> = {}) => {
-      const scene = setTheScene(place);
+    place.remove();
+    const open = verdictsOf(stdout).flatMap(({ name, open: is }) => (is ? [name] : []));
+    expect(openWithoutWall.filter((name) => !open.includes(name))).toEqual([]);
+  }, 300_000);
+
+  test('nothing that it tries gets through the jail', async () => {
+    const place = makeJailPlace(who);
+    makeRepository(place);
+    const { stdout, stderr } = await attackFrom(place, {});
+    expect({ proves: provesSomething(stdout), stderr }).toMatchObject({ proves: true });
+    expect(openOf(stdout)).toEqual([]);
+    place.remove();
+  }, 300_000);
+
+  test('what an earlier run leaves behind is gone, and no process of it lives on', async () => {
+    const place = makeJailPlace(who);
+    const seconds = `7${process.pid}.${who.uid}`;
+    const { stdout } = await place.tell({
+      script: poison,
+      launch: { environment: { SURVIVOR: seconds } },
+    });
+    expect(stdout).toContain('poisoned');
+    const living = readdirSync('/proc').filter((pid) => {
       try {
-        await scene.listening;
-        return await place.tell({
-          ...story,
-          launch: { environment: { ...scene.variables, ...environment }, ...story.launch },
-          stdin: attack,
-          script: 'exec bash -s',
-          timeoutMs: 280_000,
-        });
-      } finally {
-        scene.end();
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(seconds);
+      } catch {
+        return false;
       }
-    };
-
-    test('the red team gets through where there is no wall, so its script can find ways out', async () => {
-      const place = makeJailPlace(who);
-      const out = join(place.root, 'attack-output');
-      const { stdout } = await attackFrom(
-        place,
-        { settings: { isolation: 'none' } },
-        { SKIP_KERNEL: '1', ATTACK_OUT: out },
-      );
-      place.remove();
-      const open = verdictsOf(stdout).flatMap(({ name, open: is }) => (is ? [name] : []));
-      expect(openWithoutWall.filter((name) => !open.includes(name))).toEqual([]);
-    }, 300_000);
-
-    test('nothing that it tries gets through the jail', async () => {
-      const place = makeJailPlace(who);
-      makeRepository(place);
-      const { stdout, stderr } = await attackFrom(place, {});
-      expect({ proves: provesSomething(stdout), stderr }).toMatchObject({ proves: true });
-      expect(openOf(stdout)).toEqual([]);
-      place.remove();
-    }, 300_000);
-
-    test('what an earlier run leaves behind is gone, and no process of it lives on', async () => {
-      const place = makeJailPlace(who);
-      const seconds = `7${process.pid}.${who.uid}`;
-      const { stdout } = await place.tell({
-        script: poison,
-        launch: { environment: { SURVIVOR: seconds } },
-      });
-      expect(stdout).toContain('poisoned');
-      const living = readdirSync('/proc').filter((pid) => {
-        try {
-          return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(seconds);
-        } catch {
-          return false;
-        }
-      });
-      expect(living).toEqual([]);
-      expect(readdirSync(place.store).sort()).toContain('opencode.db');
-      const next = await place.tell({
-        script: 'ls -A /run/jail/store; ls -d ~/.cache/opencode ~/.bashrc /tmp/left 2>/dev/null; true',
-      });
-      expect(next.stdout).toBe('');
-      place.remove();
-    }, 60_000);
-  });
-}
+    });
+    expect(living).toEqual([]);
+    expect(readdirSync(place.store).sort()).toContain('opencode.db');
+    const next = await place.tell({
+      script: 'ls -A /run/jail/store; ls -d ~/.cache/opencode ~/.bashrc /tmp/left 2>/dev/null; true',
+    });
+    expect(next.stdout).toBe('');
+    place.remove();
+  }, 60_000);
+});

@@ -45,8 +45,9 @@ const run = async (plan: DriverPlan): Promise<DriverResult> => {
     limit: undefined,
   };
   if (wall.kind === 'refused') return { ...nothing, problem: 'refused' };
-  const cell = await jail.open(wall, plan.cell);
+  let cell: Cell | undefined;
   try {
+    cell = await jail.open(wall, plan.cell);
     const launch = await cell.launch(plan.launch);
     const child = spawn(launch.file, launch.args, {
       cwd: launch.cwd,
@@ -75,7 +76,7 @@ const run = async (plan: DriverPlan): Promise<DriverResult> => {
     return { wall, ...exit, ...output, problem: undefined, limit, end: await cell.close() };
   } catch (error) {
     const problem = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    await cell.close();
+    await cell?.close();
     return { ...nothing, problem };
   }
 };

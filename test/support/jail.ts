@@ -155,3 +155,9 @@ export const bubblewrapHere = async (who: Who): Promise<string | undefined> => {
     place.remove();
   }
 };
+
+/** Looks again until it is so. @throws when it does not become so in ten seconds */
+export const until = async (condition: () => boolean): Promise<void> => {
+  for (const end = Date.now() + 10_000; !condition(); await Bun.sleep(20))
+    if (Date.now() > end) throw new Error('it did not come to be');
+};

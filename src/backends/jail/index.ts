@@ -67,8 +67,8 @@ export const createJail = (settings: JailSettings): Jail => {
 
   const open: Jail['open'] = async (wall, cell) => {
     const folder = runFolder(settings.home, cell.runId);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
     const leaveStore = await openStore(cell.store);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     parents ??= process.platform === 'linux' ? findParents() : Promise.resolve([]);
     const group = await openGroup(await parents, `${process.pid}-${crypto.randomUUID().slice(0, 8)}`, limits);
     const context: CellContext = { settings, cell, folder, group, rules };
