@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, readFileSync, writeFileSync } from 'node:fs';
 import { createJail } from '../../src/backends/jail/index.ts';
 import type {
+  Cell,
   CellEnd,
   CellRequest,
   JailSettings,

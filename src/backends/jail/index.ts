@@ -65,7 +65,11 @@ export const createJail = (settings: JailSettings): Jail => {
     return leave;
   };
 
-  const open: Jail['open'] = async (wall, cell) => {
+  const openWith = async (
+    settings: JailSettings,
+    wall: Exclude<Wall, { kind: 'refused' }>,
+    cell: CellRequest,
+  ): Promise<Cell> => {
     const folder = runFolder(settings.home, cell.runId);
     const leaveStore = await openStore(cell.store);
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -111,7 +115,9 @@ export const createJail = (settings: JailSettings): Jail => {
 
   const wall: Jail['wall'] = (signal, again = false) => {
     if (known === undefined || again) {
-      const probing = probeWalls(settings, (found, request) => open(found, request), signal);
+      // A path that can't be shown is another matter, and each run's own.
+      const bare = { ...settings, paths: [] };
+      const probing = probeWalls(bare, (found, request) => openWith(bare, found, request), signal);
       known = probing;
       probing.catch(() => {
         if (known === probing) known = undefined;
@@ -122,7 +128,7 @@ export const createJail = (settings: JailSettings): Jail => {
 
   return {
     wall,
-    open,
+    open: (found, request) => openWith(settings, found, request),
     clear: (runId) => rm(runFolder(settings.home, runId), { recursive: true, force: true }),
   };
 };
