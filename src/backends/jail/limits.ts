@@ -87,9 +87,10 @@ export const watchLimits = (options: {
   /** Whether `/tmp` and the home lie in memory of the jail's own. */
   readonly scratch: boolean;
   readonly workspace: string;
+  readonly bounds?: Bounds;
   readonly end: (limit: LimitMet) => void;
 }): LimitWatch => {
-  const { root, group, workspace } = options;
+  const { root, group, workspace, bounds = limits } = options;
   const met = new Set<LimitMet>();
   let freeAtFirst: number | undefined;
   let looks = 0;
@@ -102,8 +103,9 @@ export const watchLimits = (options: {
     const held = group?.bounds ?? [];
     if (looks++ % everyLooks === 0 && !(held.includes('memoryBytes') && held.includes('processes'))) {
       const use = await useOf(root);
-      if (use.memory > limits.memoryBytes) meet('memory');
-      if (use.processes > limits.processes) meet('processes');
+      if (use.memory > bounds.memoryBytes) meet('memory');
+      // The jail's own bound refuses the last few, so that it is never passed.
+      if (use.processes > bounds.processes * 0.97) meet('processes');
     }
     const first = options.scratch ? await firstInside(root) : undefined;
     if (first !== undefined)

@@ -3,7 +3,7 @@
  * process stays and ends whatever is left of the run, the inner one restricts itself and becomes the program.
  */
 import { dlopen, FFIType, type Pointer, ptr } from 'bun:ffi';
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { seccompProgram } from '../seccomp.ts';
 
 export type LandlockPlan = {
@@ -21,6 +21,7 @@ export const landlockVariable = 'NOSTR_DM_AGENT_LANDLOCK';
 
 const calls = { create: 444, addRule: 445, restrict: 446 } as const;
 const [PATH_BENEATH, NET_PORT, VERSION] = [1, 2, 1];
+const NO_NEW_PRIVS = 38;
 /** Oldest interface that keeps signals and abstract sockets inside. */
 export const oldestLandlock = 6;
 
@@ -40,6 +41,8 @@ const libc = () => {
     },
     prctl: { args: [FFIType.i32, FFIType.u64, FFIType.u64, FFIType.u64, FFIType.u64], returns: FFIType.i32 },
     execve: { args: [FFIType.ptr, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+    kill: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+    waitpid: { args: [FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   } as const;
   try {
     return dlopen('libc.so.6', symbols).symbols;
@@ -106,7 +109,7 @@ const restrict = (c: Libc, plan: LandlockPlan): void => {
     if (syscall(c, calls.addRule, rules, NET_PORT, ptr(rule)) < 0) fail(`port ${port}`);
   }
   dropCapabilities(c);
-  const [NO_NEW_PRIVS, SECCOMP, FILTER] = [38, 22, 2n];
+  const [SECCOMP, FILTER] = [22, 2n];
   c.prctl(NO_NEW_PRIVS, 1n, 0n, 0n, 0n);
   if (syscall(c, calls.restrict, rules, 0) < 0) fail('refused');
   closeSync(rules);
@@ -128,31 +131,34 @@ const becomeProgram = (c: Libc, argv: readonly string[], environment: NodeJS.Pro
   return fail(`cannot start ${argv[0]}`);
 };
 
-const childrenOf = (parent: number): readonly number[] =>
-  readdirSync('/proc').flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
-    try {
-      const status = readFileSync(`/proc/${name}/stat`, 'utf8');
-      const [state, of] = status.slice(status.lastIndexOf(')') + 2).split(' ');
-      return Number(of) === parent && state !== 'Z' ? [Number(name)] : [];
-    } catch {
-      return []; // gone meanwhile
-    }
-  });
+/**
+ * From here on this process can signal none but its descendants. So `kill(-1)` reaches all of them at once, which no
+ * list of processes does: one that forks and ends is in none.
+ */
+const signalOwnOnly = (c: Libc): void => {
+  const signals = 2n;
+  c.prctl(NO_NEW_PRIVS, 1n, 0n, 0n, 0n);
+  const rules = syscall(c, calls.create, ptr(new BigUint64Array([0n, 0n, signals])), 24, 0);
+  if (rules < 0 || syscall(c, calls.restrict, rules, 0) < 0) fail('signals');
+  closeSync(rules);
+};
 
 /** Whoever loses its parent becomes this process's child: nobody gets away by forking twice. */
 const superviseProgram = async (c: Libc, argv: readonly string[]): Promise<number> => {
-  const [SET_CHILD_SUBREAPER, SET_PDEATHSIG, SIGKILL] = [36, 1, 9n];
+  const [SET_CHILD_SUBREAPER, SET_PDEATHSIG, SIGKILL, WNOHANG] = [36, 1, 9, 1];
   c.prctl(SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
-  c.prctl(SET_PDEATHSIG, SIGKILL, 0n, 0n, 0n);
+  c.prctl(SET_PDEATHSIG, BigInt(SIGKILL), 0n, 0n, 0n);
+  signalOwnOnly(c);
   const inner = Bun.spawn([process.execPath, import.meta.path, '--inner', ...argv], {
     stdio: ['inherit', 'inherit', 'inherit'],
   });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => inner.kill(signal));
   const code = await inner.exited;
-  for (let left = childrenOf(process.pid); left.length > 0; left = childrenOf(process.pid)) {
-    for (const pid of left) process.kill(pid, 'SIGKILL');
-    await Bun.sleep(5);
+  // Until there is no child any more, be it alive or still to be waited for.
+  for (let waited = 0; waited >= 0; ) {
+    c.kill(-1, SIGKILL);
+    waited = c.waitpid(-1, null, WNOHANG);
+    if (waited === 0) await Bun.sleep(1);
   }
   return code;
 };
