@@ -39,7 +39,7 @@ export function createMoney(
   open.defer(wallet.close);
   const sources = allowLoopback ? [] : undefined;
   const board = createRelayBoard({ relays, sources, allowLoopback, clock });
-  const nodes = createNodeChoice({ config, board, meta, wallet, allowLoopback, clock, log });
+  const nodes = createNodeChoice({ config, board, meta, wallet, guard: { allowLoopback }, clock, log });
   open.defer(nodes.close);
   const routstr = createRoutstrKeeper({ config, nodes, meta, reached, clock, log });
   open.defer(routstr.close);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { createGuardedFetch, isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { createGuardedFetch, type GuardOptions, isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import { InvalidKeyError, parsePublicKey } from '@nostr-dm-agent/nostr';
 import type { AnnouncedNode, NodeBoard, NodeLook } from '@nostr-dm-agent/routstr';
 import {
@@ -22,8 +22,8 @@ export type NodeChoiceDeps = {
   readonly board: NodeBoard;
   readonly meta: Meta;
   readonly wallet: Pick<WalletAccess, 'opened'>;
-  /** Announced nodes on this machine are asked too (tests and the sandbox). */
-  readonly allowLoopback: boolean;
+  /** How announced nodes are looked at. On loopback they are asked too in tests and the sandbox. */
+  readonly guard: GuardOptions;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -41,6 +41,8 @@ export type NodeListing = {
 /** Which node serves paid runs, which others there are, and what they say about themselves. */
 export type NodeChoice = {
   readonly info: NodeInfoCache;
+  /** How every node is asked: one that the operator has not configured is somebody else's address. */
+  readonly fetch: Fetch;
   /** Where the runs to come are paid. */
   readonly current: () => NodeUrl;
   /** `ROUTSTR_BASE_URL`. */
@@ -73,23 +75,22 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
     // Its code is not needed before somebody pays.
     nodeAt: (url) => ({
       nodeInfo: async (signal) =>
-        (await loadCode()).createNodeClient(url, undefined, fetchFor(url)).nodeInfo(signal),
+        (await loadCode()).createNodeClient(url, undefined, nodeFetch).nodeInfo(signal),
     }),
     clock: deps.clock,
     log: deps.log.child({ of: 'nodes' }),
   });
 
-  const guardedFetch = createGuardedFetch({ allowLoopback: deps.allowLoopback });
-  const operators: ReadonlySet<NodeUrl> = new Set([configured, ...config.fallbacks]);
+  const guardedFetch = createGuardedFetch(deps.guard);
+  const operators = [configured, ...config.fallbacks].map((url) => `${url}/`);
+  const nodeFetch: Fetch = (url, init) =>
+    operators.some((node) => String(url).startsWith(node)) ? fetch(url, init) : guardedFetch(url, init);
   const current = (): NodeUrl => readUrl(meta.get('routstr_node') ?? '') ?? configured;
-  /** What the operator configured or an admin chose is their affair; every other address was announced by somebody. */
-  const fetchFor = (url: NodeUrl): Fetch => (operators.has(url) || url === current() ? fetch : guardedFetch);
   const optionsOf = async (model: string | undefined) => {
     const { createNodeClient, defaultTimeouts, createAbilitySource } = await loadCode();
     return {
       model,
-      nodeAt: (url: NodeUrl, through = fetchFor(url)) =>
-        createNodeClient(url, { ...defaultTimeouts, ...timeouts }, through),
+      nodeAt: (url: NodeUrl) => createNodeClient(url, { ...defaultTimeouts, ...timeouts }, nodeFetch),
       ability: createAbilitySource(),
       wallet: deps.wallet.opened(),
       hexOf,
@@ -102,6 +103,7 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
 
   return {
     info,
+    fetch: nodeFetch,
     current,
     configured: () => configured,
     fallbacks: () => config.fallbacks,
@@ -140,8 +142,8 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
         node,
         {
           ...options,
-          // An admin named this address. It may be chosen, and then a run is to know its mints.
-          nodeAt: (at) => ({ ...options.nodeAt(at, fetch), nodeInfo: (soon) => info.ask(at, soon) }),
+          // It may be chosen, and then a run is to know its mints.
+          nodeAt: (at) => ({ ...options.nodeAt(at), nodeInfo: (soon) => info.ask(at, soon) }),
         },
         signal,
       );

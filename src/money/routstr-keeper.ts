@@ -18,7 +18,7 @@ const lookMs = 3_600_000;
 export type RoutstrKeeperDeps = {
   readonly config: Pick<Config, 'fallbacks' | 'home' | 'model' | 'holdMs'>;
   /** Which node serves runs, and what nodes say of themselves. */
-  readonly nodes: Pick<NodeChoice, 'current' | 'info'>;
+  readonly nodes: Pick<NodeChoice, 'current' | 'fetch' | 'info'>;
   readonly meta: Meta;
   readonly reached: (checkpoint: string) => void;
   readonly clock: Clock;
@@ -99,7 +99,7 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
     open: async (wallet, owners, announce) => {
       const code = await loadCode();
       const models = createNodeModels({ code, node, home: config.home, model: config.model, clock });
-      const meter = code.createMeter(log);
+      const meter = code.createMeter(log, { fetch: nodes.fetch });
       const provider = code.createRoutstrProvider({
         wallet,
         nodeUrl: node,
@@ -118,6 +118,7 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
         clock,
         log,
         limits: { holdMs: config.holdMs },
+        fetch: nodes.fetch,
         onCheckpoint: deps.reached,
       });
       opened = { meter, provider, models };

@@ -36,6 +36,7 @@ test('models are fetched at the start when they are older than a day, and used f
   const live = async (work: (service: RoutstrKeeper) => unknown): Promise<void> => {
     const service = createRoutstrKeeper({
       nodes: {
+        fetch,
         current: () => url,
         info: {
           known: () => undefined,

@@ -101,6 +101,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       },
       nodes: {
         info: { known: () => undefined, ask: none, close: async () => {} },
+        fetch: none,
         current: none,
         configured: none,
         fallbacks: () => [],

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { msatToSatCeil, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { Meter } from './meter/meter.ts';
@@ -82,6 +83,8 @@ export type RoutstrProviderOptions = {
   /** For the answer to a question (`quick`), in ms. */
   readonly answerMs?: number;
   readonly nodeAt?: (url: NodeUrl) => NodeClient;
+  /** How nodes are asked; one that somebody else chose is to be looked at first. */
+  readonly fetch?: Fetch;
   /** How long a start waits for nodes, in ms. */
   readonly recoverMs?: number;
   /** For tests that end the process there. */
@@ -144,11 +147,11 @@ export type RoutstrStatus = {
  * Provider `routstr` (docs/design.md#paid-runs): every run has a budget token of its own, and its change comes home.
  */
 export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrProvider {
-  const { wallet, rules, meter, clock, log } = options;
+  const { wallet, rules, meter, clock, log, fetch = globalThis.fetch } = options;
   const store = createPaidRunStore(wallet, clock);
   const clients = new Map<NodeUrl, NodeClient>();
   const nodeAt = (url: NodeUrl): NodeClient => {
-    const client = clients.get(url) ?? (options.nodeAt ?? createNodeClient)(url);
+    const client = clients.get(url) ?? options.nodeAt?.(url) ?? createNodeClient(url, undefined, fetch);
     clients.set(url, client);
     return client;
   };
@@ -156,6 +159,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     wallet,
     store,
     nodeAt,
+    fetch,
     ...(rules.mintsOf && { mintsOf: rules.mintsOf }),
     clock,
     log,

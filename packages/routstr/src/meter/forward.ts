@@ -1,4 +1,4 @@
-import { readText } from '@nostr-dm-agent/kit/http';
+import { type Fetch, readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import { scrub } from '../node/envelopes.ts';
 import { retryAfterMs } from '../node/http.ts';
@@ -16,6 +16,7 @@ export type Passage = {
   readonly session: string;
   /** Aborted when the agent or the run goes away. */
   readonly signal: AbortSignal;
+  readonly fetch: Fetch;
 };
 
 const largestAnswer = 32 * 1024 * 1024;
@@ -71,7 +72,7 @@ async function send(passage: Passage, permit: Permit): Promise<Response | Short>
   const silence = setTimeout(stop, run.account.limits.silenceMs);
   let relaying = false;
   try {
-    const response = await fetch(`${run.account.node}/chat/completions`, {
+    const response = await passage.fetch(`${run.account.node}/chat/completions`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${run.account.nodeKey}`,

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { forward } from './forward.ts';
 import { answerLater } from './keep-alive.ts';
@@ -25,8 +26,15 @@ export type Meter = {
 const commitMs = 250_000;
 const largestRequest = 64 * 1024 * 1024;
 
+export type MeterOptions = {
+  readonly commitMs?: number;
+  /** How nodes are asked; one that somebody else chose is to be looked at first. */
+  readonly fetch?: Fetch;
+};
+
 /** Listens on 127.0.0.1, at a port of the system's choice. */
-export function createMeter(log: Logger, options: { readonly commitMs: number } = { commitMs }): Meter {
+export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
+  const { fetch = globalThis.fetch } = options;
   const runs = new Map<string, RunState>();
 
   const server = Bun.serve({
@@ -47,7 +55,7 @@ export function createMeter(log: Logger, options: { readonly commitMs: number } 
 
       const signal = AbortSignal.any([http.signal, run.closed]);
       const session = http.headers.get('x-session-id') ?? '';
-      const answer = forward({ run, request, session, signal }).catch((error: unknown) => {
+      const answer = forward({ run, request, session, signal, fetch }).catch((error: unknown) => {
         if (run.closed.aborted) return refuse('run_over');
         // The agent hung up: nobody reads this.
         if (http.signal.aborted) return refuse('bad_request');
@@ -56,7 +64,7 @@ export function createMeter(log: Logger, options: { readonly commitMs: number } 
       });
       if (!request.stream) return answer;
       const late = Promise.withResolvers<undefined>();
-      const timer = setTimeout(() => late.resolve(undefined), options.commitMs);
+      const timer = setTimeout(() => late.resolve(undefined), options.commitMs ?? commitMs);
       const response = await Promise.race([answer, late.promise]);
       clearTimeout(timer);
       return response ?? answerLater(answer);

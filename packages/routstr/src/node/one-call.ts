@@ -1,4 +1,4 @@
-import { neverSent, readBody } from '@nostr-dm-agent/kit/http';
+import { type Fetch, neverSent, readBody } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
 import { addHeaderToBill, addToBill, billSchema, emptyBill, settleBill } from '../meter/cost.ts';
@@ -18,6 +18,7 @@ export type OneCall = {
   readonly price: MeterPrice;
   readonly body: Readonly<Record<string, unknown>>;
   readonly timeoutMs: number;
+  readonly fetch: Fetch;
 };
 
 export type OneCallOutcome =
@@ -63,7 +64,7 @@ export async function payForOneCall(
   signal.throwIfAborted();
   const timeout = AbortSignal.timeout(call.timeoutMs);
   try {
-    const response = await fetch(`${call.node}/chat/completions`, {
+    const response = await call.fetch(`${call.node}/chat/completions`, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',

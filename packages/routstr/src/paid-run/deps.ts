@@ -7,6 +7,7 @@ import type {
   WalletJournal,
 } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { NodeClient } from '../node/client.ts';
 import type { NodeUrl } from '../node/url.ts';
@@ -36,6 +37,7 @@ export type PaidRunDeps = {
   readonly wallet: PayingWallet;
   readonly store: PaidRunStore;
   readonly nodeAt: (url: NodeUrl) => NodeClient;
+  readonly fetch: Fetch;
   readonly mintsOf?: MintsOf;
   readonly clock: Clock;
   readonly log: Logger;

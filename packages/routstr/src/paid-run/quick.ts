@@ -133,6 +133,7 @@ export function createQuick(options: QuickOptions): Quick {
         ...{ node: run.node, token, model: model.id, body },
         price: { sat: model.sat, usd: model.usd },
         timeoutMs: options.answerMs ?? answerMs,
+        fetch: deps.fetch,
       },
       (header) => {
         deps.reached('run:answered');
