@@ -14,7 +14,7 @@ export type Verdict =
   | { readonly verdict: 'rejected'; readonly reason: RejectionReason };
 
 /** Judges one kind 1059 or kind 4 event. Never throws, whatever it is given. */
-type Unwrap = (event: NostrEvent, relay: RelayUrl) => Verdict;
+export type Unwrap = (event: NostrEvent, relay: RelayUrl) => Verdict;
 
 /** How strangers become members. They cost no more than `mayBeRead` allows, and get silence unless `isInvited`. */
 export type StrangerPolicy = {

@@ -1,0 +1,112 @@
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { EventId, InboundMessage, NostrEvent } from '../nostr-types.ts';
+import { isJunk } from '../wrap/rejection.ts';
+import type { Unwrap } from '../wrap/unwrap.ts';
+import type { InboxCounts } from './inbox-counts.ts';
+import type { InboxLimits } from './inbox-limits.ts';
+import type { Lane } from './lane.ts';
+import type { InboxStore, StoredMessage } from './message-store.ts';
+import { createReorder } from './reorder.ts';
+import type { SeenWraps } from './seen-wraps.ts';
+
+type IntakeOptions = {
+  readonly unwrap: Unwrap;
+  readonly seen: SeenWraps;
+  readonly store: InboxStore;
+  readonly limits: Pick<InboxLimits, 'holdMs' | 'heldMessages'>;
+  readonly counts: InboxCounts;
+  readonly log: Logger;
+  readonly onMessage: (message: StoredMessage) => void;
+};
+
+/** What becomes of an event: judged, held until earlier ones have come, stored, handed on. */
+export type Intake = {
+  /** Takes an event out of a lane. Never throws. */
+  readonly open: (lane: Lane, event: NostrEvent) => void;
+  /** Stores what is held and hands it on, in the order of sending. */
+  readonly release: () => void;
+  /** Drops what is held: it is not stored yet, so the relays deliver it again. */
+  readonly drop: () => void;
+};
+
+/** How far senders' clocks may be off, ms. */
+export const GRACE_MS = 15 * 60_000;
+
+export function createIntake(options: IntakeOptions): Intake {
+  const { unwrap, seen, store, limits, counts, log, onMessage } = options;
+
+  const judge = (lane: Lane, event: NostrEvent, wrapId: EventId) => {
+    if (seen.has(wrapId)) {
+      counts.duplicates += 1;
+      return;
+    }
+    const judged = unwrap(event, lane.relay.url);
+    if (judged.verdict === 'message') {
+      seen.hold(wrapId);
+      held.add({ lane, wrapId, message: judged.message });
+      return;
+    }
+    counts.rejected[judged.reason] += 1;
+    log.debug({ relay: lane.relay.url, event: wrapId, reason: judged.reason }, 'rejected an event');
+    if (isJunk(judged.reason)) lane.bucket.spend();
+    // The id does not cover the signature: another relay may have this event with the right one.
+    if (judged.reason !== 'signature') seen.add(wrapId);
+  };
+
+  const accept = ({ lane, wrapId, message }: Held) => {
+    const isHistory = message.createdAt * 1000 < store.createdAt - GRACE_MS;
+    let stored: StoredMessage | undefined;
+    try {
+      stored = store.insert(message, wrapId, isHistory ? 'missed' : 'received');
+    } catch (error) {
+      counts.failed += 1;
+      log.error(
+        { error, message: message.id },
+        'a message could not be stored; the relay is asked for it again',
+      );
+      seen.release(wrapId);
+      lane.incomplete = true;
+      return;
+    }
+    if (stored === undefined) counts.duplicates += 1;
+    else if (isHistory) counts.beforeDatabase += 1;
+    else handOn(stored);
+  };
+
+  const handOn = (message: StoredMessage) => {
+    counts.accepted += 1;
+    const { id, sender, protocol, kind, relay } = message;
+    log.info({ message: id, sender, protocol, kind, relay }, 'message received');
+    try {
+      onMessage(message);
+    } catch (error) {
+      counts.failed += 1;
+      log.error({ error, message: id }, 'a message could not be acted on; it stays open');
+    }
+  };
+
+  const held = createReorder<Held>({
+    holdMs: limits.holdMs,
+    capacity: limits.heldMessages,
+    sentAt: ({ message }) => message.createdAt,
+    release: accept,
+  });
+  return {
+    open: (lane, event) => {
+      const wrapId = event.id as EventId;
+      try {
+        judge(lane, event, wrapId);
+      } catch (error) {
+        // A fault of this program that a stranger's event brought out must not end it.
+        counts.failed += 1;
+        log.error({ relay: lane.relay.url, event: wrapId, error }, 'an event could not be judged');
+        lane.bucket.spend();
+        seen.add(wrapId);
+      }
+    },
+    release: held.release,
+    drop: held.clear,
+  };
+}
+
+type Held = { readonly lane: Lane; readonly wrapId: EventId; readonly message: InboundMessage };
