@@ -246,3 +246,26 @@ test('words are checked with the position of what is wrong; an address that is n
     expect(() => open(words.join(' '), url), url).toThrow(MintError);
   }
 });
+
+test('a token is read wherever it stands: with a scheme, in a URL, in prose; of two none is chosen', async () => {
+  const mint = bench.mint();
+  const wallet = bench.wallet(mint);
+  const friend = await stranger(mint);
+  const [token, other] = [await friend.token(21), await friend.token(22)];
+  for (const text of [
+    token,
+    `  ${token}\n`,
+    `cashu:${token}`,
+    `web+cashu://${token}`,
+    `C${token.slice(1)}`,
+    `https://wallet.example/#token=${token}`,
+    `Here, for you: ${token}. Thanks!`,
+  ]) {
+    expect(wallet.decode(text).amount, text).toBe(21);
+  }
+  expect(() => wallet.decode(`${token} ${other}`)).toThrow(TokenRefusedError);
+  expect(
+    (await wallet.receive(`https://wallet.example/?token=${encodeURIComponent(other)}`, receive, soon()))
+      .amount,
+  ).toBe(sat(22));
+});

@@ -1,4 +1,4 @@
-import type { Logger } from './log.ts';
+import type { Logger } from './logging/logger.ts';
 
 export type TimerOptions = {
   /** What it does, for the log. */

@@ -1,5 +1,6 @@
 import { getSecretKind, getTokenMetadata, type Token } from '@cashu/cashu-ts';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { tokensIn } from '@nostr-dm-agent/kit/token-text';
 import type { Core } from '../core.ts';
 import { TokenRefusedError } from '../errors.ts';
 import { type StoredProof, storeProof } from '../store/codec.ts';
@@ -18,9 +19,13 @@ export type ReadToken = {
   readonly lock: string | undefined;
 };
 
-/** Reads a token, without any connection. @throws TokenRefusedError `malformed`, `too-large` */
+/**
+ * Reads the token in a text, without any connection: alone, with a scheme, in a URL or in prose.
+ * @throws TokenRefusedError `malformed` (also: there are two), `too-large`
+ */
 export function readToken({ policy }: Pick<Core, 'policy'>, given: string): ReadToken {
-  const text = given.trim();
+  const [text = given.trim(), another] = tokensIn(given);
+  if (another !== undefined) throw new TokenRefusedError({ kind: 'malformed' });
   if (text.length > policy.maxTokenLength) {
     throw new TokenRefusedError({ kind: 'too-large', length: text.length, max: policy.maxTokenLength });
   }

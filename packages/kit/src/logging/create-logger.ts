@@ -1,17 +1,17 @@
 import pino from 'pino';
-import type { Logger } from '../log.ts';
+import type { Logger } from './logger.ts';
 import type { Redactor } from './redact.ts';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
-export type LogFormat = 'pretty' | 'json';
+type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+type LogFormat = 'pretty' | 'json';
 
 /** Takes finished lines, each with its line break. */
 export type LogDestination = { readonly write: (line: string) => void };
 
 /** A file that lines are appended to; whoever opened it closes it. */
-export type LogFile = LogDestination & { readonly close: () => void };
+type LogFile = LogDestination & { readonly close: () => void };
 
-export type CreateLoggerOptions = {
+type CreateLoggerOptions = {
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly redactor: Redactor;

@@ -7,7 +7,7 @@ import { isAddress, isLoopbackHost, isPublicAddress, unbracketed } from './addre
 export type Resolver = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
 
 /** The system's resolver (`getaddrinfo`), in the order in which it would be tried. */
-export const systemResolver: Resolver = async (host) => {
+const systemResolver: Resolver = async (host) => {
   const found = await lookup(host, { all: true, verbatim: true });
   return found.map(({ address }) => address);
 };
@@ -89,7 +89,7 @@ export class RedirectError extends Error {
   }
 }
 
-export type GuardedFetchOptions = GuardOptions & {
+type GuardedFetchOptions = GuardOptions & {
   /** How many redirects are followed, each checked like the first address; only for requests without a body. Default: 0. */
   readonly redirects?: number;
   /** https alone, but for this machine where it is permitted. Default: true. */
