@@ -11,7 +11,7 @@ const nowS = () => Math.floor(Date.now() / 1000);
 const HOUR_MS = 3_600_000;
 
 describe('the relays of somebody', () => {
-  test('are read from his own lists, without what he only writes to', async () => {
+  test('are read from their own lists, without what they only write to', async () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const [own, owner] = [net.relay(), newIdentity()];
@@ -25,7 +25,7 @@ describe('the relays of somebody', () => {
     const { lists } = world.live({ own: [own.url] });
 
     expect<object>(await lists.lookUp(owner.publicKey)).toEqual({
-      inbox: ['wss://inbox.example.com'],
+      dmRelays: ['wss://dm.example.com'],
       read: ['wss://both.example.com', 'wss://read.example.com'],
       complete: true,
     });
@@ -40,7 +40,9 @@ describe('the relays of somebody', () => {
     third.inject(relayList(owner, 10050, ['wss://older.example.com'], nowS() - 900));
     const { lists } = world.live({ own: [own.url], indexers: [indexer.url, third.url] });
 
-    expect<readonly string[]>((await lists.lookUp(owner.publicKey)).inbox).toEqual(['wss://new.example.com']);
+    expect<readonly string[]>((await lists.lookUp(owner.publicKey)).dmRelays).toEqual([
+      'wss://new.example.com',
+    ]);
   });
 
   test('are nobody else’s to name', async () => {
@@ -60,7 +62,7 @@ describe('the relays of somebody', () => {
     own.inject(relayList(mallory, 10050, ['wss://mallory.example.com']));
     const { lists } = world.live({ own: [own.url] });
 
-    expect(await lists.lookUp(owner.publicKey)).toEqual({ inbox: [], read: [], complete: true });
+    expect(await lists.lookUp(owner.publicKey)).toEqual({ dmRelays: [], read: [], complete: true });
   });
 
   test('are at most four, and none of them inside our network', async () => {
@@ -82,8 +84,8 @@ describe('the relays of somebody', () => {
     own.inject(relayList(owner, 10002, [...Array(5_000).fill('wss://10.0.0.1'), 'wss://last.example.com']));
     const { lists } = world.live({ own: [own.url] });
 
-    const { inbox, read } = await lists.lookUp(owner.publicKey);
-    expect<readonly string[]>(inbox).toEqual(good.slice(0, 4));
+    const { dmRelays, read } = await lists.lookUp(owner.publicKey);
+    expect<readonly string[]>(dmRelays).toEqual(good.slice(0, 4));
     expect(read).toEqual([]);
   });
 
@@ -94,7 +96,7 @@ describe('the relays of somebody', () => {
     indexer.inject(relayList(owner, 10050, [indexer.url]));
     const { lists } = world.live({ own: [], indexers: [indexer.url] });
 
-    expect((await lists.lookUp(owner.publicKey)).inbox).toEqual([]);
+    expect((await lists.lookUp(owner.publicKey)).dmRelays).toEqual([]);
   });
 });
 
@@ -103,7 +105,7 @@ describe('looking relays up', () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const [own, slow, owner] = [net.relay(), net.relay(), newIdentity()];
-    slow.inject(relayList(owner, 10050, ['wss://inbox.example.com']));
+    slow.inject(relayList(owner, 10050, ['wss://dm.example.com']));
     slow.faults.swallow.add('REQ');
     const { lists } = world.live({
       own: [own.url],
@@ -112,7 +114,7 @@ describe('looking relays up', () => {
     });
 
     const started = performance.now();
-    expect(await lists.lookUp(owner.publicKey)).toMatchObject({ inbox: [], complete: false });
+    expect(await lists.lookUp(owner.publicKey)).toMatchObject({ dmRelays: [], complete: false });
     // The next one does not wait again, though the look-up goes on.
     for (let i = 0; i < 30; i++) await lists.lookUp(owner.publicKey);
     expect(performance.now() - started).toBeLessThan(30 * 300 * 0.8);
@@ -120,7 +122,7 @@ describe('looking relays up', () => {
     slow.faults.swallow.clear();
     slow.dropAll();
     await until(
-      async () => (await lists.lookUp(owner.publicKey)).inbox.length === 1,
+      async () => (await lists.lookUp(owner.publicKey)).dmRelays.length === 1,
       'the answer of the slow one',
     );
   });
@@ -129,7 +131,7 @@ describe('looking relays up', () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const [own, owner] = [net.relay(), newIdentity()];
-    own.inject(relayList(owner, 10050, ['wss://inbox.example.com']));
+    own.inject(relayList(owner, 10050, ['wss://dm.example.com']));
     let asked = 0;
     const indexer = net.relay({ onMessage: ([type]) => void (type === 'REQ' && asked++) });
     const { lists, db } = world.live({ own: [own.url], indexers: [indexer.url] });
@@ -152,26 +154,26 @@ describe('looking relays up', () => {
       listTimings: { firstAnswerMs: 200, queryMs: 500 },
     });
 
-    expect(await lists.lookUp(owner.publicKey)).toEqual({ inbox: [], read: [], complete: false });
+    expect(await lists.lookUp(owner.publicKey)).toEqual({ dmRelays: [], read: [], complete: false });
     expect(db.query('SELECT * FROM relay_lists').all()).toEqual([]);
     const relay = net.relay({ port });
-    relay.inject(relayList(owner, 10050, ['wss://inbox.example.com']));
+    relay.inject(relayList(owner, 10050, ['wss://dm.example.com']));
     await until(async () => (await lists.lookUp(owner.publicKey)).complete, 'an answer');
-    expect((await lists.lookUp(owner.publicKey)).inbox).toHaveLength(1);
+    expect((await lists.lookUp(owner.publicKey)).dmRelays).toHaveLength(1);
   });
 
   test('is not needed after a restart, also when every relay is down', async () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const [own, owner] = [net.relay(), newIdentity()];
-    own.inject(relayList(owner, 10050, ['wss://inbox.example.com']));
+    own.inject(relayList(owner, 10050, ['wss://dm.example.com']));
     const first = world.live({ own: [own.url] });
     await first.lists.lookUp(owner.publicKey);
     first.kill();
 
     const { lists } = world.live({ own: [refusingUrl] });
     expect(await lists.lookUp(owner.publicKey)).toMatchObject({ complete: true });
-    expect((await lists.lookUp(owner.publicKey)).inbox).toHaveLength(1);
+    expect((await lists.lookUp(owner.publicKey)).dmRelays).toHaveLength(1);
   });
 
   test('uses an old list at once and renews it behind', async () => {
@@ -181,14 +183,14 @@ describe('looking relays up', () => {
     let now = Date.now();
     own.inject(relayList(owner, 10050, ['wss://old.example.com'], nowS() - 100));
     const { lists } = world.live({ own: [own.url], clock: { now: () => now } });
-    const inbox = async (): Promise<readonly string[]> => (await lists.lookUp(owner.publicKey)).inbox;
+    const dmRelays = async (): Promise<readonly string[]> => (await lists.lookUp(owner.publicKey)).dmRelays;
 
-    expect(await inbox()).toEqual(['wss://old.example.com']);
+    expect(await dmRelays()).toEqual(['wss://old.example.com']);
     own.inject(relayList(owner, 10050, ['wss://new.example.com']));
     now += 0.9 * HOUR_MS;
-    expect(await inbox()).toEqual(['wss://old.example.com']);
+    expect(await dmRelays()).toEqual(['wss://old.example.com']);
     now += 0.2 * HOUR_MS;
-    expect(await inbox()).toEqual(['wss://old.example.com']);
-    await until(async () => String(await inbox()) === 'wss://new.example.com', 'the new list');
+    expect(await dmRelays()).toEqual(['wss://old.example.com']);
+    await until(async () => String(await dmRelays()) === 'wss://new.example.com', 'the new list');
   });
 });

@@ -9,7 +9,7 @@ export {
 export { createInbox, type InboxOptions } from './inbox/inbox.ts';
 export type { InboxStore, MessageLog, StoredMessage } from './inbox/message-store.ts';
 export { type AnnounceOptions, announce, announceUntilComplete } from './lists/announce.ts';
-export type { RelayListStore } from './lists/relay-list-store.ts';
+export type { RelayListStore } from './lists/relay-list-cache.ts';
 export {
   createRelayLists,
   DEFAULT_INDEXERS,

@@ -46,7 +46,7 @@ export type InboundMessage = {
   readonly references: readonly EventId[];
   /** Unix seconds, as the sender states it (the rumor's, not the wrap's). */
   readonly createdAt: number;
-  /** Relay that delivered it first: the answer goes there when the sender has announced no inbox. */
+  /** Relay that delivered it first: the answer goes there when the sender has announced no DM relays. */
   readonly relay: RelayUrl;
 };
 
@@ -54,7 +54,7 @@ export type InboundMessage = {
 export type Recipient = {
   readonly publicKey: PublicKey;
   readonly protocol: Protocol;
-  /** Tried when the recipient has announced no inbox relays. */
+  /** Tried when the recipient has announced no DM relays. */
   readonly fallbackRelays: readonly RelayUrl[];
   /** The message that is answered: becomes the `e` tag. */
   readonly inReplyTo?: EventId;

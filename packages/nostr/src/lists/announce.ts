@@ -44,7 +44,7 @@ export type AnnounceResult = {
 type Found = ReadonlyMap<RelayUrl, readonly NostrEvent[]>;
 
 /**
- * Makes the bot reachable: a DM inbox (kind 10050, NIP-17), a relay list (10002, NIP-65) and a profile (0, with NIP-24's
+ * Makes the bot reachable: DM relays (kind 10050, NIP-17), a relay list (10002, NIP-65) and a profile (0, with NIP-24's
  * `bot`). Looks first what there is: nothing is published that is there already, and a profile that was edited
  * elsewhere keeps what it says. Never rejects for a relay's sake.
  */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { EventTemplate, NostrEvent, RelayUrl } from '../nostr-types.ts';
 
-/** Profile, NIP-65 relay list, NIP-17 inbox. */
+/** Profile, NIP-65 relay list, NIP-17 DM relays. */
 export const announcedKinds = [0, 10002, 10050] as const;
 export type AnnouncedKind = (typeof announcedKinds)[number];
 
@@ -10,8 +10,8 @@ export type BotProfile = { readonly name: string; readonly about: string };
 
 export type Content = Pick<EventTemplate, 'content' | 'tags'>;
 
-/** NIP-17: an inbox has one to three relays. */
-const MAX_INBOX_RELAYS = 3;
+/** NIP-17 wants one to three. */
+const MAX_DM_RELAYS = 3;
 
 /** What the event of a kind has to say, given the newest one that there is; `as it is` when that one says it. */
 export function wantedContent(
@@ -25,7 +25,7 @@ export function wantedContent(
     case 10002:
       return wantedList('r', ours.own, newest);
     case 10050:
-      return wantedList('relay', ours.own.slice(0, MAX_INBOX_RELAYS), newest);
+      return wantedList('relay', ours.own.slice(0, MAX_DM_RELAYS), newest);
   }
 }
 

@@ -1,13 +1,15 @@
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
-import type { AnnouncedRelays, RelayLists } from '../lists/relay-lists.ts';
-import type { PublicKey, RelayUrl } from '../nostr-types.ts';
+import { after, type Cancel, every } from '@nostr-dm-agent/kit/timers';
+import type { AnnouncedRelays } from '../lists/relay-list-cache.ts';
+import type { RelayLists } from '../lists/relay-lists.ts';
+import type { PublicKey } from '../nostr-types.ts';
 import type { Relays } from '../relay/relay.ts';
 import { attemptDelivery } from './delivery-attempt.ts';
 import { destinationsOf } from './destinations.ts';
-import type { Delivery, OpenDelivery, OutboxStore, StoredOutgoing } from './outbox-store.ts';
-import { afterAttempt, defaultRetryLimits, type RetryLimits, relaysToTry } from './retry-policy.ts';
+import type { OpenDelivery, OutboxStore, Progress, StoredOutgoing } from './outbox-store.ts';
+import { defaultRetryLimits, type RetryLimits } from './retry-policy.ts';
 
 export type DeliveryOptions = {
   readonly relays: Relays;
@@ -29,7 +31,7 @@ export type OutboxStatus = {
   readonly lastProblem: { readonly text: string; readonly at: number } | undefined;
 };
 
-export type DeliveryLoop = {
+type DeliveryLoop = {
   /** Looks for something to deliver. Does nothing before `start`. */
   readonly kick: () => void;
   readonly start: (signal: AbortSignal) => void;
@@ -43,13 +45,15 @@ const MAX_UNDERWAY = 64;
 const MAX_SLEEP_MS = 60_000;
 /** After a fault of our own, such as a full disk. */
 const PAUSE_MS = 30_000;
+const PRUNE_FIRST_MS = 60_000;
 const DAY_MS = 24 * 60 * 60_000;
-const PRUNE_EVERY_MS = DAY_MS / 4;
 
 /**
  * Publishes what is in the store until a relay of the recipient accepts it. To one recipient everything begins in the
  * order in which it was stored, so a connection carries it in that order, without waiting for one OK after the other.
  * Everything is remembered in the store alone; what is published twice is the same event.
+ *
+ * Longer than most functions here: one loop, whose parts share who is underway and when to look again.
  */
 export function createDelivery(options: DeliveryOptions): DeliveryLoop {
   const { store, lists, clock, log, relays, random } = options;
@@ -59,39 +63,30 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
   const lanes = new Map<PublicKey, Promise<void>>();
   const flushing = new Set<() => void>();
   let life: AbortSignal | undefined;
-  let cancel: Cancel | undefined;
+  let cancel: Cancel = () => {};
   let pausedUntil = 0;
-  let prunedAt = 0;
   let lastProblem: OutboxStatus['lastProblem'];
 
   const kick = () => {
     if (life === undefined || life.aborted) return;
-    cancel?.();
-    let wakeAt = 0;
+    cancel();
+    let wakeAt = pausedUntil;
     try {
-      wakeAt = pump(life);
+      if (clock.now() >= pausedUntil) wakeAt = beginDue(life);
     } catch (error) {
       pause(error);
     }
-    const pauseMs = Math.max(1, Math.max(wakeAt, pausedUntil) - clock.now());
-    cancel = after(pauseMs, { name: 'delivery', log, signal: life }, kick);
+    const sleepMs = Math.max(1, Math.max(wakeAt, pausedUntil) - clock.now());
+    cancel = after(sleepMs, { name: 'delivery', log, signal: life }, kick);
   };
-
   const pause = (error: unknown) => {
     pausedUntil = clock.now() + PAUSE_MS;
     lastProblem = { text: 'delivering failed inside the bot', at: clock.now() };
     log.error({ error }, 'delivering messages failed');
   };
-
-  /** Begins what is due. Returns when to look again (Unix ms). */
-  const pump = (signal: AbortSignal): number => {
-    const now = clock.now();
-    if (now < pausedUntil) return pausedUntil;
-    if (now - prunedAt >= PRUNE_EVERY_MS) {
-      prunedAt = now;
-      store.prune(now - 3 * DAY_MS, now - 14 * DAY_MS);
-    }
-    const { due, wakeAt } = whatIsDue(store.open(), now);
+  /** Returns when to look again (Unix ms). */
+  const beginDue = (signal: AbortSignal): number => {
+    const { due, wakeAt } = whatIsDue(store.open(), clock.now());
     for (const { seq, recipient } of due) {
       const here = underway.get(recipient) ?? new Set();
       if (here.has(seq) || here.size >= MAX_UNDERWAY) continue;
@@ -100,7 +95,6 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
     }
     return wakeAt;
   };
-
   /** After everything that was begun before for this recipient is on the wire. */
   const begin = (seq: number, recipient: PublicKey, signal: AbortSignal) => {
     const before = lanes.get(recipient);
@@ -117,45 +111,21 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
     };
     lanes.set(recipient, onTheWire().catch(end));
   };
-
   const deliver = async (seq: number, announced: AnnouncedRelays, signal: AbortSignal) => {
     const message = signal.aborted ? undefined : store.get(seq);
     if (message === undefined) return;
-    const destinations = destinationsOf(message, announced, own);
-    const urls = relaysToTry(destinations, message.deliveries, message.attempts, limits);
-    const deliveries = new Map(message.deliveries);
-    const attempts = message.attempts + 1;
-    let waiting = urls.length;
-    const onDelivery = (url: RelayUrl, delivery: Delivery) => {
-      waiting -= 1;
-      if (signal.aborted) return;
-      deliveries.set(url, delivery);
-      if (delivery.state !== 'accepted') onProblem(message, url, delivery);
-      // It has arrived: that is known at once, though another relay may keep us waiting.
-      else if (waiting > 0) save({ state: 'sent', nextAt: message.nextAt });
-    };
-    const save = (result: ReturnType<typeof afterAttempt>) => {
-      store.save(seq, { ...result, deliveries, attempts });
-      if (result.state !== 'pending') for (const check of flushing) check();
-    };
-    await attemptDelivery(message, urls, { relays, clock, publishMs: limits.publishMs, signal, onDelivery });
-    if (signal.aborted) return;
-    const now = clock.now();
-    const result = afterAttempt(message, destinations, deliveries, attempts, { now, random, limits });
-    save(result);
-    if (result.state === 'undeliverable') onGivenUp(message, deliveries);
-  };
-
-  const onProblem = (message: StoredOutgoing, url: RelayUrl, { state, message: said }: Delivery) => {
-    lastProblem = { text: `${url}: ${said}`, at: clock.now() };
-    log.debug({ relay: url, messageId: message.messageId, state, said }, 'message not accepted');
-  };
-
-  const onGivenUp = (message: StoredOutgoing, deliveries: ReadonlyMap<RelayUrl, Delivery>) => {
-    const { messageId, recipient, content } = message;
-    const facts = { messageId, recipient, content, relays: Object.fromEntries(deliveries) };
-    if (content === 'text') log.warn(facts, 'a message could not be delivered');
-    else log.debug(facts, 'a reaction could not be delivered');
+    await attemptDelivery(message, destinationsOf(message, announced, own), {
+      ...{ relays, clock, random, limits, signal },
+      save: (progress) => {
+        store.save(seq, progress);
+        if (progress.state !== 'pending') for (const check of flushing) check();
+        if (progress.state === 'undeliverable') logGivenUp(log, message, progress);
+      },
+      onProblem: (url, { state, message: said }) => {
+        lastProblem = { text: `${url}: ${said}`, at: clock.now() };
+        log.debug({ relay: url, messageId: message.messageId, state, said }, 'message not accepted');
+      },
+    });
   };
 
   return {
@@ -163,31 +133,37 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
     start: (signal) => {
       if (signal.aborted) return;
       life = signal;
+      const prune = () => store.prune(clock.now() - 3 * DAY_MS, clock.now() - 14 * DAY_MS);
+      const timer = { name: 'pruning of the outbox', log, signal };
+      after(PRUNE_FIRST_MS, timer, prune);
+      every(DAY_MS / 4, timer, prune);
       store.hurry(clock.now());
       kick();
     },
     flush: async (timeoutMs, signal) => {
       const isEmpty = () => store.counts().pending === 0;
-      if (life === undefined || life.aborted || isEmpty()) return life?.aborted !== true && isEmpty();
-      const { promise, resolve } = Promise.withResolvers<boolean>();
+      if (isEmpty()) return life?.aborted !== true;
+      if (life === undefined || life.aborted) return false;
+      const { promise, resolve } = Promise.withResolvers<true>();
       const check = () => isEmpty() && resolve(true);
-      const giveUp = () => resolve(false);
       const ends = AbortSignal.any([signal, life, AbortSignal.timeout(timeoutMs)]);
-      ends.addEventListener('abort', giveUp, { once: true });
-      if (ends.aborted) giveUp();
       flushing.add(check);
-      try {
-        return await promise;
-      } finally {
-        flushing.delete(check);
-        ends.removeEventListener('abort', giveUp);
-      }
+      return untilAborted(promise, ends)
+        .catch(() => false)
+        .finally(() => flushing.delete(check));
     },
     status: () => {
       const { pending, undeliverableTexts } = store.counts();
       return { pending, undeliverable: undeliverableTexts, lastProblem };
     },
   };
+}
+
+function logGivenUp(log: Logger, message: StoredOutgoing, { deliveries }: Progress): void {
+  const { messageId, recipient, content } = message;
+  const facts = { messageId, recipient, content, relays: Object.fromEntries(deliveries) };
+  if (content === 'text') log.warn(facts, 'a message could not be delivered');
+  else log.debug(facts, 'a reaction could not be delivered');
 }
 
 /** What is due, with everything that waits for the same recipient: it would arrive after what is newer otherwise. */

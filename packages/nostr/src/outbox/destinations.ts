@@ -1,4 +1,4 @@
-import type { AnnouncedRelays } from '../lists/relay-lists.ts';
+import type { AnnouncedRelays } from '../lists/relay-list-cache.ts';
 import type { RelayUrl } from '../nostr-types.ts';
 import type { StoredOutgoing } from './outbox-store.ts';
 
@@ -15,21 +15,21 @@ export type Destinations = {
 const MAX_PRIMARY = 6;
 
 /**
- * NIP-17: the recipient's DM inbox; without one his read relays and where he wrote from; without these the latter and
- * our own relays. NIP-04, which knows no inbox: the read relays first.
+ * NIP-17: the recipient's DM relays; without any their read relays and where they wrote from; without these the latter
+ * and our own relays. NIP-04, which knows no DM relays: the read relays first.
  */
 export function destinationsOf(
   message: Pick<StoredOutgoing, 'protocol' | 'fallbackRelays'>,
   announced: AnnouncedRelays,
   own: readonly RelayUrl[],
 ): Destinations {
-  const { inbox, read, complete } = announced;
+  const { dmRelays, read, complete } = announced;
   const fallback = message.fallbackRelays;
-  // Where the recipient wrote from is reached at least by his client; a read relay need not serve gift wraps.
+  // Where the recipient wrote from is reached at least by their client; a read relay need not serve gift wraps.
   const byRead = read.length === 0 ? [] : [...read, ...fallback];
-  const choices = message.protocol === 'nip17' ? [inbox, byRead] : [byRead, [...inbox, ...fallback]];
+  const choices = message.protocol === 'nip17' ? [dmRelays, byRead] : [byRead, [...dmRelays, ...fallback]];
   const wanted = choices.find((urls) => urls.length > 0) ?? [];
   const primary = [...new Set(wanted.length > 0 ? wanted : [...fallback, ...own])].slice(0, MAX_PRIMARY);
   const reserve = [...new Set([...fallback, ...own])].filter((url) => !primary.includes(url));
-  return { primary, reserve, provisional: !complete && inbox.length === 0 };
+  return { primary, reserve, provisional: !complete && dmRelays.length === 0 };
 }
