@@ -1,0 +1,53 @@
+/** What phones and clients put round the words that were meant. */
+
+/** Zero-width characters, directional marks, the byte order mark. */
+const INVISIBLE = /[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u00ad]/gu;
+
+/** A mention that a client writes before the words (NIP-27), of whomever. */
+const MENTION = /^(?:(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,})[,:;]?\s*/iu;
+
+/** Opening marks with what closes them. */
+const WRAPPERS: readonly (readonly [open: string, close: string])[] = [
+  ['```', '```'],
+  ['`', '`'],
+  ['**', '**'],
+  ['*', '*'],
+  ['_', '_'],
+  ['"', '"'],
+  ["'", "'"],
+  ['“', '”'],
+  ['„', '“'],
+  ['”', '”'],
+  ['‘', '’'],
+  ['«', '»'],
+  ['(', ')'],
+  ['[', ']'],
+];
+
+/** The text without characters that nobody sees, white space of other kinds made plain. */
+export const visible = (text: string): string =>
+  text.replace(INVISIBLE, '').replace(/[\u00a0\u2000-\u200a\u202f\u205f\u3000]/gu, ' ');
+
+/** What somebody wrote below what they quoted (`> …`) and after whom they mentioned; all of it when nothing else is there. */
+export function ownWords(text: string): string {
+  const lines = text.split('\n');
+  const first = lines.findIndex((line) => line.trim() !== '' && !/^\s*>/.test(line));
+  let words = (first === -1 ? text : lines.slice(first).join('\n')).trim();
+  while (MENTION.test(words)) words = words.replace(MENTION, '');
+  return words === '' ? text.trim() : words;
+}
+
+/** Without the quotes, backticks or stars that stand round all of it. */
+export function unwrapped(text: string): string {
+  const body = text.trim();
+  for (const [open, close] of WRAPPERS) {
+    if (body.length <= open.length + close.length) continue;
+    if (body.startsWith(open) && body.endsWith(close)) {
+      return unwrapped(body.slice(open.length, body.length - close.length));
+    }
+  }
+  return body;
+}
+
+/** Without the full stop, question mark or comma that ends a sentence. */
+export const withoutFinalPunctuation = (text: string): string => text.replace(/[\s.,;:!?…！。]+$/u, '');
