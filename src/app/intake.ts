@@ -3,11 +3,11 @@ import type { InboxStore, MessageLog } from '@nostr-dm-agent/nostr';
 import { createInbox } from '@nostr-dm-agent/nostr';
 import { createAdmission } from '../access/admission.ts';
 import { createCommands } from '../commands/all-commands.ts';
-import { beginsWithBudget } from '../commands/budget-suffix.ts';
 import type { BotFacts } from '../commands/command-deps.ts';
 import { createDispatcher } from '../commands/dispatch.ts';
+import { type Meaning, readMeaning } from '../commands/meaning/meaning.ts';
 import { createTaskOrders } from '../commands/order-task.ts';
-import { walletShorthand } from '../commands/wallet/wallet-shorthand.ts';
+import { isReadable } from '../commands/wallet/incoming-commands.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import { connectShorthand } from '../keys/keys-in-messages.ts';
@@ -40,19 +40,24 @@ export function createIntake(
   const { relays, messenger, tell } = parts.messaging;
   const { owners, invites, confirmations } = stores;
   const { queue, currentSessions } = work;
-  const registry = createCommands({ ...parts, ...work, randomBytes, clock });
+  const isWholeToken = (text: string): boolean => isReadable(money.wallet.opened(), text);
+  const meaningOf = (text: string): Meaning =>
+    readMeaning(text, { match: (asked) => registry.match(asked), isWholeToken });
+  // `!retry` asks what a missed message meant, which depends on what commands there are.
+  const registry = createCommands({ ...parts, ...work, meaningOf, randomBytes, clock });
   const monotonic = () => performance.now();
   const admission = createAdmission({ invites, owners, messenger, tell, monotonic, log });
   const memberBudget = money.routstr.budget;
   const tasks = createTaskOrders({ owners, currentSessions, queue, messenger, memberBudget });
   const dispatcher = createDispatcher({
-    commandIn: ({ sender, text }) => {
-      const isCommand = /^\s*[!！]/.test(text) && !beginsWithBudget(text);
-      const command = isCommand
-        ? text
-        : (connectShorthand(text) ?? walletShorthand(confirmations, sender, text));
-      return command === undefined ? undefined : registry.match(command);
+    meaningOf: (text) => {
+      const command = connectShorthand(text);
+      return command === undefined
+        ? meaningOf(text)
+        : { kind: 'commands', commands: [registry.match(command)], unread: '' };
     },
+    match: registry.match,
+    confirmations,
     tasks,
     admission,
     messages,

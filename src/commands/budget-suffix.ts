@@ -6,6 +6,8 @@ export type Budgeted =
   /** Something like a budget stands there, and is none. */
   | { readonly state: 'malformed'; readonly found: string };
 
+const leastBudget = 10;
+
 /** At the very end, after white space (or alone). A phone may write the wide mark. */
 const suffix = /(?:^|\s)[!！]{2}(\S+)\s*$/u;
 
@@ -20,7 +22,8 @@ export function splitBudget(text: string): Budgeted {
     return { state: 'plain', task: text, budget: undefined };
   }
   const budget = parseSat(amount);
-  if (budget === undefined) return { state: 'malformed', found: `!!${amount}` };
+  // `Great job !!1`: nothing runs for that.
+  if (budget === undefined || budget < leastBudget) return { state: 'malformed', found: `!!${amount}` };
   return { state: 'budgeted', task: text.slice(0, match.index).trimEnd(), budget };
 }
 
@@ -29,7 +32,7 @@ export const beginsWithBudget = (text: string): boolean => /^\s*[!！]{2}\s*\d/u
 
 /** What the owner reads of a budget that is none. */
 export const notABudget = (found: string): string =>
-  `“${found.length > 24 ? `${found.slice(0, 16)}…` : found}” is not a budget, so nothing was run. It is an amount in sat, like !!500 or !!2k; if it belongs to the task, write something after it.`;
+  `“${found.length > 24 ? `${found.slice(0, 16)}…` : found}” is not a budget, so nothing was run. It is an amount of at least ${leastBudget} sat, like !!500 or !!2k; if it belongs to the task, write something after it.`;
 
 /** A budget and no task, or the budget first. */
 export const taskMissing =

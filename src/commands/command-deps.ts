@@ -7,6 +7,7 @@ import type { Money } from '../money/money.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { Stores } from '../store/open-stores.ts';
+import type { Meaning } from './meaning/meaning.ts';
 
 /** What commands work with. */
 export type CommandDeps = {
@@ -21,6 +22,7 @@ export type CommandDeps = {
   readonly money: Money;
   readonly providers: ProviderFacts;
   readonly connections: ConnectionTools;
+  readonly meaningOf: (text: string) => Meaning;
   /** Random bytes that nobody can guess. */
   readonly randomBytes: (count: number) => Uint8Array;
   readonly clock: Clock;

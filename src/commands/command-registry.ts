@@ -12,35 +12,43 @@ export type Match =
   | { readonly found: true; readonly command: Command; readonly argument: string }
   | { readonly found: false; readonly asked: string; readonly nearest: Command | undefined };
 
-/** Further than this, a guess is no help. */
-const maxDistance = 3;
-
-export function createRegistry(commands: readonly Command[]): Registry {
+/** @param aliases other words for a command's own, with what it takes perhaps */
+export function createRegistry(
+  commands: readonly Command[],
+  aliases: ReadonlyMap<string, string> = new Map(),
+): Registry {
   const byPath = new Map(commands.map((command) => [command.path, command]));
   if (byPath.size !== commands.length) throw new RangeError('two commands with the same words');
 
   const nearest = (words: readonly string[]): Command | undefined => {
     for (const asked of [words.slice(0, 2).join(' '), words[0] ?? '']) {
       const path = closest(asked, [...byPath.keys()]);
-      if (distance(asked, path) <= Math.min(maxDistance, Math.floor(asked.length / 2)))
-        return byPath.get(path);
+      if (isNear(asked, path)) return byPath.get(path);
     }
     return undefined;
   };
 
-  return {
-    commands,
-    match: (text) => {
-      // A phone's keyboard writes a capital at the start, a space after the mark, or its wide form.
-      const body = text.trim().replace(/^[!！]\s*/, '');
-      const words = body.split(/\s+/, 3).map((word) => word.toLowerCase());
-      for (const length of [3, 2, 1]) {
-        const command = words.length >= length ? byPath.get(words.slice(0, length).join(' ')) : undefined;
-        if (command !== undefined) return { found: true, command, argument: withoutWords(body, length) };
-      }
-      return { found: false, asked: words[0] ?? '', nearest: nearest(words) };
-    },
+  const match = (text: string): Match => {
+    // A phone's keyboard writes a capital at the start, a space after the mark, or its wide form.
+    const body = text.trim().replace(/^[!！]\s*/, '');
+    const words = body.split(/\s+/, 3).map((word) => word.toLowerCase());
+    for (const length of [3, 2, 1].filter((count) => count <= words.length)) {
+      const asked = words.slice(0, length).join(' ');
+      const command = byPath.get(asked);
+      if (command !== undefined) return { found: true, command, argument: withoutWords(body, length) };
+      const meant = aliases.get(asked);
+      if (meant !== undefined) return match(`${meant} ${withoutWords(body, length)}`);
+    }
+    return { found: false, asked: words[0] ?? '', nearest: nearest(words) };
   };
+  return { commands, match };
+}
+
+/** One slip of a thumb, two in a long word, or two letters that changed places: further, a guess is no help. */
+function isNear(asked: string, path: string): boolean {
+  const away = distance(asked, path);
+  const letters = (word: string) => [...word].sort().join('');
+  return away <= (asked.length <= 4 ? 1 : 2) || (away === 2 && letters(asked) === letters(path));
 }
 
 /** Keeps the line breaks and spaces of a task as they were sent. */

@@ -5,17 +5,22 @@ import { after } from '@nostr-dm-agent/kit/timers';
 import type { MessageLog, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
 import type { Owner } from '../config/config.ts';
+import { besideMoneyNote, emptyMessage, nothingToAnswer, unreadNote } from '../replies/meaning-replies.ts';
 import type { Messenger } from '../runs/messenger.ts';
+import type { Confirmations } from '../store/confirmations-table.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Match } from './command-registry.ts';
+import type { Meaning } from './meaning/meaning.ts';
 import { createMissedList } from './missed-messages.ts';
 import type { TaskOrders } from './order-task.ts';
 import { createReply } from './reply.ts';
-import { createCommandRunner } from './run-command.ts';
+import { createCommandRunner, type Orders } from './run-command.ts';
 
 export type DispatchDeps = {
-  /** What a message is as a command; undefined: it is none. */
-  readonly commandIn: (message: StoredMessage) => Match | undefined;
+  readonly meaningOf: (text: string) => Meaning;
+  /** The command that a text begins with. */
+  readonly match: (text: string) => Match;
+  readonly confirmations: Pick<Confirmations, 'waiting'>;
   readonly tasks: TaskOrders;
   /** Lets strangers in who have a code. */
   readonly admission: Pick<Admission, 'admit' | 'noteOnCode'>;
@@ -49,7 +54,7 @@ export type Dispatcher = {
 const busyPauseMs = 1000;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { commandIn, tasks, admission, messages, messenger, redact, limits, clock, log } = deps;
+  const { meaningOf, match, tasks, admission, messages, messenger, redact, limits, clock, log } = deps;
   const { owners, atomically } = deps.stores;
   const { commandTimeoutMs } = limits;
   const commands = createCommandRunner({
@@ -80,18 +85,46 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     });
   const replyOnce = (message: StoredMessage, text: string): void => once(message, () => reply(message, text));
 
-  const actOnText = (message: StoredMessage, owner: Owner): void => {
-    if (message.text.trim() === '') {
-      replyOnce(message, 'That message was empty. Send a task, or !help.');
-      return;
+  /** What a message stands for, as commands: money is redeemed, an invoice is quoted, a code confirms. undefined: none. */
+  const ordersIn = (meaning: Meaning): Orders | undefined => {
+    switch (meaning.kind) {
+      case 'commands':
+        return {
+          commands: meaning.commands,
+          note: meaning.unread === '' ? undefined : unreadNote(meaning.unread),
+        };
+      case 'tokens':
+        return {
+          commands: meaning.tokens.map((token) => match(`!wallet receive ${token}`)),
+          note: meaning.words === '' ? undefined : besideMoneyNote(meaning.words),
+        };
+      case 'invoice':
+        return {
+          commands: [match(`!wallet withdraw ${meaning.invoice}`)],
+          note: meaning.words === '' ? undefined : besideMoneyNote(meaning.words),
+        };
+      case 'code':
+        return { commands: [match(`!wallet confirm ${meaning.digits}`)], note: undefined };
+      default:
+        return undefined;
     }
-    const command = commandIn(message);
-    const note = command === undefined ? admission.noteOnCode(message.text) : undefined;
-    const timeless = command?.found === true && command.command.timeless === true;
-    if (note !== undefined) replyOnce(message, note);
-    else if (!timeless && clock.now() - message.createdAt * 1000 > limits.catchupMs) missed.add(message);
-    else if (command !== undefined) commands.run(message, owner, command);
-    else once(message, () => tasks.order(message, { task: message.text }));
+  };
+
+  const actOnText = (message: StoredMessage, owner: Owner): void => {
+    const meaning = meaningOf(message.text);
+    const orders = ordersIn(meaning);
+    const timeless = orders?.commands.every((each) => each.found && each.command.timeless === true) === true;
+    const late = clock.now() - message.createdAt * 1000 > limits.catchupMs;
+    if (late && !timeless && (orders !== undefined || meaning.kind === 'task')) missed.add(message);
+    else if (orders !== undefined) commands.run(message, owner, orders);
+    else if (meaning.kind === 'answer') {
+      replyOnce(message, nothingToAnswer(meaning.answer, deps.confirmations.waiting(owner.publicKey)));
+    } else if (meaning.kind === 'empty') replyOnce(message, emptyMessage);
+    else {
+      const note = admission.noteOnCode(message.text);
+      if (note !== undefined) replyOnce(message, note);
+      else once(message, () => tasks.order(message, { task: message.text }));
+    }
   };
 
   const act = (message: StoredMessage): void => {
@@ -119,7 +152,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 
   /** What an earlier life of the bot had begun. */
   const resume = (message: StoredMessage): void =>
-    commands.resume(message, ownerOf(message), commandIn(message));
+    commands.resume(message, ownerOf(message), ordersIn(meaningOf(message.text)));
 
   const guarded = (message: StoredMessage, work: (message: StoredMessage) => void): void => {
     try {

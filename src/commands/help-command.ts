@@ -1,5 +1,6 @@
 import type { Role } from '../config/config.ts';
 import { lines, shorten } from '../replies/format.ts';
+import { aliases } from './aliases.ts';
 import { type Command, families } from './command.ts';
 import { createRegistry, examplesOf, type Registry, usageOf } from './command-registry.ts';
 
@@ -16,7 +17,7 @@ export function withHelp(commands: readonly Command[]): Registry {
     run: ({ owner, argument }) =>
       argument === '' ? overview(forRole(registry, owner.role)) : detailOf(registry, argument),
   };
-  const registry: Registry = createRegistry([...commands, help]);
+  const registry: Registry = createRegistry([...commands, help], aliases);
   return registry;
 }
 

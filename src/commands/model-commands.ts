@@ -1,8 +1,8 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import type { BackendName } from '../backends/backend.ts';
+import type { BackendName, Model } from '../backends/backend.ts';
 import { lines, plural, shorten } from '../replies/format.ts';
 import { servedFor } from '../replies/provider-replies.ts';
-import { type Command, UsageError } from './command.ts';
+import { type Command, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
 
 const listed = 30;
@@ -33,27 +33,27 @@ export function modelText(deps: CommandDeps, owner: PublicKey): string {
 export const modelCommands = (deps: CommandDeps): readonly Command[] => [
   {
     path: 'model',
-    parameters: '[id|reset]',
+    parameters: '[id|number|part of a name|reset]',
     family: 'Sessions',
     summary: 'show or set the model',
-    detail: 'The id is one of !models. reset goes back to the default.',
-    examples: ['!model', '!model anthropic/claude-sonnet-4', '!model reset'],
+    detail:
+      'The id or its number is one of !models; a part of a name is enough when only one model has it. reset goes back to the default.',
+    examples: ['!model', '!model sonnet', '!model 12', '!model anthropic/claude-sonnet-4', '!model reset'],
     role: 'member',
-    kind: 'immediate',
-    run: ({ owner: { publicKey }, argument }) => {
+    kind: 'lasting',
+    repeatable: true,
+    run: async ({ owner: { publicKey }, argument }, signal) => {
       const { currentSessions } = deps;
       if (argument === '') {
-        return `Model: ${modelText(deps, publicKey)}.\n!models lists them, !model <id> sets one.`;
+        return `Model: ${modelText(deps, publicKey)}.\n!models lists them, !model <number> sets one.`;
       }
       if (argument.toLowerCase() === 'reset') {
         currentSessions.setModel(publicKey, undefined);
         return `Model: ${modelText(deps, publicKey)}.`;
       }
-      if (argument.length > longest || !/^[\w.:@~+-]+(\/[\w.:@~+-]+)*$/.test(argument)) {
-        throw new UsageError(`“${shorten(argument, 60)}” is not the id of a model; !models lists them.`);
-      }
-      currentSessions.setModel(publicKey, argument);
-      return lines(`Model: ${argument}. It holds from now on.`, noteOnChoice(deps, publicKey, argument));
+      const chosen = await chooseModel(deps, publicKey, argument, signal);
+      currentSessions.setModel(publicKey, chosen);
+      return lines(`Model: ${chosen}, from the next task on.`, noteOnChoice(deps, publicKey, chosen));
     },
   },
   {
@@ -69,9 +69,7 @@ export const modelCommands = (deps: CommandDeps): readonly Command[] => [
       const { backend } = deps.currentSessions.choices(owner.publicKey);
       const { from, all, more } = await available(deps, owner.publicKey, backend, signal);
       const words = argument.toLowerCase().split(/\s+/);
-      const found = all.filter(({ id, name }) =>
-        words.every((word) => `${id} ${name}`.toLowerCase().includes(word)),
-      );
+      const found = numbered(all).filter(hasWords(words));
       if (found.length === 0) {
         return argument === ''
           ? `No model of ${from} is known.`
@@ -79,13 +77,53 @@ export const modelCommands = (deps: CommandDeps): readonly Command[] => [
       }
       const rest = found.length - listed;
       return lines(
-        found.slice(0, listed).map(({ id }) => id),
+        found.slice(0, listed).map(modelLine),
         rest > 0 && `… and ${rest} more: !models <filter>`,
-        `${plural(found.length, 'model')}. !model <id> sets one.${more}`,
+        `${plural(found.length, 'model')}. !model <number> sets one.${more}`,
       );
     },
   },
 ];
+
+type NumberedModel = Model & { readonly number: number };
+
+const numbered = (models: readonly Model[]): readonly NumberedModel[] =>
+  models.map((model, index) => ({ ...model, number: index + 1 }));
+const modelLine = ({ number, id }: NumberedModel): string => `${number}. ${id}`;
+const hasWords =
+  (words: readonly string[]) =>
+  ({ id, name }: Model): boolean =>
+    words.every((word) => `${id} ${name}`.toLowerCase().includes(word));
+
+/** The model that is meant by an id, a number of `!models`, or a part of a name. @throws UsageError */
+async function chooseModel(
+  deps: CommandDeps,
+  owner: PublicKey,
+  asked: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const { backend } = deps.currentSessions.choices(owner);
+  const { from, all } = await available(deps, owner, backend, signal);
+  const models = numbered(all);
+  const exact = models.find(({ id, number }) => id === asked || asked === String(number));
+  if (exact !== undefined) return exact.id;
+  const found = models.filter(hasWords(asked.toLowerCase().split(/\s+/)));
+  const [only, ...others] = found;
+  if (only !== undefined && others.length === 0) return only.id;
+  if (only !== undefined) {
+    const more = found.length - listed;
+    throw new RefusalError(
+      lines(
+        `“${shorten(asked, 60)}” is a part of several; !model <number> sets one:`,
+        found.slice(0, listed).map(modelLine),
+        more > 0 && `… and ${more} more`,
+      ),
+    );
+  }
+  // Not listed, or the list can't be had: an id is taken at its word.
+  if (asked.length <= longest && /^[\w.:@~+-]+(\/[\w.:@~+-]+)+$/.test(asked)) return asked;
+  throw new UsageError(`No model of ${from} has “${shorten(asked, 60)}” in its name; !models lists them.`);
+}
 
 /** On a model that was just chosen, when the node serves something else, or is not known to have it. */
 function noteOnChoice(deps: CommandDeps, owner: PublicKey, chosen: string): string | undefined {

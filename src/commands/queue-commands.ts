@@ -1,7 +1,7 @@
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, lines, plural, shorten } from '../replies/format.ts';
 import type { Run } from '../runs/run.ts';
-import { parseCount } from './arguments.ts';
+import { parseChoice, parseCount } from './arguments.ts';
 import { notABudget, splitBudget } from './budget-suffix.ts';
 import { type Call, type Command, type OrderedTask, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
@@ -21,16 +21,17 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
   },
   {
     path: 'queue drop',
-    parameters: '<n>',
+    parameters: '<n|all>',
     family: 'Queue',
-    summary: 'take a waiting task off the queue',
+    summary: 'take a waiting task off the queue, or all of them',
     detail: 'The number is that of !queue. A task that is being run already is ended with !stop.',
-    examples: ['!queue drop 1'],
+    examples: ['!queue drop 1', '!queue drop all'],
     role: 'member',
     kind: 'immediate',
     run: (call) => {
       const { waiting } = tasksOf(deps, call);
       if (waiting.length === 0) throw new RefusalError('Nothing waits in the queue.');
+      if (call.argument.toLowerCase() === 'all') return droppedAll(deps, waiting);
       const run = waiting[parseCount(call.argument, 'number of the queue', waiting.length) - 1];
       if (run === undefined || !deps.queue.drop(run.id))
         throw new RefusalError('That task has begun already: !stop ends it.');
@@ -43,13 +44,17 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
   },
   {
     path: 'stop',
+    parameters: '[all]',
     family: 'Queue',
     summary: 'end the running task, with all that it started',
-    detail: 'Of several, the one of this session is ended. Tasks that wait stay in the queue.',
+    detail:
+      'Of several, the one of this session is ended. Tasks that wait stay in the queue; !stop all takes them off too.',
+    examples: ['!stop', '!stop all'],
     role: 'member',
     kind: 'immediate',
     run: (call) => {
       const { running, waiting } = tasksOf(deps, call);
+      if (call.argument !== '') return stopAll(deps, call.argument, { running, waiting });
       const session = deps.currentSessions.current(call.owner.publicKey)?.id;
       const run = running.find((candidate) => candidate.session === session) ?? running[0];
       if (run !== undefined && deps.queue.stop(run.id)) return `Stopping: ${shorten(run.task, 80)}`;
@@ -76,11 +81,33 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
       const seq = parseCount(number, 'number of a missed message', 999_999);
       const missed = deps.messages.missed(call.owner.publicKey, seq);
       if (missed === undefined) throw new UsageError(`There is no missed message #${seq}.`);
-      if (/^\s*[!！]/.test(missed.text)) throw new RefusalError(`#${seq} was a command: send it again.`);
+      if (deps.meaningOf(missed.text).kind !== 'task')
+        throw new RefusalError(`#${seq} was no task: send it again.`);
       return budget === undefined ? { task: missed.text } : { task: readBudget(missed.text).task, budget };
     },
   },
 ];
+
+function droppedAll({ queue }: CommandDeps, waiting: readonly Run[]): string {
+  const dropped = waiting.filter((run) => queue.drop(run.id)).length;
+  return `Dropped ${plural(dropped, 'task')}. Nothing else waits.`;
+}
+
+function stopAll(
+  { queue }: CommandDeps,
+  argument: string,
+  { running, waiting }: { readonly running: readonly Run[]; readonly waiting: readonly Run[] },
+): string {
+  parseChoice(argument, 'word for what to stop', ['all']);
+  // Before the runs: each that ends makes room for one that waits.
+  const dropped = waiting.filter((run) => queue.drop(run.id)).length;
+  const stopped = running.filter((run) => queue.stop(run.id)).length;
+  if (dropped + stopped === 0) return 'Nothing is running and nothing waits.';
+  return lines(
+    stopped > 0 && `Stopping ${plural(stopped, 'task')}.`,
+    dropped > 0 && `Took ${plural(dropped, 'task')} off the queue.`,
+  );
+}
 
 const tasksOf = ({ queue }: CommandDeps, { owner }: Call) => {
   const runs = queue.list().filter((run) => run.owner === owner.publicKey);

@@ -13,12 +13,14 @@ import { unknownCommand } from './help-command.ts';
 import type { TaskOrders } from './order-task.ts';
 import { createReply } from './reply.ts';
 
+/** What one message asks for, in order; `note`: said after the last answer. */
+export type Orders = { readonly commands: readonly Match[]; readonly note: string | undefined };
+
 /** Does what commands are for, each message exactly once. */
 export type CommandRunner = {
-  /** @throws SQLITE_BUSY when another program holds the database; nothing is begun then */
-  readonly run: (message: StoredMessage, owner: Owner, match: Match) => void;
-  /** A message whose command an earlier life of the bot had begun and not answered. */
-  readonly resume: (message: StoredMessage, owner: Owner | undefined, match: Match | undefined) => void;
+  readonly run: (message: StoredMessage, owner: Owner, orders: Orders) => void;
+  /** A message whose commands an earlier life of the bot had begun and not answered. */
+  readonly resume: (message: StoredMessage, owner: Owner | undefined, orders: Orders | undefined) => void;
   /** Ends what is under way; what it was for stays stored. */
   readonly close: () => Promise<void>;
 };
@@ -56,72 +58,103 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
     if (!isExpected(cause)) log.error({ cause, command: command.path }, 'a command failed');
     return redact(describeCommandError(command, cause, clock.now()));
   };
-  /** In one transaction with everything that comes of it. */
-  const once = (message: StoredMessage, act: () => void): void =>
-    atomically(() => {
-      if (!messages.begin(message.seq)) return;
-      act();
-      messages.finish(message.seq);
-    });
+  /** Inside the transaction of the last answer: nothing of the message is left to do. */
+  const finish = (message: StoredMessage, { note }: Orders): void => {
+    if (note !== undefined) reply(message, redact(note));
+    messages.finish(message.seq);
+  };
+  const mayUse = ({ role }: Command, owner: Owner): boolean => role === 'member' || owner.role === 'admin';
 
-  const follow = (call: Call, message: StoredMessage, command: Command & Lasting): void => {
+  /** One that waits for nothing outside, in one transaction with its answer and with what is to follow. */
+  const answerNow = (message: StoredMessage, owner: Owner, match: Match, then: () => void): void => {
+    const say = (text: string) =>
+      atomically(() => {
+        reply(message, text);
+        then();
+      });
+    if (!match.found) {
+      say(redact(unknownCommand(match.asked, match.nearest)));
+      return;
+    }
+    const { command, argument } = match;
+    if (command.role === 'admin' && owner.role !== 'admin') {
+      say(describeForbidden(command));
+      return;
+    }
+    if (command.kind === 'lasting') throw new RangeError(`!${command.path} takes its time`);
+    try {
+      atomically(() => {
+        apply(message, command.run({ owner, message, argument, resumed: false }));
+        then();
+      });
+    } catch (cause) {
+      if (isBusy(cause)) throw cause;
+      say(fault(command, cause));
+    }
+  };
+  /** False: the bot is being stopped, and the message stays `acting`. */
+  const answerInTime = async (
+    message: StoredMessage,
+    call: Call,
+    command: Command & Lasting,
+    then: () => void,
+  ): Promise<boolean> => {
     const limit = AbortSignal.any([ending.signal, AbortSignal.timeout(deps.commandTimeoutMs)]);
+    let outcome: Outcome;
+    try {
+      outcome = await command.run(call, limit);
+    } catch (cause) {
+      if (ending.signal.aborted) return false;
+      outcome = fault(command, cause);
+    }
+    const answer = () =>
+      atomically(() => {
+        apply(message, outcome);
+        then();
+      });
+    await whenFree(answer, ending.signal);
+    return true;
+  };
+
+  /** One after the other, each answered by itself. */
+  const follow = (message: StoredMessage, owner: Owner, orders: Orders, resumed: boolean): void => {
     const work = async () => {
-      let outcome: Outcome;
-      try {
-        outcome = await command.run(call, limit);
-      } catch (cause) {
-        // The bot is being stopped: the message stays `acting`, and the next start says or repeats it.
-        if (ending.signal.aborted) return;
-        outcome = fault(command, cause);
+      for (const [index, match] of orders.commands.entries()) {
+        const then = () => {
+          if (index === orders.commands.length - 1) finish(message, orders);
+        };
+        if (isLasting(match) && mayUse(match.command, owner)) {
+          const call: Call = { owner, message, argument: match.argument, resumed };
+          if (!(await answerInTime(message, call, match.command, then))) return;
+        } else await whenFree(() => answerNow(message, owner, match, then), ending.signal);
       }
-      const answer = () =>
-        atomically(() => {
-          apply(message, outcome);
-          messages.finish(message.seq);
-        });
-      await whenFree(answer, ending.signal);
     };
     const done: Promise<void> = work()
-      .catch((cause: unknown) =>
-        log.error({ cause, command: command.path }, 'a command could not be answered'),
-      )
+      .catch((cause: unknown) => log.error({ cause, message: message.id }, 'a command could not be answered'))
       .finally(() => underWay.delete(done));
     underWay.add(done);
   };
 
   return {
-    run: (message, owner, match) => {
-      if (!match.found) {
-        once(message, () => reply(message, redact(unknownCommand(match.asked, match.nearest))));
+    run: (message, owner, orders) => {
+      const [first, ...others] = orders.commands;
+      if (first === undefined) return;
+      const waits = isLasting(first) && mayUse(first.command, owner);
+      if (others.length > 0 || waits) {
+        if (messages.begin(message.seq)) follow(message, owner, orders, false);
         return;
       }
-      const { command, argument } = match;
-      const call: Call = { owner, message, argument, resumed: false };
-      if (command.role === 'admin' && owner.role !== 'admin') {
-        once(message, () => reply(message, describeForbidden(command)));
-      } else if (command.kind === 'lasting') {
-        if (messages.begin(message.seq)) follow(call, message, command);
-      } else {
-        try {
-          once(message, () => apply(message, command.run(call)));
-        } catch (cause) {
-          if (isBusy(cause)) throw cause;
-          once(message, () => reply(message, fault(command, cause)));
-        }
-      }
+      atomically(() => {
+        if (!messages.begin(message.seq)) return;
+        answerNow(message, owner, first, () => finish(message, orders));
+      });
     },
-    resume: (message, owner, match) => {
-      if (owner !== undefined && match?.found) {
-        const { command, argument } = match;
-        if (
-          command.kind === 'lasting' &&
-          command.repeatable &&
-          (command.role === 'member' || owner.role === 'admin')
-        ) {
-          follow({ owner, message, argument, resumed: true }, message, command);
-          return;
-        }
+    resume: (message, owner, orders) => {
+      const repeatable = (match: Match): boolean =>
+        isLasting(match) && match.command.repeatable && owner !== undefined && mayUse(match.command, owner);
+      if (owner !== undefined && orders?.commands.every(repeatable)) {
+        follow(message, owner, orders, true);
+        return;
       }
       atomically(() => {
         const quoted = shorten(redact(message.text), 60);
@@ -138,3 +171,6 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
     },
   };
 }
+
+const isLasting = (match: Match): match is Match & { found: true; command: Command & Lasting } =>
+  match.found && match.command.kind === 'lasting';

@@ -20,6 +20,7 @@ export function taskCommands({ currentSessions }: CommandDeps): readonly Command
   const inMode = (mode: Mode, example: string): Command => ({
     path: mode,
     parameters: '[task]',
+    takesTask: true,
     family: 'Tasks',
     summary: `this one task in ${mode} mode: ${meaning[mode]}`,
     detail: `Without a task, ${mode} becomes the mode from now on.`,

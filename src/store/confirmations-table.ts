@@ -35,8 +35,8 @@ export type Confirmations = {
    * restart cut off can go on.
    */
   readonly take: (owner: PublicKey, code: string, message: EventId) => Taken;
-  /** Whether the owner was given this code lately, used or not. */
-  readonly knows: (owner: PublicKey, code: string) => boolean;
+  /** Whether a code of theirs can still be sent. */
+  readonly waiting: (owner: PublicKey) => boolean;
 };
 export type Taken =
   | { readonly state: 'taken'; readonly action: ProposedAction }
@@ -58,6 +58,9 @@ export function createConfirmations(db: Database, clock: Clock, random: () => nu
   );
   const insert = db.query('INSERT INTO confirmations (owner, code, action, expires_at) VALUES (?, ?, ?, ?)');
   const mark = db.query('UPDATE confirmations SET taken_by = ? WHERE owner = ? AND code = ?');
+  const selectWaiting = db.query(
+    'SELECT 1 FROM confirmations WHERE owner = ? AND expires_at > ? AND taken_by IS NULL',
+  );
   const prune = db.query('DELETE FROM confirmations WHERE expires_at < ?');
 
   const find = (owner: PublicKey, code: string) => {
@@ -84,6 +87,6 @@ export function createConfirmations(db: Database, clock: Clock, random: () => nu
       insert.run(owner, code, JSON.stringify(action), expiresAt);
     },
     take: (owner, code, message) => take.immediate(owner, code, message),
-    knows: (owner, code) => find(owner, code) !== undefined,
+    waiting: (owner) => selectWaiting.get(owner, clock.now()) !== null,
   };
 }

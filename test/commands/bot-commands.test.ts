@@ -26,11 +26,11 @@ describe('an owner commands the bot from his phone', () => {
 
   test('!help lists every command, and one in detail', async () => {
     const all = await ask(bot, '!help');
-    for (const name of ['!status', '!new [workspace]', '!queue drop <n>', '!owners add'])
+    for (const name of ['!status', '!new [workspace]', '!queue drop <n|all>', '!owners add'])
       expect(all).toContain(name);
     const one = await ask(bot, '!help queue drop');
-    expect(one).toStartWith('!queue drop <n>');
-    expect(one).toContain('Example:');
+    expect(one).toStartWith('!queue drop <n|all>');
+    expect(one).toContain('Examples:');
   });
 
   test('a mistyped command is answered with the nearest one, and nothing is run', async () => {
@@ -64,9 +64,13 @@ describe('an owner commands the bot from his phone', () => {
     expect(await ask(bot, '!model stand-in/large')).toContain('Model: stand-in/large');
     expect(await ask(bot, '!model')).toContain('stand-in/large');
     expect(await ask(bot, '!model reset')).toContain('the default of opencode');
-    expect(await ask(bot, '!models large')).toBe('stand-in/large\n1 model. !model <id> sets one.');
+    expect(await ask(bot, '!models large')).toBe('2. stand-in/large\n1 model. !model <number> sets one.');
     expect(await ask(bot, '!models nosuch')).toContain('No model');
-    expect(await ask(bot, '!model two words')).toContain('not the id of a model');
+    expect(await ask(bot, '!model two words')).toContain('No model of opencode has “two words” in its name');
+    expect(await ask(bot, '!model LARGE')).toContain('Model: stand-in/large');
+    expect(await ask(bot, '!model 1')).toContain('Model: stand-in/');
+    expect(await ask(bot, '!model stand')).toMatch(/is a part of several; .*\n1\. stand-in\//);
+    expect(await ask(bot, '!model reset')).toContain('the default of opencode');
   });
 
   test('!status names relay, session, backend, model, provider, queue and the last error', async () => {

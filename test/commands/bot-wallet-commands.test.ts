@@ -97,9 +97,21 @@ describe('money goes out', () => {
     expect(await world.ask(code)).toContain('used already');
   });
 
-  test('digits that are no code are a task', async () => {
-    const id = await world.owner.send('  0042 ');
-    await world.owner.answer(id, /did: .*0042/);
+  test('digits that are no code, and a bare yes, are answered and never a task', async () => {
+    expect(await world.ask('  0042 ')).toBe('Nothing of yours waits for that code.');
+    expect(await world.ask('yes')).toContain('Nothing waits for a yes');
+    await world.ask('!wallet send 5');
+    expect(await world.ask('Yes!')).toBe('To confirm, send the four digits of the code.');
+  });
+
+  test('money beside words is redeemed, quoted or answered, and shown to no agent', async () => {
+    const token = tokenIn(await world.confirmed('!wallet send 60', /cashuB/));
+    const said = await world.ask(`for you:\n\`${token.slice(0, 90)}\n${token.slice(90)}\` then fix the test`);
+    expect(said).toContain('Received');
+    await world.owner.heard(/never shown to an agent.*then fix the test/s);
+    const invoice = world.mint.invoice(20);
+    expect(await world.ask(`please pay lightning:${invoice} soon`)).toMatch(/^Pay 20 sat to the invoice/);
+    expect(world.bot.tasksDone()).toEqual([]);
   });
 
   test('an unclaimed token is listed, taken back, and worth nothing then', async () => {
@@ -240,7 +252,7 @@ test('a member takes money in and looks, but moves none out and changes nothing'
   }
   expect(world.mint.audit().melted).toBe(outstanding);
   const code = /send (\d{4})/.exec(await world.ask('!wallet send 10'))?.[1] ?? '';
-  expect(await ask(code)).toContain('did:');
+  expect(await ask(code)).toContain('is for admins');
   expect(await ask('!wallet balance')).toContain('sat ready');
   expect(await ask(await world.token(10))).toStartWith('Received');
   member.close();

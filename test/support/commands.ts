@@ -129,6 +129,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       bind: () => undefined,
       log: silent,
     }).tools,
+    meaningOf: (text) => ({ kind: 'task', text }),
     randomBytes,
     clock,
   };

@@ -14,6 +14,7 @@ const longest = 20_000;
 export const quickCommand = ({ money, currentSessions }: CommandDeps): Command => ({
   path: 'quick',
   parameters: '<question>',
+  takesTask: true,
   family: 'Tasks',
   summary: 'one question to the model, without an agent; paid from the wallet',
   detail:

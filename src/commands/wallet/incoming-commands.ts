@@ -22,9 +22,10 @@ export function parseToken(wallet: Pick<Receive, 'decode'>, argument: string): s
   return isReadable(wallet, joined) ? joined : first;
 }
 
-function isReadable(wallet: Pick<Receive, 'decode'>, token: string): boolean {
+/** Whether a text is a token from its beginning to its end; without a wallet, whatever looks like one. */
+export function isReadable(wallet: Pick<Receive, 'decode'> | undefined, token: string): boolean {
   try {
-    wallet.decode(token);
+    wallet?.decode(token);
     return true;
   } catch (error) {
     if (error instanceof TokenRefusedError) return false;
