@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createJail, type Jail } from '../src/backends/jail/index.ts';
-import type { Wall } from '../src/backends/jail/types.ts';
+import { createJail } from '../src/backends/jail/index.ts';
+import type { Jail, Wall } from '../src/backends/jail/types.ts';
 
 /**
  * What the jail adds to the start of an agent: `bun bench/jail.ts`. A program that does nothing is started behind each

@@ -8,17 +8,7 @@ import { type LimitWatch, limits, watchLimits } from './limits.ts';
 import { inside } from './places.ts';
 import { probeWalls } from './probe.ts';
 import { cleanStore } from './store.ts';
-import type { Cell, CellEnd, CellRequest, JailSettings, Wall } from './types.ts';
-
-/** The one way in which programs of agents are started, whichever backend they belong to. */
-export type Jail = {
-  /** Which wall stands here, by trying it: once, unless `again`. */
-  readonly wall: (signal: AbortSignal, again?: boolean) => Promise<Wall>;
-  /** @throws when the run's folder can't be made */
-  readonly open: (wall: Exclude<Wall, { kind: 'refused' }>, request: CellRequest) => Promise<Cell>;
-  /** Takes away what an earlier life of the bot left of a run, when no process of it is left. */
-  readonly clear: (runId: string) => Promise<void>;
-};
+import type { Cell, CellEnd, CellRequest, Jail, JailSettings, Wall } from './types.ts';
 
 const runFolder = (home: string, runId: string): string => join(home, 'jail', encodeURIComponent(runId));
 

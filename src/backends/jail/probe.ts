@@ -3,10 +3,9 @@ import { closeSync } from 'node:fs';
 import { access, constants, mkdir, readFile, realpath } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Jail } from './index.ts';
 import { landlockVersion, oldestLandlock } from './inside/landlock.ts';
 import { seccompProgram } from './seccomp.ts';
-import type { JailSettings, Launch, Wall, WallProblem } from './types.ts';
+import type { Jail, JailSettings, Launch, Wall, WallProblem } from './types.ts';
 
 const probeTimeoutMs = 15_000;
 /** Flags that older versions lack; `--bind-fd` came to some of them with a security update. */

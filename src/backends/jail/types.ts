@@ -119,3 +119,13 @@ export type Cell = {
   /** When no process of it is left; takes away everything that was for this run alone. May be called again. */
   readonly close: () => Promise<CellEnd>;
 };
+
+/** The one way in which programs of agents are started, whichever backend they belong to. */
+export type Jail = {
+  /** Which wall stands here, by trying it: once, unless `again`. */
+  readonly wall: (signal: AbortSignal, again?: boolean) => Promise<Wall>;
+  /** @throws when the run's folder can't be made */
+  readonly open: (wall: Exclude<Wall, { kind: 'refused' }>, request: CellRequest) => Promise<Cell>;
+  /** Takes away what an earlier life of the bot left of a run, when no process of it is left. */
+  readonly clear: (runId: string) => Promise<void>;
+};

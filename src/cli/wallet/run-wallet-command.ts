@@ -27,9 +27,8 @@ import {
   sentText,
 } from '../../replies/wallet-replies.ts';
 import { CommandFailure, failureOf, terminal } from './command-failure.ts';
-import { terminalOutput, type WalletOutput } from './terminal-output.ts';
+import { terminalOutput, type WalletOptions, type WalletOutput } from './terminal-output.ts';
 import { loadWalletCliConfig } from './wallet-cli-config.ts';
-import type { WalletOptions } from './wallet-command-line.ts';
 
 /** What every command is: it says its answer and gives the exit code. */
 type Work = (output: WalletOutput) => Promise<number>;

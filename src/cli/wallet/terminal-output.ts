@@ -1,6 +1,9 @@
 import type { WalletCaller } from '@nostr-dm-agent/cashu-wallet/remote';
 import { toJson } from '@nostr-dm-agent/cashu-wallet/remote';
 
+/** Of every command of the wallet. */
+export type WalletOptions = { readonly json?: true; readonly envFile?: string };
+
 /** What a command of the wallet works with. */
 export type WalletOutput = {
   readonly call: WalletCaller;

@@ -1,9 +1,6 @@
 import { parseSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { WalletOutput } from './terminal-output.ts';
-
-/** Of every command of the wallet. */
-export type WalletOptions = { readonly json?: true; readonly envFile?: string };
+import type { WalletOptions, WalletOutput } from './terminal-output.ts';
 
 /** `wallet …`: what there is, told to commander. What a command does is loaded when it is called (`run-wallet-command.ts`). */
 export function addWalletCommands(program: Command, finish: (code: number) => void): void {
