@@ -6,7 +6,7 @@ import { markerVariable } from './leftovers.ts';
 const harmless = /^(?:LANG|LANGUAGE|LC_[A-Z]+|TERM|TZ)$/;
 const usualPath = ['/usr/local/bin', '/usr/bin', '/bin'].join(delimiter);
 
-/** How the user's own programs reach the network. May hold a password, so only a run on his own credentials sees it. */
+/** How the user's own programs reach the network. May hold a password, so only a run on the user's own credentials sees it. */
 const networkVariables = [
   ...['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()]),
   ...['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'],
@@ -128,7 +128,7 @@ const distrust = {
 
 /**
  * The environment of one opencode process. `own` adds the user's folders (login, configuration, installed plugins) and
- * `ownVariables`, the names under which his providers look for their keys; `provided` adds `variables` and nothing of
+ * `ownVariables`, the names under which the user's providers look for their keys; `provided` adds `variables` and nothing of
  * the user's.
  */
 export const opencodeEnvironment = (options: {
@@ -155,7 +155,7 @@ export const opencodeEnvironment = (options: {
     OPENCODE_DB: folders.database,
     ...opencodeSwitches,
     ...(options.trustWorkspace ? {} : distrust),
-    // The user's own plugins are part of his login; where somebody else pays there are none to load but a workspace's.
+    // The user's own plugins are part of the login; where somebody else pays there are none to load but a workspace's.
     ...(own || options.trustWorkspace ? {} : { OPENCODE_PURE: '1' }),
     ...(own
       ? pick(ambient, ['OPENCODE_MODELS_URL', 'OPENCODE_MODELS_PATH', 'OPENCODE_DISABLE_MODELS_FETCH'])
@@ -165,7 +165,7 @@ export const opencodeEnvironment = (options: {
 
 /**
  * The environment of Cursor's agent, which always works on the user's own account: its login lies in the user's home
- * (and, on macOS, in his keychain), so HOME is his.
+ * (and, on macOS, in the keychain), so HOME is the user's.
  */
 export const cursorEnvironment = (options: {
   readonly ambient: Variables;

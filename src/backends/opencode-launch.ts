@@ -138,7 +138,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     return composeConfig({ ...files, payment, mode, model, environment, instructions, trustWorkspace });
   };
 
-  /** What opencode may change: its login is renewed in the user's folders, but his configuration stays as it is. */
+  /** What opencode may change: its login is renewed in the user's folders, but the configuration stays as it is. */
   const openPaths = async ({ workspace, folders, payment }: Invocation) => {
     const mine = [workspace, ...writableFolders(folders)];
     if (payment.credentials === 'provided') return { writable: mine, scratch: [] };

@@ -44,7 +44,7 @@ const parseModels = (output: string): readonly Model[] =>
     return { id, name: parsed.success ? parsed.data.name : id };
   });
 
-/** Resolves with the first of the two: whoever was ended meanwhile says so himself. */
+/** Resolves with the first of the two: whoever was ended meanwhile says so itself. */
 const orAborted = async (work: Promise<void>, signal: AbortSignal): Promise<void> => {
   if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();

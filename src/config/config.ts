@@ -33,7 +33,7 @@ export type Config = {
   readonly catchupMs: number;
   readonly trustWorkspace: boolean;
   readonly isolation: 'auto' | 'bwrap' | 'none';
-  /** `separate`: each owner spends what he brought in; `shared`: everybody what is in the wallet. */
+  /** `separate`: each owner spends what they brought in; `shared`: everybody what is in the wallet. */
   readonly accounts: 'shared' | 'separate';
   /** undefined: no mnemonic, so no wallet. */
   readonly wallet: WalletConfig | undefined;

@@ -63,7 +63,7 @@ export function readOwners(text: string, report: Report): readonly Owner[] {
 
 const keyProblems: Record<InvalidKeyError['reason'], string> = {
   format: 'is neither npub1… nor 64 hex characters (mistyped?)',
-  secret: 'is a SECRET key (nsec1…): an owner is named by his public key, npub1…',
+  secret: 'is a SECRET key (nsec1…): an owner is named by their public key, npub1…',
   curve: 'is 64 hex characters, but no public key',
 };
 

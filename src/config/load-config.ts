@@ -58,7 +58,7 @@ export async function loadConfig(
   const owners =
     parsed.data === undefined ? [] : ownersOf(parsed.data.BOT_OWNERS, parsed.data.BOT_MASTER_PUBKEY);
   if ('identity' in key && owners.some(({ publicKey }) => publicKey === key.identity.publicKey)) {
-    add('BOT_OWNERS', 'names the bot itself (the public key of BOT_KEY); an owner needs a key of his own');
+    add('BOT_OWNERS', 'names the bot itself (the public key of BOT_KEY); an owner needs a key of their own');
   }
   if (problems.length > 0 || !('identity' in key) || parsed.data === undefined) {
     throw new ConfigError(problems, given.BOT_KEY === undefined && unowned);

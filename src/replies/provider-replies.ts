@@ -85,7 +85,7 @@ function mayComeBack({ body, ticket }: PaidRun): Sat {
 }
 
 /**
- * A run that needs a person: what is wrong, whom to write to, and what he can find it by.
+ * A run that needs a person: what is wrong, whom to write to, and what they can find it by.
  *
  * @param operator npub of the node, if it says it
  */

@@ -5,7 +5,7 @@ import type { Owner } from '../config/config.ts';
 import { plural } from './format.ts';
 import { ownerName } from './owner-name.ts';
 
-/** What was spent in so many days; a member is shown only his own rows, and reads no names. */
+/** What was spent in so many days; a member is shown only their own rows, and reads no names. */
 export function spendText(all: readonly SpendSummary[], days: number, reader: Owner): string {
   const rows = all.filter(({ runs, spent, open }) => runs + spent + open > 0);
   const period = days === 1 ? 'Today' : `The last ${days} days`;
@@ -23,7 +23,7 @@ export function spendText(all: readonly SpendSummary[], days: number, reader: Ow
       ? [
           `${dayName(day)}: ${formatSat(spentOn(ofDay))}`,
           ...grouped(ofDay, ({ owner }) => owner).map(
-            ({ key, rows: his }) => `  ${nameOf(key)}: ${plain(spentOn(his))} · ${models(his)}`,
+            ({ key, rows: own }) => `  ${nameOf(key)}: ${plain(spentOn(own))} · ${models(own)}`,
           ),
         ].join('\n')
       : `${dayName(day)}: ${formatSat(spentOn(ofDay))} · ${models(ofDay)}`;
@@ -31,7 +31,7 @@ export function spendText(all: readonly SpendSummary[], days: number, reader: Ow
     `${period}: ${formatSat(spentOn(rows))}, ${plural(runsIn(rows), 'run')}.${open === 0 ? '' : ` ${formatSat(open)} more are at stake in runs that are not settled.`}`,
     ...(named && byOwner.length > 1
       ? byOwner.map(
-          ({ key, rows: his }) => `${nameOf(key)}: ${formatSat(spentOn(his))}, ${plural(runsIn(his), 'run')}`,
+          ({ key, rows: own }) => `${nameOf(key)}: ${formatSat(spentOn(own))}, ${plural(runsIn(own), 'run')}`,
         )
       : []),
     '',

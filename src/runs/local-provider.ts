@@ -1,10 +1,10 @@
 import type { Provider } from './provider.ts';
 
-/** The user's own opencode: his login, his configuration, his API keys. Changes nothing and costs nothing here. */
+/** The user's own opencode: login, configuration and API keys. Changes nothing and costs nothing here. */
 export function createLocalProvider(): Provider {
   return {
     name: 'local',
-    // What Routstr calls a model is no name of the user's own; his default serves then.
+    // What Routstr calls a model is no name of the user's own; their default serves then.
     model: (chosen) => (chosen?.startsWith('routstr/') ? undefined : chosen),
     prepareRun: async () => ({
       state: 'ready',

@@ -7,7 +7,7 @@ export type SandboxHome = {
   readonly path: string;
   /** `BOT_HOME`. */
   readonly bot: string;
-  /** `HOME` of the pretended user, with his opencode configuration. */
+  /** `HOME` of the pretended user, with an opencode configuration. */
   readonly user: string;
   readonly workspace: string;
   readonly logFile: string;

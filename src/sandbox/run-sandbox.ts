@@ -36,7 +36,7 @@ export type SandboxModel = {
 
 export type SandboxParts = {
   readonly startApp: (config: Config, deps: AppDeps) => Promise<{ readonly stop: () => Promise<void> }>;
-  /** Starts it and points the pretended user's agent at it. `userHome` is his `HOME`. */
+  /** Starts it and points the pretended user's agent at it. `userHome` is that user's `HOME`. */
   readonly startModel: (userHome: string) => Promise<SandboxModel>;
 };
 
@@ -142,7 +142,7 @@ export async function runSandbox(
     : await chatByLines(connect, options, options.deadlineMs, signal);
 }
 
-/** Through an invoice, as anybody fills his wallet. Nobody waits for this one to be paid. */
+/** Through an invoice, as anybody fills a wallet. Nobody waits for this one to be paid. */
 async function fillWallet(
   config: WalletConfig,
   mint: SandboxMint,

@@ -14,7 +14,7 @@ export type Upstream = {
 
 /**
  * Points the opencode of the pretended user at the built-in model, which is started for it, or at an upstream.
- * @param userHome his `HOME`; the upstream's key is written below it, 0600
+ * @param userHome `HOME` of the pretended user; the upstream's key is written below it, 0600
  */
 export async function startSandboxModel(
   userHome: string,

@@ -25,12 +25,12 @@ const ownerRow = z
 export type KnownOwner = Owner &
   (
     | {
-        /** Named in `BOT_OWNERS`, so only whoever runs the bot can change him. */
+        /** Named in `BOT_OWNERS`, so only whoever runs the bot can change them. */
         readonly source: 'environment';
       }
     | {
         readonly source: 'command';
-        /** The admin who added him, or whose invitation he used. */
+        /** The admin who added them, or whose invitation they used. */
         readonly addedBy: PublicKey;
         /** Unix milliseconds. */
         readonly addedAt: number;
@@ -42,7 +42,7 @@ export type Owners = {
   readonly roleOf: (publicKey: PublicKey) => Role | undefined;
   readonly list: () => readonly KnownOwner[];
   readonly find: (publicKey: PublicKey) => KnownOwner | undefined;
-  /** Adds an owner; or changes his role, and leaves who added him. */
+  /** Adds an owner; or changes their role, and leaves who added them. */
   readonly put: (publicKey: PublicKey, role: Role, by: PublicKey) => void;
   readonly remove: (publicKey: PublicKey) => void;
 };

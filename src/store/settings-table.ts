@@ -4,16 +4,16 @@ import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { type BackendName, backendNames, type Mode, modes } from '../backends/backend.ts';
 
-/** What an owner may choose for himself, and what was chosen for him. */
+/** What an owner may choose, and what was chosen for them. */
 export type Settings = {
-  /** Id of the session that his next task goes on with. */
+  /** Id of the session that their next task goes on with. */
   readonly session: string;
   readonly mode: Mode;
   readonly model: string;
   readonly workspace: string;
   readonly backend: BackendName;
   readonly provider: string;
-  /** What an admin lets him spend per day. */
+  /** What an admin lets them spend per day. */
   readonly dayLimit: Sat;
 };
 
@@ -28,7 +28,7 @@ const settingSchemas: { readonly [Name in keyof Settings]: z.ZodType<Settings[Na
 };
 
 export type SettingsStore = {
-  /** The owner's choice; undefined when he made none, or when what is stored is no longer a valid choice. */
+  /** The owner's choice; undefined when they made none, or when what is stored is no longer a valid choice. */
   readonly get: <Name extends keyof Settings>(owner: PublicKey, name: Name) => Settings[Name] | undefined;
   /** `undefined` takes the choice back. */
   readonly set: <Name extends keyof Settings>(

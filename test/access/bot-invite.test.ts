@@ -104,7 +104,7 @@ describe('a code lets one stranger in', () => {
       await guesser.send(text);
     }
     await caughtUp(bot);
-    // Five mistakes: he is not listened to any more, whatever he says.
+    // After five mistakes the guesser is not listened to any more.
     await guesser.send(code);
     await caughtUp(bot);
     expect(guesser.said).toEqual([]);

@@ -130,7 +130,7 @@ test('“ask” and “plan” are its own read-only modes, and a session goes o
   }
 });
 
-test('it sees the user’s login and nothing else of his', async () => {
+test('it sees the user’s login and nothing else of theirs', async () => {
   const { run, given } = cursorThat(recorded);
   await run();
   const environment = given('environment');

@@ -85,7 +85,7 @@ test('a run that somebody else pays for sees none of the user', () => {
     expect(environment[name]).toStartWith('/home/bot/agent/');
 });
 
-test('a run on the user’s own credentials sees his keys and his opencode, and nothing of the bot', () => {
+test('a run on the user’s own credentials sees their keys and their opencode, and nothing of the bot', () => {
   const environment = environmentFor(ownPayment);
   expect(environment).toMatchObject({
     ANTHROPIC_API_KEY: 'user-key',
@@ -185,7 +185,7 @@ test('only the paying provider may serve a paid run', async () => {
   expect(connected).not.toHaveProperty('small_model');
 });
 
-test('a run on the user’s own credentials leaves his choice of provider and model alone', async () => {
+test('a run on the user’s own credentials leaves their choice of provider and model alone', async () => {
   const config = await compose(ownPayment);
   expect(config).not.toHaveProperty('enabled_providers');
   expect(config).not.toHaveProperty('model');

@@ -232,7 +232,7 @@ test.if(walls.state === 'bwrap')(
 );
 
 test.if(walls.state === 'bwrap')(
-  'behind bubblewrap an owner’s agent sees nothing that another owner’s left, and is in no session of his',
+  'behind bubblewrap an owner’s agent sees nothing that another owner’s left, and is in none of that owner’s sessions',
   async () => {
     const walled = createBackends({ ...settings, isolation: 'bwrap' }, deps).get('opencode');
     const [ada, eve] = ['a', 'e'].map((letter) => letter.repeat(64)) as [string, string];

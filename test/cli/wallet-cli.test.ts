@@ -101,7 +101,7 @@ async function everyCommand(house: Household): Promise<void> {
     code: 0,
     answer: { mint: mint.url, unit: 'sat', lock: null, accepted: true },
   });
-  // Its face: what the receiver nets, and his fee.
+  // Its face: what the receiver nets, and the fee.
   expect(preview.answer.amount).toBeWithin(1000, 1003);
   const someone = await house.someone();
   expect(await someone.redeem(sent.stdout.trim())).toBe(1000);

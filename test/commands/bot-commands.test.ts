@@ -9,14 +9,14 @@ import { createOwner } from '../support/owner.ts';
 const ask = async (bot: TestBot, command: string, pattern = /./) =>
   (await bot.owner.answer(await bot.owner.send(command), pattern)).text;
 
-describe('an owner commands the bot from his phone', () => {
+describe('an owner commands the bot from a phone', () => {
   let bot: TestBot;
   beforeAll(async () => {
     bot = await startTestBot();
   });
   afterAll(() => bot.cleanUp());
 
-  test('he is told that it is ready', async () => {
+  test('is told that it is ready', async () => {
     expect((await bot.owner.heard(/^Ready/)).text).toContain('!help');
   });
 

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'bun:test';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { RelayUrl } from '@nostr-dm-agent/nostr';
 import { createParty, forge, forgeLegacy, nowSeconds } from '@nostr-dm-agent/nostr/testing/forge';
@@ -19,11 +20,12 @@ function start(options: Omit<Parameters<typeof startInbox>[0], 'bot' | 'owners'>
 }
 
 const DAY_S = 86_400;
+const random = seededRandom(1);
 /** Written `ago` seconds ago; its wrap is dated anywhere. */
 const written = (text: string, ago: number) =>
   forge(owner, bot.publicKey, text, {
     rumor: { created_at: nowSeconds() - ago },
-    wrap: { created_at: nowSeconds() - Math.floor(Math.random() * DAY_S) },
+    wrap: { created_at: nowSeconds() - Math.floor(random() * DAY_S) },
   });
 
 test('messages that two relays held are handed on in the order in which they were written', async () => {

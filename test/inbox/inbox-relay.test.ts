@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { RelayUrl } from '@nostr-dm-agent/nostr';
 import { connectRelay, type RelayConnection, signEvent } from '@nostr-dm-agent/nostr';
@@ -32,7 +33,7 @@ function world(owners: readonly Party[] = [owner]) {
       own: true,
       sign: async (template) => signEvent(template, bot.secretKey),
       clock: systemClock,
-      random: Math.random,
+      random: seededRandom(1),
       log: silentLog,
       timings: { reconnect: { baseMs: 50, maxMs: 200 } },
     });

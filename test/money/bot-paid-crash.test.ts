@@ -1,6 +1,6 @@
 /*
  * The whole bot with the real opencode, paid at a node and a mint, killed at every step of a run; the agent killed in
- * mid-answer; node and mint killed and restarted. Each time the bot starts again, the owner hears of his task, and
+ * mid-answer; node and mint killed and restarted. Each time the bot starts again, the owner hears of the task, and
  * everything is counted: wallet, node, ledger and fees are what was put in, to the sat, and no run ever had more than
  * one budget at stake. `CRASH_MATRIX=full`: every moment; without it those that differ most.
  */

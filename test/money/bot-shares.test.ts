@@ -32,7 +32,7 @@ afterAll(async () => {
   await house?.stop();
 });
 
-const hers = async () => numberIn(await ask(ada, '!wallet balance'), /^Your share: ([\d,]+) sat/);
+const adas = async () => numberIn(await ask(ada, '!wallet balance'), /^Your share: ([\d,]+) sat/);
 const admins = async () => numberIn(await world.ask('!wallet balance'), /Yours to spend: ([\d,]+) sat/);
 const inWallet = async () => numberIn(await world.ask('!wallet balance'), /^([\d,]+) sat ready/);
 /** The mint pays its own invoices. */
@@ -62,16 +62,16 @@ test('who brought nothing in spends nothing, and is told what to do', async () =
   expect(await admins()).toBe(3000);
 });
 
-test('what she tops up, and what a token brings, is hers, and her runs are paid from it', async () => {
+test('what a member tops up, and what a token brings, is their share, and their runs are paid from it', async () => {
   expect(await topUp(1000)).toBe('Paid: 1,000 sat are in the wallet. Your share: 1,000 sat.');
   expect(await ask(ada, await tokenOver(200))).toMatch(/^Received (\d+) sat .*Your share: 1,\d{3} sat\.$/);
-  const before = await hers();
+  const before = await adas();
   expect(await admins()).toBe(3000);
   await ask(ada, 'work for me, 1 calls', /did: /);
   await settled(world, 30_000);
   const cost = numberIn(await ask(ada, '!spend'), /: ([\d,]+) sat, 1 run/);
   expect(cost).toBeGreaterThan(0);
-  expect(await hers()).toBe(before - cost);
+  expect(await adas()).toBe(before - cost);
   expect(await admins()).toBe(3000);
   await world.ask('!provider budget 1500');
   expect(await ask(ada, 'too much for me, 1 calls')).toStartWith(
@@ -80,11 +80,11 @@ test('what she tops up, and what a token brings, is hers, and her runs are paid 
   await world.ask('!provider budget 700');
 });
 
-test('an admin spends their own and what is nobody’s, not hers', async () => {
-  const share = await hers();
+test('an admin spends their own and what is nobody’s, not a member’s share', async () => {
+  const share = await adas();
   await world.ask('work for the admin, 1 calls', /did: /);
   await settled(world, 30_000);
-  expect(await hers()).toBe(share);
+  expect(await adas()).toBe(share);
   const left = await admins();
   expect(left).toBeLessThan(3000);
   expect(await inWallet()).toBe(left + share);
@@ -97,8 +97,8 @@ test('an admin spends their own and what is nobody’s, not hers', async () => {
   );
 });
 
-test('two codes for the same money of the admin do not reach into hers', async () => {
-  const share = await hers();
+test('two codes for the same money of the admin do not reach into another’s share', async () => {
+  const share = await adas();
   const part = Math.ceil((await admins()) * 0.6);
   const codeFor = async (sats: number) =>
     /send (\d{4}) /.exec(await world.ask(`!wallet send ${sats}`))?.[1] ?? '';
@@ -107,18 +107,18 @@ test('two codes for the same money of the admin do not reach into hers', async (
   expect(await world.ask(second)).toMatch(
     /^Yours to spend: [\d,]+ sat\. The rest was brought in by other owners/,
   );
-  expect(await hers()).toBe(share);
+  expect(await adas()).toBe(share);
   await world.ask(token, /^Received/);
   expect(await inWallet()).toBe((await admins()) + share);
 });
 
-test('killed while her money comes in, the bot knows afterwards that it is hers', async () => {
-  const before = await hers();
+test('killed while a member’s money comes in, the bot knows afterwards whose it is', async () => {
+  const before = await adas();
   const common = await admins();
   const token = await tokenOver(300);
   await killDuring('/v1/swap', () => ada.send(token));
-  await until(async () => (await hers()) > before, 'the token is hers', 30_000);
-  const then = await hers();
+  await until(async () => (await adas()) > before, 'the token is in the share', 30_000);
+  const then = await adas();
   expect(then).toBeGreaterThan(before + 290);
 
   let id = '';
@@ -126,20 +126,20 @@ test('killed while her money comes in, the bot knows afterwards that it is hers'
     id = await ada.send('!wallet topup 400');
   });
   await ada.answer(id, /^Paid: 400 sat are in the wallet\./, 40_000);
-  expect(await hers()).toBe(then + 400);
+  expect(await adas()).toBe(then + 400);
   expect(await admins()).toBe(common);
 }, 120_000);
 
-test('killed in the middle of her run, it is her share that pays, and no other', async () => {
-  const [before, common] = [await hers(), await admins()];
+test('killed in the middle of a member’s run, it is their share that pays, and no other', async () => {
+  const [before, common] = [await adas(), await admins()];
   await ada.send('work until you die, 40 calls');
-  await until(() => world.agents().length > 0, 'her agent works', 30_000);
+  await until(() => world.agents().length > 0, 'the agent works', 30_000);
   await world.bot.end('SIGKILL');
   await world.bot.start();
   await settled(world, 30_000);
   const spent = numberIn(await ask(ada, '!wallet balance'), /spent ([\d,]+) sat/);
-  expect(await hers()).toBeLessThanOrEqual(before);
-  expect(await inWallet()).toBe((await hers()) + common);
+  expect(await adas()).toBeLessThanOrEqual(before);
+  expect(await inWallet()).toBe((await adas()) + common);
   expect(spent).toBeGreaterThan(0);
 }, 120_000);
 
@@ -150,5 +150,5 @@ test('shared again, it is everybody’s; kept apart anew, what is there is the a
   expect(await ask(ada, '!wallet balance')).toContain(`${all.toLocaleString('en-US')} sat ready`);
   await world.bot.end('SIGTERM');
   await world.bot.start({ BOT_ACCOUNTS: 'separate' });
-  expect([await hers(), await admins()]).toEqual([0, all]);
+  expect([await adas(), await admins()]).toEqual([0, all]);
 }, 60_000);

@@ -60,18 +60,18 @@ describe('three owners, one wallet', () => {
     const total = numberIn(all, /^The last 7 days: ([\d,]+) sat, 4 runs\./);
     const own = async (person: TestOwner, runs: string) =>
       numberIn(await ask(person, '!spend 1'), new RegExp(`^Today: ([\\d,]+) sat, ${runs}\\.`));
-    const [hers, his] = [await own(ada, '2 runs'), await own(bob, '1 run')];
+    const [adas, bobs] = [await own(ada, '2 runs'), await own(bob, '1 run')];
     const admins = numberIn(all, /^you: ([\d,]+) sat, 1 run$/m);
-    expect(hers).toBeGreaterThan(his);
-    expect(hers + his + admins).toBe(total);
-    expect(all).toContain(`${shortName(ada)}: ${digits(hers)} sat, 2 runs`);
+    expect(adas).toBeGreaterThan(bobs);
+    expect(adas + bobs + admins).toBe(total);
+    expect(all).toContain(`${shortName(ada)}: ${digits(adas)} sat, 2 runs`);
     expect(numberIn(await world.ask('!wallet balance'), /([\d,]+) sat ready/)).toBe(20_000 - total);
   });
 
-  test('a member sees what is his and nothing of the others, an admin all of it when he asks', async () => {
-    const hers = await ask(ada, '!wallet history');
-    expect(hers).toContain('ada works');
-    for (const other of ['bob works', 'admin works', 'topped up']) expect(hers).not.toContain(other);
+  test('a member sees their own history and nothing of the others, an admin all of it by asking for it', async () => {
+    const adas = await ask(ada, '!wallet history');
+    expect(adas).toContain('ada works');
+    for (const other of ['bob works', 'admin works', 'topped up']) expect(adas).not.toContain(other);
     expect(await ask(ada, '!spend')).not.toContain('npub');
     expect(await ask(ada, '!wallet history all')).toContain(
       'is for admins. !wallet history shows what is yours',
@@ -91,7 +91,7 @@ describe('three owners, one wallet', () => {
     expect(await ask(ada, '!help')).not.toContain('!wallet send');
   });
 
-  test('an owner’s own limit holds his runs and nobody else’s', async () => {
+  test('an owner’s own limit holds their runs and nobody else’s', async () => {
     const spent = numberIn(await ask(ada, '!spend'), /^The last 7 days: ([\d,]+)/);
     const limit = spent + 800;
     expect(await world.ask('!owners')).toContain(`2. ${nip19.npubEncode(ada.publicKey)}`);
@@ -105,7 +105,7 @@ describe('three owners, one wallet', () => {
     );
     expect(refused).toContain('End the task with !!800');
     await ask(ada, 'small enough, 1 calls !!700', /did: small enough/);
-    await ask(bob, 'not his limit, 1 calls', /did: /);
+    await ask(bob, 'without a limit, 1 calls', /did: /);
     expect(await ask(ada, '!limit 2 off')).toContain('Limits are set by admins');
     expect(await world.ask('!limit 9 100/day')).toContain('There is no owner 9');
     expect(await world.ask('!limit 2 lots')).toContain('is not an amount per day');
@@ -114,7 +114,7 @@ describe('three owners, one wallet', () => {
     await settled(world, 30_000);
   });
 
-  test('who is removed loses what waits and his limit; the last admin stays', async () => {
+  test('an owner who is removed loses what waits and their limit; the last admin stays', async () => {
     const bobs = nip19.npubEncode(bob.publicKey);
     expect(await world.ask('!owners remove 3')).toBe(`${bobs} is not an owner any more.`);
     expect(await world.ask('!owners remove 1')).toContain('BOT_OWNERS');
@@ -151,7 +151,7 @@ describe('the summary can be read on a phone', () => {
     );
   });
 
-  test('a member’s is his own, without names', () => {
+  test('a member’s shows their own spending, without names', () => {
     const reader = { publicKey: ada.publicKey, role: 'member' } as const;
     expect(spendText([row('2026-11-22', ada.publicKey, 'gpt-5', 12, 2)], 1, reader)).toBe(
       'Today: 12 sat, 2 runs.\n\nSun 22 Nov: 12 sat · gpt-5 12 (2 runs)',

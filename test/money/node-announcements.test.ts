@@ -1,7 +1,9 @@
 /** Nodes that are announced on Nostr, and what their reviewer says: from relays that anybody can write to. */
+
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { createBench, quiet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import type { NostrEvent, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import { createRelays } from '@nostr-dm-agent/nostr';
 import { refusingUrl, relayWorld } from '@nostr-dm-agent/nostr/testing/relay-world';
@@ -223,7 +225,7 @@ describe('from relays', () => {
       own,
       sign: () => Promise.reject(new Error('nothing is signed')),
       clock: { now: () => Date.now() },
-      random: Math.random,
+      random: seededRandom(1),
       log: quiet,
       locate: async (url) => [{ url, headers: {}, tls: undefined }],
     });

@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { systemClock, unixSeconds } from '@nostr-dm-agent/kit/clock';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import type { NostrEvent, RelayUrl } from '@nostr-dm-agent/nostr';
 import { type AnnounceOptions, announce, announceUntilComplete, signEvent } from '@nostr-dm-agent/nostr';
 import { silentLogger } from '@nostr-dm-agent/nostr/testing/relay-client';
@@ -75,7 +76,7 @@ describe('a bot that nobody knows yet', () => {
     const retry = { baseMs: 100, maxMs: 300 };
     const ending = new AbortController();
     const done = announceUntilComplete(
-      { ...options, timeoutMs: 1_000, random: Math.random, retry },
+      { ...options, timeoutMs: 1_000, random: seededRandom(1), retry },
       ending.signal,
     );
     expect(await Promise.race([done, Bun.sleep(2_500).then(() => 'still trying')])).toBe('still trying');
@@ -88,7 +89,10 @@ describe('a bot that nobody knows yet', () => {
     using world = outboxWorld();
     const { options } = announcer(world, [refusingUrl]);
     const ending = new AbortController();
-    const done = announceUntilComplete({ ...options, timeoutMs: 200, random: Math.random }, ending.signal);
+    const done = announceUntilComplete(
+      { ...options, timeoutMs: 200, random: seededRandom(1) },
+      ending.signal,
+    );
     setTimeout(() => ending.abort(), 100);
     expect(await done).toBeUndefined();
   });

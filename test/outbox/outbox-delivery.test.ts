@@ -19,7 +19,7 @@ setDefaultTimeout(40_000);
 const never = new AbortController().signal;
 const DAY_MS = 86_400_000;
 
-describe('a message whose recipient has announced his inbox', () => {
+describe('a message whose recipient has announced an inbox', () => {
   test('goes there and nowhere else', async () => {
     await using net = relayWorld();
     using world = outboxWorld();
@@ -93,14 +93,14 @@ describe('a message whose recipient has announced his inbox', () => {
 });
 
 describe('a message whose recipient has announced nothing', () => {
-  test('goes where he wrote from and to our own relays', async () => {
+  test('goes where they wrote from and to our own relays', async () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const [own, other, owner] = [net.relay(), net.relay(), newIdentity()];
     const { outbox } = world.live({ own: [own.url] });
 
     outbox.send(recipientOf(owner, [other.url]), 'hello');
-    await until(() => textsFor(owner, other).length === 1, 'the message where he wrote from');
+    await until(() => textsFor(owner, other).length === 1, 'the message where they wrote from');
     await until(() => textsFor(owner, own).length === 1, 'the message at our relay');
   });
 

@@ -245,7 +245,7 @@ describe('money that is not home', () => {
     expect(text).toMatch(new RegExp(`Request ids for its operator: .*${last}\\.$`));
     const stranger: Owner = { publicKey: publicKeyOf(generateSecretKey()), role: 'member' };
     expect(troubleText(run, evidence, 0, stranger)).not.toContain('hello');
-    // What he is told when it happens leads there.
+    // What the owner is told when it happens leads there.
     expect(news(run)).toEndWith('!provider status shows what its operator needs to know.');
     expect(text).not.toContain('!provider status');
     expect(troubleText(run, evidence, 0, admin, 'npub1operator')).toEndWith(' On Nostr: npub1operator');

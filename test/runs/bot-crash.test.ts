@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { processesOf, startTestBot, type TestBot } from '../support/bot.ts';
 
@@ -33,18 +34,19 @@ describe('the bot is killed and started again', () => {
     const texts = Array.from({ length: 40 }, (_, index) =>
       index % 7 === 3 ? '!ping' : index % 11 === 5 ? '!new' : `task ${index}`,
     );
+    const random = seededRandom(1);
     const ids: string[] = [];
     const send = async () => {
       for (const text of texts) {
         ids.push(await bot.owner.send(text));
-        await Bun.sleep(Math.random() * 200);
+        await Bun.sleep(random() * 200);
       }
     };
     const sent = send();
     const isSent = () => ids.length === texts.length;
     let kills = 0;
     while (!isSent()) {
-      await Bun.sleep(50 + Math.random() * 500);
+      await Bun.sleep(50 + random() * 500);
       await bot.end('SIGKILL');
       kills += 1;
       await bot.start();

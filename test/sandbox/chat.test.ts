@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { PassThrough, Writable } from 'node:stream';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { Identity } from '@nostr-dm-agent/nostr';
 import { connectRelay, generateSecretKey, publicKeyOf, signEvent } from '@nostr-dm-agent/nostr';
@@ -43,7 +44,7 @@ function startScene(behaviour: Behaviour) {
       own: true,
       sign: async (template) => signEvent(template, identity.secretKey),
       clock: systemClock,
-      random: Math.random,
+      random: seededRandom(1),
       log: silent,
     });
     cleanups.push(connection.close);

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { connectRelay, signEvent } from '@nostr-dm-agent/nostr';
 import { createRumor, createSeal, createWrap, unwrapEvent } from 'nostr-tools/nip59';
@@ -37,7 +38,7 @@ function startScene(options: { keep?: boolean; verbose?: boolean; failing?: bool
       own: false,
       sign: async (template) => signEvent(template, secretKey),
       clock: systemClock,
-      random: Math.random,
+      random: seededRandom(1),
       log,
     });
     const leaving = new AbortController();

@@ -38,7 +38,7 @@ export const only =
       ? undefined
       : Response.json({ error: { message: 'invalid x-api-key' } }, { status: 401 });
 
-/** Sends the bot's requests for these providers elsewhere, as an operator does behind a gateway of his own. */
+/** Sends the bot's requests for these providers elsewhere, as an operator does behind a gateway of their own. */
 export async function sendElsewhere(home: string, urls: Readonly<Record<string, string>>): Promise<void> {
   const path = join(home, 'opencode.json');
   await until(() => Bun.file(path).size > 0, 'the bot has its configuration');

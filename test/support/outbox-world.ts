@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import type {
   Identity,
   NostrEvent,
@@ -75,7 +76,7 @@ export function outboxWorld() {
   const faults: unknown[] = [];
 
   const live = (options: LifeOptions): Life => {
-    const { own, clock = systemClock, random = Math.random, log: inner = silentLogger } = options;
+    const { own, clock = systemClock, random = seededRandom(1), log: inner = silentLogger } = options;
     // An error in the log is a fault of ours: no test may pass with one.
     const log: Logger = { ...inner, error: (facts, message) => faults.push(message, facts) };
     const ending = new AbortController();
@@ -84,7 +85,7 @@ export function outboxWorld() {
       own,
       sign: async (template) => signEvent(template, identity.secretKey),
       clock,
-      random: Math.random,
+      random: seededRandom(1),
       log: silentLogger,
       timings: quickTimings,
       idleMs: 500,

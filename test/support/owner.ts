@@ -29,7 +29,7 @@ const eventShape = z.looseObject({
 });
 
 /**
- * An owner with his phone: an independent client on nostr-tools and a plain WebSocket. Uses nothing of `src/`, so that
+ * An owner on the phone: an independent client on nostr-tools and a plain WebSocket. Uses nothing of `src/`, so that
  * a mistake there is not made twice.
  */
 export async function createOwner(

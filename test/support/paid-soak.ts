@@ -1,3 +1,4 @@
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { kill, type PaidBooks, type PaidBot, settled } from './paid-bot.ts';
 import type { PaidHouse } from './paid-house.ts';
@@ -42,7 +43,7 @@ const awayMs = 1500;
  */
 export async function soak(house: PaidHouse, world: PaidBot, options: SoakOptions): Promise<SoakFigures> {
   const { bot, owner } = world;
-  const random = randomFrom(options.seed);
+  const random = seededRandom(options.seed);
   const chance = (share: number): boolean => random() < share;
   const sent: string[] = [];
   const commands = new Set<string>();
@@ -241,16 +242,5 @@ export async function reckon(
     ...{ funds: world.funds, ready, spent, fees, lost, lostRuns: books.open.length, node, mint, problems },
     runs: books.ledger.length,
     fromWords: found,
-  };
-}
-
-/** Mulberry32: the same numbers in [0, 1) for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
