@@ -79,7 +79,7 @@ function commandLine(finish: (code: number) => void): Command {
 
   program
     .command('doctor')
-    .description('check everything that the bot depends on, and say how to mend what is wrong')
+    .description('check everything that the bot depends on, and say how to fix what is wrong')
     .option('--env-file <path>', 'read this instead of .env')
     .action(async (options: { envFile?: string }) => {
       const { doctor } = await import('./doctor/doctor-command.ts');

@@ -49,7 +49,7 @@ export const inviteCommands = ({
         reply: `Pass this on to one person. Sent as first message to ${nip19.npubEncode(bot.publicKey)} it makes them a member, once, within ${hours} h:`,
         also: [
           showInviteCode(code),
-          'I tell you who came. !invite list shows open invitations, !invite cancel takes them back.',
+          'I’ll tell you who came. !invite list shows open invitations, !invite cancel takes them back.',
         ],
       };
     },

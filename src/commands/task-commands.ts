@@ -15,7 +15,7 @@ const meaning: Readonly<Record<Mode, string>> = {
 export function taskCommands({ currentSessions }: CommandDeps): readonly Command[] {
   const set = (owner: PublicKey, mode: Mode): string => {
     currentSessions.setMode(owner, mode);
-    return `Mode: ${mode} – ${meaning[mode]}. It holds from now on.`;
+    return `Mode: ${mode} – ${meaning[mode]}, from now on.`;
   };
   const inMode = (mode: Mode, example: string): Command => ({
     path: mode,

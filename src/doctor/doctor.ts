@@ -8,7 +8,7 @@ import { checkWallet } from './check-wallet.ts';
 import type { Finding } from './finding.ts';
 
 /**
- * Checks everything that the bot depends on and prints what is wrong and how to mend it.
+ * Checks everything that the bot depends on and prints what is wrong and how to fix it.
  * Returns the exit code: 1 when something is broken.
  */
 export async function runDoctor(
@@ -39,7 +39,7 @@ export async function runDoctor(
   print('');
   print(
     count('broken') > 0
-      ? `${count('broken')} broken. Mend that, then run doctor again.`
+      ? `${count('broken')} broken. Fix that, then run doctor again.`
       : `All is well${count('warning') > 0 ? `, ${count('warning')} to know about` : ''}.`,
   );
   return count('broken') > 0 ? 1 : 0;

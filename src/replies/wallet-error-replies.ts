@@ -108,7 +108,7 @@ function describeInvoice(problem: InvoiceProblem, now: number): string {
     case 'wrong-network':
       return `That invoice belongs to another network (${shorten(problem.network, 10)}), not to Bitcoin’s. Nothing was paid.`;
     case 'amount-mismatch':
-      return `The mint quotes ${formatSat(problem.quoted)} for an invoice over ${formatSat(problem.asked)}. Nothing was paid.`;
+      return `The mint quotes ${formatSat(problem.quoted)} for an invoice for ${formatSat(problem.asked)}. Nothing was paid.`;
     case 'quote-expired':
       return 'The mint’s offer has expired. Send the command again for a new one. Nothing was paid.';
     case 'already-paid':

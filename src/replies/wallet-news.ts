@@ -48,7 +48,7 @@ function outcomeText(
     case 'mint done':
       return `Paid: ${sum} are in the wallet. ${balanceLine(balance, share)}`;
     case 'mint expired':
-      return `The invoice over ${sum} was not paid in time. Ask for a new one: !wallet topup ${amount}.`;
+      return `The invoice for ${sum} was not paid in time. Ask for a new one: !wallet topup ${amount}.`;
     case 'receive done':
       return `Received ${sum} (${feeText(fee)}). ${balanceLine(balance, share)}`;
     case 'receive failed':
@@ -66,11 +66,11 @@ function outcomeText(
       return sentText(amount, fee, balance);
     case 'send rolled_back':
     case 'send failed':
-      return `The token over ${sum} was not made; the money is back. ${balanceLine(balance)}`;
+      return `The token worth ${sum} was not made; the money is back. ${balanceLine(balance)}`;
     case 'send claimed':
-      return `The token over ${sum} has been claimed by its receiver.`;
+      return `The token worth ${sum} has been claimed by its receiver.`;
     case 'send reclaimed':
-      return `The token over ${sum} is taken back. ${balanceLine(balance)}`;
+      return `The token worth ${sum} is taken back. ${balanceLine(balance)}`;
     default:
       return undefined;
   }

@@ -110,25 +110,25 @@ export function operationLine(operation: OperationSummary, now: number, name?: s
   return facts.filter((fact) => fact !== undefined).join(' · ');
 }
 
-/** `token over 21 sat, claimed`: what an operation did. */
+/** `token worth 21 sat, claimed`: what an operation did. */
 export function operationText({ kind, state, open, amount }: OperationSummary): string {
   const sum = formatSat(amount);
   switch (`${kind} ${state}`) {
     case 'send issued':
     case 'send handed_over':
-      return `token over ${sum}, not claimed yet`;
+      return `token worth ${sum}, not claimed yet`;
     case 'send claimed':
-      return `token over ${sum}, claimed`;
+      return `token worth ${sum}, claimed`;
     case 'send reclaiming':
-      return `token over ${sum}, being taken back`;
+      return `token worth ${sum}, being taken back`;
     case 'send reclaimed':
-      return `token over ${sum}, taken back`;
+      return `token worth ${sum}, taken back`;
     case 'receive done':
       return `received ${sum}`;
     case 'mint quoted':
-      return open ? `top-up of ${sum}, paid and not credited yet` : `invoice over ${sum}, not paid yet`;
+      return open ? `top-up of ${sum}, paid and not credited yet` : `invoice for ${sum}, not paid yet`;
     case 'mint expired':
-      return `invoice over ${sum}, expired`;
+      return `invoice for ${sum}, expired`;
     case 'mint done':
       return `topped up ${sum}`;
     case 'melt quoted':
@@ -141,14 +141,14 @@ export function operationText({ kind, state, open, amount }: OperationSummary): 
     case 'melt rolled_back':
       return `payment of ${sum} failed, money back`;
     case 'send rolled_back':
-      return `token over ${sum} not made, money back`;
+      return `token worth ${sum} not made, money back`;
     default:
       return `${kindNames[kind]} ${sum}, ${stateNames[state] ?? state.replaceAll('_', ' ')}`;
   }
 }
 
 const kindNames = {
-  send: 'token over',
+  send: 'token worth',
   receive: 'receipt of',
   mint: 'top-up of',
   melt: 'payment of',
@@ -197,4 +197,4 @@ export function previewText(token: TokenPreview, place: Place = chat): string {
 
 /** Stands above the token itself. */
 export const sentText = (amount: Sat, fee: Sat, balance: Balance): string =>
-  `A token over ${formatSat(amount)} (${feeText(fee)}). Whoever has it has the money. ${balanceLine(balance)}`;
+  `A token worth ${formatSat(amount)} (${feeText(fee)}). Whoever has it has the money. ${balanceLine(balance)}`;

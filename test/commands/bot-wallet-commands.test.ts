@@ -24,7 +24,7 @@ describe('money comes in', () => {
   test('a top-up is an invoice alone in its message, a link, a QR code, and word when it is paid', async () => {
     const { owner, mint } = world;
     const id = await owner.send('!wallet topup 2k');
-    expect((await owner.answer(id)).text).toStartWith('(1/3)\nInvoice over 2,000 sat');
+    expect((await owner.answer(id)).text).toStartWith('(1/3)\nInvoice for 2,000 sat');
     const invoice = invoiceIn((await owner.answer(id, /^lnbc/)).text);
     expect((await owner.answer(id, /lightning:/)).text).toBe(`lightning:${invoice}`);
     const qr = (await owner.answer(id, /█/)).text;
@@ -32,7 +32,7 @@ describe('money comes in', () => {
     const lines = qr.split('\n');
     expect(new Set(lines.map((line) => line.length)).size).toBe(1);
     expect(qr).toMatch(/^[█▀▄░\n]+$/);
-    expect(await world.ask('!wallet pending')).toContain('invoice over 2,000 sat, not paid yet');
+    expect(await world.ask('!wallet pending')).toContain('invoice for 2,000 sat, not paid yet');
     expect(await world.balance()).toBe(0);
 
     mint.pay(mint.quoteOf(invoice));
@@ -80,7 +80,7 @@ describe('money goes out', () => {
   test('a token is made after a code, stands alone in its message, and nets its receiver the amount', async () => {
     const before = await world.balance();
     const question = await world.ask('!wallet send 300');
-    expect(question).toContain('A token over 300 sat');
+    expect(question).toContain('A token worth 300 sat');
     expect(world.owner.texts().join()).not.toContain('cashuB');
     const answer = await world.ask(/send (\d{4})/.exec(question)?.[1] ?? '', /cashuB/);
     const someone = await stranger(world.mint);
@@ -119,7 +119,7 @@ describe('money goes out', () => {
     const token = tokenIn(await world.confirmed('!wallet send 200', /cashuB/));
     expect(await world.ask('!wallet balance')).toContain('in tokens not claimed yet');
     const pending = await world.ask('!wallet pending');
-    expect(pending).toContain('token over 200 sat, not claimed yet');
+    expect(pending).toContain('token worth 200 sat, not claimed yet');
     expect(pending).not.toContain('cashuB');
     const text = await world.ask(`!wallet reclaim ${idIn(pending)}`);
     expect(text).toMatch(/^Taken back: (200|19\d) sat/);

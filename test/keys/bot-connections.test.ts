@@ -140,7 +140,7 @@ describe('a key of one’s own', () => {
 });
 
 describe('when a connection fails', () => {
-  test('a passing fault before anything was done is tried again; a 401 sets it to error and says how to mend it', async () => {
+  test('a passing fault before anything was done is tried again; a 401 sets it to error and says how to fix it', async () => {
     await ask(`!provider connect anthropic ${key}`);
     await ask('!provider set anthropic');
     expect(await ask('fail 503 once', /fail/)).toContain('then it worked');

@@ -63,7 +63,7 @@ export type Pay = {
     request: { readonly invoice: string; readonly mint?: MintUrl },
     signal: AbortSignal,
   ) => Promise<WithdrawalQuote>;
-  /** An invoice over exactly this amount from a Lightning address or LNURL. @throws LnurlError */
+  /** An invoice for exactly this amount from a Lightning address or LNURL. @throws LnurlError */
   readonly requestInvoice: (address: string, amount: Sat, signal: AbortSignal) => Promise<string>;
   readonly withdraw: (operation: OperationId, signal: AbortSignal) => Promise<Withdrawal>;
   /** What it would cost to bring money to another accepted mint, over Lightning. */

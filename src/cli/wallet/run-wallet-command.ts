@@ -99,7 +99,7 @@ export const topup =
   async (output) => {
     const invoice = await output.call({ command: 'topup', args: { amount, mint } }, within(output.signal));
     const lines = [
-      `Pay this invoice over ${formatSat(invoice.amount)} (${mintName(invoice.mint)}):`,
+      `Pay this invoice for ${formatSat(invoice.amount)} (${mintName(invoice.mint)}):`,
       invoice.invoice,
       `lightning:${invoice.invoice}`,
     ].join('\n');

@@ -78,7 +78,7 @@ async function withdraw(
 ): Promise<Outcome> {
   const result = await wallet.withdraw(operation, signal);
   if (result.state === 'pending') {
-    const reply = `The payment of ${formatSat(amount)} is under way; Lightning can take long. The money stays reserved until it is known how it ended, and I tell you.`;
+    const reply = `The payment of ${formatSat(amount)} is under way; Lightning can take long. The money stays reserved until it is known how it ended, and I’ll tell you.`;
     return replyAndAnnounceEnd(deps, call, reply, operation);
   }
   return `Paid ${formatSat(result.amount)} (${feeText(result.fee)}). ${balanceLine(wallet.balance())}`;
@@ -101,7 +101,7 @@ async function move(
   switch (moved.state) {
     case 'pending':
       return announce(
-        `The ${formatSat(amount)} are on their way to ${mintName(mint)}; Lightning can take long. I tell you when they are there.`,
+        `The ${formatSat(amount)} are on their way to ${mintName(mint)}; Lightning can take long. I’ll tell you when they are there.`,
         withdrawal,
         topUp,
       );

@@ -83,7 +83,7 @@ export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] =>
           ? ''
           : ` It is valid for ${formatDuration(Math.round((expiresAt - deps.clock.now()) / 60_000) * 60_000)}.`;
       const reply = [
-        `Invoice over ${formatSat(amount)} to ${mintName(mint)}.${valid} I tell you when it is paid.`,
+        `Invoice for ${formatSat(amount)} to ${mintName(mint)}.${valid} I’ll tell you when it is paid.`,
         invoice,
         `lightning:${invoice}`,
       ].join('\n\n');

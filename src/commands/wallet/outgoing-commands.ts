@@ -38,7 +38,7 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
         deps,
         call,
         lines(
-          `A token over ${formatSat(amount)} from ${mintName(mint)}, where ${formatSat(ready)} are ready.`,
+          `A token worth ${formatSat(amount)} from ${mintName(mint)}, where ${formatSat(ready)} are ready.`,
           fees === 0
             ? 'The mint takes no fee.'
             : `The mint’s fees come on top: about ${formatSat(fees)}, so ${formatSat(addSat(amount, fees))} leave the wallet.`,
@@ -68,7 +68,7 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
         : target;
       const quote = await quoteWhereItCanBePaid(wallet, invoice, signal);
       if (amount !== undefined && amount !== quote.amount) {
-        throw new RefusalError(`That invoice is over ${formatSat(quote.amount)}, not ${formatSat(amount)}.`);
+        throw new RefusalError(`That invoice is for ${formatSat(quote.amount)}, not ${formatSat(amount)}.`);
       }
       requireOwn(deps.money.shares, call, quote.amount);
       const payee = isAddress(target) ? target : 'the invoice';

@@ -86,7 +86,7 @@ export function refundLine(refund: AccountRefund): string {
       return `${at}: ${formatSat(refund.received)} are back in the wallet${fee}${kept}.`;
     }
     case 'under_way':
-      return `${at}: up to ${formatSat(refund.balance)} are not back yet. The node is asked again and again; I tell you when they are.`;
+      return `${at}: up to ${formatSat(refund.balance)} are not back yet. The node is asked again and again; I’ll tell you when they are.`;
     case 'in_use':
       return `${at}: ${plural(refund.runs, 'run')} may still spend from it. Ask again when ${refund.runs === 1 ? 'it is' : 'they are'} done (!queue), or !stop.`;
     case 'doubtful':

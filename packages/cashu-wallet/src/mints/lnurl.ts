@@ -36,7 +36,7 @@ export const isLightningAddress = (text: string): boolean =>
   /^(?:lightning:)?(?:[a-z0-9._+-]+@[a-z0-9.-]+(?::\d+)?|lnurl1[ac-hj-np-z02-9]+)$/i.test(text.trim());
 
 /**
- * Gets an invoice over exactly `amount` from a Lightning address (LUD-16) or an LNURL (LUD-01, LUD-06). The invoice is
+ * Gets an invoice for exactly `amount` from a Lightning address (LUD-16) or an LNURL (LUD-01, LUD-06). The invoice is
  * checked: amount, network, expiry, and that it commits to the service's metadata.
  *
  * @throws LnurlError
