@@ -15,7 +15,7 @@ describe('the relays of somebody', () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const [own, owner] = [net.relay(), newIdentity()];
-    own.inject(relayList(owner, 10050, ['wss://Inbox.example.com/']));
+    own.inject(relayList(owner, 10050, ['wss://DM.example.com/']));
     const tags = [
       ['r', 'wss://both.example.com'],
       ['r', 'wss://write.example.com', 'write'],

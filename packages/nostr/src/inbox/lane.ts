@@ -40,7 +40,7 @@ export type Lane = {
 };
 
 export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => number): Lane {
-  const queues = { live: createDeque<NostrEvent>(), backlog: createDeque<NostrEvent>() };
+  const queues: Readonly<Record<Urgency, NostrEvent[]>> = { live: [], backlog: [] };
   // Of id AND signature: the id does not cover the signature, so a relay that sends a copy with a broken one
   // must not keep out the genuine event.
   const waiting = new Set<string>();
@@ -69,18 +69,18 @@ export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => nu
         complete = false;
         lane.dropped += 1;
         if (urgency === 'backlog' || added > limits.queueBytes) return false;
-        left(queues.backlog.takeOldest() ?? queues.live.takeOldest());
+        left(queues.backlog.shift() ?? queues.live.shift());
       }
       waiting.add(keyOf(event));
       bytes += added;
-      queues[urgency].add(event);
+      queues[urgency].push(event);
       return complete;
     },
     take: (urgency) => {
       const queue = queues[urgency];
-      return left(queue.size() >= limits.crowdedAt ? queue.takeNewest() : queue.takeOldest());
+      return left(queue.length >= limits.crowdedAt ? queue.pop() : queue.shift());
     },
-    size: (urgency) => (urgency === undefined ? waiting.size : queues[urgency].size()),
+    size: (urgency) => (urgency === undefined ? waiting.size : queues[urgency].length),
     room: async (signal) => {
       if (hasRoom()) return;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -98,29 +98,6 @@ export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => nu
     dropped: 0,
   };
   return lane;
-}
-
-function createDeque<Item>() {
-  let items: Item[] = [];
-  let head = 0;
-  return {
-    size: () => items.length - head,
-    add: (item: Item) => {
-      items.push(item);
-    },
-    takeNewest: (): Item | undefined => (items.length > head ? items.pop() : undefined),
-    takeOldest: (): Item | undefined => {
-      const item = items[head];
-      if (item === undefined) return undefined;
-      head += 1;
-      // Frees what was taken, seldom enough to cost nothing.
-      if (head > 100 && head * 2 > items.length) {
-        items = items.slice(head);
-        head = 0;
-      }
-      return item;
-    },
-  };
 }
 
 const FIXED_FIELDS_BYTES = 500;

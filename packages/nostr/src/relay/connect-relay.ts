@@ -1,16 +1,13 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { verifyEvent } from '../event.ts';
-import type { NostrEvent, RelayUrl, Signer } from '../nostr-types.ts';
+import type { RelayUrl, Signer } from '../nostr-types.ts';
 import { createRelayAuth } from './auth.ts';
 import { createFrameRouter } from './frame-router.ts';
 import { type Admit, keepLink } from './link.ts';
-import { addToPages, createPage, type FetchPage } from './paging.ts';
 import { createRelayPublishing } from './publishing.ts';
-import { askOnce } from './query.ts';
+import { createRelayQueries } from './query.ts';
 import type { Relay } from './relay.ts';
 import type { RelayContext } from './relay-context.ts';
-import { RelayError } from './relay-error.ts';
 import { defaultRelayLimits, type RelayLimits } from './relay-limits.ts';
 import { defaultRelayTimings, type RelayTimings } from './relay-timings.ts';
 import { createRelayRequests } from './requests.ts';
@@ -43,7 +40,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     timings: { ...defaultRelayTimings, ...options.timings },
     limits: { ...defaultRelayLimits, ...options.limits },
   };
-  const { url, limits, log } = context;
+  const { url, log } = context;
   const closing = new AbortController();
   const link = keepLink(context, options.admit, {
     onOpen: () => {
@@ -80,31 +77,10 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     }
     if (wantsAuth) auth.onRequired();
   };
-  const awaitsAuth = (message: string) => {
-    const waits = context.own && !auth.accepted() && /^(auth-required|restricted)/i.test(message);
-    if (waits) auth.onRequired();
-    return waits;
-  };
-  const ask = async (
-    filters: Parameters<Relay['query']>[0],
-    onEvent: (event: NostrEvent) => void,
-    timeoutMs: number,
-    signal: AbortSignal,
-  ) => {
-    const ends = AbortSignal.any([signal, closing.signal]);
-    try {
-      closing.signal.throwIfAborted();
-      await askOnce({ url, requests, filters, onEvent, awaitsAuth, downReason, timeoutMs, signal: ends });
-    } catch (error) {
-      throw closing.signal.aborted ? new RelayError(url, 'closed', '', { cause: error }) : error;
-    }
-  };
-  const fetchPage: FetchPage = (filter, onEvent, signal) => {
-    const page = [createPage(filter)];
-    // What doesn't match the filter would lead the paging astray.
-    const take = (event: NostrEvent) => addToPages(page, event) && onEvent(event);
-    return ask([filter], take, 2 * context.timings.eoseMs, signal);
-  };
+  const { query, fetchPage } = createRelayQueries(context, {
+    ...{ requests, auth, downReason },
+    closing: closing.signal,
+  });
 
   return {
     url,
@@ -123,15 +99,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
       closing.signal.aborted
         ? { result: 'unanswered', message: 'closed' }
         : publishing.publish(event, timeoutMs, signal),
-    query: async (filters, timeoutMs, signal) => {
-      const found = new Map<string, NostrEvent>();
-      const wanted = filters.map(createPage);
-      const take = (event: NostrEvent) => {
-        if (found.size < limits.maxQueryEvents && addToPages(wanted, event)) found.set(event.id, event);
-      };
-      await ask(filters, take, timeoutMs, signal);
-      return [...found.values()].filter(verifyEvent);
-    },
+    query,
     close: () => {
       if (closing.signal.aborted) return;
       closing.abort();

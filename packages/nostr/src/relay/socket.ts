@@ -41,8 +41,6 @@ export function openRelaySocket(
   });
   let ended = false;
   let failure: string | undefined;
-  let stopPings: Cancel = () => {};
-  let awaitedPong: Cancel | undefined;
   const connectTimer = after(timings.connectMs, timer, () => terminate('no answer to the WebSocket upgrade'));
 
   const guarded = (work: () => void) => {
@@ -52,15 +50,10 @@ export function openRelaySocket(
       log.error({ relay: context.url, error }, 'what a relay sent could not be handled');
     }
   };
-  const alive = () => {
-    awaitedPong?.();
-    awaitedPong = undefined;
-  };
   const stop = () => {
     ended = true;
     connectTimer();
-    stopPings();
-    alive();
+    heartbeat.stop();
   };
   const end = (reason: string) => {
     if (ended) return;
@@ -72,22 +65,18 @@ export function openRelaySocket(
     socket.terminate();
     end(reason);
   };
-  const isOpen = () => socket.readyState === WebSocket.OPEN;
+  const heartbeat = createHeartbeat(socket, context, () => terminate('no answer to a ping'));
 
   socket.addEventListener('open', () => {
     if (ended) return;
     connectTimer();
-    stopPings = every(timings.pingMs, timer, () => {
-      if (!isOpen()) return;
-      socket.ping();
-      awaitedPong ??= after(timings.pongMs, timer, () => terminate('no answer to a ping'));
-    });
+    heartbeat.start();
     guarded(handlers.onOpen);
   });
-  socket.addEventListener('pong', alive);
+  socket.addEventListener('pong', heartbeat.heard);
   socket.addEventListener('message', ({ data }: { readonly data: unknown }) => {
     if (ended) return;
-    alive();
+    heartbeat.heard();
     if (typeof data !== 'string') handlers.onIgnored('binary frame');
     else if (data.length > context.limits.maxFrameLength) handlers.onIgnored('oversized frame');
     else guarded(() => handlers.onText(data));
@@ -101,7 +90,7 @@ export function openRelaySocket(
 
   return {
     send: (text) => {
-      if (!isOpen()) return false;
+      if (!isOpen(socket)) return false;
       socket.send(text);
       return true;
     },
@@ -109,7 +98,7 @@ export function openRelaySocket(
     close: () => {
       if (ended) return;
       stop();
-      if (!isOpen()) {
+      if (!isOpen(socket)) {
         socket.terminate();
         return;
       }
@@ -118,6 +107,34 @@ export function openRelaySocket(
         after(timings.closeMs, timer, () => socket.terminate()),
       );
       socket.close(1000);
+    },
+  };
+}
+
+const isOpen = (socket: WebSocket) => socket.readyState === WebSocket.OPEN;
+
+/** Pings, and notices when neither a pong nor anything else comes for too long. */
+function createHeartbeat(socket: WebSocket, context: RelayContext, onSilence: () => void) {
+  const { timings } = context;
+  const timer = timerOf(context);
+  let stopPings: Cancel = () => {};
+  let awaited: Cancel | undefined;
+  const heard = () => {
+    awaited?.();
+    awaited = undefined;
+  };
+  return {
+    heard,
+    start: () => {
+      stopPings = every(timings.pingMs, timer, () => {
+        if (!isOpen(socket)) return;
+        socket.ping();
+        awaited ??= after(timings.pongMs, timer, onSilence);
+      });
+    },
+    stop: () => {
+      stopPings();
+      heard();
     },
   };
 }
