@@ -33,7 +33,6 @@ export type { RetryLimits } from './outbox/retry-policy.ts';
 export { connectRelay, type RelayConnection } from './relay/connect-relay.ts';
 export { createRelays } from './relay/pool.ts';
 export type { PublishOutcome, Relay, RelayStatus, Relays } from './relay/relay.ts';
-export { RelayError } from './relay/relay-error.ts';
 export { relayTargets } from './relay/relay-target.ts';
 export { hostOf, parseRelayUrl, RelayUrlError } from './relay/relay-url.ts';
 export { TokenTooLongError } from './text/unbreakable.ts';

@@ -20,7 +20,7 @@ type CatchUpOptions = {
 };
 
 /** What each relay is asked for, and how far that has come. */
-export type CatchUp = {
+type CatchUp = {
   readonly start: (signal: AbortSignal) => void;
   /** Subscribes anew where something was dropped, once that lane is empty. To be called now and then. */
   readonly askAgain: (signal: AbortSignal) => void;

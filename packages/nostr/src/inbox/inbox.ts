@@ -24,7 +24,7 @@ type InboxStats = Readonly<InboxCounts> & {
   }[];
 };
 
-export type Inbox = {
+type Inbox = {
   /** Subscribes, and runs until the signal aborts. */
   readonly start: (signal: AbortSignal) => void;
   readonly stats: () => InboxStats;

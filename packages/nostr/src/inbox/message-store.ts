@@ -33,7 +33,7 @@ export type InboxStore = {
 };
 
 /** A message that was accepted and not finished. `acting`: the program died while it was acted on. */
-export type OpenMessage = StoredMessage & { readonly state: 'received' | 'acting' };
+type OpenMessage = StoredMessage & { readonly state: 'received' | 'acting' };
 
 /** The messages as those see them who act on them. */
 export type MessageLog = {

@@ -1,7 +1,7 @@
 import type { NostrEvent } from '../nostr-types.ts';
 import type { Lane, Urgency } from './lane.ts';
 
-export type PumpOptions = {
+type PumpOptions = {
   readonly lanes: readonly Lane[];
   /** How long events are opened at a stretch, ms. */
   readonly sliceMs: number;
@@ -11,7 +11,7 @@ export type PumpOptions = {
 };
 
 /** Empties the lanes: live events before stored ones, the lanes in turn, as fast as each may be read. */
-export type Pump = {
+type Pump = {
   /** Something was queued. */
   readonly wake: () => void;
   readonly stop: () => void;

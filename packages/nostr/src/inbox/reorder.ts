@@ -1,4 +1,4 @@
-export type ReorderOptions<Item> = {
+type ReorderOptions<Item> = {
   /** How long an item waits at most, ms. */
   readonly holdMs: number;
   /** How many wait at most. */
@@ -9,7 +9,7 @@ export type ReorderOptions<Item> = {
 };
 
 /** Holds items for a short time to put them in order: relays send stored events newest first, each its own. */
-export type Reorder<Item> = {
+type Reorder<Item> = {
   readonly add: (item: Item) => void;
   readonly release: () => void;
   /** Drops what is held. */

@@ -21,7 +21,7 @@ export type AnnounceOptions = {
 };
 
 /** What became of one kind. */
-export type Announcement = {
+type Announcement = {
   readonly kind: AnnouncedKind;
   /**
    * `current`: what is there was right. `changed`: a new event was made. `held back`: too few relays answered to be
@@ -34,7 +34,7 @@ export type Announcement = {
   readonly missing: ReadonlyMap<RelayUrl, string>;
 };
 
-export type AnnounceResult = {
+type AnnounceResult = {
   readonly announcements: readonly Announcement[];
   /** Each kind is at one of the own relays at least: clients can find us. */
   readonly complete: boolean;

@@ -4,9 +4,9 @@ import { parseForeignRelayUrl, RelayUrlError } from '../relay/relay-url.ts';
 
 /** NIP-17 DM relays, and NIP-65 relay list. */
 export const relayListKinds = [10050, 10002] as const;
-export type RelayListKind = (typeof relayListKinds)[number];
+type RelayListKind = (typeof relayListKinds)[number];
 
-export type CachedRelayList = {
+type CachedRelayList = {
   /** Permitted ones only; empty when there is no such list, or nothing usable in it. */
   readonly relays: readonly RelayUrl[];
   /** Unix seconds of the event; 0 when there is none. */

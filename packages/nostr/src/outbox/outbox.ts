@@ -13,7 +13,7 @@ export type Sent = {
   readonly rest: string;
 };
 
-export type OutboxOptions = DeliveryOptions & { readonly identity: Identity };
+type OutboxOptions = DeliveryOptions & { readonly identity: Identity };
 
 /**
  * Sends direct messages. What is given to `send` and `react` is encrypted and on disk when they return (they can be

@@ -2,7 +2,7 @@ import { isEvent, isEventId } from '../event.ts';
 import type { EventId, NostrEvent } from '../nostr-types.ts';
 
 /** One message of a relay (NIP-01, NIP-42), checked. */
-export type RelayFrame =
+type RelayFrame =
   /** Of NIP-01's shape; whether `id` is its hash and `sig` its signature is not checked here. */
   | { readonly type: 'EVENT'; readonly subscriptionId: string; readonly event: NostrEvent }
   | { readonly type: 'EOSE'; readonly subscriptionId: string }
@@ -63,7 +63,7 @@ const withoutExtras = ({ id, pubkey, created_at, kind, tags, content, sig }: Nos
 });
 
 /** What can be told of an EVENT frame without parsing it. */
-export type EventFramePeek = { readonly subscriptionId: string; readonly eventId: string | undefined };
+type EventFramePeek = { readonly subscriptionId: string; readonly eventId: string | undefined };
 
 const EVENT_PREFIX = '["EVENT","';
 // A quote inside a JSON string is escaped, so neither the content nor a tag can look like this key.

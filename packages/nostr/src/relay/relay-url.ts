@@ -2,7 +2,7 @@ import { isLoopbackHost, isOutside, unbracketed } from '@nostr-dm-agent/kit/net'
 import type { RelayUrl } from '../nostr-types.ts';
 
 /** Why a text is not a relay URL that may be used. */
-export type RelayUrlProblem =
+type RelayUrlProblem =
   | 'not a URL'
   | 'not ws:// or wss://'
   | 'unencrypted ws:// to a host that is not this machine'

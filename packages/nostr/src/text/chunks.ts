@@ -14,7 +14,7 @@ const WORTHWHILE = 0.4;
 /** For the line that closes a code block. */
 const CLOSER_LENGTH = MAX_MARKER + 1;
 
-export type Chunks = {
+type Chunks = {
   readonly messages: readonly string[];
   /** What was too much, as a text that can be sent on: its code block is opened again. Empty when all of it fitted. */
   readonly rest: string;

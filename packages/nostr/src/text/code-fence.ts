@@ -7,7 +7,7 @@ export type Fence = {
 };
 
 /** The longest `opener` and `marker`; a longer info string is left out, a longer run is no fence here. */
-export const MAX_OPENER = 30;
+const MAX_OPENER = 30;
 export const MAX_MARKER = 10;
 
 /** The fence that is open after `line`, given the one that was open before it. */

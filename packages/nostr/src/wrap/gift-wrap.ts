@@ -4,14 +4,14 @@ import type { EventId, EventTemplate, Identity, NostrEvent, PublicKey, RelayUrl 
 import { conversationKey, encrypt } from './nip44.ts';
 
 /** A sealed and wrapped rumor (NIP-59). All of it is encrypted: it may be stored. */
-export type GiftWrap = {
+type GiftWrap = {
   /** What replies and reactions refer to; a wrap's own id means nothing to anybody. */
   readonly rumorId: EventId;
   readonly seal: NostrEvent;
   readonly wrap: NostrEvent;
 };
 
-export type WrapOptions = {
+type WrapOptions = {
   readonly to: PublicKey;
   /** Stated in the wrap's `p` tag. */
   readonly relayHint?: RelayUrl;

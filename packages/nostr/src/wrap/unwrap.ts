@@ -24,7 +24,7 @@ export type StrangerPolicy = {
   readonly isInvited: (message: InboundMessage) => boolean;
 };
 
-export type UnwrapOptions = {
+type UnwrapOptions = {
   readonly identity: Identity;
   /** The allow-list, asked before the costly half of the work. */
   readonly isOwner: (author: PublicKey) => boolean;
