@@ -8,14 +8,17 @@ import { createRegistry, examplesOf, type Registry, usageOf } from './command-re
 export function withHelp(commands: readonly Command[]): Registry {
   const help: Command = {
     path: 'help',
-    parameters: '[command]',
+    parameters: '[command|topic|all]',
     family: 'Bot',
     summary: 'all commands, or one of them in detail',
-    examples: ['!help', '!help queue drop'],
+    examples: ['!help', '!help queue drop', '!help wallet', '!help all'],
     role: 'member',
     kind: 'immediate',
-    run: ({ owner, argument }) =>
-      argument === '' ? overview(forRole(registry, owner.role)) : detailOf(registry, argument),
+    run: ({ owner, argument }) => {
+      const own = forRole(registry, owner.role);
+      if (argument === '') return overview(own);
+      return argument.toLowerCase() === 'all' ? everything(own) : detailOf(registry, argument);
+    },
   };
   const registry: Registry = createRegistry([...commands, help], aliases);
   return registry;
@@ -25,21 +28,39 @@ export function withHelp(commands: readonly Command[]): Registry {
 const forRole = ({ commands }: Registry, role: Role): readonly Command[] =>
   commands.filter((command) => role === 'admin' || command.role === 'member');
 
-/** Families with more commands than this are listed without a word on each, so that all fits into one message. */
-const mostExplained = 8;
-
 const explained = (command: Command): string => `${usageOf(command)} – ${command.summary}`;
 
+/** A dozen lines for a phone: a line a family, in which every command is named. */
 function overview(commands: readonly Command[]): string {
-  const sections = families.flatMap((family) => {
+  const topics = families.flatMap((family) => {
     const members = commands.filter((command) => command.family === family);
-    if (members.length === 0) return [];
-    if (members.length <= mostExplained) return [[family, ...members.map(explained)].join('\n')];
-    const more = `${family} (!help ${family.toLowerCase()} says what each does)`;
-    return [[more, ...members.map(usageOf)].join('\n')];
+    return members.length === 0 ? [] : [`${family}: ${namesOf(members)}`];
   });
-  const intro = 'Send a task as a plain message, or a command:';
-  return [intro, ...sections, '!help <command> says more about one.'].join('\n\n');
+  return lines(
+    'Send a task as a plain message: a coding agent works on it and answers here. Or a command:',
+    '',
+    topics,
+    '',
+    '!help <command> explains one, !help wallet a topic, !help all says a word on each.',
+  );
+}
+
+const everything = (commands: readonly Command[]): string =>
+  families
+    .map((family) => [family, ...commands.filter((each) => each.family === family).map(explained)])
+    .filter(({ length }) => length > 1)
+    .map((section) => section.join('\n'))
+    .join('\n\n');
+
+/** `!wallet (balance, topup)`: what begins alike is named once. */
+function namesOf(commands: readonly Command[]): string {
+  const groups = Map.groupBy(commands, ({ path }) => path.split(' ')[0] ?? '');
+  return [...groups]
+    .map(([first, members]) => {
+      const rest = [...new Set(members.flatMap(({ path }) => path.split(' ')[1] ?? []))];
+      return rest.length === 0 ? `!${first}` : `!${first} (${rest.join(', ')})`;
+    })
+    .join(', ');
 }
 
 function detailOf(registry: Registry, asked: string): string {

@@ -25,8 +25,11 @@ describe('an owner commands the bot from a phone', () => {
   });
 
   test('!help lists every command, and one in detail', async () => {
-    const all = await ask(bot, '!help');
-    for (const name of ['!status', '!new [workspace]', '!queue drop <n|all>', '!owners add'])
+    const short = await ask(bot, '!help');
+    expect(short.split('\n').length).toBeLessThanOrEqual(12);
+    expect(short).toContain('Queue: !queue (drop), !stop');
+    const all = await ask(bot, '!help all');
+    for (const name of ['!new [workspace]', '!queue drop <n|all>', '!wallet receive <token>'])
       expect(all).toContain(name);
     const one = await ask(bot, '!help queue drop');
     expect(one).toStartWith('!queue drop <n|all>');

@@ -88,7 +88,7 @@ describe('three owners, one wallet', () => {
     expect(status).not.toContain('Last error');
     expect(await ask(ada, '!owners')).toContain(nip19.npubEncode(world.owner.publicKey));
     expect(await ask(ada, '!owners')).not.toContain(nip19.npubEncode(bob.publicKey));
-    expect(await ask(ada, '!help')).not.toContain('!wallet send');
+    expect(await ask(ada, '!help all')).not.toContain('!wallet send');
   });
 
   test('an owner’s own limit holds their runs and nobody else’s', async () => {
