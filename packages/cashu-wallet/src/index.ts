@@ -34,6 +34,7 @@ export type {
   Upkeep,
   WalletJournal,
 } from './faces.ts';
+export { isLightningAddress } from './lightning-address.ts';
 export type { WalletConfig } from './open-wallet.ts';
 export type {
   Balance,

@@ -4,7 +4,7 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { readMnemonic } from './crypto/seed.ts';
 import type { CashuWallet } from './faces.ts';
-import { readMintUrl } from './mints/mints.ts';
+import { readMintUrl } from './mints/mint-list.ts';
 import { openCashuWallet } from './wallet.ts';
 
 /** The wallet's part of the environment (docs/design.md#environment), as text. */

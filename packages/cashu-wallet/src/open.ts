@@ -1,5 +1,5 @@
 export { readMnemonic } from './crypto/seed.ts';
-export { readMintUrl } from './mints/mints.ts';
+export { readMintUrl } from './mints/mint-list.ts';
 export { createRequest, NotSentError } from './mints/request.ts';
 export { createWallet, fingerprintOf, walletFile } from './open-wallet.ts';
 export { openCashuWallet } from './wallet.ts';

@@ -5,20 +5,23 @@ import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { type Checkpoint, type Core, createKeyedLock, type WalletPolicy } from './core.ts';
 import type { Seed } from './crypto/seed.ts';
 import { MintError, SpentElsewhereError } from './errors.ts';
-import type { CashuWallet, KeptTokens, MintList, Overview, Pay, Receive, Spend, Upkeep } from './faces.ts';
+import type { CashuWallet } from './faces.ts';
 import { requestInvoice } from './mints/lnurl.ts';
+import { createMintList, readMintUrl } from './mints/mint-list.ts';
+import { createMintMemory } from './mints/mint-memory.ts';
 import { createMints } from './mints/mints.ts';
 import type { RequestLimits } from './mints/request.ts';
 import { faceOf, previewToken } from './mints/token.ts';
 import { check } from './operations/check.ts';
 import { quoteWithdrawal, withdraw } from './operations/melt.ts';
-import { claimTopUp, requestTopUp } from './operations/mint.ts';
+import { claimTopUp, topUp } from './operations/mint.ts';
 import { move, quoteMove } from './operations/move.ts';
 import { receiveToken } from './operations/receive-token.ts';
 import { reclaim } from './operations/reclaim.ts';
-import { recover, revive } from './operations/recovery.ts';
+import { recover } from './operations/recovery.ts';
 import { redeemKept } from './operations/redeem-kept.ts';
 import { type RestoreDepth, restore } from './operations/restore.ts';
+import { revive } from './operations/revive.ts';
 import { confirmClaimed, handOver, quoteSend, send } from './operations/send.ts';
 import { watchTopUp } from './operations/watch.ts';
 import { createCounters } from './store/counters.ts';
@@ -30,7 +33,7 @@ import { createLedger } from './store/ledger.ts';
 import { createProofs } from './store/proofs.ts';
 import { createShares } from './store/shares.ts';
 import { openStore, type Store } from './store/store.ts';
-import type { MintUrl, Redeemed } from './types.ts';
+import type { KeptTokenId, MintUrl, Redeemed, SendRequest, SentToken } from './types.ts';
 
 export type CashuWalletOptions = {
   readonly seed: Seed;
@@ -57,24 +60,59 @@ export type CashuWalletOptions = {
  * @throws WalletInUseError, DatabaseTooNewError
  */
 export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
-  const store = openStore(join(options.directory, `${options.seed.fingerprint}.db`));
+  const file = join(options.directory, `${options.seed.fingerprint}.db`);
+  const store = openStore(file);
   const listeners = new Set<(redeemed: Redeemed) => void>();
   const core = createCore(options, store, (redeemed) => {
     for (const listener of listeners) listener(redeemed);
   });
+  const { mints, journal, policy } = core;
   return {
-    ...spendFace(core),
-    ...payFace(core),
-    ...receiveFace(core),
-    ...keptTokensFace(core, listeners),
-    ...overviewFace(core),
-    ...mintListFace(core),
-    ...upkeepFace(core, options.restoreDepth ?? { gap: 300, batch: 100 }),
+    ...withCore(core, {
+      ...{ quoteSend, send: sendOrRevive, handOver, confirmClaimed, reclaim },
+      ...{ quoteWithdrawal, requestInvoice, withdraw, quoteMove, move },
+      ...{ decode: previewToken, receive: receiveToken, topUp, claimTopUp, watchTopUp },
+      ...{ keep, redeem: redeemKept, balance: readBalance, warmUp, recover, check },
+    }),
+    operationFor: journal.byKey,
+    operation: journal.find,
+    operations: ({ limit, unfinished, owner }) =>
+      unfinished === true ? journal.unfinished(limit, owner) : journal.latest(limit, owner),
+    info: () => ({
+      fingerprint: options.seed.fingerprint,
+      file,
+      defaultMint: mints.defaultMint,
+      mints: mints.accepted(),
+      maxBalance: policy.maxBalance,
+    }),
+    acceptedMint: mints.find,
+    addMint: (text) => mints.setAccepted(readMintUrl(text), true),
+    removeMint: (text) => mints.setAccepted(mints.require(text), false),
+    onRedeemed(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    restore: (signal) => restore(core, options.restoreDepth ?? { gap: 300, batch: 100 }, signal),
     ledger: createLedger(store),
     shares: createShares(store),
     transaction: store.write,
     extension: (name, migrations) => openExtension(store, name, migrations),
+    backup: store.backup,
+    close: store.close,
   };
+}
+
+/** The same functions without their first argument. */
+function withCore<Fs extends Record<string, (core: Core, ...rest: never[]) => unknown>>(
+  core: Core,
+  functions: Fs,
+) {
+  type Bound<F> = F extends (core: Core, ...rest: infer Rest) => infer Result
+    ? (...rest: Rest) => Result
+    : never;
+  return Object.fromEntries(
+    Object.entries(functions).map(([name, work]) => [name, work.bind(undefined, core)]),
+  ) as { readonly [Name in keyof Fs]: Bound<Fs[Name]> };
 }
 
 function createCore(
@@ -92,14 +130,13 @@ function createCore(
     journal: createJournal(store, clock),
     kept: createKeptTokenStore(store, clock),
     mints: createMints({
-      store,
       seed,
       counters: createCounters(store),
       clock,
       log,
       limits: options.limits ?? { timeoutMs: 15_000, meltTimeoutMs: 90_000 },
-      defaultMint,
-      configured: options.mints,
+      list: createMintList(store, defaultMint, options.mints),
+      memory: createMintMemory(store, clock, log),
     }),
     policy: {
       maxBalance: options.maxBalance,
@@ -119,108 +156,32 @@ function createCore(
   };
 }
 
-const spendFace = (core: Core): Spend => ({
-  quoteSend: (request, signal) => quoteSend(core, request, signal),
-  async send(request, signal) {
-    try {
-      return await send(core, request, signal);
-    } catch (error) {
-      if (error instanceof SpentElsewhereError) {
-        await revive(core, error.operation, signal).catch((cause: unknown) =>
-          core.log.warn(
-            { operation: error.operation, error: cause },
-            'undone operations could not be looked at again',
-          ),
-        );
-      }
-      throw error;
+async function sendOrRevive(core: Core, request: SendRequest, signal: AbortSignal): Promise<SentToken> {
+  try {
+    return await send(core, request, signal);
+  } catch (error) {
+    if (error instanceof SpentElsewhereError) {
+      const { operation } = error;
+      await revive(core, operation, signal).catch((cause: unknown) =>
+        core.log.warn({ operation, error: cause }, 'undone operations could not be looked at again'),
+      );
     }
-  },
-  handOver: (id, to) => handOver(core, id, to),
-  operationFor: (key) => core.journal.byKey(key),
-  confirmClaimed: (id) => confirmClaimed(core, id),
-  reclaim: (id, signal) => reclaim(core, id, signal),
-});
+    throw error;
+  }
+}
 
-const payFace = (core: Core): Pay => ({
-  quoteWithdrawal: ({ invoice, mint = core.mints.defaultMint }, signal) =>
-    quoteWithdrawal(core, invoice, mint, signal),
-  requestInvoice: (address, amount, signal) =>
-    requestInvoice(
-      address,
-      amount,
-      { network: core.policy.network, now: core.clock.now(), loopback: core.policy.network === undefined },
-      signal,
+function keep(core: Core, token: string, source: string): KeptTokenId {
+  const text = token.trim();
+  return core.kept.keep(text, source, faceOf(core, text));
+}
+
+async function warmUp({ mints, log }: Core, signal: AbortSignal): Promise<void> {
+  await Promise.all(
+    mints.accepted().map((mint) =>
+      mints.open(mint, signal).catch((error: unknown) => {
+        if (!(error instanceof MintError) || signal.aborted) throw error;
+        log.warn({ mint, problem: error.problem.kind }, 'a mint could not be asked for its keysets');
+      }),
     ),
-  withdraw: (id, signal) => withdraw(core, id, signal),
-  quoteMove: ({ amount, from = core.mints.defaultMint, to }, signal) =>
-    quoteMove(core, { amount, from, to }, signal),
-  move: (operations, signal) => move(core, operations, signal),
-});
-
-const receiveFace = (core: Core): Receive => ({
-  decode: (token) => previewToken(core, token),
-  receive: (text, options, signal) => receiveToken(core, text, options, signal),
-  topUp: ({ amount, mint = core.mints.defaultMint, owner }, signal) =>
-    requestTopUp(core, amount, mint, signal, owner),
-  claimTopUp: (id, signal) => claimTopUp(core, id, signal),
-  watchTopUp: (id, signal) => watchTopUp(core, id, signal),
-});
-
-const keptTokensFace = (core: Core, listeners: Set<(redeemed: Redeemed) => void>): KeptTokens => ({
-  keep: (token, source) => {
-    const text = token.trim();
-    return core.kept.keep(text, source, faceOf(core, text));
-  },
-  redeem: (id, signal) => redeemKept(core, id, signal),
-  onRedeemed(listener) {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  },
-});
-
-const overviewFace = (core: Core): Overview => ({
-  info: () => ({
-    fingerprint: core.seed.fingerprint,
-    file: core.store.db.filename,
-    defaultMint: core.mints.defaultMint,
-    mints: core.mints.accepted(),
-    maxBalance: core.policy.maxBalance,
-  }),
-  balance: () => readBalance(core),
-  operation: (id) => core.journal.find(id),
-  operations: ({ limit, unfinished, owner }) =>
-    unfinished === true ? core.journal.unfinished(limit, owner) : core.journal.latest(limit, owner),
-});
-
-const mintListFace = ({ mints, log }: Core): MintList => ({
-  acceptedMint: mints.find,
-  addMint(text) {
-    const url = mints.parse(text);
-    mints.setAccepted(url, true);
-    return url;
-  },
-  removeMint(text) {
-    const url = mints.require(text);
-    mints.setAccepted(url, false);
-    return url;
-  },
-  async warmUp(signal) {
-    await Promise.all(
-      mints.accepted().map((mint) =>
-        mints.open(mint, signal).catch((error: unknown) => {
-          if (!(error instanceof MintError) || signal.aborted) throw error;
-          log.warn({ mint, problem: error.problem.kind }, 'a mint could not be asked for its keysets');
-        }),
-      ),
-    );
-  },
-});
-
-const upkeepFace = (core: Core, depth: RestoreDepth): Upkeep => ({
-  recover: (signal, scope = 'all') => recover(core, scope, signal),
-  check: (signal) => check(core, signal),
-  restore: (signal) => restore(core, depth, signal),
-  backup: core.store.backup,
-  close: core.store.close,
-});
+  );
+}

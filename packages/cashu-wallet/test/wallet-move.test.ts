@@ -7,7 +7,7 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import { createSandboxNetwork, type SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { InsufficientFundsError, MintError } from '../src/errors.ts';
 import type { CashuWallet } from '../src/faces.ts';
-import { readMintUrl } from '../src/mints/mints.ts';
+import { readMintUrl } from '../src/mints/mint-list.ts';
 import type { MoveOperations, MoveQuote } from '../src/types.ts';
 import { createVictims } from './support/wallet-crash.ts';
 import {

@@ -1,5 +1,5 @@
 import type { MintUrl, Overview, Pay, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
-import { InsufficientFundsError } from '@nostr-dm-agent/cashu-wallet';
+import { InsufficientFundsError, isLightningAddress } from '@nostr-dm-agent/cashu-wallet';
 import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, lines } from '../../replies/format.ts';
 import { mintName } from '../../replies/wallet-replies.ts';
@@ -63,7 +63,7 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
     run: async (call, signal) => {
       const { target, amount } = parseWithdrawal(call.argument);
       const wallet = await deps.money.wallet.settled(signal);
-      const invoice = isAddress(target)
+      const invoice = isLightningAddress(target)
         ? await wallet.requestInvoice(target, requireAmount(amount), signal)
         : target;
       const quote = await quoteWhereItCanBePaid(wallet, invoice, signal);
@@ -71,7 +71,7 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
         throw new RefusalError(`That invoice is for ${formatSat(quote.amount)}, not ${formatSat(amount)}.`);
       }
       requireOwn(deps.money.shares, call, quote.amount);
-      const payee = isAddress(target) ? target : 'the invoice';
+      const payee = isLightningAddress(target) ? target : 'the invoice';
       return propose(
         deps,
         call,
@@ -150,9 +150,6 @@ function requireAmount(amount: Sat | undefined): Sat {
   if (amount === undefined) throw new UsageError('A Lightning address needs the amount after it.');
   return amount;
 }
-
-/** A Lightning address or an LNURL; else it is an invoice. */
-const isAddress = (text: string): boolean => text.includes('@') || /^(?:lightning:)?lnurl1/i.test(text);
 
 const costOf = ({ feeReserve, inputFee }: WithdrawalQuote): string =>
   `Fees: at most ${formatSat(feeReserve)} for Lightning (what is not used comes back), ${formatSat(inputFee)} for the mint.`;

@@ -1,39 +1,34 @@
 import { createHash } from 'node:crypto';
 import { readText } from '@nostr-dm-agent/kit/http';
-import { jsonText, parseJson } from '@nostr-dm-agent/kit/json';
+import { parseJson } from '@nostr-dm-agent/kit/json';
 import { createGuardedFetch, PrivateAddressError } from '@nostr-dm-agent/kit/net';
 import { msatToSatCeil, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import { bech32 } from '@scure/base';
 import { z } from 'zod';
+import type { Core } from '../core.ts';
 import { InvoiceRefusedError, LnurlError } from '../errors.ts';
 import { requirePayable } from './invoice.ts';
 
-export type LnurlOptions = {
+type LnurlOptions = {
   /** BOLT11 prefix that the invoice must have; undefined accepts every network. */
   readonly network: string | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
   /** Sandbox and tests: plain http to this machine. Off: https to public addresses alone. */
   readonly loopback: boolean;
-  readonly timeoutMs?: number;
 };
 
 /** What a service says about itself (LUD-06): amounts in sat that it takes. */
-export type PayService = {
+type PayService = {
   readonly callback: URL;
   readonly min: Sat;
   readonly max: Sat;
-  /** Plain text, for people. */
-  readonly description: string | undefined;
   /** Exactly as it was sent: the invoice commits to it. */
   readonly metadata: string;
 };
 
 const maxBodyBytes = 64 * 1024;
-
-/** Whether a text has the form of a Lightning address or an LNURL, and so is no invoice. */
-export const isLightningAddress = (text: string): boolean =>
-  /^(?:lightning:)?(?:[a-z0-9._+-]+@[a-z0-9.-]+(?::\d+)?|lnurl1[ac-hj-np-z02-9]+)$/i.test(text.trim());
+const timeoutMs = 10_000;
 
 /**
  * Gets an invoice for exactly `amount` from a Lightning address (LUD-16) or an LNURL (LUD-01, LUD-06). The invoice is
@@ -42,11 +37,12 @@ export const isLightningAddress = (text: string): boolean =>
  * @throws LnurlError
  */
 export async function requestInvoice(
+  { policy: { network }, clock }: Pick<Core, 'policy' | 'clock'>,
   address: string,
   amount: Sat,
-  options: LnurlOptions,
   signal: AbortSignal,
 ): Promise<string> {
+  const options = { network, now: clock.now(), loopback: network === undefined };
   const service = await askService(address, options, signal);
   if (amount < service.min || amount > service.max) {
     throw new LnurlError({ kind: 'amount', min: service.min, max: service.max });
@@ -59,21 +55,14 @@ export async function requestInvoice(
 }
 
 /** Asks what the service behind an address takes. @throws LnurlError */
-export async function askService(
-  address: string,
-  options: LnurlOptions,
-  signal: AbortSignal,
-): Promise<PayService> {
+async function askService(address: string, options: LnurlOptions, signal: AbortSignal): Promise<PayService> {
   const answer = serviceSchema.safeParse(await getJson(addressUrl(address, options), options, signal));
   if (!answer.success) throw new LnurlError({ kind: 'nonsense', detail: 'no payRequest' }, answer.error);
   const { callback, minSendable, maxSendable, metadata } = answer.data;
-  const description = metadataSchema.safeParse(metadata);
-  if (!description.success) throw new LnurlError({ kind: 'nonsense', detail: 'metadata' }, description.error);
   return {
     callback: new URL(callback),
     min: msatToSatCeil(minSendable),
     max: msatToSatFloor(maxSendable),
-    description: description.data.find(([type]) => type === 'text/plain')?.[1],
     metadata,
   };
 }
@@ -83,9 +72,8 @@ const serviceSchema = z.object({
   callback: z.url(),
   minSendable: z.number().int().positive().safe(),
   maxSendable: z.number().int().positive().safe(),
-  metadata: z.string().max(maxBodyBytes),
+  metadata: z.string().refine((text) => Array.isArray(parseJson(text))),
 });
-const metadataSchema = jsonText(z.array(z.tuple([z.string(), z.string()]).rest(z.unknown())));
 const invoiceSchema = z.object({ pr: z.string().max(8192) });
 const refusalSchema = z.object({ status: z.literal('ERROR'), reason: z.string().optional() });
 
@@ -110,7 +98,7 @@ function addressUrl(address: string, { loopback }: LnurlOptions): URL {
 }
 
 async function getJson(url: URL, options: LnurlOptions, signal: AbortSignal): Promise<unknown> {
-  const timeout = AbortSignal.timeout(options.timeoutMs ?? 10_000);
+  const timeout = AbortSignal.timeout(timeoutMs);
   // Somebody else chose this address, and those it sends us to.
   const guarded = createGuardedFetch({ allowLoopback: options.loopback, redirects: 3 });
   let status: number;

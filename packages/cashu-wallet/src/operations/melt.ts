@@ -23,7 +23,7 @@
  * UNSPENT, and the keyset of the blank outputs signs no more, it is made once more with fresh ones.
  */
 import { Amount, type MeltQuoteBolt11Response, MeltQuoteState } from '@cashu/cashu-ts';
-import { addSat, remainingSat, type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import { addSat, remainingSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { type Core, commit, newOperationId } from '../core.ts';
 import {
@@ -47,7 +47,6 @@ import {
   storeProof,
   sumProofs,
 } from '../store/codec.ts';
-import type { OperationHead } from '../store/journal.ts';
 import type { MintUrl, OperationId, Withdrawal, WithdrawalQuote } from '../types.ts';
 import { expectPaid } from './mint.ts';
 import { reopen } from './reopen.ts';
@@ -69,30 +68,22 @@ const planSchema = z.object({
 });
 const underWay = { quote: quoteSchema, plan: planSchema };
 
-export const meltStates = {
-  quoted: z.object({ state: z.literal('quoted'), quote: quoteSchema }),
-  expired: z.object({ state: z.literal('expired'), quote: quoteSchema }),
-  prepared: z.object({ state: z.literal('prepared'), ...underWay }),
-  pending: z.object({ state: z.literal('pending'), ...underWay }),
-  paid: z.object({ state: z.literal('paid'), quote: quoteSchema, preimage: z.string().optional() }),
-  rolledBack: z.object({ state: z.literal('rolled_back'), ...underWay }),
-};
 export const meltSchema = z.discriminatedUnion('state', [
-  meltStates.quoted,
-  meltStates.expired,
-  meltStates.prepared,
-  meltStates.pending,
-  meltStates.paid,
-  meltStates.rolledBack,
+  z.object({ state: z.literal('quoted'), quote: quoteSchema }),
+  z.object({ state: z.literal('expired'), quote: quoteSchema }),
+  z.object({ state: z.literal('prepared'), ...underWay }),
+  z.object({ state: z.literal('pending'), ...underWay }),
+  z.object({ state: z.literal('paid'), quote: quoteSchema, preimage: z.string().optional() }),
+  z.object({ state: z.literal('rolled_back'), ...underWay }),
 ]);
 /** A withdrawal in one of its states, with what exists in that state. */
-export type MeltOperation = z.infer<typeof meltSchema>;
+type MeltOperation = z.infer<typeof meltSchema>;
+type UnderWay = Extract<MeltOperation, { state: 'prepared' | 'pending' | 'rolled_back' }>;
 
 /** Asks what paying the invoice would cost. @throws InvoiceRefusedError, InsufficientFundsError, MintError */
 export async function quoteWithdrawal(
   core: Core,
-  invoice: string,
-  mint: MintUrl,
+  { invoice, mint = core.mints.defaultMint }: { readonly invoice: string; readonly mint?: MintUrl },
   signal: AbortSignal,
 ): Promise<WithdrawalQuote> {
   const payable = requirePayable(invoice, { network: core.policy.network, now: core.clock.now() });
@@ -118,15 +109,7 @@ export async function quoteWithdrawal(
   const { inputFee } = select(core, session, mint, addSat(amount, quote.feeReserve));
   const id = newOperationId();
   core.store.write(() =>
-    core.journal.insert<MeltOperation>({
-      id,
-      kind: 'melt',
-      mint,
-      amount,
-      fee: zeroSat,
-      open: false,
-      body: { state: 'quoted', quote },
-    }),
+    core.journal.insert<MeltOperation>({ id, kind: 'melt', mint, amount, body: { state: 'quoted', quote } }),
   );
   return { operation: id, mint, amount, feeReserve: quote.feeReserve, inputFee, expiresAt: quote.expiresAt };
 }
@@ -163,11 +146,9 @@ async function pay(core: Core, id: OperationId, signal: AbortSignal): Promise<vo
 /** `quoted` -> `prepared`. */
 async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: AbortSignal): Promise<Session> {
   const { amount } = core.journal.head(id);
-  const { quote } = core.journal.body(id, meltStates.quoted);
+  const { quote } = core.journal.body(id, meltSchema, 'quoted');
   if (quote.expiresAt !== undefined && quote.expiresAt <= core.clock.now()) {
-    core.store.write(() =>
-      core.journal.move<MeltOperation>(id, ['quoted'], { body: { state: 'expired', quote }, open: false }),
-    );
+    core.store.write(() => core.journal.move<MeltOperation>(id, ['quoted'], { state: 'expired', quote }));
     throw new InvoiceRefusedError({ kind: 'quote-expired' });
   }
   const session = await core.mints.open(mint, signal);
@@ -182,15 +163,9 @@ async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: Abort
   );
   core.reached('melt:reserved');
   const outputs = preview.outputData.map(storeOutput);
+  const plan = { keyset: preview.keysetId, inputs: [...inputs], inputFee, outputs };
   core.store.write(() => {
-    core.journal.move<MeltOperation>(id, ['quoted'], {
-      body: {
-        state: 'prepared',
-        quote,
-        plan: { keyset: preview.keysetId, inputs: [...inputs], inputFee, outputs },
-      },
-      open: true,
-    });
+    core.journal.move<MeltOperation>(id, ['quoted'], { state: 'prepared', quote, plan });
     core.journal.recordInputs(id, inputs);
     core.proofs.reserve(inputs, id);
   });
@@ -205,16 +180,13 @@ async function backToQuoted(core: Core, id: OperationId, signal: AbortSignal): P
   const session = await core.mints.refresh(core.journal.head(id).mint, signal);
   if (session.keyChain.getKeyset(body.plan.keyset).isActive) return false;
   core.store.write(() =>
-    core.journal.move<MeltOperation>(id, ['rolled_back'], {
-      body: { state: 'quoted', quote: body.quote },
-      open: false,
-    }),
+    core.journal.move<MeltOperation>(id, ['rolled_back'], { state: 'quoted', quote: body.quote }),
   );
   return true;
 }
 
 async function submit(core: Core, session: Session, id: OperationId, signal: AbortSignal): Promise<void> {
-  const body = core.journal.body(id, meltStates.prepared);
+  const body = core.journal.body(id, meltSchema, 'prepared');
   try {
     const answer = await session.mint.meltBolt11({
       quote: body.quote.quote,
@@ -242,7 +214,7 @@ export const finishMelt = (core: Core, id: OperationId, signal: AbortSignal): Pr
 
 /** Asks what became of the payment. `refusal` is the answer to the one request, if that was what it was. */
 async function look(core: Core, session: Session, id: OperationId, error: unknown): Promise<void> {
-  const { quote } = readUnderWay(core, id);
+  const { quote } = core.journal.body(id, meltSchema, 'prepared', 'pending');
   let answer: MeltQuoteBolt11Response;
   try {
     answer = await session.checkMeltQuoteBolt11(quote.quote);
@@ -260,7 +232,8 @@ async function apply(
   answer: Pick<MeltQuoteBolt11Response, 'state' | 'change' | 'payment_preimage'>,
   how: 'answered' | 'asked' | { readonly refusal: unknown },
 ): Promise<void> {
-  const { quote, plan, state } = readUnderWay(core, id);
+  const body = core.journal.body(id, meltSchema, 'prepared', 'pending');
+  const { plan, state } = body;
   switch (answer.state) {
     case MeltQuoteState.PAID: {
       const change = await readChange(core, session, plan, answer).catch((cause: unknown) => {
@@ -271,27 +244,13 @@ async function apply(
       const early = how !== 'answered' && age <= core.policy.settleAfterMs;
       if (early && change.length === 0 && plan.outputs.length > 0)
         throw new UnfinishedOperationError(id, undefined);
-      commit(core, id, () =>
-        book(
-          core,
-          core.journal.head(id),
-          [state],
-          { quote, plan },
-          change,
-          answer.payment_preimage ?? undefined,
-        ),
-      );
+      commit(core, id, () => book(core, id, body, change, answer));
       core.reached('melt:done');
       return;
     }
     case MeltQuoteState.PENDING:
       if (state === 'pending') return;
-      core.store.write(() =>
-        core.journal.move<MeltOperation>(id, [state], {
-          body: { state: 'pending', quote, plan },
-          open: true,
-        }),
-      );
+      core.store.write(() => core.journal.move<MeltOperation>(id, [state], { ...body, state: 'pending' }));
       return;
     case MeltQuoteState.UNPAID: {
       const states = await statesOf(session, plan.inputs).catch((cause: unknown) => {
@@ -321,21 +280,17 @@ async function apply(
 /** One transaction: inputs spent, change ready, preimage kept. Called by `revive` for a rolled back payment, too. */
 export function book(
   core: Core,
-  head: OperationHead,
-  from: readonly string[],
-  { quote, plan }: z.infer<z.ZodObject<typeof underWay>>,
+  id: OperationId,
+  { state, quote, plan }: UnderWay,
   change: readonly StoredProof[],
-  preimage: string | undefined,
+  answer: Pick<MeltQuoteBolt11Response, 'payment_preimage'>,
 ): void {
-  const id = head.operation;
-  const fee = remainingSat(sumProofs(plan.inputs), addSat(head.amount, sumProofs(change)));
+  const { amount, mint } = core.journal.head(id);
+  const fee = remainingSat(sumProofs(plan.inputs), addSat(amount, sumProofs(change)));
   core.proofs.spend(plan.inputs, id);
-  core.proofs.add(head.mint, change, 'ready', id);
-  core.journal.move<MeltOperation>(id, from, {
-    body: { state: 'paid', quote, ...(preimage ? { preimage } : {}) },
-    open: false,
-    fee,
-  });
+  core.proofs.add(mint, change, 'ready', id);
+  const paid = { state: 'paid', quote, preimage: answer.payment_preimage || undefined } as const;
+  core.journal.move<MeltOperation>(id, [state], paid, { fee });
   expectPaid(core, quote.request);
 }
 
@@ -355,23 +310,11 @@ export async function readChange(
 }
 
 function rollBack(core: Core, id: OperationId): void {
-  const { quote, plan, state } = readUnderWay(core, id);
+  const body = core.journal.body(id, meltSchema, 'prepared', 'pending');
   core.store.write(() => {
     core.proofs.release(id);
-    core.journal.move<MeltOperation>(id, [state], {
-      body: { state: 'rolled_back', quote, plan },
-      open: false,
-    });
+    core.journal.move<MeltOperation>(id, [body.state], { ...body, state: 'rolled_back' });
   });
-}
-
-function readUnderWay(
-  core: Core,
-  id: OperationId,
-): Extract<MeltOperation, { state: 'prepared' | 'pending' }> {
-  const body = core.journal.body(id, meltSchema);
-  if (body.state !== 'prepared' && body.state !== 'pending') throw new OperationStateError(id, body.state);
-  return body;
 }
 
 /** @throws InsufficientFundsError */

@@ -21,7 +21,7 @@
  * The quote is on disk before anybody sees the invoice. An invoice's expiry is advice: it can be paid after it.
  */
 import { createRandomSecretKey, getPubKeyFromPrivKey, MintQuoteState } from '@cashu/cashu-ts';
-import { type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { type Core, commit, newOperationId } from '../core.ts';
 import { MintError, UnfinishedOperationError } from '../errors.ts';
@@ -52,42 +52,30 @@ const planSchema = z.object({
 type MintPlan = z.infer<typeof planSchema>;
 const plans = z.array(planSchema).min(1);
 
-export const mintStates = {
-  quoted: z.object({ state: z.literal('quoted'), quote: quoteSchema }),
-  prepared: z.object({ state: z.literal('prepared'), quote: quoteSchema, plans }),
-  done: z.object({ state: z.literal('done'), quote: quoteSchema }),
-  expired: z.object({ state: z.literal('expired'), quote: quoteSchema }),
-  failed: z.object({ state: z.literal('failed'), quote: quoteSchema, plans }),
-};
 export const mintSchema = z.discriminatedUnion('state', [
-  mintStates.quoted,
-  mintStates.prepared,
-  mintStates.done,
-  mintStates.expired,
-  mintStates.failed,
+  z.object({ state: z.literal('quoted'), quote: quoteSchema }),
+  z.object({ state: z.literal('prepared'), quote: quoteSchema, plans }),
+  z.object({ state: z.literal('done'), quote: quoteSchema }),
+  z.object({ state: z.literal('expired'), quote: quoteSchema }),
+  z.object({ state: z.literal('failed'), quote: quoteSchema, plans }),
 ]);
 /** A top-up in one of its states, with what exists in that state. */
-export type MintOperation = z.infer<typeof mintSchema>;
+type MintOperation = z.infer<typeof mintSchema>;
+
+/** What an invoice is to be over, at which mint, and for whom it brings money in. */
+type InvoiceRequest = { readonly amount: Sat; readonly mint?: MintUrl; readonly owner?: string };
 
 /** Asks for an invoice. @throws MintError, BalanceCapError */
-export async function requestTopUp(
-  core: Core,
-  amount: Sat,
-  mint: MintUrl,
-  signal: AbortSignal,
-  owner?: string,
-): Promise<TopUp> {
-  requireRoom(core, amount);
-  return requestInvoiceOf(core, amount, mint, signal, owner);
+export async function topUp(core: Core, request: InvoiceRequest, signal: AbortSignal): Promise<TopUp> {
+  requireRoom(core, request.amount);
+  return requestInvoiceOf(core, request, signal);
 }
 
 /** The same for money that is the wallet's already. @throws MintError */
 export async function requestInvoiceOf(
   core: Core,
-  amount: Sat,
-  mint: MintUrl,
+  { amount, mint = core.mints.defaultMint, owner }: InvoiceRequest,
   signal: AbortSignal,
-  owner?: string,
 ): Promise<TopUp> {
   const session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
@@ -105,15 +93,8 @@ export async function requestInvoiceOf(
     });
     const id = newOperationId();
     core.store.write(() => {
-      core.journal.insert<MintOperation>({
-        id,
-        kind: 'mint',
-        mint,
-        amount,
-        fee: zeroSat,
-        open: false,
-        body: { state: 'quoted', quote },
-      });
+      const body = { state: 'quoted', quote } as const;
+      core.journal.insert<MintOperation>({ id, kind: 'mint', mint, amount, body });
       bringFor(core.store, id, owner);
     });
     return { operation: id, mint, amount, invoice: quote.request, expiresAt: quote.expiresAt };
@@ -151,8 +132,9 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
         core.reached('mint:reserved');
         core.store.write(() =>
           core.journal.move<MintOperation>(id, ['quoted', 'expired'], {
-            body: { state: 'prepared', quote: body.quote, plans: [plan] },
-            open: true,
+            state: 'prepared',
+            quote: body.quote,
+            plans: [plan],
           }),
         );
         core.reached('mint:prepared');
@@ -180,8 +162,8 @@ function expire(
 /** Nobody is going to pay it. It is not asked about any more, unless somebody wants to know. */
 export function abandon(core: Core, id: OperationId): void {
   core.store.write(() => {
-    const { quote } = core.journal.body(id, mintStates.quoted);
-    core.journal.move<MintOperation>(id, ['quoted'], { body: { state: 'expired', quote }, open: false });
+    const { quote } = core.journal.body(id, mintSchema, 'quoted');
+    core.journal.move<MintOperation>(id, ['quoted'], { state: 'expired', quote });
   });
 }
 
@@ -193,10 +175,8 @@ export function expectPaid(core: Core, invoice: string): void {
   for (const { operation } of core.journal.mintsOf(invoice)) {
     const body = core.journal.body(operation, mintSchema);
     if (body.state !== 'quoted' && body.state !== 'expired') continue;
-    core.journal.move<MintOperation>(operation, ['quoted', 'expired'], {
-      body: { state: 'quoted', quote: body.quote },
-      open: true,
-    });
+    const quoted = { state: 'quoted', quote: body.quote } as const;
+    core.journal.move<MintOperation>(operation, ['quoted', 'expired'], quoted, { open: true });
   }
 }
 
@@ -209,7 +189,7 @@ async function settle(
   fresh: boolean,
 ): Promise<void> {
   const head = core.journal.head(id);
-  const body = core.journal.body(id, mintStates.prepared);
+  const body = core.journal.body(id, mintSchema, 'prepared');
   const plan = body.plans.at(-1);
   if (!plan) throw new UnfinishedOperationError(id, undefined);
   let error: unknown;
@@ -239,10 +219,7 @@ async function settle(
     const signed = proofs;
     commit(core, id, () => {
       core.proofs.add(head.mint, signed, 'ready', id);
-      core.journal.move<MintOperation>(id, ['prepared'], {
-        body: { state: 'done', quote: body.quote },
-        open: false,
-      });
+      core.journal.move<MintOperation>(id, ['prepared'], { state: 'done', quote: body.quote });
     });
     core.reached('mint:done');
   } catch (cause) {
@@ -265,10 +242,7 @@ async function afterRefusal(
   if (!session.keyChain.getKeyset(keyset).isActive && body.plans.length < maxPlans) {
     const next = await prepare(session, amount, body.quote);
     core.store.write(() =>
-      core.journal.move<MintOperation>(id, ['prepared'], {
-        body: { ...body, plans: [...body.plans, next] },
-        open: true,
-      }),
+      core.journal.move<MintOperation>(id, ['prepared'], { ...body, plans: [...body.plans, next] }),
     );
     return settle(core, session, id, signal, true);
   }
@@ -284,7 +258,7 @@ async function afterRefusal(
   );
   if (restored.some(isPresent)) throw new UnfinishedOperationError(id, undefined, error);
   core.store.write(() => {
-    core.journal.move<MintOperation>(id, ['prepared'], { body: { ...body, state: 'failed' }, open: false });
+    core.journal.move<MintOperation>(id, ['prepared'], { ...body, state: 'failed' });
     core.journal.setTrouble(id, 'issued-elsewhere');
   });
   throw new UnfinishedOperationError(id, 'issued-elsewhere', error);

@@ -14,7 +14,7 @@
 
 import type { Core } from '../core.ts';
 import { UnfinishedOperationError, WalletError } from '../errors.ts';
-import type { MintUrl, Moved, MoveOperations, MoveQuote, MoveRequest } from '../types.ts';
+import type { Moved, MoveOperations, MoveQuote, MoveRequest } from '../types.ts';
 import { quoteWithdrawal, withdraw } from './melt.ts';
 import { abandon, claimTopUp, requestInvoiceOf } from './mint.ts';
 
@@ -25,12 +25,12 @@ import { abandon, claimTopUp, requestInvoiceOf } from './mint.ts';
  */
 export async function quoteMove(
   core: Core,
-  { amount, from, to }: MoveRequest & { readonly from: MintUrl },
+  { amount, from = core.mints.defaultMint, to }: MoveRequest,
   signal: AbortSignal,
 ): Promise<MoveQuote> {
-  const topUp = await requestInvoiceOf(core, amount, to, signal);
+  const topUp = await requestInvoiceOf(core, { amount, mint: to }, signal);
   try {
-    return { topUp, withdrawal: await quoteWithdrawal(core, topUp.invoice, from, signal) };
+    return { topUp, withdrawal: await quoteWithdrawal(core, { invoice: topUp.invoice, mint: from }, signal) };
   } catch (error) {
     // Nobody has seen the invoice: nobody is going to pay it.
     abandon(core, topUp.operation);

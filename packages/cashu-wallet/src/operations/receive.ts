@@ -52,20 +52,14 @@ const origin = {
     .optional(),
 };
 
-export const receiveStates = {
-  prepared: z.object({ state: z.literal('prepared'), plans, ...origin }),
-  done: z.object({ state: z.literal('done'), ...origin }),
-  failed: z.object({ state: z.literal('failed'), plans, ...origin }),
-  refused: z.object({ state: z.literal('refused'), plans, detail: z.string(), ...origin }),
-};
-export const receiveSchema = z.discriminatedUnion('state', [
-  receiveStates.prepared,
-  receiveStates.done,
-  receiveStates.failed,
-  receiveStates.refused,
+const receiveSchema = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('prepared'), plans, ...origin }),
+  z.object({ state: z.literal('done'), ...origin }),
+  z.object({ state: z.literal('failed'), plans, ...origin }),
+  z.object({ state: z.literal('refused'), plans, detail: z.string(), ...origin }),
 ]);
 /** A receive in one of its states, with what exists in that state. */
-export type ReceiveOperation = z.infer<typeof receiveSchema>;
+type ReceiveOperation = z.infer<typeof receiveSchema>;
 
 export type ReceiveOrigin = {
   readonly reclaims?: OperationId | undefined;
@@ -97,20 +91,9 @@ export async function receiveProofs(
         mint,
         amount: plan.amount,
         fee: plan.fee,
-        open: true,
         // What is taken back is listed with what it was made for.
-        note:
-          reclaims !== undefined
-            ? core.journal.head(reclaims).note
-            : kept === undefined
-              ? undefined
-              : core.kept.read(kept)?.source,
-        body: {
-          state: 'prepared',
-          plans: [plan],
-          ...(reclaims === undefined ? {} : { reclaims }),
-          ...(kept === undefined ? {} : { kept }),
-        },
+        note: (reclaims && core.journal.head(reclaims).note) ?? (kept && core.kept.read(kept)?.source),
+        body: { state: 'prepared', plans: [plan], reclaims, kept },
       });
       core.journal.recordInputs(id, plan.inputs);
       also?.(id);
@@ -135,7 +118,7 @@ export async function finishReceive(
   return core.turns.run(id, signal, async () => {
     const head = core.journal.head(id);
     if (head.state !== 'prepared') return undefined;
-    const body = core.journal.body(id, receiveStates.prepared);
+    const body = core.journal.body(id, receiveSchema, 'prepared');
     const session = await reopen(core, id, keysetsOf(body.plans), signal);
     return settle(core, session, id, signal, false);
   });
@@ -150,7 +133,7 @@ async function settle(
   fresh: boolean,
 ): Promise<Received> {
   const head = core.journal.head(id);
-  const body = core.journal.body(id, receiveStates.prepared);
+  const body = core.journal.body(id, receiveSchema, 'prepared');
   const verdict = await driveSwap(session, {
     plans: body.plans,
     fresh,
@@ -207,17 +190,9 @@ function book(
 ): void {
   core.proofs.add(mint, swapped.keep, 'ready', id);
   if (reclaims === undefined) takeSent(core, id, plan.inputs);
-  core.journal.move<ReceiveOperation>(id, [from], {
-    body: {
-      state: 'done',
-      ...(reclaims === undefined ? {} : { reclaims }),
-      ...(kept === undefined ? {} : { kept }),
-    },
-    open: false,
-    amount: plan.amount,
-    fee: plan.fee,
-  });
-  const received = { operation: id, mint, amount: plan.amount, fee: plan.fee };
+  const { amount, fee } = plan;
+  core.journal.move<ReceiveOperation>(id, [from], { state: 'done', reclaims, kept }, { amount, fee });
+  const received = { operation: id, mint, amount, fee };
   if (reclaims !== undefined) {
     endReclaim(core, reclaims, true);
     core.tellRedeemed({ kind: 'reclaimed', sent: reclaims, received });
@@ -239,7 +214,7 @@ function takeSent(core: Core, id: OperationId, inputs: readonly StoredProof[]): 
 
 function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: ReceiveOperation): void {
   core.store.write(() => {
-    core.journal.move<ReceiveOperation>(id, ['prepared'], { body, open: false });
+    core.journal.move<ReceiveOperation>(id, ['prepared'], body);
     if (origin.reclaims !== undefined) endReclaim(core, origin.reclaims, false);
     if (origin.kept !== undefined && body.state === 'failed') core.kept.close(origin.kept, 'spent', id);
   });
@@ -254,7 +229,7 @@ async function findEarlier(
   const inputs = plans.at(-1)?.inputs ?? [];
   const refused = core.journal.withInputs(inputs).filter(({ state }) => state === 'refused');
   for (const head of refused) {
-    const body = core.journal.body(head.operation, receiveStates.refused);
+    const body = core.journal.body(head.operation, receiveSchema, 'refused');
     await core.mints.ensureKeys(session, keysetsOf(body.plans));
     const outcome = await findSwapOutcome(session, body.plans);
     if (outcome.kind !== 'signed') continue;
@@ -277,14 +252,9 @@ async function goOn(
   signal: AbortSignal,
 ): Promise<Received> {
   if (body.plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
-  core.store.write(() => {
-    core.journal.move<ReceiveOperation>(id, ['prepared'], {
-      body: { ...body, plans: [...body.plans, next] },
-      open: true,
-      amount: next.amount,
-      fee: next.fee,
-    });
-  });
+  const again = { ...body, plans: [...body.plans, next] };
+  const { amount, fee } = next;
+  core.store.write(() => core.journal.move<ReceiveOperation>(id, ['prepared'], again, { amount, fee }));
   return settle(core, session, id, signal, true);
 }
 

@@ -1,4 +1,4 @@
-import { MeltQuoteState, NetworkError } from '@cashu/cashu-ts';
+import { NetworkError } from '@cashu/cashu-ts';
 import type { Core } from '../core.ts';
 import {
   MintError,
@@ -10,13 +10,13 @@ import {
 import { previewToken } from '../mints/token.ts';
 import type { OperationHead } from '../store/journal.ts';
 import type { MintUrl, OperationId, OperationSummary, RecoveryReport, RecoveryScope } from '../types.ts';
-import { book, finishMelt, meltStates, readChange } from './melt.ts';
+import { finishMelt } from './melt.ts';
 import { claimTopUp } from './mint.ts';
 import { finishReceive } from './receive.ts';
 import { redeemKept } from './redeem-kept.ts';
 import { retryPause } from './retry-pause.ts';
-import { finishSend, issue, sendStates } from './send.ts';
-import { findSwapOutcome, keysetsOf } from './swap.ts';
+import { revive } from './revive.ts';
+import { finishSend } from './send.ts';
 
 /**
  * Finishes or undoes what is open, oldest first, each by its own file's rules; redeems kept tokens; asks about invoices.
@@ -26,8 +26,8 @@ import { findSwapOutcome, keysetsOf } from './swap.ts';
  */
 export async function recover(
   core: Core,
-  scope: RecoveryScope,
   signal: AbortSignal,
+  scope: RecoveryScope = 'all',
 ): Promise<RecoveryReport> {
   const before = core.journal.open();
   const seen = new Set<OperationId>();
@@ -158,39 +158,6 @@ function report(core: Core, before: readonly OperationHead[]): RecoveryReport {
     waiting: open.filter((head) => head.trouble === undefined),
     troubled: open.filter((head) => head.trouble !== undefined),
   };
-}
-
-/**
- * An operation that was undone and went through all the same: called when its inputs turn out to be spent.
- * `id` is the operation that found them so. Returns what was brought back to life.
- */
-export async function revive(
-  core: Core,
-  id: OperationId,
-  signal: AbortSignal,
-): Promise<readonly OperationId[]> {
-  const revived: OperationId[] = [];
-  for (const head of core.journal.rolledBackSharingInputsWith(id)) {
-    const session = await core.mints.refresh(head.mint, signal);
-    if (head.kind === 'send') {
-      const { plans } = core.journal.body(head.operation, sendStates.rolledBack);
-      await core.mints.ensureKeys(session, keysetsOf(plans));
-      const outcome = await findSwapOutcome(session, plans);
-      if (outcome.kind !== 'signed') continue;
-      core.store.write(() => issue(core, head, 'rolled_back', outcome.plan, outcome.swapped));
-      revived.push(head.operation);
-    } else if (head.kind === 'melt') {
-      const body = core.journal.body(head.operation, meltStates.rolledBack);
-      const answer = await session.checkMeltQuoteBolt11(body.quote.quote);
-      if (answer.state !== MeltQuoteState.PAID) continue;
-      const change = await readChange(core, session, body.plan, answer);
-      core.store.write(() =>
-        book(core, head, ['rolled_back'], body, change, answer.payment_preimage ?? undefined),
-      );
-      revived.push(head.operation);
-    }
-  }
-  return revived;
 }
 
 /** Nobody answers there: whatever else there is to ask can wait. */

@@ -42,8 +42,10 @@ function closeRedeemed(core: Core, id: KeptTokenId, received: Received): void {
 }
 
 function readReceived(core: Core, id: KeptTokenId): Received {
-  const operation = core.kept.redeemedBy(id);
-  if (operation === undefined) throw new TokenRefusedError({ kind: 'spent' });
-  const { mint, amount, fee } = core.journal.head(operation);
+  const kept = core.kept.read(id);
+  if (kept?.state !== 'redeemed' || kept.operation === undefined) {
+    throw new TokenRefusedError({ kind: 'spent' });
+  }
+  const { operation, mint, amount, fee } = core.journal.head(kept.operation);
   return { operation, mint, amount, fee };
 }

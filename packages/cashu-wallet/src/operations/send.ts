@@ -34,6 +34,7 @@ import {
   UnfinishedOperationError,
 } from '../errors.ts';
 import { explainMintError } from '../mints/mint-errors.ts';
+import { readMintUrl } from '../mints/mint-list.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
 import { loadProof, operationIdSchema, type StoredProof, satSchema, sumProofs } from '../store/codec.ts';
 import type { OperationHead } from '../store/journal.ts';
@@ -54,30 +55,15 @@ const token = { token: z.string(), face: satSchema };
 /** How the token is to name its mint; absent: by the mint's own address. */
 const naming = { mintName: z.string().optional() };
 
-export const sendStates = {
-  prepared: z.object({ state: z.literal('prepared'), plans, ...naming }),
-  issued: z.object({ state: z.literal('issued'), ...token }),
-  handedOver: z.object({ state: z.literal('handed_over'), ...token, to: z.string() }),
-  reclaiming: z.object({
-    state: z.literal('reclaiming'),
-    ...token,
-    to: z.string(),
-    receive: operationIdSchema,
-  }),
-  reclaimed: z.object({ state: z.literal('reclaimed'), face: satSchema, receive: operationIdSchema }),
-  claimed: z.object({ state: z.literal('claimed'), face: satSchema, to: z.string() }),
-  rolledBack: z.object({ state: z.literal('rolled_back'), plans, ...naming }),
-  failed: z.object({ state: z.literal('failed'), plans }),
-};
 export const sendSchema = z.discriminatedUnion('state', [
-  sendStates.prepared,
-  sendStates.issued,
-  sendStates.handedOver,
-  sendStates.reclaiming,
-  sendStates.reclaimed,
-  sendStates.claimed,
-  sendStates.rolledBack,
-  sendStates.failed,
+  z.object({ state: z.literal('prepared'), plans, ...naming }),
+  z.object({ state: z.literal('issued'), ...token }),
+  z.object({ state: z.literal('handed_over'), ...token, to: z.string() }),
+  z.object({ state: z.literal('reclaiming'), ...token, to: z.string(), receive: operationIdSchema }),
+  z.object({ state: z.literal('reclaimed'), face: satSchema, receive: operationIdSchema }),
+  z.object({ state: z.literal('claimed'), face: satSchema, to: z.string() }),
+  z.object({ state: z.literal('rolled_back'), plans, ...naming }),
+  z.object({ state: z.literal('failed'), plans }),
 ]);
 /** A send in one of its states, with what exists in that state. */
 export type SendOperation = z.infer<typeof sendSchema>;
@@ -108,8 +94,7 @@ export async function send(core: Core, request: SendRequest, signal: AbortSignal
           mint,
           amount: request.amount,
           fee: plan.fee,
-          open: true,
-          body: { state: 'prepared', plans: [plan], ...namedAs(core, mint, request.mintName) },
+          body: { state: 'prepared', plans: [plan], mintName: nameFor(mint, request.mintName) },
           key: request.key,
           note: request.note,
         });
@@ -123,13 +108,11 @@ export async function send(core: Core, request: SendRequest, signal: AbortSignal
   });
 }
 
-/** @throws MintError `not-accepted` unless the name is the mint's, however it is written */
-function namedAs(core: Core, mint: MintUrl, mintName: string | undefined): { readonly mintName?: string } {
-  if (mintName === undefined || mintName === mint) return {};
-  if (core.mints.parse(mintName) !== mint) {
-    throw new MintError(mintName, { kind: 'not-accepted', accepted: [mint] });
-  }
-  return { mintName };
+/** What the token is to call its mint, when not by its address. @throws MintError `not-accepted` unless it means that mint */
+function nameFor(mint: MintUrl, mintName: string | undefined): string | undefined {
+  if (mintName === undefined || mintName === mint) return undefined;
+  if (readMintUrl(mintName) === mint) return mintName;
+  throw new MintError(mintName, { kind: 'not-accepted', accepted: [mint] });
 }
 
 /**
@@ -170,7 +153,7 @@ async function settle(
   fresh: boolean,
 ): Promise<void> {
   const head = core.journal.head(id);
-  const body = core.journal.body(id, sendStates.prepared);
+  const body = core.journal.body(id, sendSchema, 'prepared');
   const verdict = await driveSwap(session, {
     plans: body.plans,
     fresh,
@@ -198,11 +181,8 @@ async function settle(
         core.proofs.release(id);
         core.proofs.reserve(next.inputs, id);
         core.journal.recordInputs(id, next.inputs);
-        core.journal.move<SendOperation>(id, ['prepared'], {
-          body: { ...body, plans: [...body.plans, next] },
-          open: true,
-          fee: next.fee,
-        });
+        const again = { ...body, plans: [...body.plans, next] };
+        core.journal.move<SendOperation>(id, ['prepared'], again, { fee: next.fee });
       });
       return settle(core, verdict.session, id, signal, true);
     }
@@ -212,10 +192,7 @@ async function settle(
       core.store.write(() => {
         core.proofs.spend(lost, id);
         core.proofs.release(id);
-        core.journal.move<SendOperation>(id, ['prepared'], {
-          body: { state: 'failed', plans: body.plans },
-          open: false,
-        });
+        core.journal.move<SendOperation>(id, ['prepared'], { state: 'failed', plans: body.plans });
         core.journal.dropKey(id);
       });
       throw new SpentElsewhereError(id, sumProofs(lost));
@@ -247,21 +224,15 @@ export function issue(
     { mint, proofs: swapped.send.map(loadProof), unit: 'sat' },
     { removeDleq: true },
   );
-  core.journal.move<SendOperation>(id, [from], {
-    body: { state: 'issued', token: text, face: sumProofs(swapped.send) },
-    open: false,
-    fee: plan.fee,
-  });
+  const issued = { state: 'issued', token: text, face: sumProofs(swapped.send) } as const;
+  core.journal.move<SendOperation>(id, [from], issued, { fee: plan.fee });
 }
 
 /** Nothing is signed and nothing spent: the inputs are free again. The outputs stay, should the mint prove us wrong. */
-function rollBack(core: Core, id: OperationId, body: z.infer<typeof sendStates.prepared>): void {
+function rollBack(core: Core, id: OperationId, body: Extract<SendOperation, { state: 'prepared' }>): void {
   core.store.write(() => {
     core.proofs.release(id);
-    core.journal.move<SendOperation>(id, ['prepared'], {
-      body: { ...body, state: 'rolled_back' },
-      open: false,
-    });
+    core.journal.move<SendOperation>(id, ['prepared'], { ...body, state: 'rolled_back' });
     core.journal.dropKey(id);
   });
 }
@@ -326,54 +297,45 @@ function describeSent(core: Core, id: OperationId): SentToken {
   return { operation: id, mint: head.mint, amount: head.amount, face: body.face, fee: head.fee };
 }
 
+/** A token that is out, or may be: it can be handed over, claimed and taken back. */
+const out = ['issued', 'handed_over'] as const;
+
 /** The token, written down as being with `to` before anybody sees it. @throws OperationStateError once it is settled */
 export function handOver(core: Core, id: OperationId, to: string): string {
   return core.store.write(() => {
-    const body = core.journal.body(id, sendSchema);
-    if (body.state !== 'issued' && body.state !== 'handed_over')
-      throw new OperationStateError(id, body.state);
-    core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
-      body: { state: 'handed_over', token: body.token, face: body.face, to },
-      open: false,
-    });
-    return body.token;
+    const { token: text, face } = core.journal.body(id, sendSchema, ...out);
+    core.journal.move<SendOperation>(id, out, { state: 'handed_over', token: text, face, to });
+    return text;
   });
 }
 
+const holderOf = (body: Extract<SendOperation, { state: (typeof out)[number] }>): string =>
+  body.state === 'issued' ? '' : body.to;
+
 /** Inside the transaction that prepares the receive operation which takes the token back. */
 export function beginReclaim(core: Core, id: OperationId, receive: OperationId): void {
-  const body = core.journal.body(id, sendSchema);
-  if (body.state !== 'issued' && body.state !== 'handed_over') throw new OperationStateError(id, body.state);
-  const to = body.state === 'issued' ? '' : body.to;
-  core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
-    body: { state: 'reclaiming', token: body.token, face: body.face, to, receive },
-    open: false,
-  });
+  const body = core.journal.body(id, sendSchema, ...out);
+  core.journal.move<SendOperation>(id, out, { ...body, state: 'reclaiming', to: holderOf(body), receive });
 }
 
 /** Inside the transaction that ends that receive operation. Not taken back: the token may be claimed, or is as before. */
 export function endReclaim(core: Core, id: OperationId, taken: boolean): void {
-  const body = core.journal.body(id, sendStates.reclaiming);
-  const { token: text, face, to, receive } = body;
+  const { token: text, face, to, receive } = core.journal.body(id, sendSchema, 'reclaiming');
   if (taken) core.proofs.spend(core.proofs.heldBy(id, 'sent'), id);
-  core.journal.move<SendOperation>(id, ['reclaiming'], {
-    body: taken
-      ? { state: 'reclaimed', face, receive }
-      : to === ''
-        ? { state: 'issued', token: text, face }
-        : { state: 'handed_over', token: text, face, to },
-    open: false,
-  });
+  const before: SendOperation =
+    to === '' ? { state: 'issued', token: text, face } : { state: 'handed_over', token: text, face, to };
+  core.journal.move<SendOperation>(
+    id,
+    ['reclaiming'],
+    taken ? { state: 'reclaimed', face, receive } : before,
+  );
 }
 
 /** Inside the transaction of the receipt that took the last of a token which came back bit by bit. */
 export function endSend(core: Core, id: OperationId, receive: OperationId): void {
   const body = core.journal.body(id, sendSchema);
   if (body.state !== 'issued' && body.state !== 'handed_over') return;
-  core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
-    body: { state: 'reclaimed', face: body.face, receive },
-    open: false,
-  });
+  core.journal.move<SendOperation>(id, out, { state: 'reclaimed', face: body.face, receive });
 }
 
 /** The receiver showed that it has the token's value. @throws OperationStateError when there is no token */
@@ -384,13 +346,8 @@ export function confirmClaimed(core: Core, id: OperationId): void {
 /** The mint says that every proof of the token is spent, and it was not us. */
 export function markClaimed(core: Core, id: OperationId): void {
   core.store.write(() => {
-    const body = core.journal.body(id, sendSchema);
-    if (body.state !== 'issued' && body.state !== 'handed_over')
-      throw new OperationStateError(id, body.state);
+    const body = core.journal.body(id, sendSchema, ...out);
     core.proofs.spend(core.proofs.heldBy(id, 'sent'), id);
-    core.journal.move<SendOperation>(id, ['issued', 'handed_over'], {
-      body: { state: 'claimed', face: body.face, to: body.state === 'issued' ? '' : body.to },
-      open: false,
-    });
+    core.journal.move<SendOperation>(id, out, { state: 'claimed', face: body.face, to: holderOf(body) });
   });
 }

@@ -1,5 +1,3 @@
-export { createWalletCaller, type WalletCaller } from './client.ts';
-export { toJson } from './protocol.ts';
 export {
   RemoteError,
   type RemoteErrorFacts,
@@ -7,4 +5,6 @@ export {
   remoteFactsOf,
   type UsageProblem,
 } from './remote-error.ts';
-export { serveWalletSocket, walletSocketPath } from './server.ts';
+export { createWalletCaller, type WalletCaller } from './wallet-caller.ts';
+export { serveWalletSocket, walletSocketPath } from './wallet-socket.ts';
+export { toJson } from './wire.ts';

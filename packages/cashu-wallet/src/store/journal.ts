@@ -1,8 +1,9 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Sat } from '@nostr-dm-agent/kit/sat';
+import { type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import { OperationStateError, UnknownOperationError } from '../errors.ts';
+import type { Value } from '../faces.ts';
 import type { MintUrl, OperationId, OperationKind, OperationSummary } from '../types.ts';
 import { mintUrlSchema, operationIdSchema, type StoredProof, satSchema } from './codec.ts';
 import { yOf } from './proofs.ts';
@@ -23,19 +24,18 @@ export type NewOperation<Body extends OperationBody> = {
   readonly kind: OperationKind;
   readonly mint: MintUrl;
   readonly amount: Sat;
-  readonly fee: Sat;
-  readonly open: boolean;
   readonly body: Body;
-  readonly key?: string | undefined;
-  readonly note?: string | undefined;
+  /** Default: none. */
+  readonly fee?: Sat;
+  readonly key?: string | null | undefined;
+  readonly note?: string | null | undefined;
 };
 
-export type OperationMove<Body extends OperationBody> = {
-  readonly body: Body;
-  readonly open: boolean;
-  readonly amount?: Sat;
-  readonly fee?: Sat;
-};
+/** What changes with a state; default: it stays, and `open` is what the state says. */
+export type OperationChange = { readonly open?: boolean; readonly amount?: Sat; readonly fee?: Sat };
+
+/** States in which it is not known how the operation ends. */
+const openStates = ['prepared', 'pending'];
 
 /** The journal of operations. Everything that writes is to be called inside the transaction that it belongs to. */
 export type Journal = {
@@ -44,14 +44,19 @@ export type Journal = {
   /** By its id, or a beginning that means one operation: the only one, or the only unfinished one. */
   readonly find: (id: string) => OperationHead | undefined;
   readonly byKey: (key: string) => OperationHead | undefined;
-  /** @throws UnknownOperationError */
-  readonly body: <Schema extends z.ZodType>(id: OperationId, schema: Schema) => z.output<Schema>;
+  /** With what exists in its state; only in one of `states` when there are any. @throws UnknownOperationError, OperationStateError */
+  readonly body: <Body extends OperationBody, State extends Body['state'] = Body['state']>(
+    id: OperationId,
+    schema: z.ZodType<Body>,
+    ...states: readonly State[]
+  ) => Extract<Body, { readonly state: State }>;
   readonly insert: <Body extends OperationBody>(operation: NewOperation<Body>) => void;
   /** From one state to another (or the same, with other data). @throws OperationStateError when it is in neither of `from` */
   readonly move: <Body extends OperationBody>(
     id: OperationId,
-    from: readonly string[],
-    to: OperationMove<Body>,
+    from: readonly Body['state'][],
+    body: Body,
+    change?: OperationChange,
   ) => void;
   readonly recordInputs: (id: OperationId, inputs: readonly StoredProof[]) => void;
   /** Operations that once put in one of these proofs. */
@@ -62,8 +67,8 @@ export type Journal = {
   readonly postpone: (id: OperationId, nextAt: number) => void;
   /** The caller may use its key for another try: this one moved nothing. */
   readonly dropKey: (id: OperationId) => void;
-  /** A person must look; undefined takes it back. */
-  readonly setTrouble: (id: OperationId, trouble: string | undefined) => void;
+  /** A person must look. */
+  readonly setTrouble: (id: OperationId, trouble: string) => void;
   /** Top-ups whose invoice this is. */
   readonly mintsOf: (invoice: string) => readonly OperationHead[];
   /** A payment of ours to this invoice is under way, or made. */
@@ -71,8 +76,8 @@ export type Journal = {
   readonly open: () => readonly OperationHead[];
   readonly inState: (kind: OperationKind, state: string) => readonly OperationHead[];
   /** Open, or waiting for somebody: unclaimed tokens and unpaid invoices. Newest first. */
-  readonly unfinished: (limit: number, owner?: string) => readonly OperationHead[];
-  readonly latest: (limit: number, owner?: string) => readonly OperationHead[];
+  readonly unfinished: (limit: number, owner?: string | null) => readonly OperationHead[];
+  readonly latest: (limit: number, owner?: string | null) => readonly OperationHead[];
 };
 
 const headRow = z
@@ -101,113 +106,95 @@ const headRow = z
       updatedAt: updated_at,
     }),
   );
+const bodySchema = z.record(z.string(), z.unknown());
 const columns =
   'id, kind, state, open, mint, amount, fee, key, note, trouble, attempts, next_at, created_at, updated_at';
 
 /** Open, or waiting for somebody. */
 const unfinished = `(open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming'))
   OR (kind = 'mint' AND state = 'quoted'))`;
+const forInvoice = "lower(json_extract(data, '$.quote.request')) = lower(?)";
 const ofOwner = '(?1 IS NULL OR id IN (SELECT operation FROM brought_in WHERE owner = ?1))';
 
 export function createJournal({ db }: Store, clock: Clock): Journal {
-  const byId = db.query(`SELECT ${columns} FROM operations WHERE id = ?`);
-  const keyed = db.query(`SELECT ${columns} FROM operations WHERE key = ?`);
+  /** @param rest of the statement, after the table's name */
+  const select = (rest: string, ...values: readonly Value[]): readonly OperationHead[] =>
+    db
+      .query(`SELECT ${columns} FROM operations ${rest}`)
+      .all(...values)
+      .map((row) => headRow.parse(row));
+  const head = (id: OperationId): OperationHead => {
+    const [found] = select('WHERE id = ?', id);
+    if (found === undefined) throw new UnknownOperationError(id);
+    return found;
+  };
+  // Ids are lower-case letters and digits: all that begin with `?` lie before `?` and a tilde.
+  const beginningWith = (text: string, where = 'true') =>
+    select(`WHERE id >= ?1 AND id < ?1 || '~' AND ${where} LIMIT 2`, text);
   const data = db.query<{ state: string; data: string }, [string]>(
     'SELECT state, data FROM operations WHERE id = ?',
   );
-  const heads = (rows: readonly unknown[]) => rows.map((row) => headRow.parse(row));
-  const head = (id: OperationId): OperationHead => {
-    const row = byId.get(id);
-    if (!row) throw new UnknownOperationError(id);
-    return headRow.parse(row);
-  };
-  // Ids are lower-case letters and digits: all that begin with `?` lie before `?` and a tilde.
-  const beginning = `SELECT ${columns} FROM operations WHERE id >= ?1 AND id < ?1 || '~'`;
-  const matches = (where: string, text: string) => heads(db.query(`${beginning} ${where} LIMIT 2`).all(text));
   return {
     head,
     find(id) {
       const text = id.trim().toLowerCase();
-      const exact = byId.get(text);
-      if (exact) return headRow.parse(exact);
-      if (text.length < 3) return undefined;
-      const open = matches(`AND ${unfinished}`, text);
-      const [first, second] = open.length === 1 ? open : matches('', text);
+      const [exact] = select('WHERE id = ?', text);
+      if (exact !== undefined || text.length < 3) return exact;
+      const open = beginningWith(text, unfinished);
+      const [first, second] = open.length === 1 ? open : beginningWith(text);
       return second === undefined ? first : undefined;
     },
-    byKey(key) {
-      const row = keyed.get(key);
-      return row ? headRow.parse(row) : undefined;
-    },
-    body(id, schema) {
+    byKey: (key) => select('WHERE key = ?', key)[0],
+    body<Body extends OperationBody, State extends Body['state']>(
+      id: OperationId,
+      schema: z.ZodType<Body>,
+      ...states: readonly State[]
+    ) {
       const row = data.get(id);
       if (!row) throw new UnknownOperationError(id);
-      return schema.parse({
-        ...z.record(z.string(), z.unknown()).parse(JSON.parse(row.data)),
-        state: row.state,
-      });
+      const isMeant = (body: Body): body is Extract<Body, { readonly state: State }> =>
+        states.length === 0 || states.some((state) => state === body.state);
+      const body = schema.parse({ ...bodySchema.parse(JSON.parse(row.data)), state: row.state });
+      if (!isMeant(body)) throw new OperationStateError(id, row.state);
+      return body;
     },
-    insert({ id, kind, mint, amount, fee, open, body, key, note }) {
-      const { state, ...rest } = body;
+    insert({ id, kind, mint, amount, body: { state, ...rest }, fee = zeroSat, key = null, note = null }) {
+      const now = clock.now();
+      const open = openStates.includes(state) ? 1 : 0;
       db.query(
         `INSERT INTO operations (id, kind, state, open, mint, amount, fee, key, note, data, created_at, updated_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      ).run(
-        id,
-        kind,
-        state,
-        open ? 1 : 0,
-        mint,
-        amount,
-        fee,
-        key ?? null,
-        note ?? null,
-        JSON.stringify(rest),
-        clock.now(),
-        clock.now(),
-      );
+      ).run(id, kind, state, open, mint, amount, fee, key, note, JSON.stringify(rest), now, now);
     },
-    move(id, from, { body, open, amount, fee }) {
+    move(
+      id,
+      from,
+      { state, ...rest },
+      { open = openStates.includes(state), amount = null, fee = null } = {},
+    ) {
       const now = head(id);
       if (!from.includes(now.state)) throw new OperationStateError(id, now.state);
-      const { state, ...rest } = body;
       db.query(
-        `UPDATE operations SET state = ?, open = ?, data = ?, amount = ?, fee = ?, updated_at = ?,
-           trouble = CASE WHEN ? = 1 THEN trouble ELSE NULL END
-         WHERE id = ?`,
-      ).run(
-        state,
-        open ? 1 : 0,
-        JSON.stringify(rest),
-        amount ?? now.amount,
-        fee ?? now.fee,
-        clock.now(),
-        open ? 1 : 0,
-        id,
-      );
+        `UPDATE operations SET state = ?1, open = ?2, data = ?3, amount = coalesce(?4, amount),
+           fee = coalesce(?5, fee), updated_at = ?6, trouble = CASE WHEN ?2 THEN trouble ELSE NULL END
+         WHERE id = ?7`,
+      ).run(state, open ? 1 : 0, JSON.stringify(rest), amount, fee, clock.now(), id);
     },
     recordInputs(id, inputs) {
       const insert = db.query('INSERT OR IGNORE INTO operation_inputs (operation, y) VALUES (?, ?)');
       for (const input of inputs) insert.run(id, yOf(input));
     },
     withInputs: (inputs) =>
-      heads(
-        db
-          .query(
-            `SELECT ${columns} FROM operations WHERE id IN (SELECT operation FROM operation_inputs
-               WHERE y IN (SELECT value FROM json_each(?))) ORDER BY seq`,
-          )
-          .all(JSON.stringify(inputs.map(yOf))),
+      select(
+        `WHERE id IN (SELECT operation FROM operation_inputs WHERE y IN (SELECT value FROM json_each(?)))
+         ORDER BY seq`,
+        JSON.stringify(inputs.map(yOf)),
       ),
     rolledBackSharingInputsWith: (id) =>
-      heads(
-        db
-          .query(
-            `SELECT ${columns} FROM operations WHERE state = 'rolled_back' AND id IN (
-               SELECT operation FROM operation_inputs WHERE operation <> ?1
-                 AND y IN (SELECT y FROM operation_inputs WHERE operation = ?1))`,
-          )
-          .all(id),
+      select(
+        `WHERE state = 'rolled_back' AND id IN (SELECT operation FROM operation_inputs WHERE operation <> ?1
+           AND y IN (SELECT y FROM operation_inputs WHERE operation = ?1))`,
+        id,
       ),
     postpone: (id, nextAt) => {
       db.query('UPDATE operations SET attempts = attempts + 1, next_at = ? WHERE id = ?').run(nextAt, id);
@@ -217,47 +204,21 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
     },
     setTrouble: (id, trouble) => {
       db.query('UPDATE operations SET trouble = ?, updated_at = ? WHERE id = ?').run(
-        trouble ?? null,
+        trouble,
         clock.now(),
         id,
       );
     },
-    mintsOf: (invoice) =>
-      heads(
-        db
-          .query(
-            `SELECT ${columns} FROM operations
-             WHERE kind = 'mint' AND lower(json_extract(data, '$.quote.request')) = lower(?) ORDER BY seq`,
-          )
-          .all(invoice),
-      ),
+    mintsOf: (invoice) => select(`WHERE kind = 'mint' AND ${forInvoice} ORDER BY seq`, invoice),
     melting: (invoice) =>
-      db
-        .query(
-          `SELECT 1 FROM operations WHERE kind = 'melt' AND state IN ('prepared', 'pending', 'paid')
-             AND lower(json_extract(data, '$.quote.request')) = lower(?)`,
-        )
-        .get(invoice) !== null,
-    open: () => heads(db.query(`SELECT ${columns} FROM operations WHERE open = 1 ORDER BY seq`).all()),
-    inState: (kind, state) =>
-      heads(
-        db
-          .query(`SELECT ${columns} FROM operations WHERE kind = ? AND state = ? ORDER BY seq`)
-          .all(kind, state),
-      ),
-    unfinished: (limit, owner) =>
-      heads(
-        db
-          .query(
-            `SELECT ${columns} FROM operations WHERE ${unfinished} AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`,
-          )
-          .all(owner ?? null, limit),
-      ),
-    latest: (limit, owner) =>
-      heads(
-        db
-          .query(`SELECT ${columns} FROM operations WHERE ${ofOwner} ORDER BY seq DESC LIMIT ?2`)
-          .all(owner ?? null, limit),
-      ),
+      select(
+        `WHERE kind = 'melt' AND state IN ('prepared', 'pending', 'paid') AND ${forInvoice} LIMIT 1`,
+        invoice,
+      ).length > 0,
+    open: () => select('WHERE open = 1 ORDER BY seq'),
+    inState: (kind, state) => select('WHERE kind = ? AND state = ? ORDER BY seq', kind, state),
+    unfinished: (limit, owner = null) =>
+      select(`WHERE ${unfinished} AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`, owner, limit),
+    latest: (limit, owner = null) => select(`WHERE ${ofOwner} ORDER BY seq DESC LIMIT ?2`, owner, limit),
   };
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
+import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import type { KeptTokenId, OperationId, RecoveryScope } from '../types.ts';
 import { operationIdSchema, satSchema } from './codec.ts';
@@ -10,8 +11,6 @@ export type KeptTokenStore = {
   /** One transaction of its own; the same token again gives the same id. */
   readonly keep: (token: string, source: string, face: Sat) => KeptTokenId;
   readonly read: (id: KeptTokenId) => KeptToken | undefined;
-  /** The receive operation that redeemed it. */
-  readonly redeemedBy: (id: KeptTokenId) => OperationId | undefined;
   /** What is not redeemed yet; `due`: without what was postponed. */
   readonly waiting: (scope: RecoveryScope) => readonly KeptToken[];
   readonly faceOfNew: () => Sat;
@@ -21,42 +20,43 @@ export type KeptTokenStore = {
   readonly postpone: (id: KeptTokenId, problem: string, nextAt: number) => void;
 };
 
-const rowSchema = z.object({
-  id: z.number().transform((id) => id as KeptTokenId),
+const idSchema = z.object({ id: z.number().transform((id) => id as KeptTokenId) });
+const rowSchema = idSchema.extend({
   token: z.string(),
   source: z.string(),
   state: z.enum(['new', 'redeemed', 'spent']),
+  /** That redeemed it, or found it spent. */
+  operation: nullable(operationIdSchema),
   attempts: z.number(),
 });
 export type KeptToken = z.infer<typeof rowSchema>;
 
 export function createKeptTokenStore({ db, write }: Store, clock: Clock): KeptTokenStore {
+  const select = (where: string, value: string | number): readonly KeptToken[] =>
+    db
+      .query(`SELECT * FROM kept_tokens WHERE ${where}`)
+      .all(value)
+      .map((row) => rowSchema.parse(row));
+  const read = (id: KeptTokenId): KeptToken | undefined => select('id = ?', id)[0];
   return {
     keep: (token, source, face) =>
       write(() => {
-        db.query(
-          `INSERT INTO kept_tokens (token, source, face, state, created_at, updated_at) VALUES (?, ?, ?, 'new', ?, ?)
-           ON CONFLICT (token) DO NOTHING`,
-        ).run(token, source, face, clock.now(), clock.now());
-        return rowSchema.parse(db.query('SELECT * FROM kept_tokens WHERE token = ?').get(token)).id;
+        const { id } = idSchema.parse(
+          db
+            .query(
+              `INSERT INTO kept_tokens (token, source, face, state, created_at, updated_at)
+               VALUES (?1, ?2, ?3, 'new', ?4, ?4) ON CONFLICT (token) DO UPDATE SET token = token RETURNING id`,
+            )
+            .get(token, source, face, clock.now()),
+        );
+        return id;
       }),
-    read(id) {
-      const row = db.query('SELECT * FROM kept_tokens WHERE id = ?').get(id);
-      return row ? rowSchema.parse(row) : undefined;
-    },
-    redeemedBy(id) {
-      const row = db
-        .query<{ operation: string }, [number]>(
-          "SELECT operation FROM kept_tokens WHERE id = ? AND state = 'redeemed'",
-        )
-        .get(id);
-      return row ? operationIdSchema.parse(row.operation) : undefined;
-    },
+    read,
     waiting: (scope) =>
-      db
-        .query("SELECT * FROM kept_tokens WHERE state = 'new' AND next_at <= ? ORDER BY id")
-        .all(scope === 'all' ? Number.MAX_SAFE_INTEGER : clock.now())
-        .map((row) => rowSchema.parse(row)),
+      select(
+        "state = 'new' AND next_at <= ? ORDER BY id",
+        scope === 'all' ? Number.MAX_SAFE_INTEGER : clock.now(),
+      ),
     faceOfNew: () =>
       satSchema.parse(
         db
@@ -74,13 +74,9 @@ export function createKeptTokenStore({ db, write }: Store, clock: Clock): KeptTo
       ).run(state, operation, clock.now(), id);
     },
     postpone: (id, problem, nextAt) => {
-      write(() =>
-        db
-          .query(
-            'UPDATE kept_tokens SET problem = ?, attempts = attempts + 1, next_at = ?, updated_at = ? WHERE id = ?',
-          )
-          .run(problem, nextAt, clock.now(), id),
-      );
+      const update = `UPDATE kept_tokens SET problem = ?, attempts = attempts + 1, next_at = ?, updated_at = ?
+        WHERE id = ?`;
+      write(() => db.query(update).run(problem, nextAt, clock.now(), id));
     },
   };
 }

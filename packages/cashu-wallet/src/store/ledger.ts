@@ -5,50 +5,31 @@ import type { LedgerEntry, SpendSummary } from '../types.ts';
 import { satSchema } from './codec.ts';
 import type { Store } from './store.ts';
 
-const row = z
-  .object({
-    id: z.number(),
-    ts: z.number(),
-    provider: z.string(),
-    budget_sats: satSchema,
-    refund_sats: satSchema,
-    spent_sats: satSchema,
-    fee_sats: satSchema,
-    model: nullable(z.string()),
-    session_id: nullable(z.string()),
-    prompt_prefix: z.string(),
-    state: z.string(),
-    node_url: nullable(z.string()),
-    owner: nullable(z.string()),
-  })
-  .transform(
-    (r): LedgerEntry => ({
-      id: r.id,
-      ts: r.ts,
-      provider: r.provider,
-      budget: r.budget_sats,
-      refund: r.refund_sats,
-      spent: r.spent_sats,
-      fee: r.fee_sats,
-      model: r.model,
-      sessionId: r.session_id,
-      promptPrefix: r.prompt_prefix,
-      state: r.state,
-      nodeUrl: r.node_url,
-      owner: r.owner,
-    }),
-  );
-
-const summaryRow = z
-  .object({
-    day: z.string(),
-    owner: nullable(z.string()),
-    model: nullable(z.string()),
-    runs: z.number(),
-    spent: satSchema,
-    open: satSchema,
-  })
-  .transform((found): SpendSummary => found);
+const columns = `id, ts, provider, budget_sats AS budget, refund_sats AS refund, spent_sats AS spent, fee_sats AS fee,
+  model, session_id AS sessionId, prompt_prefix AS promptPrefix, state, node_url AS nodeUrl, owner`;
+const row: z.ZodType<LedgerEntry> = z.object({
+  id: z.number(),
+  ts: z.number(),
+  provider: z.string(),
+  budget: satSchema,
+  refund: satSchema,
+  spent: satSchema,
+  fee: satSchema,
+  model: nullable(z.string()),
+  sessionId: nullable(z.string()),
+  promptPrefix: z.string(),
+  state: z.string(),
+  nodeUrl: nullable(z.string()),
+  owner: nullable(z.string()),
+});
+const summaryRow: z.ZodType<SpendSummary> = z.object({
+  day: z.string(),
+  owner: nullable(z.string()),
+  model: nullable(z.string()),
+  runs: z.number(),
+  spent: satSchema,
+  open: satSchema,
+});
 
 /** The ledger of paid runs, in the wallet's own database: a run's change and its row change together. */
 export function createLedger({ db }: Store): Ledger {
@@ -56,38 +37,29 @@ export function createLedger({ db }: Store): Ledger {
   const sumAll = db.query<{ n: number }, [number]>(`${sum} ts >= ?`);
   const sumOf = db.query<{ n: number }, [string, number]>(`${sum} owner = ? AND ts >= ?`);
   return {
-    append: (entry) =>
-      Number(
-        db
-          .query(
-            `INSERT INTO spend_log (ts, provider, budget_sats, refund_sats, spent_sats, fee_sats, model, session_id,
-               prompt_prefix, state, node_url, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-          )
-          .run(
-            entry.ts,
-            entry.provider,
-            entry.budget,
-            entry.refund,
-            entry.spent,
-            entry.fee,
-            entry.model ?? null,
-            entry.sessionId ?? null,
-            [...entry.promptPrefix].slice(0, 80).join(''),
-            entry.state,
-            entry.nodeUrl ?? null,
-            entry.owner ?? null,
-          ).lastInsertRowid,
-      ),
-    update: (id, { refund, spent, fee, state, budget }) => {
+    append: ({ ts, provider, budget, refund, spent, fee, promptPrefix, state, ...rest }) => {
+      const { model = null, sessionId = null, nodeUrl = null, owner = null } = rest;
+      const prompt = [...promptPrefix].slice(0, 80).join('');
+      const { lastInsertRowid } = db
+        .query(
+          `INSERT INTO spend_log (ts, provider, budget_sats, refund_sats, spent_sats, fee_sats, model, session_id,
+             prompt_prefix, state, node_url, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        )
+        .run(ts, provider, budget, refund, spent, fee, model, sessionId, prompt, state, nodeUrl, owner);
+      return Number(lastInsertRowid);
+    },
+    update: (id, { refund, spent, fee, state, budget = null }) => {
       db.query(
         `UPDATE spend_log SET refund_sats = ?, spent_sats = ?, fee_sats = ?, state = ?,
            budget_sats = coalesce(?, budget_sats) WHERE id = ?`,
-      ).run(refund, spent, fee, state, budget ?? null, id);
+      ).run(refund, spent, fee, state, budget, id);
     },
     latest: (limit, owner) =>
       (owner === undefined
-        ? db.query('SELECT * FROM spend_log ORDER BY id DESC LIMIT ?').all(limit)
-        : db.query('SELECT * FROM spend_log WHERE owner = ? ORDER BY id DESC LIMIT ?').all(owner, limit)
+        ? db.query(`SELECT ${columns} FROM spend_log ORDER BY id DESC LIMIT ?`).all(limit)
+        : db
+            .query(`SELECT ${columns} FROM spend_log WHERE owner = ? ORDER BY id DESC LIMIT ?`)
+            .all(owner, limit)
       ).map((each) => row.parse(each)),
     spentSince: (ts, owner) =>
       satSchema.parse(owner === undefined ? (sumAll.get(ts)?.n ?? 0) : (sumOf.get(owner, ts)?.n ?? 0)),

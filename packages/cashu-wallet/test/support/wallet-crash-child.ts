@@ -7,7 +7,7 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { readMnemonic } from '../../src/crypto/seed.ts';
 import type { CashuWallet } from '../../src/faces.ts';
-import { readMintUrl } from '../../src/mints/mints.ts';
+import { readMintUrl } from '../../src/mints/mint-list.ts';
 import type { OperationId } from '../../src/types.ts';
 import { openCashuWallet } from '../../src/wallet.ts';
 

@@ -10,7 +10,7 @@ import { generateMnemonic, mnemonicToSeedSync } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { readMnemonic } from '../../src/crypto/seed.ts';
 import type { CashuWallet } from '../../src/faces.ts';
-import { readMintUrl } from '../../src/mints/mints.ts';
+import { readMintUrl } from '../../src/mints/mint-list.ts';
 import { type CashuWalletOptions, openCashuWallet } from '../../src/wallet.ts';
 
 export const quiet: Logger = {

@@ -3,9 +3,9 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { CashuWallet } from '../faces.ts';
-import { perform } from './perform.ts';
-import { type Answer, fromJson, maxLineBytes, protocolVersion, requestLine, toJson } from './protocol.ts';
 import { RemoteError, remoteFactsOf } from './remote-error.ts';
+import { parseRequest, perform } from './wallet-requests.ts';
+import { type Answer, maxLineBytes, readRequest, writeAnswer } from './wire.ts';
 
 /** Where a bot listens for the command line. */
 export const walletSocketPath = (home: string): string => join(home, 'wallet.sock');
@@ -31,8 +31,9 @@ export function serveWalletSocket(
 
   const answerTo = async (line: string): Promise<Answer> => {
     try {
-      const { fingerprint, request } = requestLine.parse(fromJson(line));
+      const { fingerprint, request: asked } = readRequest(line);
       if (fingerprint !== wallet.info().fingerprint) return { kind: 'other-wallet' };
+      const request = parseRequest(asked);
       if (request.command === 'restore') {
         throw new RemoteError({ name: 'RestoreRefusedError', problem: { kind: 'bot-is-running' } });
       }
@@ -56,7 +57,7 @@ export function serveWalletSocket(
       }
       socket.removeAllListeners('data');
       const work = answerTo(received.slice(0, end))
-        .then((answer) => void socket.end(`${toJson({ version: protocolVersion, answer })}\n`))
+        .then((answer) => void socket.end(writeAnswer(answer)))
         .finally(() => working.delete(work));
       working.add(work);
     });

@@ -5,19 +5,10 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import { WalletInUseError } from '../errors.ts';
 import type { Upkeep } from '../faces.ts';
 import { createWallet, fingerprintOf, type WalletConfig } from '../open-wallet.ts';
-import { perform } from './perform.ts';
-import {
-  type Answer,
-  answerLine,
-  fromJson,
-  protocolVersion,
-  toJson,
-  type WalletAnswer,
-  type WalletCommand,
-  type WalletRequest,
-} from './protocol.ts';
 import { RemoteError, remoteFactsOf } from './remote-error.ts';
-import { walletSocketPath } from './server.ts';
+import { perform, type WalletAnswer, type WalletCommand, type WalletRequest } from './wallet-requests.ts';
+import { walletSocketPath } from './wallet-socket.ts';
+import { readAnswer, writeRequest } from './wire.ts';
 
 /** Asks the wallet for one thing. @throws RemoteError */
 export type WalletCaller = <C extends WalletCommand>(
@@ -56,15 +47,13 @@ export function createWalletCaller(config: CallerConfig, log: Logger): WalletCal
     request: WalletRequest<C>,
     signal: AbortSignal,
   ): Promise<WalletAnswer<C>> => {
-    const line = await exchange(
-      path,
-      `${toJson({ version: protocolVersion, fingerprint, request })}\n`,
-      signal,
-    );
-    const answer = line === undefined ? undefined : readAnswer(line);
-    if (answer?.kind === 'failure') throw new RemoteError(answer.facts);
+    const line = await exchange(path, writeRequest(fingerprint, request), signal);
+    if (line === undefined) return performHere(config, request, log, signal);
+    const answer = readAnswer(line);
+    if (answer === undefined) throw new RemoteError({ name: 'OtherVersionError' });
+    if (answer.kind === 'failure') throw new RemoteError(answer.facts);
     // It says that it is of this version, and so it is of this shape.
-    if (answer?.kind === 'answer') return answer.answer as WalletAnswer<C>;
+    if (answer.kind === 'answer') return answer.answer as WalletAnswer<C>;
     return performHere(config, request, log, signal);
   };
   return async (request, signal) => {
@@ -79,12 +68,6 @@ export function createWalletCaller(config: CallerConfig, log: Logger): WalletCal
       await pause(retryMs, signal);
     }
   };
-}
-
-function readAnswer(line: string): Answer {
-  const read = answerLine.safeParse(fromJson(line));
-  if (!read.success) throw new RemoteError({ name: 'OtherVersionError' }, read.error);
-  return read.data.answer;
 }
 
 async function performHere<C extends WalletCommand>(

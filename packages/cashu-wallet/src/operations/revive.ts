@@ -1,0 +1,36 @@
+import { MeltQuoteState } from '@cashu/cashu-ts';
+import type { Core } from '../core.ts';
+import type { OperationId } from '../types.ts';
+import { book, meltSchema, readChange } from './melt.ts';
+import { issue, sendSchema } from './send.ts';
+import { findSwapOutcome, keysetsOf } from './swap.ts';
+
+/**
+ * An operation that was undone and went through all the same: called when its inputs turn out to be spent.
+ * `id` is the operation that found them so. Returns what was brought back to life.
+ */
+export async function revive(
+  core: Core,
+  id: OperationId,
+  signal: AbortSignal,
+): Promise<readonly OperationId[]> {
+  const revived: OperationId[] = [];
+  for (const head of core.journal.rolledBackSharingInputsWith(id)) {
+    const session = await core.mints.refresh(head.mint, signal);
+    if (head.kind === 'send') {
+      const { plans } = core.journal.body(head.operation, sendSchema, 'rolled_back');
+      await core.mints.ensureKeys(session, keysetsOf(plans));
+      const outcome = await findSwapOutcome(session, plans);
+      if (outcome.kind !== 'signed') continue;
+      core.store.write(() => issue(core, head, 'rolled_back', outcome.plan, outcome.swapped));
+    } else {
+      const body = core.journal.body(head.operation, meltSchema, 'rolled_back');
+      const answer = await session.checkMeltQuoteBolt11(body.quote.quote);
+      if (answer.state !== MeltQuoteState.PAID) continue;
+      const change = await readChange(core, session, body.plan, answer);
+      core.store.write(() => book(core, head.operation, body, change, answer));
+    }
+    revived.push(head.operation);
+  }
+  return revived;
+}

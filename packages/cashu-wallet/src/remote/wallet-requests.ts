@@ -1,0 +1,162 @@
+/*
+ * What the command line asks of the wallet, and what it is told: the same whether this process has the wallet open or a
+ * running bot is asked. The fields of an answer are those of `--json`.
+ */
+import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { z } from 'zod';
+import type { CashuWallet, MintList, Overview, Pay } from '../faces.ts';
+import { isLightningAddress } from '../lightning-address.ts';
+import type { MintUrl, OperationId } from '../types.ts';
+import { RemoteError, type UsageProblem } from './remote-error.ts';
+
+const amount = z.custom<Sat>((value) => typeof value === 'number' && isSat(value), 'no amount in sat');
+const operation = z.string().transform((id) => id as OperationId);
+const mint = z.string().optional();
+const nothing = z.object({});
+
+const argumentSchemas = {
+  balance: nothing,
+  receive: z.object({ token: z.string() }),
+  send: z.object({ amount, mint }),
+  topup: z.object({ amount, mint }),
+  /** Whether a top-up was paid; takes the money when it was. */
+  claim: z.object({ operation }),
+  /** What paying an invoice, or an address with an amount, would cost. */
+  quote: z.object({ to: z.string(), amount: amount.optional(), mint }),
+  pay: z.object({ operation }),
+  history: z.object({ limit: z.int().min(1).max(100_000) }),
+  pending: nothing,
+  reclaim: z.object({ operation }),
+  decode: z.object({ token: z.string() }),
+  mints: z.object({ add: mint, remove: mint }),
+  check: nothing,
+  backup: z.object({ path: z.string() }),
+  restore: nothing,
+};
+const commandSchema = z.object({
+  command: z.custom<WalletCommand>((value) => typeof value === 'string' && value in argumentSchemas),
+  args: z.unknown(),
+});
+
+export type WalletCommand = keyof typeof argumentSchemas;
+type WalletArguments = { [C in WalletCommand]: z.infer<(typeof argumentSchemas)[C]> };
+export type WalletRequest<C extends WalletCommand = WalletCommand> = {
+  readonly command: C;
+  readonly args: WalletArguments[C];
+};
+
+/** Checks what came over the socket. @throws ZodError */
+export function parseRequest(value: unknown): WalletRequest {
+  const { command, args } = commandSchema.parse(value);
+  return { command, args: argumentSchemas[command].parse(args) };
+}
+
+const handlers = {
+  balance: (wallet) => wallet.balance(),
+  async receive(wallet, { token }, signal) {
+    const received = await wallet.receive(token, { cap: true }, signal);
+    return { ...received, balance: wallet.balance() };
+  },
+  async send(wallet, args, signal) {
+    const sent = await wallet.send(
+      { amount: args.amount, note: 'command line', ...at(wallet, args.mint) },
+      signal,
+    );
+    const token = wallet.handOver(sent.operation, 'command line');
+    return { ...sent, token, balance: wallet.balance() };
+  },
+  topup: (wallet, args, signal) => wallet.topUp({ amount: args.amount, ...at(wallet, args.mint) }, signal),
+  async claim(wallet, args, signal) {
+    const state = await wallet.claimTopUp(args.operation, signal);
+    return { state, balance: wallet.balance() };
+  },
+  async quote(wallet, args, signal) {
+    const invoice = await invoiceOf(wallet, args.to, args.amount, signal);
+    return wallet.quoteWithdrawal({ invoice, ...at(wallet, args.mint) }, signal);
+  },
+  async pay(wallet, args, signal) {
+    const withdrawal = await wallet.withdraw(args.operation, signal);
+    return { withdrawal, balance: wallet.balance() };
+  },
+  history: (wallet, { limit }) => ({
+    runs: wallet.ledger.latest(limit),
+    operations: wallet.operations({ limit }),
+  }),
+  pending: (wallet) => ({ operations: wallet.operations({ limit: 1000, unfinished: true }) }),
+  async reclaim(wallet, args, signal) {
+    const outcome = await wallet.reclaim(args.operation, signal);
+    return { outcome, balance: wallet.balance() };
+  },
+  decode: (wallet, { token }) => wallet.decode(token),
+  mints(wallet, { add, remove }) {
+    if (add !== undefined) wallet.addMint(add);
+    if (remove !== undefined) wallet.removeMint(remove);
+    const { defaultMint, mints } = wallet.info();
+    return { default: defaultMint, mints };
+  },
+  check: (wallet, _, signal) => wallet.check(signal),
+  backup(wallet, { path }) {
+    wallet.backup(path);
+    return { path };
+  },
+  async restore(wallet, _, signal) {
+    // What an open operation has made at the mint is in the words as well: it would be counted as found, and again when
+    // the operation ends.
+    const { waiting, troubled } = await wallet.recover(signal);
+    const open = waiting.length + troubled.length;
+    if (open > 0) {
+      throw new RemoteError({ name: 'RestoreRefusedError', problem: { kind: 'open-operations', open } });
+    }
+    const report = await wallet.restore(signal);
+    return { ...report, balance: wallet.balance() };
+  },
+} satisfies {
+  readonly [C in WalletCommand]: (
+    wallet: CashuWallet,
+    args: WalletArguments[C],
+    signal: AbortSignal,
+  ) => unknown;
+};
+type WalletAnswers = { [C in WalletCommand]: Awaited<ReturnType<(typeof handlers)[C]>> };
+export type WalletAnswer<C extends WalletCommand> = WalletAnswers[C];
+
+/** Does what was asked. @throws RemoteError, and what the wallet throws */
+export async function perform<C extends WalletCommand>(
+  wallet: CashuWallet,
+  { command, args }: WalletRequest<C>,
+  signal: AbortSignal,
+): Promise<WalletAnswer<C>> {
+  const table: {
+    readonly [K in WalletCommand]: (
+      wallet: CashuWallet,
+      args: WalletArguments[K],
+      signal: AbortSignal,
+    ) => WalletAnswer<K> | Promise<WalletAnswer<K>>;
+  } = handlers;
+  return table[command](wallet, args, signal);
+}
+
+const refuseUsage = (problem: UsageProblem): RemoteError =>
+  new RemoteError({ name: 'WalletUsageError', problem });
+
+/** The mint that was named, as the wallet spells it. */
+function at(wallet: Overview & MintList, text: string | undefined): { readonly mint?: MintUrl } {
+  if (text === undefined) return {};
+  const found = wallet.acceptedMint(text);
+  if (found === undefined) throw refuseUsage({ kind: 'mint', accepted: wallet.info().mints });
+  return { mint: found };
+}
+
+async function invoiceOf(
+  wallet: Pay,
+  to: string,
+  sats: Sat | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  if (!isLightningAddress(to)) {
+    if (sats !== undefined) throw refuseUsage({ kind: 'amount-given' });
+    return to;
+  }
+  if (sats === undefined) throw refuseUsage({ kind: 'amount-missing' });
+  return wallet.requestInvoice(to, sats, signal);
+}
