@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import { z } from 'zod';
 import { type AgentFolders, agentFolders, nobody } from './agent-environment.ts';
 import {
@@ -43,16 +44,6 @@ const parseModels = (output: string): readonly Model[] =>
     const parsed = modelName.safeParse(JSON.parse(facts));
     return { id, name: parsed.success ? parsed.data.name : id };
   });
-
-/** Resolves with the first of the two: whoever was ended meanwhile says so itself. */
-const orAborted = async (work: Promise<void>, signal: AbortSignal): Promise<void> => {
-  if (signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const stop = () => resolve();
-  signal.addEventListener('abort', stop, { once: true });
-  await Promise.race([work, promise]);
-  signal.removeEventListener('abort', stop);
-};
 
 /** Drives opencode by its command line, one process per run. */
 export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Backend => {
@@ -119,7 +110,8 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   /** Two that make the same tables at once get in each other's way, so the others wait for the first. */
   const awaitTables = async (database: string, signal: AbortSignal): Promise<() => void> => {
     const making = tablesMade.get(database);
-    if (making !== undefined) await orAborted(making, signal);
+    // Whoever was ended meanwhile says so themselves.
+    if (making !== undefined) await untilAborted(making, signal).catch(() => undefined);
     else if (!existsSync(database)) {
       const { promise, resolve } = Promise.withResolvers<void>();
       tablesMade.set(database, promise);

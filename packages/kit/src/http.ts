@@ -42,6 +42,7 @@ const beforeSending: ReadonlySet<string> = new Set([
   'ConnectionRefused',
   'ECONNREFUSED',
   'ENOTFOUND',
+  'EAI_AGAIN',
   // The network guard's.
   'ADDRESS_REFUSED',
 ]);

@@ -30,6 +30,7 @@ describe('where an address that somebody else chose may lead', () => {
     '2001:0:7f00:1::',
     'fe80::1',
     'fe80::1%eth0',
+    '2606:4700::1111%eth0',
     'fc00::1',
     'fd12::1',
     'ff02::1',
@@ -113,7 +114,13 @@ describe('where an address that somebody else chose may lead', () => {
   });
 
   test('one address inside among those of a name is enough to refuse it', async () => {
-    for (const addresses of [['8.8.8.8', '127.0.0.1'], ['::ffff:192.168.0.1'], ['fe80::1%eth0'], []]) {
+    for (const addresses of [
+      ['8.8.8.8', '127.0.0.1'],
+      ['::ffff:192.168.0.1'],
+      ['fe80::1%eth0'],
+      ['2606:4700::1111%eth0'],
+      [],
+    ]) {
       const leading = targetsOf(new URL('https://node.example/'), soon(), {
         resolve: resolvingTo(...addresses),
       });

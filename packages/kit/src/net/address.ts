@@ -12,7 +12,8 @@ export const isAddress = (host: string): boolean => ipaddr.isValid(unbracketed(h
 
 /** Whether `host` is an IP address literal of the public internet; IPv4 inside IPv6 counts as that IPv4 address. */
 export function isPublicAddress(host: string): boolean {
-  if (!isAddress(host)) return false;
+  // A zone (`%eth0`) belongs to addresses of a link.
+  if (!isAddress(host) || host.includes('%')) return false;
   const address = ipaddr.process(unbracketed(host));
   // Every other range is private, local, reserved, or embeds an IPv4 address (6to4, Teredo, NAT64).
   if (address.range() !== 'unicast') return false;

@@ -69,6 +69,8 @@ export async function targetsOf(
   const target = (address: string): Target => {
     const direct = new URL(url);
     direct.hostname = address.includes(':') ? `[${address}]` : address;
+    // What a URL can't have as its host it passes over in silence, and would keep the name.
+    if (!isAddress(direct.hostname)) throw new PrivateAddressError(host);
     return {
       url: direct.href,
       headers: literal ? {} : { host: url.host },
