@@ -109,6 +109,7 @@ describe('work for the agent stays as it was sent', () => {
     '!! this is important',
     '!!500 fix it',
     'cashubtc is a GitHub organisation, list its repositories',
+    'read https://github.com/cashubtc/nuts/blob/main/00.md and implement it',
     'cashu: explain it to me',
     'a note\n!ping',
     '> quoted\nwhy is that?',

@@ -5,8 +5,10 @@
  * stands in front of long paths, cashubtc, no token begins like.
  */
 const SCHEME = String.raw`(?:(?:web\+)?cashu:(?:\/\/)?)?`;
+/** How a token begins, for a larger pattern with the flag `i`. */
+export const TOKEN_PREFIX = String.raw`cashu(?:a|b(?!tc[\/_-]))`;
 const tokenOf = (leastLength: number): string =>
-  String.raw`cashu(?:a|b(?!tc[\/_-]))[\w+\/-]{${leastLength},}(?:%2[bf][\w+\/-]*)*(?:=|%3d){0,2}`;
+  String.raw`${TOKEN_PREFIX}[\w+\/-]{${leastLength},}(?:%2[bf][\w+\/-]*)*(?:=|%3d){0,2}`;
 
 /** Shorter ones are names. */
 const leastBody = 20;

@@ -1,5 +1,7 @@
+import { TOKEN_PREFIX } from '@nostr-dm-agent/kit/token-text';
+
 /** A Cashu token's letters; at the very end of a V3 token, its padding. */
-const BEGINNING = /cashu[ab](?=[\w+/-])/gi;
+const BEGINNING = new RegExp(String.raw`${TOKEN_PREFIX}(?=[\w+/-])`, 'gi');
 const RUN = /^[\w+/-]+={0,2}/;
 /** A line that is nothing but the rest of a token, as clients that wrap long lines leave it, quoted perhaps. */
 const CONTINUATION = /^[ \t]*\r?\n[ \t>]*([\w+/-]+={0,2})/;
