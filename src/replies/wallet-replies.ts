@@ -123,6 +123,8 @@ export function operationText({ kind, state, open, amount }: OperationSummary): 
       return `token worth ${sum}, being taken back`;
     case 'send reclaimed':
       return `token worth ${sum}, taken back`;
+    case 'send regrouped':
+      return `${sum} put into other proofs of yours`;
     case 'receive done':
       return `received ${sum}`;
     case 'mint quoted':

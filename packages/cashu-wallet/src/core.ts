@@ -16,6 +16,8 @@ export type WalletPolicy = {
   readonly maxBalance: Sat;
   readonly maxTokenLength: number;
   readonly maxTokenProofs: number;
+  /** How many proofs a mint takes in one request. */
+  readonly maxInputs: number;
   /** How long a request that was cut off may still be carried out by the mint: nothing is undone before. */
   readonly settleAfterMs: number;
   /** How long an invoice is asked about after it expired. */

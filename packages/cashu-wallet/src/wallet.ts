@@ -16,6 +16,7 @@ import { check } from './operations/check.ts';
 import { quoteWithdrawal, withdraw } from './operations/melt.ts';
 import { claimTopUp, topUp } from './operations/mint.ts';
 import { move, quoteMove } from './operations/move.ts';
+import { gatherFor } from './operations/own-swap.ts';
 import { receiveToken } from './operations/receive-token.ts';
 import { reclaim } from './operations/reclaim.ts';
 import { recover } from './operations/recovery.ts';
@@ -121,6 +122,7 @@ function createCore(
   tellRedeemed: (redeemed: Redeemed) => void,
 ): Core {
   const { seed, log, defaultMint, clock = systemClock } = options;
+  const maxInputs = options.policy?.maxInputs ?? 1000;
   return {
     store,
     seed,
@@ -137,11 +139,13 @@ function createCore(
       limits: options.limits ?? { timeoutMs: 15_000, meltTimeoutMs: 90_000 },
       list: createMintList(store, defaultMint, options.mints),
       memory: createMintMemory(store, clock, log),
+      maxInputs,
     }),
     policy: {
       maxBalance: options.maxBalance,
       maxTokenLength: 64 * 1024,
       maxTokenProofs: 200,
+      maxInputs,
       // Longer than the longest request can take.
       settleAfterMs: 120_000,
       watchExpiredMs: 24 * 3_600_000,
@@ -158,6 +162,7 @@ function createCore(
 
 async function sendOrRevive(core: Core, request: SendRequest, signal: AbortSignal): Promise<SentToken> {
   try {
+    await gatherFor(core, request, signal);
     return await send(core, request, signal);
   } catch (error) {
     if (error instanceof SpentElsewhereError) {

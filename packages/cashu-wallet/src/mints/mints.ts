@@ -4,6 +4,7 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Seed } from '../crypto/seed.ts';
 import { MintError } from '../errors.ts';
 import type { MintUrl } from '../types.ts';
+import { chooseProofs } from './choose-proofs.ts';
 import { explainMintError } from './mint-errors.ts';
 import type { AcceptedMints } from './mint-list.ts';
 import type { KnownMint, MintMemory } from './mint-memory.ts';
@@ -33,12 +34,23 @@ type MintsParts = {
   readonly limits: RequestLimits;
   readonly list: AcceptedMints;
   readonly memory: MintMemory;
+  /** How many proofs a mint takes in one request. */
+  readonly maxInputs: number;
 };
 
 /** How long keysets are believed without asking. A rotation in between is noticed by the mint's refusal. */
 const freshForMs = 6 * 3_600_000;
 
-export function createMints({ seed, counters, clock, log, limits, list, memory }: MintsParts): Mints {
+export function createMints({
+  seed,
+  counters,
+  clock,
+  log,
+  limits,
+  list,
+  memory,
+  maxInputs,
+}: MintsParts): Mints {
   const { recall } = memory;
   const remember = (mint: MintUrl, session: Session, fetchedAt: number): void =>
     memory.remember(mint, {
@@ -53,6 +65,7 @@ export function createMints({ seed, counters, clock, log, limits, list, memory }
       bip39seed: seed.bytes,
       counterSource: counters,
       requireSigDleq: true,
+      selectProofs: chooseProofs(maxInputs),
     });
 
   const fromMemory = (mint: MintUrl, what: KnownMint, signal: AbortSignal): Session => {

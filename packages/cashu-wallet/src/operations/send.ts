@@ -6,8 +6,8 @@
  *                        │ │ ▲ └ rotated ┐        │                  │
  *                        │ │ └───────────┘        └──── reclaim ─────┤
  *                        │ └─ spent ──► failed                       ▼
- *                        └─ refused ──► rolled_back              reclaiming ──► reclaimed
- *                                                                    └────────► claimed
+ *                        ├─ refused ──► rolled_back              reclaiming ──► reclaimed
+ *                        └─ signed, `own` ──► regrouped              └────────► claimed
  *
  *   state        on disk when it is entered                     killed in it: recovery
  *   ───────────  ─────────────────────────────────────────────  ─────────────────────────────────────────────────
@@ -19,10 +19,11 @@
  *   reclaiming   the receive operation that takes it back       that operation's recovery ends this state too
  *   rolled_back  inputs are ready again; outputs are kept       were they signed after all: `revive` brings them back
  *   failed       unspent inputs are ready again                 nothing to do
+ *   regrouped    what was made is ready, inputs are spent       nothing to do
  *
  * The token's text leaves this file through `handOver` alone, which writes down that it did.
  */
-import { CTSError, getEncodedToken } from '@cashu/cashu-ts';
+import { CTSError, getEncodedToken, type SwapPreview } from '@cashu/cashu-ts';
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { type Core, commit, newOperationId } from '../core.ts';
@@ -33,6 +34,7 @@ import {
   SpentElsewhereError,
   UnfinishedOperationError,
 } from '../errors.ts';
+import { gatherProofs } from '../mints/choose-proofs.ts';
 import { explainMintError } from '../mints/mint-errors.ts';
 import { readMintUrl } from '../mints/mint-list.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
@@ -52,18 +54,23 @@ import {
 
 const plans = z.array(swapPlanSchema).min(1);
 const token = { token: z.string(), face: satSchema };
-/** How the token is to name its mint; absent: by the mint's own address. */
-const naming = { mintName: z.string().optional() };
+const purpose = {
+  /** How the token is to name its mint; absent: by the mint's own address. */
+  mintName: z.string().optional(),
+  /** All of it stays ours: other proofs are what is wanted, and no token (`own-swap.ts`). */
+  own: z.literal(true).optional(),
+};
 
 export const sendSchema = z.discriminatedUnion('state', [
-  z.object({ state: z.literal('prepared'), plans, ...naming }),
+  z.object({ state: z.literal('prepared'), plans, ...purpose }),
   z.object({ state: z.literal('issued'), ...token }),
   z.object({ state: z.literal('handed_over'), ...token, to: z.string() }),
   z.object({ state: z.literal('reclaiming'), ...token, to: z.string(), receive: operationIdSchema }),
   z.object({ state: z.literal('reclaimed'), face: satSchema, receive: operationIdSchema }),
   z.object({ state: z.literal('claimed'), face: satSchema, to: z.string() }),
-  z.object({ state: z.literal('rolled_back'), plans, ...naming }),
+  z.object({ state: z.literal('rolled_back'), plans, ...purpose }),
   z.object({ state: z.literal('failed'), plans }),
+  z.object({ state: z.literal('regrouped'), face: satSchema }),
 ]);
 /** A send in one of its states, with what exists in that state. */
 export type SendOperation = z.infer<typeof sendSchema>;
@@ -129,9 +136,9 @@ export async function quoteSend(
   requireActiveKeyset(session);
   const { usable, shortage } = usableProofs(session, mint, amount, core.proofs.ready(mint));
   const face = addSat(amount, sat(session.getFeesToInclude(amount).toNumber()));
-  const { send: inputs } = session.selectProofsToSend(usable.map(loadProof), face, true);
-  if (inputs.length === 0) throw shortage();
-  return { mint, amount, face, fee: sat(session.getFeesForProofs(inputs).toNumber()) };
+  const way = gatherProofs(session, usable, face, core.policy.maxInputs);
+  if (way === undefined) throw shortage();
+  return { mint, amount, face, fee: addSat(way.gatherFee, way.inputFee) };
 }
 
 /** Recovery of `prepared`. Throws what `send` throws. */
@@ -144,8 +151,8 @@ export async function finishSend(core: Core, id: OperationId, signal: AbortSigna
   });
 }
 
-/** From `prepared` to wherever the mint's word leads. */
-async function settle(
+/** From `prepared` to wherever the mint's word leads. Throws what `send` throws. */
+export async function settle(
   core: Core,
   session: Session,
   id: OperationId,
@@ -217,9 +224,15 @@ export function issue(
   core.proofs.spend(plan.inputs, id);
   core.proofs.release(id);
   core.proofs.add(head.mint, swapped.keep, 'ready', id);
+  const body = core.journal.body(id, sendSchema);
+  if ('own' in body && body.own) {
+    core.proofs.add(head.mint, swapped.send, 'ready', id);
+    const face = sumProofs([...swapped.keep, ...swapped.send]);
+    core.journal.move<SendOperation>(id, [from], { state: 'regrouped', face }, { fee: plan.fee });
+    return;
+  }
   core.proofs.add(head.mint, swapped.send, 'sent', id);
-  const named = core.journal.body(id, sendSchema);
-  const mint = 'mintName' in named ? (named.mintName ?? head.mint) : head.mint;
+  const mint = 'mintName' in body ? (body.mintName ?? head.mint) : head.mint;
   const text = getEncodedToken(
     { mint, proofs: swapped.send.map(loadProof), unit: 'sat' },
     { removeDleq: true },
@@ -254,7 +267,12 @@ function usableProofs(
   return { usable, shortage };
 }
 
-async function prepare(
+/** All of these, in as few proofs as there can be. */
+export const prepareWhole = (session: Session, inputs: readonly StoredProof[]): Promise<SwapPreview> =>
+  session.ops.receive(inputs.map(loadProof)).asDeterministic().prepare();
+
+/** Outputs that net their holder `amount`, and the change. @throws InsufficientFundsError */
+export async function prepare(
   session: Session,
   mint: MintUrl,
   amount: Sat,
@@ -283,7 +301,9 @@ async function prepareAgain(
   head: OperationHead,
   before: readonly SwapPlan[],
 ): Promise<SwapPlan> {
-  const own = before.at(-1)?.inputs ?? [];
+  const last = before.at(-1);
+  const own = last?.inputs ?? [];
+  if (last?.send.length === 0) return planOf(await prepareWhole(session, own));
   return prepare(session, head.mint, head.amount, own).catch((cause) => {
     if (!(cause instanceof InsufficientFundsError)) throw cause;
     return prepare(session, head.mint, head.amount, [...own, ...core.proofs.ready(head.mint)]);

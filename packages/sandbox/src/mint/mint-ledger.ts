@@ -39,8 +39,6 @@ export type Ledger = {
   };
 };
 
-const maxInputs = 1000;
-
 /** `Y` of a proof: where its secret lies on the curve, hex (NUT-00). */
 export const yOf = (secret: string): string => hashToCurve(new TextEncoder().encode(secret)).toHex(true);
 
@@ -48,7 +46,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 export const sumOf = (items: readonly { readonly amount: number }[]): number =>
   items.reduce((sum, item) => sum + item.amount, 0);
 
-export function createLedger(db: Database, keysets: Keysets): Ledger {
+export function createLedger(db: Database, keysets: Keysets, maxInputs: number): Ledger {
   const findProof = db.query<{ state: 'PENDING' | 'SPENT'; witness: string | null }, [string]>(
     'SELECT state, witness FROM proofs WHERE y = ?',
   );

@@ -37,6 +37,8 @@ export type SandboxMintOptions = {
   readonly incoming?: Incoming;
   /** Default: `paid`. */
   readonly outgoing?: Outgoing;
+  /** How many inputs or outputs it takes in one request; default 1,000. */
+  readonly maxInputs?: number;
   /** NUT-17; default on. */
   readonly webSocket?: boolean;
   /** Mints that pay each other's invoices; default: nobody else is paid. */
@@ -89,7 +91,7 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
     keysets.rotate(feePpk ?? options.feePpk ?? 0, version ?? options.keysetVersion ?? '01');
   if (keysets.all().length === 0) rotate();
 
-  const ledger = createLedger(db, keysets);
+  const ledger = createLedger(db, keysets, options.maxInputs ?? 1000);
   const behaviour: LightningBehaviour = {
     incoming: options.incoming ?? 'at-once',
     outgoing: options.outgoing ?? 'paid',

@@ -1,0 +1,78 @@
+/*
+ * Swaps of ours for ours: the same money in other proofs. Each is a send that nobody gets (`own`, send.ts): it survives
+ * everything that a send survives.
+ */
+import { addSat, sat } from '@nostr-dm-agent/kit/sat';
+import { type Core, newOperationId } from '../core.ts';
+import { gatherProofs } from '../mints/choose-proofs.ts';
+import { requireActiveKeyset, type Session } from '../mints/mints.ts';
+import type { StoredProof } from '../store/codec.ts';
+import type { MintUrl, OperationId, SendRequest } from '../types.ts';
+import { prepareWhole, type SendOperation, settle } from './send.ts';
+import { planOf, type SwapPlan } from './swap.ts';
+
+/** Carries it out. Holds the mint's lock already. Throws what `send` throws; then recovery ends it. */
+export async function swapOwn(
+  core: Core,
+  session: Session,
+  mint: MintUrl,
+  plan: SwapPlan,
+  signal: AbortSignal,
+): Promise<OperationId> {
+  const id = newOperationId();
+  await core.turns.run(id, signal, async () => {
+    core.reached('send:reserved');
+    core.store.write(() => {
+      core.journal.insert<SendOperation>({
+        id,
+        kind: 'send',
+        mint,
+        amount: plan.amount,
+        fee: plan.fee,
+        body: { state: 'prepared', plans: [plan], own: true },
+      });
+      core.journal.recordInputs(id, plan.inputs);
+      core.proofs.reserve(plan.inputs, id);
+    });
+    core.reached('send:prepared');
+    await settle(core, session, id, signal, true);
+  });
+  return id;
+}
+
+/** Makes few proofs of many, so that no more than the mint takes at once are needed for this amount. */
+export async function gatherFor(
+  core: Core,
+  { amount, mint = core.mints.defaultMint, key }: SendRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const most = core.policy.maxInputs;
+  if (core.proofs.ready(mint).length <= most || (key !== undefined && core.journal.byKey(key))) return;
+  await core.mintLock.run(mint, signal, async () => {
+    const session = await core.mints.open(mint, signal);
+    requireActiveKeyset(session);
+    const face = addSat(amount, sat(session.getFeesToInclude(amount).toNumber()));
+    await gatherProofsFor(core, session, mint, face, signal);
+  });
+}
+
+/** The same for a sum that inputs have to be worth after their fee. Holds the mint's lock already. */
+export async function gatherProofsFor(
+  core: Core,
+  session: Session,
+  mint: MintUrl,
+  need: SendRequest['amount'],
+  signal: AbortSignal,
+): Promise<void> {
+  const { maxInputs } = core.policy;
+  for (;;) {
+    const ready = usable(core, session, mint);
+    const first = gatherProofs(session, ready, need, maxInputs)?.first ?? [];
+    if (first.length === 0) return;
+    await swapOwn(core, session, mint, planOf(await prepareWhole(session, first)), signal);
+  }
+}
+
+/** Ready proofs of a mint, as far as its keysets are known. */
+export const usable = (core: Core, session: Session, mint: MintUrl): readonly StoredProof[] =>
+  core.proofs.ready(mint).filter((proof) => session.keyChain.isUnitKeyset(proof.id));

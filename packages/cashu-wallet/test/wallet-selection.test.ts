@@ -1,0 +1,87 @@
+/** What is there can be spent, whatever proofs it is in. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
+import { InsufficientFundsError } from '../src/errors.ts';
+import type { CashuWallet } from '../src/faces.ts';
+import { giveProofs } from './support/give-proofs.ts';
+import {
+  type Bench,
+  count,
+  createBench,
+  fund,
+  newWords,
+  type OpenOptions,
+  soon,
+} from './support/wallet-kit.ts';
+
+let bench: Bench;
+beforeEach(() => {
+  bench = createBench();
+});
+afterEach(() => bench.end());
+
+async function addsUp(mint: SandboxMint, wallet: CashuWallet): Promise<void> {
+  const { ready, reserved, sent } = wallet.balance();
+  expect(reserved).toBe(sat(0));
+  const { balanced, totalOutstanding, minted, melted, earned } = mint.audit();
+  expect({ balanced, outstanding: totalOutstanding }).toEqual({ balanced: true, outstanding: ready + sent });
+  expect(ready + sent + melted + earned).toBe(minted);
+  expect(await wallet.check(soon())).toMatchObject({ consistent: true, problems: [], spentElsewhere: 0 });
+}
+
+describe.each([
+  [258, 1],
+  [4608, 511],
+  [1600, 63],
+])('of %p sat', (have, amount) => {
+  test(`${amount} can be sent and paid, though a proof equals what is needed`, async () => {
+    const mint = bench.mint({ feePpk: 100 });
+    mint.lightning.feeReserve = () => 0;
+    const wallet = bench.wallet(mint);
+    await fund(wallet, have);
+    const quote = await wallet.quoteSend({ amount: sat(amount) }, soon());
+    const sent = await wallet.send({ amount: sat(amount) }, soon());
+    expect(sent).toMatchObject({ face: quote.face, fee: quote.fee });
+    await addsUp(mint, wallet);
+    const { operation } = await wallet.quoteWithdrawal({ invoice: mint.invoice(amount + 1) }, soon());
+    expect(await wallet.withdraw(operation, soon())).toMatchObject({ state: 'paid' });
+    await addsUp(mint, wallet);
+  });
+});
+
+describe('many small proofs', () => {
+  let mint: SandboxMint;
+  let options: { words: string; directory: string };
+  const open = (more: Partial<OpenOptions> = {}): CashuWallet =>
+    bench.wallet(mint, { ...options, policy: { maxInputs: 50 }, ...more });
+  beforeEach(async () => {
+    mint = bench.mint({ feePpk: 100, maxInputs: 50 });
+    options = { words: newWords(), directory: bench.folder() };
+    await giveProofs(mint, options, Array(120).fill(1));
+  });
+
+  test('pay more than the mint takes at once, in steps, for what was quoted', async () => {
+    const wallet = open();
+    const quote = await wallet.quoteSend({ amount: sat(90) }, soon());
+    const sent = await wallet.send({ amount: sat(90) }, soon());
+    expect(sent.amount).toBe(sat(90));
+    expect(quote.fee).toBeGreaterThan(sent.fee);
+    expect(wallet.balance()).toMatchObject({ ready: sat(120 - quote.fee - quote.face), sent: quote.face });
+    expect(count(mint, '/v1/swap')).toBe(3);
+    await addsUp(mint, wallet);
+  });
+  test('are left alone for what a few of them pay', async () => {
+    const wallet = open();
+    await wallet.send({ amount: sat(30) }, soon());
+    expect(count(mint, '/v1/swap')).toBe(1);
+    await addsUp(mint, wallet);
+  });
+  test('are not swapped for what all together cannot pay', async () => {
+    const wallet = open();
+    const refused = wallet.send({ amount: sat(110) }, soon());
+    await expect(refused).rejects.toBeInstanceOf(InsufficientFundsError);
+    expect(mint.requests).not.toContain('POST /v1/swap');
+    await addsUp(mint, wallet);
+  });
+});
