@@ -1,6 +1,7 @@
 import type { Database } from 'bun:sqlite';
 import type { OperationId } from '@nostr-dm-agent/cashu-wallet';
 import { jsonText } from '@nostr-dm-agent/kit/json';
+import { change, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { Recipient } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
@@ -15,40 +16,30 @@ export type AwaitedStore = {
   readonly remove: (operation: OperationId) => void;
 };
 
-const row = z
-  .object({
-    operation: z.string().transform((id) => id as OperationId),
-    owner: publicKeyColumn,
-    protocol: z.enum(['nip17', 'nip04']),
-    fallback_relays: jsonText(z.array(relayUrlColumn)),
-    message: eventIdColumn.or(z.literal('')),
-  })
-  .transform(
-    ({ operation, owner, protocol, fallback_relays, message }): Awaited => ({
-      operation,
-      to: {
-        publicKey: owner,
-        protocol,
-        fallbackRelays: fallback_relays,
-        ...(message === '' ? {} : { inReplyTo: message }),
-      },
-    }),
-  );
+const row = rowOf({
+  operation: z.string().transform((id) => id as OperationId),
+  owner: publicKeyColumn,
+  protocol: z.enum(['nip17', 'nip04']),
+  fallbackRelays: jsonText(z.array(relayUrlColumn)),
+  message: eventIdColumn.or(z.literal('')),
+}).transform(
+  ({ operation, owner, protocol, fallbackRelays, message }): Awaited => ({
+    operation,
+    to: { publicKey: owner, protocol, fallbackRelays, ...(message !== '' && { inReplyTo: message }) },
+  }),
+);
 
 export function createAwaitedStore(db: Database): AwaitedStore {
-  const insert = db.query(
+  const insert = change(
+    db,
     `INSERT INTO awaited_operations (operation, owner, protocol, fallback_relays, message) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (operation) DO NOTHING`,
   );
-  const select = db.query('SELECT * FROM awaited_operations');
-  const remove = db.query('DELETE FROM awaited_operations WHERE operation = ?');
   return {
     add: ({ operation, to }) => {
-      insert.run(operation, to.publicKey, to.protocol, JSON.stringify(to.fallbackRelays), to.inReplyTo ?? '');
+      insert(operation, to.publicKey, to.protocol, JSON.stringify(to.fallbackRelays), to.inReplyTo ?? '');
     },
-    list: () => select.all().map((found) => row.parse(found)),
-    remove: (operation) => {
-      remove.run(operation);
-    },
+    list: select(db, 'SELECT * FROM awaited_operations', row).all,
+    remove: change(db, 'DELETE FROM awaited_operations WHERE operation = ?'),
   };
 }

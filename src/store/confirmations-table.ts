@@ -3,6 +3,7 @@ import type { MintUrl, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { jsonText } from '@nostr-dm-agent/kit/json';
 import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { change, nullable, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 
@@ -42,10 +43,10 @@ export type Taken =
   | { readonly state: 'taken'; readonly action: ProposedAction }
   | { readonly state: 'unknown' | 'expired' | 'used' };
 
-const row = z.object({
+const row = rowOf({
   action: jsonText(actionShape),
-  expires_at: z.number(),
-  taken_by: z.string().nullable(),
+  expiresAt: z.number(),
+  takenBy: nullable(z.string()),
 });
 
 /** Codes are told apart from new ones for so long. */
@@ -53,27 +54,26 @@ const rememberedMs = 24 * 3_600_000;
 
 /** @param random uniform in [0, 1) */
 export function createConfirmations(db: Database, clock: Clock, random: () => number): Confirmations {
-  const select = db.query(
-    'SELECT action, expires_at, taken_by FROM confirmations WHERE owner = ? AND code = ?',
+  const find = select(db, 'SELECT * FROM confirmations WHERE owner = ? AND code = ?', row).one;
+  const waiting = select(
+    db,
+    'SELECT * FROM confirmations WHERE owner = ? AND expires_at > ? AND taken_by IS NULL LIMIT 1',
+    row,
   );
-  const insert = db.query('INSERT INTO confirmations (owner, code, action, expires_at) VALUES (?, ?, ?, ?)');
-  const mark = db.query('UPDATE confirmations SET taken_by = ? WHERE owner = ? AND code = ?');
-  const selectWaiting = db.query(
-    'SELECT 1 FROM confirmations WHERE owner = ? AND expires_at > ? AND taken_by IS NULL',
+  const insert = change(
+    db,
+    'INSERT INTO confirmations (owner, code, action, expires_at) VALUES (?, ?, ?, ?)',
   );
-  const prune = db.query('DELETE FROM confirmations WHERE expires_at < ?');
+  const mark = change(db, 'UPDATE confirmations SET taken_by = ? WHERE owner = ? AND code = ?');
+  const prune = change(db, 'DELETE FROM confirmations WHERE expires_at < ?');
 
-  const find = (owner: PublicKey, code: string) => {
-    const found = select.get(owner, code);
-    return found === null ? undefined : row.parse(found);
-  };
   const take = db.transaction((owner: PublicKey, code: string, message: EventId): Taken => {
     const found = find(owner, code);
     if (found === undefined) return { state: 'unknown' };
-    if (found.taken_by === message) return { state: 'taken', action: found.action };
-    if (found.taken_by !== null) return { state: 'used' };
-    if (found.expires_at <= clock.now()) return { state: 'expired' };
-    mark.run(message, owner, code);
+    if (found.takenBy === message) return { state: 'taken', action: found.action };
+    if (found.takenBy !== undefined) return { state: 'used' };
+    if (found.expiresAt <= clock.now()) return { state: 'expired' };
+    mark(message, owner, code);
     return { state: 'taken', action: found.action };
   });
   const newCode = (owner: PublicKey): string => {
@@ -83,10 +83,10 @@ export function createConfirmations(db: Database, clock: Clock, random: () => nu
   return {
     newCode,
     propose: (owner, code, action, expiresAt) => {
-      prune.run(clock.now() - rememberedMs);
-      insert.run(owner, code, JSON.stringify(action), expiresAt);
+      prune(clock.now() - rememberedMs);
+      insert(owner, code, JSON.stringify(action), expiresAt);
     },
     take: (owner, code, message) => take.immediate(owner, code, message),
-    waiting: (owner) => selectWaiting.get(owner, clock.now()) !== null,
+    waiting: (owner) => waiting.one(owner, clock.now()) !== undefined,
   };
 }

@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { change, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { hashOf, type InviteCode, isSameHash } from '../access/invite-code.ts';
@@ -34,52 +35,51 @@ export type InviteStore = {
   readonly knows: (code: InviteCode) => boolean;
 };
 
-const row = z
-  .object({
-    id: z.int(),
-    hash: z.string(),
-    created_by: publicKeyColumn,
-    created_at: z.int(),
-    expires_at: z.int(),
-  })
-  .transform(({ id, hash, created_by, created_at, expires_at }) => ({
-    hash,
-    invite: { id, createdBy: created_by, createdAt: created_at, expiresAt: expires_at } satisfies Invite,
-  }));
+const row = rowOf({
+  id: z.int(),
+  hash: z.string(),
+  createdBy: publicKeyColumn,
+  createdAt: z.int(),
+  expiresAt: z.int(),
+});
+const withoutHash = ({ hash: _, ...invite }: z.infer<typeof row>): Invite => invite;
 
 export function createInviteStore(db: Database, clock: Clock): InviteStore {
   const good = 'used_by IS NULL AND cancelled_at IS NULL AND expires_at > ?';
-  const select = db.query(
-    `SELECT id, hash, created_by, created_at, expires_at FROM invites WHERE ${good} ORDER BY id`,
-  );
-  const any = db.query(`SELECT 1 FROM invites WHERE ${good} LIMIT 1`);
-  const insert = db.query(
+  const goodNow = select(db, `SELECT * FROM invites WHERE ${good} ORDER BY id`, row);
+  const everMade = select(db, 'SELECT * FROM invites', row);
+  const insert = select(
+    db,
     'INSERT INTO invites (hash, created_by, created_at, expires_at) VALUES (?, ?, ?, ?) RETURNING *',
+    row.transform(withoutHash),
   );
-  const cancel = db.query(
+  const cancel = change(
+    db,
     'UPDATE invites SET cancelled_at = ? WHERE id = ? AND used_by IS NULL AND cancelled_at IS NULL',
   );
-  const use = db.query(`UPDATE invites SET used_by = ?, used_at = ? WHERE id = ? AND ${good}`);
-  const hashes = db.query<{ hash: string }, []>('SELECT hash FROM invites');
-  const rows = () => select.all(clock.now()).map((found) => row.parse(found));
+  const use = change(db, `UPDATE invites SET used_by = ?, used_at = ? WHERE id = ? AND ${good}`);
+  const open = () => goodNow.all(clock.now());
+  const withCode = (code: InviteCode) => {
+    const hash = hashOf(code);
+    return (candidate: z.infer<typeof row>) => isSameHash(candidate.hash, hash);
+  };
   return {
-    open: () => rows().map(({ invite }) => invite),
-    isAnyOpen: () => any.get(clock.now()) !== null,
+    open: () => open().map(withoutHash),
+    isAnyOpen: () => goodNow.one(clock.now()) !== undefined,
     add: (code, by) => {
-      if (rows().length >= mostInvites) throw new RangeError('too many invitations');
-      return row.parse(insert.get(hashOf(code), by, clock.now(), clock.now() + inviteMs)).invite;
+      if (open().length >= mostInvites) throw new RangeError('too many invitations');
+      const made = insert.one(hashOf(code), by, clock.now(), clock.now() + inviteMs);
+      if (made === undefined) throw new Error('the invitation was not stored');
+      return made;
     },
     cancel: (id) => {
-      cancel.run(clock.now(), id);
+      cancel(clock.now(), id);
     },
     find: (code) => {
-      const hash = hashOf(code);
-      return rows().find((candidate) => isSameHash(candidate.hash, hash))?.invite;
+      const found = open().find(withCode(code));
+      return found && withoutHash(found);
     },
-    use: (id, by) => use.run(by, clock.now(), id, clock.now()).changes === 1,
-    knows: (code) => {
-      const hash = hashOf(code);
-      return hashes.all().some((candidate) => isSameHash(candidate.hash, hash));
-    },
+    use: (id, by) => use(by, clock.now(), id, clock.now()) === 1,
+    knows: (code) => everMade.all().some(withCode(code)),
   };
 }

@@ -1,4 +1,6 @@
 import type { Database } from 'bun:sqlite';
+import { change, select } from '@nostr-dm-agent/kit/sqlite';
+import { z } from 'zod';
 
 /** Single facts about a database. */
 export type Meta = {
@@ -7,12 +9,9 @@ export type Meta = {
 };
 
 export function createMeta(db: Database): Meta {
-  const select = db.query<{ value: string }, [string]>('SELECT value FROM meta WHERE key = ?');
-  const upsert = db.query('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
+  const found = select(db, 'SELECT value FROM meta WHERE key = ?', z.object({ value: z.string() }));
   return {
-    get: (key) => select.get(key)?.value,
-    set: (key, value) => {
-      upsert.run(key, value);
-    },
+    get: (key) => found.one(key)?.value,
+    set: change(db, 'INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
   };
 }

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite';
 import { jsonText } from '@nostr-dm-agent/kit/json';
-import { nullable } from '@nostr-dm-agent/kit/sqlite';
-import type { NostrEvent, OutboxStore, Progress, RelayUrl, StoredOutgoing } from '@nostr-dm-agent/nostr';
+import { change, nullable, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
+import type { NostrEvent, OutboxStore, RelayUrl, StoredOutgoing } from '@nostr-dm-agent/nostr';
 import { isEvent } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
@@ -13,113 +13,83 @@ const delivery = z.object({
   message: z.string(),
 });
 
-const openRow = z.object({
-  seq: z.number(),
-  recipient: publicKeyColumn,
-  state,
-  next_at: z.number(),
-});
-
-const row = openRow.extend({
-  message_id: eventIdColumn,
+const openRow = { seq: z.number(), recipient: publicKeyColumn, state };
+const row = rowOf({
+  ...openRow,
+  messageId: eventIdColumn,
   protocol: z.enum(['nip17', 'nip04']),
   content: z.enum(['text', 'reaction']),
   attempts: z.number(),
-  next_at: nullable(z.number()),
-  created_at: z.number(),
-  fallback_relays: jsonText(z.array(relayUrlColumn)),
-  deliveries: jsonText(z.record(z.string(), delivery)),
+  nextAt: nullable(z.number()),
+  createdAt: z.number(),
+  fallbackRelays: jsonText(z.array(relayUrlColumn)),
+  deliveries: jsonText(z.record(z.string(), delivery)).transform(
+    (said): StoredOutgoing['deliveries'] =>
+      new Map(Object.entries(said).map(([url, result]) => [url as RelayUrl, result])),
+  ),
   event: eventColumn,
   seal: nullable(eventColumn),
 });
 
 export function createOutboxStore(db: Database): OutboxStore {
-  const insert = db.query(`
-    INSERT INTO outbox
+  const insert = change(
+    db,
+    `INSERT INTO outbox
       (message_id, recipient, protocol, content, state, next_at, created_at, fallback_relays, event, seal)
-    VALUES (?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)`);
-  const selectOpen = db.query(
-    'SELECT seq, recipient, state, next_at FROM outbox WHERE next_at IS NOT NULL ORDER BY seq',
+     VALUES ($messageId, $recipient, $protocol, $content, 'pending', $now, $now, $fallbackRelays, $event, $seal)`,
   );
-  const select = db.query('SELECT * FROM outbox WHERE seq = ?');
-  const update = db.query(`
-    UPDATE outbox SET state = ?, deliveries = ?, attempts = ?, next_at = ? WHERE seq = ?`);
-  const hurry = db.query(`UPDATE outbox SET next_at = ? WHERE state = 'pending'`);
-  const count = db.query<{ pending: number; undeliverable: number }, []>(`
-    SELECT (SELECT count(*) FROM outbox WHERE state = 'pending') AS pending,
-           (SELECT count(*) FROM outbox WHERE state = 'undeliverable' AND content = 'text') AS undeliverable`);
-  const advance = db.query<{ created_at_s: number }, [string, number, number]>(`
-    INSERT INTO peer_clock (peer, created_at_s) VALUES (?1, ?2 + ?3 - 1)
-    ON CONFLICT (peer) DO UPDATE SET created_at_s = max(created_at_s + 1, ?2) + ?3 - 1
-    RETURNING created_at_s`);
-  const prune = db.query(`
-    DELETE FROM outbox
-    WHERE (state = 'sent' AND created_at < ?) OR (state = 'undeliverable' AND created_at < ?)`);
+  const update = change(
+    db,
+    'UPDATE outbox SET state = ?, deliveries = ?, attempts = ?, next_at = ? WHERE seq = ?',
+  );
+  const count = select(
+    db,
+    `SELECT (SELECT count(*) FROM outbox WHERE state = 'pending') AS pending,
+            (SELECT count(*) FROM outbox WHERE state = 'undeliverable' AND content = 'text') AS undeliverable_texts`,
+    rowOf({ pending: z.number(), undeliverableTexts: z.number() }),
+  );
+  const advance = select(
+    db,
+    `INSERT INTO peer_clock (peer, created_at_s) VALUES (?1, ?2 + ?3 - 1)
+     ON CONFLICT (peer) DO UPDATE SET created_at_s = max(created_at_s + 1, ?2) + ?3 - 1
+     RETURNING created_at_s AS last`,
+    z.object({ last: z.number() }),
+  );
 
   return {
-    atomically: (change) => db.transaction(change).immediate(),
+    atomically: (work) => db.transaction(work).immediate(),
     insert: (messages, now) => {
-      for (const message of messages) {
-        insert.run(
-          message.messageId,
-          message.recipient,
-          message.protocol,
-          message.content,
+      for (const { messageId, recipient, protocol, content, fallbackRelays, event, seal } of messages) {
+        insert({
+          messageId,
+          recipient,
+          protocol,
+          content,
           now,
-          now,
-          JSON.stringify(message.fallbackRelays),
-          JSON.stringify(message.event),
-          message.seal === undefined ? null : JSON.stringify(message.seal),
-        );
+          fallbackRelays: JSON.stringify(fallbackRelays),
+          event: JSON.stringify(event),
+          seal: seal && JSON.stringify(seal),
+        });
       }
     },
-    open: () =>
-      selectOpen.all().map((found) => {
-        const { next_at: nextAt, ...rest } = openRow.parse(found);
-        return { ...rest, nextAt };
-      }),
-    get: (seq) => {
-      const found = select.get(seq);
-      return found === null ? undefined : toOutgoing(row.parse(found));
+    open: select(
+      db,
+      'SELECT seq, recipient, state, next_at FROM outbox WHERE next_at IS NOT NULL ORDER BY seq',
+      rowOf({ ...openRow, nextAt: z.number() }),
+    ).all,
+    get: select(db, 'SELECT * FROM outbox WHERE seq = ?', row).one,
+    save: (seq, progress) => {
+      const deliveries = JSON.stringify(Object.fromEntries(progress.deliveries));
+      update(progress.state, deliveries, progress.attempts, progress.nextAt, seq);
     },
-    save: (seq, progress: Progress) => {
-      update.run(
-        progress.state,
-        JSON.stringify(Object.fromEntries(progress.deliveries)),
-        progress.attempts,
-        progress.nextAt ?? null,
-        seq,
-      );
-    },
-    hurry: (now) => {
-      hurry.run(now);
-    },
-    counts: () => {
-      const counted = count.get();
-      return { pending: counted?.pending ?? 0, undeliverableTexts: counted?.undeliverable ?? 0 };
-    },
-    takeTimestamps: (peer, nowSeconds, wanted) => {
-      const last = advance.get(peer, nowSeconds, wanted)?.created_at_s ?? nowSeconds;
-      return last - wanted + 1;
-    },
-    prune: (sentBefore, undeliverableBefore) => {
-      prune.run(sentBefore, undeliverableBefore);
-    },
+    hurry: change(db, "UPDATE outbox SET next_at = ? WHERE state = 'pending'"),
+    counts: () => count.one() ?? { pending: 0, undeliverableTexts: 0 },
+    takeTimestamps: (peer, nowSeconds, wanted) =>
+      (advance.one(peer, nowSeconds, wanted)?.last ?? nowSeconds) - wanted + 1,
+    prune: change(
+      db,
+      `DELETE FROM outbox
+       WHERE (state = 'sent' AND created_at < ?) OR (state = 'undeliverable' AND created_at < ?)`,
+    ),
   };
 }
-
-const toOutgoing = (found: z.infer<typeof row>): StoredOutgoing => ({
-  seq: found.seq,
-  messageId: found.message_id,
-  recipient: found.recipient,
-  protocol: found.protocol,
-  content: found.content,
-  state: found.state,
-  attempts: found.attempts,
-  nextAt: found.next_at,
-  createdAt: found.created_at,
-  fallbackRelays: found.fallback_relays,
-  deliveries: new Map(Object.entries(found.deliveries).map(([url, said]) => [url as RelayUrl, said])),
-  event: found.event,
-  seal: found.seal,
-});

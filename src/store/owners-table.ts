@@ -1,26 +1,18 @@
 import type { Database } from 'bun:sqlite';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { change, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import type { Owner, Role } from '../config/config.ts';
 import { publicKeyColumn } from './nostr-columns.ts';
 
-const ownerRow = z
-  .object({
-    pubkey: publicKeyColumn,
-    role: z.enum(['admin', 'member']),
-    added_by: publicKeyColumn,
-    added_at: z.int(),
-  })
-  .transform(
-    ({ pubkey, role, added_by, added_at }): KnownOwner => ({
-      publicKey: pubkey,
-      role,
-      source: 'command',
-      addedBy: added_by,
-      addedAt: added_at,
-    }),
-  );
+const row = rowOf({
+  publicKey: publicKeyColumn,
+  role: z.enum(['admin', 'member']),
+  addedBy: publicKeyColumn,
+  addedAt: z.int(),
+}).transform((owner): KnownOwner => ({ ...owner, source: 'command' }));
+const columns = 'pubkey AS public_key, role, added_by, added_at';
 
 export type KnownOwner = Owner &
   (
@@ -55,33 +47,26 @@ export function createOwners(db: Database, configured: readonly Owner[], clock: 
       { ...owner, source: 'environment' },
     ]),
   );
-  const select = db.query('SELECT * FROM owners WHERE pubkey = ?');
-  const selectAll = db.query('SELECT * FROM owners ORDER BY added_at, pubkey');
-  const upsert = db.query(
+  const stored = select(db, `SELECT ${columns} FROM owners WHERE pubkey = ?`, row);
+  const allStored = select(db, `SELECT ${columns} FROM owners ORDER BY added_at, pubkey`, row);
+  const upsert = change(
+    db,
     `INSERT INTO owners (pubkey, role, added_by, added_at) VALUES (?, ?, ?, ?)
      ON CONFLICT (pubkey) DO UPDATE SET role = excluded.role`,
   );
-  const remove = db.query('DELETE FROM owners WHERE pubkey = ?');
 
-  const find = (publicKey: PublicKey): KnownOwner | undefined => {
-    const row = select.get(publicKey);
-    return environment.get(publicKey) ?? (row === null ? undefined : ownerRow.parse(row));
-  };
+  const find = (publicKey: PublicKey): KnownOwner | undefined =>
+    environment.get(publicKey) ?? stored.one(publicKey);
   return {
     roleOf: (publicKey) => find(publicKey)?.role,
     find,
     list: () => [
       ...environment.values(),
-      ...selectAll
-        .all()
-        .map((row) => ownerRow.parse(row))
-        .filter(({ publicKey }) => !environment.has(publicKey)),
+      ...allStored.all().filter(({ publicKey }) => !environment.has(publicKey)),
     ],
     put: (publicKey, role, by) => {
-      upsert.run(publicKey, role, by, clock.now());
+      upsert(publicKey, role, by, clock.now());
     },
-    remove: (publicKey) => {
-      remove.run(publicKey);
-    },
+    remove: change(db, 'DELETE FROM owners WHERE pubkey = ?'),
   };
 }

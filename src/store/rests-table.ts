@@ -1,5 +1,7 @@
 import type { Database } from 'bun:sqlite';
+import { change, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { z } from 'zod';
 
 /** What was too long of the last long reply to each owner, until they ask for it. */
 export type Rests = {
@@ -10,12 +12,13 @@ export type Rests = {
 };
 
 export function createRests(db: Database): Rests {
-  const insert = db.query('INSERT OR REPLACE INTO rests (owner, text) VALUES (?, ?)');
-  const remove = db.query<{ text: string }, [string]>('DELETE FROM rests WHERE owner = ? RETURNING text');
+  const removed = select(
+    db,
+    'DELETE FROM rests WHERE owner = ? RETURNING text',
+    z.object({ text: z.string() }),
+  );
   return {
-    keep: (owner, text) => {
-      insert.run(owner, text);
-    },
-    take: (owner) => remove.get(owner)?.text,
+    keep: change(db, 'INSERT OR REPLACE INTO rests (owner, text) VALUES (?, ?)'),
+    take: (owner) => removed.one(owner)?.text,
   };
 }

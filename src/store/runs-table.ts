@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite';
 import { jsonText } from '@nostr-dm-agent/kit/json';
-import { nullable } from '@nostr-dm-agent/kit/sqlite';
+import { change, nullable, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { agentFailureKinds, modes } from '../backends/backend.ts';
@@ -45,41 +45,31 @@ const runResult = z
     }),
   );
 
-const runRow = z
-  .object({
-    seq: z.int(),
-    id: z.string(),
-    owner: publicKeyColumn,
-    session: z.string(),
-    message: eventIdColumn,
-    message_kind: z.int(),
-    protocol: z.enum(['nip17', 'nip04']),
-    fallback_relays: jsonText(z.array(relayUrlColumn)),
-    task: z.string(),
-    mode: z.enum(modes),
-    model: nullable(z.string()),
-    provider: nullable(z.string()),
-    budget: nullable(z.int()),
-    state: z.enum(runStates),
-    outcome: nullable(z.enum(runOutcomes)),
-    pid: nullable(z.int()),
-    answer: nullable(z.string()),
-    result: nullable(z.string()),
-    queued_at: z.int(),
-    started_at: nullable(z.int()),
-    ended_at: nullable(z.int()),
-  })
-  .transform(
-    ({ message_kind, fallback_relays, queued_at, started_at, ended_at, result, ...rest }): Run => ({
-      ...rest,
-      messageKind: message_kind,
-      fallbackRelays: fallback_relays,
-      result: result === undefined ? undefined : jsonText(runResult).parse(result),
-      queuedAt: queued_at,
-      startedAt: started_at,
-      endedAt: ended_at,
-    }),
-  );
+const row = rowOf({
+  seq: z.int(),
+  id: z.string(),
+  owner: publicKeyColumn,
+  session: z.string(),
+  message: eventIdColumn,
+  messageKind: z.int(),
+  protocol: z.enum(['nip17', 'nip04']),
+  fallbackRelays: jsonText(z.array(relayUrlColumn)),
+  task: z.string(),
+  mode: z.enum(modes),
+  model: nullable(z.string()),
+  provider: nullable(z.string()),
+  budget: nullable(z.int()),
+  state: z.enum(runStates),
+  outcome: nullable(z.enum(runOutcomes)),
+  pid: nullable(z.int()),
+  answer: nullable(z.string()),
+  result: jsonText(runResult)
+    .nullable()
+    .transform((result) => result ?? undefined),
+  queuedAt: z.int(),
+  startedAt: nullable(z.int()),
+  endedAt: nullable(z.int()),
+});
 
 export type RunEnd = {
   readonly outcome: RunOutcome;
@@ -106,57 +96,45 @@ export type RunStore = {
 
 const columnsOf = ({ outcome, answer, result }: Omit<RunEnd, 'endedAt'>) => ({
   outcome,
-  answer: answer ?? null,
-  result: result === undefined ? null : JSON.stringify(result),
+  answer,
+  result: result && JSON.stringify(result),
 });
 
 export function createRunStore(db: Database): RunStore {
-  const insert = db.query(
+  const insert = select(
+    db,
     `INSERT INTO runs (id, owner, session, message, message_kind, protocol, fallback_relays, task, mode, model, budget, state, queued_at)
-     VALUES ($id, $owner, $session, $message, $messageKind, $protocol, $fallbackRelays, $task, $mode, $model, $budget, 'queued', $queuedAt)`,
+     VALUES ($id, $owner, $session, $message, $messageKind, $protocol, $fallbackRelays, $task, $mode, $model, $budget, 'queued', $queuedAt)
+     RETURNING *`,
+    row,
   );
-  const select = db.query('SELECT * FROM runs WHERE id = ?');
-  const open = db.query("SELECT * FROM runs WHERE state <> 'done' ORDER BY seq");
-  const ofSession = db.query('SELECT * FROM runs WHERE session = ? ORDER BY seq DESC LIMIT ?');
-  const lastOf = db.query('SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 1');
-  const prepare = db.query("UPDATE runs SET state = 'preparing', provider = ?, started_at = ? WHERE id = ?");
-  const running = db.query("UPDATE runs SET state = 'running', pid = ? WHERE id = ?");
-  const settling = db.query(
+  const settling = change(
+    db,
     "UPDATE runs SET state = 'settling', outcome = $outcome, answer = $answer, result = $result WHERE id = $id",
   );
-  const finish = db.query(
+  const finish = change(
+    db,
     `UPDATE runs SET state = 'done', outcome = $outcome, answer = $answer, result = $result,
        pid = NULL, ended_at = $endedAt WHERE id = $id`,
   );
-  const parse = (row: unknown): Run | undefined => (row === null ? undefined : runRow.parse(row));
-  const get = (id: string) => parse(select.get(id));
   return {
     enqueue: (id, order, queuedAt) => {
-      insert.run({
-        id,
-        ...order,
-        fallbackRelays: JSON.stringify(order.fallbackRelays),
-        model: order.model ?? null,
-        budget: order.budget ?? null,
-        queuedAt,
-      });
-      return runRow.parse(select.get(id));
+      const fallbackRelays = JSON.stringify(order.fallbackRelays);
+      const run = insert.one({ id, ...order, fallbackRelays, queuedAt });
+      if (run === undefined) throw new Error('the run was not stored');
+      return run;
     },
-    get,
-    open: () => open.all().map((row) => runRow.parse(row)),
-    ofSession: (session, limit) => ofSession.all(session, limit).map((row) => runRow.parse(row)),
-    lastOf: (owner) => parse(lastOf.get(owner)),
-    prepare: (id, provider, startedAt) => {
-      prepare.run(provider, startedAt, id);
-    },
-    running: (id, pid) => {
-      running.run(pid, id);
-    },
+    get: select(db, 'SELECT * FROM runs WHERE id = ?', row).one,
+    open: select(db, "SELECT * FROM runs WHERE state <> 'done' ORDER BY seq", row).all,
+    ofSession: select(db, 'SELECT * FROM runs WHERE session = ? ORDER BY seq DESC LIMIT ?', row).all,
+    lastOf: select(db, 'SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 1', row).one,
+    prepare: change(db, "UPDATE runs SET state = 'preparing', provider = ?2, started_at = ?3 WHERE id = ?1"),
+    running: change(db, "UPDATE runs SET state = 'running', pid = ?2 WHERE id = ?1"),
     settling: (id, end) => {
-      settling.run({ id, ...columnsOf(end) });
+      settling({ id, ...columnsOf(end) });
     },
     finish: (id, { endedAt, ...end }) => {
-      finish.run({ id, ...columnsOf(end), endedAt });
+      finish({ id, ...columnsOf(end), endedAt });
     },
   };
 }

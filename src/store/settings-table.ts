@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite';
 import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { change, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { type BackendName, backendNames, type Mode, modes } from '../backends/backend.ts';
@@ -39,19 +40,21 @@ export type SettingsStore = {
 };
 
 export function createSettingsStore(db: Database): SettingsStore {
-  const select = db.query<{ value: string }, [string, string]>(
+  const stored = select(
+    db,
     'SELECT value FROM settings WHERE owner = ? AND key = ?',
+    z.object({ value: z.string() }),
   );
-  const upsert = db.query('INSERT OR REPLACE INTO settings (owner, key, value) VALUES (?, ?, ?)');
-  const remove = db.query('DELETE FROM settings WHERE owner = ? AND key = ?');
+  const upsert = change(db, 'INSERT OR REPLACE INTO settings (owner, key, value) VALUES (?, ?, ?)');
+  const remove = change(db, 'DELETE FROM settings WHERE owner = ? AND key = ?');
   return {
     get: (owner, name) => {
-      const parsed = settingSchemas[name].safeParse(select.get(owner, name)?.value);
+      const parsed = settingSchemas[name].safeParse(stored.one(owner, name)?.value);
       return parsed.success ? parsed.data : undefined;
     },
     set: (owner, name, value) => {
-      if (value === undefined) remove.run(owner, name);
-      else upsert.run(owner, name, String(value));
+      if (value === undefined) remove(owner, name);
+      else upsert(owner, name, String(value));
     },
   };
 }
