@@ -102,7 +102,15 @@ function describeInvoice(problem: InvoiceProblem, now: number): string {
     case 'malformed':
       return 'That is not a Lightning invoice that can be read (lnbc…): cut off or mistyped? Nothing was paid.';
     case 'no-amount':
-      return 'That invoice names no amount, and such cannot be paid from here. Ask for one over a fixed amount. Nothing was paid.';
+      return 'That invoice names no amount: say how much after it. Nothing was paid.';
+    case 'fixed-amount':
+      return `That invoice is over ${formatSat(problem.amount)}; another amount can’t be paid on it. Nothing was paid.`;
+    case 'amountless-unsupported':
+      return 'That invoice names no amount, and this mint pays only invoices that do. Ask for one over a fixed amount. Nothing was paid.';
+    case 'bolt12':
+      return 'That is a BOLT12 offer (lno1…); only invoices (lnbc…) and Lightning addresses can be paid from here. Ask for one of these. Nothing was paid.';
+    case 'on-chain':
+      return 'That is an address on Bitcoin’s chain; only Lightning can be paid from here (lnbc…, name@host). Ask for an invoice. Nothing was paid.';
     case 'expired':
       return `That invoice expired ${ago(now - problem.at)}. Ask for a new one. Nothing was paid.`;
     case 'wrong-network':
@@ -111,6 +119,8 @@ function describeInvoice(problem: InvoiceProblem, now: number): string {
       return `The mint quotes ${formatSat(problem.quoted)} for an invoice for ${formatSat(problem.asked)}. Nothing was paid.`;
     case 'quote-expired':
       return 'The mint’s offer has expired. Send the command again for a new one. Nothing was paid.';
+    case 'costs-more':
+      return `The mint takes ${formatSat(problem.fee)} now, and ${formatSat(problem.shown)} were shown. Send the command again for a new offer. Nothing was paid.`;
     case 'already-paid':
       return 'That invoice has been paid already. Nothing was paid again.';
     case 'fee-too-high':

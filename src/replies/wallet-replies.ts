@@ -6,8 +6,9 @@ import type {
   OperationSummary,
   Received,
   TokenPreview,
+  WithdrawalQuote,
 } from '@nostr-dm-agent/cashu-wallet';
-import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { addSat, formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { Share } from '../money/shares.ts';
 import { formatAgo, plural, shorten } from './format.ts';
 import { chat, type Place } from './place.ts';
@@ -49,6 +50,12 @@ export function shareText({ role, available, brought, spent, atStake }: Share): 
 }
 
 export const feeText = (fee: Sat): string => (fee === 0 ? 'no fee' : `fee ${formatSat(fee)}`);
+
+/** What a payment over Lightning takes beside its amount, at the very most. */
+export const costText = ({ feeReserve, inputFee, returnsChange }: WithdrawalQuote): string =>
+  returnsChange
+    ? `Fees: at most ${formatSat(feeReserve)} for Lightning (what is not used comes back), at most ${formatSat(inputFee)} for the mint.`
+    : `Fees: ${formatSat(addSat(feeReserve, inputFee))}: this mint keeps what it reserves for Lightning, used or not.`;
 
 export const receivedText = ({ amount, fee }: Received, balance: Balance, share?: Share): string =>
   `Received ${formatSat(amount)} (${feeText(fee)}). ${balanceLine(balance, share)}`;

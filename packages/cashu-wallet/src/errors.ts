@@ -67,10 +67,19 @@ export class BalanceCapError extends WalletError {
 export type InvoiceProblem =
   | { readonly kind: 'malformed' }
   | { readonly kind: 'no-amount' }
+  /** It is over this much, and another amount was given. */
+  | { readonly kind: 'fixed-amount'; readonly amount: Sat }
+  /** It names no amount, and its mint pays only what does. */
+  | { readonly kind: 'amountless-unsupported' }
+  /** A BOLT12 offer (`lno1…`), or an address on the chain: neither is an invoice. */
+  | { readonly kind: 'bolt12' }
+  | { readonly kind: 'on-chain' }
   | { readonly kind: 'expired'; readonly at: number }
   | { readonly kind: 'wrong-network'; readonly network: string }
   | { readonly kind: 'amount-mismatch'; readonly asked: Sat; readonly quoted: Sat }
   | { readonly kind: 'quote-expired' }
+  /** The mint's fees have grown since they were shown. */
+  | { readonly kind: 'costs-more'; readonly shown: Sat; readonly fee: Sat }
   | { readonly kind: 'already-paid' }
   | { readonly kind: 'fee-too-high'; readonly fee: Sat; readonly max: Sat }
   /** The mint would not quote or pay it. The money is still ours. */

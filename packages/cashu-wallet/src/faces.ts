@@ -60,7 +60,8 @@ export type Spend = {
 /** Money out, over Lightning; to another accepted mint, too. */
 export type Pay = {
   readonly quoteWithdrawal: (
-    request: { readonly invoice: string; readonly mint?: MintUrl },
+    /** The amount is for an invoice that names none. */
+    request: { readonly invoice: string; readonly amount?: Sat; readonly mint?: MintUrl },
     signal: AbortSignal,
   ) => Promise<WithdrawalQuote>;
   /** An invoice for exactly this amount from a Lightning address or LNURL. @throws LnurlError */

@@ -97,10 +97,12 @@ export type WithdrawalQuote = {
   readonly operation: OperationId;
   readonly mint: MintUrl;
   readonly amount: Sat;
-  /** At most this for Lightning; what it does not use comes back. */
+  /** At most this for Lightning; what it does not use comes back if `returnsChange`. */
   readonly feeReserve: Sat;
-  /** The mint's fee for the proofs, as far as it is known now. */
+  /** At most this for the mint, whatever becomes of the payment. */
   readonly inputFee: Sat;
+  /** The mint gives back what Lightning did not cost (NUT-08); else it keeps it. */
+  readonly returnsChange: boolean;
   readonly expiresAt: number | undefined;
 };
 export type Withdrawal =

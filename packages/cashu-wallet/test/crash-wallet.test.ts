@@ -13,7 +13,8 @@ import { balanceFromWords, createBench, fund, newWords, soon, stranger } from '.
 /** When the wallet dies. `lost`: the mint has done it, the answer is on its way. `undone`: the mint has not begun. */
 const moments = ['reserved', 'prepared', 'undone', 'lost', 'answered', 'done'] as const;
 type Moment = (typeof moments)[number];
-const operations = ['send', 'receive', 'mint', 'melt', 'reclaim'] as const;
+/** `exact`: the swap to the exact sum before a melt. */
+const operations = ['send', 'receive', 'mint', 'melt', 'exact', 'reclaim'] as const;
 type Operation = (typeof operations)[number] | 'sends';
 
 const paths: Readonly<Record<Operation, string>> = {
@@ -21,8 +22,20 @@ const paths: Readonly<Record<Operation, string>> = {
   sends: '/v1/swap',
   receive: '/v1/swap',
   reclaim: '/v1/swap',
+  exact: '/v1/swap',
   mint: '/v1/mint/bolt11',
   melt: '/v1/melt/bolt11',
+};
+
+/** Whose checkpoints it passes. */
+const kinds: Readonly<Record<Operation, string>> = {
+  send: 'send',
+  sends: 'send',
+  receive: 'receive',
+  reclaim: 'receive',
+  mint: 'mint',
+  melt: 'melt',
+  exact: 'send',
 };
 
 type Setting = { readonly cache: boolean; readonly keysetVersion: '00' | '01'; readonly feePpk: number };
@@ -58,8 +71,7 @@ async function runCase(
         effect: { kind: 'hold' },
       });
     }
-    const kind = operation === 'reclaim' ? 'receive' : operation === 'sends' ? 'send' : operation;
-    const checkpoint = `${kind}:${moment}`;
+    const checkpoint = `${kinds[operation]}:${moment}`;
     const life = await victim.run(
       inFlight ? order : { ...order, killAt: checkpoint },
       inFlight ? () => mint.faults.holding() > 0 : undefined,
@@ -114,6 +126,7 @@ async function actionOf(
     case 'mint':
       return { kind: 'mint', amount: 77 };
     case 'melt':
+    case 'exact':
       return { kind: 'melt', invoice: mint.invoice(200) };
     case 'reclaim':
       return { kind: 'reclaim', operation: (await wallet.send({ amount: sat(100) }, soon())).operation };

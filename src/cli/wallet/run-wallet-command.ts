@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OperationId, TopUpState, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
+import type { OperationId, TopUpState } from '@nostr-dm-agent/cashu-wallet';
 import {
   createWalletCaller,
   RemoteError,
@@ -18,6 +18,7 @@ import {
   balanceLine,
   balanceText,
   checkText,
+  costText,
   feeText,
   ledgerLine,
   mintName,
@@ -152,7 +153,7 @@ export const withdraw =
     }
     const { call, signal } = output;
     const quote = await call({ command: 'quote', args: { to: to.trim(), amount, mint } }, within(signal));
-    output.remark(costOf(quote));
+    output.remark(`${formatSat(quote.amount)} from ${mintName(quote.mint)}. ${costText(quote)}`);
     if (!yes && !(await confirmed())) {
       throw new CommandFailure('Declined', 'Nothing was paid.');
     }
@@ -168,9 +169,6 @@ export const withdraw =
     );
     return 0;
   };
-
-const costOf = ({ amount, mint, feeReserve, inputFee }: WithdrawalQuote): string =>
-  `${formatSat(amount)} from ${mintName(mint)}; at most ${formatSat(feeReserve)} for Lightning, of which the rest comes back; mint: ${feeText(inputFee)}.`;
 
 async function confirmed(): Promise<boolean> {
   const { confirm } = await import('@clack/prompts');

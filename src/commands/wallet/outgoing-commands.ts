@@ -2,7 +2,7 @@ import type { MintUrl, Overview, Pay, WithdrawalQuote } from '@nostr-dm-agent/ca
 import { InsufficientFundsError, isLightningAddress } from '@nostr-dm-agent/cashu-wallet';
 import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, lines } from '../../replies/format.ts';
-import { mintName } from '../../replies/wallet-replies.ts';
+import { costText, mintName } from '../../replies/wallet-replies.ts';
 import type { ProposedAction } from '../../store/confirmations-table.ts';
 import { type Call, type Command, type FullReply, RefusalError, UsageError } from '../command.ts';
 import { requireOwn } from './own-money.ts';
@@ -75,7 +75,7 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
       return propose(
         deps,
         call,
-        lines(`Pay ${formatSat(quote.amount)} to ${payee}, from ${mintName(quote.mint)}.`, costOf(quote)),
+        lines(`Pay ${formatSat(quote.amount)} to ${payee}, from ${mintName(quote.mint)}.`, costText(quote)),
         { kind: 'withdraw', operation: quote.operation, amount: quote.amount },
         quote.expiresAt,
       );
@@ -108,7 +108,7 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
         call,
         lines(
           `Move ${formatSat(amount)} from ${mintName(from.mint)} to ${mintName(to)}, over Lightning.`,
-          costOf(withdrawal),
+          costText(withdrawal),
         ),
         { kind: 'move', withdrawal: withdrawal.operation, topUp: topUp.operation, amount, mint: to },
         withdrawal.expiresAt,
@@ -150,9 +150,6 @@ function requireAmount(amount: Sat | undefined): Sat {
   if (amount === undefined) throw new UsageError('A Lightning address needs the amount after it.');
   return amount;
 }
-
-const costOf = ({ feeReserve, inputFee }: WithdrawalQuote): string =>
-  `Fees: at most ${formatSat(feeReserve)} for Lightning (what is not used comes back), ${formatSat(inputFee)} for the mint.`;
 
 /** The default mint if it has as much; else the one that has the most. */
 function mintWith(

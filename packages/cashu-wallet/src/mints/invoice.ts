@@ -1,4 +1,4 @@
-import { msatToSatCeil, type Sat } from '@nostr-dm-agent/kit/sat';
+import { msatToSatCeil, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import { decode } from 'light-bolt11-decoder';
 import { z } from 'zod';
 import { InvoiceRefusedError } from '../errors.ts';
@@ -54,16 +54,36 @@ export function readInvoice(text: string): Invoice {
   }
 }
 
-/** The same, and it can be paid now. @throws InvoiceRefusedError */
+/** What is asked for. Of a fraction of a sat a mint may ask for the whole, or for nothing: both are right. */
+export type PayableInvoice = Invoice & { readonly atLeast: Sat; readonly atMost: Sat };
+
+/**
+ * The same, and it can be paid now.
+ *
+ * @param amount what is to be paid where the invoice leaves it open
+ * @throws InvoiceRefusedError
+ */
 export function requirePayable(
   text: string,
-  { network, now }: { readonly network: string | undefined; readonly now: number },
-): Invoice & { readonly amount: Sat } {
+  {
+    network,
+    now,
+    amount,
+  }: { readonly network: string | undefined; readonly now: number; readonly amount?: Sat | undefined },
+): PayableInvoice {
   const invoice = readInvoice(text);
   if (network !== undefined && invoice.network !== network) {
     throw new InvoiceRefusedError({ kind: 'wrong-network', network: invoice.network });
   }
-  if (invoice.amountMsat === undefined) throw new InvoiceRefusedError({ kind: 'no-amount' });
   if (invoice.expiresAt <= now) throw new InvoiceRefusedError({ kind: 'expired', at: invoice.expiresAt });
-  return { ...invoice, amount: msatToSatCeil(invoice.amountMsat) };
+  if (invoice.amountMsat === undefined) {
+    if (amount === undefined) throw new InvoiceRefusedError({ kind: 'no-amount' });
+    return { ...invoice, atLeast: amount, atMost: amount };
+  }
+  const atLeast = msatToSatFloor(invoice.amountMsat);
+  const atMost = msatToSatCeil(invoice.amountMsat);
+  if (amount !== undefined && amount !== atLeast && amount !== atMost) {
+    throw new InvoiceRefusedError({ kind: 'fixed-amount', amount: atMost });
+  }
+  return { ...invoice, atLeast, atMost };
 }

@@ -132,7 +132,7 @@ function checkInvoice(text: string, amount: Sat, service: PayService, options: L
   try {
     const invoice = requirePayable(text, options);
     if (invoice.amountMsat !== amount * 1000) {
-      throw new InvoiceRefusedError({ kind: 'amount-mismatch', asked: amount, quoted: invoice.amount });
+      throw new InvoiceRefusedError({ kind: 'amount-mismatch', asked: amount, quoted: invoice.atMost });
     }
     const commitment = createHash('sha256').update(service.metadata, 'utf8').digest('hex');
     if (invoice.descriptionHash !== undefined && invoice.descriptionHash !== commitment) {

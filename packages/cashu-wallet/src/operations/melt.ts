@@ -10,7 +10,8 @@
  *
  *   state        on disk when it is entered                killed in it: recovery
  *   ───────────  ────────────────────────────────────────  ─────────────────────────────────────────────────────
- *   quoted       the quote                                 nothing is reserved; nothing to do
+ *   quoted       the quote                                 nothing is reserved; nothing to do. A swap to the exact sum
+ *                                                          is a send of its own (`own-swap.ts`): what it made is ready.
  *   (counters)   numbers of the blank outputs              nothing happened; a gap in the numbers
  *   prepared     inputs (reserved), blank outputs, quote   quote PAID? -> paid, change from the quote or by restore.
  *                                                          PENDING? -> pending. UNPAID, all inputs UNSPENT, and no
@@ -32,6 +33,7 @@ import {
   OperationStateError,
   UnfinishedOperationError,
 } from '../errors.ts';
+import { gatherProofs } from '../mints/choose-proofs.ts';
 import { requirePayable } from '../mints/invoice.ts';
 import { explainMintError, isDefiniteRefusal, isMintOperationError } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
@@ -49,6 +51,7 @@ import {
 } from '../store/codec.ts';
 import type { MintUrl, OperationId, Withdrawal, WithdrawalQuote } from '../types.ts';
 import { expectPaid } from './mint.ts';
+import { gatherProofsFor, makeExact, usable } from './own-swap.ts';
 import { reopen } from './reopen.ts';
 import { isPresent, nonsense, restoreOutputs, statesOf } from './swap.ts';
 
@@ -58,6 +61,8 @@ const quoteSchema = z.object({
   feeReserve: satSchema,
   /** Milliseconds since the Unix epoch. */
   expiresAt: z.number().optional(),
+  /** The mint's fees that were shown: more is not paid. Absent: quoted by an older version. */
+  mintFee: satSchema.optional(),
 });
 const planSchema = z.object({
   keyset: z.string(),
@@ -80,38 +85,133 @@ export const meltSchema = z.discriminatedUnion('state', [
 type MeltOperation = z.infer<typeof meltSchema>;
 type UnderWay = Extract<MeltOperation, { state: 'prepared' | 'pending' | 'rolled_back' }>;
 
-/** Asks what paying the invoice would cost. @throws InvoiceRefusedError, InsufficientFundsError, MintError */
+/** An invoice, and the amount where it leaves that to the payer. */
+export type Payable = { readonly invoice: string; readonly amount?: Sat; readonly mint?: MintUrl };
+
+/**
+ * Asks what paying the invoice would cost: at the very most, whatever happens.
+ *
+ * @throws InvoiceRefusedError, InsufficientFundsError, MintError
+ */
 export async function quoteWithdrawal(
   core: Core,
-  { invoice, mint = core.mints.defaultMint }: { readonly invoice: string; readonly mint?: MintUrl },
+  payable: Payable,
   signal: AbortSignal,
 ): Promise<WithdrawalQuote> {
-  const payable = requirePayable(invoice, { network: core.policy.network, now: core.clock.now() });
+  const { mint = core.mints.defaultMint } = payable;
   const session = await core.mints.open(mint, signal);
-  const answer = await session.createMeltQuoteBolt11(payable.text).catch((cause: unknown) => {
-    signal.throwIfAborted();
-    throw isMintOperationError(cause) ? refusedInvoice(cause) : explainMintError(mint, cause);
+  return offer(core, session, mint, await askForQuote(core, session, payable, signal));
+}
+
+export type MintOffer = { readonly amount: Sat; readonly quote: z.infer<typeof quoteSchema> };
+
+/** The mint's own offer, checked; whether there is enough is not looked at. @throws InvoiceRefusedError, MintError */
+export async function askForQuote(
+  core: Core,
+  session: Session,
+  { invoice, amount: given }: Pick<Payable, 'invoice' | 'amount'>,
+  signal: AbortSignal,
+): Promise<MintOffer> {
+  const { network } = core.policy;
+  const { text, amountMsat, atMost, atLeast } = requirePayable(invoice, {
+    network,
+    now: core.clock.now(),
+    amount: given,
   });
+  const amountless = amountMsat === undefined;
+  if (amountless && !session.getMintInfo().supportsAmountless('bolt11', 'sat')) {
+    throw new InvoiceRefusedError({ kind: 'amountless-unsupported' });
+  }
+  const answer = await session
+    .createMeltQuoteBolt11(text, amountless ? atMost * 1000 : undefined)
+    .catch((cause: unknown) => {
+      signal.throwIfAborted();
+      throw isMintOperationError(cause)
+        ? refusedInvoice(cause)
+        : explainMintError(session.mint.mintUrl, cause);
+    });
   const amount = sat(answer.amount.toNumber());
-  if (amount !== payable.amount) {
-    throw new InvoiceRefusedError({ kind: 'amount-mismatch', asked: payable.amount, quoted: amount });
+  if (amount < atLeast || amount > atMost) {
+    throw new InvoiceRefusedError({ kind: 'amount-mismatch', asked: atMost, quoted: amount });
   }
   if (answer.state === MeltQuoteState.PAID) throw new InvoiceRefusedError({ kind: 'already-paid' });
   const quote = quoteSchema.parse({
     quote: answer.quote,
-    request: payable.text,
+    request: text,
     feeReserve: answer.fee_reserve.toNumber(),
     ...(answer.expiry ? { expiresAt: answer.expiry * 1000 } : {}),
   });
   const max = core.policy.maxFeeReserve(amount);
   if (quote.feeReserve > max)
     throw new InvoiceRefusedError({ kind: 'fee-too-high', fee: quote.feeReserve, max });
-  const { inputFee } = select(core, session, mint, addSat(amount, quote.feeReserve));
+  return { amount, quote };
+}
+
+/** Writes the offer down, with what it costs here. @throws InsufficientFundsError */
+export function offer(
+  core: Core,
+  session: Session,
+  mint: MintUrl,
+  { amount, quote }: MintOffer,
+): WithdrawalQuote {
+  const { feeReserve, expiresAt } = quote;
+  const { mintFee, returnsChange } = wayToPay(core, session, mint, addSat(amount, feeReserve));
   const id = newOperationId();
-  core.store.write(() =>
-    core.journal.insert<MeltOperation>({ id, kind: 'melt', mint, amount, body: { state: 'quoted', quote } }),
-  );
-  return { operation: id, mint, amount, feeReserve: quote.feeReserve, inputFee, expiresAt: quote.expiresAt };
+  const body = { state: 'quoted', quote: { ...quote, mintFee } } as const;
+  core.store.write(() => core.journal.insert<MeltOperation>({ id, kind: 'melt', mint, amount, body }));
+  return { operation: id, mint, amount, feeReserve, inputFee: mintFee, returnsChange, expiresAt };
+}
+
+/** More than this is not put in beside what is needed: it would be locked while the payment is under way. */
+const littleOver = (need: Sat): number => Math.max(8, Math.floor(need / 100));
+
+type WayToPay = {
+  /** An exact sum is made by a swap first: change would not come back, or much would be locked. */
+  readonly swap: boolean;
+  /** All that the mint takes at the most, beside what Lightning costs. */
+  readonly mintFee: Sat;
+  readonly returnsChange: boolean;
+};
+
+/** How `need` is paid: the amount and what may go to Lightning. @throws InsufficientFundsError */
+function wayToPay(core: Core, session: Session, mint: MintUrl, need: Sat): WayToPay {
+  const ready = usable(core, session, mint);
+  const { maxInputs } = core.policy;
+  const direct = gatherProofs(session, ready, need, maxInputs);
+  if (direct === undefined) {
+    const fee = sat(session.getFeesForProofs(ready.map(loadProof)).toNumber());
+    throw new InsufficientFundsError({ have: sumProofs(ready), need: addSat(need, fee), mint });
+  }
+  // NUT-08.
+  const returnsChange = session.getMintInfo().isSupported(8).supported;
+  const over = remainingSat(direct.inputs, addSat(need, direct.inputFee));
+  const fee = addSat(direct.gatherFee, direct.inputFee);
+  if (over === 0 || (returnsChange && over <= littleOver(need))) {
+    return { swap: false, mintFee: fee, returnsChange };
+  }
+  const meltFee = sat(session.getFeesToInclude(need).toNumber());
+  const exact = gatherProofs(session, ready, addSat(need, meltFee), maxInputs);
+  if (exact !== undefined) {
+    return { swap: true, mintFee: addSat(exact.gatherFee, exact.inputFee, meltFee), returnsChange };
+  }
+  // Too little is over to pay for a swap.
+  return { swap: false, mintFee: returnsChange ? fee : addSat(fee, over), returnsChange };
+}
+
+/** The inputs, made first where they have to be. Holds the mint's lock. @throws what `send` throws */
+async function takeInputs(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  need: Sat,
+  { swap }: WayToPay,
+  signal: AbortSignal,
+): Promise<readonly StoredProof[]> {
+  const { mint } = core.journal.head(id);
+  if (swap) return makeExact(core, session, mint, need, signal, id);
+  await gatherProofsFor(core, session, mint, need, signal, id);
+  const { send } = session.selectProofsToSend(usable(core, session, mint).map(loadProof), need, true);
+  return send.map((proof) => storeProof({ ...proof, amount: Amount.from(proof.amount) }));
 }
 
 /**
@@ -151,14 +251,22 @@ async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: Abort
     core.store.write(() => core.journal.move<MeltOperation>(id, ['quoted'], { state: 'expired', quote }));
     throw new InvoiceRefusedError({ kind: 'quote-expired' });
   }
-  const session = await core.mints.open(mint, signal);
+  let session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
-  const { inputs, inputFee } = select(core, session, mint, addSat(amount, quote.feeReserve));
+  const need = addSat(amount, quote.feeReserve);
+  const way = wayToPay(core, session, mint, need);
+  if (quote.mintFee !== undefined && way.mintFee > quote.mintFee) {
+    throw new InvoiceRefusedError({ kind: 'costs-more', shown: quote.mintFee, fee: way.mintFee });
+  }
+  const inputs = await takeInputs(core, session, id, need, way, signal);
+  // Keysets may have changed during a swap.
+  if (way.swap) session = await core.mints.open(mint, signal);
+  const inputFee = sat(session.getFeesForProofs(inputs.map(loadProof)).toNumber());
   const preview = await session.prepareMelt(
     'bolt11',
     { quote: quote.quote, amount: Amount.from(amount) },
     inputs.map(loadProof),
-    undefined,
+    { nut08Change: way.returnsChange },
     { type: 'deterministic', counter: 0 },
   );
   core.reached('melt:reserved');
@@ -286,7 +394,8 @@ export function book(
   answer: Pick<MeltQuoteBolt11Response, 'payment_preimage'>,
 ): void {
   const { amount, mint } = core.journal.head(id);
-  const fee = remainingSat(sumProofs(plan.inputs), addSat(amount, sumProofs(change)));
+  const paidOver = remainingSat(sumProofs(plan.inputs), addSat(amount, sumProofs(change)));
+  const fee = addSat(paidOver, core.journal.feeOfParts(id));
   core.proofs.spend(plan.inputs, id);
   core.proofs.add(mint, change, 'ready', id);
   const paid = { state: 'paid', quote, preimage: answer.payment_preimage || undefined } as const;
@@ -315,25 +424,6 @@ function rollBack(core: Core, id: OperationId): void {
     core.proofs.release(id);
     core.journal.move<MeltOperation>(id, [body.state], { ...body, state: 'rolled_back' });
   });
-}
-
-/** @throws InsufficientFundsError */
-function select(
-  core: Core,
-  session: Session,
-  mint: MintUrl,
-  amount: Sat,
-): { readonly inputs: readonly StoredProof[]; readonly inputFee: Sat } {
-  const ready = core.proofs.ready(mint).filter((proof) => session.keyChain.isUnitKeyset(proof.id));
-  const have = sumProofs(ready);
-  const { send } =
-    have < amount ? { send: [] } : session.selectProofsToSend(ready.map(loadProof), amount, true);
-  const inputFee = sat(session.getFeesForProofs(send.length > 0 ? send : ready.map(loadProof)).toNumber());
-  if (send.length === 0) throw new InsufficientFundsError({ have, need: addSat(amount, inputFee), mint });
-  return {
-    inputs: send.map((proof) => storeProof({ ...proof, amount: Amount.from(proof.amount) })),
-    inputFee,
-  };
 }
 
 function describe(core: Core, id: OperationId): Withdrawal {

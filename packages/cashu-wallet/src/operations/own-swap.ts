@@ -2,14 +2,14 @@
  * Swaps of ours for ours: the same money in other proofs. Each is a send that nobody gets (`own`, send.ts): it survives
  * everything that a send survives.
  */
-import { addSat, sat } from '@nostr-dm-agent/kit/sat';
+import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { type Core, newOperationId } from '../core.ts';
 import { gatherProofs } from '../mints/choose-proofs.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
 import type { StoredProof } from '../store/codec.ts';
 import type { MintUrl, OperationId, SendRequest } from '../types.ts';
-import { prepareWhole, type SendOperation, settle } from './send.ts';
-import { planOf, type SwapPlan } from './swap.ts';
+import { prepare, prepareWhole, type SendOperation, settle } from './send.ts';
+import { planOf, type SwapPlan, type Swapped } from './swap.ts';
 
 /** Carries it out. Holds the mint's lock already. Throws what `send` throws; then recovery ends it. */
 export async function swapOwn(
@@ -18,9 +18,10 @@ export async function swapOwn(
   mint: MintUrl,
   plan: SwapPlan,
   signal: AbortSignal,
-): Promise<OperationId> {
+  partOf?: OperationId,
+): Promise<Swapped> {
   const id = newOperationId();
-  await core.turns.run(id, signal, async () => {
+  return core.turns.run(id, signal, async () => {
     core.reached('send:reserved');
     core.store.write(() => {
       core.journal.insert<SendOperation>({
@@ -29,15 +30,29 @@ export async function swapOwn(
         mint,
         amount: plan.amount,
         fee: plan.fee,
-        body: { state: 'prepared', plans: [plan], own: true },
+        body: { state: 'prepared', plans: [plan], own: true, partOf },
       });
       core.journal.recordInputs(id, plan.inputs);
       core.proofs.reserve(plan.inputs, id);
     });
     core.reached('send:prepared');
-    await settle(core, session, id, signal, true);
+    return settle(core, session, id, signal, true);
   });
-  return id;
+}
+
+/** Proofs that are worth exactly `net` after the fee of spending them. Holds the mint's lock already. */
+export async function makeExact(
+  core: Core,
+  session: Session,
+  mint: MintUrl,
+  net: Sat,
+  signal: AbortSignal,
+  partOf: OperationId,
+): Promise<readonly StoredProof[]> {
+  const face = addSat(net, sat(session.getFeesToInclude(net).toNumber()));
+  await gatherProofsFor(core, session, mint, face, signal, partOf);
+  const plan = await prepare(session, mint, net, usable(core, session, mint));
+  return (await swapOwn(core, session, mint, plan, signal, partOf)).send;
 }
 
 /** Makes few proofs of many, so that no more than the mint takes at once are needed for this amount. */
@@ -61,15 +76,16 @@ export async function gatherProofsFor(
   core: Core,
   session: Session,
   mint: MintUrl,
-  need: SendRequest['amount'],
+  need: Sat,
   signal: AbortSignal,
+  partOf?: OperationId,
 ): Promise<void> {
   const { maxInputs } = core.policy;
   for (;;) {
     const ready = usable(core, session, mint);
     const first = gatherProofs(session, ready, need, maxInputs)?.first ?? [];
     if (first.length === 0) return;
-    await swapOwn(core, session, mint, planOf(await prepareWhole(session, first)), signal);
+    await swapOwn(core, session, mint, planOf(await prepareWhole(session, first)), signal, partOf);
   }
 }
 

@@ -54,11 +54,14 @@ import {
 
 const plans = z.array(swapPlanSchema).min(1);
 const token = { token: z.string(), face: satSchema };
+/** The payment that it is made for, and counted with. */
+const partOf = { partOf: operationIdSchema.optional() };
 const purpose = {
   /** How the token is to name its mint; absent: by the mint's own address. */
   mintName: z.string().optional(),
   /** All of it stays ours: other proofs are what is wanted, and no token (`own-swap.ts`). */
   own: z.literal(true).optional(),
+  ...partOf,
 };
 
 export const sendSchema = z.discriminatedUnion('state', [
@@ -70,7 +73,7 @@ export const sendSchema = z.discriminatedUnion('state', [
   z.object({ state: z.literal('claimed'), face: satSchema, to: z.string() }),
   z.object({ state: z.literal('rolled_back'), plans, ...purpose }),
   z.object({ state: z.literal('failed'), plans }),
-  z.object({ state: z.literal('regrouped'), face: satSchema }),
+  z.object({ state: z.literal('regrouped'), face: satSchema, ...partOf }),
 ]);
 /** A send in one of its states, with what exists in that state. */
 export type SendOperation = z.infer<typeof sendSchema>;
@@ -158,7 +161,7 @@ export async function settle(
   id: OperationId,
   signal: AbortSignal,
   fresh: boolean,
-): Promise<void> {
+): Promise<Swapped> {
   const head = core.journal.head(id);
   const body = core.journal.body(id, sendSchema, 'prepared');
   const verdict = await driveSwap(session, {
@@ -173,7 +176,7 @@ export async function settle(
       // Found again by the outputs when it is lost, and on disk before anybody sees the token (`handOver`).
       commit(core, id, () => issue(core, head, 'prepared', verdict.plan, verdict.swapped), 'soon');
       core.reached('send:done');
-      return;
+      return verdict.swapped;
     case 'never-sent':
     case 'refused':
       rollBack(core, id, body);
@@ -228,7 +231,12 @@ export function issue(
   if ('own' in body && body.own) {
     core.proofs.add(head.mint, swapped.send, 'ready', id);
     const face = sumProofs([...swapped.keep, ...swapped.send]);
-    core.journal.move<SendOperation>(id, [from], { state: 'regrouped', face }, { fee: plan.fee });
+    core.journal.move<SendOperation>(
+      id,
+      [from],
+      { state: 'regrouped', face, partOf: body.partOf },
+      { fee: plan.fee },
+    );
     return;
   }
   core.proofs.add(head.mint, swapped.send, 'sent', id);

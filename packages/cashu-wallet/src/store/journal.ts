@@ -73,6 +73,8 @@ export type Journal = {
   readonly mintsOf: (invoice: string) => readonly OperationHead[];
   /** A payment of ours to this invoice is under way, or made. */
   readonly melting: (invoice: string) => boolean;
+  /** What swaps that were made for this operation have cost. */
+  readonly feeOfParts: (id: OperationId) => Sat;
   readonly open: () => readonly OperationHead[];
   readonly inState: (kind: OperationKind, state: string) => readonly OperationHead[];
   /** Open, or waiting for somebody: unclaimed tokens and unpaid invoices. Newest first. */
@@ -110,6 +112,9 @@ const bodySchema = z.record(z.string(), z.unknown());
 const columns =
   'id, kind, state, open, mint, amount, fee, key, note, trouble, attempts, next_at, created_at, updated_at';
 
+const partOf = "json_extract(CASE state WHEN 'regrouped' THEN data END, '$.partOf')";
+/** Swaps that were made for a payment are told with it. */
+const whole = `(${partOf} IS NULL OR ${partOf} NOT IN (SELECT id FROM operations WHERE state = 'paid'))`;
 /** Open, or waiting for somebody. */
 const unfinished = `(open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming'))
   OR (kind = 'mint' AND state = 'quoted'))`;
@@ -215,10 +220,16 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
         `WHERE kind = 'melt' AND state IN ('prepared', 'pending', 'paid') AND ${forInvoice} LIMIT 1`,
         invoice,
       ).length > 0,
+    feeOfParts: (id) =>
+      z
+        .object({ fee: satSchema })
+        .parse(db.query(`SELECT coalesce(sum(fee), 0) AS fee FROM operations WHERE ${partOf} = ?`).get(id))
+        .fee,
     open: () => select('WHERE open = 1 ORDER BY seq'),
     inState: (kind, state) => select('WHERE kind = ? AND state = ? ORDER BY seq', kind, state),
     unfinished: (limit, owner = null) =>
       select(`WHERE ${unfinished} AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`, owner, limit),
-    latest: (limit, owner = null) => select(`WHERE ${ofOwner} ORDER BY seq DESC LIMIT ?2`, owner, limit),
+    latest: (limit, owner = null) =>
+      select(`WHERE ${ofOwner} AND ${whole} ORDER BY seq DESC LIMIT ?2`, owner, limit),
   };
 }

@@ -40,6 +40,9 @@ export type LightningParts = {
   readonly clock: Clock;
   readonly behaviour: LightningBehaviour;
   readonly limits: { readonly min: number; readonly max: number };
+  readonly change: boolean;
+  readonly amountless: boolean;
+  readonly rounding: 'up' | 'down';
   readonly onChange: (kind: SubscriptionKind, id: string) => void;
   /** Other mints that can be paid; undefined: payments to invoices from elsewhere arrive nowhere. */
   readonly network: SandboxNetwork | undefined;
@@ -53,7 +56,8 @@ export type Lightning = {
     outputs: readonly Output[],
     signature: string | undefined,
   ) => readonly Signature[];
-  readonly createMeltQuote: (request: string) => MeltQuote;
+  /** @param amountMsat for an invoice that names none */
+  readonly createMeltQuote: (request: string, amountMsat?: number) => MeltQuote;
   readonly meltQuote: (id: string) => MeltQuote;
   readonly melt: (id: string, inputs: readonly Input[], outputs: readonly Output[]) => MeltQuote;
   /** Somebody pays the invoice of a mint quote, whether it has expired or not. */
@@ -64,7 +68,7 @@ export type Lightning = {
   readonly meltQuoteOf: (invoice: string) => string;
   /** Ends a pending payment. */
   readonly settle: (id: string, outcome: 'paid' | 'failed') => void;
-  /** An invoice of somebody else's node. Undefined amount: the payer chooses. */
+  /** An invoice of somebody else's node, in sat (with a fraction, too). Undefined amount: the payer chooses. */
   readonly foreignInvoice: (amount: number | undefined, options?: ForeignInvoice) => string;
   readonly stop: () => void;
 };
@@ -134,6 +138,9 @@ export function createLightning({
   clock,
   behaviour,
   limits,
+  change: givesChange,
+  amountless,
+  rounding,
   onChange,
   network,
 }: LightningParts): Lightning {
@@ -154,7 +161,7 @@ export function createLightning({
     encodeInvoice(
       {
         network: options.network ?? 'bcrt',
-        amountMsat: amount === undefined ? undefined : BigInt(amount) * 1000n,
+        amountMsat: amount === undefined ? undefined : BigInt(Math.round(amount * 1000)),
         timestamp: unixSeconds(clock) - (options.age ?? 0),
         paymentHash: randomBytes(32),
         paymentSecret: randomBytes(32),
@@ -195,7 +202,7 @@ export function createLightning({
   /** Spends what the melt holds, signs the change onto the blank outputs (NUT-08) and keeps the rest. */
   function finish(quote: MeltQuoteRow, inputAmount: number, inputFee: number, lightningFee: number): void {
     const owed = inputAmount - inputFee - quote.amount - lightningFee;
-    const change = powersOfTwo(owed)
+    const change = powersOfTwo(givesChange ? owed : 0)
       .slice(0, quote.outputs.length)
       .flatMap((amount, i) => {
         const output = quote.outputs[i];
@@ -260,8 +267,9 @@ export function createLightning({
         onChange('bolt11_mint_quote', id);
         return outputs.map((output) => ledger.sign(output, output.amount));
       })(),
-    createMeltQuote(request) {
-      const { amount, expiry } = readInvoice(request);
+    createMeltQuote(request, amountMsat) {
+      const { msat, expiry } = readInvoice(request, amountless ? amountMsat : undefined);
+      const amount = rounding === 'up' ? Math.ceil(msat / 1000) : Math.floor(msat / 1000);
       if (amount < limits.min || amount > limits.max) throw refusal.amountOutsideLimits();
       if (expiry < unixSeconds(clock)) throw refusal.quoteExpired();
       const own = db.query('SELECT 1 FROM mint_quotes WHERE request = ?').get(request) !== null;
@@ -353,14 +361,17 @@ export function createLightning({
   };
 }
 
-function readInvoice(request: string): { readonly amount: number; readonly expiry: number } {
+function readInvoice(
+  request: string,
+  given: number | undefined,
+): { readonly msat: number; readonly expiry: number } {
   try {
     const { sections, expiry } = decode(request);
-    const msat = sections.find((s) => s.name === 'amount')?.value;
+    const msat = sections.find((s) => s.name === 'amount')?.value ?? given;
     if (msat === undefined) throw refusal.badRequest('Amountless invoices are not supported');
     const timestamp = sections.find((s) => s.name === 'timestamp')?.value ?? 0;
     // The decoder's `expiry` is in seconds from the timestamp, 3600 where the invoice says nothing (BOLT11).
-    return { amount: Math.ceil(Number(msat) / 1000), expiry: timestamp + (expiry ?? 3600) };
+    return { msat: Number(msat), expiry: timestamp + (expiry ?? 3600) };
   } catch (cause) {
     throw refusal.badRequest(cause instanceof Error ? cause.message : 'Invalid invoice');
   }

@@ -41,7 +41,11 @@ export const mintRequest = z.object({
   outputs: z.array(outputSchema).min(1),
   signature: z.string().nullish(),
 });
-export const meltQuoteRequest = z.object({ request: z.string(), unit: z.string() });
+export const meltQuoteRequest = z.object({
+  request: z.string(),
+  unit: z.string(),
+  options: z.object({ amountless: z.object({ amount_msat: amount }).nullish() }).nullish(),
+});
 export const meltRequest = z.object({
   quote: z.string(),
   inputs: z.array(inputSchema).min(1),

@@ -68,9 +68,9 @@ export function createRoutes({ keysets, ledger, lightning, info, onSpent }: Rout
       return { signatures: lightning.mint(quote, outputs, signature ?? undefined) };
     },
     '/v1/melt/quote/bolt11': (body) => {
-      const { request, unit } = wire.meltQuoteRequest.parse(body);
+      const { request, unit, options } = wire.meltQuoteRequest.parse(body);
       requireSat(unit);
-      return lightning.createMeltQuote(request);
+      return lightning.createMeltQuote(request, options?.amountless?.amount_msat);
     },
     '/v1/melt/bolt11': (body) => {
       const { quote, inputs, outputs } = wire.meltRequest.parse(body);

@@ -39,6 +39,12 @@ export type SandboxMintOptions = {
   readonly outgoing?: Outgoing;
   /** How many inputs or outputs it takes in one request; default 1,000. */
   readonly maxInputs?: number;
+  /** NUT-08; off: what a payment did not cost is not given back. Default on. */
+  readonly change?: boolean;
+  /** NUT-05, an amount for an invoice that names none; default off. */
+  readonly amountless?: boolean;
+  /** How a fraction of a sat in an invoice is quoted; default up. */
+  readonly rounding?: 'up' | 'down';
   /** NUT-17; default on. */
   readonly webSocket?: boolean;
   /** Mints that pay each other's invoices; default: nobody else is paid. */
@@ -114,6 +120,9 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
     clock,
     behaviour,
     limits,
+    change: options.change ?? true,
+    amountless: options.amountless ?? false,
+    rounding: options.rounding ?? 'up',
     onChange: subscriptions.notify,
     network: options.network,
   });
@@ -121,7 +130,13 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
     keysets,
     ledger,
     lightning,
-    info: () => describe(caching, webSocket),
+    info: () =>
+      describe({
+        caching,
+        webSocket,
+        change: options.change ?? true,
+        amountless: options.amountless ?? false,
+      }),
     onSpent: (ys) => {
       for (const y of ys) subscriptions.notify('proof_state', y);
     },
@@ -200,7 +215,12 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
 }
 
 /** NUT-06. */
-function describe(caching: boolean, webSocket: boolean) {
+function describe({
+  caching,
+  webSocket,
+  change,
+  amountless,
+}: Record<'caching' | 'webSocket' | 'change' | 'amountless', boolean>) {
   const method = { method: 'bolt11', unit: 'sat', min_amount: limits.min, max_amount: limits.max };
   const supported = { supported: true };
   return {
@@ -211,9 +231,9 @@ function describe(caching: boolean, webSocket: boolean) {
     contact: [],
     nuts: {
       4: { methods: [{ ...method, options: { description: true } }], disabled: false },
-      5: { methods: [method], disabled: false },
+      5: { methods: [{ ...method, options: { amountless } }], disabled: false },
       7: supported,
-      8: supported,
+      8: { supported: change },
       9: supported,
       10: supported,
       11: supported,
