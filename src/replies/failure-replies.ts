@@ -1,5 +1,5 @@
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
-import { problems } from '@nostr-dm-agent/routstr';
+import { refusals } from '@nostr-dm-agent/routstr';
 import type { AgentFailure, AgentFailureKind } from '../backends/backend.ts';
 import type { Settlement } from '../runs/provider.ts';
 
@@ -69,7 +69,7 @@ const paidSentences: Readonly<
       detail,
     ),
   bad_request: ({ detail }) =>
-    detail === problems.request_limit[1]
+    detail === refusals.request_limit[1]
       ? `${detail} !continue goes on where it was.`
       : withDetail('The node did not accept the request. Try another model: !provider models.', detail),
   rate_limited: () =>

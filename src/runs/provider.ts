@@ -35,7 +35,7 @@ export type Settlement =
   | {
       readonly spent: number;
       readonly budget: number;
-      /** The change is not back yet: `spent` is the provider's own reckoning, and this is owed. It is asked for. */
+      /** The change is not back yet: `spent` is the provider's own estimate, and this is owed. It is asked for. */
       readonly owed?: number;
     }
   | undefined;

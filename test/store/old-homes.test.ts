@@ -254,7 +254,7 @@ async function openProvider(
       price: () => sonnetPrice,
     },
     announce: () => undefined,
-    patience: { present: [5, 5], settle: [5, 5] },
+    retryPauses: { present: [5, 5], settle: [5, 5] },
   });
   old.onEnd(provider.close);
   return provider;

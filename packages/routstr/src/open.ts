@@ -1,10 +1,10 @@
-export { announcedNodes, claimOf, inParallel, lookAtNode, rankNodes } from './discovery/nodes.ts';
+export { announcedNodes, claimOf, inParallel, lookAtNode, rankNodes } from './discovery/announced-nodes.ts';
 export { createMeter } from './meter/meter.ts';
 export { canonicalId, createAbilitySource } from './models/ability.ts';
-export { createModelCache } from './models/cache.ts';
-export { chooseModels } from './models/choice.ts';
+export { chooseModels } from './models/choose-models.ts';
 export { valueAt } from './models/json-edit.ts';
-export { opencodeModel } from './models/mapping.ts';
+export { createModelCache } from './models/model-cache.ts';
 export { OpencodeConfigBusyError, OpencodeConfigError, syncModelsFile } from './models/sync-models.ts';
-export { createNodeClient, defaultTimeouts } from './node/client.ts';
-export { createRoutstrProvider } from './provider.ts';
+export { opencodeModel } from './models/usable-models.ts';
+export { createNodeClient, defaultTimeouts } from './node/node-client.ts';
+export { createRoutstrProvider } from './routstr-provider.ts';

@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { createRealOpencode } from '../../../test/support/real-opencode.ts';
-import type { RunLimits } from '../src/meter/types.ts';
+import type { RunLimits } from '../src/meter/metered-run.ts';
 import { catalogueAbility } from '../src/models/ability.ts';
-import { opencodeModel, usableModels } from '../src/models/mapping.ts';
-import { type NodeUrl, parseNodeUrl } from '../src/node/url.ts';
+import { opencodeModel, usableModels } from '../src/models/usable-models.ts';
+import { type NodeUrl, parseNodeUrl } from '../src/node/node-url.ts';
 import { startMetered } from './support/metered.ts';
 import { bill, chunk, done, type Scenario, stream, text, tool } from './support/model-upstream.ts';
 import { entry, listOf } from './support/node-models.ts';

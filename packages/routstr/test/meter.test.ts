@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, jest, test } from 'bun:test';
 import { connect } from 'node:net';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { createHoldQueue } from '../src/meter/hold.ts';
-import type { Hold, RunUsage } from '../src/meter/types.ts';
+import { createHoldQueue } from '../src/meter/hold-queue.ts';
+import type { Hold, RunUsage } from '../src/meter/metered-run.ts';
 import { ask, startMetered } from './support/metered.ts';
 import { bill, chunk, done, stream, text, tool } from './support/model-upstream.ts';
 
@@ -149,7 +149,7 @@ describe('A run goes through the meter', () => {
     hangUp.abort();
     await expect(pending).rejects.toThrow();
     await until(() => aborted && run.usage().inFlight === 0, 'the request is over on both sides');
-    // A node reads on and charges for all of it: the worst is reckoned with.
+    // A node reads on and charges for all of it: the worst is booked.
     expect(run.usage().spentMsat).toBeGreaterThan(4000);
     await run.close();
   });
@@ -301,7 +301,7 @@ describe('A stream that ends badly ends well for the agent', () => {
       const [error] = events(body);
       expect(error).toMatchObject({ error: { code: 'nonsense' } });
       expect(isFinal(200, JSON.stringify(error))).toBe(true);
-      expect(usage.problem?.code).toBe('nonsense');
+      expect(usage.refusal?.code).toBe('nonsense');
     }
   });
 
@@ -377,7 +377,7 @@ describe('What the node refuses is said once and plainly', () => {
     const body = await answer.text();
     expect(JSON.parse(body)).toMatchObject({ error: { code } });
     expect(isFinal(answer.status, body)).toBe(true);
-    expect(run.usage().problem?.code).toBe(code as 'nonsense');
+    expect(run.usage().refusal?.code).toBe(code as 'nonsense');
     expect(run.usage().spentMsat).toBe(0);
     await run.close();
   });
@@ -551,7 +551,7 @@ describe('A request that the money does not cover is held', () => {
     const start = performance.now();
     expect((await post(ask())).status).toBe(402);
     expect(performance.now() - start).toBeLessThan(10_000);
-    expect(run.usage()).toMatchObject({ held: 0, problem: { code: 'insufficient_balance', status: 402 } });
+    expect(run.usage()).toMatchObject({ held: 0, refusal: { code: 'insufficient_balance', status: 402 } });
     await run.close();
   });
 

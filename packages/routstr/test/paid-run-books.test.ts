@@ -2,8 +2,8 @@
 import { expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import fc from 'fast-check';
-import { day, isDue, pauseFor, type Waiting } from '../src/paid-run/pauses.ts';
-import { figures } from '../src/paid-run/settle.ts';
+import { figures } from '../src/paid-run/close-books.ts';
+import { day, isDue, pauseFor, type Waiting } from '../src/paid-run/retry-pauses.ts';
 
 const amount = fc.integer({ min: 0, max: 100_000 });
 

@@ -9,7 +9,7 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import type { NodeFault } from '@nostr-dm-agent/sandbox/node';
-import { createNodeClient } from '../src/node/client.ts';
+import { createNodeClient } from '../src/node/node-client.ts';
 import {
   asked,
   call,

@@ -1,4 +1,4 @@
-/** A run whose node is down before it begins goes to another one; its money is never at two of them (src/providers/routstr/fallback.ts). */
+/** A run whose node is down before it begins goes to another one; its money is never at two of them (fallback-nodes.ts). */
 
 import { afterAll, afterEach, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
@@ -6,9 +6,9 @@ import { createVictims } from '@nostr-dm-agent/cashu-wallet/testing/wallet-crash
 import { quiet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { type SandboxNode, sandboxModels, startSandboxNode } from '@nostr-dm-agent/sandbox/node';
-import { createNodeClient, defaultTimeouts } from '../src/node/client.ts';
-import { createNodeInfoCache } from '../src/node/info-cache.ts';
-import { parseNodeUrl } from '../src/node/url.ts';
+import { createNodeClient, defaultTimeouts } from '../src/node/node-client.ts';
+import { createNodeInfoCache } from '../src/node/node-info-cache.ts';
+import { parseNodeUrl } from '../src/node/node-url.ts';
 import type { PreparedPaidRun } from '../src/paid-run/run-ticket.ts';
 import type { PaidCrashOrder } from './support/paid-crash-child.ts';
 import {

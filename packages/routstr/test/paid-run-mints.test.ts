@@ -5,9 +5,9 @@ import { quiet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { createSandboxNetwork, type SandboxMint, startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
-import { createNodeClient } from '../src/node/client.ts';
-import { createNodeInfoCache, type NodeInfoCache } from '../src/node/info-cache.ts';
-import { parseNodeUrl } from '../src/node/url.ts';
+import { createNodeClient } from '../src/node/node-client.ts';
+import { createNodeInfoCache, type NodeInfoCache } from '../src/node/node-info-cache.ts';
+import { parseNodeUrl } from '../src/node/node-url.ts';
 import { asked, call, day, type PaidWorld, refusalOf, startPaidWorld } from './support/paid-world.ts';
 
 let world: PaidWorld;

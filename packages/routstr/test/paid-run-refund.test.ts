@@ -10,8 +10,8 @@ import { until } from '@nostr-dm-agent/kit/testing/until';
 import { startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { type NodeFault, startSandboxNode } from '@nostr-dm-agent/sandbox/node';
 import { openFilledWallet } from '@nostr-dm-agent/sandbox/testing/filled-wallet';
-import { createNodeClient, type NodeClient } from '../src/node/client.ts';
-import type { NodeUrl } from '../src/node/url.ts';
+import { createNodeClient, type NodeClient } from '../src/node/node-client.ts';
+import type { NodeUrl } from '../src/node/node-url.ts';
 import type { OperatorProblem } from '../src/paid-run/paid-run.ts';
 import {
   asked,

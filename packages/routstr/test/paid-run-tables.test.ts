@@ -7,7 +7,7 @@ import { fingerprintOf } from '@nostr-dm-agent/cashu-wallet/open';
 import { createOldWallet } from '@nostr-dm-agent/cashu-wallet/testing/old-wallet';
 import { createBench, newWords, openWallet } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
-import { createPaidRunStore } from '../src/paid-run/store.ts';
+import { createPaidRunStore } from '../src/paid-run/paid-run-store.ts';
 
 const bench = createBench();
 afterEach(() => bench.end());

@@ -4,12 +4,12 @@ import { startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { type Profile, startSandboxNode } from '@nostr-dm-agent/sandbox/node';
 import { openFilledWallet } from '@nostr-dm-agent/sandbox/testing/filled-wallet';
 import { createMeter } from '../src/meter/meter.ts';
-import { defaultLimits } from '../src/meter/types.ts';
+import { defaultLimits } from '../src/meter/metered-run.ts';
 import { createAbilitySource } from '../src/models/ability.ts';
-import { minimumBudget, usableModels } from '../src/models/mapping.ts';
+import { minimumBudget, usableModels } from '../src/models/usable-models.ts';
 import { apiKeyOf } from '../src/node/api-key.ts';
-import { createNodeClient } from '../src/node/client.ts';
-import { parseNodeUrl } from '../src/node/url.ts';
+import { createNodeClient } from '../src/node/node-client.ts';
+import { parseNodeUrl } from '../src/node/node-url.ts';
 import { ask, recordingLog } from './support/metered.ts';
 import { chunk, done, startModelUpstream, stream, text } from './support/model-upstream.ts';
 

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { createHash, randomBytes } from 'node:crypto';
 import { apiKeyOf, keyIdOf } from '../src/node/api-key.ts';
-import { createNodeClient, defaultTimeouts } from '../src/node/client.ts';
-import { parseRefusal, parseShortage } from '../src/node/envelopes.ts';
-import { NodeUrlError, parseNodeUrl } from '../src/node/url.ts';
+import { createNodeClient, defaultTimeouts } from '../src/node/node-client.ts';
+import { NodeUrlError, parseNodeUrl } from '../src/node/node-url.ts';
+import { parseRefusal, parseShortage } from '../src/node/refusal-shapes.ts';
 import { startScriptedNode } from './support/scripted-node.ts';
 
 const node = startScriptedNode();

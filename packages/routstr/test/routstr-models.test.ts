@@ -3,18 +3,18 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonicalId, createAbilitySource } from '../src/models/ability.ts';
-import { createModelCache } from '../src/models/cache.ts';
-import { chooseModels } from '../src/models/choice.ts';
+import { chooseModels } from '../src/models/choose-models.ts';
+import { createModelCache } from '../src/models/model-cache.ts';
+import { parseModelList } from '../src/models/model-list.ts';
 import {
   cheapestSmallModel,
   minimumBudget,
   opencodeModel,
   typicalTaskSat,
   usableModels,
-} from '../src/models/mapping.ts';
-import { parseModelList } from '../src/models/models.ts';
-import { createNodeClient } from '../src/node/client.ts';
-import { parseNodeUrl } from '../src/node/url.ts';
+} from '../src/models/usable-models.ts';
+import { createNodeClient } from '../src/node/node-client.ts';
+import { parseNodeUrl } from '../src/node/node-url.ts';
 import { entry, listOf } from './support/node-models.ts';
 import { startScriptedNode } from './support/scripted-node.ts';
 
@@ -128,7 +128,7 @@ describe('A model becomes one of opencode’s', () => {
     expect(output({ top_provider: null, context_length: 100_000 })).toBe(8192);
   });
 
-  test('the smallest budget is two reservations, as the reference reckons them', () => {
+  test('the smallest budget is two reservations, as the reference counts them', () => {
     // 3 and 15 USD per million at 100,000 USD: 30k·0.003 + 16,384·0.015 = 335.76 sat.
     const [model] = usable(entry('claude-sonnet-4.5')).usable;
     if (!model) throw new Error('not usable');

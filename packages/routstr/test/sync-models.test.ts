@@ -15,9 +15,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { parse } from 'jsonc-parser';
 import { createAbilitySource } from '../src/models/ability.ts';
-import { usableModels } from '../src/models/mapping.ts';
 import { mergeModels, OpencodeConfigError, syncModelsFile } from '../src/models/sync-models.ts';
-import { parseNodeUrl } from '../src/node/url.ts';
+import { usableModels } from '../src/models/usable-models.ts';
+import { parseNodeUrl } from '../src/node/node-url.ts';
 import { entry, listOf } from './support/node-models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sync-models-'));

@@ -1,9 +1,9 @@
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import type {
-  AccountBalance,
-  AccountRefund,
   DepositRefusal,
   DepositResult,
+  NodeAccountBalance,
+  NodeAccountRefund,
   Whereabouts,
 } from '@nostr-dm-agent/routstr';
 import { plural } from '../format.ts';
@@ -76,7 +76,7 @@ export const nothingKeptForMembers = 'Nothing is kept at a node: each run has a 
 export const nothingKept = `${nothingKeptForMembers} !provider deposit 5000 keeps money there across runs.`;
 
 /** One line for each node. */
-export function refundLine(refund: AccountRefund): string {
+export function refundLine(refund: NodeAccountRefund): string {
   const at = nodeName(refund.node);
   switch (refund.state) {
     case 'home': {
@@ -95,7 +95,7 @@ export function refundLine(refund: AccountRefund): string {
 }
 
 /** One line for each node. */
-export function keptLine({ node, state, balance, runs, depositing, seen }: AccountBalance): string {
+export function keptLine({ node, state, balance, runs, depositing, seen }: NodeAccountBalance): string {
   const at = nodeName(node);
   const coming = depositing > 0 ? ` A deposit of ${formatSat(depositing)} is not credited yet.` : '';
   switch (state) {
@@ -112,7 +112,7 @@ export function keptLine({ node, state, balance, runs, depositing, seen }: Accou
   }
 }
 
-function amountOf(seen: AccountBalance['seen'], balance: Sat): string {
+function amountOf(seen: NodeAccountBalance['seen'], balance: Sat): string {
   if (seen === undefined) return `${formatSat(balance)} by the bot’s own books; the node does not answer.`;
   if (seen === 'unknown') {
     return `the node says that it does not know the account; ${formatSat(balance)} should be there. !provider refund asks for it.`;

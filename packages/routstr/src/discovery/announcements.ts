@@ -79,15 +79,15 @@ export function createNodeBoard(options: NodeBoardOptions): NodeBoard {
       signal.throwIfAborted();
       const age = last === undefined ? undefined : clock.now() - last.at;
       if (last !== undefined && age !== undefined && age >= 0 && age < keepMs) return last.bulletins;
-      const heard = await options.query(filters, signal);
+      const answers = await options.query(filters, signal);
       signal.throwIfAborted();
       const bulletins = {
-        ...readBulletins(heard.flat(), {
+        ...readBulletins(answers.flat(), {
           reviewer,
           allowLoopback: options.allowLoopback,
           now: unixSeconds(clock),
         }),
-        complete: heard.length > 0,
+        complete: answers.length > 0,
       };
       if (bulletins.complete) last = { at: clock.now(), bulletins };
       return bulletins;

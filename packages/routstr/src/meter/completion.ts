@@ -48,7 +48,7 @@ export type Ending =
 export type Completion = {
   readonly bill: Bill;
   /** Characters of text, reasoning and tool arguments that came. */
-  readonly heardCharacters: () => number;
+  readonly receivedCharacters: () => number;
   readonly next: (data: string) => Step;
   /** @param orderly the stream said `[DONE]`, or why it ended without is known to be harmless */
   readonly end: (orderly: boolean) => Ending;
@@ -57,7 +57,7 @@ export type Completion = {
 export function createCompletion(): Completion {
   const bill = emptyBill();
   const calls = new Map<number, { name: string; args: string }>();
-  let heard = 0;
+  let received = 0;
   let choices = 0;
   let finished: string | undefined;
   let last: Chunk | undefined;
@@ -65,13 +65,13 @@ export function createCompletion(): Completion {
   const follow = (chunk: Chunk): void => {
     for (const { delta } of chunk.choices ?? []) {
       choices += 1;
-      for (const value of Object.values(delta ?? {})) if (typeof value === 'string') heard += value.length;
+      for (const value of Object.values(delta ?? {})) if (typeof value === 'string') received += value.length;
       for (const call of delta?.tool_calls ?? []) {
         const index = call.index ?? 0;
         const known = calls.get(index) ?? { name: '', args: '' };
         const args = call.function?.arguments ?? '';
         calls.set(index, { name: call.function?.name ?? known.name, args: known.args + args });
-        heard += args.length;
+        received += args.length;
       }
     }
   };
@@ -85,7 +85,7 @@ export function createCompletion(): Completion {
 
   return {
     bill,
-    heardCharacters: () => heard,
+    receivedCharacters: () => received,
     next: (data) => {
       if (data.trim() === '[DONE]') return { kind: 'done' };
       const json = parseJson(data);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { reservationMsat } from '../models/mapping.ts';
+import { reservationMsat } from '../models/usable-models.ts';
 import { numeric } from '../node/numeric.ts';
-import type { MeterPrice, RequestUsage } from './types.ts';
+import type { MeterPrice, RequestUsage } from './metered-run.ts';
 
 const optional = numeric.nullish().catch(undefined);
 const costSchema = z.object({ total_msats: optional }).nullish().catch(undefined);
@@ -88,13 +88,13 @@ export function addHeaderToBill(bill: Bill, headers: Headers): void {
 /**
  * What a request cost, by the best that is known.
  *
- * @param heard tokens that were sent and received, by their length: for an answer that ended without a bill
+ * @param received tokens that were sent and received, by their length: for an answer that ended without a bill
  */
 export function settleBill(
   bill: Bill,
   model: string | undefined,
   price: MeterPrice | undefined,
-  heard: { readonly promptTokens: number; readonly completionTokens: number },
+  received: { readonly promptTokens: number; readonly completionTokens: number },
 ): RequestUsage {
   const { promptTokens, completionTokens } = bill;
   const facts = { model, promptTokens, completionTokens };
@@ -112,7 +112,7 @@ export function settleBill(
   }
   return {
     ...facts,
-    msat: reservationMsat(price.sat, heard.promptTokens, heard.completionTokens),
+    msat: reservationMsat(price.sat, received.promptTokens, received.completionTokens),
     source: 'estimate',
   };
 }

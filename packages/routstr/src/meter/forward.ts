@@ -1,11 +1,11 @@
 import { type Fetch, readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
-import { scrub } from '../node/envelopes.ts';
-import { retryAfterMs } from '../node/http.ts';
+import { retryAfterMs } from '../node/node-http.ts';
+import { scrub } from '../node/refusal-shapes.ts';
+import { type ChatRequest, writeChatRequest } from './chat-request.ts';
 import { addHeaderToBill, addToBill, type Bill, billSchema, emptyBill, settleBill } from './cost.ts';
-import { inviteCompaction, inviteRetry, judge, type ProblemCode, refuse } from './problems.ts';
+import { inviteCompaction, inviteRetry, judge, type RefusalCode, refuse } from './refusals.ts';
 import { eventStream, relayStream } from './relay-stream.ts';
-import { type ChatRequest, writeChatRequest } from './request.ts';
 import type { Permit, RunState } from './run-state.ts';
 
 /** One request of the agent, on its way through the meter. */
@@ -23,7 +23,7 @@ const largestAnswer = 32 * 1024 * 1024;
 const largestRefusal = 256 * 1024;
 
 /**
- * Sends a chat completion to the node, as often as money and patience allow, and resolves with what the agent gets.
+ * Sends a chat completion to the node, as often as the money and the limits allow, and resolves with what the agent gets.
  *
  * @throws the signal's reason
  */
@@ -34,19 +34,19 @@ export async function forward(passage: Passage): Promise<Response> {
   for (;;) {
     const permit = await run.admit(request, session, ceiling, signal);
     if (typeof permit === 'string') return refused(run, permit, undefined, '');
-    run.account.onActivity?.();
+    run.options.onActivity?.();
     const sent = await send(passage, permit);
     if (sent instanceof Response) return sent;
 
     const short = sent;
-    const price = run.account.price(request.model);
+    const price = run.options.price(request.model);
     const { neededMsat, availableMsat } = short;
     // The first time less is asked for; only then is somebody asked for more.
     if (ceiling === undefined && price && neededMsat !== undefined && availableMsat !== undefined) {
       const perToken = price.sat.completion * 1000;
       const tooMany = Math.ceil(((neededMsat - availableMsat) * 1.02) / perToken);
       const fitting = (permit.maxTokens ?? 0) - tooMany;
-      if (fitting >= run.account.limits.leastTokens) {
+      if (fitting >= run.options.limits.leastTokens) {
         ceiling = fitting;
         continue;
       }
@@ -69,13 +69,13 @@ async function send(passage: Passage, permit: Permit): Promise<Response | Short>
   const upstream = new AbortController();
   const stop = (): void => upstream.abort();
   signal.addEventListener('abort', stop, { once: true });
-  const silence = setTimeout(stop, run.account.limits.silenceMs);
+  const silence = setTimeout(stop, run.options.limits.silenceMs);
   let relaying = false;
   try {
-    const response = await passage.fetch(`${run.account.node}/chat/completions`, {
+    const response = await passage.fetch(`${run.options.node}/chat/completions`, {
       method: 'POST',
       headers: {
-        authorization: `Bearer ${run.account.nodeKey}`,
+        authorization: `Bearer ${run.options.nodeKey}`,
         'content-type': 'application/json',
         accept: request.stream ? 'text/event-stream' : 'application/json',
         // A compressed stream comes in lumps.
@@ -126,7 +126,7 @@ async function rejected(passage: Passage, permit: Permit, response: Response): P
       return verdict;
     case 'too_long':
       if (run.mayCompact()) {
-        run.problem('too_long', response.status, verdict.detail);
+        run.refused('too_long', response.status, verdict.detail);
         return inviteCompaction();
       }
       return refused(run, 'too_long', response.status, verdict.detail);
@@ -147,13 +147,13 @@ function transient(
   pauseMs: number | undefined,
 ): Response {
   const { run } = passage;
-  run.problem(code, status, detail);
+  run.refused(code, status, detail);
   const again = run.failed(lineOf(passage.request)) === 'retry';
-  return again && (pauseMs ?? 0) <= run.account.limits.longestPauseMs ? inviteRetry(pauseMs) : refuse(code);
+  return again && (pauseMs ?? 0) <= run.options.limits.longestPauseMs ? inviteRetry(pauseMs) : refuse(code);
 }
 
-function refused(run: RunState, code: ProblemCode, status: number | undefined, detail: string): Response {
-  run.problem(code, status, detail);
+function refused(run: RunState, code: RefusalCode, status: number | undefined, detail: string): Response {
+  run.refused(code, status, detail);
   return refuse(code);
 }
 
@@ -172,7 +172,7 @@ function streamed(
     abort,
     signal,
     abandon: permit.abandon,
-    settle: (completion) => settle(passage, permit, completion.bill, completion.heardCharacters()),
+    settle: (completion) => settle(passage, permit, completion.bill, completion.receivedCharacters()),
   });
   return new Response(stream, { headers: eventStream });
 }
@@ -200,8 +200,8 @@ async function whole(passage: Passage, permit: Permit, response: Response): Prom
 
 function settle(passage: Passage, permit: Permit, bill: Bill, characters: number): void {
   const { run, request } = passage;
-  const heard = { promptTokens: request.promptTokens, completionTokens: Math.ceil(characters / 3) };
-  const usage = settleBill(bill, request.model, run.account.price(request.model), heard);
+  const received = { promptTokens: request.promptTokens, completionTokens: Math.ceil(characters / 3) };
+  const usage = settleBill(bill, request.model, run.options.price(request.model), received);
   permit.settle(usage, bill.remainingMsat);
 }
 

@@ -1,4 +1,4 @@
-import { problemBody } from './problems.ts';
+import { refusalBody } from './refusals.ts';
 import { type ByteReader, eventStream, sseFrame } from './relay-stream.ts';
 
 const comment = new TextEncoder().encode(': waiting\n\n');
@@ -25,7 +25,7 @@ export function answerLater(answer: Promise<Response>): Response {
           controller.enqueue(sseFrame(await response.text()));
           controller.close();
         } catch (error) {
-          controller.enqueue(sseFrame(problemBody('run_over')));
+          controller.enqueue(sseFrame(refusalBody('run_over')));
           controller.error(error);
         } finally {
           clearInterval(timer);

@@ -1,12 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { readChatRequest } from './chat-request.ts';
 import { forward } from './forward.ts';
 import { answerLater } from './keep-alive.ts';
-import { refuse } from './problems.ts';
-import { readChatRequest } from './request.ts';
+import type { MeteredRun, MeteredRunOptions } from './metered-run.ts';
+import { refuse } from './refusals.ts';
 import { createRunState, type RunState } from './run-state.ts';
-import type { MeteredRun, RunAccount } from './types.ts';
 
 /**
  * The loopback endpoint through which paid runs reach their node (docs/design.md#the-meter). Each run has a path of
@@ -14,7 +14,7 @@ import type { MeteredRun, RunAccount } from './types.ts';
  */
 export type Meter = {
   readonly port: number;
-  readonly open: (account: RunAccount) => MeteredRun;
+  readonly open: (options: MeteredRunOptions) => MeteredRun;
   /** Ends every run's requests and the endpoint. */
   readonly close: () => Promise<void>;
 };
@@ -48,7 +48,7 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
       const [, secret = '', ...path] = new URL(http.url).pathname.split('/');
       const run = runs.get(secret);
       if (!run) return refuse('run_over');
-      if (!isKey(http.headers.get('authorization'), run.account.agentKey)) return refuse('key_refused');
+      if (!isKey(http.headers.get('authorization'), run.options.agentKey)) return refuse('key_refused');
       if (http.method !== 'POST' || path.join('/') !== 'v1/chat/completions') return refuse('bad_request');
       const request = readChatRequest(await http.text());
       if (!request) return refuse('bad_request');
@@ -59,7 +59,7 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
         if (run.closed.aborted) return refuse('run_over');
         // The agent hung up: nobody reads this.
         if (http.signal.aborted) return refuse('bad_request');
-        log.error({ error, run: run.account.runId }, 'the meter failed');
+        log.error({ error, run: run.options.runId }, 'the meter failed');
         return refuse('node_down');
       });
       if (!request.stream) return answer;
@@ -77,9 +77,9 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   const port = server.port;
   if (port === undefined) throw new Error('the meter has no port');
 
-  const open = (account: RunAccount): MeteredRun => {
+  const open = (options: MeteredRunOptions): MeteredRun => {
     const secret = randomBytes(24).toString('base64url');
-    const run = createRunState(account);
+    const run = createRunState(options);
     runs.set(secret, run);
     return {
       baseUrl: `http://127.0.0.1:${port}/${secret}/v1`,
@@ -91,10 +91,10 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
         const usage = await run.close();
         log.debug(
           {
-            run: account.runId,
+            run: options.runId,
             msat: usage.spentMsat,
             requests: usage.requests,
-            problem: usage.problem?.code,
+            refusal: usage.refusal?.code,
           },
           'metered run closed',
         );

@@ -1,7 +1,7 @@
 import { type Completion, createCompletion } from './completion.ts';
-import { judge, problemBody, retryBody } from './problems.ts';
+import { createEventSplitter, eventData } from './event-stream.ts';
+import { judge, refusalBody, retryBody } from './refusals.ts';
 import type { RunState } from './run-state.ts';
-import { createEventSplitter, eventData } from './sse.ts';
 
 export const eventStream = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' };
 
@@ -17,7 +17,7 @@ const drainMs = 1000;
 export type RelayedStream = {
   readonly run: RunState;
   readonly upstream: ReadableStream<Uint8Array>;
-  /** Names the kind of request, for the patience with its failures. */
+  /** Names the kind of request, whose failures are counted together. */
   readonly line: string;
   readonly session: string;
   /** Ends the request to the node. */
@@ -36,7 +36,7 @@ export type RelayedStream = {
  */
 export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> {
   const { run, signal } = relayed;
-  const { limits } = run.account;
+  const { limits } = run.options;
   const reader = relayed.upstream.getReader();
   const splitter = createEventSplitter(largestEvent);
   const completion = createCompletion();
@@ -68,8 +68,8 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
 
   const fail = (code: 'node_down' | 'nonsense', detail: string): void => {
     const again = code === 'node_down' && run.failed(relayed.line) === 'retry';
-    run.problem(code, undefined, detail);
-    finish(sseFrame(again ? retryBody : problemBody(code)));
+    run.refused(code, undefined, detail);
+    finish(sseFrame(again ? retryBody : refusalBody(code)));
   };
 
   const failWith = (error: unknown): void => {
@@ -84,8 +84,8 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
         : verdict.kind === 'too_long'
           ? 'too_long'
           : verdict.code;
-    run.problem(code, undefined, verdict.detail);
-    finish(sseFrame(problemBody(code)));
+    run.refused(code, undefined, verdict.detail);
+    finish(sseFrame(refusalBody(code)));
   };
 
   const end = async (orderly: boolean): Promise<void> => {
@@ -125,7 +125,7 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
     for (let given = false; !given; ) {
       const { done, value } = await readInTime(reader, limits.silenceMs);
       if (over) return;
-      run.account.onActivity?.();
+      run.options.onActivity?.();
       const rest = done ? splitter.rest() : '';
       const events = done ? (rest === '' ? [] : [rest]) : splitter.push(value);
       for (const event of events) {

@@ -1,9 +1,9 @@
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
-import { reservationMsat } from '../models/mapping.ts';
-import { createHoldQueue } from './hold.ts';
-import type { ProblemCode } from './problems.ts';
-import { type ChatRequest, clampTokens, fitTokens } from './request.ts';
-import type { Hold, RequestUsage, RunAccount, RunUsage } from './types.ts';
+import { reservationMsat } from '../models/usable-models.ts';
+import { type ChatRequest, clampTokens, fitTokens } from './chat-request.ts';
+import { createHoldQueue } from './hold-queue.ts';
+import type { Hold, MeteredRunOptions, RequestUsage, RunUsage } from './metered-run.ts';
+import type { RefusalCode } from './refusals.ts';
 
 /** Leave to send one request. It is settled exactly once, whatever becomes of it. */
 export type Permit = {
@@ -11,18 +11,18 @@ export type Permit = {
   /** @param usage undefined: nothing was charged */
   readonly settle: (usage: RequestUsage | undefined, remainingMsat?: number) => void;
   /**
-   * We left before the end. A node reads on and charges for the whole answer (seen with 0.4.5), which is reckoned with
-   * at its worst: all that was reserved.
+   * We left before the end. A node reads on and charges for the whole answer (seen with 0.4.5), so the
+   * worst is booked: all that was reserved.
    */
   readonly abandon: () => void;
 };
 
 /** What a failure that may pass means: another try, with a pause or without, or the end. */
-export type Patience = 'retry' | 'final';
+export type AfterFailure = 'retry' | 'final';
 
 /** The books and the bounds of one run. */
 export type RunState = {
-  readonly account: RunAccount;
+  readonly options: MeteredRunOptions;
   /** Aborted when the run is closed. */
   readonly closed: AbortSignal;
   /** Waits for money when it is short. @throws the signal's reason */
@@ -31,24 +31,24 @@ export type RunState = {
     session: string,
     ceiling: number | undefined,
     signal: AbortSignal,
-  ) => Promise<Permit | ProblemCode>;
+  ) => Promise<Permit | RefusalCode>;
   /** The node says that the money is short: waits for other requests to give back what they reserved, or for more. */
   readonly wait: (hold: Hold, signal: AbortSignal) => Promise<'again' | 'let_go'>;
-  readonly failed: (line: string) => Patience;
+  readonly failed: (line: string) => AfterFailure;
   readonly answered: (line: string, session: string, toolCalls: string | undefined) => void;
   readonly mayCompact: () => boolean;
-  readonly problem: (code: ProblemCode, status: number | undefined, detail: string) => void;
+  readonly refused: (code: RefusalCode, status: number | undefined, detail: string) => void;
   readonly usage: () => RunUsage;
   readonly more: (addMsat: number) => boolean;
   readonly letGo: () => void;
   readonly close: () => Promise<RunUsage>;
 };
 
-/** What a request without `max_tokens` and of a model without a known limit is reckoned with. */
+/** What a request without `max_tokens` and of a model without a known limit counts as. */
 const unknownMaxTokens = 16_384;
 
-export function createRunState(account: RunAccount): RunState {
-  const { limits } = account;
+export function createRunState(options: MeteredRunOptions): RunState {
+  const { limits } = options;
   const closing = new AbortController();
   const reserved = new Map<Permit, number>();
   const failures = new Map<string, number>();
@@ -61,13 +61,13 @@ export function createRunState(account: RunAccount): RunState {
   let compactions = 0;
   let remainingMsat: number | undefined;
   let last: RequestUsage | undefined;
-  let problem: RunUsage['problem'];
+  let refusal: RunUsage['refusal'];
 
   const holds = createHoldQueue({
     holdMs: limits.holdMs,
-    onHold: (hold) => account.onHold?.(hold),
-    onHoldEnd: (end) => account.onHoldEnd?.(end),
-    onActivity: () => account.onActivity?.(),
+    onHold: (hold) => options.onHold?.(hold),
+    onHoldEnd: (end) => options.onHoldEnd?.(end),
+    onActivity: () => options.onActivity?.(),
   });
   const reservedMsat = (): number => [...reserved.values()].reduce((sum, msat) => sum + msat, 0);
   const usage = (): RunUsage => ({
@@ -78,7 +78,7 @@ export function createRunState(account: RunAccount): RunState {
     held: holds.waiting(),
     remainingMsat,
     last,
-    problem,
+    refusal,
   });
 
   /** Resolves when one of the requests under way is settled. */
@@ -108,7 +108,7 @@ export function createRunState(account: RunAccount): RunState {
           last = cost;
         }
         remainingMsat = remaining ?? remainingMsat;
-        account.onSpent?.(usage());
+        options.onSpent?.(usage());
         const waiting = settled;
         settled = [];
         for (const resolve of waiting) resolve();
@@ -126,10 +126,10 @@ export function createRunState(account: RunAccount): RunState {
       if ((repeated.get(session)?.times ?? 0) >= limits.sameAnswers) return 'loop';
       const clamped = clampTokens(request, limits);
       const wanted = ceiling === undefined ? clamped : Math.min(clamped ?? ceiling, ceiling);
-      const price = account.price(request.model);
+      const price = options.price(request.model);
       if (!price && limits.pricedOnly) return 'no_price';
       if (!price) {
-        // Without a price nothing can be reckoned beforehand: what is left at all is the bound.
+        // Without a price nothing can be estimated beforehand: what is left at all is the bound.
         if (spendMsat === undefined || spentMsat < spendMsat) return permit(request.model, wanted, 0);
         if (
           (await wait({ neededMsat: undefined, availableMsat: 0, model: request.model }, signal)) === 'let_go'
@@ -156,7 +156,7 @@ export function createRunState(account: RunAccount): RunState {
   };
 
   return {
-    account,
+    options,
     closed: closing.signal,
     admit,
     wait,
@@ -175,8 +175,8 @@ export function createRunState(account: RunAccount): RunState {
       compactions += 1;
       return compactions <= limits.compactions;
     },
-    problem: (code, status, detail) => {
-      problem = { code, status, detail };
+    refused: (code, status, detail) => {
+      refusal = { code, status, detail };
     },
     usage,
     more: (addMsat) => {

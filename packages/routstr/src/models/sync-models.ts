@@ -1,8 +1,8 @@
 import { readFileIfThere, writeFileAtomically } from '@nostr-dm-agent/kit/files';
 import { getNodeValue, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
-import type { NodeUrl } from '../node/url.ts';
+import type { NodeUrl } from '../node/node-url.ts';
 import { setValue, valueAt } from './json-edit.ts';
-import { cheapestSmallModel, type OpencodeModel, opencodeModel, type UsableModel } from './mapping.ts';
+import { cheapestSmallModel, type OpencodeModel, opencodeModel, type UsableModel } from './usable-models.ts';
 
 /** The text is no JSON (with comments) object; nothing was written. */
 export class OpencodeConfigError extends Error {

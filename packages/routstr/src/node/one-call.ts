@@ -2,12 +2,12 @@ import { type Fetch, neverSent, readBody } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
 import { addHeaderToBill, addToBill, billSchema, emptyBill, settleBill } from '../meter/cost.ts';
-import { createEventSplitter, eventData } from '../meter/sse.ts';
-import type { MeterPrice } from '../meter/types.ts';
-import { parseRefusal, parseShortage, scrub } from './envelopes.ts';
-import { noAnswer } from './http.ts';
+import { createEventSplitter, eventData } from '../meter/event-stream.ts';
+import type { MeterPrice } from '../meter/metered-run.ts';
+import { noAnswer } from './node-http.ts';
+import type { NodeUrl } from './node-url.ts';
 import type { Evidence } from './outcomes.ts';
-import type { NodeUrl } from './url.ts';
+import { parseRefusal, parseShortage, scrub } from './refusal-shapes.ts';
 
 /** A model call that its own token pays for (`x-cashu`, docs/node-protocol.md#calls). */
 export type OneCall = {

@@ -59,7 +59,7 @@ export type TopUpOutcome =
   | NotCredited;
 
 /** An account as the node sees it, in msat. */
-export type AccountInfo = {
+export type KeyBalance = {
   /** Can be spent: the balance less what is reserved. */
   readonly availableMsat: number;
   readonly reservedMsat: number;
@@ -67,7 +67,7 @@ export type AccountInfo = {
   readonly totalRequests: number | undefined;
 };
 export type InfoOutcome =
-  | { readonly state: 'known'; readonly account: AccountInfo; readonly evidence: Evidence }
+  | { readonly state: 'known'; readonly account: KeyBalance; readonly evidence: Evidence }
   | { readonly state: 'unknown_key'; readonly evidence: Evidence }
   | { readonly state: 'unavailable'; readonly evidence: Evidence };
 

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { apiKeyOf } from '../node/api-key.ts';
-import type { AccountInfo, CreateOutcome, NotCredited } from '../node/outcomes.ts';
-import type { PaidRunDeps } from './deps.ts';
+import type { CreateOutcome, KeyBalance, NotCredited } from '../node/outcomes.ts';
 import { chooseMint } from './mint-match.ts';
 import { type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
-import { needOperator } from './wait.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
+import { needOperator } from './postpone.ts';
 
 /** What became of a run's money on its way to the node. */
 export type DepositOutcome =
@@ -65,7 +65,7 @@ export async function deposit(
   const node = deps.nodeAt(run.node);
   const since = performance.now();
   let outcome: CreateOutcome = await present();
-  for (const pause of deps.patience.present) {
+  for (const pause of deps.retryPauses.present) {
     if (!worthRepeating(outcome) || performance.now() - since > presentForMs) break;
     await sleep(pause, undefined, { signal });
     outcome = await present();
@@ -130,7 +130,7 @@ function credit(
 }
 
 /** All that an account ever got. */
-export const worthOf = ({ availableMsat, reservedMsat, totalSpentMsat = 0 }: AccountInfo): number =>
+export const worthOf = ({ availableMsat, reservedMsat, totalSpentMsat = 0 }: KeyBalance): number =>
   availableMsat + reservedMsat + totalSpentMsat;
 
 /** The same token again is answered with the same account, so nothing is risked by it. */

@@ -7,7 +7,7 @@ import {
   sat,
   subtractSat,
 } from '@nostr-dm-agent/kit/sat';
-import { isAccount, type PaidRun, type PaidRunBody } from './paid-run.ts';
+import { isNodeAccount, type PaidRun, type PaidRunBody } from './paid-run.ts';
 
 type Figures = Pick<LedgerEntry, 'budget' | 'refund' | 'spent' | 'fee' | 'state'>;
 
@@ -35,7 +35,7 @@ export function ledgerFigures(run: PaidRun, body: PaidRunBody, booked: () => Sat
       // A top-up that comes back cost fees; else it is in the books of its run.
       if (run.ticket.parent !== undefined) return undefined;
       const open = { refund: none, spent: none, state };
-      if (!isAccount(run)) return { ...open, budget: body.out, fee: none };
+      if (!isNodeAccount(run)) return { ...open, budget: body.out, fee: none };
       const credited = 'creditedMsat' in body ? body.creditedMsat : undefined;
       const fee = credited === undefined ? none : subtractSat(body.out, msatToSatFloor(credited));
       return { ...open, budget: remainingSat(body.out, booked()), fee };

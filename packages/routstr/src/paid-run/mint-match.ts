@@ -1,6 +1,6 @@
 import type { MintList, MintUrl, Overview } from '@nostr-dm-agent/cashu-wallet';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { NodeUrl } from '../node/url.ts';
+import type { NodeUrl } from '../node/node-url.ts';
 
 /** The mints that a node lists, as far as it is known without asking. */
 export type MintsOf = (node: NodeUrl) => readonly string[] | undefined;

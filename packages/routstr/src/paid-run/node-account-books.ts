@@ -1,10 +1,10 @@
 import { addSat, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
-import type { NodeUrl } from '../node/url.ts';
+import type { NodeUrl } from '../node/node-url.ts';
 import { isIn, isOpen, type PaidRun, type PaidRunIn } from './paid-run.ts';
-import type { PaidRunStore } from './store.ts';
+import type { PaidRunStore } from './paid-run-store.ts';
 
 /** What the commands and the replies need to know of an account, from what is on disk. */
-export type AccountBooks = {
+export type NodeAccountBooks = {
   readonly node: NodeUrl;
   /** `kept`: runs can use it. `arriving`: its first deposit is not credited. `leaving`: its refund was asked for. `doubtful`: a person has to look. */
   readonly state: 'arriving' | 'kept' | 'leaving' | 'doubtful';
@@ -25,7 +25,7 @@ export const spendingOn = (
 export function readBooks(
   store: Pick<PaidRunStore, 'openOn' | 'bookedOn' | 'topUpsOf'>,
   account: PaidRun,
-): AccountBooks {
+): NodeAccountBooks {
   const { id, body, node, ticket } = account;
   const state = stateOf(account);
   const credited = 'creditedMsat' in body ? (body.creditedMsat ?? 0) : 0;
@@ -44,7 +44,7 @@ export function readBooks(
   };
 }
 
-function stateOf(account: PaidRun): AccountBooks['state'] {
+function stateOf(account: PaidRun): NodeAccountBooks['state'] {
   if (isIn(account, 'kept')) return 'kept';
   if (isIn(account, 'needs_operator')) return 'doubtful';
   return isIn(account, 'refund_due', 'change_held') ? 'leaving' : 'arriving';

@@ -15,7 +15,7 @@
  *   kept         what the node credited in all                     nothing to do
  *   spending     how much of the account the run may spend; after  -> unreckoned, interrupted
  *                each model call what the meter has counted
- *   unreckoned   that it is over, and the meter's count            the node's own sum decides (`reckon.ts`)
+ *   unreckoned   that it is over, and the meter's count            the node's own sum decides (`bill-node-account.ts`)
  *   settled      what it cost, in the ledger; the account's own    nothing to do
  *                row has what no run cost: mint fees, dust
  *
@@ -26,34 +26,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addSat, msatToSatFloor, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { type ApiKey, apiKeyOf } from '../node/api-key.ts';
-import type { AccountInfo } from '../node/outcomes.ts';
-import type { NodeUrl } from '../node/url.ts';
-import { type BudgetRefusal, refuseMint } from './budget.ts';
+import type { NodeUrl } from '../node/node-url.ts';
+import type { KeyBalance } from '../node/outcomes.ts';
+import { advance, becomeDue, becomeOver, keepNodeAccount } from './advance.ts';
+import { billNodeAccount } from './bill-node-account.ts';
+import { type BudgetRefusal, refuseMint } from './budget-rules.ts';
 import { deposit } from './deposit.ts';
-import type { PaidRunDeps } from './deps.ts';
-import { issueOrRefuse } from './issue.ts';
-import type { KeyedLock } from './lock.ts';
-import { type AccountBooks, readBooks, spendingOn } from './node-account-books.ts';
+import { issueOrRefuse } from './issue-token.ts';
+import type { KeyedLock } from './keyed-lock.ts';
+import { type NodeAccountBooks, readBooks, spendingOn } from './node-account-books.ts';
 import {
-  accountMoney,
-  isAccount,
   isIn,
+  isNodeAccount,
+  nodeAccountMoney,
   type PaidRun,
   type PaidRunIn,
   type PaidRunTicket,
 } from './paid-run.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
 import {
   type DepositRefusal,
   type MoreRefusal,
   type NodeRefusal,
   whereaboutsOf,
 } from './payment-refusals.ts';
-import { becomeDue, becomeOver, keepAccount, pursue } from './pursue.ts';
-import { reckon } from './reckon.ts';
 import { topUp } from './top-up.ts';
 
 /** An account as its node sees it. */
-export type AccountBalance = AccountBooks & {
+export type NodeAccountBalance = NodeAccountBooks & {
   /** undefined: the node does not answer. */
   readonly seen: 'unknown' | { readonly available: Sat; readonly reserved: Sat } | undefined;
 };
@@ -64,7 +64,7 @@ export type DepositResult =
   | { readonly state: 'refused'; readonly refusal: DepositRefusal };
 
 /** What came of asking for an account's money, for each node that has some. */
-export type AccountRefund =
+export type NodeAccountRefund =
   | {
       readonly node: NodeUrl;
       readonly state: 'home';
@@ -89,10 +89,10 @@ export type Account = {
     signal: AbortSignal,
   ) => Promise<DepositResult>;
   /** Brings home what is kept at nodes, as far as it gets now. Empty: nothing is kept anywhere. */
-  readonly refund: (signal: AbortSignal) => Promise<readonly AccountRefund[]>;
+  readonly refund: (signal: AbortSignal) => Promise<readonly NodeAccountRefund[]>;
   /** Asks the nodes. Empty: nothing is kept anywhere. */
-  readonly balance: (signal: AbortSignal) => Promise<readonly AccountBalance[]>;
-  readonly books: () => readonly AccountBooks[];
+  readonly balance: (signal: AbortSignal) => Promise<readonly NodeAccountBalance[]>;
+  readonly books: () => readonly NodeAccountBooks[];
 };
 
 /** Leave to spend from an account. */
@@ -111,7 +111,7 @@ type Busy = Extract<DepositRefusal, { kind: 'leaving' | 'arriving' }>;
 type Refused<Why> = { readonly state: 'refused'; readonly refusal: Why };
 
 /** For the runs on accounts. */
-export type AccountRuns = {
+export type NodeAccountRuns = {
   /** @param refuse asked at the moment in which the run begins: others may have begun since it was asked before */
   readonly reserve: (
     id: string,
@@ -135,7 +135,7 @@ export type AccountRuns = {
   readonly finish: (id: string, meteredMsat: number | undefined, signal: AbortSignal) => Promise<PaidRun>;
 };
 
-export type AccountOptions = {
+export type NodeAccountOptions = {
   readonly deps: PaidRunDeps;
   readonly lock: KeyedLock;
   /** Rows that are worked on: the queue of what is owed leaves them alone. */
@@ -147,21 +147,27 @@ export type AccountOptions = {
 
 const over: Refused<MoreRefusal> = { state: 'refused', refusal: { kind: 'run_over' } };
 
-export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptions): Account & AccountRuns {
+export function createNodeAccounts({
+  deps,
+  lock,
+  live,
+  wake,
+  nodeUrl,
+}: NodeAccountOptions): Account & NodeAccountRuns {
   const { store, wallet, clock } = deps;
-  const accounts = (): readonly PaidRun[] => store.open().filter(isAccount);
+  const accounts = (): readonly PaidRun[] => store.open().filter(isNodeAccount);
   const accountAt = (node: NodeUrl): PaidRun | undefined =>
     accounts().findLast((account) => account.node === node && !isIn(account, 'needs_operator'));
   const keptAt = (node: NodeUrl): PaidRunIn<'kept'> | undefined => {
     const account = accountAt(node);
     return account && isIn(account, 'kept') ? account : undefined;
   };
-  const booksOf = (account: PaidRun): AccountBooks => readBooks(store, account);
+  const booksOf = (account: PaidRun): NodeAccountBooks => readBooks(store, account);
 
   async function look(
     account: PaidRunIn<'kept'>,
     signal: AbortSignal,
-  ): Promise<AccountInfo | 'unknown' | undefined> {
+  ): Promise<KeyBalance | 'unknown' | undefined> {
     const info = await deps.nodeAt(account.node).info(apiKeyOf(account.body.token), signal);
     store.record(account.id, 'info', info.state, info.evidence);
     if (info.state === 'known') return info.account;
@@ -210,7 +216,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
       if (issued.state === 'refused') return issued;
       const amount = ticket.budget;
       const notCredited = async (outcome: Outcome): Promise<Refused<NodeRefusal>> => {
-        const money = whereaboutsOf(await pursueQuietly(id, signal));
+        const money = whereaboutsOf(await advanceQuietly(id, signal));
         return { state: 'refused', refusal: { kind: 'not_credited', node, amount, outcome, money } };
       };
       if (account !== undefined && isIn(account, 'kept')) {
@@ -220,7 +226,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
       const outcome = await deposit(deps, issued.run, signal);
       switch (outcome.state) {
         case 'deposited':
-          keepAccount(deps, outcome.run);
+          keepNodeAccount(deps, outcome.run);
           return { state: 'added', addedMsat: outcome.run.body.creditedMsat };
         case 'credited_short': {
           store.setTold(id);
@@ -234,8 +240,8 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
   }
 
   /** What comes of it now is in the answer; what comes later is told. */
-  async function pursueQuietly(id: string, signal: AbortSignal): Promise<PaidRun> {
-    const row = await pursue(deps, id, signal);
+  async function advanceQuietly(id: string, signal: AbortSignal): Promise<PaidRun> {
+    const row = await advance(deps, id, signal);
     store.setTold(id);
     return row;
   }
@@ -248,21 +254,21 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
     return depositing > 0 ? { kind: 'arriving', node, amount: depositing } : undefined;
   }
 
-  async function bringHome(id: string, signal: AbortSignal): Promise<AccountRefund> {
+  async function bringHome(id: string, signal: AbortSignal): Promise<NodeAccountRefund> {
     const before = store.get(id);
     const { node } = before;
     const { runs, balance } = booksOf(before);
     if (runs > 0) return { node, state: 'in_use', runs };
     if (isIn(before, 'kept')) {
-      await reckon(deps, id, signal);
+      await billNodeAccount(deps, id, signal);
       const used = store.bookedOn(id) * 1000 + meteredOn(id);
       becomeDue(deps, before, used);
     }
-    let account = await pursue(deps, id, signal);
-    for (const pause of deps.patience.settle) {
+    let account = await advance(deps, id, signal);
+    for (const pause of deps.retryPauses.settle) {
       if (!isIn(account, 'refund_due', 'change_held') || account.nextAt - clock.now() > 10_000) break;
       await sleep(pause, undefined, { signal });
-      account = await pursue(deps, id, signal);
+      account = await advance(deps, id, signal);
     }
     store.setTold(id);
     if (isIn(account, 'settled')) {
@@ -283,7 +289,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
     deposit: async ({ amount, key, owner }, signal) => {
       const node = nodeUrl();
       const id = `deposit-${key}`;
-      return lock(accountMoney(node), async () => {
+      return lock(nodeAccountMoney(node), async () => {
         const known = store.find(id);
         if (known === undefined) {
           const ticket: PaidRunTicket = {
@@ -307,16 +313,16 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
     },
 
     refund: async (signal) => {
-      const results: AccountRefund[] = [];
+      const results: NodeAccountRefund[] = [];
       for (const { id, node } of accounts()) {
-        results.push(await lock(accountMoney(node), () => whileLive(id, () => bringHome(id, signal))));
+        results.push(await lock(nodeAccountMoney(node), () => whileLive(id, () => bringHome(id, signal))));
       }
       return results;
     },
 
     balance: (signal) =>
       Promise.all(
-        accounts().map(async (account): Promise<AccountBalance> => {
+        accounts().map(async (account): Promise<NodeAccountBalance> => {
           if (!isIn(account, 'kept')) return { ...booksOf(account), seen: undefined };
           const seen = await look(account, signal);
           const books = booksOf(account);
@@ -327,7 +333,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
       ),
 
     reserve: (id, node, ticket, refuse, signal) =>
-      lock(accountMoney(node), async () => {
+      lock(nodeAccountMoney(node), async () => {
         const account = keptAt(node);
         const budgetMsat = ticket.budget * 1000;
         if (account === undefined || booksOf(account).balance * 1000 < budgetMsat) return { state: 'none' };
@@ -353,7 +359,7 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
       }),
 
     more: (run, amount, refuse, signal) =>
-      lock(accountMoney(run.node), async () => {
+      lock(nodeAccountMoney(run.node), async () => {
         const now = store.get(run.id);
         const account = keptAt(run.node);
         if (!isIn(now, 'spending') || account === undefined || account.id !== run.ticket.account) {
@@ -388,13 +394,13 @@ export function createAccounts({ deps, lock, live, wake, nodeUrl }: AccountOptio
     finish: async (id, meteredMsat, signal) => {
       const run = store.get(id);
       if (isIn(run, 'spending')) becomeOver(deps, run, meteredMsat ?? run.body.meteredMsat, false);
-      return lock(accountMoney(run.node), async () => {
-        let now = await pursue(deps, id, signal);
-        for (const pause of deps.patience.settle) {
+      return lock(nodeAccountMoney(run.node), async () => {
+        let now = await advance(deps, id, signal);
+        for (const pause of deps.retryPauses.settle) {
           if (!isIn(now, 'unreckoned') || now.nextAt - clock.now() > 10_000) break;
           if (spendingOn(store, run.ticket.account ?? '').length > 0) break;
           await sleep(pause, undefined, { signal });
-          now = await pursue(deps, id, signal);
+          now = await advance(deps, id, signal);
         }
         if (isIn(now, 'unreckoned')) store.startOver(id, clock.now() + 5000);
         return now;

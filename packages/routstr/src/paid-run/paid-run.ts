@@ -29,16 +29,16 @@
  * with the same states; then it is `merged`: the run's books have it. A run's change is not asked for while a top-up of
  * it is on its way.
  *
- * An account that is kept across runs, and the runs on it, are in `account.ts`; a question that its own token pays for is
+ * An account that is kept across runs, and the runs on it, are in `node-account.ts`; a question that its own token pays for is
  * in `quick.ts`. Their rows are of the same kind and go the same ways home.
  *
  * The send operation's key is the run's, so that no run has two tokens. A run whose node is down before it begins may be
- * begun again at another node, with a row and a key of its own, once the first token is back (`fallback.ts`). Asking for change and taking a token back are
- * answers to each other: for one run nothing of it is ever done twice at a time (`lock.ts`).
+ * begun again at another node, with a row and a key of its own, once the first token is back (`fallback-nodes.ts`). Asking for change and taking a token back are
+ * answers to each other: for one run nothing of it is ever done twice at a time (`keyed-lock.ts`).
  */
 import type { z } from 'zod';
-import type { NodeUrl } from '../node/url.ts';
-import type { bodySchema, operatorProblems, ticketSchema } from './schema.ts';
+import type { NodeUrl } from '../node/node-url.ts';
+import type { bodySchema, operatorProblems, ticketSchema } from './paid-run-schema.ts';
 
 export type OperatorProblem = (typeof operatorProblems)[number];
 export type PaidRunBody = z.infer<typeof bodySchema>;
@@ -65,13 +65,15 @@ export const isIn = <State extends PaidRunState>(
 ): run is PaidRunIn<State> => states.some((state) => state === run.body.state);
 
 /** The row of an account itself, not one of its deposits. */
-export const isAccount = ({ ticket }: Pick<PaidRun, 'ticket'>): boolean =>
+export const isNodeAccount = ({ ticket }: Pick<PaidRun, 'ticket'>): boolean =>
   ticket.purpose === 'account' && ticket.parent === undefined;
 
 /** Rows with the same name are about the same money at a node: nothing is done to them twice at a time. */
 export const moneyOf = ({ id, node, ticket }: PaidRun): string =>
-  ticket.purpose === 'account' || ticket.account !== undefined ? accountMoney(node) : (ticket.parent ?? id);
-export const accountMoney = (node: NodeUrl): string => `account at ${node}`;
+  ticket.purpose === 'account' || ticket.account !== undefined
+    ? nodeAccountMoney(node)
+    : (ticket.parent ?? id);
+export const nodeAccountMoney = (node: NodeUrl): string => `account at ${node}`;
 
 /** Money of ours may still be elsewhere. */
 export const isOpen = (body: PaidRunBody): boolean =>

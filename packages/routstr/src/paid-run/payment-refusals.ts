@@ -5,11 +5,11 @@ import {
   UnfinishedOperationError,
 } from '@nostr-dm-agent/cashu-wallet';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type { NodeUrl } from '../node/node-url.ts';
 import type { OneCallOutcome } from '../node/one-call.ts';
 import type { NotCredited } from '../node/outcomes.ts';
-import type { NodeUrl } from '../node/url.ts';
-import type { BudgetRefusal } from './budget.ts';
-import type { UnableNode } from './fallback.ts';
+import type { BudgetRefusal } from './budget-rules.ts';
+import type { UnableNode } from './fallback-nodes.ts';
 import type { PaidRun } from './paid-run.ts';
 
 /*

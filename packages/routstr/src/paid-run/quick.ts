@@ -14,18 +14,18 @@
  * first: its swap decides between the node and us, whichever version the node is. What the node had it is asked about.
  */
 import { addSat, msatToSatCeil, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { reservationMsat, type UsableModel } from '../models/mapping.ts';
-import { readRefundBody } from '../node/client.ts';
+import { reservationMsat, type UsableModel } from '../models/usable-models.ts';
+import { readRefundBody } from '../node/node-client.ts';
+import type { NodeUrl } from '../node/node-url.ts';
 import { type OneCallOutcome, payForOneCall } from '../node/one-call.ts';
-import type { NodeUrl } from '../node/url.ts';
-import { type BudgetRules, refuseMint, refuseSpending } from './budget.ts';
-import type { PaidRunDeps } from './deps.ts';
-import { issueOrRefuse } from './issue.ts';
-import type { KeyedLock } from './lock.ts';
+import { advance } from './advance.ts';
+import { type BudgetRules, refuseMint, refuseSpending } from './budget-rules.ts';
+import { issueOrRefuse } from './issue-token.ts';
+import type { KeyedLock } from './keyed-lock.ts';
 import { isIn, type PaidRun, type PaidRunIn } from './paid-run.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
+import type { PaidRunStore } from './paid-run-store.ts';
 import { type PastQuestion, type QuestionRefusal, whereaboutsOf } from './payment-refusals.ts';
-import { pursue } from './pursue.ts';
-import type { PaidRunStore } from './store.ts';
 
 export type QuickRequest = {
   /** The same key again asks nothing and pays nothing: it says what became of it. */
@@ -57,7 +57,7 @@ export type Quick = (request: QuickRequest, signal: AbortSignal) => Promise<Quic
 /** What an answer may be long, in tokens; a model that thinks first needs more. */
 const answerTokens = 1024;
 const thoughtTokens = 4096;
-/** A node reckons a little differently. */
+/** A node estimates a little differently. */
 const margin = 1.02;
 /** Shorter than a command may take. */
 const answerMs = 45_000;
@@ -191,7 +191,7 @@ export function createQuick(options: QuickOptions): Quick {
       store.move(run.id, ['token_issued'], { ...run.body, state: 'reclaim', reason, meteredMsat });
       deps.reached('run:reclaim');
     }
-    const settled = await pursue(deps, run.id, signal);
+    const settled = await advance(deps, run.id, signal);
     // The answer says what it cost; what comes back later is told when it comes, and trouble in words of its own.
     if (!isIn(settled, 'needs_operator')) store.setTold(run.id);
     return settled;

@@ -1,5 +1,5 @@
 import type { Sat } from '@nostr-dm-agent/kit/sat';
-import type { NodeUrl } from '../node/url.ts';
+import type { NodeUrl } from '../node/node-url.ts';
 import type { RunRefusal } from './payment-refusals.ts';
 
 /** What a run's model calls do meanwhile. The callbacks must not throw. */

@@ -2,9 +2,9 @@ import { addSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { apiKeyOf } from '../node/api-key.ts';
 import type { TopUpOutcome } from '../node/outcomes.ts';
 import { worthOf } from './deposit.ts';
-import type { PaidRunDeps } from './deps.ts';
 import { isIn, type PaidRun, type PaidRunIn } from './paid-run.ts';
-import { PaidRunStateError } from './store.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
+import { PaidRunStateError } from './paid-run-store.ts';
 
 /** What became of more money on its way to a run's account. */
 export type TopUpResult =

@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { createMeter } from '../../src/meter/meter.ts';
-import { defaultLimits, type MeterPrice, type RunAccount, type RunLimits } from '../../src/meter/types.ts';
-import { parseNodeUrl } from '../../src/node/url.ts';
+import {
+  defaultLimits,
+  type MeteredRunOptions,
+  type MeterPrice,
+  type RunLimits,
+} from '../../src/meter/metered-run.ts';
+import { parseNodeUrl } from '../../src/node/node-url.ts';
 import { startModelUpstream } from './model-upstream.ts';
 
 /** 1 msat for a token of the prompt, 4 msat for one of the answer. */
@@ -25,7 +30,7 @@ export function startMetered(options?: { readonly commitMs: number }) {
   const upstream = startModelUpstream();
   const { log, lines } = recordingLog();
   const meter = createMeter(log, options);
-  const open = (limits: Partial<RunLimits> = {}, rest: Partial<RunAccount> = {}) => {
+  const open = (limits: Partial<RunLimits> = {}, rest: Partial<MeteredRunOptions> = {}) => {
     const agentKey = `cashuB${randomBytes(40).toString('base64url')}`;
     const nodeKey = `sk-${randomBytes(32).toString('hex')}`;
     const run = meter.open({

@@ -1,4 +1,4 @@
-import { type ModelList, parseModelList } from '../../src/models/models.ts';
+import { type ModelList, parseModelList } from '../../src/models/model-list.ts';
 
 /** One entry of a node's `/v1/models`, at 3 and 15 USD per million tokens and 100,000 USD per bitcoin. */
 export const entry = (id: string, facts: object = {}) => ({

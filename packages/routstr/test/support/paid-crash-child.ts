@@ -8,9 +8,9 @@ import { watchSyncs } from '@nostr-dm-agent/cashu-wallet/testing/power-cut';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { createMeter } from '../../src/meter/meter.ts';
-import { createNodeClient } from '../../src/node/client.ts';
-import { parseNodeUrl } from '../../src/node/url.ts';
-import { createRoutstrProvider } from '../../src/provider.ts';
+import { createNodeClient } from '../../src/node/node-client.ts';
+import { parseNodeUrl } from '../../src/node/node-url.ts';
+import { createRoutstrProvider } from '../../src/routstr-provider.ts';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 
@@ -80,7 +80,7 @@ if (import.meta.main) {
     announce: () => undefined,
     clock: { now: () => Date.now() },
     log: quiet,
-    patience: { present: [5, 5], settle: [5, 5] },
+    retryPauses: { present: [5, 5], settle: [5, 5] },
     onCheckpoint,
   });
   const signal = AbortSignal.timeout(60_000);

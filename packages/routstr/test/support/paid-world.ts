@@ -14,9 +14,9 @@ import { type SandboxNode, type SandboxNodeOptions, startSandboxNode } from '@no
 import { startScriptedUpstream } from '@nostr-dm-agent/sandbox/testing/scripted-upstream';
 import { z } from 'zod';
 import { createMeter } from '../../src/meter/meter.ts';
-import type { MeterPrice } from '../../src/meter/types.ts';
-import { createNodeClient, defaultTimeouts, type NodeTimeouts } from '../../src/node/client.ts';
-import { parseNodeUrl } from '../../src/node/url.ts';
+import type { MeterPrice } from '../../src/meter/metered-run.ts';
+import { createNodeClient, defaultTimeouts, type NodeTimeouts } from '../../src/node/node-client.ts';
+import { parseNodeUrl } from '../../src/node/node-url.ts';
 import type { PaidRun } from '../../src/paid-run/paid-run.ts';
 import type { PaidRunCost, PreparedPaidRun, RunTicket } from '../../src/paid-run/run-ticket.ts';
 import {
@@ -24,7 +24,7 @@ import {
   type MoreMoney,
   type RoutstrProvider,
   type RoutstrProviderOptions,
-} from '../../src/provider.ts';
+} from '../../src/routstr-provider.ts';
 
 export const hour = 3_600_000;
 export const day = 24 * hour;
@@ -96,7 +96,7 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
       },
       clock,
       log: quiet,
-      patience: { present: [5, 5], settle: [5, 5] },
+      retryPauses: { present: [5, 5], settle: [5, 5] },
       nodeAt: (url) => createNodeClient(url, { ...defaultTimeouts, ...options.timeouts }),
       ...options.provider,
     });

@@ -1,0 +1,74 @@
+import { parseJson } from '@nostr-dm-agent/kit/json';
+import { z } from 'zod';
+import type { MeterPrice, RunLimits } from './metered-run.ts';
+
+const tokenCount = z.number().int().positive().nullish().catch(undefined);
+const bodySchema = z.looseObject({
+  model: z.string().min(1),
+  stream: z.boolean().nullish(),
+  messages: z.array(z.unknown()),
+  max_tokens: tokenCount,
+  max_completion_tokens: tokenCount,
+});
+
+/** A chat completion that the agent asks for. */
+export type ChatRequest = {
+  readonly model: string;
+  readonly stream: boolean;
+  /** Estimated as pessimistic as a node does: a token for 3 characters of the whole body. */
+  readonly promptTokens: number;
+  /** What the answer may cost at most; undefined: as long as the model can. */
+  readonly maxTokens: number | undefined;
+  readonly body: z.infer<typeof bodySchema>;
+};
+
+/** Undefined for what is no chat completion request. */
+export function readChatRequest(text: string): ChatRequest | undefined {
+  const body = bodySchema.safeParse(parseJson(text)).data;
+  if (!body) return undefined;
+  return {
+    model: body.model,
+    stream: body.stream === true,
+    promptTokens: Math.ceil(text.length / 3),
+    maxTokens: body.max_tokens ?? body.max_completion_tokens ?? undefined,
+    body,
+  };
+}
+
+/** The body for the node, asking for at most `maxTokens`. */
+export function writeChatRequest(request: ChatRequest, maxTokens: number | undefined): string {
+  const { max_completion_tokens, ...rest } = request.body;
+  const body = {
+    ...(max_completion_tokens == null ? request.body : { ...rest, max_completion_tokens: maxTokens }),
+    // The field that every node's reservation reads; older ones know no other.
+    ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
+    // Without it a stream has no usage, and what it cost would be a guess.
+    ...(request.stream ? { stream_options: { include_usage: true } } : {}),
+  };
+  return JSON.stringify(body);
+}
+
+/** The most that the limits let this request ask for. */
+export function clampTokens(request: ChatRequest, limits: RunLimits): number | undefined {
+  const { maxTokens } = limits;
+  if (maxTokens === undefined) return request.maxTokens;
+  return Math.min(request.maxTokens ?? maxTokens, maxTokens);
+}
+
+/**
+ * `max_tokens` with which the reservation fits into `availableMsat`; undefined when not even `leastTokens` do.
+ */
+export function fitTokens(
+  request: ChatRequest,
+  wanted: number,
+  price: MeterPrice,
+  availableMsat: number,
+  leastTokens: number,
+): number | undefined {
+  const { prompt, completion, request: fixed } = price.sat;
+  const left = availableMsat / 1000 - request.promptTokens * prompt - fixed;
+  if (left < 0) return undefined;
+  const affordable = completion === 0 ? wanted : Math.floor(left / completion);
+  if (affordable >= wanted) return wanted;
+  return affordable >= leastTokens ? affordable : undefined;
+}

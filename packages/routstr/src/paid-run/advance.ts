@@ -1,0 +1,125 @@
+import { WalletError } from '@nostr-dm-agent/cashu-wallet';
+import { askForChange, lookAgain, redeemChange } from './ask-for-change.ts';
+import { billNodeAccount } from './bill-node-account.ts';
+import { issueToken } from './deposit.ts';
+import { isIn, isNodeAccount, isOpen, type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
+import { wait } from './postpone.ts';
+import { takeBack } from './take-back.ts';
+
+/**
+ * Brings the money of a run that is over as far home as it gets now. What cannot be had now has a time at which it is
+ * asked for again (`nextAt`). To be called for one run by one caller at a time, and never while its agent may live.
+ *
+ * @throws the signal's reason when it is aborted; what is on disk then is as good as before
+ */
+export async function advance(deps: PaidRunDeps, id: string, signal: AbortSignal): Promise<PaidRun> {
+  let run = deps.store.get(id);
+  while (isOpen(run.body)) {
+    const before = run.body.state;
+    run = await step(deps, run, signal);
+    if (run.body.state === before || run.body.state === 'needs_operator') break;
+  }
+  return run;
+}
+
+async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promise<PaidRun> {
+  const { store } = deps;
+  if (isIn(run, 'created')) return findToken(deps, run, signal);
+  if (isIn(run, 'token_issued')) {
+    const reclaim = store.move(run.id, ['token_issued'], {
+      ...run.body,
+      state: 'reclaim',
+      reason: 'interrupted',
+    });
+    deps.reached('run:reclaim');
+    return reclaim;
+  }
+  if (isIn(run, 'deposited') && isNodeAccount(run)) return keepNodeAccount(deps, run);
+  if (isIn(run, 'deposited', 'running')) return becomeDue(deps, run, undefined);
+  if (isIn(run, 'spending')) return becomeOver(deps, run, run.body.meteredMsat, true);
+  if (isIn(run, 'unreckoned')) {
+    await billNodeAccount(deps, run.ticket.account ?? '', signal);
+    return store.get(run.id);
+  }
+  if (isIn(run, 'refund_due')) {
+    // Never a top-up and a refund at once: money was lost that way (core #462).
+    for (const topUp of store.topUpsOf(run.id)) {
+      if (!isOpen(topUp.body) || isIn(topUp, 'needs_operator')) continue;
+      const then = await advance(deps, topUp.id, signal);
+      if (isOpen(then.body) && !isIn(then, 'needs_operator')) return wait(deps, run, 'under_way');
+    }
+    const now = store.get(run.id);
+    return isIn(now, 'refund_due') ? askForChange(deps, now, signal) : now;
+  }
+  if (isIn(run, 'change_held')) return redeemChange(deps, run, signal);
+  if (isIn(run, 'reclaim')) return takeBack(deps, run, signal);
+  if (isIn(run, 'needs_operator')) return lookAgain(deps, run, signal);
+  return run;
+}
+
+/** The agent is gone, and its requests with it. */
+export function becomeDue(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'deposited' | 'running' | 'kept'>,
+  meteredMsat: number | undefined,
+): PaidRun {
+  // Until the node has answered, it is as well off in the state before.
+  const due = deps.wallet.transaction(
+    () =>
+      deps.store.move(run.id, ['deposited', 'running', 'kept'], {
+        ...run.body,
+        state: 'refund_due',
+        dueSince: deps.clock.now(),
+        meteredMsat,
+      }),
+    'soon',
+  );
+  deps.reached('run:refund_due');
+  return due;
+}
+
+/** The account has its first deposit: runs may spend from it. */
+export function keepNodeAccount(deps: PaidRunDeps, run: PaidRunIn<'deposited'>): PaidRun {
+  const kept = deps.store.move(run.id, ['deposited'], { ...run.body, state: 'kept' });
+  deps.reached('run:kept');
+  return kept;
+}
+
+/** A run on an account is over, and its requests with it. */
+export function becomeOver(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'spending'>,
+  meteredMsat: number,
+  interrupted: boolean,
+): PaidRun {
+  const over = deps.store.move(run.id, ['spending'], {
+    state: 'unreckoned',
+    out: run.body.out,
+    meteredMsat,
+    interrupted,
+    dueSince: deps.clock.now(),
+  });
+  deps.reached('run:unreckoned');
+  return over;
+}
+
+/** The token that the run was to have, if it was made. */
+async function findToken(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'created'>,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  if (deps.wallet.operationFor(sendKeyOf(run)) === undefined) {
+    return deps.store.move(run.id, ['created'], { state: 'void' });
+  }
+  try {
+    // The same key gives the same token; nothing is sent twice.
+    return await issueToken(deps, run, signal);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof WalletError)) throw error;
+    deps.log.warn({ run: run.id, error }, 'it is not known yet whether a budget token was made');
+    const now = deps.store.get(run.id);
+    return isOpen(now.body) ? wait(deps, now, 'node_away') : now;
+  }
+}

@@ -1,0 +1,196 @@
+import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import { apiKeyOf } from '../node/api-key.ts';
+import type { Evidence, RefundOutcome } from '../node/outcomes.ts';
+import { close, noChange } from './close-books.ts';
+import { worthOf } from './deposit.ts';
+import { type Asking, hold } from './keep-change.ts';
+import type { PaidRun, PaidRunIn } from './paid-run.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
+import { needOperator, wait } from './postpone.ts';
+import { believeNode } from './question-change.ts';
+import { day, doubtMs } from './retry-pauses.ts';
+
+/**
+ * Asks once for the change of a run, and acts on what the node says (docs/node-protocol.md#what-becomes-of-a-refund).
+ */
+export async function askForChange(deps: PaidRunDeps, run: Asking, signal: AbortSignal): Promise<PaidRun> {
+  // An earlier answer that was kept and not acted on: the node may not give it again.
+  for (const raw of deps.store.answers(run.id)) {
+    const held = hold(deps, run, raw);
+    if (held) return held;
+  }
+  const keep = (raw: string): void => {
+    deps.reached('run:answered');
+    deps.store.keepAnswer(run.id, raw);
+    deps.reached('run:answer_kept');
+  };
+  const node = deps.nodeAt(run.node);
+  const { token } = run.body;
+  const quick = run.ticket.purpose === 'quick';
+  const outcome = quick
+    ? await node.refundPayment(token, keep, signal)
+    : await node.refund(apiKeyOf(token), keep, signal);
+  deps.store.record(run.id, 'refund', outcome.state, outcome.evidence);
+  return (quick ? believeNode(deps, run, outcome) : undefined) ?? act(deps, run, outcome, signal);
+}
+
+async function act(
+  deps: PaidRunDeps,
+  run: Asking,
+  outcome: RefundOutcome,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  const dueFor = deps.clock.now() - run.body.dueSince;
+  const trouble = (kind: Parameters<typeof needOperator>[2]): PaidRun =>
+    needOperator(deps, run, kind, outcome.evidence.message);
+  switch (outcome.state) {
+    case 'token':
+      return hold(deps, run, outcome.raw) ?? unreadable(deps, run, dueFor, outcome.evidence);
+    case 'no_balance':
+    case 'too_small':
+      return believeEmpty(deps, run, dueFor, signal);
+    case 'unknown_key':
+      return accountGone(deps, run, dueFor, outcome.evidence);
+    case 'ongoing':
+      return wait(deps, run, 'ongoing');
+    case 'pending':
+      return wait(deps, run, 'under_way', outcome.retryAfterMs);
+    case 'conflict':
+      if (outcome.kind === 'stuck') return trouble('refund_stuck');
+      return wait(deps, run, dueFor < doubtMs ? 'under_way' : 'node_away');
+    case 'withheld':
+      return dueFor < doubtMs ? wait(deps, run, 'doubt') : trouble('refund_stuck');
+    case 'swept':
+      return trouble('change_swept');
+    case 'refused':
+      return dueFor < day ? wait(deps, run, 'node_away') : trouble('refund_refused');
+    case 'failed_restored':
+    case 'not_sent':
+      return wait(deps, run, 'node_away');
+    case 'ambiguous':
+      if (outcome.reason === 'unreadable') return unreadable(deps, run, dueFor, outcome.evidence);
+      return wait(deps, run, 'node_away');
+  }
+}
+
+function unreadable(deps: PaidRunDeps, run: Asking, dueFor: number, evidence: Evidence): PaidRun {
+  if (dueFor < doubtMs) return wait(deps, run, 'doubt');
+  return needOperator(deps, run, 'change_unreadable', evidence.message);
+}
+
+/**
+ * "No balance" is true when the node says as well that it was all spent. Else a refund may be under way, of a call
+ * whose answer was lost, or the money is gone: time tells.
+ */
+async function believeEmpty(
+  deps: PaidRunDeps,
+  run: Asking,
+  dueFor: number,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  const info = await deps.nodeAt(run.node).info(apiKeyOf(run.body.token), signal);
+  deps.store.record(run.id, 'info', info.state, info.evidence);
+  if (info.state === 'unavailable') return wait(deps, run, 'node_away');
+  if (info.state === 'unknown_key') return accountGone(deps, run, dueFor, info.evidence);
+  const { availableMsat, reservedMsat, totalSpentMsat } = info.account;
+  const credited = run.body.creditedMsat ?? 0;
+  const spent = totalSpentMsat ?? run.body.meteredMsat ?? 0;
+  // Less than a sat of it can't be given back.
+  if (availableMsat + reservedMsat < 1000 && spent + 999 >= credited) return close(deps, run, noChange);
+  if (dueFor < doubtMs) return wait(deps, run, 'doubt');
+  const detail = `credited ${credited} msat, spent ${spent}, left ${availableMsat}, reserved ${reservedMsat}`;
+  return needOperator(deps, run, 'balance_missing', detail);
+}
+
+/** The node credited it and knows nothing of it now. Our own token may still be good; trying it tells. */
+function accountGone(deps: PaidRunDeps, run: Asking, dueFor: number, evidence: Evidence): PaidRun {
+  if (run.body.state === 'needs_operator' || dueFor < doubtMs) return wait(deps, run, 'doubt');
+  deps.log.warn({ run: run.id, node: run.node, message: evidence.message }, 'a node forgot an account');
+  const { body } = run;
+  return deps.wallet.transaction(() =>
+    deps.store.move(run.id, ['refund_due'], {
+      ...body,
+      state: 'change_held',
+      keptToken: deps.wallet.keep(body.token, `token of run ${run.id}`),
+      own: true,
+    }),
+  );
+}
+
+/** Redeems the change; the run is closed in the same transaction (`closeWhenRedeemed`). */
+export async function redeemChange(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'change_held'>,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  try {
+    return await redeem(deps, run, run.body.keptToken, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    if (error instanceof TokenRefusedError) return refused(deps, run, error);
+    deps.log.warn({ run: run.id, error }, 'change could not be redeemed yet');
+    return wait(deps, run, 'node_away');
+  }
+}
+
+async function redeem(
+  deps: PaidRunDeps,
+  run: PaidRun,
+  keptToken: PaidRunIn<'change_held'>['body']['keptToken'],
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  const { amount, fee } = await deps.wallet.redeem(keptToken, signal);
+  deps.reached('run:settled');
+  const now = deps.store.get(run.id);
+  // Redeemed before, by a process that knew nothing of runs.
+  return close(deps, now, { face: sat(amount + fee), received: amount });
+}
+
+function refused(deps: PaidRunDeps, run: PaidRunIn<'change_held'>, error: TokenRefusedError): PaidRun {
+  const { problem } = error;
+  switch (problem.kind) {
+    case 'dust':
+      return close(deps, run, { face: problem.amount, received: noChange.received });
+    case 'spent':
+      return needOperator(deps, run, run.body.own === true ? 'key_unknown' : 'change_spent', '');
+    case 'wrong-mint':
+      return needOperator(deps, run, 'change_mint', problem.mint);
+    default:
+      return needOperator(deps, run, 'change_refused', problem.kind);
+  }
+}
+
+/** Once a day: what a person did, or the node's operator, may have freed the money. */
+export async function lookAgain(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'needs_operator'>,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  const { body } = run;
+  if (body.creditedMsat === undefined) {
+    const info = await deps.nodeAt(run.node).info(apiKeyOf(body.token), signal);
+    deps.store.record(run.id, 'info', info.state, info.evidence);
+    if (info.state !== 'known') return wait(deps, run, 'operator');
+    const { operation, token, out, face, dueSince } = body;
+    const creditedMsat = Math.min(worthOf(info.account), face * 1000);
+    return deps.store.move(run.id, ['needs_operator'], {
+      state: 'refund_due',
+      operation,
+      token,
+      out,
+      face,
+      creditedMsat,
+      dueSince,
+    });
+  }
+  if (body.keptToken !== undefined && body.trouble !== 'change_spent' && body.trouble !== 'key_unknown') {
+    try {
+      return await redeem(deps, run, body.keptToken, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      deps.log.warn({ run: run.id, error }, 'change still cannot be redeemed');
+    }
+  }
+  return askForChange(deps, run, signal);
+}

@@ -1,0 +1,82 @@
+import type { Redeemed } from '@nostr-dm-agent/cashu-wallet';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { bookRuns } from './bill-node-account.ts';
+import { type InState, isNodeAccount, type PaidRun } from './paid-run.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
+
+/** What came back of a run: the face of its token, and what of it is ours after the mint's fee. */
+export type Change = { readonly face: Sat; readonly received: Sat };
+export const noChange: Change = { face: sat(0), received: sat(0) };
+
+/** What went to a node, as a run's books have it. */
+export type Facts = {
+  readonly out: Sat;
+  readonly face: Sat;
+  readonly creditedMsat?: number | undefined;
+};
+
+/**
+ * The closed books of a run: `out = spent + change + fee`, to the sat. Spent is what the node kept (fractions of a sat
+ * that it cannot give back included), fee what the mint took on the three ways.
+ *
+ * @param booked an account: what the runs on it cost, which is in rows of their own
+ */
+export function figures(
+  facts: Facts,
+  change: Change,
+  booked: Sat = sat(0),
+): Omit<InState<'settled'>, 'state'> {
+  const out = sat(facts.out - booked);
+  const spent = Math.max(0, keptByNode(facts, change) - booked);
+  // A node that gives back more than it got: the surplus is the wallet's, not this run's.
+  const received = Math.min(change.received, out - spent);
+  return { out, spent: sat(spent), change: sat(received), fee: sat(out - spent - received) };
+}
+
+const keptByNode = ({ face, creditedMsat = 0 }: Facts, change: Change): Sat =>
+  sat(Math.max(0, Math.min(Math.floor(creditedMsat / 1000), face) - change.face));
+
+/** Closes a run and its ledger row. One transaction, or a part of the one around it. */
+export function close(deps: PaidRunDeps, run: PaidRun, change: Change): PaidRun {
+  // Nothing left the wallet, or it is closed.
+  if (!('face' in run.body)) return run;
+  const facts = { creditedMsat: undefined, ...run.body };
+  const { state } = run.body;
+  return deps.wallet.transaction(() => {
+    const booked = isNodeAccount(run) ? closeRunsOn(deps, run, keptByNode(facts, change)) : sat(0);
+    return deps.store.move(run.id, [state], { state: 'settled', ...figures(facts, change, booked) });
+  });
+}
+
+/**
+ * An account is empty: what its node kept in all is known for good. Settles the runs that waited for it, and takes back
+ * what was booked beyond it, from the latest runs first.
+ *
+ * @returns what the runs on it cost
+ */
+function closeRunsOn(deps: PaidRunDeps, account: PaidRun, kept: Sat): Sat {
+  const { store } = deps;
+  const over = store.openOn(account.id);
+  if (over.length > 0) bookRuns(deps, account, over, kept, 'budget');
+  let tooMuch = store.bookedOn(account.id) - kept;
+  for (const { id, body } of tooMuch > 0 ? store.settledOn(account.id) : []) {
+    const less = Math.min(tooMuch, body.spent);
+    if (less <= 0) continue;
+    tooMuch -= less;
+    const spent = sat(body.spent - less);
+    store.move(id, ['settled'], { ...body, spent, change: sat(body.out - spent - body.fee) });
+  }
+  return store.bookedOn(account.id);
+}
+
+/**
+ * Closes runs in the very transaction that books what they are owed, whoever redeems it.
+ * For `KeptTokens.onRedeemed`.
+ */
+export function closeWhenRedeemed(deps: PaidRunDeps, redeemed: Redeemed): void {
+  const { amount, fee } = redeemed.received;
+  const change = { face: sat(amount + fee), received: amount };
+  const run =
+    redeemed.kind === 'kept' ? deps.store.byKeptToken(redeemed.token) : deps.store.byOperation(redeemed.sent);
+  if (run) close(deps, run, change);
+}

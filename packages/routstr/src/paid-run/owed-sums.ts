@@ -1,0 +1,56 @@
+import { addSat, msatToSatCeil, msatToSatFloor, remainingSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import type { NodeAccountBooks } from './node-account-books.ts';
+import { isIn, isOpen, type PaidRun } from './paid-run.ts';
+import type { PaidRunCost } from './run-ticket.ts';
+
+/** Money that nodes hold of ours, in sat. */
+export type Owed = {
+  /** Runs under way: their budgets. Those on an account are in `kept`. */
+  readonly running: Sat;
+  readonly runs: number;
+  /** Runs that are over: at most this comes back. */
+  readonly due: Sat;
+  readonly dueRuns: number;
+  /** Of these, the ones for a person to look at. */
+  readonly doubtful: number;
+  /** In accounts that are kept across runs; what runs under way may spend of it included. */
+  readonly kept: Sat;
+};
+
+/** @param rows all that is open */
+export function owedIn(
+  rows: readonly PaidRun[],
+  accounts: readonly NodeAccountBooks[],
+  isLive: (id: string) => boolean,
+): Owed {
+  const open = rows.filter((run) => !isIn(run, 'kept', 'spending', 'unreckoned'));
+  const running = open.filter((run) => isLive(run.id) || isIn(run, 'deposited', 'running'));
+  const due = open.filter((run) => !running.includes(run));
+  return {
+    running: addSat(...running.map(heldByNode)),
+    runs: running.length,
+    due: addSat(...due.map(heldByNode)),
+    dueRuns: due.length,
+    doubtful: due.filter((run) => isIn(run, 'needs_operator')).length,
+    kept: addSat(...accounts.map(({ state, balance }) => (state === 'kept' ? balance : sat(0)))),
+  };
+}
+
+/** What a node may have of a run's budget; the metered costs are off it already. Tokens that are with us count as the wallet's. */
+function heldByNode({ body }: PaidRun): Sat {
+  if (!('creditedMsat' in body) || body.creditedMsat === undefined || body.state === 'change_held')
+    return sat(0);
+  const spent = 'meteredMsat' in body ? (body.meteredMsat ?? 0) : 0;
+  return msatToSatFloor(Math.max(0, body.creditedMsat - spent));
+}
+
+/** What a run cost, as far as it is known. */
+export function costOf({ body }: PaidRun, budget: Sat): PaidRunCost {
+  if (body.state === 'settled') return { spent: body.spent, budget };
+  if (body.state === 'spending' || body.state === 'unreckoned') {
+    return { spent: msatToSatCeil(body.meteredMsat), budget };
+  }
+  if (!isOpen(body) || !('dueSince' in body) || body.meteredMsat === undefined) return undefined;
+  const spent = msatToSatCeil(body.meteredMsat);
+  return { spent, budget, owed: remainingSat(msatToSatFloor(body.creditedMsat ?? 0), spent) };
+}
