@@ -122,7 +122,7 @@ describe('A token is presented', () => {
     await expect(pending).rejects.toThrow('bot stops');
   });
 
-  test('old nodes: the other prefix, and GET instead of POST', async () => {
+  test('old nodes: the other prefix, and the token as the key that is asked about; never in an address', async () => {
     const credited = { api_key: key, balance: 1000 };
     node.answer({ path: '/v1/wallet/create', method: 'POST', status: 200, body: credited });
     expect(await client().create(token, signal)).toMatchObject({ state: 'credited' });
@@ -130,11 +130,13 @@ describe('A token is presented', () => {
     node.answer(
       { path: '/v1/wallet/create', method: 'POST', status: 405, body: a('Method Not Allowed') },
       { path: '/v1/wallet/create', method: 'GET', status: 200, body: credited },
+      { path: '/v1/wallet/info', method: 'GET', status: 200, body: { ...credited, reserved: 0 } },
       { path: '/v1/wallet/refund', method: 'POST', status: 200, body: { token, msats: '1000' } },
     );
     const old = client();
     expect(await old.create(token, signal)).toMatchObject({ state: 'credited' });
-    expect(node.seen.at(-1)?.query).toBe(`?initial_balance_token=${token}`);
+    expect(node.seen.at(-1)).toMatchObject({ path: '/v1/wallet/info', authorization: `Bearer ${token}` });
+    for (const { path, query } of node.seen) expect(path + query).not.toContain('cashu');
     // From now on it knows where the balance API is.
     node.seen.length = 0;
     expect(await old.refund(key, () => undefined, signal)).toMatchObject({

@@ -4,7 +4,7 @@ import { isTokenLike } from '@nostr-dm-agent/kit/token-text';
 import { z } from 'zod';
 import { type ModelList, parseModelList } from '../models/model-list.ts';
 import { type ApiKey, apiKeyOf, isApiKey } from './api-key.ts';
-import { exchange, noAnswer, type Reply } from './node-http.ts';
+import { exchange, type NodeRequest, noAnswer, type Reply } from './node-http.ts';
 import type { NodeUrl } from './node-url.ts';
 import { numeric } from './numeric.ts';
 import type {
@@ -104,7 +104,7 @@ export function createNodeClient(
 
   async function balanceCall(
     path: string,
-    request: { method: 'GET' | 'POST'; bearer?: ApiKey; json?: unknown; timeoutMs: number },
+    request: Pick<NodeRequest, 'method' | 'bearer' | 'payment' | 'json' | 'timeoutMs'>,
     signal: AbortSignal,
   ): Promise<Reply> {
     let reply: Reply | undefined;
@@ -114,7 +114,7 @@ export function createNodeClient(
         signal,
         fetch,
       );
-      if (isMissingPath(reply, request.bearer !== undefined)) continue;
+      if (isMissingPath(reply, request.bearer !== undefined || request.payment !== undefined)) continue;
       if (reply.kind === 'answer' && reply.status < 500) prefix = candidate;
       break;
     }
@@ -134,6 +134,17 @@ export function createNodeClient(
     return value === undefined ? { state: 'unavailable', evidence: accepted(reply) } : { state: 'ok', value };
   }
 
+  async function refund(
+    by: Pick<NodeRequest, 'bearer' | 'payment'>,
+    keep: (raw: string) => void,
+    signal: AbortSignal,
+  ): Promise<RefundOutcome> {
+    const reply = await balanceCall('refund', { method: 'POST', ...by, timeoutMs: timeouts.refund }, signal);
+    if (!isOk(reply)) return refundRefused(reply);
+    keep(reply.body);
+    return readRefund(reply);
+  }
+
   return {
     url,
 
@@ -142,8 +153,8 @@ export function createNodeClient(
       const json = { initial_balance_token: token };
       let reply = await balanceCall('create', { method: 'POST', json, timeoutMs }, signal);
       if (isMissingPath(reply, false)) {
-        const query = `create?${new URLSearchParams({ initial_balance_token: token })}`;
-        reply = await balanceCall(query, { method: 'GET', timeoutMs }, signal);
+        // Older nodes take it in the address, which ends up in logs. Asked about a token, they redeem it as well.
+        reply = await balanceCall('info', { method: 'GET', bearer: token, timeoutMs }, signal);
       }
       if (!isOk(reply)) return notCredited(reply);
       const body = createSchema.safeParse(parseJson(reply.body)).data;
@@ -204,40 +215,8 @@ export function createNodeClient(
         : { state: 'ambiguous', reason: 'not_the_node', evidence: accepted(reply) };
     },
 
-    refund: async (key, keep, signal) => {
-      const reply = await balanceCall(
-        'refund',
-        { method: 'POST', bearer: key, timeoutMs: timeouts.refund },
-        signal,
-      );
-      if (!isOk(reply)) return refundRefused(reply);
-      keep(reply.body);
-      return readRefund(reply);
-    },
-
-    refundPayment: async (token, keep, signal) => {
-      let reply: Reply | undefined;
-      for (const candidate of prefix === undefined ? prefixes : [prefix]) {
-        const at = `${url}/${candidate}/refund`;
-        reply = await exchange(
-          { method: 'POST', url: at, payment: token, timeoutMs: timeouts.refund, maxBytes: balanceBytes },
-          signal,
-          fetch,
-        );
-        if (reply.kind === 'answer' && reply.status === 404) {
-          const { refusal, evidence } = readRefusal(reply);
-          // Not to be taken for a path that does not exist.
-          if (/refund not found/i.test(refusal.message)) return { state: 'unknown_key', evidence };
-          continue;
-        }
-        break;
-      }
-      if (reply === undefined || !isOk(reply)) {
-        return refundRefused(reply ?? { kind: 'not_sent', message: 'no path' });
-      }
-      keep(reply.body);
-      return readRefund(reply);
-    },
+    refund: (key, keep, signal) => refund({ bearer: key }, keep, signal),
+    refundPayment: (token, keep, signal) => refund({ payment: token }, keep, signal),
 
     nodeInfo: (signal) =>
       ask(

@@ -115,6 +115,8 @@ export function refundRefused(reply: Reply): RefundOutcome {
       return { state: 'refused', evidence };
     case 401:
       return isUnknownKey(refusal) ? { state: 'unknown_key', evidence } : { state: 'refused', evidence };
+    case 404:
+      return isUnknownPayment(refusal) ? { state: 'unknown_key', evidence } : { state: 'refused', evidence };
     case 409:
       return {
         state: 'conflict',
@@ -148,13 +150,17 @@ export const isUnknownKey = (refusal: Refusal): boolean =>
   refusal.code === 'invalid_api_key' ||
   /key not found|invalid api key/i.test(refusal.message);
 
+/** A 404 for a token that paid for a request: the node never had it. */
+const isUnknownPayment = (refusal: Refusal): boolean => /refund not found/i.test(refusal.message);
+
 /**
  * The path does not exist at this node: the balance API has had two prefixes and `create` two methods. Old nodes hand
  * unknown paths to their proxy, which misses a model or a key; nothing was done in either case.
  */
 export function isMissingPath(reply: Reply, authorized: boolean): boolean {
   if (reply.kind !== 'answer') return false;
-  if (reply.status === 404 || reply.status === 405) return true;
+  if (reply.status === 405) return true;
+  if (reply.status === 404) return !isUnknownPayment(readRefusal(reply).refusal);
   if (reply.status === 400) return readRefusal(reply).refusal.type === 'invalid_model';
   return reply.status === 401 && !authorized && /^unauthorized$/i.test(readRefusal(reply).refusal.message);
 }
