@@ -52,7 +52,7 @@ describe('an admin and a member', () => {
     }
     expect(answers).toEqual([
       expect.stringContaining('did: the old plan'),
-      expect.stringContaining('was a command: send it again'),
+      expect.stringContaining('was no task: send it again'),
     ]);
   });
 

@@ -151,8 +151,9 @@ describe('the models of the node', () => {
     );
     expect(await ask('!provider')).toContain('700 sat is too little for claude-opus-4.1: it needs 3,358 sat');
     expect(await ask('!status')).toContain('\nModel: claude-opus-4.1 (for anthropic/claude-opus-4.1)\n');
-    expect(await ask('!model nonsense')).toContain('\nThe node serves claude-sonnet-4.5 for it;');
-    expect(await ask('!models opus')).toStartWith('routstr/claude-opus-4.1\n1 model.');
+    expect(await ask('!model acme/nonsense')).toContain('\nThe node serves claude-sonnet-4.5 for it;');
+    expect(await ask('!model nonsense')).toContain('has “nonsense” in its name');
+    expect(await ask('!models opus')).toMatch(/^\d+\. routstr\/claude-opus-4\.1\n1 model\./);
     expect(await ask('!provider budget 999k')).toContain('more than this wallet may hold at all');
     await ask('!provider budget 700');
     await ask('!model reset');

@@ -115,6 +115,8 @@ describe('work for the agent stays as it was sent', () => {
     '> quoted\nwhy is that?',
     'lnbc is a prefix, of what?',
     'ok do it',
+    'ask',
+    'wallet receive',
     '👍👍',
   ])('%j', (text) => {
     expect(read(text)).toEqual({ kind: 'task', text });

@@ -169,16 +169,20 @@ test('the same message in five wraps is received once', async () => {
   );
 });
 
-test('a token that comes late is taken all the same; what else comes late is listed without its token', async () => {
+test('a token that comes late is taken all the same, also beside words; what else comes late is listed', async () => {
   const world = await startWorld({ env: { BOT_CATCHUP_HOURS: '0' } });
   const past = Math.floor(Date.now() / 1000) - 1;
   const token = await world.token(64);
   const id = await world.owner.send(token, { createdAt: past });
   expect((await world.owner.answer(id)).text).toStartWith('Received 64 sat');
-  await world.owner.send(`look at this: ${token}`, { createdAt: past });
-  const list = (await world.owner.heard(/look at this/)).text;
-  expect(list).toContain('[redacted]');
-  expect(list).not.toContain(token.slice(0, 20));
+  const other = await world.token(32);
+  const beside = await world.owner.send(`look at this: ${other}`, { createdAt: past });
+  expect((await world.owner.answer(beside)).text).toStartWith('Received 32 sat');
+  const words = (await world.owner.heard(/look at this/)).text;
+  expect(words).toContain('not read as a task');
+  expect(words).not.toContain(other.slice(0, 20));
+  await world.owner.send('what is the time?', { createdAt: past });
+  expect((await world.owner.heard(/what is the time/)).text).toContain('late, so I did not act');
 });
 
 test('neither words nor tokens reach the log, whatever is said', async () => {

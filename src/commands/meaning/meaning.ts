@@ -99,11 +99,15 @@ const isMarked = (text: string): boolean => /^[!！]\s*[^!！\s]/u.test(text);
 /** `/stop`, as other bots have it: with the name of a command, else it may be a path. */
 const SLASHED = /^\/ ?(?=[\p{L}-]+(?:\s|[.!?]?$))/u;
 
-/** A command's own words and nothing else. */
+/** A command's own words and nothing else; of one that can't do without more, or takes a task, they are no command yet. */
 function bareCommand(plain: string, { match }: MeaningOptions): Match | undefined {
   const everyday = EVERYDAY.get(plain);
   const found = match(`!${everyday ?? plain}`);
-  return found.found && (everyday !== undefined || found.argument === '') ? found : undefined;
+  if (!found.found || everyday !== undefined) return found.found ? found : undefined;
+  const { parameters, takesTask } = found.command;
+  return found.argument === '' && takesTask !== true && parameters?.startsWith('<') !== true
+    ? found
+    : undefined;
 }
 
 /** Every line that begins with the mark is a command of its own; a task goes on to the end of the message. */
