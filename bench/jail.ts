@@ -34,7 +34,14 @@ const startOnce = async (jail: Jail, wall: Open): Promise<number> => {
   const begin = performance.now();
   const cell = await jail.open(wall, { runId: crypto.randomUUID(), workspace, writable: true, store });
   const launch = await cell.launch({
-    ...{ file: '/bin/true', args: [], environment: {}, homeFiles: [], texts: { 'AGENTS.md': 'text' } },
+    ...{
+      file: '/bin/true',
+      args: [],
+      environment: {},
+      homeFiles: [],
+      homeTexts: {},
+      texts: { 'AGENTS.md': 'text' },
+    },
     endpoints: [{ host: '127.0.0.1', port: 18_099, local: true }],
     ...{ hideCode: true, identity: undefined, serve: undefined },
   });

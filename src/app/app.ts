@@ -1,12 +1,15 @@
+import { homedir } from 'node:os';
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import { announceUntilComplete } from '@nostr-dm-agent/nostr';
 import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../../package.json' with { type: 'json' };
+import { createAgentJail } from '../backends/agent-jail.ts';
 import { createBackends } from '../backends/all-backends.ts';
 import { watchHealth } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
+import { makeDefaultWorkspace } from '../config/workspace-rules.ts';
 import { createConnectionKeeper } from '../keys/connection-keeper.ts';
 import { createSealer } from '../keys/seal.ts';
 import { createMessageStore } from '../store/messages-table.ts';
@@ -17,6 +20,7 @@ import { openMessaging } from './messaging.ts';
 import { createMoney } from './money.ts';
 import { rememberProblems } from './recent-problem.ts';
 import { begin, recover } from './startup.ts';
+import { watchWall } from './watch-wall.ts';
 import { createWork } from './work.ts';
 
 export type AppDeps = {
@@ -26,7 +30,7 @@ export type AppDeps = {
   /** Keeps a secret out of the log until the returned function is called. */
   readonly protect?: (secret: string) => () => void;
   readonly clock?: Clock;
-  /** Files and folders that an isolated agent must not see, beside `BOT_HOME`: the `.env` that was read. */
+  /** Files and folders that no agent may see, beside `BOT_HOME`: the `.env` that was read. */
   readonly hiddenPaths?: readonly string[];
   /** Asked for relay lists beside the bot's own relays. Default: well-known public ones. */
   readonly indexers?: readonly RelayUrl[];
@@ -98,17 +102,17 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   const messaging = openMessaging(config, { stores, messages, indexers }, basics, open);
   const { relays, lists, outbox, messenger } = messaging;
   const money = createMoney(config, { stores, messaging }, basics, open);
-  const hiddenPaths = [
-    ...(deps.hiddenPaths ?? []),
-    ...(config.wallet === undefined ? [] : [config.wallet.directory]),
-  ];
-  const backends = createBackends(config, { log, hiddenPaths });
+  makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
+  const jail = createAgentJail(config, deps.hiddenPaths ?? []);
+  const wall = watchWall(jail, log, stopping.signal);
+  const backends = createBackends(config, { log, jail });
   const healths = watchHealth(backends, log, stopping.signal);
   // Closing aborts first, which ends their processes, and then waits for them.
   open.defer(() => healths.done);
+  open.defer(() => wall.done);
   open.defer(() => stopping.abort());
   const { routstr } = money;
-  const work = createWork(config, { stores, connections, routstr, backends, messenger }, basics);
+  const work = createWork(config, { stores, connections, routstr, backends, jail, messenger }, basics);
   const bot = {
     publicKey,
     version,
@@ -116,6 +120,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
     relays: () => relays.own.map((relay) => relay.status()),
     outbox: outbox.status,
     health: healths.of,
+    wall: wall.found,
     lastProblem,
   };
   const { redact } = deps;
@@ -132,7 +137,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   const parts = { stores, connections, messaging, money, work, intake };
   const recovered = await recover(config, parts, basics, open);
   const isNew = messages.createdAt >= startedAt;
-  begin(config, parts, recovered, { version, isNew }, basics);
+  begin(config, parts, recovered, { version, isNew, wall }, basics);
   void announceUntilComplete(
     { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
     stopping.signal,

@@ -1,8 +1,10 @@
+import type { Wall } from '../backends/jail/types.ts';
 import { installOpencodeConfig } from '../backends/opencode-config.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import { lockedLine, lockedNotice, noWalletForRoutstr } from '../replies/connection-replies.ts';
 import { firstSteps, readyNotice } from '../replies/ready-notice.ts';
+import { wallLine, wallWarning } from '../replies/wall-replies.ts';
 import { recoveryLines } from '../replies/wallet-news.ts';
 import { endLeftovers, recoverRuns } from '../runs/recover-runs.ts';
 import type { Stores } from '../store/open-stores.ts';
@@ -10,6 +12,7 @@ import type { Basics } from './basics.ts';
 import type { Intake } from './intake.ts';
 import type { Messaging } from './messaging.ts';
 import type { createMoney } from './money.ts';
+import type { WallWatch } from './watch-wall.ts';
 import type { Work } from './work.ts';
 
 export type StartupParts = {
@@ -55,8 +58,8 @@ export function begin(
   config: Config,
   { stores, connections, messaging, money, work, intake }: StartupParts,
   recovered: Awaited<ReturnType<typeof recover>>,
-  bot: { readonly version: string; readonly isNew: boolean },
-  { log }: Basics,
+  bot: { readonly version: string; readonly isNew: boolean; readonly wall: WallWatch },
+  { log, stopping }: Basics,
 ): void {
   money.routstr.start();
   const locked = connections.check();
@@ -70,13 +73,20 @@ export function begin(
   if (lacksWallet) {
     log.warn({ needed: 'CASHU_MNEMONIC' }, 'provider routstr is set, but there is no wallet');
   }
-  messaging.tellAdmins(
-    readyNotice(bot.version, recovered, [
-      bot.isNew && config.provider === 'local' && firstSteps(config.wallet !== undefined),
-      recovered.walletLines,
-      recovered.lines,
-      lacksWallet && noWalletForRoutstr,
-      lockedLine(locked.length),
-    ]),
-  );
+  const hasWallet = config.wallet !== undefined;
+  // The first screen says what protects whoever reads it; a start does not wait for that.
+  const tell = (wall: Wall | undefined): void =>
+    messaging.tellAdmins(
+      readyNotice(bot.version, recovered, [
+        wall && (wallWarning(wall, hasWallet) ?? (bot.isNew && `Wall: ${wallLine(wall)}.`)),
+        bot.isNew && config.provider === 'local' && firstSteps(hasWallet),
+        recovered.walletLines,
+        recovered.lines,
+        lacksWallet && noWalletForRoutstr,
+        lockedLine(locked.length),
+      ]),
+    );
+  void bot.wall.done.then(() => {
+    if (!stopping.aborted) tell(bot.wall.found());
+  });
 }

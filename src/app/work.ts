@@ -1,11 +1,14 @@
 import type { Backend, BackendName } from '../backends/backend.ts';
+import type { Jail } from '../backends/jail/index.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
+import { noWallText } from '../replies/wall-replies.ts';
 import { createCurrentSessions } from '../runs/current-sessions.ts';
 import type { Messenger } from '../runs/messenger.ts';
 import type { RunDeps } from '../runs/run-deps.ts';
 import { createRunQueue } from '../runs/run-queue.ts';
+import { wallRefusal } from '../runs/wall-rule.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import { createProviderChoice } from './provider-choice.ts';
@@ -21,6 +24,7 @@ export function createWork(
     readonly connections: ConnectionKeeper;
     readonly routstr: Pick<RoutstrKeeper, 'status'>;
     readonly backends: ReadonlyMap<BackendName, Backend>;
+    readonly jail: Pick<Jail, 'wall'>;
     readonly messenger: Messenger;
   },
   { clock, random, log, reached }: Basics,
@@ -44,6 +48,12 @@ export function createWork(
     backends,
     providers,
     messenger,
+    refuseRun: async ({ owner, mode }, signal) => {
+      const role = stores.owners.roleOf(owner) ?? 'member';
+      const hasWallet = config.wallet !== undefined;
+      const refusal = wallRefusal(await parts.jail.wall(signal), { mode, role, hasWallet });
+      return refusal === undefined ? undefined : noWallText(refusal);
+    },
     limits: {
       timeoutMs: config.runTimeoutMs,
       idleMs: config.runIdleMs,

@@ -1,30 +1,23 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Config } from '../config/config.ts';
-import { type AgentFolders, agentFolders, runFolders } from './agent-environment.ts';
-import { type Isolation, isolate, type Layout, probeIsolation } from './isolation.ts';
-import type { Command } from './processes.ts';
+import type { Jail } from './jail/index.ts';
 
 /** What the backends take from the bot's configuration. */
 export type BackendSettings = Pick<
   Config,
-  'home' | 'opencodeBin' | 'cursorBin' | 'trustWorkspace' | 'isolation' | 'ambient'
+  'home' | 'opencodeBin' | 'cursorBin' | 'trustWorkspace' | 'ambient'
 >;
 
 export type BackendDeps = {
   readonly log: Logger;
-  /**
-   * Files and folders that an isolated agent must not see, beside `BOT_HOME` and this package's own `.env`: the
-   * wallet's folder, the `.env` that was read.
-   */
-  readonly hiddenPaths?: readonly string[];
+  /** Where every process of an agent is started. */
+  readonly jail: Jail;
   /** Between SIGTERM and SIGKILL. Default 3000. */
   readonly graceMs?: number;
 };
-
-const packageEnvFile = fileURLToPath(new URL('../../.env', import.meta.url));
 
 /** True for an existing folder. */
 export const isFolder = async (path: string): Promise<boolean> => {
@@ -36,60 +29,48 @@ export const isFolder = async (path: string): Promise<boolean> => {
   }
 };
 
-/** Makes the folders of a run, and takes away what an earlier run may have left to configure this one. */
-export const openFolders = async (botHome: string, runId: string, owner: string): Promise<AgentFolders> => {
-  const folders = agentFolders(botHome, runId, owner);
-  const { database: _, ...all } = folders;
-  for (const folder of Object.values(all)) await mkdir(folder, { recursive: true, mode: 0o700 });
-  // opencode loads plugins and agents from here, and every agent of this owner can write here.
-  await rm(`${folders.home}/.opencode`, { recursive: true, force: true });
-  return folders;
+/** Whose folders the bot's own questions to a backend use: no agent ever runs there. */
+export const nobody = 'nobody';
+
+/** Of a bot before the jail: what was the owner's for ever, and is each run's own now. */
+const outdated = ['home', 'data', 'state', 'cache'];
+
+/** @param owner a public key in hex; its first 16 digits name the folder */
+const ownerFolder = (botHome: string, owner: string): string =>
+  join(botHome, 'agent', `owner-${encodeURIComponent(owner).slice(0, 16)}`);
+
+/** A folder that lasts for an owner, and that agents of nobody else see. */
+export const openOwnerFolder = async (botHome: string, owner: string, name: string): Promise<string> => {
+  const folder = join(ownerFolder(botHome, owner), name);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return folder;
 };
 
-/** Takes away what is only for one run. */
-export const closeFolders = async (botHome: string, runId: string): Promise<void> => {
-  const { config, temporary } = runFolders(botHome, runId);
-  for (const folder of [config, temporary]) await rm(folder, { recursive: true, force: true });
+/** The owner's sessions of opencode, whoever pays: the jail's `store`. */
+export const openOwnerStore = async (botHome: string, owner: string): Promise<string> => {
+  const own = ownerFolder(botHome, owner);
+  const isNew = !(await isFolder(join(own, 'store')));
+  const store = await openOwnerFolder(botHome, owner, 'store');
+  if (!isNew) return store;
+  for (const name of ['opencode.db', 'opencode.db-wal', 'opencode.db-shm'])
+    if (await isPlainFile(join(own, name))) await rename(join(own, name), join(store, name));
+  for (const name of outdated) await rm(join(own, name), { recursive: true, force: true });
+  return store;
 };
 
-/** Finds out once which isolation there is, and puts commands behind it. */
-export const createWalls = (settings: BackendSettings, hiddenPaths: readonly string[]) => {
-  let known: Promise<Isolation> | undefined;
-
-  /** `again` tries anew: it may have been installed meanwhile. */
-  const probe = (signal: AbortSignal, again = false): Promise<Isolation> => {
-    if (known === undefined || again) {
-      const probing = probeIsolation(settings.isolation, settings.ambient.PATH, signal);
-      known = probing;
-      probing.catch(() => {
-        if (known === probing) known = undefined;
-      });
-    }
-    return known;
-  };
-
-  const enclose = (
-    isolation: Extract<Isolation, { state: 'bwrap' | 'none' }>,
-    command: Command,
-    paths: Omit<Layout, 'cwd'>,
-  ): Promise<Command> =>
-    isolate(isolation, command, {
-      cwd: command.cwd,
-      ...paths,
-      hidden: [settings.home, packageEnvFile, ...hiddenPaths, ...paths.hidden],
-    });
-
-  return { probe, enclose };
-};
-
-/** For the status: what stands between the agents and the bot. */
-export const describeIsolation = (isolation: Isolation): string => {
-  switch (isolation.state) {
-    case 'bwrap':
-      return 'bubblewrap';
-    case 'none':
-      return `none: ${isolation.reason}`;
-    case 'refused':
-      return `refused: ${isolation.problem}`;
+const isPlainFile = async (path: string): Promise<boolean> => {
+  try {
+    const entry = await lstat(path);
+    return entry.isFile() && entry.nlink === 1;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
   }
+};
+
+/** An empty folder, for questions that are about no workspace. */
+export const openNowhere = async (botHome: string): Promise<string> => {
+  const folder = join(botHome, 'agent', 'nowhere');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return folder;
 };

@@ -1,3 +1,5 @@
+import type { LimitMet } from './jail/limits.ts';
+
 /** `ask` and `plan` only read, `agent` edits files and runs commands. */
 export const modes = ['ask', 'plan', 'agent'] as const;
 export type Mode = (typeof modes)[number];
@@ -70,6 +72,9 @@ export const agentFailureKinds = [
   'session_unknown', // the backend has forgotten its session
   'bad_configuration',
   'workspace_code', // the workspace brings plugins, which could not be kept from opencode
+  'path_changed', // the workspace, or what git runs in it, is a link or was replaced
+  'no_wall', // BOT_ISOLATION asks for a wall that can't be built
+  'limit', // it took more than the jail gives: memory, processes, disk
   'backend_missing', // the executable is not there
   'crashed', // ended by a signal that was not ours, or a non-zero exit without a reason
 ] as const;
@@ -99,6 +104,10 @@ export type AgentResult = {
   readonly model: string | undefined;
   /** Lines of the backend's output that no schema knew; tolerated and counted. */
   readonly unknownEvents: number;
+  /** Bounds of the jail that it met. */
+  readonly limits: readonly LimitMet[];
+  /** `.git` entries that it made: their settings and hooks run when somebody uses git there. */
+  readonly newGit: readonly string[];
 };
 
 export type BackendHealth =
@@ -106,8 +115,6 @@ export type BackendHealth =
       readonly state: 'ok';
       readonly path: string;
       readonly version: string;
-      /** What keeps the agent from the bot's own files and processes, in a few words; undefined = not looked at. */
-      readonly isolation?: string;
     }
   /** It works, but it is not the version that the tests ran with. */
   | {
@@ -115,7 +122,6 @@ export type BackendHealth =
       readonly path: string;
       readonly version: string;
       readonly tested: string;
-      readonly isolation?: string;
     }
   | { readonly state: 'missing'; readonly looked: readonly string[]; readonly problem: string };
 

@@ -1,12 +1,13 @@
-import { cursorEnvironment, nobody, userFolders, writableFolders } from './agent-environment.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { cursorEnvironment, userFolders } from './agent-environment.ts';
 import {
   type BackendDeps,
   type BackendSettings,
-  closeFolders,
-  createWalls,
-  describeIsolation,
   isFolder,
-  openFolders,
+  nobody,
+  openNowhere,
+  openOwnerFolder,
 } from './agent-folders.ts';
 import type {
   AgentFailure,
@@ -20,8 +21,11 @@ import type {
 import { toDetail } from './cover-secrets.ts';
 import { classifyCursorWords, createCursorTranscript, parseCursorEvent } from './cursor-events.ts';
 import { findOnPath, isExecutable } from './executables.ts';
+import type { LimitMet } from './jail/limits.ts';
+import type { Cell, Launch, LaunchRequest } from './jail/types.ts';
 import { endRun, ProcessesRemainError } from './leftovers.ts';
-import { type AgentProcessEnd, type Command, runAgentProcess, SpawnError } from './processes.ts';
+import { asNotStarted, NotStartedError } from './not-started.ts';
+import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
 import { runShortCommand } from './short-command.ts';
 
 const shortTimeoutMs = 30_000;
@@ -49,7 +53,7 @@ const parseModels = (output: string): readonly Model[] =>
 export const createCursor = (settings: BackendSettings, deps: BackendDeps): Backend => {
   const { home, ambient } = settings;
   const log = deps.log.child({ backend: 'cursor' });
-  const walls = createWalls(settings, deps.hiddenPaths ?? []);
+  const { jail } = deps;
 
   const find = async (): Promise<string | Extract<BackendHealth, { state: 'missing' }>> => {
     const configured = settings.cursorBin;
@@ -74,12 +78,12 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
   ];
 
   const prepare = async (
-    options: Pick<AgentRequest, 'runId' | 'owner' | 'workspace' | 'payment'> & {
+    options: Pick<AgentRequest, 'runId' | 'owner' | 'workspace' | 'payment' | 'mode'> & {
       readonly args: readonly string[];
     },
     signal: AbortSignal,
-  ): Promise<Command | AgentFailure> => {
-    const { runId, owner, workspace, payment, args } = options;
+  ): Promise<{ readonly command: Launch; readonly cell: Cell } | AgentFailure> => {
+    const { runId, owner, workspace, payment, mode, args } = options;
     if (payment.credentials === 'provided')
       return failureOf(
         'bad_configuration',
@@ -87,47 +91,67 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
       );
     const file = await find();
     if (typeof file !== 'string') return failureOf('backend_missing', file.problem);
-    const isolation = await walls.probe(signal);
-    if (isolation.state === 'refused')
-      return failureOf('bad_configuration', `BOT_ISOLATION=bwrap: ${isolation.problem}`);
+    const wall = await jail.wall(signal);
+    if (wall.kind === 'refused') return failureOf('no_wall', '');
     if (!(await isFolder(workspace)))
       return failureOf('bad_configuration', `the workspace ${workspace} is not there`);
-    const folders = await openFolders(home, runId, owner);
-    const environment = cursorEnvironment({
-      ambient,
-      workspace,
-      folders,
-      runId,
-      variables: payment.variables,
-    });
-    const user = userFolders(ambient);
-    const own = [user.config, user.data, user.cache].flatMap((folder) => [
-      `${folder}/cursor`,
-      `${folder}/cursor-agent`,
-    ]);
-    const writable = [workspace, ...writableFolders(folders), `${user.home}/.cursor`, ...own];
-    return walls.enclose(
-      isolation,
-      { file, args, cwd: workspace, environment },
-      { writable, scratch: [], hidden: [] },
-    );
+    let cell: Cell | undefined;
+    try {
+      cell = await jail.open(wall, { runId, workspace, writable: mode === 'agent', store: undefined });
+      const command = await cell.launch({
+        ...{ file, args, endpoints: [], homeTexts: {}, texts: {} },
+        ...{ hideCode: !settings.trustWorkspace, identity: undefined, serve: undefined },
+        environment: cursorEnvironment({ ambient, cell, runId, variables: payment.variables }),
+        homeFiles: await cursorFiles(owner),
+      });
+      return { command, cell };
+    } catch (error) {
+      await cell?.close();
+      const reason = asNotStarted(error);
+      if (reason instanceof NotStartedError) return reason.failure;
+      throw reason;
+    }
   };
 
-  const execute: Backend['run'] = async (request, observer, signal) => {
+  /** The user's login and settings, and the owner's own conversations. Nothing that the user's Cursor runs later. */
+  const cursorFiles = async (owner: string): Promise<LaunchRequest['homeFiles']> => {
+    const { home: userHome, config } = userFolders(ambient);
+    const files = [
+      { from: join(config, 'cursor/auth.json'), at: '.config/cursor/auth.json', writable: true },
+      { from: join(userHome, '.cursor/cli-config.json'), at: '.cursor/cli-config.json', writable: false },
+    ].filter(({ from }) => existsSync(from));
+    if (owner === nobody) return files;
+    return [
+      ...files,
+      { from: await openOwnerFolder(home, owner, 'cursor'), at: '.cursor/chats', writable: true },
+    ];
+  };
+
+  const run: Backend['run'] = async (request, observer, signal) => {
     const transcript = createCursorTranscript((event) => observer.onEvent?.(event));
     let unknownEvents = 0;
     let bareWords = '';
     let end: AgentProcessEnd | undefined;
     let failure: AgentFailure | undefined;
+    let cell: Cell | undefined;
+    let limit: LimitMet | undefined;
+    const overLimit = new AbortController();
     try {
-      const command = await prepare({ ...request, args: argumentsOf(request) }, signal);
-      if ('kind' in command) failure = command;
+      const prepared = await prepare({ ...request, args: argumentsOf(request) }, signal);
+      if ('kind' in prepared) failure = prepared;
       else {
+        cell = prepared.cell;
         end = await runAgentProcess(
-          command,
+          prepared.command,
           { runId: request.runId, stdin: request.task, graceMs: deps.graceMs },
           {
-            onSpawn: observer.onSpawn,
+            onSpawn: (pid) => {
+              prepared.cell.started(pid, (met) => {
+                limit ??= met;
+                overLimit.abort();
+              });
+              observer.onSpawn?.(pid);
+            },
             onActivity: observer.onActivity,
             onLine: (line) => {
               const text = line.type === 'line' ? line.text : '';
@@ -141,7 +165,7 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
               return 'go on';
             },
           },
-          signal,
+          AbortSignal.any([signal, overLimit.signal]),
         );
         failure = judgeCursor(transcript.read(), end, bareWords);
         log.debug({ runId: request.runId, exit: end.exit, failure: failure?.kind }, 'cursor ended');
@@ -156,8 +180,10 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
         failure = failureOf('crashed', '');
       } else throw error;
     }
+    const over = (await cell?.close()) ?? { limits: [], newGit: [] };
+    if (limit !== undefined && !signal.aborted) failure = failureOf('limit', limit);
     const facts = transcript.read();
-    const stopped = end?.stopped === true && failure !== undefined;
+    const stopped = end?.stopped === true && failure !== undefined && failure.kind !== 'limit';
     const result: AgentResult = {
       outcome: stopped ? 'stopped' : failure === undefined ? 'answered' : 'failed',
       answer: facts.answer,
@@ -168,41 +194,31 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
       tokens: noTokens,
       model: facts.model ?? request.model,
       unknownEvents,
+      ...over,
     };
     return result;
-  };
-
-  const run: Backend['run'] = async (request, observer, signal) => {
-    try {
-      return await execute(request, observer, signal);
-    } finally {
-      await closeFolders(home, request.runId);
-    }
   };
 
   /** Runs one of its short commands on the user's account. Undefined when it cannot be started. */
   const ask = async (args: readonly string[], signal: AbortSignal): Promise<string | undefined> => {
     const runId = crypto.randomUUID();
-    const { home: workspace } = await openFolders(home, runId, nobody);
+    const workspace = await openNowhere(home);
     const payment = { credentials: 'own', variables: {}, configuration: {} } as const;
+    const prepared = await prepare({ runId, owner: nobody, workspace, payment, mode: 'ask', args }, signal);
+    if ('kind' in prepared) return undefined;
     try {
-      const command = await prepare({ runId, owner: nobody, workspace, payment, args }, signal);
-      if ('kind' in command) return undefined;
-      return (await runShortCommand(command, { runId, timeoutMs: shortTimeoutMs }, signal)).output;
+      return (await runShortCommand(prepared.command, { runId, timeoutMs: shortTimeoutMs }, signal)).output;
     } catch (error) {
       if (error instanceof SpawnError) return undefined;
       throw error;
     } finally {
-      await closeFolders(home, runId);
+      await prepared.cell.close();
     }
   };
 
   const health: Backend['health'] = async (signal) => {
     const path = await find();
     if (typeof path !== 'string') return path;
-    const isolation = await walls.probe(signal, true);
-    if (isolation.state === 'refused')
-      return { state: 'missing', looked: ['bwrap'], problem: `BOT_ISOLATION=bwrap: ${isolation.problem}` };
     const version = (await ask(['--version'], signal))?.trim().split('\n')[0];
     return version === undefined || version === ''
       ? { state: 'missing', looked: [path], problem: `${path} does not run on this machine` }
@@ -211,7 +227,6 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
           path,
           version: toDetail(version, 60),
           tested: testedCursor,
-          isolation: describeIsolation(isolation),
         };
   };
 
@@ -224,7 +239,7 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
         signal,
         ...(deps.graceMs === undefined ? {} : { graceMs: deps.graceMs }),
       });
-      await closeFolders(home, runId);
+      await jail.clear(runId);
       return ended;
     },
     health,

@@ -1,11 +1,12 @@
-import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { writeNewFile } from '@nostr-dm-agent/kit/files';
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { z } from 'zod';
 import type { Mode, RunPayment } from './backend.ts';
+import { readPlainFile } from './jail/pins.ts';
 
 /** A configuration of opencode that cannot be used; the message says which file and what is wrong with it. */
 export class OpencodeConfigError extends Error {
@@ -75,21 +76,26 @@ export const mergeConfig = (under: Json, over: Json): Json => {
   return merged;
 };
 
+/** A workspace's instructions are read into every request: longer ones are cut off. */
+const longestInstructions = 64 * 1024;
+
 /**
- * The workspace's `AGENTS.md`, else its `CLAUDE.md`, by absolute path, as opencode would choose. Only a regular file
- * inside the workspace: a link that leaves it could put any file of this machine into the prompt.
+ * The workspace's `AGENTS.md`, else its `CLAUDE.md`, as opencode would choose. Only a regular file: a link could put any
+ * file of this machine into the prompt.
  */
-export const workspaceInstructions = async (workspace: string): Promise<readonly string[]> => {
+export const workspaceInstructions = (
+  workspace: string,
+): { readonly name: string; readonly text: string } | undefined => {
   for (const name of ['AGENTS.md', 'CLAUDE.md']) {
-    try {
-      const path = await realpath(join(workspace, name));
-      const inside = path.startsWith((await realpath(workspace)) + sep) && path.endsWith('.md');
-      if (inside && (await stat(path)).isFile()) return [path];
-    } catch (error) {
-      if (errorCode(error) === undefined) throw error;
-    }
+    const text = readPlainFile(join(workspace, name), longestInstructions + 1);
+    if (text === undefined) continue;
+    const cut = text.length > longestInstructions;
+    return {
+      name,
+      text: cut ? `${text.slice(0, longestInstructions)}\n\n[${name} is longer than this]\n` : text,
+    };
   }
-  return [];
+  return undefined;
 };
 
 const providerOf = (model: unknown): string | undefined =>
@@ -105,26 +111,31 @@ export type UserConfig = {
   readonly variables: readonly string[];
   /** Its default model. */
   readonly model: string | undefined;
+  /** All of it. */
+  readonly files: readonly Json[];
 };
 
 /** Reads the user's own configuration. What of it cannot be parsed is opencode's to complain about. */
 export const readUserConfig = async (configHome: string): Promise<UserConfig> => {
   const variables: string[] = [];
+  const files: Json[] = [];
   let model: string | undefined;
   for (const file of ['config.json', 'opencode.json', 'opencode.jsonc']) {
     try {
       const config = await readConfig(join(configHome, 'opencode', file));
-      const providers = isObject(config?.provider) ? Object.values(config.provider) : [];
+      if (config === undefined) continue;
+      files.push(config);
+      const providers = isObject(config.provider) ? Object.values(config.provider) : [];
       const declared = providers.flatMap((provider) =>
         isObject(provider) && Array.isArray(provider.env) ? provider.env : [],
       );
       variables.push(...variablesOf(config), ...declared.filter((name) => typeof name === 'string'));
-      if (typeof config?.model === 'string') model = config.model;
+      if (typeof config.model === 'string') model = config.model;
     } catch (error) {
       if (!(error instanceof OpencodeConfigError)) throw error;
     }
   }
-  return { variables, model };
+  return { variables, model, files };
 };
 
 /** The providers that may serve a run that somebody else pays for. */

@@ -1,35 +1,65 @@
-import { Database, SQLiteError } from 'bun:sqlite';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { openNowhere } from './agent-folders.ts';
+import type { Jail } from './jail/index.ts';
+import type { Wall } from './jail/types.ts';
+import { runShortCommand } from './short-command.ts';
 
 const sessionList = z.array(z.object({ id: z.string(), title: z.string() }));
 
-/** The id of the session with this title in the output of `opencode session list --format json`. */
-export const sessionByTitle = (output: string, title: string): string | undefined => {
+const parseJson = <T>(schema: z.ZodType<T>, text: string): T | undefined => {
   try {
-    return sessionList.parse(JSON.parse(output)).find((session) => session.title === title)?.id;
+    return schema.parse(JSON.parse(text));
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
     throw error;
   }
 };
 
-const directoryRow = z.object({ directory: z.string() }).nullable();
+/** The id of the session with this title in the output of `opencode session list --format json`. */
+export const sessionByTitle = (output: string, title: string): string | undefined =>
+  parseJson(sessionList, output)?.find((session) => session.title === title)?.id;
+
+const lookTimeoutMs = 5_000;
+const look = `
+import { Database } from 'bun:sqlite';
+const [path, session] = process.argv.slice(2);
+const row = new Database(path, { readonly: true }).query('SELECT directory FROM session WHERE id = ?').get(session);
+console.log(JSON.stringify(row));
+`;
+const directoryRow = z.object({ directory: z.string() });
 
 /**
  * The directory in which a session of opencode was made, from its own database; undefined when that cannot be told.
- * Resuming one from another directory makes opencode 1.18.33 hang without a word, after a paid request.
+ * Resuming one from another directory makes opencode 1.18.33 hang without a word, after a paid request. Agents can make
+ * anything of that database, so it is opened in their jail, by a process with a time limit.
  */
-export const sessionDirectory = (database: string, session: string): string | undefined => {
-  let db: Database | undefined;
+export const sessionDirectory = async (
+  jail: Jail,
+  place: {
+    readonly wall: Exclude<Wall, { kind: 'refused' }>;
+    readonly botHome: string;
+    readonly store: string;
+  },
+  session: string,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  const { wall, botHome, store } = place;
+  const runId = crypto.randomUUID();
+  const cell = await jail.open(wall, {
+    ...{ runId, workspace: await openNowhere(botHome), writable: false, store },
+  });
   try {
-    db = new Database(database, { readonly: true });
-    const row = db.query('SELECT directory FROM session WHERE id = ?').get(session);
-    return directoryRow.parse(row)?.directory;
-  } catch (error) {
+    const database = join(cell.store ?? '', 'opencode.db');
+    const command = await cell.launch({
+      ...{ file: process.execPath, args: [cell.textPath('look.ts'), database, session] },
+      ...{ environment: {}, endpoints: [], homeFiles: [], homeTexts: {}, texts: { 'look.ts': look } },
+      ...{ hideCode: false, identity: undefined, serve: undefined },
+    });
     // Another version, another schema, no database yet: then opencode itself must say what is wrong.
-    if (error instanceof SQLiteError || error instanceof z.ZodError) return undefined;
-    throw error;
+    const { output } = await runShortCommand(command, { runId, timeoutMs: lookTimeoutMs }, signal);
+    return parseJson(directoryRow, output)?.directory;
   } finally {
-    db?.close();
+    await cell.close();
   }
 };

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import { z } from 'zod';
-import { type AgentFolders, agentFolders, nobody } from './agent-environment.ts';
 import {
   type BackendDeps,
   type BackendSettings,
-  closeFolders,
-  describeIsolation,
-  openFolders,
+  nobody,
+  openNowhere,
+  openOwnerStore,
 } from './agent-folders.ts';
 import type {
   AgentEvent,
@@ -20,13 +20,16 @@ import type {
   RunObserver,
 } from './backend.ts';
 import { coverSecrets, toDetail } from './cover-secrets.ts';
+import type { LimitMet } from './jail/limits.ts';
+import type { Cell, CellEnd } from './jail/types.ts';
 import { endRun, ProcessesRemainError } from './leftovers.ts';
 import { createLoopGuard, type LoopVerdict } from './loop-guard.ts';
+import { NotStartedError } from './not-started.ts';
 import { testedOpencode } from './opencode-binary.ts';
 import { OpencodeConfigError } from './opencode-config.ts';
 import { createTranscript, parseOpencodeEvent, type Transcript } from './opencode-events.ts';
 import { judge } from './opencode-failures.ts';
-import { createLauncher, NotStartedError } from './opencode-launch.ts';
+import { createLauncher } from './opencode-launch.ts';
 import { sessionByTitle, sessionDirectory } from './opencode-sessions.ts';
 import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
 
@@ -71,10 +74,14 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     ...(model === undefined ? [] : [`--model=${model}`]),
   ];
 
-  const checkSession = (request: AgentRequest, folders: AgentFolders): void => {
-    if (request.backendSession === undefined) return;
-    const directory = sessionDirectory(folders.database, request.backendSession);
-    if (directory !== undefined && directory !== request.workspace)
+  const checkSession = async (request: AgentRequest, signal: AbortSignal): Promise<void> => {
+    const { backendSession, owner, workspace } = request;
+    const wall = await deps.jail.wall(signal);
+    if (backendSession === undefined || wall.kind === 'refused') return;
+    const store = await openOwnerStore(home, owner);
+    const place = { wall, botHome: home, store };
+    const directory = await sessionDirectory(deps.jail, place, backendSession, signal);
+    if (directory !== undefined && directory !== workspace)
       throw new NotStartedError('session_unknown', `the session belongs to ${directory}`);
   };
 
@@ -85,10 +92,11 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     readonly session: string | undefined;
     readonly model: string | undefined;
     readonly unknownEvents: number;
+    readonly cell: CellEnd;
   }): AgentResult => {
     const { transcript, failure } = facts;
     const { answer, steps, tools, tokens } = transcript;
-    const stopped = facts.end?.stopped === true && failure !== undefined;
+    const stopped = facts.end?.stopped === true && failure !== undefined && failure.kind !== 'limit';
     // An answer that was cut off at its end is still an answer.
     const answered = failure === undefined || (failure.kind === 'output_limit' && answer !== '');
     return {
@@ -101,6 +109,7 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
       tokens,
       model: facts.model,
       unknownEvents: facts.unknownEvents,
+      ...facts.cell,
     };
   };
 
@@ -127,7 +136,6 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
 
   const execute = async (
     request: AgentRequest,
-    folders: AgentFolders,
     observer: RunObserver,
     signal: AbortSignal,
   ): Promise<AgentResult> => {
@@ -139,16 +147,27 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     let model = request.model;
     let end: AgentProcessEnd | undefined;
     let failure: AgentFailure | undefined;
+    let cell: Cell | undefined;
+    let limit: LimitMet | undefined;
+    const overLimit = new AbortController();
     try {
-      checkSession(request, folders);
+      await checkSession(request, signal);
       const args = (known: string | undefined): readonly string[] => argumentsOf(request, known);
-      const prepared = await prepare({ ...request, folders, args }, signal);
+      const prepared = await prepare({ ...request, args }, signal);
       model = prepared.model;
+      cell = prepared.cell;
+      const endFor = (met: LimitMet): void => {
+        limit ??= met;
+        overLimit.abort();
+      };
       end = await runAgentProcess(
         prepared.command,
         { runId: request.runId, stdin: request.task, graceMs: deps.graceMs },
         {
-          onSpawn: observer.onSpawn,
+          onSpawn: (pid) => {
+            prepared.cell.started(pid, endFor);
+            observer.onSpawn?.(pid);
+          },
           onActivity: observer.onActivity,
           onLine: (line) => {
             if (line.type === 'line' && line.text.trim() === '') return 'go on';
@@ -161,7 +180,7 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
             return verdict === undefined ? 'go on' : 'end';
           },
         },
-        signal,
+        AbortSignal.any([signal, overLimit.signal]),
       );
       failure =
         verdict === undefined
@@ -175,11 +194,21 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
         failure = judge(transcript.read(), { code: undefined, signal: 'SIGTERM' }, '');
       } else failure = failureOf(error);
     }
+    const over = (await cell?.close()) ?? { limits: [], newGit: [] };
+    if (limit !== undefined && !signal.aborted) failure = { kind: 'limit', detail: limit, status: undefined };
     let session = transcript.read().session ?? request.backendSession;
     if (session === undefined && end !== undefined && (end.stopped || verdict !== undefined)) {
       if (end.exit.code !== undefined || end.exit.signal !== undefined) session = await findSession(request);
     }
-    return resultOf({ transcript: transcript.read(), end, failure, session, model, unknownEvents });
+    return resultOf({
+      transcript: transcript.read(),
+      end,
+      failure,
+      session,
+      model,
+      unknownEvents,
+      cell: over,
+    });
   };
 
   /** What became of a run whose process could not be started or ended. Anything else is a mistake of ours. */
@@ -201,33 +230,30 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   };
 
   const run: Backend['run'] = async (request, observer, signal) => {
-    const folders = await openFolders(home, request.runId, request.owner);
-    const made = await awaitTables(folders.database, signal);
+    const store = await openOwnerStore(home, request.owner);
+    const made = await awaitTables(join(store, 'opencode.db'), signal);
     const onEvent = (event: AgentEvent): void => {
       made();
       observer.onEvent?.(event);
     };
     try {
-      return await execute(request, folders, { ...observer, onEvent }, signal);
+      return await execute(request, { ...observer, onEvent }, signal);
     } finally {
       made();
-      await closeFolders(home, request.runId);
     }
   };
 
   const endLeftovers: Backend['endLeftovers'] = async (runId, signal) => {
     const graceMs = deps.graceMs;
     const ended = await endRun({ runId, signal, ...(graceMs === undefined ? {} : { graceMs }) });
-    await closeFolders(home, runId);
+    await deps.jail.clear(runId);
     return ended;
   };
 
   const health: Backend['health'] = async (signal) => {
-    const { found, isolation } = await look(signal);
+    const { found } = await look(signal);
     if (found.state === 'missing') return found;
-    if (isolation.state === 'refused')
-      return { state: 'missing', looked: ['bwrap'], problem: `BOT_ISOLATION=bwrap: ${isolation.problem}` };
-    const facts = { path: found.path, version: found.version, isolation: describeIsolation(isolation) };
+    const facts = { path: found.path, version: found.version };
     return found.version === testedOpencode
       ? { state: 'ok', ...facts }
       : { state: 'untested', ...facts, tested: testedOpencode };
@@ -237,7 +263,7 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     const key = JSON.stringify([payment.credentials, payment.configuration, Object.keys(payment.variables)]);
     const kept = modelLists.get(key);
     if (kept !== undefined && Date.now() - kept.at < modelsKeptMs) return kept.models;
-    const workspace = agentFolders(home, 'models', nobody).home;
+    const workspace = await openNowhere(home);
     const args = ['models', '--verbose'];
     const output = await ask(
       { owner: nobody, workspace, payment, mode: 'ask', model: undefined, args },

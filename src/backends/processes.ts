@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { z } from 'zod';
@@ -11,6 +12,8 @@ export type Command = {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Its descriptors 3, 4, …: closed here once it is started. */
+  readonly fds?: readonly number[];
 };
 
 /** How a process ended. */
@@ -70,12 +73,16 @@ export type AgentProcessEnd = {
 
 type Execa = typeof import('execa').execa;
 
+/** execa hands any descriptor on; its types know those up to 9. */
+const isDescriptor = (fd: number): fd is 3 => Number.isInteger(fd);
+
 const spawn = (execa: Execa, command: Command, stdin: string) =>
   execa(command.file, command.args, {
     cwd: command.cwd,
     env: { ...command.environment },
     extendEnv: false,
     input: stdin,
+    stdio: ['pipe', 'pipe', 'pipe', ...(command.fds ?? []).filter(isDescriptor)],
     // Its own session: a Ctrl-C for the bot is no Ctrl-C for the agent, the bot ends it in its own order.
     detached: true,
     buffer: false,
@@ -94,6 +101,8 @@ const start = (
     agent = spawn(execa, command, stdin);
   } catch (error) {
     throw new SpawnError(command.file, errorCode(error), error);
+  } finally {
+    command.fds?.forEach(closeSync);
   }
   const { pid } = agent;
   if (pid === undefined) throw new SpawnError(command.file, undefined, undefined);
@@ -113,7 +122,10 @@ export const runAgentProcess = async (
 ): Promise<AgentProcessEnd> => {
   // Loaded with the first process: the bot is to be reachable before it needs one.
   const { execa } = await import('execa');
-  if (signal.aborted) return { exit: { code: undefined, signal: undefined }, stderr: '', stopped: true };
+  if (signal.aborted) {
+    command.fds?.forEach(closeSync);
+    return { exit: { code: undefined, signal: undefined }, stderr: '', stopped: true };
+  }
   const { agent, pid } = start(execa, command, options.stdin);
   const exited = once(agent.nodeChildProcess, 'exit');
   handlers.onSpawn?.(pid);

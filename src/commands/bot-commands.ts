@@ -1,7 +1,9 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { BackendHealth } from '../backends/backend.ts';
+import type { Wall } from '../backends/jail/types.ts';
 import type { Owner } from '../config/config.ts';
 import { formatAgo, formatDuration, lines, shorten } from '../replies/format.ts';
+import { mendWall, wallLine } from '../replies/wall-replies.ts';
 import { balanceText, shareText } from '../replies/wallet-replies.ts';
 import type { Command } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
@@ -36,6 +38,7 @@ export function botCommands(deps: CommandDeps): readonly Command[] {
             .map((relay) => `  ${relay.url}: ${relay.lastError ?? relay.state}`),
           `Session: ${session?.id ?? 'none yet'} · ${workspace.name} · ${mode}`,
           `Backend: ${backend} ${healthLine(bot.health(backend))}`,
+          wallStatus(bot.wall()),
           `Model: ${modelText(deps, publicKey)}`,
           `Provider: ${deps.providers.line(publicKey)}`,
           wallet !== undefined && `Wallet: ${wallet}`,
@@ -102,14 +105,17 @@ function healthLine(health: BackendHealth | undefined): string {
     case undefined:
       return '(being looked at)';
     case 'ok':
-      return `${health.version}${isolationOf(health)}`;
+      return `${health.version}`;
     case 'untested':
-      return `${health.version} (not the tested ${health.tested})${isolationOf(health)}`;
+      return `${health.version} (not the tested ${health.tested})`;
     case 'missing':
       return `is missing: ${shorten(health.problem, 120)}`;
   }
 }
 
-/** How the agent is kept from the bot's own files. */
-const isolationOf = ({ isolation }: { readonly isolation?: string }) =>
-  isolation === undefined ? '' : ` · isolation ${isolation}`;
+/** What keeps the agent from the bot's own files. */
+const wallStatus = (wall: Wall | undefined): string => {
+  if (wall === undefined) return 'Wall: (being looked at)';
+  const mend = wall.kind === 'bwrap' || wall.kind === 'landlock' ? undefined : mendWall(wall.problems);
+  return `Wall: ${wallLine(wall)}${mend === undefined ? '' : `. On the host: ${mend}`}`;
+};

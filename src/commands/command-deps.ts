@@ -1,6 +1,7 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { MessageLog, PublicKey, RelayStatus } from '@nostr-dm-agent/nostr';
 import type { BackendHealth, BackendName, Model } from '../backends/backend.ts';
+import type { Wall } from '../backends/jail/types.ts';
 import type { ConnectedProvider } from '../keys/connection.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import type { Money } from '../money/money.ts';
@@ -38,6 +39,7 @@ export type BotFacts = {
   readonly outbox: () => { readonly pending: number; readonly undeliverable: number };
   /** As found at start; undefined while it is still being looked at. */
   readonly health: (backend: BackendName) => BackendHealth | undefined;
+  readonly wall: () => Wall | undefined;
   /** The last warning or error in the log. */
   readonly lastProblem: () => { readonly text: string; readonly at: number } | undefined;
 };

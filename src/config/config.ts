@@ -2,6 +2,7 @@ import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
 import type { Identity, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import type { NodeUrl } from '@nostr-dm-agent/routstr';
 import type { BackendName } from '../backends/backend.ts';
+import type { AgentPath } from '../backends/jail/path-rules.ts';
 
 export type Role = 'admin' | 'member';
 export type Owner = { readonly publicKey: PublicKey; readonly role: Role };
@@ -32,7 +33,12 @@ export type Config = {
   readonly progressMs: number;
   readonly catchupMs: number;
   readonly trustWorkspace: boolean;
-  readonly isolation: 'auto' | 'bwrap' | 'none';
+  readonly isolation: 'auto' | 'bwrap' | 'landlock' | 'none';
+  readonly agentNetwork: 'internet' | 'none' | 'host';
+  /** What else agents see of this machine: `BOT_AGENT_PATHS`, real paths. */
+  readonly agentPaths: readonly AgentPath[];
+  /** Author of the agents' commits. */
+  readonly git: { readonly name: string | undefined; readonly email: string | undefined };
   /** `separate`: each owner spends what they brought in; `shared`: everybody what is in the wallet. */
   readonly accounts: 'shared' | 'separate';
   /** undefined: no mnemonic, so no wallet. */

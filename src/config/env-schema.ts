@@ -8,6 +8,7 @@ import { InvalidKeyError, parsePublicKey, parseRelayUrl, RelayUrlError } from '@
 import { type NodeUrl, NodeUrlError, parseNodeUrl } from '@nostr-dm-agent/routstr';
 import { z } from 'zod';
 import { backendNames } from '../backends/backend.ts';
+import type { AgentPath } from '../backends/jail/path-rules.ts';
 import type { Owner, Role, Workspace } from './config.ts';
 import { mnemonicProblem, normalMnemonic } from './mnemonic.ts';
 
@@ -15,7 +16,7 @@ import { mnemonicProblem, normalMnemonic } from './mnemonic.ts';
 export const defaultRelays = 'wss://relay.damus.io,wss://nos.lol,wss://relay.primal.net';
 
 export type Places = {
-  /** What relative paths are relative to, and the default workspace. */
+  /** What relative paths are relative to. */
   readonly directory: string;
   /** What `~` stands for. */
   readonly userHome: string;
@@ -107,6 +108,26 @@ export function readWorkspaces(text: string, places: Places, report: Report): re
     if (directory !== undefined) workspaces.set(name, { name, directory });
   }
   return [...workspaces.values()];
+}
+
+/** Reads `ro:/opt/toolchain,rw:~/.cargo`. What is there comes back with symbolic links resolved; what is not is reported. */
+export function readAgentPaths(text: string, places: Places, report: Report): readonly AgentPath[] {
+  return listOf(text).flatMap((entry) => {
+    const [, access, path] = /^(ro|rw):(.+)$/i.exec(entry) ?? [];
+    if (access === undefined || path === undefined) {
+      report(`has an entry that begins with neither ro: nor rw: (${entry})`);
+      return [];
+    }
+    const absolute = absolutePath(path.trim(), places);
+    try {
+      return [{ path: realpathSync(absolute), writable: access.toLowerCase() === 'rw' }];
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === undefined) throw error;
+      report(`names ${absolute}, which can't be looked at (${code})`);
+      return [];
+    }
+  });
 }
 
 /** The path with symbolic links resolved; not there, not a directory and not to be looked at (EACCES, ELOOP …) are reported. */
@@ -254,9 +275,7 @@ export const environmentSchema = (places: Places) => {
     BOT_MASTER_PUBKEY: variable(readOwners).optional(),
     BOT_RELAYS: variable(readRelays).prefault(defaultRelays),
     BOT_HOME: path.prefault('~/.nostr-dm-agent'),
-    BOT_WORKSPACE: variable((text, report) => readWorkspaces(text, places, report)).prefault(
-      places.directory,
-    ),
+    BOT_WORKSPACE: variable((text, report) => readWorkspaces(text, places, report)).optional(),
     BOT_BACKEND: oneOf(...backendNames).prefault('opencode'),
     OPENCODE_BIN: executable.optional(),
     CURSOR_BIN: executable.optional(),
@@ -268,7 +287,11 @@ export const environmentSchema = (places: Places) => {
     BOT_PROGRESS_SECONDS: duration('seconds', 1000, 0).prefault('60'),
     BOT_CATCHUP_HOURS: duration('hours', 3_600_000, 0).prefault('6'),
     BOT_TRUST_WORKSPACE: flag.prefault('0'),
-    BOT_ISOLATION: oneOf('auto', 'bwrap', 'none').prefault('auto'),
+    BOT_ISOLATION: oneOf('auto', 'bwrap', 'landlock', 'none').prefault('auto'),
+    BOT_AGENT_NETWORK: oneOf('internet', 'none', 'host').prefault('internet'),
+    BOT_AGENT_PATHS: variable((text, report) => readAgentPaths(text, places, report)).prefault(''),
+    BOT_GIT_NAME: z.string().optional(),
+    BOT_GIT_EMAIL: z.string().optional(),
     BOT_ACCOUNTS: oneOf('shared', 'separate').prefault('shared'),
     CASHU_MNEMONIC: variable(readMnemonic).optional(),
     CASHU_MINT_URL: variable(readMint).prefault('https://mint.minibits.cash/Bitcoin'),

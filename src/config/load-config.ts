@@ -4,12 +4,14 @@ import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Identity } from '@nostr-dm-agent/nostr';
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
+import { agentPathProblem, workspaceProblem } from '../backends/jail/path-rules.ts';
 import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
 import type { Config, Owner } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { type EnvFile, namesBunMayHaveLoaded, readEnvFile } from './env-file.ts';
 import { environmentSchema, type Places } from './env-schema.ts';
 import { isVariableName, type VariableName, variables } from './variables.ts';
+import { defaultWorkspace, describePathProblem, packageFolder } from './workspace-rules.ts';
 
 export type LoadConfigOptions = {
   /** Default: `.env` in the current directory. null: none. */
@@ -60,6 +62,24 @@ export async function loadConfig(
   if ('identity' in key && owners.some(({ publicKey }) => publicKey === key.identity.publicKey)) {
     add('BOT_OWNERS', 'names the bot itself (the public key of BOT_KEY); an owner needs a key of their own');
   }
+  const workspaces = parsed.data?.BOT_WORKSPACE ?? [defaultWorkspace(places)];
+  if (parsed.data !== undefined) {
+    const { BOT_HOME, CASHU_WALLET_DIR, BOT_AGENT_PATHS } = parsed.data;
+    const own = [packageFolder, BOT_HOME, CASHU_WALLET_DIR, ...(file === undefined ? [] : [file.path])];
+    const writable = [
+      ...workspaces.map((workspace) => workspace.directory),
+      ...BOT_AGENT_PATHS.flatMap(({ path, writable: mayWrite }) => (mayWrite ? [path] : [])),
+    ];
+    const rules = { userHome: places.userHome, own, writable };
+    for (const { directory: path } of workspaces) {
+      const problem = workspaceProblem(path, rules);
+      if (problem !== undefined) add('BOT_WORKSPACE', describePathProblem(path, problem));
+    }
+    for (const shown of BOT_AGENT_PATHS) {
+      const problem = agentPathProblem(shown, rules);
+      if (problem !== undefined) add('BOT_AGENT_PATHS', describePathProblem(shown.path, problem));
+    }
+  }
   if (problems.length > 0 || !('identity' in key) || parsed.data === undefined) {
     throw new ConfigError(problems, given.BOT_KEY === undefined && unowned);
   }
@@ -70,7 +90,7 @@ export async function loadConfig(
     owners: freeze(owners.map(freeze)),
     relays: freeze(env.BOT_RELAYS),
     home: env.BOT_HOME,
-    workspaces: freeze(env.BOT_WORKSPACE.map(freeze)),
+    workspaces: freeze(workspaces.map(freeze)),
     backend: env.BOT_BACKEND,
     opencodeBin: env.OPENCODE_BIN,
     cursorBin: env.CURSOR_BIN,
@@ -83,6 +103,9 @@ export async function loadConfig(
     catchupMs: env.BOT_CATCHUP_HOURS,
     trustWorkspace: env.BOT_TRUST_WORKSPACE,
     isolation: env.BOT_ISOLATION,
+    agentNetwork: env.BOT_AGENT_NETWORK,
+    agentPaths: freeze(env.BOT_AGENT_PATHS.map(freeze)),
+    git: freeze({ name: env.BOT_GIT_NAME, email: env.BOT_GIT_EMAIL }),
     accounts: env.BOT_ACCOUNTS,
     wallet: walletOf(env),
     node: env.ROUTSTR_BASE_URL,

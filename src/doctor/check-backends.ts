@@ -1,32 +1,37 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { createAgentJail } from '../backends/agent-jail.ts';
 import { createBackends } from '../backends/all-backends.ts';
 import type { BackendHealth } from '../backends/backend.ts';
+import type { Wall } from '../backends/jail/types.ts';
 import type { Config } from '../config/config.ts';
+import { mendWall, wallLine } from '../replies/wall-replies.ts';
 import type { Finding } from './finding.ts';
 
 /** The backend that the configuration names must be there; the others may. */
 export async function checkBackends(
   config: Config,
+  envFile: string,
   log: Logger,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const backends = [...createBackends(config, { log }).values()];
+  const jail = createAgentJail(config, [envFile]);
+  const backends = [...createBackends(config, { log, jail }).values()];
   const findings = await Promise.all(
     backends.map(async ({ name, health }) => finding(name, name === config.backend, await health(signal))),
   );
-  return findings;
+  return [wallFinding(await jail.wall(signal)), ...findings];
 }
 
 function finding(name: string, wanted: boolean, health: BackendHealth): Finding {
   const subject = `backend ${name}`;
   switch (health.state) {
     case 'ok':
-      return { subject, state: 'ok', fact: `${health.version} at ${health.path}${walls(health.isolation)}` };
+      return { subject, state: 'ok', fact: `${health.version} at ${health.path}` };
     case 'untested':
       return {
         subject,
         state: 'warning',
-        fact: `${health.version} at ${health.path}${walls(health.isolation)}; tested is ${health.tested}`,
+        fact: `${health.version} at ${health.path}; tested is ${health.tested}`,
         remedy: `if it misbehaves, install ${name} ${health.tested}`,
       };
     case 'missing':
@@ -39,4 +44,19 @@ function finding(name: string, wanted: boolean, health: BackendHealth): Finding 
   }
 }
 
-const walls = (isolation: string | undefined) => (isolation === undefined ? '' : `, isolation ${isolation}`);
+/** What keeps agents from the bot's keys: without anything a bot is not well. */
+function wallFinding(wall: Wall): Finding {
+  const found = { subject: 'wall', fact: wallLine(wall) };
+  switch (wall.kind) {
+    case 'bwrap':
+      return { ...found, state: 'ok' };
+    case 'landlock':
+      return { ...found, state: 'warning', remedy: mendWall(wall.problems) ?? 'install bubblewrap' };
+    case 'none':
+      return wall.chosen
+        ? { ...found, state: 'warning', remedy: 'take BOT_ISOLATION=none away' }
+        : { ...found, state: 'broken', remedy: mendWall(wall.problems) ?? 'run the bot on Linux' };
+    case 'refused':
+      return { ...found, state: 'broken', remedy: mendWall(wall.problems) ?? 'set BOT_ISOLATION=auto' };
+  }
+}

@@ -24,7 +24,7 @@ export async function runDoctor(
   const checks = [
     checkFiles(config, options.envFile),
     checkRelays(config, log, signal),
-    checkBackends(config, log, signal),
+    checkBackends(config, options.envFile, log, signal),
     checkWallet(config, log, signal),
     checkNode(config, signal),
   ];

@@ -1,7 +1,28 @@
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import { refusals } from '@nostr-dm-agent/routstr';
 import type { AgentFailure, AgentFailureKind } from '../backends/backend.ts';
+import { type LimitMet, limitsMet } from '../backends/jail/limits.ts';
 import type { Settlement } from '../runs/provider.ts';
+
+const limitTexts: Readonly<Record<LimitMet, string>> = {
+  memory: 'it took more memory than an agent may (half of this machine’s)',
+  processes: 'it started more processes than an agent may',
+  scratch: 'its /tmp or home, which lie in memory, were full',
+  disk: 'the disk of the workspace is nearly full',
+};
+const isLimit = (name: string | undefined): name is LimitMet => limitsMet.some((limit) => limit === name);
+const limitText = (name: string | undefined): string =>
+  isLimit(name) ? limitTexts[name] : 'it met a bound of its jail';
+
+/** Bounds that an agent met without being ended for them. */
+export const limitsLine = (limits: readonly LimitMet[]): string =>
+  limits.length === 0 ? '' : `⚠ A bound was met: ${limits.map((limit) => limitTexts[limit]).join('; ')}.`;
+
+/** `.git` folders that a run made are somebody's to look at before they use git there. */
+export const newGitLine = (paths: readonly string[]): string =>
+  paths.length === 0
+    ? ''
+    : `⚠ The agent made ${paths.slice(0, 5).join(', ')}${paths.length > 5 ? ` and ${paths.length - 5} more` : ''}: what is configured there runs when you use git in it.`;
 
 const withDetail = (sentence: string, detail: string | undefined) =>
   detail === undefined || detail === '' ? sentence : `${sentence}\nIt said: ${detail}`;
@@ -46,6 +67,11 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
     ),
   workspace_code: ({ detail }) =>
     `The workspace brings code that opencode would run by itself (${detail}), so it was not started. Whoever runs the bot can install bubblewrap, which hides it, or set BOT_TRUST_WORKSPACE=1.`,
+  path_changed: ({ detail }) =>
+    `${detail ?? 'A path of the workspace'} is a link or was replaced meanwhile, so the agent was not started: it could lead anywhere.`,
+  no_wall: () =>
+    'No agent is started, because the wall that BOT_ISOLATION asks for cannot be built on this host. Whoever runs the bot can see more with doctor.',
+  limit: ({ detail }) => `The agent was ended: ${limitText(detail)}.`,
   backend_missing: ({ detail }) =>
     withDetail('The agent’s program is not there. Whoever runs the bot can see more with doctor.', detail),
   crashed: ({ detail }) => withDetail('The agent’s program broke off. Try !retry.', detail),

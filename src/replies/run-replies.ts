@@ -3,7 +3,7 @@ import type { AgentFailure } from '../backends/backend.ts';
 import type { Settlement } from '../runs/provider.ts';
 import type { Run, RunResult } from '../runs/run.ts';
 import { describeConnectionFailure } from './connection-replies.ts';
-import { describeFailure } from './failure-replies.ts';
+import { describeFailure, limitsLine, newGitLine } from './failure-replies.ts';
 import { formatDuration, plural, shorten } from './format.ts';
 
 /** `138 of 2000 sat`: what a run cost, or has cost so far. */
@@ -39,9 +39,15 @@ export function finalReply(
   const text = run.answer?.trim() ?? '';
   // It never began: there are no facts.
   if (run.outcome === 'refused' && text !== '') return { text, foot: '' };
-  const foot = [ending(run, settlement), factsLine(run, durationMs, settlement)];
+  const foot = [ending(run, settlement), jailNotes(run), factsLine(run, durationMs, settlement)];
   return { text, foot: foot.filter((part) => part !== '').join('\n\n') };
 }
+
+/** What the jail has to tell beside the answer. */
+const jailNotes = ({ result }: Run): string => {
+  const met = (result?.limits ?? []).filter((limit) => limit !== result?.failure?.detail);
+  return [limitsLine(met), newGitLine(result?.newGit ?? [])].filter((line) => line !== '').join('\n');
+};
 
 function ending(run: Run, settlement: Settlement): string {
   switch (run.outcome) {

@@ -79,6 +79,8 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
   const { run, session, provider, model } = job;
   const backend = deps.backends.get(session.backend);
   if (backend === undefined) throw new RangeError(`no backend ${session.backend}`);
+  const refusal = await deps.refuseRun(run, signal);
+  if (refusal !== undefined) return { outcome: 'refused', answer: refusal, result: undefined };
   const deadline = startRunDeadline(deps.limits, signal);
   const progress = startProgress(run, provider, deps);
   const { onHold, onHoldEnd } = progress;
@@ -190,6 +192,8 @@ const failed = (cause: unknown): Ending => ({
     tokens: { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 },
     model: undefined,
     unknownEvents: 0,
+    limits: [],
+    newGit: [],
   },
 });
 

@@ -5,7 +5,7 @@ import type { Stores } from '../store/open-stores.ts';
 import type { ChosenProvider } from './chosen-provider.ts';
 import type { Messenger } from './messenger.ts';
 import type { Provider } from './provider.ts';
-import type { Session } from './run.ts';
+import type { Run, Session } from './run.ts';
 import type { RunDeadlines } from './run-deadline.ts';
 
 /** What runs are carried out with. */
@@ -18,6 +18,8 @@ export type RunDeps = {
     readonly providerFor: (session: Session) => ChosenProvider;
   };
   readonly messenger: Messenger;
+  /** Why a run must not be begun here, for its owner; undefined when it may. */
+  readonly refuseRun: (run: Run, signal: AbortSignal) => Promise<string | undefined>;
   readonly limits: RunLimits;
   /** Told between two steps, when everything is on disk. Tests end the process there. */
   readonly reached: (checkpoint: TaskCheckpoint) => void;

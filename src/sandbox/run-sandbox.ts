@@ -16,7 +16,9 @@ import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import { generateMnemonic } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import type { AppDeps } from '../app/app.ts';
+import { createAgentJail } from '../backends/agent-jail.ts';
 import type { Config } from '../config/config.ts';
+import { sandboxWallLine } from '../replies/wall-replies.ts';
 import { chatByLines, chatOnTerminal } from './chat.ts';
 import { createChatClient } from './chat-client.ts';
 import { createSandboxHome, type SandboxHome } from './home.ts';
@@ -100,10 +102,12 @@ export async function runSandbox(
   say(`node    ${node.url}, sells model calls for ecash`);
 
   const [bot, owner] = [newIdentity(), newIdentity()];
-  const config = configOf(
-    { bot, owner, relay: relay.url, home, node: parseNodeUrl(node.url), wallet },
-    options.environment,
-  );
+  const places = { bot, owner, relay: relay.url, home, node: parseNodeUrl(node.url), wallet };
+  const walled = configOf(places, options.environment, 'auto');
+  const wall = await createAgentJail(walled, []).wall(signal);
+  say(`wall    ${sandboxWallLine(wall)}`);
+  // Its money is for testing: on a machine without a wall it goes on.
+  const config = wall.kind === 'none' ? configOf(places, options.environment, 'none') : walled;
   const redactor = createRedactor();
   redactor.add(Buffer.from(bot.secretKey).toString('hex'));
   redactor.add(wallet.mnemonic);
@@ -184,6 +188,7 @@ type Places = {
 function configOf(
   { bot, owner, relay, home, node, wallet }: Places,
   environment: RunSandboxOptions['environment'],
+  isolation: 'auto' | 'none',
 ): Config {
   // A `local` run would otherwise ask for opencode's model catalogue on the internet.
   const ambient: Record<string, string> = { HOME: home.user, OPENCODE_DISABLE_MODELS_FETCH: '1' };
@@ -208,7 +213,10 @@ function configOf(
     progressMs: 60_000,
     catchupMs: 21_600_000,
     trustWorkspace: false,
-    isolation: 'auto' as const,
+    isolation,
+    agentNetwork: 'internet' as const,
+    agentPaths: [],
+    git: { name: undefined, email: undefined },
     accounts: 'shared' as const,
     wallet,
     node,

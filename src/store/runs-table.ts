@@ -4,6 +4,7 @@ import { change, nullable, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { agentFailureKinds, modes } from '../backends/backend.ts';
+import { limitsMet } from '../backends/jail/limits.ts';
 import {
   type Run,
   type RunOrder,
@@ -35,6 +36,9 @@ const runResult = z
     }),
     model: z.string().optional(),
     unknownEvents: z.int(),
+    // Runs of earlier versions have neither.
+    limits: z.array(z.enum(limitsMet)).default([]),
+    newGit: z.array(z.string()).default([]),
   })
   .transform(
     ({ failure, backendSession, model, ...rest }): RunResult => ({

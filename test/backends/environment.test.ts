@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { agentFolders, opencodeEnvironment } from '../../src/backends/agent-environment.ts';
+import { opencodeEnvironment } from '../../src/backends/agent-environment.ts';
 import type { RunPayment } from '../../src/backends/backend.ts';
+import { jailEnvironment } from '../../src/backends/jail/environment.ts';
 import { findOpencode } from '../../src/backends/opencode-binary.ts';
 import {
   composeConfig,
@@ -44,14 +45,22 @@ const surroundings = {
   CASHU_MNEMONIC: 'must never get here',
 };
 
-const environmentFor = (payment: RunPayment, trustWorkspace = false) =>
-  opencodeEnvironment({
-    ...{ ambient: surroundings, workspace: '/work space', runId: 'run-1', trustWorkspace },
-    folders: agentFolders('/home/bot', 'run-1', 'a'.repeat(64)),
+/** What a program sees: the jail's own environment and what the backend adds. */
+const environmentFor = (payment: RunPayment, trustWorkspace = false, onHostNetwork = true) => ({
+  ...jailEnvironment({
+    ...{ ambient: surroundings, home: '/home/agent', temporary: '/tmp', workspace: '/work space' },
+    ...{ bin: '/run/jail/bin', paths: [], narrow: false, gitSettings: undefined, sshCommand: undefined },
+    proxy: onHostNetwork ? undefined : 'http://127.0.0.1:3128',
+    author: { name: undefined, email: undefined },
+  }),
+  ...opencodeEnvironment({
+    ...{ ambient: surroundings, runId: 'run-1', trustWorkspace },
+    cell: { home: '/home/agent', store: '/run/jail/store', onHostNetwork },
     credentials: payment.credentials,
     variables: payment.variables,
     ownVariables: [...opencodeVariables, 'MY_OWN_KEY'],
-  });
+  }),
+});
 
 test('a run that somebody else pays for sees none of the user', () => {
   const environment = environmentFor(paid);
@@ -64,6 +73,7 @@ test('a run that somebody else pays for sees none of the user', () => {
       'HOME',
       'LANG',
       'LC_ALL',
+      'LOGNAME',
       'NOSTR_DM_AGENT_RUN',
       'PATH',
       'PWD',
@@ -71,18 +81,20 @@ test('a run that somebody else pays for sees none of the user', () => {
       'TERM',
       'TMPDIR',
       'TZ',
+      'USER',
     ],
     ...['XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME'],
   ]);
   expect(environment).toMatchObject({
-    PATH: '/usr/bin',
+    PATH: '/run/jail/bin:/usr/bin',
+    HOME: '/home/agent',
+    TMPDIR: '/tmp',
+    OPENCODE_DB: '/run/jail/store/opencode.db',
     PWD: '/work space',
     NOSTR_DM_AGENT_RUN: 'run-1',
     OPENCODE_DISABLE_PROJECT_CONFIG: '1',
     OPENCODE_PURE: '1',
   });
-  for (const name of ['HOME', 'TMPDIR', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'OPENCODE_DB'])
-    expect(environment[name]).toStartWith('/home/bot/agent/');
 });
 
 test('a run on the user’s own credentials sees their keys and their opencode, and nothing of the bot', () => {
@@ -91,14 +103,23 @@ test('a run on the user’s own credentials sees their keys and their opencode, 
     ANTHROPIC_API_KEY: 'user-key',
     MY_OWN_KEY: 'user-key-2',
     HTTPS_PROXY: 'http://user:password@proxy',
-    XDG_CONFIG_HOME: '/home/you/.config',
-    XDG_DATA_HOME: '/home/you/.local/share',
-    HOME: '/home/bot/agent/owner-aaaaaaaaaaaaaaaa/home',
-    OPENCODE_DB: '/home/bot/agent/owner-aaaaaaaaaaaaaaaa/opencode.db',
+    XDG_CONFIG_HOME: '/home/agent/.config',
+    XDG_DATA_HOME: '/home/agent/.local/share',
+    HOME: '/home/agent',
+    OPENCODE_DB: '/run/jail/store/opencode.db',
     OPENCODE_DISABLE_PROJECT_CONFIG: '1',
   });
   for (const name of ['BOT_KEY', 'CASHU_MNEMONIC', 'SSH_AUTH_SOCK', 'DATABASE_URL'])
     expect(environment).not.toHaveProperty(name);
+});
+
+test('in a network of its own the way out is the jail’s proxy, and the user’s password stays here', () => {
+  const environment = environmentFor(ownPayment, false, false);
+  expect(environment).toMatchObject({
+    HTTPS_PROXY: 'http://127.0.0.1:3128',
+    http_proxy: 'http://127.0.0.1:3128',
+  });
+  expect(JSON.stringify(environment)).not.toContain('password');
 });
 
 test('a trusted workspace may configure the agent', () => {
@@ -202,14 +223,24 @@ test('the agent of the mode is there even when the owner’s configuration lost 
   expect(await compose(ownPayment)).toMatchObject({ agent: { ask: { permission: { edit: 'deny' } } } });
 });
 
-test('the instructions of a workspace are read, unless they lead out of it', async () => {
+test('the instructions of a workspace are read, unless they are a link or no file; long ones are cut off', () => {
   const { workspace, root } = place;
-  expect(await workspaceInstructions(workspace)).toEqual([]);
+  expect(workspaceInstructions(workspace)).toBeUndefined();
   writeFileSync(join(root, 'secret.md'), 'secret');
-  symlinkSync(join(root, 'secret.md'), join(workspace, 'AGENTS.md'));
-  expect(await workspaceInstructions(workspace)).toEqual([]);
+  for (const target of [join(root, 'secret.md'), '/dev/zero', '/nowhere']) {
+    symlinkSync(target, join(workspace, 'AGENTS.md'));
+    expect(workspaceInstructions(workspace)).toBeUndefined();
+    rmSync(join(workspace, 'AGENTS.md'));
+  }
+  Bun.spawnSync(['mkfifo', join(workspace, 'AGENTS.md')]);
+  expect(workspaceInstructions(workspace)).toBeUndefined();
   writeFileSync(join(workspace, 'CLAUDE.md'), 'be kind');
-  expect(await workspaceInstructions(workspace)).toEqual([join(workspace, 'CLAUDE.md')]);
+  expect(workspaceInstructions(workspace)).toEqual({ name: 'CLAUDE.md', text: 'be kind' });
+  rmSync(join(workspace, 'AGENTS.md'));
+  writeFileSync(join(workspace, 'AGENTS.md'), 'x'.repeat(200_000));
+  const text = workspaceInstructions(workspace)?.text ?? '';
+  expect(text.length).toBeLessThan(70_000);
+  expect(text).toEndWith('[AGENTS.md is longer than this]\n');
 });
 
 test('variables that the user’s own opencode configuration names pass through', async () => {
@@ -222,6 +253,7 @@ test('variables that the user’s own opencode configuration names pass through'
   expect(await readUserConfig(join(place.user, '.config'))).toEqual({
     variables: ['MY_OWN_KEY', 'OTHER_KEY'],
     model: 'mine/one',
+    files: [expect.objectContaining({ model: 'mine/one' })],
   });
 });
 

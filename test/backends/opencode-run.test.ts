@@ -2,11 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
-import { agentFolders } from '../../src/backends/agent-environment.ts';
 import { createBackends } from '../../src/backends/all-backends.ts';
 import type { AgentRequest, Backend, RunPayment } from '../../src/backends/backend.ts';
-import { probeIsolation } from '../../src/backends/isolation.ts';
-import { sessionDirectory } from '../../src/backends/opencode-sessions.ts';
 import { sandboxOpencodeConfig, writeOpencodeUserConfig } from '../../src/sandbox/opencode-user-config.ts';
 import { makePlace, watch } from '../support/backend.ts';
 
@@ -65,7 +62,6 @@ test(
     expect(health).toMatchObject({
       state: 'ok',
       version: '1.18.33',
-      isolation: expect.stringContaining('none'),
     });
   },
   limit,
@@ -91,9 +87,6 @@ test(
 
     const session = first.backendSession;
     expect(session).toStartWith('ses_');
-    const database = agentFolders(settings.home, 'any', 'a'.repeat(64)).database;
-    expect(sessionDirectory(database, session ?? '')).toBe(workspace);
-
     const second = await run('what did I say', { backendSession: session, payment: provided });
     expect(second).toMatchObject({ outcome: 'answered', backendSession: session, model: 'routstr/tiny' });
     expect(second.answer).toContain('kiwi');
@@ -217,11 +210,15 @@ test('a workspace with code that opencode would run is refused where it cannot b
   expect(existsSync(join(hostile, 'pwned'))).toBe(false);
 });
 
-const walls = await probeIsolation('auto', process.env.PATH, AbortSignal.timeout(20_000));
-test.if(walls.state === 'bwrap')(
+const wall = await place.behind('auto').jail.wall(AbortSignal.timeout(20_000));
+if (wall.kind !== 'bwrap')
+  process.stderr.write(`\n!!! NOT TESTED: opencode behind bubblewrap, which does not work here\n\n`);
+test('opencode is tested behind bubblewrap where it has to be', () =>
+  expect(process.env.CI === undefined || wall.kind === 'bwrap').toBe(true));
+test.if(wall.kind === 'bwrap')(
   'behind bubblewrap its code is hidden, and the task is done',
   async () => {
-    const walled = createBackends({ ...settings, isolation: 'bwrap' }, deps).get('opencode');
+    const walled = createBackends(settings, place.behind('bwrap')).get('opencode');
     if (walled === undefined) throw new Error('no opencode');
     // More than once: opencode loads plugins beside its work, so a short run may end before them.
     for (const name of ['hostile-walled', 'hostile-again']) {
@@ -231,10 +228,10 @@ test.if(walls.state === 'bwrap')(
   limit,
 );
 
-test.if(walls.state === 'bwrap')(
+test.if(wall.kind === 'bwrap')(
   'behind bubblewrap an owner’s agent sees nothing that another owner’s left, and is in none of that owner’s sessions',
   async () => {
-    const walled = createBackends({ ...settings, isolation: 'bwrap' }, deps).get('opencode');
+    const walled = createBackends(settings, place.behind('bwrap')).get('opencode');
     const [ada, eve] = ['a', 'e'].map((letter) => letter.repeat(64)) as [string, string];
     const runOf = async (owner: string, task: string, more: Partial<AgentRequest> = {}) => {
       const { observer } = watch();
@@ -242,15 +239,20 @@ test.if(walls.state === 'bwrap')(
       const result = await walled?.run(asked, observer, AbortSignal.timeout(60_000));
       return { ...result, seen: model.requests.at(-1)?.chat.messages.at(-1)?.content ?? '' };
     };
-    const hers = agentFolders(settings.home, 'any', ada);
-    const first = await runOf(ada, 'run echo rhubarb > "$HOME/left" && cat "$HOME/left"');
+    const hers = join(settings.home, 'agent', `owner-${ada.slice(0, 16)}`, 'store');
+    const task =
+      'run echo rhubarb > "$HOME/left" && cat "$HOME/left" && cp "$HOME/left" "$(dirname "$OPENCODE_DB")"';
+    const first = await runOf(ada, task);
     expect(first.seen).toContain('rhubarb');
-    expect(existsSync(join(hers.home, 'left'))).toBe(true);
+    expect(existsSync(join(hers, 'left'))).toBe(true);
 
-    const second = await runOf(eve, `run ls -R ${settings.home}; cat ${hers.home}/left ${hers.database}`);
+    const second = await runOf(
+      eve,
+      `run ls -R "$(dirname "$OPENCODE_DB")"; cat "$(dirname "$OPENCODE_DB")/left" "$HOME/left"; command -v rg; find / -name "owner-*" -o -name left 2>/dev/null`,
+    );
     expect(second).toMatchObject({ outcome: 'answered' });
-    expect(second.seen).toContain('owner-eeee');
-    expect(second.seen).not.toMatch(/owner-aaaa[a-z]*:|rhubarb/);
+    expect(second.seen).toContain('/run/jail/bin/rg');
+    expect(second.seen).not.toMatch(/owner-|rhubarb/);
     const before = model.requests.length;
     expect(await runOf(eve, 'what did I say', { backendSession: first.backendSession })).toMatchObject({
       ...{ outcome: 'failed', failure: { kind: 'session_unknown' } },

@@ -33,7 +33,14 @@ test.if(missing === undefined)(
     expect(cell.openServer()).toBeUndefined();
     const launch = await cell.launch({
       ...{ file: process.execPath, args: ['/run/jail/texts/serve.ts'], environment: {}, endpoints: [] },
-      ...{ homeFiles: [], texts: { 'serve.ts': program }, hideCode: true, identity: undefined, serve: 4096 },
+      ...{
+        homeFiles: [],
+        homeTexts: {},
+        texts: { 'serve.ts': program },
+        hideCode: true,
+        identity: undefined,
+        serve: 4096,
+      },
     });
     const child = spawn(launch.file, launch.args, {
       cwd: launch.cwd,

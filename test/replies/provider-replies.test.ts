@@ -110,6 +110,8 @@ describe('the end of a paid run says the truth about its money', () => {
         tokens: { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 },
         model: undefined,
         unknownEvents: 0,
+        limits: [],
+        newGit: [],
       },
       ...rest,
     };

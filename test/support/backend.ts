@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { BackendDeps, BackendSettings } from '../../src/backends/agent-folders.ts';
+import { createAgentJail, type JailConfig } from '../../src/backends/agent-jail.ts';
 import type { AgentEvent, AgentRequest, RunPayment } from '../../src/backends/backend.ts';
+import type { Jail } from '../../src/backends/jail/index.ts';
 
 export const silent: Logger = {
   debug: () => undefined,
@@ -29,11 +31,20 @@ export const makePlace = (overrides: Partial<BackendSettings> = {}) => {
     opencodeBin: undefined,
     cursorBin: undefined,
     trustWorkspace: false,
-    isolation: 'none',
     ambient: { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: user, OPENCODE_DISABLE_MODELS_FETCH: '1' },
     ...overrides,
   };
-  const deps: BackendDeps = { log: silent, graceMs: 1500 };
+  const jailOf = (isolation: JailConfig['isolation']): Jail =>
+    createAgentJail(
+      {
+        ...{ home: settings.home, isolation, agentNetwork: 'internet', agentPaths: [], wallet: undefined },
+        ...{ git: { name: undefined, email: undefined }, ambient: settings.ambient },
+      },
+      [],
+    );
+  const deps: BackendDeps = { log: silent, graceMs: 1500, jail: jailOf('none') };
+  /** As they are behind this wall. */
+  const behind = (isolation: JailConfig['isolation']): BackendDeps => ({ ...deps, jail: jailOf(isolation) });
   let runs = 0;
   const request = (task: string, more: Partial<AgentRequest> = {}): AgentRequest => {
     const runId = `test-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
@@ -52,7 +63,7 @@ export const makePlace = (overrides: Partial<BackendSettings> = {}) => {
     };
   };
   const remove = (): void => rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-  return { root, user, workspace, settings, deps, request, remove };
+  return { root, user, workspace, settings, deps, behind, request, remove };
 };
 
 /** An observer that keeps what it saw. */

@@ -122,7 +122,7 @@ export const makeJailPlace = (who: Who) => {
       cell: { runId: crypto.randomUUID(), workspace, writable: true, store, ...story.cell },
       launch: {
         ...{ file: '/bin/bash', args: ['-c', story.script ?? ':'], environment: {}, endpoints: [] },
-        ...{ homeFiles: [], texts: {}, hideCode: true, identity: undefined, serve: undefined },
+        ...{ homeFiles: [], homeTexts: {}, texts: {}, hideCode: true, identity: undefined, serve: undefined },
         ...story.launch,
       },
       stdin: story.stdin ?? '',

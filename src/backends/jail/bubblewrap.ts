@@ -19,6 +19,7 @@ export type BubblewrapPlan = {
   readonly hideCode: boolean;
   readonly shown: readonly Shown[];
   readonly texts: Readonly<Record<string, string>>;
+  readonly homeTexts: Readonly<Record<string, string>>;
   readonly links: readonly { readonly from: string; readonly to: string }[];
   readonly network: 'own' | 'host';
   readonly identity: GitIdentity | undefined;
@@ -151,6 +152,9 @@ export const planBubblewrap = async (plan: BubblewrapPlan): Promise<BubblewrapLi
       ...plan.links.flatMap(({ from, to }) => ['--symlink', to, from]),
       ...Object.entries(plan.texts).flatMap(([name, text]) => [
         ...['--perms', '0444', '--file', descriptors.text(text), join(inside.texts, name)],
+      ]),
+      ...Object.entries(plan.homeTexts).flatMap(([at, text]) => [
+        ...['--perms', '0600', '--file', descriptors.text(text), join(inside.home, at)],
       ]),
       ...['--remount-ro', '/', '--chdir', '/'],
     ];

@@ -82,10 +82,12 @@ export const createJail = (settings: JailSettings): Jail => {
     };
 
     return {
+      wall: wall.kind,
       home: places.home,
       temporary: places.temporary,
       store: places.store,
       textPath: (name) => join(places.texts, name),
+      onHostNetwork: wall.kind === 'none' || (wall.kind === 'bwrap' && settings.network === 'host'),
       launch: async (request) => {
         built = await build(context, wall, request);
         return entering(built.launch, group);

@@ -86,6 +86,7 @@ export const launchBubblewrap = async (
       hideCode: request.hideCode,
       shown: once([...program.shown, ...shownIn(context, request)]),
       texts: request.texts,
+      homeTexts: request.homeTexts,
       links: homeLinks(settings.paths, settings.userHome),
       network: network === undefined ? 'host' : 'own',
       identity: request.identity,

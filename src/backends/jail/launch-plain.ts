@@ -10,7 +10,7 @@ import { openLoopbackNetwork } from './network.ts';
 import { realPath } from './path-rules.ts';
 import { gitSettings, systemPaths } from './system.ts';
 import type { LaunchRequest } from './types.ts';
-import { WorkspaceCodeError, workspaceCode } from './workspace-code.ts';
+import { refuseWorkspaceCode } from './workspace-code.ts';
 
 const landlockFile = fileURLToPath(new URL('./inside/landlock.ts', import.meta.url));
 
@@ -29,6 +29,10 @@ const furnish = async ({ folder, settings }: CellContext, request: LaunchRequest
   for (const [name, text] of Object.entries(request.texts))
     await writeFile(join(places.texts, name), text, { mode: 0o600 });
   await writeFile(join(places.texts, 'gitconfig'), gitSettings(request.identity));
+  for (const [at, text] of Object.entries(request.homeTexts)) {
+    await mkdir(dirname(join(places.home, at)), { recursive: true, mode: 0o700 });
+    await writeFile(join(places.home, at), text, { mode: 0o600 });
+  }
   for (const tool of settings.tools) await symlink(tool, join(places.bin, basename(tool)));
   for (const { from, at } of request.homeFiles) {
     await mkdir(dirname(join(places.home, at)), { recursive: true, mode: 0o700 });
@@ -45,21 +49,11 @@ const environmentOf = ({ folder, settings, cell }: CellContext, proxy: string | 
   });
 };
 
-/**
- * Without a wall the process is like any other of this user's. What a workspace would have opencode run cannot be
- * hidden then.
- * @throws WorkspaceCodeError there is some
- */
-const refuseCode = ({ cell }: CellContext, request: LaunchRequest): void => {
-  const [code] = request.hideCode ? workspaceCode(cell.workspace) : [];
-  if (code !== undefined) throw new WorkspaceCodeError(basename(code.path));
-};
-
 const settleGit = async ({ cell }: CellContext) =>
   cell.writable ? (await guardGit(cell.workspace)).settle : async () => [];
 
 export const launchPlain = async (context: CellContext, request: LaunchRequest): Promise<Built> => {
-  refuseCode(context, request);
+  if (request.hideCode) refuseWorkspaceCode(context.cell.workspace);
   await furnish(context, request);
   return {
     launch: {
@@ -79,7 +73,7 @@ const accounts = ['passwd', 'group', 'nsswitch.conf', 'hosts'].map((name) => `/e
 
 export const launchLandlock = async (context: CellContext, request: LaunchRequest): Promise<Built> => {
   const { settings, cell, folder } = context;
-  refuseCode(context, request);
+  if (request.hideCode) refuseWorkspaceCode(context.cell.workspace);
   await furnish(context, request);
   const mode = settings.network === 'none' ? 'none' : 'internet';
   const network = await openLoopbackNetwork(networkPlan(context, request.endpoints, mode));

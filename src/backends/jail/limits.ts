@@ -4,13 +4,13 @@ import type { Bounds, Group } from './cgroups.ts';
 import { inside } from './places.ts';
 
 /** A bound of the jail that the agent met, for its owner. */
-export type LimitMet =
-  | 'memory'
-  | 'processes'
-  /** What lies in memory: `/tmp` and the home. */
-  | 'scratch'
-  /** The disk of the workspace is nearly full; the run was ended. */
-  | 'disk';
+export const limitsMet = [
+  'memory',
+  'processes',
+  'scratch', // what lies in memory: `/tmp` and the home
+  'disk', // that of the workspace is nearly full
+] as const;
+export type LimitMet = (typeof limitsMet)[number];
 
 const gibi = 2 ** 30;
 /** Half of the machine for one agent, which itself takes 0.5 to 0.7 GiB; what lies in `/tmp` and the home counts. */

@@ -17,10 +17,10 @@ const problem = (wall: WallProblem['wall'], kind: WallProblem['problem'], detail
   detail,
 });
 
-const findBubblewrap = async (path: string): Promise<string | undefined> => {
+const findOn = async (path: string, name: string): Promise<string | undefined> => {
   for (const folder of path.split(delimiter)) {
     if (!isAbsolute(folder)) continue;
-    const candidate = join(folder, 'bwrap');
+    const candidate = join(folder, name);
     if (
       await access(candidate, constants.X_OK).then(
         () => true,
@@ -29,6 +29,13 @@ const findBubblewrap = async (path: string): Promise<string | undefined> => {
     )
       return candidate;
   }
+  return undefined;
+};
+
+/** What programs are installed with here. */
+const packageManager = async (): Promise<string | undefined> => {
+  for (const name of ['apt-get', 'dnf', 'yum', 'pacman', 'zypper', 'apk'])
+    if ((await findOn('/usr/bin:/sbin:/bin:/usr/sbin', name)) !== undefined) return name;
   return undefined;
 };
 
@@ -43,8 +50,12 @@ const explain = async (said: string): Promise<WallProblem> => {
   const namespaces = /new namespace|uid map|RTM_NEWADDR|setting up|Operation not permitted/i.test(said);
   if (namespaces && (await setting('kernel/apparmor_restrict_unprivileged_userns')) === '1')
     return of('apparmor');
-  if ((await setting('kernel/unprivileged_userns_clone')) === '0') return of('namespaces_off');
-  if ((await setting('user/max_user_namespaces')) === '0') return of('namespaces_off');
+  for (const [name, off, on] of [
+    ['kernel/unprivileged_userns_clone', '0', '1'],
+    ['user/max_user_namespaces', '0', '15000'],
+  ] as const)
+    if ((await setting(name)) === off)
+      return problem('bwrap', 'namespaces_off', `${name.replace('/', '.')}=${on}`);
   if (/proc on|new namespace|Operation not permitted/i.test(said)) return of('container');
   return of('other');
 };
@@ -86,7 +97,15 @@ const tryWall = async (
   const cell = await open(wall, { runId, writable: true, ...real });
   try {
     const launch = await cell.launch({
-      ...{ file: '/bin/true', args: [], environment: {}, endpoints: [], homeFiles: [], texts: { text: '' } },
+      ...{
+        file: '/bin/true',
+        args: [],
+        environment: {},
+        endpoints: [],
+        homeFiles: [],
+        homeTexts: {},
+        texts: { text: '' },
+      },
       ...{ hideCode: true, identity: undefined, serve: undefined },
     });
     return await tryLaunch(launch, signal);
@@ -103,8 +122,8 @@ type Probe = (
 
 const probeBubblewrap: Probe = async (settings, open, signal) => {
   if (process.platform !== 'linux') return problem('bwrap', 'not_linux');
-  const path = await findBubblewrap(settings.ambient.PATH ?? '');
-  if (path === undefined) return problem('bwrap', 'not_installed');
+  const path = await findOn(settings.ambient.PATH ?? '', 'bwrap');
+  if (path === undefined) return problem('bwrap', 'not_installed', await packageManager());
   const { stdout } = await promisify(execFile)(path, ['--help'], { env: {}, timeout: 10_000, signal });
   const missing = neededFlags.find((flag) => !stdout.includes(`${flag} `));
   if (missing !== undefined) return problem('bwrap', 'too_old', missing);

@@ -39,7 +39,7 @@ export type WallProblem = {
     | 'kernel'
     | 'cpu'
     | 'other';
-  /** What the system said, or undefined. */
+  /** What the system said, or what mends it: the package manager, the setting. */
   readonly detail: string | undefined;
 };
 
@@ -73,6 +73,8 @@ export type LaunchRequest = {
   readonly endpoints: readonly Endpoint[];
   /** Files and folders of the user's that stand in the agent's home, by their path in it. */
   readonly homeFiles: readonly { readonly from: string; readonly at: string; readonly writable: boolean }[];
+  /** Files of the agent's own home, by their path in it. */
+  readonly homeTexts: Readonly<Record<string, string>>;
   /** Texts that the program reads, by file name: see `Cell.textPath`. */
   readonly texts: Readonly<Record<string, string>>;
   /** Keep what would make opencode run the workspace's code out of sight. */
@@ -102,11 +104,15 @@ export type CellEnd = {
 };
 
 export type Cell = {
+  /** What stands around it. */
+  readonly wall: 'bwrap' | 'landlock' | 'none';
   /** Paths as the program sees them. */
   readonly home: string;
   readonly temporary: string;
   readonly store: string | undefined;
   readonly textPath: (name: string) => string;
+  /** Whether it is on this machine's own network: then the user's proxy is its way out. */
+  readonly onHostNetwork: boolean;
   /**
    * @throws PathChangedError what is to be shown goes through a link or was replaced
    * @throws WorkspaceCodeError what is to be hidden can't be

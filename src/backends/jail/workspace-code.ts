@@ -1,5 +1,7 @@
-import { join } from 'node:path';
-import { entryAt } from './pins.ts';
+import { readdirSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { type ParseError, parseTree } from 'jsonc-parser';
+import { entryAt, readPlainFile } from './pins.ts';
 
 /**
  * What in a workspace would make opencode run code of the workspace: opencode 1.18 has a plugin loader that obeys
@@ -35,11 +37,49 @@ export const workspaceCode = (workspace: string): readonly CodeEntry[] =>
     throw new WorkspaceCodeError(name);
   });
 
-/** Which entry each name is at this moment, to notice that another one was put in its place. */
-export const codeIdentity = (workspace: string): string =>
-  codeNames
-    .map((name) => {
-      const entry = entryAt(join(workspace, name));
-      return entry === undefined ? '-' : `${entry.dev}:${entry.ino}`;
-    })
-    .join(' ');
+const largestSettings = 1024 * 1024;
+
+/** Whether a settings file certainly names no plugin: what its parser and opencode's may read differently is not certain. */
+const isHarmless = (path: string): boolean => {
+  const text = readPlainFile(path, largestSettings);
+  if (text === undefined || text.length === largestSettings) return false;
+  const errors: ParseError[] = [];
+  const tree = parseTree(text, errors, { allowTrailingComma: true });
+  return errors.length === 0 && tree?.type === 'object' && !namesPlugin(tree);
+};
+
+const namesPlugin = (node: NonNullable<ReturnType<typeof parseTree>>): boolean =>
+  (node.type === 'property' && /plugin/i.test(String(node.children?.[0]?.value))) ||
+  (node.children ?? []).some(namesPlugin);
+
+/** The workspace and the folders above it, up to the root of the repository that it is in. */
+const placesOf = (workspace: string): readonly string[] => {
+  const places: string[] = [];
+  for (let place = workspace; ; place = dirname(place)) {
+    places.push(place);
+    if (entryAt(join(place, '.git')) !== undefined) return places;
+    // In no repository: only the workspace itself is somebody else's.
+    if (place === dirname(place)) return [workspace];
+  }
+};
+
+const riskIn = (folder: string): string | undefined => {
+  const own = readdirSync(folder).find((name) => /^plugins?$/.test(name));
+  if (own !== undefined) return join(folder, own);
+  return codeNames
+    .slice(1)
+    .map((name) => join(folder, name))
+    .find((path) => entryAt(path) !== undefined && !isHarmless(path));
+};
+
+/**
+ * Where nothing can be hidden: refuses a workspace that brings code, or what may be code.
+ * @throws WorkspaceCodeError
+ */
+export const refuseWorkspaceCode = (workspace: string): void => {
+  for (const place of placesOf(workspace))
+    for (const { path, kind } of workspaceCode(place)) {
+      const risk = kind === 'folder' ? riskIn(path) : isHarmless(path) ? undefined : path;
+      if (risk !== undefined) throw new WorkspaceCodeError(relative(workspace, risk) || basename(risk));
+    }
+};

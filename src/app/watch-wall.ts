@@ -1,0 +1,29 @@
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Jail } from '../backends/jail/index.ts';
+import type { Wall } from '../backends/jail/types.ts';
+import { wallLine } from '../replies/wall-replies.ts';
+
+export type WallWatch = {
+  /** As found at start; undefined while it is still being tried. */
+  readonly found: () => Wall | undefined;
+  /** Resolves when it has been tried. */
+  readonly done: Promise<void>;
+};
+
+/** Tries once, behind, which wall can be built here, and says so in the log. */
+export function watchWall(jail: Pick<Jail, 'wall'>, log: Logger, signal: AbortSignal): WallWatch {
+  let found: Wall | undefined;
+  const done = jail.wall(signal).then(
+    (wall) => {
+      found = wall;
+      const safe = wall.kind === 'bwrap' || wall.kind === 'landlock';
+      if (safe) log.info({ wall: wall.kind }, `wall around agents: ${wallLine(wall)}`);
+      else log.warn({ wall: wall.kind }, `wall around agents: ${wallLine(wall)}`);
+      if (process.getuid?.() === 0) log.warn({}, 'the bot runs as root: give it a user of its own');
+    },
+    (error: unknown) => {
+      if (!signal.aborted) log.warn({ error }, 'the wall around agents could not be tried');
+    },
+  );
+  return { found: () => found, done };
+}

@@ -1,0 +1,55 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
+import { userFolders } from './agent-environment.ts';
+import { readPlainFile } from './jail/pins.ts';
+import type { LaunchRequest } from './jail/types.ts';
+
+type HomeFiles = LaunchRequest['homeFiles'];
+
+/** What opencode keeps its logins in: of the user's folders an agent sees this and his configuration. */
+const loginFiles = ['auth.json', 'mcp-auth.json'];
+/** A login by OAuth is renewed in place: opencode loses it where it can't write it down. */
+const renewed = /"type"\s*:\s*"oauth"|"refreshToken"/;
+const largestLogin = 1024 * 1024;
+
+/** Written by opencode itself at every start; not what the user configured. */
+const madeAnew = new Set(['.gitignore', 'node_modules', 'package.json', 'package-lock.json', 'bun.lock']);
+
+const namesIn = async (folder: string): Promise<readonly string[]> => {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (errorCode(error) !== undefined) return [];
+    throw error;
+  }
+};
+
+/** The user's own login and configuration, as they stand in the home of an agent that works for him (provider `local`). */
+export const ownLogin = async (ambient: Readonly<Record<string, string>>): Promise<HomeFiles> => {
+  const { data, config } = userFolders(ambient);
+  const logins = loginFiles.flatMap((name) => {
+    const from = join(data, 'opencode', name);
+    const text = readPlainFile(from, largestLogin);
+    const at = `.local/share/opencode/${name}`;
+    return text === undefined ? [] : [{ from, at, writable: renewed.test(text) }];
+  });
+  const folder = join(config, 'opencode');
+  const settings = (await namesIn(folder))
+    .filter((name) => !madeAnew.has(name))
+    .map((name) => ({ from: join(folder, name), at: `.config/opencode/${name}`, writable: false }));
+  return [...logins, ...settings];
+};
+
+const pluginPackage = '@opencode-ai/plugin';
+
+/**
+ * opencode installs its plugin package from the npm registry into every configuration folder, at every start, unless
+ * it finds this. A folder of our own holds no plugins, and nothing is fetched that the task did not ask for.
+ */
+export const pretendInstalled = {
+  '.config/opencode/package-lock.json': JSON.stringify({
+    packages: { '': { dependencies: { [pluginPackage]: '*' } } },
+  }),
+  '.config/opencode/node_modules/.none': '',
+};
