@@ -40,7 +40,11 @@ function commandLine(finish: (code: number) => void): Command {
     .option('--model <id>', 'default model as the backend names it')
     .option('--no-wallet', 'make no words for a Cashu wallet')
     .option('--env-file <path>', 'write this instead of .env')
-    .option('--force', 'replace a .env that is there (it is kept beside the new one)', false)
+    .option(
+      '--force',
+      'replace a .env that is there (the old one is kept among its secrets in BOT_HOME)',
+      false,
+    )
     .option('-y, --yes', 'ask nothing', false)
     .action(async (options: import('./setup/setup.ts').SetupOptions) => {
       const [{ runSetup }, { processTerminal }] = await Promise.all([

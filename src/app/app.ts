@@ -9,7 +9,7 @@ import { createAgentJail } from '../backends/agent-jail.ts';
 import { createBackends } from '../backends/all-backends.ts';
 import { watchHealth } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
-import { makeDefaultWorkspace } from '../config/workspace-rules.ts';
+import { makeDefaultWorkspace } from '../config/default-workspace.ts';
 import { createConnectionKeeper } from '../keys/connection-keeper.ts';
 import { createSealer } from '../keys/seal.ts';
 import { createMessageStore } from '../store/messages-table.ts';

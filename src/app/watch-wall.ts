@@ -1,7 +1,7 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Jail } from '../backends/jail/index.ts';
 import type { Wall } from '../backends/jail/types.ts';
-import { wallLine } from '../replies/wall-replies.ts';
+import { rootWarning, wallLine } from '../replies/wall-replies.ts';
 
 export type WallWatch = {
   /** As found at start; undefined while it is still being tried. */
@@ -19,7 +19,7 @@ export function watchWall(jail: Pick<Jail, 'wall'>, log: Logger, signal: AbortSi
       const safe = wall.kind === 'bwrap' || wall.kind === 'landlock';
       if (safe) log.info({ wall: wall.kind }, `wall around agents: ${wallLine(wall)}`);
       else log.warn({ wall: wall.kind }, `wall around agents: ${wallLine(wall)}`);
-      if (process.getuid?.() === 0) log.warn({}, 'the bot runs as root: give it a user of its own');
+      if (process.getuid?.() === 0) log.warn({}, rootWarning);
     },
     (error: unknown) => {
       if (!signal.aborted) log.warn({ error }, 'the wall around agents could not be tried');

@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
@@ -8,8 +8,9 @@ import { InvalidKeyError, parsePublicKey, parseRelayUrl, RelayUrlError } from '@
 import { type NodeUrl, NodeUrlError, parseNodeUrl } from '@nostr-dm-agent/routstr';
 import { z } from 'zod';
 import { backendNames } from '../backends/backend.ts';
-import type { AgentPath } from '../backends/jail/path-rules.ts';
+import { type AgentPath, realPath } from '../backends/jail/path-rules.ts';
 import type { Owner, Role, Workspace } from './config.ts';
+import { defaultWorkspace } from './default-workspace.ts';
 import { mnemonicProblem, normalMnemonic } from './mnemonic.ts';
 
 /** Relays that store gift wraps for anybody. Up to three: what NIP-17 wants of a list of inbox relays. */
@@ -21,6 +22,9 @@ export type Places = {
   /** What `~` stands for. */
   readonly userHome: string;
 };
+
+/** The path as it was written, made absolute, with its symbolic links. */
+export type Written = { readonly written: string };
 
 /** Reports what is wrong in words that continue the variable's name (`must be …`). */
 export type Report = (problem: string) => void;
@@ -87,44 +91,54 @@ export function readRelays(text: string, report: Report): readonly RelayUrl[] {
 }
 
 /**
- * Reads one path, which may hold commas and spaces, or `name=path,name=path`. Directories must exist; they come back
+ * Reads one path, which may hold commas and spaces, or `name=path,name=path`. Directories must exist, but for the default one; they come back
  * with symbolic links resolved, because opencode keeps a session by the real path.
  */
-export function readWorkspaces(text: string, places: Places, report: Report): readonly Workspace[] {
+export function readWorkspaces(
+  text: string,
+  places: Places,
+  report: Report,
+): readonly (Workspace & Written)[] {
   const pairs = /^\s*[\w.-]+\s*=/.test(text)
     ? listOf(text).map((entry) => {
         const equals = entry.indexOf('=');
         return { name: entry.slice(0, Math.max(equals, 0)).trim(), path: entry.slice(equals + 1).trim() };
       })
     : [{ name: nameOf(absolutePath(text, places)), path: text }];
-  const workspaces = new Map<string, Workspace>();
+  const workspaces = new Map<string, Workspace & Written>();
   for (const { name, path } of pairs) {
     if (!/^[\w.-]+$/.test(name) || path === '') {
       report('must be one path, or name=path pairs whose names have only letters, digits, `.`, `-` and `_`');
       continue;
     }
     if (workspaces.has(name)) report(`names "${name}" twice`);
-    const directory = realDirectory(absolutePath(path, places), report);
-    if (directory !== undefined) workspaces.set(name, { name, directory });
+    const written = absolutePath(path, places);
+    const unmade = written === defaultWorkspace(places).written && !existsSync(written);
+    const directory = unmade ? realPath(written) : realDirectory(written, report);
+    if (directory !== undefined) workspaces.set(name, { name, directory, written });
   }
   return [...workspaces.values()];
 }
 
 /** Reads `ro:/opt/toolchain,rw:~/.cargo`. What is there comes back with symbolic links resolved; what is not is reported. */
-export function readAgentPaths(text: string, places: Places, report: Report): readonly AgentPath[] {
+export function readAgentPaths(
+  text: string,
+  places: Places,
+  report: Report,
+): readonly (AgentPath & Written)[] {
   return listOf(text).flatMap((entry) => {
     const [, access, path] = /^(ro|rw):(.+)$/i.exec(entry) ?? [];
     if (access === undefined || path === undefined) {
       report(`has an entry that begins with neither ro: nor rw: (${entry})`);
       return [];
     }
-    const absolute = absolutePath(path.trim(), places);
+    const written = absolutePath(path.trim(), places);
     try {
-      return [{ path: realpathSync(absolute), writable: access.toLowerCase() === 'rw' }];
+      return [{ path: realpathSync(written), writable: access.toLowerCase() === 'rw', written }];
     } catch (error) {
       const code = errorCode(error);
       if (code === undefined) throw error;
-      report(`names ${absolute}, which can't be looked at (${code})`);
+      report(`names ${written}, which can't be looked at (${code})`);
       return [];
     }
   });

@@ -8,10 +8,11 @@ import { agentPathProblem, workspaceProblem } from '../backends/jail/path-rules.
 import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
 import type { Config, Owner } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { defaultWorkspace } from './default-workspace.ts';
 import { type EnvFile, namesBunMayHaveLoaded, readEnvFile } from './env-file.ts';
 import { environmentSchema, type Places } from './env-schema.ts';
 import { isVariableName, type VariableName, variables } from './variables.ts';
-import { defaultWorkspace, describePathProblem, packageFolder } from './workspace-rules.ts';
+import { describePathProblem, packageFolder } from './workspace-rules.ts';
 
 export type LoadConfigOptions = {
   /** Default: `.env` in the current directory. null: none. */
@@ -71,13 +72,13 @@ export async function loadConfig(
       ...BOT_AGENT_PATHS.flatMap(({ path, writable: mayWrite }) => (mayWrite ? [path] : [])),
     ];
     const rules = { userHome: places.userHome, own, writable };
-    for (const { directory: path } of workspaces) {
-      const problem = workspaceProblem(path, rules);
-      if (problem !== undefined) add('BOT_WORKSPACE', describePathProblem(path, problem));
+    for (const { written } of workspaces) {
+      const problem = workspaceProblem(written, rules);
+      if (problem !== undefined) add('BOT_WORKSPACE', describePathProblem(written, problem));
     }
-    for (const shown of BOT_AGENT_PATHS) {
-      const problem = agentPathProblem(shown, rules);
-      if (problem !== undefined) add('BOT_AGENT_PATHS', describePathProblem(shown.path, problem));
+    for (const { written } of BOT_AGENT_PATHS) {
+      const problem = agentPathProblem(written, rules);
+      if (problem !== undefined) add('BOT_AGENT_PATHS', describePathProblem(written, problem));
     }
   }
   if (problems.length > 0 || !('identity' in key) || parsed.data === undefined) {
@@ -90,7 +91,7 @@ export async function loadConfig(
     owners: freeze(owners.map(freeze)),
     relays: freeze(env.BOT_RELAYS),
     home: env.BOT_HOME,
-    workspaces: freeze(workspaces.map(freeze)),
+    workspaces: freeze(workspaces.map(({ name, directory: path }) => freeze({ name, directory: path }))),
     backend: env.BOT_BACKEND,
     opencodeBin: env.OPENCODE_BIN,
     cursorBin: env.CURSOR_BIN,
@@ -104,7 +105,7 @@ export async function loadConfig(
     trustWorkspace: env.BOT_TRUST_WORKSPACE,
     isolation: env.BOT_ISOLATION,
     agentNetwork: env.BOT_AGENT_NETWORK,
-    agentPaths: freeze(env.BOT_AGENT_PATHS.map(freeze)),
+    agentPaths: freeze(env.BOT_AGENT_PATHS.map(({ path, writable }) => freeze({ path, writable }))),
     git: freeze({ name: env.BOT_GIT_NAME, email: env.BOT_GIT_EMAIL }),
     accounts: env.BOT_ACCOUNTS,
     wallet: walletOf(env),

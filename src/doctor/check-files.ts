@@ -1,19 +1,26 @@
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { LockHeldError } from '@nostr-dm-agent/kit/lock';
 import type { Config } from '../config/config.ts';
+import { defaultWorkspace } from '../config/default-workspace.ts';
 import { messageOf } from '../replies/format.ts';
+import { rootWarning } from '../replies/wall-replies.ts';
 import { lockHome } from '../store/lock-home.ts';
 import type { Finding } from './finding.ts';
 
 /** `.env`, the bot's home and the workspaces. */
 export async function checkFiles(config: Config, envFile: string): Promise<readonly Finding[]> {
+  const userHome = config.ambient.HOME ?? homedir();
   return [
+    ...checkUser(),
     await checkSecrecy('.env', envFile, 'It holds the bot’s key', 'none; the environment says everything'),
     ...(await checkHome(config)),
-    ...(await Promise.all(config.workspaces.map(({ name, directory }) => checkWorkspace(name, directory)))),
+    ...(await Promise.all(
+      config.workspaces.map(({ name, directory }) => checkWorkspace(name, directory, userHome)),
+    )),
   ];
 }
 
@@ -62,8 +69,16 @@ async function checkHome({ home }: Config): Promise<readonly Finding[]> {
   ];
 }
 
-async function checkWorkspace(name: string, directory: string): Promise<Finding> {
+/** uid 0 has no wall towards the rest of the machine but the jail's own. */
+const checkUser = (): readonly Finding[] =>
+  process.getuid?.() === 0
+    ? [{ subject: 'user', state: 'warning', fact: 'the bot runs as root', remedy: rootWarning }]
+    : [];
+
+async function checkWorkspace(name: string, directory: string, userHome: string): Promise<Finding> {
   const subject = `workspace ${name}`;
+  if (directory === defaultWorkspace({ userHome }).directory && !existsSync(directory))
+    return { subject, state: 'ok', fact: `${directory} is made at the first start` };
   try {
     if (!(await stat(directory)).isDirectory()) throw new Error(`${directory} is not a directory`);
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);

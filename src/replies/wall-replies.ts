@@ -91,6 +91,10 @@ export function wallWarning(wall: Wall, hasWallet: boolean): string | undefined 
   );
 }
 
+/** For whoever starts it. */
+export const rootWarning =
+  '⚠ You are root: give the bot a user of its own (sudo useradd --create-home bot), and start it as that one.';
+
 /** In the sandbox, whose money is for testing, nothing is refused. */
 export function sandboxWallLine(wall: Wall): string {
   if (wall.kind === 'bwrap' || wall.kind === 'landlock') return `${names[wall.kind]} around the agent`;

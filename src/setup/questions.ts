@@ -1,6 +1,7 @@
 import { type CANCEL_SYMBOL, confirm, intro, isCancel, log, password, select, text } from '@clack/prompts';
 import { backendNames } from '../backends/backend.ts';
 import { BotKeyError, isEncryptedKey, readBotKey } from '../config/bot-key.ts';
+import { defaultWorkspaceText } from '../config/default-workspace.ts';
 import {
   defaultRelays,
   type Places,
@@ -65,8 +66,8 @@ export async function askAnswers(
     given.workspace ??
     answered(
       await text({
-        message: 'The directory in which the agent works',
-        initialValue: old.BOT_WORKSPACE ?? places.directory,
+        message: 'The directory in which the agent works (made when it is missing)',
+        initialValue: old.BOT_WORKSPACE ?? defaultWorkspaceText,
         validate: check((input, report) => readWorkspaces(input, places, report)),
       }),
     );
@@ -121,4 +122,4 @@ export async function askKeyPassword(): Promise<string | undefined> {
 
 /** @throws SetupCancelledError */
 export const askReplace = async (path: string): Promise<boolean> =>
-  answered(await confirm({ message: `${path} exists. Replace it? (The old one is kept beside it.)` }));
+  answered(await confirm({ message: `${path} exists. Replace it? (The old one is kept.)` }));

@@ -1,17 +1,24 @@
-import { homedir } from 'node:os';
-import { resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { npubEncode } from 'nostr-tools/nip19';
 import { toString as qrCode } from 'qrcode';
+import { createAgentJail } from '../backends/agent-jail.ts';
+import type { Wall } from '../backends/jail/types.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { makeDefaultWorkspace } from '../config/default-workspace.ts';
 import { describeConfigError } from '../config/describe-config-error.ts';
 import { readEnvFile } from '../config/env-file.ts';
 import type { Places } from '../config/env-schema.ts';
 import { loadConfig } from '../config/load-config.ts';
+import { rootWarning, wallLine, wallWarning } from '../replies/wall-replies.ts';
 import { type Answers, variablesOf } from './answers.ts';
 import { envText, UnwritableValueError } from './env-text.ts';
 import { askAnswers, askKeyPassword, askReplace, SetupCancelledError } from './questions.ts';
 import { FileExistsError, writeSecretFile } from './secret-file.ts';
+
+const wallTimeoutMs = 30_000;
 
 export type SetupOptions = Answers & {
   readonly envFile?: string | undefined;
@@ -69,21 +76,38 @@ async function setUp(options: SetupOptions, surroundings: SetupTerminal): Promis
     directory,
     { envFile: null, ...(ask ? { askPassword: askKeyPassword } : {}) },
   );
-  const backup = writeSecretFile(path, envText(values), old !== undefined);
+  makeDefaultWorkspace(config.workspaces, places.userHome);
+  // With the bot's other secrets, in a folder that is closed to others and that no agent sees.
+  const backup = writeSecretFile(path, envText(values), old !== undefined, join(config.home, 'secrets'));
+  const wall = await tryWall(config, path);
   out(
-    await report({ path, backup, config, wallet: values.CASHU_MNEMONIC !== undefined }, surroundings.color),
+    await report(
+      { path, backup, config, wall, wallet: values.CASHU_MNEMONIC !== undefined },
+      surroundings.color,
+    ),
   );
   return 0;
 }
 
+/** Which wall agents will have here; tried in a folder of its own, so that the bot's home is first made by its start. */
+async function tryWall(config: Config, envFile: string): Promise<Wall> {
+  const home = mkdtempSync(join(tmpdir(), 'nostr-dm-agent-setup-'));
+  try {
+    return await createAgentJail({ ...config, home }, [envFile]).wall(AbortSignal.timeout(wallTimeoutMs));
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
 type Outcome = {
+  readonly wall: Wall;
   readonly path: string;
   readonly backup: string | undefined;
   readonly config: Config;
   readonly wallet: boolean;
 };
 
-async function report({ path, backup, config, wallet }: Outcome, color: boolean): Promise<string> {
+async function report({ path, backup, config, wall, wallet }: Outcome, color: boolean): Promise<string> {
   const npub = npubEncode(config.identity.publicKey);
   // Only with its own colours is a QR code readable on dark and on light terminals.
   const qr = await qrCode(`nostr:${npub}`, color ? { type: 'terminal', small: true } : { type: 'utf8' });
@@ -93,6 +117,9 @@ async function report({ path, backup, config, wallet }: Outcome, color: boolean)
     ...(wallet ? ["The wallet's 12 words are in it too (CASHU_MNEMONIC): keep a copy in a safe place."] : []),
     '',
     `The bot is ${npub}`,
+    '',
+    wallWarning(wall, wallet) ?? `Wall: ${wallLine(wall)}.`,
+    ...(process.getuid?.() === 0 ? [rootWarning] : []),
     '',
     qr,
     'Next: `npx -y bun run start` (or `bun start`) starts it; it then says hello to you by DM.',
@@ -117,7 +144,7 @@ function explain(error: unknown): { readonly code: 1 | 2; readonly sentence: str
   if (error instanceof FileExistsError) {
     return {
       code: 1,
-      sentence: `${error.path} exists. --force replaces it and keeps the old one beside it.`,
+      sentence: `${error.path} exists. --force replaces it and keeps the old one among the bot's secrets.`,
     };
   }
   throw error;

@@ -67,7 +67,10 @@ describe('a bot with nothing but a key and an owner', () => {
       logFormat: 'json',
     });
     expect(config.identity.publicKey).toBe(publicKeyOf(botKey));
-    expect(config.workspaces.map((workspace) => workspace.directory)).toEqual([directory]);
+    expect(config).toMatchObject({ agentNetwork: 'internet', agentPaths: [], git: {} });
+    expect(config.workspaces).toEqual([
+      { name: 'agent-workspace', directory: join(directory, 'agent-workspace') },
+    ]);
   });
 
   test('can be changed by nobody afterwards', async () => {
@@ -112,7 +115,11 @@ describe('every variable', () => {
           BOT_PROGRESS_SECONDS: '0',
           BOT_CATCHUP_HOURS: '1.5',
           BOT_TRUST_WORKSPACE: '1',
-          BOT_ISOLATION: 'none',
+          BOT_ISOLATION: 'Landlock',
+          BOT_AGENT_NETWORK: 'none',
+          BOT_AGENT_PATHS: `ro:/usr/share, RW:~/link/../site`,
+          BOT_GIT_NAME: 'Robo Cop',
+          BOT_GIT_EMAIL: 'robo@example.org',
           LOG_LEVEL: 'WARN',
         },
         directory,
@@ -140,7 +147,13 @@ describe('every variable', () => {
       progressMs: 0,
       catchupMs: 5_400_000,
       trustWorkspace: true,
-      isolation: 'none',
+      isolation: 'landlock',
+      agentNetwork: 'none',
+      agentPaths: [
+        { path: '/usr/share', writable: false },
+        { path: join(directory, 'site'), writable: true },
+      ],
+      git: { name: 'Robo Cop', email: 'robo@example.org' },
       logLevel: 'warn',
     });
   });
@@ -317,5 +330,89 @@ describe('the .env file', () => {
       (reason: unknown) => reason,
     );
     expect(error).toBeInstanceOf(ConfigError);
+  });
+});
+
+describe('what agents may be given', () => {
+  const checkout = join(import.meta.dir, '../..');
+  const home = realpathSync(mkdtempSync(join(tmpdir(), 'nostr-dm-agent-paths-')));
+  afterAll(() => rmSync(home, { recursive: true, force: true }));
+  for (const name of ['code/one', 'code/one/inner', '.nostr-dm-agent/x', '.cashu-wallet/y', 'secrets'])
+    mkdirSync(join(home, name), { recursive: true });
+  writeFileSync(join(home, 'secrets/.env'), '', { mode: 0o600 });
+  const base = { ...required, HOME: home };
+  const wrong = async (environment: Record<string, string>): Promise<readonly string[]> => {
+    try {
+      await loadConfig({ ...base, ...environment }, join(home, 'secrets'));
+      return [];
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return error.problems.map(({ variable, problem }) => `${variable} ${problem}`);
+    }
+  };
+
+  test('is no folder of the system, no home, and nothing that holds, is or lies in what is the bot’s', async () => {
+    const cases: readonly (readonly [string, string])[] = [
+      ['/', 'a folder of the system'],
+      ['/usr', 'a folder of the system'],
+      ['/usr/share', 'a folder of the system'],
+      ['/etc', 'a folder of the system'],
+      ['/proc/self', 'a folder of the system'],
+      ['/home', 'a folder of the system'],
+      ['/tmp', 'a folder of the system'],
+      ['~', 'agents get folders in a home'],
+      ['~/.nostr-dm-agent', 'which no agent may see'],
+      ['~/.nostr-dm-agent/x', `which lies in ${home}/.nostr-dm-agent`],
+      ['~/.cashu-wallet/y', `which lies in ${home}/.cashu-wallet`],
+      ['~/secrets', `which holds ${home}/secrets/.env`],
+      [checkout, 'which no agent may see'],
+      [join(checkout, 'src'), `which lies in ${checkout}`],
+    ];
+    for (const [path, problem] of cases) {
+      expect([path, await wrong({ BOT_WORKSPACE: `a=~/code/one,b=${path}` })]).toEqual([
+        path,
+        [expect.stringContaining(problem)],
+      ]);
+    }
+    expect(await wrong({ BOT_WORKSPACE: '~/code/one' })).toEqual([]);
+    expect(await wrong({ BOT_WORKSPACE: 'a=~/code,b=~/code/one' })).toEqual([]);
+  });
+
+  test('the same goes for BOT_AGENT_PATHS, which may be parts of the system', async () => {
+    for (const path of [
+      '/',
+      '~',
+      '~/.nostr-dm-agent',
+      '~/secrets',
+      '~/secrets/.env',
+      '/proc',
+      '/dev',
+      '/sys/fs',
+    ])
+      expect([path, await wrong({ BOT_AGENT_PATHS: `ro:${path}` })]).toEqual([
+        path,
+        [expect.stringContaining('BOT_AGENT_PATHS names')],
+      ]);
+    for (const text of ['/opt', 'rx:/usr', 'ro:', 'ro:/nowhere/at/all'])
+      expect([text, await wrong({ BOT_AGENT_PATHS: text })]).toEqual([
+        text,
+        [expect.stringContaining('BOT_AGENT_PATHS')],
+      ]);
+    expect(await wrong({ BOT_AGENT_PATHS: 'ro:/usr/share,rw:~/code' })).toEqual([]);
+  });
+
+  test('a link that an agent could have put there is not followed', async () => {
+    mkdirSync(join(home, 'private/deep'), { recursive: true });
+    symlinkSync(join(home, 'private'), join(home, 'code/one/link'));
+    expect(await wrong({ BOT_WORKSPACE: 'a=~/code/one' })).toEqual([]);
+    for (const environment of [
+      { BOT_WORKSPACE: 'a=~/code/one,b=~/code/one/link' },
+      { BOT_WORKSPACE: 'a=~/code/one', BOT_AGENT_PATHS: 'ro:~/code/one/link' },
+      { BOT_WORKSPACE: 'a=~/code/one', BOT_AGENT_PATHS: 'rw:~/code/one/link/deep' },
+    ])
+      expect(await wrong(environment)).toEqual([expect.stringContaining(`the link ${home}/code/one/link`)]);
+    // One that only its user can have made is.
+    symlinkSync(join(home, 'private'), join(home, 'way'));
+    expect(await wrong({ BOT_WORKSPACE: '~/way' })).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -34,7 +35,12 @@ const ownerKey = publicKeyOf(generateSecretKey());
 const owner = npubEncode(ownerKey);
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 const readEnv = (directory: string) => parse(readFileSync(join(directory, '.env')));
-const backupsIn = (directory: string) => readdirSync(directory).filter((name) => name.includes('.backup-'));
+/** HOME is the folder above in these tests. */
+const secretsOf = (directory: string) => join(directory, '..', '.nostr-dm-agent/secrets');
+const backupsIn = (directory: string) =>
+  existsSync(secretsOf(directory))
+    ? readdirSync(secretsOf(directory)).filter((name) => name.includes('.backup-'))
+    : [];
 
 describe('setup by flags', () => {
   test('makes key and mnemonic, writes .env for its owner only, shows the npub and nothing secret', async () => {
@@ -122,7 +128,7 @@ describe('a .env that is there', () => {
     expect(readdirSync(directory)).toEqual(['.env']);
   });
 
-  test('is kept beside the new one with --force; key, words and other settings go on', async () => {
+  test('is kept in a folder for secrets with --force; key, words and other settings go on', async () => {
     const directory = newDirectory();
     await runCommand(['setup', '--owner', owner], { directory });
     const before = readFileSync(join(directory, '.env'), 'utf8');
@@ -135,8 +141,10 @@ describe('a .env that is there', () => {
     expect(readEnv(directory)).toEqual({ ...old, BOT_MODEL: 'a/b' });
     const [backup = '', ...others] = backupsIn(directory);
     expect(others).toEqual([]);
-    expect(parse(readFileSync(join(directory, backup)))).toEqual(old);
-    expect(modeOf(join(directory, backup))).toBe(0o600);
+    expect(readdirSync(directory)).toEqual(['.env']);
+    expect(parse(readFileSync(join(secretsOf(directory), backup)))).toEqual(old);
+    expect(modeOf(join(secretsOf(directory), backup))).toBe(0o600);
+    expect(modeOf(secretsOf(directory))).toBe(0o700);
     expect(modeOf(join(directory, '.env'))).toBe(0o600);
 
     expect((await runCommand([...flags, '--key', 'new'], { directory })).code).toBe(0);
@@ -163,7 +171,8 @@ test('on a terminal it asks, says what is wrong with an answer, and writes what 
   }
   const config = await loadConfig({ HOME: directory }, directory);
   expect(config.owners).toEqual([{ publicKey: ownerKey, role: 'admin' }]);
-  expect(config.workspaces[0]?.directory).toBe(directory);
+  expect(config.workspaces[0]).toEqual({ name: 'agent-workspace', directory: join(root, 'agent-workspace') });
+  expect(terminal.screen()).toContain('Wall: ');
   expect(terminal.screen()).toContain(npubEncode(config.identity.publicKey));
   expect(readEnv(directory).CASHU_MNEMONIC).toBeUndefined();
 }, 60_000);

@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync, realpathSync } from 'node:fs';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { liesIn } from './places.ts';
 
 /** Why a folder cannot be given to an agent. `of`: what it collides with. */
@@ -96,9 +96,8 @@ export const workspaceProblem = (path: string, rules: PathRules): PathProblem | 
 /** One entry of `BOT_AGENT_PATHS`. */
 export type AgentPath = { readonly path: string; readonly writable: boolean };
 
-/** Why a path of `BOT_AGENT_PATHS` can't be shown to agents. */
-export const agentPathProblem = ({ path }: AgentPath, rules: PathRules): PathProblem | undefined => {
-  if (!isAbsolute(path)) return { problem: 'system', of: path };
+/** Why a path of `BOT_AGENT_PATHS` can't be shown to agents. @param path absolute */
+export const agentPathProblem = (path: string, rules: PathRules): PathProblem | undefined => {
   const real = realPath(path);
   const link = foreignLink(path, rules.writable);
   if (link !== undefined) return { problem: 'link', of: link };
