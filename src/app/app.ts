@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
@@ -47,6 +48,9 @@ export type App = {
 
 /** How long a graceful stop's deliveries may take. */
 const flushMs = 5_000;
+
+/** How long the first message may wait for what there is to say about the wall around agents. */
+const wallPatienceMs = 2_000;
 
 const { version } = packageJson;
 
@@ -104,7 +108,8 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   const money = createMoney(config, { stores, messaging }, basics, open);
   makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
   const jail = createAgentJail(config, deps.hiddenPaths ?? []);
-  const wall = watchWall(jail, log, stopping.signal);
+  // Not with the problems that `!status` tells of: it has a line of its own there.
+  const wall = watchWall(jail, deps.log, stopping.signal);
   const backends = createBackends(config, { log, jail });
   const healths = watchHealth(backends, log, stopping.signal);
   // Closing aborts first, which ends their processes, and then waits for them.
@@ -137,7 +142,9 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   const parts = { stores, connections, messaging, money, work, intake };
   const recovered = await recover(config, parts, basics, open);
   const isNew = messages.createdAt >= startedAt;
-  begin(config, parts, recovered, { version, isNew, wall }, basics);
+  // The first message says what protects whoever reads it; it was tried while the money was looked at.
+  await Promise.race([wall.done, sleep(wallPatienceMs, undefined, { ref: false })]);
+  begin(config, parts, recovered, { version, isNew, wall: wall.found() }, basics);
   void announceUntilComplete(
     { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
     stopping.signal,

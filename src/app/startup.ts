@@ -12,7 +12,6 @@ import type { Basics } from './basics.ts';
 import type { Intake } from './intake.ts';
 import type { Messaging } from './messaging.ts';
 import type { createMoney } from './money.ts';
-import type { WallWatch } from './watch-wall.ts';
 import type { Work } from './work.ts';
 
 export type StartupParts = {
@@ -58,8 +57,8 @@ export function begin(
   config: Config,
   { stores, connections, messaging, money, work, intake }: StartupParts,
   recovered: Awaited<ReturnType<typeof recover>>,
-  bot: { readonly version: string; readonly isNew: boolean; readonly wall: WallWatch },
-  { log, stopping }: Basics,
+  bot: { readonly version: string; readonly isNew: boolean; readonly wall: Wall | undefined },
+  { log }: Basics,
 ): void {
   money.routstr.start();
   const locked = connections.check();
@@ -74,19 +73,15 @@ export function begin(
     log.warn({ needed: 'CASHU_MNEMONIC' }, 'provider routstr is set, but there is no wallet');
   }
   const hasWallet = config.wallet !== undefined;
-  // The first screen says what protects whoever reads it; a start does not wait for that.
-  const tell = (wall: Wall | undefined): void =>
-    messaging.tellAdmins(
-      readyNotice(bot.version, recovered, [
-        wall && (wallWarning(wall, hasWallet) ?? (bot.isNew && `Wall: ${wallLine(wall)}.`)),
-        bot.isNew && config.provider === 'local' && firstSteps(hasWallet),
-        recovered.walletLines,
-        recovered.lines,
-        lacksWallet && noWalletForRoutstr,
-        lockedLine(locked.length),
-      ]),
-    );
-  void bot.wall.done.then(() => {
-    if (!stopping.aborted) tell(bot.wall.found());
-  });
+  const { wall } = bot;
+  messaging.tellAdmins(
+    readyNotice(bot.version, recovered, [
+      wall && (wallWarning(wall, hasWallet) ?? (bot.isNew && `Wall: ${wallLine(wall)}.`)),
+      bot.isNew && config.provider === 'local' && firstSteps(hasWallet),
+      recovered.walletLines,
+      recovered.lines,
+      lacksWallet && noWalletForRoutstr,
+      lockedLine(locked.length),
+    ]),
+  );
 }

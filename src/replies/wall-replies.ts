@@ -95,9 +95,9 @@ export function wallWarning(wall: Wall, hasWallet: boolean): string | undefined 
 export const rootWarning =
   '⚠ You are root: give the bot a user of its own (sudo useradd --create-home bot), and start it as that one.';
 
-/** In the sandbox, whose money is for testing, nothing is refused. */
-export function sandboxWallLine(wall: Wall): string {
-  if (wall.kind === 'bwrap' || wall.kind === 'landlock') return `${names[wall.kind]} around the agent`;
+/** In the sandbox, whose money is for testing, nothing is refused. Undefined where there is a wall. */
+export function sandboxWallLine(wall: Wall): string | undefined {
+  if (wall.kind === 'bwrap' || wall.kind === 'landlock') return undefined;
   const mend = mendWall(wall.problems);
   return `none around the agent (${whyNot(wall.problems)}${mend === undefined ? '' : `: ${mend}`}); it goes on all the same`;
 }

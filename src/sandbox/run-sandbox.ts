@@ -105,7 +105,8 @@ export async function runSandbox(
   const places = { bot, owner, relay: relay.url, home, node: parseNodeUrl(node.url), wallet };
   const walled = configOf(places, options.environment, 'auto');
   const wall = await createAgentJail(walled, []).wall(signal);
-  say(`wall    ${sandboxWallLine(wall)}`);
+  const noWall = sandboxWallLine(wall);
+  if (noWall !== undefined) say(`wall    ${noWall}`);
   // Its money is for testing: on a machine without a wall it goes on.
   const config = wall.kind === 'none' ? configOf(places, options.environment, 'none') : walled;
   const redactor = createRedactor();
