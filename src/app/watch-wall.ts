@@ -1,6 +1,5 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { Jail } from '../backends/jail/index.ts';
-import type { Wall } from '../backends/jail/types.ts';
+import type { Jail, Wall } from '../backends/jail/types.ts';
 import { rootWarning, wallLine } from '../replies/wall-replies.ts';
 
 export type WallWatch = {

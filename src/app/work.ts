@@ -1,5 +1,5 @@
 import type { Backend, BackendName } from '../backends/backend.ts';
-import type { Jail } from '../backends/jail/index.ts';
+import type { Jail } from '../backends/jail/types.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';

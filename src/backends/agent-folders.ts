@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Config } from '../config/config.ts';
-import type { Jail } from './jail/index.ts';
+import type { Jail } from './jail/types.ts';
 
 /** What the backends take from the bot's configuration. */
 export type BackendSettings = Pick<

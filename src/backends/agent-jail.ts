@@ -3,8 +3,9 @@ import { homedir } from 'node:os';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Config } from '../config/config.ts';
 import { packageFolder } from '../config/workspace-rules.ts';
-import { createJail, type Jail } from './jail/index.ts';
+import { createJail } from './jail/index.ts';
 import { realPath } from './jail/path-rules.ts';
+import type { Jail } from './jail/types.ts';
 
 export type JailConfig = Pick<
   Config,

@@ -7,7 +7,7 @@ import type { LaunchRequest } from './jail/types.ts';
 
 type HomeFiles = LaunchRequest['homeFiles'];
 
-/** What opencode keeps its logins in: of the user's folders an agent sees this and his configuration. */
+/** What opencode keeps its logins in: of the user's folders an agent sees this and the configuration. */
 const loginFiles = ['auth.json', 'mcp-auth.json'];
 /** A login by OAuth is renewed in place: opencode loses it where it can't write it down. */
 const renewed = /"type"\s*:\s*"oauth"|"refreshToken"/;
@@ -25,7 +25,7 @@ const namesIn = async (folder: string): Promise<readonly string[]> => {
   }
 };
 
-/** The user's own login and configuration, as they stand in the home of an agent that works for him (provider `local`). */
+/** The user's own login and configuration, as they stand in the home of an agent that works on them (provider `local`). */
 export const ownLogin = async (ambient: Readonly<Record<string, string>>): Promise<HomeFiles> => {
   const { data, config } = userFolders(ambient);
   const logins = loginFiles.flatMap((name) => {

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { openNowhere } from './agent-folders.ts';
-import type { Jail } from './jail/index.ts';
-import type { Wall } from './jail/types.ts';
+import type { Jail, Wall } from './jail/types.ts';
 import { runShortCommand } from './short-command.ts';
 
 const sessionList = z.array(z.object({ id: z.string(), title: z.string() }));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { landlockVersion, oldestLandlock } from '../../src/backends/jail/inside/landlock.ts';
 import { everybody, makeJailPlace, until } from '../support/jail.ts';
 
+const hasTmux = Bun.which('tmux') !== null;
 const works = process.platform === 'linux' && landlockVersion() >= oldestLandlock;
 if (!works)
   process.stderr.write('\n!!! NOT TESTED: this kernel has no Landlock that is new enough for the jail\n\n');
@@ -23,7 +24,7 @@ const ways = (place: ReturnType<typeof makeJailPlace>, bot: number, port: number
   'root of the bot': `ls /proc/${bot}/root/ || ls /proc/${bot}/cwd/ || cat /proc/${bot}/fd/0`,
   'a signal to the bot': `kill -0 ${bot}`,
   'tracing the bot': `python3 -c 'import ctypes,sys;sys.exit(0 if ctypes.CDLL(None).ptrace(16,${bot},0,0)==0 else 1)'`,
-  'tmux of the host': `tmux -S ${place.root}/tmux ls`,
+  ...(hasTmux ? { 'tmux of the host': `tmux -S ${place.root}/tmux ls` } : {}),
   'an abstract socket': `python3 -c 'import socket;s=socket.socket(1,1);s.connect("\\0${abstract}")'`,
   'another port of the loopback': `curl -s -m 2 --noproxy '*' http://127.0.0.1:${port}/ | grep LOOP`,
   'the same through the proxy': `curl -sf -m 2 --noproxy '' http://127.0.0.1:${port}/ | grep LOOP`,
@@ -53,9 +54,9 @@ for (const who of works ? everybody() : [])
         `import socket,time;s=socket.socket(1);s.bind("\\0${abstract}");s.listen();print("up",flush=True);time.sleep(100)`,
       ]);
       await new Promise((done) => socket.stdout?.once('data', done));
-      place.outside(['tmux', '-S', join(place.root, 'tmux'), 'new-session', '-d', 'sleep 100']);
+      if (hasTmux) place.outside(['tmux', '-S', join(place.root, 'tmux'), 'new-session', '-d', 'sleep 100']);
       const service = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('LOOP') });
-      await until(() => existsSync(join(place.root, 'tmux')));
+      await until(() => !hasTmux || existsSync(join(place.root, 'tmux')));
       const all = ways(place, Number(bot.pid), Number(service.port), abstract);
       const script = Object.entries(all)
         .map(
@@ -82,7 +83,7 @@ for (const who of works ? everybody() : [])
       );
       expect(await open('landlock')).toEqual([]);
       for (const child of [bot, socket]) child.kill('SIGKILL');
-      place.outside(['tmux', '-S', join(place.root, 'tmux'), 'kill-server']);
+      if (hasTmux) place.outside(['tmux', '-S', join(place.root, 'tmux'), 'kill-server']);
       await service.stop(true);
       place.remove();
     }, 120_000);
@@ -127,7 +128,7 @@ for (const who of works ? everybody() : [])
 
     test('a workspace’s own configuration cannot be hidden, so it is refused', async () => {
       const place = makeJailPlace(who);
-      place.file('workspace/.opencode/x', '');
+      place.file('workspace/.opencode/plugin/x.ts', '');
       const { problem } = await place.tell({ settings: { isolation: 'landlock' }, script: 'touch started' });
       expect(problem).toContain('WorkspaceCodeError');
       expect(existsSync(join(place.workspace, 'started'))).toBe(false);

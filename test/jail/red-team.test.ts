@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type JailPlace, makeJailPlace, type Story } from '../support/jail.ts';
 import { asEverybody } from '../support/jail-stories.ts';
 
+const hasTmux = Bun.which('tmux') !== null;
 const attack = readFileSync(join(import.meta.dir, 'red-team/attack.sh'), 'utf8');
 const poison = readFileSync(join(import.meta.dir, 'red-team/poison.sh'), 'utf8');
 const ownAddresses = Object.values(networkInterfaces())
@@ -31,7 +32,9 @@ print("listening",flush=True)
 while True:
   c,_=s.accept();c.send(b"ABSTRACT");c.close()`,
   ]);
-  const tmux = place.outside(['tmux', '-S', join(decoys, 'tmux'), 'new-session', '-d', 'sleep 600']);
+  const tmux = hasTmux
+    ? [place.outside(['tmux', '-S', join(decoys, 'tmux'), 'new-session', '-d', 'sleep 600'])]
+    : [];
   const fetch = () => new Response('LOOP');
   const service = Bun.serve({ port: 0, hostname: '0.0.0.0', fetch });
   const services = [service, Bun.serve({ port: Number(service.port), hostname: '::1', fetch })];
@@ -54,8 +57,8 @@ while True:
   };
   const end = (): void => {
     clearInterval(renames);
-    place.outside(['tmux', '-S', join(decoys, 'tmux'), 'kill-server']);
-    for (const child of [bot, socket, tmux]) child.kill('SIGKILL');
+    if (hasTmux) place.outside(['tmux', '-S', join(decoys, 'tmux'), 'kill-server']);
+    for (const child of [bot, socket, ...tmux]) child.kill('SIGKILL');
     for (const one of services) one.stop(true);
   };
   return { variables, listening, end };
@@ -74,12 +77,8 @@ const provesSomething = (output: string): boolean =>
 
 /** What has to be a way out where there is no wall: else the script would find nothing anywhere. */
 const openWithoutWall = [
-  ...[
-    'environ of another process',
-    'the bot by its pid',
-    'commands of processes outside',
-    'tmux of the host',
-  ],
+  ...(hasTmux ? ['tmux of the host'] : []),
+  ...['environ of another process', 'the bot by its pid', 'commands of processes outside'],
   ...['a socket below /run, /var, /tmp', 'an abstract socket is listed', 'an abstract socket is connected'],
   ...[
     'a service on the loopback of the host',

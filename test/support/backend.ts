@@ -5,7 +5,7 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { BackendDeps, BackendSettings } from '../../src/backends/agent-folders.ts';
 import { createAgentJail, type JailConfig } from '../../src/backends/agent-jail.ts';
 import type { AgentEvent, AgentRequest, RunPayment } from '../../src/backends/backend.ts';
-import type { Jail } from '../../src/backends/jail/index.ts';
+import type { Jail } from '../../src/backends/jail/types.ts';
 
 export const silent: Logger = {
   debug: () => undefined,
