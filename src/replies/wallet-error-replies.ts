@@ -7,7 +7,7 @@ import {
   WalletError,
   type WalletErrorFacts,
 } from '@nostr-dm-agent/cashu-wallet';
-import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, plural, shorten } from './format.ts';
 import { chat, type Place } from './place.ts';
 import { mintName } from './wallet-replies.ts';
@@ -104,9 +104,9 @@ function describeInvoice(problem: InvoiceProblem, now: number): string {
     case 'no-amount':
       return 'That invoice names no amount: say how much after it. Nothing was paid.';
     case 'fixed-amount':
-      return `That invoice is over ${formatSat(problem.amount)}; another amount can’t be paid on it. Nothing was paid.`;
+      return `That invoice is for ${formatSat(problem.amount)}; another amount can’t be paid on it. Nothing was paid.`;
     case 'amountless-unsupported':
-      return 'That invoice names no amount, and this mint pays only invoices that do. Ask for one over a fixed amount. Nothing was paid.';
+      return 'That invoice names no amount, and this mint pays only invoices that do. Ask for one with an amount. Nothing was paid.';
     case 'bolt12':
       return 'That is a BOLT12 offer (lno1…); only invoices (lnbc…) and Lightning addresses can be paid from here. Ask for one of these. Nothing was paid.';
     case 'on-chain':
@@ -122,11 +122,11 @@ function describeInvoice(problem: InvoiceProblem, now: number): string {
     case 'costs-more':
       return `The mint takes ${formatSat(problem.fee)} now, and ${formatSat(problem.shown)} were shown. Send the command again for a new offer. Nothing was paid.`;
     case 'already-paid':
-      return 'That invoice has been paid already. Nothing was paid again.';
+      return `That invoice has been paid already. Nothing was paid again.${splitFee(problem.spent)}`;
     case 'fee-too-high':
       return `The fee is too high: up to ${formatSat(problem.fee)} would be kept for Lightning, more than ${formatSat(problem.max)} (3 %, at least 10 sat) is not paid. Nothing was paid. Try a larger amount or later.`;
     case 'refused':
-      return `The payment did not go through; the money is back in the wallet.${saying(problem.detail)} Try again later, or with another invoice.`;
+      return `The payment did not go through; the money is back in the wallet.${splitFee(problem.spent)}${saying(problem.detail)} Try again later, or with another invoice.`;
   }
 }
 
@@ -206,6 +206,10 @@ export function describeTrouble(trouble: string): string {
       return `Somebody must look at it (${shorten(trouble, 40)})`;
   }
 }
+
+/** What is gone although nothing was paid. */
+const splitFee = (spent: Sat | undefined): string =>
+  spent ? ` The mint kept ${formatSat(spent)} for changing it into the exact sum.` : '';
 
 /** The mint's own words, which may be anything: short, and on one line. */
 const saying = (detail: string): string => (detail.trim() === '' ? '' : ` It said: ${shorten(detail, 160)}`);

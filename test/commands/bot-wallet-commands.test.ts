@@ -139,7 +139,7 @@ describe('money goes out', () => {
     const before = await world.balance();
     const question = await world.ask(`!wallet withdraw lightning:${world.mint.invoice(100)}`);
     expect(question).toContain('Pay 100 sat to the invoice');
-    expect(question).toMatch(/Fees: at most \d+ sat for Lightning .*, \d sat for the mint/);
+    expect(question).toMatch(/Fees: at most \d+ sat for Lightning .*, at most \d sat for the mint/);
     const code = /send (\d{4})/.exec(question)?.[1] ?? '';
     const paid = await world.ask(code);
     expect(paid).toMatch(/^Paid 100 sat \(fee \d sat\)\. Balance/);

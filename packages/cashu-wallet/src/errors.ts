@@ -80,10 +80,11 @@ export type InvoiceProblem =
   | { readonly kind: 'quote-expired' }
   /** The mint's fees have grown since they were shown. */
   | { readonly kind: 'costs-more'; readonly shown: Sat; readonly fee: Sat }
-  | { readonly kind: 'already-paid' }
+  /** `spent`: what making the exact sum had cost. */
+  | { readonly kind: 'already-paid'; readonly spent?: Sat }
   | { readonly kind: 'fee-too-high'; readonly fee: Sat; readonly max: Sat }
-  /** The mint would not quote or pay it. The money is still ours. */
-  | { readonly kind: 'refused'; readonly detail: string };
+  /** The mint would not quote or pay it. The money is still ours, but for what making the exact sum had cost. */
+  | { readonly kind: 'refused'; readonly detail: string; readonly spent?: Sat };
 
 /** An invoice that was not paid. The money is where it was. */
 export class InvoiceRefusedError extends WalletError {

@@ -18,6 +18,7 @@ import type {
   NewLedgerEntry,
   OperationId,
   OperationSummary,
+  PayRequest,
   Received,
   ReceiveOptions,
   Reclaimed,
@@ -40,7 +41,8 @@ import type {
 /** Money out, as tokens. */
 export type Spend = {
   readonly quoteSend: (
-    request: Pick<SendRequest, 'amount' | 'mint'>,
+    /** `all`: as much as there is at that mint, less what it costs. */
+    request: Pick<SendRequest, 'mint'> & { readonly amount: Sat | 'all' },
     signal: AbortSignal,
   ) => Promise<SendQuote>;
   readonly send: (request: SendRequest, signal: AbortSignal) => Promise<SentToken>;
@@ -64,6 +66,8 @@ export type Pay = {
     request: { readonly invoice: string; readonly amount?: Sat; readonly mint?: MintUrl },
     signal: AbortSignal,
   ) => Promise<WithdrawalQuote>;
+  /** The same for whatever can be paid. @throws LnurlError, too */
+  readonly quotePayment: (request: PayRequest, signal: AbortSignal) => Promise<WithdrawalQuote>;
   /** An invoice for exactly this amount from a Lightning address or LNURL. @throws LnurlError */
   readonly requestInvoice: (address: string, amount: Sat, signal: AbortSignal) => Promise<string>;
   readonly withdraw: (operation: OperationId, signal: AbortSignal) => Promise<Withdrawal>;

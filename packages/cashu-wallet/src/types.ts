@@ -92,6 +92,15 @@ export type TopUp = {
 };
 export type TopUpState = 'unpaid' | 'paid' | 'expired';
 
+/** Whom to pay over Lightning. */
+export type PayRequest = {
+  /** An invoice, a Lightning address, an LNURL, or a `bitcoin:` link with one of these. */
+  readonly to: string;
+  /** For what names none. `all`: as much as there is, less what it costs. */
+  readonly amount?: Sat | 'all' | undefined;
+  /** Default: the default mint; for `all` the one that has the most. */
+  readonly mint?: MintUrl;
+};
 /** What paying an invoice will cost. Nothing is reserved yet. */
 export type WithdrawalQuote = {
   readonly operation: OperationId;

@@ -17,6 +17,7 @@ import { quoteWithdrawal, withdraw } from './operations/melt.ts';
 import { claimTopUp, topUp } from './operations/mint.ts';
 import { move, quoteMove } from './operations/move.ts';
 import { gatherFor } from './operations/own-swap.ts';
+import { quotePayment } from './operations/pay-to.ts';
 import { receiveToken } from './operations/receive-token.ts';
 import { reclaim } from './operations/reclaim.ts';
 import { recover } from './operations/recovery.ts';
@@ -71,7 +72,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
   return {
     ...withCore(core, {
       ...{ quoteSend, send: sendOrRevive, handOver, confirmClaimed, reclaim },
-      ...{ quoteWithdrawal, requestInvoice, withdraw, quoteMove, move },
+      ...{ quoteWithdrawal, quotePayment, requestInvoice, withdraw, quoteMove, move },
       ...{ decode: previewToken, receive: receiveToken, topUp, claimTopUp, watchTopUp },
       ...{ keep, redeem: redeemKept, balance: readBalance, warmUp, recover, check },
     }),

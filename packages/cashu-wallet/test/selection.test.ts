@@ -66,6 +66,12 @@ describe('choosing proofs', () => {
     expect(found).toBeGreaterThan(500);
   });
 
+  test('one large proof is cheaper than many small ones, where inputs cost something', () => {
+    const purse = [128, ...Array(60).fill(2)];
+    expect(selectCoins(coins(purse, 100), 100, 1000)).toHaveLength(1);
+    expect(selectCoins(coins(purse, 0), 100, 1000)).toHaveLength(50);
+  });
+
   test('what has an older keyset goes first, as far as it is needed', () => {
     const old: Coin = { amount: 64, feePpk: 0, stale: true };
     const big: Coin = { amount: 1024, feePpk: 0, stale: true };

@@ -74,7 +74,7 @@ test('what went wrong is facts, the same as without a bot', async () => {
     poor: { name: 'InsufficientFundsError', have: 120, mint: mint.url },
     twice: { name: 'TokenRefusedError', problem: { kind: 'already-received', amount: 20 } },
     elsewhere: { name: 'WalletUsageError', problem: { kind: 'mint', accepted: [mint.url] } },
-    forNothing: { name: 'WalletUsageError', problem: { kind: 'amount-missing' } },
+    forNothing: { name: 'InvoiceRefusedError', problem: { kind: 'no-amount' } },
   });
   expect(await factsIn(call({ command: 'restore', args: {} }, soon()))).toEqual({
     name: 'RestoreRefusedError',

@@ -59,14 +59,7 @@ function sentenceOf(facts: RemoteErrorFacts, home: string, now: number): string 
 }
 
 function usageSentence(problem: UsageProblem): string {
-  switch (problem.kind) {
-    case 'mint':
-      return `This mint is not accepted. Accepted: ${problem.accepted.map(mintName).join(', ')}.`;
-    case 'amount-given':
-      return 'An invoice names its own amount; leave the amount away.';
-    case 'amount-missing':
-      return 'A Lightning address needs an amount, e.g. wallet withdraw name@example.com 2000.';
-  }
+  return `This mint is not accepted. Accepted: ${problem.accepted.map(mintName).join(', ')}.`;
 }
 
 function restoreSentence(problem: RestoreProblem): string {

@@ -87,7 +87,7 @@ export const receive =
   };
 
 export const send =
-  (amount: Sat, mint: string | undefined): Work =>
+  (amount: Sat | 'all', mint: string | undefined): Work =>
   async (output) => {
     const answer = await output.call({ command: 'send', args: { amount, mint } }, within(output.signal));
     output.remark(sentText(answer.amount, answer.fee, answer.balance));
@@ -146,7 +146,7 @@ async function waitForPayment({ call, signal, remark }: WalletOutput, operation:
 const isOver = (state: TopUpState): boolean => state !== 'unpaid';
 
 export const withdraw =
-  (to: string, amount: Sat | undefined, mint: string | undefined, yes: boolean): Work =>
+  (to: string, amount: Sat | 'all' | undefined, mint: string | undefined, yes: boolean): Work =>
   async (output) => {
     if (!yes && !output.interactive) {
       throw new CommandFailure('WalletUsageError', 'Nobody can be asked here: say --yes to pay.');

@@ -34,9 +34,9 @@ Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`,
     (token: string | undefined, options: WalletOptions) => run(options, ({ receive }) => receive(token)),
   );
   command('send', 'make a token that nets its receiver exactly this; prints the token alone')
-    .argument('<sats>', 'what the receiver nets', sats)
+    .argument('<sats|all>', 'what the receiver nets; all: as much as the mint has, less its fees', satsOrAll)
     .option('--mint <url>', 'from this mint')
-    .action((amount: Sat, options: WalletOptions & { mint?: string }) =>
+    .action((amount: Sat | 'all', options: WalletOptions & { mint?: string }) =>
       run(options, ({ send }) => send(amount, options.mint)),
     );
   command('topup', 'a Lightning invoice that fills the wallet; waits until it is paid')
@@ -47,12 +47,16 @@ Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`,
       run(options, ({ topup }) => topup(amount, options.mint, options.wait)),
     );
   command('withdraw', 'pay over Lightning; says what it costs and asks')
-    .argument('<invoice|name@host>', 'whom')
-    .argument('[sats]', 'how much, for a Lightning address', sats)
+    .argument('<invoice|name@host>', 'whom; a bitcoin: link with lightning= does it, too')
+    .argument('[sats|all]', 'how much, where that is not named already; all: as much as there is', satsOrAll)
     .option('--mint <url>', 'from this mint')
     .option('-y, --yes', 'pay without asking', false)
-    .action((to: string, amount: Sat | undefined, options: WalletOptions & { mint?: string; yes: boolean }) =>
-      run(options, ({ withdraw }) => withdraw(to, amount, options.mint, options.yes)),
+    .action(
+      (
+        to: string,
+        amount: Sat | 'all' | undefined,
+        options: WalletOptions & { mint?: string; yes: boolean },
+      ) => run(options, ({ withdraw }) => withdraw(to, amount, options.mint, options.yes)),
     );
   command('history', 'the last paid runs and operations')
     .argument('[n]', 'how many', count, 10)
@@ -91,6 +95,8 @@ function sats(text: string): Sat {
   }
   return amount;
 }
+
+const satsOrAll = (text: string): Sat | 'all' => (/^all$/i.test(text.trim()) ? 'all' : sats(text));
 
 function count(text: string): number {
   const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;

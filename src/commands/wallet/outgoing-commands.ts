@@ -6,7 +6,7 @@ import { costText, mintName } from '../../replies/wallet-replies.ts';
 import type { ProposedAction } from '../../store/confirmations-table.ts';
 import { type Call, type Command, type FullReply, RefusalError, UsageError } from '../command.ts';
 import { requireOwn } from './own-money.ts';
-import { parseAmount, parseMint, splitAmount } from './wallet-arguments.ts';
+import { parseAmountOrAll, parseMint, splitAmount } from './wallet-arguments.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
 /** How long a code is good. */
@@ -16,7 +16,7 @@ const codeMs = 5 * 60_000;
 export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] => [
   {
     path: 'wallet send',
-    parameters: '<sats>',
+    parameters: '<sats|all>',
     family: 'Wallet',
     summary: 'make a token to give away, after a code',
     detail: 'Its receiver nets exactly this amount. Until it is claimed, !wallet reclaim takes it back.',
@@ -27,12 +27,15 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
     kind: 'lasting',
     repeatable: true,
     run: async (call, signal) => {
-      const amount = parseAmount(call.argument);
+      const wanted = parseAmountOrAll(call.argument);
       const wallet = await deps.money.wallet.settled(signal);
+      if (wanted !== 'all') requireOwn(deps.money.shares, call, wanted);
+      const { mint, ready } = mintWith(wallet, wanted);
+      if (wanted !== 'all' && ready < wanted) {
+        throw new InsufficientFundsError({ have: ready, need: wanted, mint });
+      }
+      const { amount, face, fee } = await wallet.quoteSend({ amount: wanted, mint }, signal);
       requireOwn(deps.money.shares, call, amount);
-      const { mint, ready } = mintWith(wallet, amount);
-      if (ready < amount) throw new InsufficientFundsError({ have: ready, need: amount, mint });
-      const { face, fee } = await wallet.quoteSend({ amount, mint }, signal);
       const fees = addSat(subtractSat(face, amount), fee);
       return propose(
         deps,
@@ -49,7 +52,7 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
   },
   {
     path: 'wallet withdraw',
-    parameters: '<invoice|name@host> [sats]',
+    parameters: '<invoice|name@host> [sats|all]',
     family: 'Wallet',
     summary: 'pay over Lightning, after a code',
     detail:
@@ -63,15 +66,13 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
     run: async (call, signal) => {
       const { target, amount } = parseWithdrawal(call.argument);
       const wallet = await deps.money.wallet.settled(signal);
-      const invoice = isLightningAddress(target)
-        ? await wallet.requestInvoice(target, requireAmount(amount), signal)
-        : target;
-      const quote = await quoteWhereItCanBePaid(wallet, invoice, signal);
-      if (amount !== undefined && amount !== quote.amount) {
-        throw new RefusalError(`That invoice is for ${formatSat(quote.amount)}, not ${formatSat(amount)}.`);
+      const isAddress = isLightningAddress(target) && !/^bitcoin:/i.test(target);
+      if (isAddress && amount === undefined) {
+        throw new UsageError('A Lightning address needs the amount after it.');
       }
+      const quote = await quoteWhereItCanBePaid(wallet, target, amount, signal);
       requireOwn(deps.money.shares, call, quote.amount);
-      const payee = isLightningAddress(target) ? target : 'the invoice';
+      const payee = isAddress ? target : 'the invoice';
       return propose(
         deps,
         call,
@@ -137,30 +138,28 @@ function propose(
 }
 
 /** @param argument an invoice or a Lightning address, and perhaps an amount @throws UsageError */
-function parseWithdrawal(argument: string): { readonly target: string; readonly amount: Sat | undefined } {
+function parseWithdrawal(argument: string): {
+  readonly target: string;
+  readonly amount: Sat | 'all' | undefined;
+} {
   const [, first = '', rest = ''] = /^(\S*)\s*(.*)$/s.exec(argument) ?? [];
   if (first === '') throw new UsageError('The invoice or Lightning address is missing.');
   if (/^[\d,.]+k?$/i.test(first)) {
     throw new UsageError('First the invoice or the Lightning address, then the amount.');
   }
-  return { target: first, amount: rest === '' ? undefined : parseAmount(rest) };
+  return { target: first, amount: rest === '' ? undefined : parseAmountOrAll(rest) };
 }
 
-function requireAmount(amount: Sat | undefined): Sat {
-  if (amount === undefined) throw new UsageError('A Lightning address needs the amount after it.');
-  return amount;
-}
-
-/** The default mint if it has as much; else the one that has the most. */
+/** The default mint if it has as much; else, and for everything, the one that has the most. */
 function mintWith(
   wallet: Overview,
-  amount: Sat,
+  amount: Sat | 'all',
   except?: MintUrl,
 ): { readonly mint: MintUrl; readonly ready: Sat } {
   const { defaultMint } = wallet.info();
   const mints = wallet.balance().mints.filter(({ mint }) => mint !== except);
   const main = mints.find(({ mint }) => mint === defaultMint);
-  if (main !== undefined && main.ready >= amount) return main;
+  if (main !== undefined && amount !== 'all' && main.ready >= amount) return main;
   const [fullest] = mints.toSorted((a, b) => b.ready - a.ready);
   if (fullest === undefined) throw new RefusalError('There is no other mint with money in it.');
   return fullest;
@@ -169,17 +168,18 @@ function mintWith(
 /** At the default mint; at another one when only that one has enough. */
 async function quoteWhereItCanBePaid(
   wallet: Overview & Pay,
-  invoice: string,
+  to: string,
+  amount: Sat | 'all' | undefined,
   signal: AbortSignal,
 ): Promise<WithdrawalQuote> {
   try {
-    return await wallet.quoteWithdrawal({ invoice }, signal);
+    return await wallet.quotePayment({ to, amount }, signal);
   } catch (error) {
-    if (!(error instanceof InsufficientFundsError)) throw error;
+    if (!(error instanceof InsufficientFundsError) || amount === 'all') throw error;
     const other = wallet
       .balance()
       .mints.find(({ mint, ready }) => mint !== error.mint && ready >= error.need);
     if (other === undefined) throw error;
-    return wallet.quoteWithdrawal({ invoice, mint: other.mint }, signal);
+    return wallet.quotePayment({ to, amount, mint: other.mint }, signal);
   }
 }

@@ -17,6 +17,10 @@ export function parseAmount(text: string): Sat {
   return amount;
 }
 
+/** The same, or everything. @throws UsageError */
+export const parseAmountOrAll = (text: string): Sat | 'all' =>
+  /^(?:all|everything|max)$/i.test(text.trim()) ? 'all' : parseAmount(text);
+
 /** `2000 mint.example`, `2 000`: an amount, and what stands after it. @throws UsageError */
 export function splitAmount(text: string): { readonly amount: Sat; readonly rest: string } {
   const match = /^(\S+(?:\s+sats?(?=\s|$))?)\s*(.*)$/is.exec(text.trim());

@@ -1,6 +1,6 @@
 import { Amount, type KeyChain, type SelectProofs, type Wallet } from '@cashu/cashu-ts';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { StoredProof } from '../store/codec.ts';
+import { type StoredProof, sumProofs } from '../store/codec.ts';
 import { type Coin, feeOf, gather, selectCoins, smallest } from './selection.ts';
 
 type Chosen<T> = Coin & { readonly proof: T };
@@ -84,3 +84,18 @@ export const smallestProofs = (
     coinsOf(proofs, keyChain, ({ amount }) => amount),
     count,
   ).map(({ proof }) => proof);
+
+/** The largest sum that these are worth after their fees. */
+export function mostOf(
+  session: Pick<Wallet, 'keyChain'>,
+  proofs: readonly StoredProof[],
+  maxInputs: number,
+): Sat {
+  let [low, high]: [number, number] = [0, sumProofs(proofs)];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (gatherProofs(session, proofs, sat(middle), maxInputs) === undefined) high = middle - 1;
+    else low = middle;
+  }
+  return sat(low);
+}

@@ -52,31 +52,66 @@ export function selectCoins<T extends Coin>(
 const join = <T>(a: readonly T[], b: readonly T[] | undefined): readonly T[] | undefined =>
   b === undefined ? undefined : [...a, ...b];
 
-/** Largest first whatever fits, then the smallest one that pays the rest, then nothing that is not needed. */
+/** So many of the largest are tried with one more that covers the rest, before whatever fits is put together. */
+const coverings = 32;
+
+/** Of the sets that are found largest first, the one with the lowest fee; then the one with the least over. */
 function closeTo<T extends Coin>(coins: readonly T[], milli: number): readonly T[] | undefined {
+  const sorted = descending(coins);
   const chosen: T[] = [];
+  let best: readonly T[] | undefined;
+  const consider = (cover: T | undefined, left: number) => {
+    const set = withoutSpare(cover === undefined ? chosen : [...chosen, cover], -left);
+    if (best === undefined || isBetter(set, best)) best = set;
+  };
   let left = milli;
-  let cover: T | undefined;
-  for (const coin of descending(coins)) {
-    if (left <= 0) break;
-    if (worth(coin) <= left) {
-      chosen.push(coin);
-      left -= worth(coin);
-    } else cover = coin;
+  let next = 0;
+  while (left > 0) {
+    // What is left is covered by a coin that is not smaller: the smallest of those that were passed over.
+    while (next < sorted.length && worthAt(sorted, next) > left) next += 1;
+    const coin = sorted[next];
+    if (coin === undefined || chosen.length <= coverings) {
+      const cover = passed(sorted, chosen, next);
+      if (cover !== undefined) consider(cover, left - worth(cover));
+    }
+    if (coin === undefined) return best;
+    chosen.push(coin);
+    left -= worth(coin);
+    next += 1;
   }
-  if (left > 0) {
-    // Whatever was too much before is enough for what is left now; the last of them is the smallest.
-    if (cover === undefined) return undefined;
-    chosen.push(cover);
-    left -= worth(cover);
-  }
-  const kept: T[] = [];
-  for (const coin of descending(chosen).reverse()) {
-    if (worth(coin) <= -left) left += worth(coin);
-    else kept.push(coin);
-  }
-  return kept;
+  consider(undefined, left);
+  return best;
 }
+
+const worthAt = (coins: readonly Coin[], at: number): number => {
+  const coin = coins[at];
+  return coin === undefined ? 0 : worth(coin);
+};
+
+/** The last coin before `end` that is not chosen. */
+function passed<T extends Coin>(sorted: readonly T[], chosen: readonly T[], end: number): T | undefined {
+  const taken = new Set(chosen);
+  for (let at = end - 1; at >= 0; at -= 1) {
+    const coin = sorted[at];
+    if (coin !== undefined && !taken.has(coin)) return coin;
+  }
+  return undefined;
+}
+
+/** @param over what the set is worth more than it has to be, in thousandths of a sat */
+function withoutSpare<T extends Coin>(set: readonly T[], over: number): readonly T[] {
+  let spare = over;
+  return descending(set)
+    .reverse()
+    .filter((coin) => {
+      if (worth(coin) > spare) return true;
+      spare -= worth(coin);
+      return false;
+    });
+}
+
+const isBetter = (a: readonly Coin[], b: readonly Coin[]): boolean =>
+  feeOf(a) - feeOf(b) < 0 || (feeOf(a) === feeOf(b) && total(a) < total(b));
 
 /** What has to be made of many small coins before a few can pay. */
 export type Gathering<T extends Coin> = {

@@ -24,7 +24,7 @@
  * UNSPENT, and the keyset of the blank outputs signs no more, it is made once more with fresh ones.
  */
 import { Amount, type MeltQuoteBolt11Response, MeltQuoteState } from '@cashu/cashu-ts';
-import { addSat, remainingSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { addSat, remainingSat, type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { type Core, commit, newOperationId } from '../core.ts';
 import {
@@ -374,7 +374,7 @@ async function apply(
         throw new UnfinishedOperationError(id, undefined, refusal);
       }
       rollBack(core, id);
-      throw refusedInvoice(refusal);
+      throw refusedInvoice(refusal, core.journal.feeOfParts(id));
     }
     default:
       throw new UnfinishedOperationError(
@@ -434,8 +434,12 @@ function describe(core: Core, id: OperationId): Withdrawal {
   throw new OperationStateError(id, body.state);
 }
 
-function refusedInvoice(cause: unknown): InvoiceRefusedError {
+function refusedInvoice(cause: unknown, cost: Sat = zeroSat): InvoiceRefusedError {
+  const spent = cost === 0 ? {} : { spent: cost };
   const detail = cause instanceof Error ? cause.message : 'the mint did not pay it';
   const paid = isMintOperationError(cause) && cause.code === 20006;
-  return new InvoiceRefusedError(paid ? { kind: 'already-paid' } : { kind: 'refused', detail }, cause);
+  return new InvoiceRefusedError(
+    paid ? { kind: 'already-paid', ...spent } : { kind: 'refused', detail, ...spent },
+    cause,
+  );
 }

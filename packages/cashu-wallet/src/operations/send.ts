@@ -34,7 +34,7 @@ import {
   SpentElsewhereError,
   UnfinishedOperationError,
 } from '../errors.ts';
-import { gatherProofs } from '../mints/choose-proofs.ts';
+import { gatherProofs, mostOf } from '../mints/choose-proofs.ts';
 import { explainMintError } from '../mints/mint-errors.ts';
 import { readMintUrl } from '../mints/mint-list.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
@@ -132,16 +132,31 @@ function nameFor(mint: MintUrl, mintName: string | undefined): string | undefine
  */
 export async function quoteSend(
   core: Core,
-  { amount, mint = core.mints.defaultMint }: Pick<SendRequest, 'amount' | 'mint'>,
+  {
+    amount: wanted,
+    mint = core.mints.defaultMint,
+  }: Pick<SendRequest, 'mint'> & { readonly amount: Sat | 'all' },
   signal: AbortSignal,
 ): Promise<SendQuote> {
   const session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
-  const { usable, shortage } = usableProofs(session, mint, amount, core.proofs.ready(mint));
+  const candidates = core.proofs.ready(mint);
+  const amount = wanted === 'all' ? mostSendable(session, candidates, core.policy.maxInputs) : wanted;
+  const { usable, shortage } = usableProofs(session, mint, amount, candidates);
+  if (amount === 0) throw shortage();
   const face = addSat(amount, sat(session.getFeesToInclude(amount).toNumber()));
   const way = gatherProofs(session, usable, face, core.policy.maxInputs);
   if (way === undefined) throw shortage();
   return { mint, amount, face, fee: addSat(way.gatherFee, way.inputFee) };
+}
+
+/** The largest amount that a receiver can net of these; 0: none. */
+function mostSendable(session: Session, proofs: readonly StoredProof[], maxInputs: number): Sat {
+  const known = proofs.filter((proof) => session.keyChain.isUnitKeyset(proof.id));
+  const most = mostOf(session, known, maxInputs);
+  let amount: number = most;
+  while (amount > 0 && amount + session.getFeesToInclude(amount).toNumber() > most) amount -= 1;
+  return sat(amount);
 }
 
 /** Recovery of `prepared`. Throws what `send` throws. */

@@ -1,12 +1,7 @@
 import { factsOf, WalletError, type WalletErrorFacts } from '../errors.ts';
 
 /** Asked for in a way that cannot be. */
-export type UsageProblem =
-  | { readonly kind: 'mint'; readonly accepted: readonly string[] }
-  /** An invoice has its own. */
-  | { readonly kind: 'amount-given' }
-  /** A Lightning address has none. */
-  | { readonly kind: 'amount-missing' };
+export type UsageProblem = { readonly kind: 'mint'; readonly accepted: readonly string[] };
 
 /** Why the words were not searched. */
 export type RestoreProblem =

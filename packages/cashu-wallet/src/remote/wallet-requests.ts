@@ -4,8 +4,7 @@
  */
 import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import type { CashuWallet, MintList, Overview, Pay } from '../faces.ts';
-import { isLightningAddress } from '../lightning-address.ts';
+import type { CashuWallet, MintList, Overview } from '../faces.ts';
 import type { MintUrl, OperationId } from '../types.ts';
 import { RemoteError, type UsageProblem } from './remote-error.ts';
 
@@ -17,12 +16,12 @@ const nothing = z.object({});
 const argumentSchemas = {
   balance: nothing,
   receive: z.object({ token: z.string() }),
-  send: z.object({ amount, mint }),
+  send: z.object({ amount: z.union([amount, z.literal('all')]), mint }),
   topup: z.object({ amount, mint }),
   /** Whether a top-up was paid; takes the money when it was. */
   claim: z.object({ operation }),
   /** What paying an invoice, or an address with an amount, would cost. */
-  quote: z.object({ to: z.string(), amount: amount.optional(), mint }),
+  quote: z.object({ to: z.string(), amount: z.union([amount, z.literal('all')]).optional(), mint }),
   pay: z.object({ operation }),
   history: z.object({ limit: z.int().min(1).max(100_000) }),
   pending: nothing,
@@ -58,10 +57,11 @@ const handlers = {
     return { ...received, balance: wallet.balance() };
   },
   async send(wallet, args, signal) {
-    const sent = await wallet.send(
-      { amount: args.amount, note: 'command line', ...at(wallet, args.mint) },
-      signal,
-    );
+    const from = at(wallet, args.mint);
+    const { amount } =
+      args.amount === 'all' ? await wallet.quoteSend({ amount: 'all', ...from }, signal) : args;
+    if (amount === 'all') throw new TypeError('a quote is over an amount');
+    const sent = await wallet.send({ amount, note: 'command line', ...from }, signal);
     const token = wallet.handOver(sent.operation, 'command line');
     return { ...sent, token, balance: wallet.balance() };
   },
@@ -71,8 +71,8 @@ const handlers = {
     return { state, balance: wallet.balance() };
   },
   async quote(wallet, args, signal) {
-    const invoice = await invoiceOf(wallet, args.to, args.amount, signal);
-    return wallet.quoteWithdrawal({ invoice, ...at(wallet, args.mint) }, signal);
+    const { to, amount } = args;
+    return wallet.quotePayment({ to, amount, ...at(wallet, args.mint) }, signal);
   },
   async pay(wallet, args, signal) {
     const withdrawal = await wallet.withdraw(args.operation, signal);
@@ -145,18 +145,4 @@ function at(wallet: Overview & MintList, text: string | undefined): { readonly m
   const found = wallet.acceptedMint(text);
   if (found === undefined) throw refuseUsage({ kind: 'mint', accepted: wallet.info().mints });
   return { mint: found };
-}
-
-async function invoiceOf(
-  wallet: Pay,
-  to: string,
-  sats: Sat | undefined,
-  signal: AbortSignal,
-): Promise<string> {
-  if (!isLightningAddress(to)) {
-    if (sats !== undefined) throw refuseUsage({ kind: 'amount-given' });
-    return to;
-  }
-  if (sats === undefined) throw refuseUsage({ kind: 'amount-missing' });
-  return wallet.requestInvoice(to, sats, signal);
 }

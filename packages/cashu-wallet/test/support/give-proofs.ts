@@ -18,8 +18,8 @@ export async function giveProofs(
   const maker = new Wallet(mint.url, { bip39seed: new Uint8Array(randomBytes(64)) });
   await maker.loadMint();
   const proofs: StoredProof[] = [];
-  for (let from = 0; from < amounts.length; from += 50) {
-    const denominations = amounts.slice(from, from + 50);
+  for (let from = 0; from < amounts.length; from += 20) {
+    const denominations = amounts.slice(from, from + 20);
     const total = denominations.reduce((sum, amount) => sum + amount, 0);
     const quote = await maker.createMintQuoteBolt11(total);
     const output = { type: 'random', denominations } as const;
