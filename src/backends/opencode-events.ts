@@ -122,6 +122,9 @@ const titleOf = ({ state }: ToolPart, workspace: string): string => {
   return toDetail(title.replaceAll(`${workspace}/`, '').replaceAll(`${workspace.slice(1)}/`, ''), 200);
 };
 
+/** Of what a model says more is not kept: it has to fit into memory and into the database. */
+const longestAnswer = 1024 * 1024;
+
 const noTokens: Tokens = { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 };
 
 /** Gathers the events of one run in `workspace`, passing on what an observer wants to see as it happens. */
@@ -154,7 +157,8 @@ export const createTranscript = (workspace: string, observe: (event: AgentEvent)
         if (synthetic) message = undefined;
         else {
           if (message?.id !== messageID) message = { id: messageID, texts: [] };
-          message.texts.push(text);
+          const room = longestAnswer - message.texts.reduce((sum, one) => sum + one.length, 0);
+          if (room > 0) message.texts.push(text.slice(0, room));
           observe({ type: 'text', text });
         }
         return;

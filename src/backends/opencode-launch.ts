@@ -19,7 +19,7 @@ import {
   type UserConfig,
   workspaceInstructions,
 } from './opencode-config.ts';
-import { ownLogin, pretendInstalled } from './opencode-login.ts';
+import { ownGitIdentity, ownLogin, pretendInstalled } from './opencode-login.ts';
 import { opencodeVariables } from './opencode-variables.ts';
 import { SpawnError } from './processes.ts';
 import { runShortCommand } from './short-command.ts';
@@ -144,7 +144,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
         ...(long ? { 'run.json': text } : {}),
       },
       hideCode: !trustWorkspace,
-      identity: undefined,
+      identity: own ? await ownGitIdentity(ambient) : undefined,
       serve: undefined,
     };
     return { request, model };

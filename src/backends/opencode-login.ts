@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { userFolders } from './agent-environment.ts';
 import { readPlainFile } from './jail/pins.ts';
@@ -39,6 +41,23 @@ export const ownLogin = async (ambient: Readonly<Record<string, string>>): Promi
     .filter((name) => !madeAnew.has(name))
     .map((name) => ({ from: join(folder, name), at: `.config/opencode/${name}`, writable: false }));
   return [...logins, ...settings];
+};
+
+/** Who the user is to git; undefined when it was not told, or is not there. */
+export const ownGitIdentity = async (
+  ambient: Readonly<Record<string, string>>,
+): Promise<LaunchRequest['identity']> => {
+  const ask = async (name: string): Promise<string> => {
+    const { PATH = '', HOME = '' } = ambient;
+    const { stdout } = await promisify(execFile)('git', ['config', '--global', '--get', name], {
+      env: { PATH, HOME },
+      cwd: '/',
+      timeout: 5_000,
+    }).catch(() => ({ stdout: '' }));
+    return stdout.trim();
+  };
+  const [name, email] = [await ask('user.name'), await ask('user.email')];
+  return name === '' || email === '' ? undefined : { name, email };
 };
 
 const pluginPackage = '@opencode-ai/plugin';

@@ -168,3 +168,18 @@ test('a detail is one short line without secrets', () => {
     expect(detail).not.toContain(secret);
   expect(detail).toContain('red');
 });
+
+test('of an answer without end no more is kept than fits', () => {
+  const transcript = createTranscript('/workspace', () => undefined);
+  const part = {
+    id: 'prt_1',
+    messageID: 'msg_1',
+    sessionID: 'ses_1',
+    type: 'text',
+    text: 'x'.repeat(300_000),
+  };
+  const event = parseOpencodeEvent(JSON.stringify({ type: 'text', timestamp: 1, sessionID: 'ses_1', part }));
+  if (event === undefined) throw new Error('no event');
+  for (let times = 0; times < 20; times++) transcript.add(event);
+  expect(transcript.read().answer.length).toBeLessThan(1_100_000);
+});

@@ -459,6 +459,23 @@ describe('A run is held in bounds', () => {
     await run.close();
   });
 
+  test('one answer, and nothing that is billed apart: other fields stay here', async () => {
+    upstream.play(() => stream([...text('x'), done]));
+    const { run, post } = world.open();
+    const more = {
+      n: 128,
+      best_of: 20,
+      plugins: [{ id: 'web' }],
+      web_search_options: {},
+      modalities: ['audio'],
+    };
+    await (await post(ask({ ...more, temperature: 0.5, tools: [] }))).text();
+    const sent: unknown = upstream.bodies.at(-1);
+    expect(sent).toMatchObject({ temperature: 0.5, tools: [] });
+    for (const name of Object.keys(more)) expect(sent).not.toHaveProperty(name);
+    await run.close();
+  });
+
   test('max_tokens is lowered, and set where it is absent', async () => {
     upstream.play(() => stream([...text('x'), done]));
     const { run, post } = world.open({ maxTokens: 4096 });

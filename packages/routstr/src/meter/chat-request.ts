@@ -35,11 +35,32 @@ export function readChatRequest(text: string): ChatRequest | undefined {
   };
 }
 
-/** The body for the node, asking for at most `maxTokens`. */
+/**
+ * Fields of a request that cost nothing beside what is reserved for it. Others stay here: `n` and `best_of` ask for many
+ * answers, `plugins`, `web_search_options` and the like for services that are billed apart.
+ */
+const passedOn = new Set([
+  ...['model', 'messages', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'stop', 'seed'],
+  ...[
+    'temperature',
+    'top_p',
+    'top_k',
+    'min_p',
+    'presence_penalty',
+    'frequency_penalty',
+    'repetition_penalty',
+  ],
+  ...['tools', 'tool_choice', 'parallel_tool_calls', 'response_format', 'logit_bias', 'user', 'metadata'],
+  ...['reasoning', 'reasoning_effort', 'include_reasoning', 'thinking', 'verbosity', 'chat_template_kwargs'],
+  ...['prompt_cache_key', 'usage'],
+]);
+
+/** The body for the node, asking for one answer of at most `maxTokens`. */
 export function writeChatRequest(request: ChatRequest, maxTokens: number | undefined): string {
-  const { max_completion_tokens, ...rest } = request.body;
+  const known = Object.fromEntries(Object.entries(request.body).filter(([name]) => passedOn.has(name)));
   const body = {
-    ...(max_completion_tokens == null ? request.body : { ...rest, max_completion_tokens: maxTokens }),
+    ...known,
+    ...(request.body.max_completion_tokens == null ? {} : { max_completion_tokens: maxTokens }),
     // The field that every node's reservation reads; older ones know no other.
     ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
     // Without it a stream has no usage, and what it cost would be a guess.
