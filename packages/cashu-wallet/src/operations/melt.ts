@@ -281,12 +281,13 @@ async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: Abort
   return session;
 }
 
-/** True when the payment was refused because its change could not be signed any more, and can be tried with fresh outputs. */
+/** True when the payment was refused because its change can't be signed any more, or its fee is another one: it can be tried anew. */
 async function backToQuoted(core: Core, id: OperationId, signal: AbortSignal): Promise<boolean> {
   const body = core.journal.body(id, meltSchema);
   if (body.state !== 'rolled_back') return false;
   const session = await core.mints.refresh(core.journal.head(id).mint, signal);
-  if (session.keyChain.getKeyset(body.plan.keyset).isActive) return false;
+  const fee = session.getFeesForProofs(body.plan.inputs.map(loadProof)).toNumber();
+  if (session.keyChain.getKeyset(body.plan.keyset).isActive && fee === body.plan.inputFee) return false;
   core.store.write(() =>
     core.journal.move<MeltOperation>(id, ['rolled_back'], { state: 'quoted', quote: body.quote }),
   );

@@ -75,6 +75,10 @@ export async function restoreOutputs(
     if (signature.id !== asked.id || (!asked.amount.isZero() && !asked.amount.equals(signature.amount))) {
       throw nonsense(session, 'a restored signature is not the one that was asked for');
     }
+    // NUT-12: what a mint announces is wanted of every signature, also of one that it gives once more.
+    if (signature.dleq === undefined && session.getMintInfo().isSupported(12).supported) {
+      throw nonsense(session, 'a restored signature has no DLEQ proof');
+    }
     asked.amount = signature.amount;
     return storeProof(output.toProof(signature, session.keyChain.getKeyset(signature.id)));
   });
@@ -150,7 +154,7 @@ export type SwapVerdict =
   | { readonly kind: 'never-sent'; readonly error: unknown }
   /** The mint said no; nothing is signed, no input is spent, and no earlier request can still be on its way. */
   | { readonly kind: 'refused'; readonly error: unknown }
-  /** The same, and the reason is that the outputs' keyset signs no more. `session` knows the new one. */
+  /** The same, and the reason is that the outputs' keyset signs no more, or takes another fee. `session` knows better. */
   | { readonly kind: 'rotated'; readonly session: Session }
   | { readonly kind: 'spent'; readonly states: readonly InputState[] }
   | { readonly kind: 'partial' }
@@ -202,6 +206,8 @@ export async function driveSwap(session: Session, drive: SwapDrive): Promise<Swa
         const refreshed = await drive.refresh();
         if (!refreshed.keyChain.getKeyset(plan.keyset).isActive)
           return { kind: 'rotated', session: refreshed };
+        const fee = refreshed.getFeesForProofs(plan.inputs.map(loadProof)).toNumber();
+        if (decided && fee !== plan.fee) return { kind: 'rotated', session: refreshed };
         return decided ? { kind: 'refused', error } : { kind: 'unknown', error };
       }
       if (round === 1) break;

@@ -28,6 +28,10 @@ export type Keysets = {
   readonly get: (id: string) => MintKeyset;
   /** A new active keyset; those before it become inactive. */
   readonly rotate: (feePpk: number, version: KeysetVersion) => MintKeyset;
+  /** Another fee for those that are there. Ids of version `01` commit to theirs: they would be wrong. */
+  readonly changeFee: (feePpk: number) => void;
+  /** Knows this one no more (12001), though it is listed. */
+  readonly loseKeys: (id: string) => void;
 };
 
 const rowSchema = z.object({
@@ -40,6 +44,7 @@ const rowSchema = z.object({
 /** The mint's keysets (NUT-01, NUT-02), in the given database. */
 export function createKeysets(db: Database): Keysets {
   const keysets = new Map<string, MintKeyset>();
+  const lost = new Set<string>();
   const remember = (id: string, active: boolean, feePpk: number, privateKeys: Record<string, Uint8Array>) => {
     const publicKeys = serializeMintKeys(
       Object.fromEntries(
@@ -59,9 +64,14 @@ export function createKeysets(db: Database): Keysets {
     all: () => [...keysets.values()],
     get(id) {
       const keyset = keysets.get(id);
-      if (!keyset) throw refusal.keysetUnknown();
+      if (!keyset || lost.has(id)) throw refusal.keysetUnknown();
       return keyset;
     },
+    changeFee(feePpk) {
+      db.query('UPDATE keysets SET fee_ppk = ?').run(feePpk);
+      for (const [id, keyset] of keysets) keysets.set(id, { ...keyset, feePpk });
+    },
+    loseKeys: (id) => lost.add(id),
     rotate(feePpk, version) {
       const pair = createNewMintKeys(32, undefined, {
         input_fee_ppk: feePpk,

@@ -64,6 +64,10 @@ export type SandboxMint = {
   readonly keysets: () => readonly MintKeyset[];
   /** Makes a new active keyset; the others become inactive. */
   readonly rotate: (options?: { readonly feePpk?: number; readonly version?: KeysetVersion }) => MintKeyset;
+  /** Another input fee of the keysets that are there; see `Keysets`. */
+  readonly changeFee: (feePpk: number) => void;
+  /** Answers 12001 for the keys of this keyset, and for everything with it. */
+  readonly loseKeys: (keyset: string) => void;
   /** Somebody pays the invoice of this mint quote (also after it expired). */
   readonly pay: (mintQuote: string) => void;
   /** The mint quote that this invoice belongs to. @throws MintRefusal */
@@ -194,6 +198,8 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
     requests,
     keysets: keysets.all,
     rotate,
+    changeFee: keysets.changeFee,
+    loseKeys: keysets.loseKeys,
     pay: lightning.pay,
     quoteOf: lightning.quoteOf,
     meltQuoteOf: lightning.meltQuoteOf,
