@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { parse } from 'dotenv';
+import { ConfigError } from './config-error.ts';
 
 export type EnvFile = {
   readonly path: string;
@@ -42,4 +43,17 @@ export function namesBunMayHaveLoaded(directory: string): Set<string> {
     }
   }
   return names;
+}
+
+/** The same for a start. @throws ConfigError when it can't be read */
+export function openEnvFile(path: string): EnvFile | undefined {
+  try {
+    return readEnvFile(path);
+  } catch (error) {
+    const code = errorCode(error) ?? 'unknown error';
+    throw new ConfigError(
+      [{ variable: path, problem: `can't be read (${code})`, example: `chmod 600 ${path}` }],
+      false,
+    );
+  }
 }

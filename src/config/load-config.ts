@@ -1,6 +1,5 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Identity } from '@nostr-dm-agent/nostr';
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
@@ -9,7 +8,7 @@ import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
 import type { Config, Owner } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { defaultWorkspace } from './default-workspace.ts';
-import { type EnvFile, namesBunMayHaveLoaded, readEnvFile } from './env-file.ts';
+import { type EnvFile, namesBunMayHaveLoaded, openEnvFile } from './env-file.ts';
 import { environmentSchema, type Places } from './env-schema.ts';
 import { isVariableName, type VariableName, variables } from './variables.ts';
 import { describePathProblem, packageFolder } from './workspace-rules.ts';
@@ -130,18 +129,6 @@ function walletOf(env: z.output<ReturnType<typeof environmentSchema>>): Config['
 }
 
 const freeze = <T extends object>(value: T): Readonly<T> => Object.freeze(value);
-
-function openEnvFile(path: string): EnvFile | undefined {
-  try {
-    return readEnvFile(path);
-  } catch (error) {
-    const code = errorCode(error) ?? 'unknown error';
-    throw new ConfigError(
-      [{ variable: path, problem: `can't be read (${code})`, example: `chmod 600 ${path}` }],
-      false,
-    );
-  }
-}
 
 function* noticesOf({ path, values, mode }: EnvFile): Generator<string> {
   if ((mode & 0o077) !== 0) {

@@ -1,5 +1,5 @@
-import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { KeyedLock } from '@nostr-dm-agent/kit/keyed-lock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { newTypedId } from '@nostr-dm-agent/kit/typed-id';
@@ -51,33 +51,6 @@ export type Core = {
   /** Tells the listeners. Inside the transaction that books it. */
   readonly tellRedeemed: (redeemed: Redeemed) => void;
 };
-
-/** First come, first served, by name. */
-export type KeyedLock<Name extends string> = {
-  /** Waiting ends with the signal. */
-  readonly run: <T>(name: Name, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
-  readonly isHeld: (name: Name) => boolean;
-};
-
-export function createKeyedLock<Name extends string>(): KeyedLock<Name> {
-  const tails = new Map<Name, Promise<void>>();
-  return {
-    isHeld: (name) => tails.has(name),
-    async run(name, signal, work) {
-      const before = tails.get(name) ?? Promise.resolve();
-      const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
-      const tail = before.then(() => mine);
-      tails.set(name, tail);
-      try {
-        await untilAborted(before, signal);
-        return await work();
-      } finally {
-        leave();
-        if (tails.get(name) === tail) tails.delete(name);
-      }
-    },
-  };
-}
 
 export const newOperationId = (): OperationId => newTypedId(10) as OperationId;
 

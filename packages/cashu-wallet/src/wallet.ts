@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
+import { createKeyedLock } from '@nostr-dm-agent/kit/keyed-lock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { type Checkpoint, type Core, createKeyedLock, type WalletPolicy } from './core.ts';
+import type { Checkpoint, Core, WalletPolicy } from './core.ts';
 import type { Seed } from './crypto/seed.ts';
 import { MintError, SpentElsewhereError } from './errors.ts';
 import type { CashuWallet } from './faces.ts';

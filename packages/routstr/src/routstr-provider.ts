@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Fetch } from '@nostr-dm-agent/kit/http';
+import { createKeyedLock } from '@nostr-dm-agent/kit/keyed-lock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { msatToSatCeil, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { Meter } from './meter/meter.ts';
@@ -30,13 +31,13 @@ import {
   type UnableNode,
 } from './paid-run/fallback-nodes.ts';
 import { issueOrRefuse } from './paid-run/issue-token.ts';
-import { createKeyedLock } from './paid-run/keyed-lock.ts';
 import { type Account, createNodeAccounts } from './paid-run/node-account.ts';
 import { createOwedRefunds } from './paid-run/owed-refunds.ts';
 import { costOf, type Owed, owedIn } from './paid-run/owed-sums.ts';
 import {
   isIn,
   isOpen,
+  type MoneyLock,
   moneyOf,
   type PaidRun,
   type PaidRunIn,
@@ -171,7 +172,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     retryPauses: options.retryPauses ?? defaultRetryPauses,
     reached: options.onCheckpoint ?? (() => undefined),
   };
-  const lock = createKeyedLock();
+  const locks = createKeyedLock();
+  const lock: MoneyLock = (name, work) => locks.run(name, undefined, work);
   /** Between `prepareRun` and the end of `finalizeRun`. */
   const live = new Set<string>();
   const isLive = ({ id, ticket }: PaidRun): boolean => live.has(id) || live.has(ticket.parent ?? id);

@@ -1,12 +1,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OperationId, TopUpState } from '@nostr-dm-agent/cashu-wallet';
-import {
-  createWalletCaller,
-  RemoteError,
-  toJson,
-  type WalletCaller,
-} from '@nostr-dm-agent/cashu-wallet/remote';
+import type { OperationId } from '@nostr-dm-agent/cashu-wallet';
+import { createWalletCaller, RemoteError, toJson } from '@nostr-dm-agent/cashu-wallet/remote';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { ConfigError } from '../../config/config-error.ts';
@@ -31,12 +26,14 @@ import { CommandFailure, failureOf, terminal } from './command-failure.ts';
 import { terminalOutput, type WalletOptions, type WalletOutput } from './terminal-output.ts';
 import { loadWalletCliConfig } from './wallet-cli-config.ts';
 
-/** What every command is: it says its answer and gives the exit code. */
-type Work = (output: WalletOutput) => Promise<number>;
+/** What every command is: it says its answer and gives the exit code, if that is not 0. */
+type Work = (output: WalletOutput) => Promise<number | undefined>;
 
 /** How often an invoice is asked about, and for how long one request may take. */
 const pollMs = 2_000;
 const requestTimeoutMs = 5 * 60_000;
+/** All keysets of all mints, with gaps, at mints that want pauses. */
+const restoreTimeoutMs = 24 * 3_600_000;
 
 /** Reads the configuration, does the work, says what went wrong. Returns the exit code: 0, 1 or 2. */
 export async function runWalletCommand(options: WalletOptions, work: Work): Promise<number> {
@@ -48,12 +45,14 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
     const config = loadWalletCliConfig(process.env, process.cwd(), options.envFile);
     const log = await createLogger({ level: 'silent', format: 'json', redactor: createRedactor() });
     const output = terminalOutput(json);
-    const ask = createWalletCaller(config, log);
-    const call: WalletCaller = (request, signal) =>
-      ask(request, signal).catch((error: unknown) => {
+    const call = createWalletCaller(config, log);
+    const ask: WalletOutput['ask'] = (command, args, timeoutMs = requestTimeoutMs) => {
+      const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(timeoutMs)]);
+      return call({ command, args }, signal).catch((error: unknown) => {
         throw error instanceof RemoteError ? failureOf(error, config.home, Date.now()) : error;
       });
-    return await work({ ...output, call, signal: interrupted.signal });
+    };
+    return (await work({ ...output, ask, signal: interrupted.signal })) ?? 0;
   } catch (error) {
     if (error instanceof ConfigError) {
       process.stderr.write(`${describeConfigError(error)}\n`);
@@ -68,65 +67,62 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
   }
 }
 
-const within = (signal: AbortSignal): AbortSignal =>
-  AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]);
-
-export const balance = (): Work => async (output) => {
-  const answer = await output.call({ command: 'balance', args: {} }, within(output.signal));
+export async function balance(output: WalletOutput): Promise<undefined> {
+  const answer = await output.ask('balance', {});
   output.answer(answer, balanceText(answer));
-  return 0;
-};
+}
 
-export const receive =
-  (given: string | undefined): Work =>
-  async (output) => {
-    const token = await tokenOf(given);
-    const answer = await output.call({ command: 'receive', args: { token } }, within(output.signal));
-    output.answer(answer, receivedText(answer, answer.balance));
+export async function receive(output: WalletOutput, given: string | undefined): Promise<undefined> {
+  const token = await tokenOf(given);
+  const answer = await output.ask('receive', { token });
+  output.answer(answer, receivedText(answer, answer.balance));
+}
+
+export async function send(
+  output: WalletOutput,
+  amount: Sat | 'all',
+  mint: string | undefined,
+): Promise<undefined> {
+  const answer = await output.ask('send', { amount, mint });
+  output.remark(sentText(answer.amount, answer.fee, answer.balance));
+  output.answer(answer, answer.token);
+}
+
+export async function topup(
+  output: WalletOutput,
+  amount: Sat,
+  mint: string | undefined,
+  wait: boolean,
+): Promise<number> {
+  const invoice = await output.ask('topup', { amount, mint });
+  const lines = [
+    `Pay this invoice for ${formatSat(invoice.amount)} (${mintName(invoice.mint)}):`,
+    invoice.invoice,
+    `lightning:${invoice.invoice}`,
+  ].join('\n');
+  if (!wait) {
+    output.answer({ ...invoice, state: 'unpaid' }, lines);
     return 0;
-  };
-
-export const send =
-  (amount: Sat | 'all', mint: string | undefined): Work =>
-  async (output) => {
-    const answer = await output.call({ command: 'send', args: { amount, mint } }, within(output.signal));
-    output.remark(sentText(answer.amount, answer.fee, answer.balance));
-    output.answer(answer, answer.token);
-    return 0;
-  };
-
-export const topup =
-  (amount: Sat, mint: string | undefined, wait: boolean): Work =>
-  async (output) => {
-    const invoice = await output.call({ command: 'topup', args: { amount, mint } }, within(output.signal));
-    const lines = [
-      `Pay this invoice for ${formatSat(invoice.amount)} (${mintName(invoice.mint)}):`,
-      invoice.invoice,
-      `lightning:${invoice.invoice}`,
-    ].join('\n');
-    if (!wait) {
-      output.answer({ ...invoice, state: 'unpaid' }, lines);
-      return 0;
-    }
-    // With --json the one document comes at the end, so the invoice is said beside it.
-    if (output.json) output.remark(lines);
-    else process.stdout.write(`${lines}\n${output.interactive ? `${await qrText(invoice.invoice)}\n` : ''}`);
-    const paid = await waitForPayment(output, invoice.operation);
-    output.answer(
-      { ...invoice, ...paid },
-      paid.state === 'paid'
-        ? `Paid. ${balanceLine(paid.balance)}`
-        : 'The invoice expired. A payment that comes late is taken all the same, at the next command or by the bot.',
-    );
-    return paid.state === 'paid' ? 0 : 1;
-  };
+  }
+  // With --json the one document comes at the end, so the invoice is said beside it.
+  if (output.json) output.remark(lines);
+  else process.stdout.write(`${lines}\n${output.interactive ? `${await qrText(invoice.invoice)}\n` : ''}`);
+  const paid = await waitForPayment(output, invoice.operation);
+  output.answer(
+    { ...invoice, ...paid },
+    paid.state === 'paid'
+      ? `Paid. ${balanceLine(paid.balance)}`
+      : 'The invoice expired. A payment that comes late is taken all the same, at the next command or by the bot.',
+  );
+  return paid.state === 'paid' ? 0 : 1;
+}
 
 /** Asks again and again; nothing is held in between, so a bot can be started meanwhile. */
-async function waitForPayment({ call, signal, remark }: WalletOutput, operation: OperationId) {
+async function waitForPayment({ ask, signal, remark }: WalletOutput, operation: OperationId) {
   for (let failures = 0; ; ) {
     try {
-      const answer = await call({ command: 'claim', args: { operation } }, within(signal));
-      if (isOver(answer.state)) return answer;
+      const answer = await ask('claim', { operation });
+      if (answer.state !== 'unpaid') return answer;
       failures = 0;
     } catch (error) {
       // A mint that is away for a moment, or a bot that is just starting, is no reason to give up.
@@ -143,127 +139,111 @@ async function waitForPayment({ call, signal, remark }: WalletOutput, operation:
   }
 }
 
-const isOver = (state: TopUpState): boolean => state !== 'unpaid';
-
-export const withdraw =
-  (to: string, amount: Sat | 'all' | undefined, mint: string | undefined, yes: boolean): Work =>
-  async (output) => {
-    if (!yes && !output.interactive) {
-      throw new CommandFailure('WalletUsageError', 'Nobody can be asked here: say --yes to pay.');
-    }
-    const { call, signal } = output;
-    const quote = await call({ command: 'quote', args: { to: to.trim(), amount, mint } }, within(signal));
-    output.remark(`${formatSat(quote.amount)} from ${mintName(quote.mint)}. ${costText(quote)}`);
-    if (!yes && !(await confirmed())) {
-      throw new CommandFailure('Declined', 'Nothing was paid.');
-    }
-    const { withdrawal, balance: left } = await call(
-      { command: 'pay', args: { operation: quote.operation } },
-      within(signal),
-    );
-    output.answer(
-      { quote, withdrawal, balance: left },
-      withdrawal.state === 'paid'
-        ? `Paid ${formatSat(withdrawal.amount)} (${feeText(withdrawal.fee)}). ${balanceLine(left)}`
-        : `The payment is under way; its money is reserved until the mint says what became of it. wallet pending shows it.`,
-    );
-    return 0;
-  };
+export async function withdraw(
+  output: WalletOutput,
+  to: string,
+  amount: Sat | 'all' | undefined,
+  mint: string | undefined,
+  yes: boolean,
+): Promise<undefined> {
+  if (!yes && !output.interactive) {
+    throw new CommandFailure('WalletUsageError', 'Nobody can be asked here: say --yes to pay.');
+  }
+  const quote = await output.ask('quote', { to: to.trim(), amount, mint });
+  output.remark(`${formatSat(quote.amount)} from ${mintName(quote.mint)}. ${costText(quote)}`);
+  if (!yes && !(await confirmed())) {
+    throw new CommandFailure('Declined', 'Nothing was paid.');
+  }
+  const { withdrawal, balance: left } = await output.ask('pay', { operation: quote.operation });
+  output.answer(
+    { quote, withdrawal, balance: left },
+    withdrawal.state === 'paid'
+      ? `Paid ${formatSat(withdrawal.amount)} (${feeText(withdrawal.fee)}). ${balanceLine(left)}`
+      : `The payment is under way; its money is reserved until the mint says what became of it. wallet pending shows it.`,
+  );
+}
 
 async function confirmed(): Promise<boolean> {
   const { confirm } = await import('@clack/prompts');
   return (await confirm({ message: 'Pay this?', initialValue: false })) === true;
 }
 
-export const history =
-  (limit: number): Work =>
-  async (output) => {
-    const answer = await output.call({ command: 'history', args: { limit } }, within(output.signal));
-    const now = Date.now();
-    const part = (title: string, lines: readonly string[]) =>
-      lines.length === 0 ? [`${title}: none yet`] : [`${title}:`, ...lines.map((line) => `  ${line}`)];
-    output.answer(
-      answer,
-      [
-        ...part(
-          'Paid runs',
-          answer.runs.map((run) => ledgerLine(run, now)),
-        ),
-        ...part(
-          'Operations',
-          answer.operations.map((operation) => operationLine(operation, now)),
-        ),
-      ].join('\n'),
-    );
-    return 0;
-  };
+export async function history(output: WalletOutput, limit: number): Promise<undefined> {
+  const answer = await output.ask('history', { limit });
+  const now = Date.now();
+  const part = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [`${title}: none yet`] : [`${title}:`, ...lines.map((line) => `  ${line}`)];
+  output.answer(
+    answer,
+    [
+      ...part(
+        'Paid runs',
+        answer.runs.map((run) => ledgerLine(run, now)),
+      ),
+      ...part(
+        'Operations',
+        answer.operations.map((operation) => operationLine(operation, now)),
+      ),
+    ].join('\n'),
+  );
+}
 
-export const pending = (): Work => async (output) => {
-  const answer = await output.call({ command: 'pending', args: {} }, within(output.signal));
+export async function pending(output: WalletOutput): Promise<undefined> {
+  const answer = await output.ask('pending', {});
   const lines = answer.operations.map((operation) => {
     const line = operationLine(operation, Date.now());
     return operation.trouble === undefined ? line : `${line} · ${describeTrouble(operation.trouble)}`;
   });
   output.answer(answer, lines.length === 0 ? 'Nothing is open.' : lines.join('\n'));
-  return 0;
-};
+}
 
-export const reclaim =
-  (id: string): Work =>
-  async (output) => {
-    const { call, signal } = output;
-    const operation = id.trim().toLowerCase() as OperationId;
-    const answer = await call({ command: 'reclaim', args: { operation } }, within(signal));
-    const { outcome } = answer;
-    output.answer(
-      answer,
-      outcome.state === 'claimed'
-        ? 'Too late: the token has been claimed by its receiver.'
-        : `Taken back: ${formatSat(outcome.amount)} (${feeText(outcome.fee)}). ${balanceLine(answer.balance)}`,
-    );
-    return outcome.state === 'claimed' ? 1 : 0;
-  };
+export async function reclaim(output: WalletOutput, id: string): Promise<number> {
+  const operation = id.trim().toLowerCase() as OperationId;
+  const answer = await output.ask('reclaim', { operation });
+  const { outcome } = answer;
+  output.answer(
+    answer,
+    outcome.state === 'claimed'
+      ? 'Too late: the token has been claimed by its receiver.'
+      : `Taken back: ${formatSat(outcome.amount)} (${feeText(outcome.fee)}). ${balanceLine(answer.balance)}`,
+  );
+  return outcome.state === 'claimed' ? 1 : 0;
+}
 
-export const decode =
-  (given: string | undefined): Work =>
-  async (output) => {
-    const token = await tokenOf(given);
-    const answer = await output.call({ command: 'decode', args: { token } }, within(output.signal));
-    output.answer(answer, previewText(answer, terminal));
-    return 0;
-  };
+export async function decode(output: WalletOutput, given: string | undefined): Promise<undefined> {
+  const token = await tokenOf(given);
+  const answer = await output.ask('decode', { token });
+  output.answer(answer, previewText(answer, terminal));
+}
 
-export const mints =
-  (add: string | undefined, remove: string | undefined): Work =>
-  async (output) => {
-    const answer = await output.call({ command: 'mints', args: { add, remove } }, within(output.signal));
-    output.answer(
-      answer,
-      answer.mints.map((mint) => (mint === answer.default ? `${mint} (default)` : mint)).join('\n'),
-    );
-    return 0;
-  };
+export async function mints(
+  output: WalletOutput,
+  add: string | undefined,
+  remove: string | undefined,
+): Promise<undefined> {
+  const answer = await output.ask('mints', { add, remove });
+  output.answer(
+    answer,
+    answer.mints.map((mint) => (mint === answer.default ? `${mint} (default)` : mint)).join('\n'),
+  );
+}
 
-export const check = (): Work => async (output) => {
-  const answer = await output.call({ command: 'check', args: {} }, within(output.signal));
+export async function check(output: WalletOutput): Promise<number> {
+  const answer = await output.ask('check', {});
   output.answer(answer, checkText(answer));
   return answer.consistent && answer.spentElsewhere === 0 && answer.unreachable.length === 0 ? 0 : 1;
-};
+}
 
-export const backup =
-  (path: string): Work =>
-  async (output) => {
-    const request = { command: 'backup', args: { path: resolve(path) } } as const;
-    const answer = await output.call(request, within(output.signal));
-    output.answer(
-      answer,
-      `Written: ${answer.path}. It holds money, like the wallet itself; it does not hold the words.`,
-    );
-    return 0;
-  };
+export async function backup(output: WalletOutput, path: string): Promise<undefined> {
+  const answer = await output.ask('backup', { path: resolve(path) });
+  output.answer(
+    answer,
+    `Written: ${answer.path}. It holds money, like the wallet itself; it does not hold the words.`,
+  );
+}
 
-export const restore = (): Work => async (output) => {
-  const answer = await output.call({ command: 'restore', args: {} }, output.signal);
+export async function restore(output: WalletOutput): Promise<number> {
+  const answer = await output.ask('restore', {}, restoreTimeoutMs);
   const away = answer.unreachable.map((mint) => `${mintName(mint)} could not be asked; try again later.`);
   output.answer(
     answer,
@@ -273,7 +253,7 @@ export const restore = (): Work => async (output) => {
     ].join('\n'),
   );
   return away.length === 0 ? 0 : 1;
-};
+}
 
 /** A token as it was given, or from standard input: what is on the command line can be seen by others on this host. */
 async function tokenOf(given: string | undefined): Promise<string> {

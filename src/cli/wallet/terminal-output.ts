@@ -1,4 +1,4 @@
-import type { WalletCaller } from '@nostr-dm-agent/cashu-wallet/remote';
+import type { WalletAnswer, WalletCommand, WalletRequest } from '@nostr-dm-agent/cashu-wallet/remote';
 import { toJson } from '@nostr-dm-agent/cashu-wallet/remote';
 
 /** Of every command of the wallet. */
@@ -6,7 +6,13 @@ export type WalletOptions = { readonly json?: true; readonly envFile?: string };
 
 /** What a command of the wallet works with. */
 export type WalletOutput = {
-  readonly call: WalletCaller;
+  /** Asks the wallet. @throws CommandFailure */
+  readonly ask: <C extends WalletCommand>(
+    command: C,
+    args: WalletRequest<C>['args'],
+    timeoutMs?: number,
+  ) => Promise<WalletAnswer<C>>;
+  /** Ends with an interrupt. */
   readonly signal: AbortSignal;
   readonly json: boolean;
   /** Somebody sees stdout and can answer. */

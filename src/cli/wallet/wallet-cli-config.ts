@@ -1,9 +1,8 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
-import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { ConfigError } from '../../config/config-error.ts';
-import { readEnvFile } from '../../config/env-file.ts';
+import { openEnvFile } from '../../config/env-file.ts';
 import { environmentSchema } from '../../config/env-schema.ts';
 import { isVariableName, variables } from '../../config/variables.ts';
 
@@ -33,7 +32,7 @@ export function loadWalletCliConfig(
   directory: string,
   envFile: string | undefined,
 ): WalletCliConfig {
-  const file = readFile(envFile ?? join(directory, '.env'));
+  const file = openEnvFile(envFile ?? join(directory, '.env'))?.values ?? {};
   const given: Record<string, string> = {};
   for (const name of Object.keys(needed)) {
     const value = (processEnv[name] ?? file[name] ?? '').trim();
@@ -68,16 +67,4 @@ export function loadWalletCliConfig(
       maxBalance: env.CASHU_MAX_BALANCE_SAT,
     },
   };
-}
-
-function readFile(path: string): Readonly<Record<string, string>> {
-  try {
-    return readEnvFile(path)?.values ?? {};
-  } catch (error) {
-    const code = errorCode(error) ?? 'unknown error';
-    throw new ConfigError(
-      [{ variable: path, problem: `can't be read (${code})`, example: `chmod 600 ${path}` }],
-      false,
-    );
-  }
 }

@@ -21,30 +21,34 @@ Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`,
       .option('--env-file <path>', 'read this instead of .env');
   const run = async (
     options: WalletOptions,
-    work: (commands: typeof import('./run-wallet-command.ts')) => (output: WalletOutput) => Promise<number>,
+    work: (
+      commands: typeof import('./run-wallet-command.ts'),
+      output: WalletOutput,
+    ) => Promise<number | undefined>,
   ): Promise<void> => {
     const commands = await import('./run-wallet-command.ts');
-    finish(await commands.runWalletCommand(options, work(commands)));
+    finish(await commands.runWalletCommand(options, (output) => work(commands, output)));
   };
 
   command('balance', 'what is ready, reserved, in unclaimed tokens and on its way in').action(
-    (options: WalletOptions) => run(options, ({ balance }) => balance()),
+    (options: WalletOptions) => run(options, (commands, output) => commands.balance(output)),
   );
   command('receive [token]', 'redeem a token; without one, or with -, it is read from stdin').action(
-    (token: string | undefined, options: WalletOptions) => run(options, ({ receive }) => receive(token)),
+    (token: string | undefined, options: WalletOptions) =>
+      run(options, (commands, output) => commands.receive(output, token)),
   );
   command('send', 'make a token that nets its receiver exactly this; prints the token alone')
     .argument('<sats|all>', 'what the receiver nets; all: as much as the mint has, less its fees', satsOrAll)
     .option('--mint <url>', 'from this mint')
     .action((amount: Sat | 'all', options: WalletOptions & { mint?: string }) =>
-      run(options, ({ send }) => send(amount, options.mint)),
+      run(options, (commands, output) => commands.send(output, amount, options.mint)),
     );
   command('topup', 'a Lightning invoice that fills the wallet; waits until it is paid')
     .argument('<sats>', 'the amount of the invoice', sats)
     .option('--mint <url>', 'at this mint')
     .option('--no-wait', 'print the invoice and go; a payment is taken at the next command or by the bot')
     .action((amount: Sat, options: WalletOptions & { mint?: string; wait: boolean }) =>
-      run(options, ({ topup }) => topup(amount, options.mint, options.wait)),
+      run(options, (commands, output) => commands.topup(output, amount, options.mint, options.wait)),
     );
   command('withdraw', 'pay over Lightning; says what it costs and asks')
     .argument('<invoice|name@host>', 'whom; a bitcoin: link with lightning= does it, too')
@@ -56,36 +60,41 @@ Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`,
         to: string,
         amount: Sat | 'all' | undefined,
         options: WalletOptions & { mint?: string; yes: boolean },
-      ) => run(options, ({ withdraw }) => withdraw(to, amount, options.mint, options.yes)),
+      ) =>
+        run(options, (commands, output) => commands.withdraw(output, to, amount, options.mint, options.yes)),
     );
   command('history', 'the last paid runs and operations')
     .argument('[n]', 'how many', count, 10)
-    .action((limit: number, options: WalletOptions) => run(options, ({ history }) => history(limit)));
+    .action((limit: number, options: WalletOptions) =>
+      run(options, (commands, output) => commands.history(output, limit)),
+    );
   command('pending', 'what is not finished: unclaimed tokens, unpaid invoices, payments under way').action(
-    (options: WalletOptions) => run(options, ({ pending }) => pending()),
+    (options: WalletOptions) => run(options, (commands, output) => commands.pending(output)),
   );
   command('reclaim <operation>', 'take an unclaimed token back (its id is in pending)').action(
-    (id: string, options: WalletOptions) => run(options, ({ reclaim }) => reclaim(id)),
+    (id: string, options: WalletOptions) => run(options, (commands, output) => commands.reclaim(output, id)),
   );
   command('decode [token]', 'what a token is; asks nobody and redeems nothing').action(
-    (token: string | undefined, options: WalletOptions) => run(options, ({ decode }) => decode(token)),
+    (token: string | undefined, options: WalletOptions) =>
+      run(options, (commands, output) => commands.decode(output, token)),
   );
   command('mints', 'the mints that are accepted; the first is the default')
     .option('--add <url>', 'accept this one too')
     .option('--remove <url>', 'accept this one no more; what is there stays')
     .action((options: WalletOptions & { add?: string; remove?: string }) =>
-      run(options, ({ mints }) => mints(options.add, options.remove)),
+      run(options, (commands, output) => commands.mints(output, options.add, options.remove)),
     );
   command('check', 'prove that the books add up, and ask the mints for the state of every proof').action(
-    (options: WalletOptions) => run(options, ({ check }) => check()),
+    (options: WalletOptions) => run(options, (commands, output) => commands.check(output)),
   );
   command('backup <file>', 'write a consistent copy of the database, 0600').action(
-    (path: string, options: WalletOptions) => run(options, ({ backup }) => backup(path)),
+    (path: string, options: WalletOptions) =>
+      run(options, (commands, output) => commands.backup(output, path)),
   );
   command(
     'restore',
     'find what the words of CASHU_MNEMONIC have at all accepted mints; not while a bot runs',
-  ).action((options: WalletOptions) => run(options, ({ restore }) => restore()));
+  ).action((options: WalletOptions) => run(options, (commands, output) => commands.restore(output)));
 }
 
 function sats(text: string): Sat {

@@ -7,6 +7,16 @@ export function explainMintError(mint: string, error: unknown): MintError {
   return error instanceof MintError ? error : new MintError(mint, problemOf(error), error);
 }
 
+/** Asks a mint; what goes wrong with its answer is a MintError. @throws MintError, the signal's reason */
+export async function askMint<T>(mint: string, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw explainMintError(mint, cause);
+  }
+}
+
 function problemOf(error: unknown): MintProblem {
   if (isMintOperationError(error)) return { kind: 'refused', code: error.code, detail: error.message };
   if (error instanceof RateLimitError) return { kind: 'rate-limited', retryAfterMs: error.retryAfterMs };

@@ -5,7 +5,7 @@ import type { Seed } from '../crypto/seed.ts';
 import { MintError } from '../errors.ts';
 import type { MintUrl } from '../types.ts';
 import { chooseProofs } from './choose-proofs.ts';
-import { explainMintError } from './mint-errors.ts';
+import { askMint, explainMintError } from './mint-errors.ts';
 import type { AcceptedMints } from './mint-list.ts';
 import type { KnownMint, MintMemory } from './mint-memory.ts';
 import { createRequest, type RequestLimits } from './request.ts';
@@ -76,12 +76,7 @@ export function createMints({
 
   const refresh: Mints['refresh'] = async (mint, signal) => {
     const session = blank(mint, signal);
-    try {
-      await session.loadMint();
-    } catch (cause) {
-      signal.throwIfAborted();
-      throw explainMintError(mint, cause);
-    }
+    await askMint(mint, signal, () => session.loadMint());
     // Keys of inactive keysets that were asked for once are not asked for again.
     const before = recall(mint);
     const carried = new Map(before?.keys.keysets.map((keyset) => [keyset.id, keyset.keys]) ?? []);

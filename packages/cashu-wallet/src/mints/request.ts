@@ -8,6 +8,7 @@ import {
   type RequestFn,
 } from '@cashu/cashu-ts';
 import { neverSent, readText } from '@nostr-dm-agent/kit/http';
+import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
 
 export type RequestLimits = {
@@ -101,12 +102,7 @@ function errorOf(response: Response, body: string): CTSError {
     const seconds = Number(response.headers.get('retry-after'));
     return new RateLimitError('429 Too Many Requests', seconds > 0 ? seconds * 1000 : undefined);
   }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch (cause) {
-    return new HttpResponseError('bad response', response.status, { cause });
-  }
+  const parsed = parseJson(body);
   const refusal = refusalSchema.safeParse(parsed);
   if (response.status === 400 && refusal.success) {
     return new MintOperationError(refusal.data.code, refusal.data.detail.slice(0, 300));

@@ -139,7 +139,7 @@ export async function askForQuote(
     quote: answer.quote,
     request: text,
     feeReserve: answer.fee_reserve.toNumber(),
-    ...(answer.expiry ? { expiresAt: answer.expiry * 1000 } : {}),
+    expiresAt: answer.expiry ? answer.expiry * 1000 : undefined,
   });
   const max = core.policy.maxFeeReserve(amount);
   if (quote.feeReserve > max)

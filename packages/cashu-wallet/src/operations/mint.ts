@@ -25,7 +25,7 @@ import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { type Core, commit, newOperationId } from '../core.ts';
 import { MintError, UnfinishedOperationError } from '../errors.ts';
-import { explainMintError, isDefiniteRefusal } from '../mints/mint-errors.ts';
+import { askMint, isDefiniteRefusal } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mints.ts';
 import { loadOutput, type StoredProof, storedOutputSchema, storeOutput, storeProof } from '../store/codec.ts';
 import { requireRoom } from '../store/holdings.ts';
@@ -80,28 +80,25 @@ export async function requestInvoiceOf(
   const session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
   const key = session.getMintInfo().isSupported(20).supported ? createRandomSecretKey() : undefined;
-  try {
+  const quote = await askMint(mint, signal, async () => {
     const answer = key
       ? await session.createLockedMintQuote(amount, hex(getPubKeyFromPrivKey(key)))
       : await session.createMintQuoteBolt11(amount);
-    const quote = quoteSchema.parse({
+    return quoteSchema.parse({
       quote: answer.quote,
       request: answer.request,
       // Some mints say 0 for "never".
-      ...(answer.expiry ? { expiresAt: answer.expiry * 1000 } : {}),
-      ...(key ? { privateKey: hex(key) } : {}),
+      expiresAt: answer.expiry ? answer.expiry * 1000 : undefined,
+      privateKey: key && hex(key),
     });
-    const id = newOperationId();
-    core.store.write(() => {
-      const body = { state: 'quoted', quote } as const;
-      core.journal.insert<MintOperation>({ id, kind: 'mint', mint, amount, body });
-      bringFor(core.store, id, owner);
-    });
-    return { operation: id, mint, amount, invoice: quote.request, expiresAt: quote.expiresAt };
-  } catch (cause) {
-    signal.throwIfAborted();
-    throw explainMintError(mint, cause);
-  }
+  });
+  const id = newOperationId();
+  core.store.write(() => {
+    const body = { state: 'quoted', quote } as const;
+    core.journal.insert<MintOperation>({ id, kind: 'mint', mint, amount, body });
+    bringFor(core.store, id, owner);
+  });
+  return { operation: id, mint, amount, invoice: quote.request, expiresAt: quote.expiresAt };
 }
 
 /** Asks once whether the invoice was paid, and takes the money when it was. @throws MintError, UnfinishedOperationError */
@@ -122,10 +119,8 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
       case 'quoted':
       case 'expired': {
         const session = await core.mints.open(head.mint, signal);
-        const answer = await session.checkMintQuoteBolt11(body.quote.quote).catch((cause) => {
-          signal.throwIfAborted();
-          throw explainMintError(head.mint, cause);
-        });
+        const ask = () => session.checkMintQuoteBolt11(body.quote.quote);
+        const answer = await askMint(head.mint, signal, ask);
         if (answer.state === MintQuoteState.UNPAID) return expire(core, head, body);
         // ISSUED, and we have no outputs: the plan below will find out that it was not issued to us.
         const plan = await prepare(session, head.amount, body.quote);

@@ -1,6 +1,6 @@
 import type { Core } from '../core.ts';
 import { OperationStateError, UnfinishedOperationError } from '../errors.ts';
-import { explainMintError } from '../mints/mint-errors.ts';
+import { askMint } from '../mints/mint-errors.ts';
 import { sumProofs } from '../store/codec.ts';
 import type { OperationId, Received, Reclaimed } from '../types.ts';
 import { finishReceive, receiveProofs } from './receive.ts';
@@ -55,10 +55,7 @@ async function takeBackInTurn(
         session,
         held.map((proof) => proof.id),
       );
-      const states = await statesOf(session, held).catch((cause: unknown) => {
-        signal.throwIfAborted();
-        throw explainMintError(mint, cause);
-      });
+      const states = await askMint(mint, signal, () => statesOf(session, held));
       if (states.includes('PENDING')) throw new UnfinishedOperationError(id, undefined);
       const left = held.filter((_, i) => states[i] === 'UNSPENT');
       if (left.length === 0) {

@@ -5,6 +5,7 @@ export {
   remoteFactsOf,
   type UsageProblem,
 } from './remote-error.ts';
-export { createWalletCaller, type WalletCaller } from './wallet-caller.ts';
+export { createWalletCaller } from './wallet-caller.ts';
+export type { WalletAnswer, WalletCommand, WalletRequest } from './wallet-requests.ts';
 export { serveWalletSocket, walletSocketPath } from './wallet-socket.ts';
 export { toJson } from './wire.ts';

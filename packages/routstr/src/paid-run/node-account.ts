@@ -33,11 +33,11 @@ import { billNodeAccount } from './bill-node-account.ts';
 import { type BudgetRefusal, refuseMint } from './budget-rules.ts';
 import { deposit } from './deposit.ts';
 import { issueOrRefuse } from './issue-token.ts';
-import type { KeyedLock } from './keyed-lock.ts';
 import { type NodeAccountBooks, readBooks, spendingOn } from './node-account-books.ts';
 import {
   isIn,
   isNodeAccount,
+  type MoneyLock,
   nodeAccountMoney,
   type PaidRun,
   type PaidRunIn,
@@ -137,7 +137,7 @@ export type NodeAccountRuns = {
 
 export type NodeAccountOptions = {
   readonly deps: PaidRunDeps;
-  readonly lock: KeyedLock;
+  readonly lock: MoneyLock;
   /** Rows that are worked on: the queue of what is owed leaves them alone. */
   readonly live: Set<string>;
   /** There is something for the queue of what is owed. */

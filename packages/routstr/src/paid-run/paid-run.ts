@@ -34,7 +34,7 @@
  *
  * The send operation's key is the run's, so that no run has two tokens. A run whose node is down before it begins may be
  * begun again at another node, with a row and a key of its own, once the first token is back (`fallback-nodes.ts`). Asking for change and taking a token back are
- * answers to each other: for one run nothing of it is ever done twice at a time (`keyed-lock.ts`).
+ * answers to each other: for one run nothing of it is ever done twice at a time (`MoneyLock`).
  */
 import type { z } from 'zod';
 import type { NodeUrl } from '../node/node-url.ts';
@@ -74,6 +74,8 @@ export const moneyOf = ({ id, node, ticket }: PaidRun): string =>
     ? nodeAccountMoney(node)
     : (ticket.parent ?? id);
 export const nodeAccountMoney = (node: NodeUrl): string => `account at ${node}`;
+/** One at a time for each such name. */
+export type MoneyLock = <T>(money: string, work: () => Promise<T>) => Promise<T>;
 
 /** Money of ours may still be elsewhere. */
 export const isOpen = (body: PaidRunBody): boolean =>

@@ -21,8 +21,7 @@ import { type OneCallOutcome, payForOneCall } from '../node/one-call.ts';
 import { advance } from './advance.ts';
 import { type BudgetRules, refuseMint, refuseSpending } from './budget-rules.ts';
 import { issueOrRefuse } from './issue-token.ts';
-import type { KeyedLock } from './keyed-lock.ts';
-import { isIn, type PaidRun, type PaidRunIn } from './paid-run.ts';
+import { isIn, type MoneyLock, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
 import { type PastQuestion, type QuestionRefusal, whereaboutsOf } from './payment-refusals.ts';
@@ -75,7 +74,7 @@ export function pastQuestion(store: Pick<PaidRunStore, 'find'>, key: string): Pa
 export type QuickOptions = {
   readonly deps: PaidRunDeps;
   readonly rules: BudgetRules;
-  readonly lock: KeyedLock;
+  readonly lock: MoneyLock;
   readonly live: Set<string>;
   readonly wake: () => void;
   readonly nodeUrl: () => NodeUrl;
