@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
 import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
+import { type CrashCase, inLanes } from '@nostr-dm-agent/cashu-wallet/testing/crash-lanes';
 import { createVictims } from '@nostr-dm-agent/cashu-wallet/testing/wallet-crash';
 import type { CrashOrder } from '@nostr-dm-agent/cashu-wallet/testing/wallet-crash-child';
 import {
@@ -52,6 +53,7 @@ type Dead = {
 };
 
 const victims = [createVictims(), createVictims()];
+type Victim = (typeof victims)[number];
 afterAll(async () => {
   for (const each of victims) await each.end();
 });
@@ -83,7 +85,7 @@ async function die(
   bench: Bench,
   operation: Operation,
   moment: Moment,
-  victim: (typeof victims)[number],
+  victim: Victim,
 ): Promise<Dead> {
   const front = mint.front();
   const words = newWords();
@@ -144,32 +146,6 @@ async function count(bench: Bench, dead: Dead): Promise<number> {
   return mine - fee;
 }
 
-/** The work of one test, shared by as many processes as there are victims; what fails says which case it was. */
-async function inLanes<T, R>(
-  items: readonly T[],
-  work: (item: T, victim: (typeof victims)[number]) => Promise<R>,
-): Promise<readonly R[]> {
-  const queue = [...items];
-  const results: R[] = [];
-  const outcomes = await Promise.allSettled(
-    victims.map(async (victim) => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        results.push(await work(next, victim));
-      }
-    }),
-  );
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-  return results;
-}
-
-const named = async <T>(name: string, work: Promise<T>): Promise<T> => {
-  try {
-    return await work;
-  } catch (cause) {
-    throw new Error(name, { cause });
-  }
-};
-
 describe.skipIf(skipped)(`killed in the middle, with Nutshell ${nutshellVersion}`, () => {
   let nutshell: Nutshell;
   beforeAll(async () => {
@@ -187,15 +163,23 @@ describe.skipIf(skipped)(`killed in the middle, with Nutshell ${nutshellVersion}
       const mint = await startNutshell(nutshell, feePpk);
       const bench = createBench();
       try {
-        const cases = operations.flatMap((operation) => moments.map((moment) => ({ operation, moment })));
-        const dead = await inLanes(cases, ({ operation, moment }, victim) =>
-          named(`${operation}, killed when ${moment}`, die(mint, bench, operation, moment, victim)),
+        const cases = operations.flatMap((operation) =>
+          moments.map(
+            (moment): CrashCase<Victim, Dead> => [
+              `${operation}, killed when ${moment}`,
+              (victim) => die(mint, bench, operation, moment, victim),
+            ],
+          ),
         );
+        const dead = await inLanes(victims, cases);
         if (mintToo) {
           await mint.kill();
           await mint.start();
         }
-        const found = await inLanes(dead, (each) => named(each.name, count(bench, each)));
+        const found = await inLanes(
+          victims,
+          dead.map((each) => [each.name, () => count(bench, each)]),
+        );
         const books = mint.books();
         expect(books).toMatchObject({ pending: 0, outstanding: found.reduce((sum, each) => sum + each, 0) });
         expect(books.outstanding + books.paidOut + books.earned).toBe(books.issued);

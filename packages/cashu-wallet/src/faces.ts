@@ -1,7 +1,7 @@
 /*
  * What the wallet can do, in small faces: whoever uses it takes the ones that it needs. Methods that reach a mint take a
  * signal; aborting it stops the waiting and never loses money: what was begun is finished by `recover`. Errors are those
- * of `errors.ts`.
+ * of `wallet-errors.ts`.
  */
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type {
@@ -36,7 +36,7 @@ import type {
   WalletInfo,
   Withdrawal,
   WithdrawalQuote,
-} from './types.ts';
+} from './wallet-types.ts';
 
 /** Money out, as tokens. */
 export type Spend = {

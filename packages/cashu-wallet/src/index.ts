@@ -1,3 +1,20 @@
+export type {
+  Books,
+  CashuWallet,
+  KeptTokens,
+  Ledger,
+  MintList,
+  Overview,
+  Pay,
+  Receive,
+  Shares,
+  Spend,
+  Tables,
+  Upkeep,
+  WalletJournal,
+} from './faces.ts';
+export { isLightningAddress } from './lightning-address.ts';
+export type { WalletConfig } from './open-wallet.ts';
 export {
   BadMnemonicError,
   BalanceCapError,
@@ -18,24 +35,7 @@ export {
   WalletError,
   type WalletErrorFacts,
   WalletInUseError,
-} from './errors.ts';
-export type {
-  Books,
-  CashuWallet,
-  KeptTokens,
-  Ledger,
-  MintList,
-  Overview,
-  Pay,
-  Receive,
-  Shares,
-  Spend,
-  Tables,
-  Upkeep,
-  WalletJournal,
-} from './faces.ts';
-export { isLightningAddress } from './lightning-address.ts';
-export type { WalletConfig } from './open-wallet.ts';
+} from './wallet-errors.ts';
 export type {
   Balance,
   BookProblem,
@@ -52,4 +52,4 @@ export type {
   TokenPreview,
   TopUpState,
   WithdrawalQuote,
-} from './types.ts';
+} from './wallet-types.ts';

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
+import { openCashuWallet } from './cashu-wallet.ts';
 import { readMnemonic } from './crypto/seed.ts';
 import type { CashuWallet } from './faces.ts';
 import { readMintUrl } from './mints/mint-list.ts';
-import { openCashuWallet } from './wallet.ts';
 
 /** The wallet's part of the environment (docs/design.md#environment), as text. */
 export type WalletConfig = {

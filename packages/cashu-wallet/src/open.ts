@@ -1,5 +1,5 @@
+export { openCashuWallet } from './cashu-wallet.ts';
 export { readMnemonic } from './crypto/seed.ts';
 export { readMintUrl } from './mints/mint-list.ts';
-export { createRequest, NotSentError } from './mints/request.ts';
+export { createRequest, NotSentError } from './mints/mint-transport.ts';
 export { createWallet, fingerprintOf, walletFile } from './open-wallet.ts';
-export { openCashuWallet } from './wallet.ts';

@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
+import { type CrashCase, inLanes } from './support/crash-lanes.ts';
 import { createVictims } from './support/wallet-crash.ts';
 import type { CrashOrder } from './support/wallet-crash-child.ts';
 import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
@@ -41,6 +42,7 @@ const kinds: Readonly<Record<Operation, string>> = {
 type Setting = { readonly cache: boolean; readonly keysetVersion: '00' | '01'; readonly feePpk: number };
 
 const victims = [createVictims(), createVictims()];
+type Victim = (typeof victims)[number];
 afterAll(async () => {
   for (const each of victims) await each.end();
 });
@@ -49,7 +51,7 @@ async function runCase(
   setting: Setting,
   operation: Operation,
   moment: Moment,
-  victim: (typeof victims)[number],
+  victim: Victim,
 ): Promise<void> {
   const bench = createBench();
   try {
@@ -133,18 +135,6 @@ async function actionOf(
   }
 }
 
-/** The work of one test, shared by as many processes as there are victims. */
-async function inLanes(
-  work: readonly ((victim: (typeof victims)[number]) => Promise<void>)[],
-): Promise<void> {
-  const queue = [...work];
-  const lanes = victims.map(async (victim) => {
-    for (let next = queue.shift(); next; next = queue.shift()) await next(victim);
-  });
-  const outcomes = await Promise.allSettled(lanes);
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-}
-
 const all: readonly Setting[] = (['00', '01'] as const).flatMap((keysetVersion) =>
   [0, 100].flatMap((feePpk) => [true, false].map((cache) => ({ cache, keysetVersion, feePpk }))),
 );
@@ -158,24 +148,23 @@ for (const setting of settings) {
   const { keysetVersion, feePpk, cache } = setting;
   test(`killed anywhere, nothing is lost: keyset ${keysetVersion}, ${feePpk} ppk, cache ${cache ? 'on' : 'off'}`, async () => {
     await inLanes(
+      victims,
       operations.flatMap((operation) =>
-        moments.map((moment) => async (victim) => {
-          try {
-            await runCase(setting, operation, moment, victim);
-          } catch (cause) {
-            throw new Error(`${operation}, killed when ${moment}`, { cause });
-          }
-        }),
+        moments.map(
+          (moment): CrashCase<Victim> => [
+            `${operation}, killed when ${moment}`,
+            (victim) => runCase(setting, operation, moment, victim),
+          ],
+        ),
       ),
     );
   }, 240_000);
 }
 
 test('killed with two sends side by side, nothing is lost', async () => {
+  const setting = { cache: false, keysetVersion: '01', feePpk: 100 } as const;
   await inLanes(
-    moments.map(
-      (moment) => (victim) =>
-        runCase({ cache: false, keysetVersion: '01', feePpk: 100 }, 'sends', moment, victim),
-    ),
+    victims,
+    moments.map((moment) => [moment, (victim) => runCase(setting, 'sends', moment, victim)]),
   );
 }, 240_000);

@@ -3,14 +3,14 @@ import { afterEach, expect, test } from 'bun:test';
 import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint, SandboxMintOptions } from '@nostr-dm-agent/sandbox/mint';
+import type { CashuWallet } from '../src/faces.ts';
 import {
   InvoiceRefusedError,
   OperationStateError,
   TokenRefusedError,
   UnfinishedOperationError,
-} from '../src/errors.ts';
-import type { CashuWallet } from '../src/faces.ts';
-import type { Redeemed } from '../src/types.ts';
+} from '../src/wallet-errors.ts';
+import type { Redeemed } from '../src/wallet-types.ts';
 import {
   balanceFromWords,
   count,

@@ -2,7 +2,7 @@ import { Database } from 'bun:sqlite';
 import { afterEach, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { isBusy } from '@nostr-dm-agent/kit/sqlite';
-import { UnfinishedOperationError } from '../src/errors.ts';
+import { UnfinishedOperationError } from '../src/wallet-errors.ts';
 import { createBench, fund, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();

@@ -2,14 +2,14 @@ import { Database } from 'bun:sqlite';
 import { afterEach, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { Fault, SandboxMint } from '@nostr-dm-agent/sandbox/mint';
+import type { CashuWallet } from '../src/faces.ts';
 import {
   InsufficientFundsError,
   InvoiceRefusedError,
   MintError,
   SpentElsewhereError,
   UnfinishedOperationError,
-} from '../src/errors.ts';
-import type { CashuWallet } from '../src/faces.ts';
+} from '../src/wallet-errors.ts';
 import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();

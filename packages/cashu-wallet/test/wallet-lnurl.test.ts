@@ -2,8 +2,8 @@ import { afterEach, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { bech32 } from '@scure/base';
-import { LnurlError, type LnurlProblem } from '../src/errors.ts';
 import { isLightningAddress } from '../src/lightning-address.ts';
+import { LnurlError, type LnurlProblem } from '../src/wallet-errors.ts';
 import { createBench, fund, soon } from './support/wallet-kit.ts';
 
 const bench = createBench();

@@ -4,9 +4,9 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
-import { WalletInUseError } from '../src/errors.ts';
 import { fingerprintOf } from '../src/open-wallet.ts';
-import { walletMigrations } from '../src/store/schema.ts';
+import { walletMigrations } from '../src/store/wallet-tables.ts';
+import { WalletInUseError } from '../src/wallet-errors.ts';
 import { createVictims } from './support/wallet-crash.ts';
 import { createBench, fund, newWords, soon } from './support/wallet-kit.ts';
 

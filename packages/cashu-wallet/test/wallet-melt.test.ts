@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { addSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint, SandboxMintOptions } from '@nostr-dm-agent/sandbox/mint';
-import { InsufficientFundsError, InvoiceRefusedError } from '../src/errors.ts';
 import type { CashuWallet } from '../src/faces.ts';
-import type { WithdrawalQuote } from '../src/types.ts';
+import { InsufficientFundsError, InvoiceRefusedError } from '../src/wallet-errors.ts';
+import type { WithdrawalQuote } from '../src/wallet-types.ts';
 import { giveProofs } from './support/give-proofs.ts';
 import {
   type Bench,

@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'bun:test';
 import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
 import { sat } from '@nostr-dm-agent/kit/sat';
-import type { Redeemed } from '../src/types.ts';
+import type { Redeemed } from '../src/wallet-types.ts';
 import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();

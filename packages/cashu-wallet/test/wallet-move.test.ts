@@ -5,10 +5,10 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { createSandboxNetwork, type SandboxMint } from '@nostr-dm-agent/sandbox/mint';
-import { InsufficientFundsError, MintError } from '../src/errors.ts';
 import type { CashuWallet } from '../src/faces.ts';
 import { readMintUrl } from '../src/mints/mint-list.ts';
-import type { MoveOperations, MoveQuote } from '../src/types.ts';
+import { InsufficientFundsError, MintError } from '../src/wallet-errors.ts';
+import type { MoveOperations, MoveQuote } from '../src/wallet-types.ts';
 import { createVictims } from './support/wallet-crash.ts';
 import {
   type Bench,

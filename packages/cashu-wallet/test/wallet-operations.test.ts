@@ -6,7 +6,7 @@ import {
   InsufficientFundsError,
   InvoiceRefusedError,
   OperationStateError,
-} from '../src/errors.ts';
+} from '../src/wallet-errors.ts';
 import {
   balanceFromWords,
   count,

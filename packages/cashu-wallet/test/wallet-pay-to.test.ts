@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { addSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
-import { InsufficientFundsError, InvoiceRefusedError, LnurlError } from '../src/errors.ts';
 import type { CashuWallet } from '../src/faces.ts';
+import { InsufficientFundsError, InvoiceRefusedError, LnurlError } from '../src/wallet-errors.ts';
 import { giveProofs } from './support/give-proofs.ts';
 import { createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 

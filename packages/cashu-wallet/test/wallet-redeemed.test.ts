@@ -1,8 +1,8 @@
 /** Whoever keeps books beside the wallet is told inside the transaction that brings a token home. */
 import { afterEach, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
-import { OperationStateError, UnfinishedOperationError } from '../src/errors.ts';
-import type { Redeemed } from '../src/types.ts';
+import { OperationStateError, UnfinishedOperationError } from '../src/wallet-errors.ts';
+import type { Redeemed } from '../src/wallet-types.ts';
 import { createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();

@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
-import { InsufficientFundsError } from '../src/errors.ts';
 import type { CashuWallet } from '../src/faces.ts';
+import { InsufficientFundsError } from '../src/wallet-errors.ts';
 import { giveProofs } from './support/give-proofs.ts';
 import {
   type Bench,

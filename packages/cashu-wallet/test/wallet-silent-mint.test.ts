@@ -2,8 +2,8 @@
 import { afterEach, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { UnfinishedOperationError } from '../src/errors.ts';
 import { readMintUrl } from '../src/mints/mint-list.ts';
+import { UnfinishedOperationError } from '../src/wallet-errors.ts';
 import { silentMint, tokenThatNobodyReads } from './support/silent-mint.ts';
 import { createBench, fund, soon, stranger } from './support/wallet-kit.ts';
 

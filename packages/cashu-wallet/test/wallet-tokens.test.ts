@@ -4,14 +4,14 @@ import { createHTLCHash, getEncodedToken } from '@cashu/cashu-ts';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import * as secp256k1 from 'tiny-secp256k1';
+import { createWallet } from '../src/open-wallet.ts';
 import {
   BadMnemonicError,
   BalanceCapError,
   MintError,
   type TokenProblem,
   TokenRefusedError,
-} from '../src/errors.ts';
-import { createWallet } from '../src/open-wallet.ts';
+} from '../src/wallet-errors.ts';
 import { count, createBench, fund, newWords, quiet, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();

@@ -12,11 +12,11 @@ import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { onceThePortIsFree, until } from '@nostr-dm-agent/kit/testing/until';
 import type { NodeFault } from '@nostr-dm-agent/sandbox/node';
-import type { NodeAccountCrashOrder } from './support/node-account-crash-child.ts';
 import { costly, expectAllHome, type PaidWorld, sonnetPrice, startPaidWorld } from './support/paid-world.ts';
+import type { ProviderCrashOrder } from './support/provider-crash-child.ts';
 
 const victims = ['a', 'b'].map(() =>
-  createVictims<NodeAccountCrashOrder>(join(import.meta.dir, 'support/node-account-crash-child.ts')),
+  createVictims<ProviderCrashOrder>(join(import.meta.dir, 'support/provider-crash-child.ts')),
 );
 type Victim = (typeof victims)[number];
 afterAll(async () => {
@@ -28,7 +28,7 @@ type Setting = { readonly feePpk: number; readonly node: 'goes on' | 'restarts' 
 type Edge = Extract<NodeFault, { when: 'before' | 'after' }>;
 type Flight = readonly [Edge['endpoint'], 'before' | 'between' | 'after'] | 'streaming';
 type Story = {
-  readonly action: NodeAccountCrashOrder['action'];
+  readonly action: ProviderCrashOrder['action'];
   /** What is at the node before. */
   readonly kept: number;
   /** Where the process ends itself; those with a star are among the ones that differ most. */
@@ -117,7 +117,7 @@ const keep = async (world: PaidWorld, amount: number, key: string): Promise<void
 async function inWorld(
   setting: Setting,
   { action, kept }: Story,
-  work: (world: PaidWorld, order: NodeAccountCrashOrder) => Promise<void>,
+  work: (world: PaidWorld, order: ProviderCrashOrder) => Promise<void>,
 ): Promise<void> {
   const world = await startPaidWorld({
     mint: { feePpk: setting.feePpk },
@@ -125,10 +125,10 @@ async function inWorld(
   });
   try {
     if (kept > 0) await keep(world, kept, 'before');
-    const { file } = world.wallet().info();
-    const directory = file.slice(0, file.lastIndexOf('/'));
+    const { directory, words } = world;
     await world.retire();
-    await work(world, { mint: world.mint.url, node: world.node.url, directory, words: world.words, action });
+    const [mint, node] = [world.mint.url, world.node.url];
+    await work(world, { mint, node, directory, words, action, priced: true });
   } finally {
     await world.end();
   }

@@ -9,11 +9,11 @@ import { inLanes } from '@nostr-dm-agent/cashu-wallet/testing/crash-lanes';
 import { createVictims } from '@nostr-dm-agent/cashu-wallet/testing/wallet-crash';
 import { onceThePortIsFree, until } from '@nostr-dm-agent/kit/testing/until';
 import type { NodeFault } from '@nostr-dm-agent/sandbox/node';
-import type { PaidCrashOrder } from './support/paid-crash-child.ts';
 import { costly, expectAllHome, type PaidWorld, startPaidWorld } from './support/paid-world.ts';
+import type { ProviderCrashOrder } from './support/provider-crash-child.ts';
 
 const victims = ['a', 'b'].map(() =>
-  createVictims<PaidCrashOrder>(join(import.meta.dir, 'support/paid-crash-child.ts')),
+  createVictims<ProviderCrashOrder>(join(import.meta.dir, 'support/provider-crash-child.ts')),
 );
 type Victim = (typeof victims)[number];
 afterAll(async () => {
@@ -116,19 +116,15 @@ function holdAt(world: PaidWorld, flight: Flight): { readonly held: () => boolea
 const losesMoney = (flight: Flight): boolean =>
   flight === 'create is half done' || flight === 'refund is half done';
 
-async function inWorld(setting: Setting, work: (world: PaidWorld, order: PaidCrashOrder) => Promise<void>) {
+async function inWorld(
+  setting: Setting,
+  work: (world: PaidWorld, order: ProviderCrashOrder) => Promise<void>,
+) {
   const world = await startPaidWorld({ mint: { feePpk: setting.feePpk } });
   try {
-    const { file } = world.wallet().info();
-    const directory = file.slice(0, file.lastIndexOf('/'));
+    const { directory, words } = world;
     await world.retire();
-    await work(world, {
-      mint: world.mint.url,
-      node: world.node.url,
-      directory,
-      words: world.words,
-      action: 'run',
-    });
+    await work(world, { mint: world.mint.url, node: world.node.url, directory, words, action: 'run' });
   } finally {
     await world.end();
   }

@@ -10,7 +10,6 @@ import { createNodeClient, defaultTimeouts } from '../src/node/node-client.ts';
 import { createNodeInfoCache } from '../src/node/node-info-cache.ts';
 import { parseNodeUrl } from '../src/node/node-url.ts';
 import type { PreparedPaidRun } from '../src/paid-run/run-ticket.ts';
-import type { PaidCrashOrder } from './support/paid-crash-child.ts';
 import {
   asked,
   call,
@@ -19,6 +18,7 @@ import {
   refusalOf,
   startPaidWorld,
 } from './support/paid-world.ts';
+import type { ProviderCrashOrder } from './support/provider-crash-child.ts';
 
 let world: PaidWorld;
 let others: SandboxNode[] = [];
@@ -203,7 +203,7 @@ test('a node that dies in the middle of a run is not replaced: the run fails, an
 });
 
 describe('killed between two nodes', () => {
-  const victims = createVictims<PaidCrashOrder>(join(import.meta.dir, 'support/paid-crash-child.ts'));
+  const victims = createVictims<ProviderCrashOrder>(join(import.meta.dir, 'support/provider-crash-child.ts'));
   afterAll(() => victims.end());
   /** The first attempt is refused by its node; the second is at the other one. */
   const points = [
@@ -217,7 +217,7 @@ describe('killed between two nodes', () => {
       const [, cheap] = await begin();
       world.node.faults.add({ endpoint: 'create', when: 'before', effect: { kind: 'html' }, times: 9 });
       await world.retire();
-      const order: PaidCrashOrder = {
+      const order: ProviderCrashOrder = {
         mint: world.mint.url,
         node: world.node.url,
         fallbacks: [cheap.url],

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mnemonicToSeedSync, validateMnemonic } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
-import { BadMnemonicError } from '../errors.ts';
+import { BadMnemonicError } from '../wallet-errors.ts';
 
 /** The wallet's secret: BIP39's 64-byte seed, from which NUT-13 derives every proof. Never logged, never stored. */
 export type Seed = {

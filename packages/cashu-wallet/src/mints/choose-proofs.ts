@@ -1,6 +1,6 @@
 import { Amount, type KeyChain, type SelectProofs, type Wallet } from '@cashu/cashu-ts';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { type StoredProof, sumProofs } from '../store/codec.ts';
+import { type StoredProof, sumProofs } from '../store/stored-proof.ts';
 import { type Coin, feeOf, gather, selectCoins, smallest } from './selection.ts';
 
 type Chosen<T> = Coin & { readonly proof: T };

@@ -1,6 +1,6 @@
 import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
-import { InvoiceRefusedError } from '../errors.ts';
 import { isLightningAddress } from '../lightning-address.ts';
+import { InvoiceRefusedError } from '../wallet-errors.ts';
 
 /** Whom a text means: as it is typed, scanned, or copied out of another wallet. */
 export type Destination = {

@@ -1,7 +1,7 @@
 import { msatToSatCeil, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import { decode } from 'light-bolt11-decoder';
 import { z } from 'zod';
-import { InvoiceRefusedError } from '../errors.ts';
+import { InvoiceRefusedError } from '../wallet-errors.ts';
 
 /** What a payer looks at in a BOLT11 invoice. */
 export type Invoice = {

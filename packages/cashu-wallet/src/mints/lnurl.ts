@@ -5,8 +5,8 @@ import { createGuardedFetch, PrivateAddressError } from '@nostr-dm-agent/kit/net
 import { msatToSatCeil, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import { bech32 } from '@scure/base';
 import { z } from 'zod';
-import type { Core } from '../core.ts';
-import { InvoiceRefusedError, LnurlError } from '../errors.ts';
+import type { Core } from '../wallet-core.ts';
+import { InvoiceRefusedError, LnurlError } from '../wallet-errors.ts';
 import { requirePayable } from './invoice.ts';
 
 type LnurlOptions = {

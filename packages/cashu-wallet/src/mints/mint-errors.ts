@@ -1,6 +1,6 @@
 import { HttpResponseError, isMintOperationError, NetworkError, RateLimitError } from '@cashu/cashu-ts';
-import { MintError, type MintProblem } from '../errors.ts';
-import { RequestTimeoutError } from './request.ts';
+import { MintError, type MintProblem } from '../wallet-errors.ts';
+import { RequestTimeoutError } from './mint-transport.ts';
 
 /** What went wrong at the mint, in the wallet's own words. A MintError stays what it is. */
 export function explainMintError(mint: string, error: unknown): MintError {

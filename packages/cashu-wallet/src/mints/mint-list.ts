@@ -1,8 +1,8 @@
 import { normalizeMintUrl } from '@cashu/cashu-ts';
 import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
-import { MintError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
-import type { MintUrl } from '../types.ts';
+import type { Store } from '../store/wallet-database.ts';
+import { MintError } from '../wallet-errors.ts';
+import type { MintUrl } from '../wallet-types.ts';
 
 /** Which mints are accepted. */
 export type AcceptedMints = {

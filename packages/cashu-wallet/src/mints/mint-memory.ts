@@ -1,9 +1,9 @@
 import type { GetInfoResponse, KeyChainCache } from '@cashu/cashu-ts';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { MintError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
-import type { MintUrl } from '../types.ts';
+import type { Store } from '../store/wallet-database.ts';
+import { MintError } from '../wallet-errors.ts';
+import type { MintUrl } from '../wallet-types.ts';
 
 /** What a mint has said of itself, and when (ms). */
 export type KnownMint = {

@@ -26,18 +26,11 @@
 import { Amount, type MeltQuoteBolt11Response, MeltQuoteState } from '@cashu/cashu-ts';
 import { addSat, remainingSat, type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { type Core, commit, newOperationId } from '../core.ts';
-import {
-  InsufficientFundsError,
-  InvoiceRefusedError,
-  OperationStateError,
-  UnfinishedOperationError,
-} from '../errors.ts';
 import { gatherProofs } from '../mints/choose-proofs.ts';
 import { requirePayable } from '../mints/invoice.ts';
 import { explainMintError, isDefiniteRefusal, isMintOperationError } from '../mints/mint-errors.ts';
-import { requireActiveKeyset, type Session } from '../mints/mints.ts';
-import { NotSentError } from '../mints/request.ts';
+import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
+import { NotSentError } from '../mints/mint-transport.ts';
 import {
   loadOutput,
   loadProof,
@@ -48,11 +41,18 @@ import {
   storeOutput,
   storeProof,
   sumProofs,
-} from '../store/codec.ts';
-import type { MintUrl, OperationId, Withdrawal, WithdrawalQuote } from '../types.ts';
+} from '../store/stored-proof.ts';
+import { type Core, commit, newOperationId } from '../wallet-core.ts';
+import {
+  InsufficientFundsError,
+  InvoiceRefusedError,
+  OperationStateError,
+  UnfinishedOperationError,
+} from '../wallet-errors.ts';
+import type { MintUrl, OperationId, Withdrawal, WithdrawalQuote } from '../wallet-types.ts';
 import { expectPaid } from './mint.ts';
 import { gatherProofsFor, makeExact, usable } from './own-swap.ts';
-import { reopen } from './reopen.ts';
+import { reopen } from './reopen-mint.ts';
 import { isPresent, nonsense, restoreOutputs, statesOf } from './swap.ts';
 
 const quoteSchema = z.object({

@@ -23,16 +23,22 @@
 import { createRandomSecretKey, getPubKeyFromPrivKey, MintQuoteState } from '@cashu/cashu-ts';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { type Core, commit, newOperationId } from '../core.ts';
-import { MintError, UnfinishedOperationError } from '../errors.ts';
 import { askMint, isDefiniteRefusal } from '../mints/mint-errors.ts';
-import { requireActiveKeyset, type Session } from '../mints/mints.ts';
-import { loadOutput, type StoredProof, storedOutputSchema, storeOutput, storeProof } from '../store/codec.ts';
+import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
+import { bringFor } from '../store/brought-in.ts';
 import { requireRoom } from '../store/holdings.ts';
-import type { OperationHead } from '../store/journal.ts';
-import { bringFor } from '../store/shares.ts';
-import type { MintUrl, OperationId, TopUp, TopUpState } from '../types.ts';
-import { reopen } from './reopen.ts';
+import type { OperationHead } from '../store/operation-journal.ts';
+import {
+  loadOutput,
+  type StoredProof,
+  storedOutputSchema,
+  storeOutput,
+  storeProof,
+} from '../store/stored-proof.ts';
+import { type Core, commit, newOperationId } from '../wallet-core.ts';
+import { MintError, UnfinishedOperationError } from '../wallet-errors.ts';
+import type { MintUrl, OperationId, TopUp, TopUpState } from '../wallet-types.ts';
+import { reopen } from './reopen-mint.ts';
 import { isPresent, maxPlans, restoreOutputs } from './swap.ts';
 
 const quoteSchema = z.object({

@@ -12,9 +12,9 @@
  *   in the mint             as any top-up (`mint.ts`)
  */
 
-import type { Core } from '../core.ts';
-import { UnfinishedOperationError, WalletError } from '../errors.ts';
-import type { Moved, MoveOperations, MoveQuote, MoveRequest } from '../types.ts';
+import type { Core } from '../wallet-core.ts';
+import { UnfinishedOperationError, WalletError } from '../wallet-errors.ts';
+import type { Moved, MoveOperations, MoveQuote, MoveRequest } from '../wallet-types.ts';
 import { quoteWithdrawal, withdraw } from './melt.ts';
 import { abandon, claimTopUp, requestInvoiceOf } from './mint.ts';
 

@@ -3,11 +3,11 @@
  * everything that a send survives.
  */
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { type Core, newOperationId } from '../core.ts';
 import { gatherProofs } from '../mints/choose-proofs.ts';
-import { requireActiveKeyset, type Session } from '../mints/mints.ts';
-import type { StoredProof } from '../store/codec.ts';
-import type { MintUrl, OperationId, SendRequest } from '../types.ts';
+import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
+import type { StoredProof } from '../store/stored-proof.ts';
+import { type Core, newOperationId } from '../wallet-core.ts';
+import type { MintUrl, OperationId, SendRequest } from '../wallet-types.ts';
 import { prepare, prepareWhole, type SendOperation, settle } from './send.ts';
 import { planOf, type SwapPlan, type Swapped } from './swap.ts';
 

@@ -1,13 +1,13 @@
 import { remainingSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { Core } from '../core.ts';
-import { InsufficientFundsError, InvoiceRefusedError } from '../errors.ts';
 import { mostOf } from '../mints/choose-proofs.ts';
 import { type Destination, readDestination } from '../mints/destination.ts';
 import { readInvoice } from '../mints/invoice.ts';
 import { requestInvoice } from '../mints/lnurl.ts';
-import { sumProofs } from '../store/codec.ts';
 import { readBalance } from '../store/holdings.ts';
-import type { MintUrl, PayRequest, WithdrawalQuote } from '../types.ts';
+import { sumProofs } from '../store/stored-proof.ts';
+import type { Core } from '../wallet-core.ts';
+import { InsufficientFundsError, InvoiceRefusedError } from '../wallet-errors.ts';
+import type { MintUrl, PayRequest, WithdrawalQuote } from '../wallet-types.ts';
 import { askForQuote, type MintOffer, offer, quoteWithdrawal } from './melt.ts';
 import { usable } from './own-swap.ts';
 

@@ -3,16 +3,16 @@
  * in already or on their way in. What is to be had is had; what is not is left out.
  */
 import { addSat, sat } from '@nostr-dm-agent/kit/sat';
-import type { Core } from '../core.ts';
-import { TokenRefusedError } from '../errors.ts';
-import { type ReadToken, readProofs, readToken, requireAcceptable } from '../mints/token.ts';
-import type { StoredProof } from '../store/codec.ts';
+import { type ReadToken, readProofs, readToken, requireAcceptable } from '../mints/read-token.ts';
+import { bringFor } from '../store/brought-in.ts';
 import { requireRoom } from '../store/holdings.ts';
 import { yOf } from '../store/proofs.ts';
-import { bringFor } from '../store/shares.ts';
-import type { KeptTokenId, OperationId, Received, ReceiveOptions } from '../types.ts';
+import type { StoredProof } from '../store/stored-proof.ts';
+import type { Core } from '../wallet-core.ts';
+import { TokenRefusedError } from '../wallet-errors.ts';
+import type { KeptTokenId, OperationId, Received, ReceiveOptions } from '../wallet-types.ts';
 import { finishReceive, receiveProofs } from './receive.ts';
-import { takeBack } from './reclaim.ts';
+import { takeBack } from './take-back.ts';
 
 type TokenOptions = ReceiveOptions & { readonly kept?: KeptTokenId };
 

@@ -23,13 +23,13 @@
 
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { type Core, commit, newOperationId } from '../core.ts';
-import { TokenRefusedError, UnfinishedOperationError } from '../errors.ts';
 import { isMintOperationError } from '../mints/mint-errors.ts';
-import { requireActiveKeyset, type Session } from '../mints/mints.ts';
-import { loadProof, operationIdSchema, type StoredProof, sumProofs } from '../store/codec.ts';
-import type { KeptTokenId, MintUrl, OperationId, Received } from '../types.ts';
-import { reopen } from './reopen.ts';
+import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
+import { loadProof, operationIdSchema, type StoredProof, sumProofs } from '../store/stored-proof.ts';
+import { type Core, commit, newOperationId } from '../wallet-core.ts';
+import { TokenRefusedError, UnfinishedOperationError } from '../wallet-errors.ts';
+import type { KeptTokenId, MintUrl, OperationId, Received } from '../wallet-types.ts';
+import { reopen } from './reopen-mint.ts';
 import { endReclaim, endSend } from './send.ts';
 import {
   driveSwap,

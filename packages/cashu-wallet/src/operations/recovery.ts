@@ -1,15 +1,21 @@
 import { NetworkError } from '@cashu/cashu-ts';
-import type { Core } from '../core.ts';
+import { previewToken } from '../mints/read-token.ts';
+import type { OperationHead } from '../store/operation-journal.ts';
+import type { Core } from '../wallet-core.ts';
 import {
   MintError,
   SpentElsewhereError,
   TokenRefusedError,
   UnfinishedOperationError,
   WalletError,
-} from '../errors.ts';
-import { previewToken } from '../mints/token.ts';
-import type { OperationHead } from '../store/journal.ts';
-import type { MintUrl, OperationId, OperationSummary, RecoveryReport, RecoveryScope } from '../types.ts';
+} from '../wallet-errors.ts';
+import type {
+  MintUrl,
+  OperationId,
+  OperationSummary,
+  RecoveryReport,
+  RecoveryScope,
+} from '../wallet-types.ts';
 import { finishMelt } from './melt.ts';
 import { claimTopUp } from './mint.ts';
 import { finishReceive } from './receive.ts';

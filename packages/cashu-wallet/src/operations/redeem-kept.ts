@@ -1,6 +1,6 @@
-import type { Core } from '../core.ts';
-import { TokenRefusedError, UnknownOperationError, WalletError } from '../errors.ts';
-import type { KeptTokenId, Received } from '../types.ts';
+import type { Core } from '../wallet-core.ts';
+import { TokenRefusedError, UnknownOperationError, WalletError } from '../wallet-errors.ts';
+import type { KeptTokenId, Received } from '../wallet-types.ts';
 import { receiveToken } from './receive-token.ts';
 import { retryPause } from './retry-pause.ts';
 

@@ -1,11 +1,11 @@
 import type { Proof } from '@cashu/cashu-ts';
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { Core } from '../core.ts';
-import { MintError } from '../errors.ts';
 import { explainMintError } from '../mints/mint-errors.ts';
-import { storeProof, sumProofs } from '../store/codec.ts';
 import { yOf } from '../store/proofs.ts';
-import type { MintUrl, RestoreReport } from '../types.ts';
+import { storeProof, sumProofs } from '../store/stored-proof.ts';
+import type { Core } from '../wallet-core.ts';
+import { MintError } from '../wallet-errors.ts';
+import type { MintUrl, RestoreReport } from '../wallet-types.ts';
 import { statesOf } from './swap.ts';
 
 /** NUT-13: how many numbers in a row may be unused before the end is believed, and how many are asked for at once. */

@@ -1,6 +1,6 @@
 import { MeltQuoteState } from '@cashu/cashu-ts';
-import type { Core } from '../core.ts';
-import type { OperationId } from '../types.ts';
+import type { Core } from '../wallet-core.ts';
+import type { OperationId } from '../wallet-types.ts';
 import { book, meltSchema, readChange } from './melt.ts';
 import { issue, sendSchema } from './send.ts';
 import { findSwapOutcome, keysetsOf } from './swap.ts';

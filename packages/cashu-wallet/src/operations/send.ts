@@ -26,22 +26,28 @@
 import { CTSError, getEncodedToken, type SwapPreview } from '@cashu/cashu-ts';
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { type Core, commit, newOperationId } from '../core.ts';
+import { gatherProofs, mostOf } from '../mints/choose-proofs.ts';
+import { explainMintError } from '../mints/mint-errors.ts';
+import { readMintUrl } from '../mints/mint-list.ts';
+import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
+import type { OperationHead } from '../store/operation-journal.ts';
+import {
+  loadProof,
+  operationIdSchema,
+  type StoredProof,
+  satSchema,
+  sumProofs,
+} from '../store/stored-proof.ts';
+import { type Core, commit, newOperationId } from '../wallet-core.ts';
 import {
   InsufficientFundsError,
   MintError,
   OperationStateError,
   SpentElsewhereError,
   UnfinishedOperationError,
-} from '../errors.ts';
-import { gatherProofs, mostOf } from '../mints/choose-proofs.ts';
-import { explainMintError } from '../mints/mint-errors.ts';
-import { readMintUrl } from '../mints/mint-list.ts';
-import { requireActiveKeyset, type Session } from '../mints/mints.ts';
-import { loadProof, operationIdSchema, type StoredProof, satSchema, sumProofs } from '../store/codec.ts';
-import type { OperationHead } from '../store/journal.ts';
-import type { MintUrl, OperationId, SendQuote, SendRequest, SentToken } from '../types.ts';
-import { reopen } from './reopen.ts';
+} from '../wallet-errors.ts';
+import type { MintUrl, OperationId, SendQuote, SendRequest, SentToken } from '../wallet-types.ts';
+import { reopen } from './reopen-mint.ts';
 import {
   driveSwap,
   keysetsOf,

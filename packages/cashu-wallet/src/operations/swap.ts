@@ -1,9 +1,8 @@
 import { Amount, type SwapPreview } from '@cashu/cashu-ts';
 import { z } from 'zod';
-import { MintError } from '../errors.ts';
 import { isDefiniteRefusal } from '../mints/mint-errors.ts';
-import type { Session } from '../mints/mints.ts';
-import { NotSentError } from '../mints/request.ts';
+import type { Session } from '../mints/mint-sessions.ts';
+import { NotSentError } from '../mints/mint-transport.ts';
 import {
   loadOutput,
   loadProof,
@@ -14,7 +13,8 @@ import {
   storedProofSchema,
   storeOutput,
   storeProof,
-} from '../store/codec.ts';
+} from '../store/stored-proof.ts';
+import { MintError } from '../wallet-errors.ts';
 
 /** One swap request (NUT-03), exactly as it goes to the mint, and what is needed to unblind the answer. */
 export const swapPlanSchema = z.object({

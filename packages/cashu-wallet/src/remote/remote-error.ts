@@ -1,4 +1,4 @@
-import { factsOf, WalletError, type WalletErrorFacts } from '../errors.ts';
+import { factsOf, WalletError, type WalletErrorFacts } from '../wallet-errors.ts';
 
 /** Asked for in a way that cannot be. */
 export type UsageProblem = { readonly kind: 'mint'; readonly accepted: readonly string[] };

@@ -5,7 +5,7 @@
 import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import type { CashuWallet, MintList, Overview } from '../faces.ts';
-import type { MintUrl, OperationId } from '../types.ts';
+import type { MintUrl, OperationId } from '../wallet-types.ts';
 import { RemoteError, type UsageProblem } from './remote-error.ts';
 
 const amount = z.custom<Sat>((value) => typeof value === 'number' && isSat(value), 'no amount in sat');

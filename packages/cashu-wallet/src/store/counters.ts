@@ -1,5 +1,5 @@
 import type { CounterSource } from '@cashu/cashu-ts';
-import type { Store } from './store.ts';
+import type { Store } from './wallet-database.ts';
 
 /**
  * NUT-13 counters. What is handed out is written before any secret is made from it, and on disk before a mint sees one

@@ -1,9 +1,9 @@
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import type { Core } from '../core.ts';
-import { BalanceCapError } from '../errors.ts';
-import type { Balance, Holdings, MintUrl } from '../types.ts';
-import { mintUrlSchema, satSchema } from './codec.ts';
+import type { Core } from '../wallet-core.ts';
+import { BalanceCapError } from '../wallet-errors.ts';
+import type { Balance, Holdings, MintUrl } from '../wallet-types.ts';
+import { mintUrlSchema, satSchema } from './stored-proof.ts';
 
 const incomingRow = z.object({ mint: mintUrlSchema, amount: satSchema });
 

@@ -2,9 +2,9 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
-import type { KeptTokenId, OperationId, RecoveryScope } from '../types.ts';
-import { operationIdSchema, satSchema } from './codec.ts';
-import type { Store } from './store.ts';
+import type { KeptTokenId, OperationId, RecoveryScope } from '../wallet-types.ts';
+import { operationIdSchema, satSchema } from './stored-proof.ts';
+import type { Store } from './wallet-database.ts';
 
 /** Tokens as they came. A row leaves `new` when its value is ours, or proven to be somebody else's. */
 export type KeptTokenStore = {

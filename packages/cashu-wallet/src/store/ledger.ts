@@ -1,9 +1,9 @@
 import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import type { Ledger } from '../faces.ts';
-import type { LedgerEntry, SpendSummary } from '../types.ts';
-import { satSchema } from './codec.ts';
-import type { Store } from './store.ts';
+import type { LedgerEntry, SpendSummary } from '../wallet-types.ts';
+import { satSchema } from './stored-proof.ts';
+import type { Store } from './wallet-database.ts';
 
 const columns = `id, ts, provider, budget_sats AS budget, refund_sats AS refund, spent_sats AS spent, fee_sats AS fee,
   model, session_id AS sessionId, prompt_prefix AS promptPrefix, state, node_url AS nodeUrl, owner`;

@@ -3,9 +3,15 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { jsonText } from '@nostr-dm-agent/kit/json';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import type { MintUrl, OperationId } from '../types.ts';
-import { mintUrlSchema, operationIdSchema, type StoredProof, satSchema, storedProofSchema } from './codec.ts';
-import type { Store } from './store.ts';
+import type { MintUrl, OperationId } from '../wallet-types.ts';
+import {
+  mintUrlSchema,
+  operationIdSchema,
+  type StoredProof,
+  satSchema,
+  storedProofSchema,
+} from './stored-proof.ts';
+import type { Store } from './wallet-database.ts';
 
 /** Somebody else took one of these proofs between selection and reservation. Nothing was written. */
 export class ReservationRaceError extends Error {

@@ -4,9 +4,9 @@ import { Wallet } from '@cashu/cashu-ts';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { readMnemonic } from '../../src/crypto/seed.ts';
 import { readMintUrl } from '../../src/mints/mint-list.ts';
-import { type StoredProof, storeProof } from '../../src/store/codec.ts';
 import { createProofs } from '../../src/store/proofs.ts';
-import { openStore } from '../../src/store/store.ts';
+import { type StoredProof, storeProof } from '../../src/store/stored-proof.ts';
+import { openStore } from '../../src/store/wallet-database.ts';
 import type { MintAddress } from './wallet-kit.ts';
 
 /** Puts proofs of exactly these amounts into a wallet that is closed, as many receipts would have. */

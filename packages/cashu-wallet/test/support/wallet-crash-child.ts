@@ -1,23 +1,12 @@
-/*
- * The wallet in a process of its own, so that it can be killed: says `ready` when it is loaded, reads one order from
- * standard input, ends itself by SIGKILL at the checkpoint that the order names, and else prints what became of it.
- */
-
+/* The wallet in a process of its own, so that it can be killed in the middle of an operation. */
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { readMnemonic } from '../../src/crypto/seed.ts';
 import type { CashuWallet } from '../../src/faces.ts';
 import { readMintUrl } from '../../src/mints/mint-list.ts';
-import type { OperationId } from '../../src/types.ts';
-import { openCashuWallet } from '../../src/wallet.ts';
+import type { OperationId } from '../../src/wallet-types.ts';
+import { crashOrder, obeyOrder } from './crash-child.ts';
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
-
-export const orderSchema = z.object({
-  mint: z.string(),
-  directory: z.string(),
-  words: z.string(),
-  killAt: z.string().optional(),
+const orderSchema = crashOrder.extend({
   action: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('send'), amount: z.number() }),
     z.object({ kind: z.literal('sends'), amounts: z.array(z.number()) }),
@@ -30,8 +19,7 @@ export const orderSchema = z.object({
 });
 export type CrashOrder = z.infer<typeof orderSchema>;
 
-async function act(wallet: CashuWallet, action: CrashOrder['action']): Promise<unknown> {
-  const signal = AbortSignal.timeout(60_000);
+async function act(wallet: CashuWallet, action: CrashOrder['action'], signal: AbortSignal): Promise<unknown> {
   switch (action.kind) {
     case 'send':
       return wallet.send({ amount: sat(action.amount) }, signal);
@@ -58,22 +46,9 @@ async function act(wallet: CashuWallet, action: CrashOrder['action']): Promise<u
 }
 
 if (import.meta.main) {
-  process.stdout.write('ready\n');
-  const order = orderSchema.parse(JSON.parse(await new Response(Bun.stdin.stream()).text()));
-  const wallet = openCashuWallet({
-    seed: readMnemonic(order.words),
-    directory: order.directory,
-    defaultMint: readMintUrl(order.mint),
-    mints: order.action.kind === 'move' ? [readMintUrl(order.action.to)] : [],
-    maxBalance: sat(1_000_000),
-    network: undefined,
-    log: quiet,
-    limits: { timeoutMs: 60_000, meltTimeoutMs: 60_000 },
-    onCheckpoint: (checkpoint) => {
-      if (checkpoint === order.killAt) process.kill(process.pid, 'SIGKILL');
-    },
-  });
-  const outcome = await act(wallet, order.action);
-  wallet.close();
-  process.stdout.write(`${JSON.stringify(outcome)}\n`);
+  await obeyOrder(
+    orderSchema,
+    ({ wallet, order, signal }) => act(wallet, order.action, signal),
+    ({ action }) => ({ mints: action.kind === 'move' ? [readMintUrl(action.to)] : [] }),
+  );
 }

@@ -8,10 +8,10 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import { type SandboxMint, type SandboxMintOptions, startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { generateMnemonic, mnemonicToSeedSync } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
+import { type CashuWalletOptions, openCashuWallet } from '../../src/cashu-wallet.ts';
 import { readMnemonic } from '../../src/crypto/seed.ts';
 import type { CashuWallet } from '../../src/faces.ts';
 import { readMintUrl } from '../../src/mints/mint-list.ts';
-import { type CashuWalletOptions, openCashuWallet } from '../../src/wallet.ts';
 
 export const quiet: Logger = {
   debug: () => undefined,

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Migration } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
-import { WalletInUseError } from '../errors.ts';
+import { WalletInUseError } from '../wallet-errors.ts';
 
 /** The wallet's own database, `CASHU_WALLET_DIR/<fingerprint>.db`. Amounts in sat, times in Unix milliseconds. */
 export const walletMigrations: readonly Migration[] = [
@@ -136,7 +136,7 @@ export const walletMigrations: readonly Migration[] = [
       CREATE INDEX spend_log_by_owner ON spend_log (owner, ts, spent_sats, fee_sats);
 
       -- For whom money is being brought in. Written in the transaction that begins the receipt or asks for the invoice,
-      -- so that what comes of it is counted for them however it is finished (shares.ts).
+      -- so that what comes of it is counted for them however it is finished (brought-in.ts).
       CREATE TABLE brought_in (
         operation TEXT PRIMARY KEY REFERENCES operations (id),
         owner TEXT NOT NULL

@@ -1,8 +1,8 @@
-import type { Core } from '../core.ts';
-import { OperationStateError, UnfinishedOperationError } from '../errors.ts';
 import { askMint } from '../mints/mint-errors.ts';
-import { sumProofs } from '../store/codec.ts';
-import type { OperationId, Received, Reclaimed } from '../types.ts';
+import { sumProofs } from '../store/stored-proof.ts';
+import type { Core } from '../wallet-core.ts';
+import { OperationStateError, UnfinishedOperationError } from '../wallet-errors.ts';
+import type { OperationId, Received, Reclaimed } from '../wallet-types.ts';
 import { finishReceive, receiveProofs } from './receive.ts';
 import { beginReclaim, markClaimed, sendSchema } from './send.ts';
 import { statesOf } from './swap.ts';

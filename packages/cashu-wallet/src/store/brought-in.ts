@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Shares } from '../faces.ts';
-import type { OperationId } from '../types.ts';
-import { satSchema } from './codec.ts';
-import type { Store } from './store.ts';
+import type { OperationId } from '../wallet-types.ts';
+import { satSchema } from './stored-proof.ts';
+import type { Store } from './wallet-database.ts';
 
 const sinceKey = 'shares_since';
 const sinceSchema = z.coerce.number().int();

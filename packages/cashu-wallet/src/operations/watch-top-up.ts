@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Core } from '../core.ts';
-import { MintError } from '../errors.ts';
-import type { Session } from '../mints/mints.ts';
-import type { OperationId, TopUpState } from '../types.ts';
+import type { Session } from '../mints/mint-sessions.ts';
+import type { Core } from '../wallet-core.ts';
+import { MintError } from '../wallet-errors.ts';
+import type { OperationId, TopUpState } from '../wallet-types.ts';
 import { claimTopUp, mintSchema } from './mint.ts';
 
 /** How often a quote is asked about: with a WebSocket only to be sure, without one as often as is polite. */

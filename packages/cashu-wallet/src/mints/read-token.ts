@@ -1,11 +1,11 @@
 import { getSecretKind, getTokenMetadata, type Token } from '@cashu/cashu-ts';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { tokensIn } from '@nostr-dm-agent/kit/token-text';
-import type { Core } from '../core.ts';
-import { TokenRefusedError } from '../errors.ts';
-import { type StoredProof, storeProof } from '../store/codec.ts';
-import type { MintUrl, TokenPreview } from '../types.ts';
-import type { Session } from './mints.ts';
+import { type StoredProof, storeProof } from '../store/stored-proof.ts';
+import type { Core } from '../wallet-core.ts';
+import { TokenRefusedError } from '../wallet-errors.ts';
+import type { MintUrl, TokenPreview } from '../wallet-types.ts';
+import type { Session } from './mint-sessions.ts';
 
 /** A token as it can be read without any connection: keyset ids may be short. */
 export type ReadToken = {

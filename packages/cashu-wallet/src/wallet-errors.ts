@@ -1,6 +1,6 @@
 import type { LockHolder } from '@nostr-dm-agent/kit/lock';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
-import type { OperationId } from './types.ts';
+import type { OperationId } from './wallet-types.ts';
 
 /** Everything a wallet refuses or cannot do. Facts are fields; sentences are made of them elsewhere. */
 export abstract class WalletError extends Error {}

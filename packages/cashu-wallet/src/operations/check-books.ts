@@ -1,13 +1,13 @@
 import { addSat, sat } from '@nostr-dm-agent/kit/sat';
 import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
-import type { Core } from '../core.ts';
-import { MintError } from '../errors.ts';
 import { explainMintError } from '../mints/mint-errors.ts';
-import { operationIdSchema, satSchema, sumProofs } from '../store/codec.ts';
-import type { BookProblem, CheckReport, MintUrl } from '../types.ts';
-import { isClaimed } from './reclaim.ts';
+import { operationIdSchema, satSchema, sumProofs } from '../store/stored-proof.ts';
+import type { Core } from '../wallet-core.ts';
+import { MintError } from '../wallet-errors.ts';
+import type { BookProblem, CheckReport, MintUrl } from '../wallet-types.ts';
 import { statesOf } from './swap.ts';
+import { isClaimed } from './take-back.ts';
 
 /**
  * Proves that the books add up, and asks the mints for the state of every proof (NUT-07). A ready proof that a mint

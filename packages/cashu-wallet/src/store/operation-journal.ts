@@ -2,12 +2,12 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
-import { OperationStateError, UnknownOperationError } from '../errors.ts';
 import type { Value } from '../faces.ts';
-import type { MintUrl, OperationId, OperationKind, OperationSummary } from '../types.ts';
-import { mintUrlSchema, operationIdSchema, type StoredProof, satSchema } from './codec.ts';
+import { OperationStateError, UnknownOperationError } from '../wallet-errors.ts';
+import type { MintUrl, OperationId, OperationKind, OperationSummary } from '../wallet-types.ts';
 import { yOf } from './proofs.ts';
-import type { Store } from './store.ts';
+import { mintUrlSchema, operationIdSchema, type StoredProof, satSchema } from './stored-proof.ts';
+import type { Store } from './wallet-database.ts';
 
 /** What every operation has, whatever its kind and state. */
 export type OperationHead = OperationSummary & {

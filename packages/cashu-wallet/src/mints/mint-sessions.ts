@@ -2,13 +2,13 @@ import { type CounterSource, Mint, Wallet } from '@cashu/cashu-ts';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Seed } from '../crypto/seed.ts';
-import { MintError } from '../errors.ts';
-import type { MintUrl } from '../types.ts';
+import { MintError } from '../wallet-errors.ts';
+import type { MintUrl } from '../wallet-types.ts';
 import { chooseProofs } from './choose-proofs.ts';
 import { askMint, explainMintError } from './mint-errors.ts';
 import type { AcceptedMints } from './mint-list.ts';
 import type { KnownMint, MintMemory } from './mint-memory.ts';
-import { createRequest, type RequestLimits } from './request.ts';
+import { createRequest, type RequestLimits } from './mint-transport.ts';
 
 /** A mint as one operation sees it: cashu-ts's wallet, bound to that operation's signal and to the cheapest active keyset. */
 export type Session = Wallet;

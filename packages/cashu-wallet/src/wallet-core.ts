@@ -4,13 +4,13 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { newTypedId } from '@nostr-dm-agent/kit/typed-id';
 import type { Seed } from './crypto/seed.ts';
-import { UnfinishedOperationError } from './errors.ts';
-import type { Mints } from './mints/mints.ts';
-import type { Journal } from './store/journal.ts';
+import type { Mints } from './mints/mint-sessions.ts';
 import type { KeptTokenStore } from './store/kept-tokens.ts';
+import type { Journal } from './store/operation-journal.ts';
 import type { Proofs } from './store/proofs.ts';
-import type { Store } from './store/store.ts';
-import type { Durability, MintUrl, OperationId, Redeemed } from './types.ts';
+import type { Store } from './store/wallet-database.ts';
+import { UnfinishedOperationError } from './wallet-errors.ts';
+import type { Durability, MintUrl, OperationId, Redeemed } from './wallet-types.ts';
 
 export type WalletPolicy = {
   readonly maxBalance: Sat;

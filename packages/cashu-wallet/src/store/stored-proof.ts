@@ -8,7 +8,7 @@ import {
 import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { unblind } from '../crypto/unblind.ts';
-import type { MintUrl, OperationId } from '../types.ts';
+import type { MintUrl, OperationId } from '../wallet-types.ts';
 
 /** What is written to the database and read back: every row passes one of these. */
 export const satSchema = z.number().refine(isSat);

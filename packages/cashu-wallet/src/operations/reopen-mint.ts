@@ -1,7 +1,7 @@
-import type { Core } from '../core.ts';
-import { MintError, UnfinishedOperationError } from '../errors.ts';
-import type { Session } from '../mints/mints.ts';
-import type { OperationId } from '../types.ts';
+import type { Session } from '../mints/mint-sessions.ts';
+import type { Core } from '../wallet-core.ts';
+import { MintError, UnfinishedOperationError } from '../wallet-errors.ts';
+import type { OperationId } from '../wallet-types.ts';
 
 /**
  * The mint of an operation that is to be finished, asked for its keysets now, with the keys that the operation needs.

@@ -3,9 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { acquireLock, type Lock, LockHeldError } from '@nostr-dm-agent/kit/lock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
-import { WalletInUseError } from '../errors.ts';
-import type { Durability } from '../types.ts';
-import { walletMigrations } from './schema.ts';
+import { WalletInUseError } from '../wallet-errors.ts';
+import type { Durability } from '../wallet-types.ts';
+import { walletMigrations } from './wallet-tables.ts';
 
 /** The wallet's database with the right to write to it. */
 export type Store = {

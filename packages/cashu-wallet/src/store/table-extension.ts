@@ -1,6 +1,6 @@
 import { DatabaseTooNewError, keepCopy } from '@nostr-dm-agent/kit/sqlite';
 import type { Tables } from '../faces.ts';
-import type { Store } from './store.ts';
+import type { Store } from './wallet-database.ts';
 
 /** Brings the tables of another package in this file up to date (`WalletJournal.extension`). @throws DatabaseTooNewError */
 export function openExtension({ db, write }: Store, name: string, migrations: readonly string[]): Tables {

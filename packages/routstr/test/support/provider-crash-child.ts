@@ -1,0 +1,90 @@
+/*
+ * Wallet, meter and provider in a process of their own, so that they can be killed: in a paid run, while money is kept at a
+ * node, while a question is asked.
+ */
+import { crashOrder, obeyOrder } from '@nostr-dm-agent/cashu-wallet/testing/crash-child';
+import { quiet } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import { z } from 'zod';
+import { createMeter } from '../../src/meter/meter.ts';
+import { createNodeClient } from '../../src/node/node-client.ts';
+import { parseNodeUrl } from '../../src/node/node-url.ts';
+import { createRoutstrProvider, type RoutstrProvider } from '../../src/routstr-provider.ts';
+import { call, sonnetPrice } from './paid-world.ts';
+
+const orderSchema = crashOrder.extend({
+  node: z.string(),
+  fallbacks: z.array(z.string()).optional(),
+  /** The model's price is known. */
+  priced: z.boolean().optional(),
+  /** `run`: a whole paid run with one model call. `recover`: what a start does. */
+  action: z.enum(['run', 'recover', 'deposit', 'refund', 'quick']),
+});
+export type ProviderCrashOrder = z.infer<typeof orderSchema>;
+
+async function act(
+  provider: RoutstrProvider,
+  action: Exclude<ProviderCrashOrder['action'], 'recover'>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const whose = { key: 'killed', owner: 'ada' };
+  switch (action) {
+    case 'deposit':
+      return provider.account.deposit({ ...whose, amount: sat(3000) }, signal);
+    case 'refund':
+      return provider.account.refund(signal);
+    case 'quick': {
+      const { sat: price, usd } = sonnetPrice;
+      const limit = { context: 200_000, output: 16_384 };
+      const model = { id: 'claude-sonnet-4.5', sat: price, usd, limit, reasoning: false };
+      return provider.quick({ ...whose, question: 'How far is the moon?', model }, signal);
+    }
+    case 'run': {
+      const model = 'routstr/claude-sonnet-4.5';
+      const task = 'write hello.txt with the text hi';
+      const prepared = await provider.prepareRun(
+        { runId: 'r1', sessionId: 's1', owner: 'ada', model, task },
+        signal,
+      );
+      if (prepared.state === 'ready') await call(prepared);
+      return provider.finalizeRun('r1', signal);
+    }
+  }
+}
+
+if (import.meta.main) {
+  await obeyOrder(orderSchema, async ({ order, wallet, onCheckpoint, signal }) => {
+    const { node, fallbacks, priced, action } = order;
+    const meter = createMeter(quiet);
+    const provider = createRoutstrProvider({
+      wallet,
+      nodeUrl: () => parseNodeUrl(node),
+      ...(fallbacks && {
+        fallbacks: {
+          nodes: () => fallbacks.map(parseNodeUrl),
+          ask: (url, asking) => createNodeClient(url).nodeInfo(asking),
+        },
+      }),
+      rules: {
+        budget: () => sat(2000),
+        dayLimit: () => undefined,
+        dayStart: () => 0,
+        terms: () => undefined,
+        price: () => (priced === true ? sonnetPrice : undefined),
+      },
+      meter,
+      announce: () => undefined,
+      clock: systemClock,
+      log: quiet,
+      retryPauses: { present: [5, 5], settle: [5, 5] },
+      onCheckpoint,
+    });
+    if (action === 'recover') await wallet.recover(signal);
+    const outcome =
+      action === 'recover' ? await provider.recover(signal) : await act(provider, action, signal);
+    await provider.close();
+    await meter.close();
+    return outcome;
+  });
+}
