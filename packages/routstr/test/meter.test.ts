@@ -459,6 +459,23 @@ describe('A run is held in bounds', () => {
     await run.close();
   });
 
+  test('many large requests at once are refused rather than held in memory, and later ones pass', async () => {
+    const gate = Promise.withResolvers<void>();
+    upstream.play(async () => {
+      await gate.promise;
+      return stream([...text('x'), done]);
+    });
+    const { run, post } = world.open();
+    const large = ask({ messages: [{ role: 'user', content: 'x'.repeat(40 * 1024 * 1024) }] });
+    const answers = [1, 2, 3, 4, 5].map(() => post(large).then((response) => response.status));
+    const refused = await Promise.any(answers);
+    expect(refused).toBe(400);
+    gate.resolve();
+    expect((await Promise.all(answers)).filter((status) => status === 400).length).toBeGreaterThanOrEqual(3);
+    expect((await post(ask())).status).toBe(200);
+    await run.close();
+  }, 30_000);
+
   test('one answer, and nothing that is billed apart: other fields stay here', async () => {
     upstream.play(() => stream([...text('x'), done]));
     const { run, post } = world.open();

@@ -25,6 +25,8 @@ export type Meter = {
  */
 const commitMs = 250_000;
 const largestRequest = 64 * 1024 * 1024;
+/** Of all requests together that are read or on their way: twelve of the largest at once took 2 GiB. */
+const mostInFlight = 96 * 1024 * 1024;
 
 export type MeterOptions = {
   readonly commitMs?: number;
@@ -36,6 +38,7 @@ export type MeterOptions = {
 export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   const { fetch = globalThis.fetch } = options;
   const runs = new Map<string, RunState>();
+  let inFlight = 0;
 
   const server = Bun.serve({
     hostname: '127.0.0.1',
@@ -50,18 +53,28 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
       if (!run) return refuse('run_over');
       if (!isKey(http.headers.get('authorization'), run.options.agentKey)) return refuse('key_refused');
       if (http.method !== 'POST' || path.join('/') !== 'v1/chat/completions') return refuse('bad_request');
-      const request = readChatRequest(await http.text());
-      if (!request) return refuse('bad_request');
+      const size = Number(http.headers.get('content-length') ?? largestRequest);
+      if (inFlight + size > mostInFlight) return refuse('bad_request');
+      inFlight += size;
+      const request = readChatRequest(await http.text().catch(() => ''));
+      if (!request) {
+        inFlight -= size;
+        return refuse('bad_request');
+      }
 
       const signal = AbortSignal.any([http.signal, run.closed]);
       const session = http.headers.get('x-session-id') ?? '';
-      const answer = forward({ run, request, session, signal, fetch }).catch((error: unknown) => {
-        if (run.closed.aborted) return refuse('run_over');
-        // The agent hung up: nobody reads this.
-        if (http.signal.aborted) return refuse('bad_request');
-        log.error({ error, run: run.options.runId }, 'the meter failed');
-        return refuse('node_down');
-      });
+      const answer = forward({ run, request, session, signal, fetch })
+        .catch((error: unknown) => {
+          if (run.closed.aborted) return refuse('run_over');
+          // The agent hung up: nobody reads this.
+          if (http.signal.aborted) return refuse('bad_request');
+          log.error({ error, run: run.options.runId }, 'the meter failed');
+          return refuse('node_down');
+        })
+        .finally(() => {
+          inFlight -= size;
+        });
       if (!request.stream) return answer;
       const late = Promise.withResolvers<undefined>();
       const timer = setTimeout(() => late.resolve(undefined), options.commitMs ?? commitMs);
