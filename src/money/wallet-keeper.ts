@@ -1,4 +1,4 @@
-import type { CashuWallet, RecoveryReport, WalletConfig } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, FoundMoney, RecoveryReport, WalletConfig } from '@nostr-dm-agent/cashu-wallet';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
@@ -19,6 +19,7 @@ const firstMs = 5_000;
 export type WalletListener = {
   readonly onEnd: (end: OperationEnd) => void;
   readonly onLowBalance: (low: LowBalance) => void;
+  readonly onFound: (found: FoundMoney) => void;
 };
 
 /** The bot's wallet, kept going: opened, put in order, watched, closed. */
@@ -90,11 +91,17 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
     threshold: lowBalance.threshold,
     setThreshold: lowBalance.setThreshold,
 
-    open: async ({ onEnd, onLowBalance }) => {
+    open: async ({ onEnd, onLowBalance, onFound }) => {
       if (config === undefined) return;
       const { createWallet } = await import('@nostr-dm-agent/cashu-wallet/open');
       const made = createWallet(config, { log, clock, onCheckpoint: deps.reached });
-      const lookAtBalance = () => lowBalance.look(made, onLowBalance);
+      const lookAtBalance = () => {
+        lowBalance.look(made, onLowBalance);
+        for (const found of made.found()) {
+          atomically(() => onFound(found));
+          made.foundTold([found.operation]);
+        }
+      };
       const wallet = withNotice(made, () =>
         background.run('looking at the balance', async () => lookAtBalance()),
       );

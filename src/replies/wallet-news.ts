@@ -1,10 +1,10 @@
-import type { Balance, OperationSummary, RecoveryReport } from '@nostr-dm-agent/cashu-wallet';
+import type { Balance, FoundMoney, OperationSummary, RecoveryReport } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import type { LowBalance } from '../money/low-balance.ts';
 import type { OperationEnd } from '../money/operation-ends.ts';
 import type { Share } from '../money/shares.ts';
 import { describeTrouble } from './wallet-error-replies.ts';
-import { balanceLine, feeText, operationText, sentText } from './wallet-replies.ts';
+import { balanceLine, feeText, mintName, operationText, sentText } from './wallet-replies.ts';
 
 /** What the wallet tells by itself, to owners and when the bot starts. */
 
@@ -20,6 +20,16 @@ export function endText({ operation, token }: OperationEnd, balance: Balance, sh
 /** To admins. */
 export const lowBalanceText = ({ ready, threshold, suggested }: LowBalance): string =>
   `The wallet runs low: ${formatSat(ready)} ready, less than ${formatSat(threshold)}.\n!wallet topup ${suggested} fills it up; !wallet alert <sats> changes when you are told.`;
+
+/** To admins. The books stay right; the words are what is in danger. */
+export function foundText({ mint, recovered, spent, lost }: FoundMoney): string {
+  const became = [
+    ...(recovered > 0 ? [`${formatSat(recovered)} are in the wallet now`] : []),
+    ...(spent > 0 ? [`${formatSat(spent)} had been spent already`] : []),
+    ...(lost > 0 ? [`${formatSat(lost)} that counted as ready had been spent, and are put aside`] : []),
+  ].join(', ');
+  return `Older money with the words of this wallet was found at ${mintName(mint)}: ${became}. Its database is an older one, or the words are used elsewhere too: use them in one place only.`;
+}
 
 /** What recovery brought at start, a line each; nothing when there was nothing. */
 export function recoveryLines(recovery: RecoveryReport | 'no-wallet' | 'mint-away'): readonly string[] {

@@ -134,6 +134,8 @@ export function operationText({ kind, state, open, amount }: OperationSummary): 
       return `${sum} put into other proofs of yours`;
     case 'receive done':
       return `received ${sum}`;
+    case 'receive found':
+      return `found ${sum} with the wallet’s words`;
     case 'mint quoted':
       return open ? `top-up of ${sum}, paid and not credited yet` : `invoice for ${sum}, not paid yet`;
     case 'mint expired':

@@ -15,12 +15,13 @@ import { check } from './operations/check-books.ts';
 import { quoteWithdrawal, withdraw } from './operations/melt.ts';
 import { claimTopUp, topUp } from './operations/mint.ts';
 import { move, quoteMove } from './operations/move.ts';
+import { found, foundTold, lookBeforeUse } from './operations/older.ts';
 import { gatherFor } from './operations/own-swap.ts';
 import { quotePayment } from './operations/pay-to.ts';
 import { receiveToken } from './operations/receive-token.ts';
 import { recover } from './operations/recovery.ts';
 import { redeemKept } from './operations/redeem-kept.ts';
-import { type RestoreDepth, restore } from './operations/restore.ts';
+import { restore } from './operations/restore.ts';
 import { revive } from './operations/revive.ts';
 import { confirmClaimed, handOver, quoteSend, send } from './operations/send.ts';
 import { reclaim } from './operations/take-back.ts';
@@ -34,7 +35,7 @@ import { createJournal } from './store/operation-journal.ts';
 import { createProofs } from './store/proofs.ts';
 import { openExtension } from './store/table-extension.ts';
 import { openStore, type Store } from './store/wallet-database.ts';
-import type { Checkpoint, Core, WalletPolicy } from './wallet-core.ts';
+import type { Checkpoint, Core, RestoreDepth, WalletPolicy } from './wallet-core.ts';
 import { MintError, SpentElsewhereError } from './wallet-errors.ts';
 import type { KeptTokenId, MintUrl, Redeemed, SendRequest, SentToken } from './wallet-types.ts';
 
@@ -76,6 +77,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       ...{ quoteWithdrawal, quotePayment, requestInvoice, withdraw, quoteMove, move },
       ...{ decode: previewToken, receive: receiveToken, topUp, claimTopUp, watchTopUp },
       ...{ keep, redeem: redeemKept, balance: readBalance, warmUp, recover, check },
+      ...{ restore, found, foundTold },
     }),
     operationFor: journal.byKey,
     operation: journal.find,
@@ -95,7 +97,6 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    restore: (signal) => restore(core, options.restoreDepth ?? { gap: 300, batch: 100 }, signal),
     ledger: createLedger(store),
     shares: createShares(store),
     transaction: store.write,
@@ -125,7 +126,8 @@ function createCore(
 ): Core {
   const { seed, log, defaultMint, clock = systemClock } = options;
   const maxInputs = options.policy?.maxInputs ?? 1000;
-  return {
+  const counters = createCounters(store);
+  const core: Core = {
     store,
     seed,
     clock,
@@ -135,7 +137,8 @@ function createCore(
     kept: createKeptTokenStore(store, clock),
     mints: createMints({
       seed,
-      counters: createCounters(store),
+      counters,
+      beforeNumbers: (session, mint) => lookBeforeUse(core, session, mint),
       clock,
       log,
       limits: options.limits ?? { timeoutMs: 15_000, meltTimeoutMs: 90_000 },
@@ -155,11 +158,15 @@ function createCore(
       network: options.network,
       ...options.policy,
     },
+    counters,
+    depth: options.restoreDepth ?? { gap: 300, batch: 100 },
+    looked: new Set(),
     mintLock: createKeyedLock(),
     turns: createKeyedLock(),
     reached: options.onCheckpoint ?? (() => undefined),
     tellRedeemed,
   };
+  return core;
 }
 
 async function sendOrRevive(core: Core, request: SendRequest, signal: AbortSignal): Promise<SentToken> {

@@ -8,6 +8,7 @@ import type {
   Balance,
   CheckReport,
   Durability,
+  FoundMoney,
   KeptTokenId,
   LedgerEntry,
   MintUrl,
@@ -137,6 +138,10 @@ export type Upkeep = {
   readonly check: (signal: AbortSignal) => Promise<CheckReport>;
   /** Finds what the words alone can find, at every accepted mint. */
   readonly restore: (signal: AbortSignal) => Promise<RestoreReport>;
+  /** Older money with these words that was found and has not been told yet. */
+  readonly found: () => readonly FoundMoney[];
+  /** It has been: durably, by whoever calls this. */
+  readonly foundTold: (operations: readonly OperationId[]) => void;
   /** Writes a consistent copy of the database, 0600. */
   readonly backup: (path: string) => void;
   readonly close: () => void;

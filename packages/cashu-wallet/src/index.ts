@@ -40,6 +40,7 @@ export type {
   Balance,
   BookProblem,
   CheckReport,
+  FoundMoney,
   KeptTokenId,
   LedgerEntry,
   MintUrl,

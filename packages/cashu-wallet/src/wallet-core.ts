@@ -5,6 +5,7 @@ import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { newTypedId } from '@nostr-dm-agent/kit/typed-id';
 import type { Seed } from './crypto/seed.ts';
 import type { Mints } from './mints/mint-sessions.ts';
+import type { Counters } from './store/counters.ts';
 import type { KeptTokenStore } from './store/kept-tokens.ts';
 import type { Journal } from './store/operation-journal.ts';
 import type { Proofs } from './store/proofs.ts';
@@ -30,7 +31,10 @@ export type WalletPolicy = {
 
 /** Moments between which everything is on disk. Tests end the process at each of them. */
 export type Checkpoint =
-  `${'send' | 'receive' | 'mint' | 'melt'}:${'reserved' | 'prepared' | 'answered' | 'done'}`;
+  `${'send' | 'receive' | 'mint' | 'melt'}:${'reserved' | 'prepared' | 'collided' | 'answered' | 'done'}`;
+
+/** NUT-13: how many numbers in a row may be unused before the end is believed, and how many are asked for at once. */
+export type RestoreDepth = { readonly gap: number; readonly batch: number };
 
 /** What the operations share. */
 export type Core = {
@@ -39,6 +43,10 @@ export type Core = {
   readonly journal: Journal;
   readonly kept: KeptTokenStore;
   readonly mints: Mints;
+  readonly counters: Counters;
+  readonly depth: RestoreDepth;
+  /** Keysets whose next numbers were asked about in this life. */
+  readonly looked: Set<string>;
   readonly seed: Seed;
   readonly policy: WalletPolicy;
   readonly clock: Clock;

@@ -201,10 +201,24 @@ export type CheckReport = {
   readonly unreachable: readonly MintUrl[];
 };
 
+/** What somebody with the same words had made at a mint (an older or another database), and what became of it. */
+export type FoundMoney = {
+  readonly operation: OperationId;
+  readonly mint: MintUrl;
+  /** Unspent, and in this wallet now. */
+  readonly recovered: Sat;
+  /** Spent already. */
+  readonly spent: Sat;
+  /** Counted as ready here until now, and spent by them. */
+  readonly lost: Sat;
+};
+
 export type RestoreReport = {
   readonly recovered: Sat;
   readonly proofs: number;
   readonly unreachable: readonly MintUrl[];
+  /** Keysets whose keys a mint does not give any more. */
+  readonly unsearched: readonly string[];
 };
 
 /** What a token is, read without any connection. */

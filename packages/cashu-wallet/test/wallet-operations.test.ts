@@ -60,7 +60,7 @@ for (const keysetVersion of ['00', '01'] as const) {
   }
 }
 
-test('a loaded wallet asks the mint nothing that it knows: one request to send, one to receive', async () => {
+test('a loaded wallet asks once whether somebody has used its numbers; then one request to send, one to receive', async () => {
   const mint = bench.mint({ feePpk: 100 });
   const directory = bench.folder();
   const words = newWords();
@@ -70,6 +70,9 @@ test('a loaded wallet asks the mint nothing that it knows: one request to send, 
   const token = await (await stranger(mint)).token(50);
 
   const wallet = bench.wallet(mint, { words, directory });
+  mint.requests.length = 0;
+  await wallet.recover(soon());
+  expect(mint.requests).toEqual(['POST /v1/restore']);
   mint.requests.length = 0;
   await wallet.send({ amount: sat(100) }, soon());
   expect(mint.requests).toEqual(['POST /v1/swap']);

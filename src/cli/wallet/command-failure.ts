@@ -5,7 +5,6 @@ import {
   type UsageProblem,
   walletSocketPath,
 } from '@nostr-dm-agent/cashu-wallet/remote';
-import { plural } from '../../replies/format.ts';
 import type { Place } from '../../replies/place.ts';
 import { describeWalletError } from '../../replies/wallet-error-replies.ts';
 import { mintName } from '../../replies/wallet-replies.ts';
@@ -64,8 +63,6 @@ function usageSentence(problem: UsageProblem): string {
 
 function restoreSentence(problem: RestoreProblem): string {
   switch (problem.kind) {
-    case 'open-operations':
-      return `${plural(problem.open, 'operation')} ${problem.open === 1 ? 'is' : 'are'} still open (wallet pending); restore when their mint has answered.`;
     case 'bot-is-running':
       return 'A bot is running with this wallet. Stop it first: restore is not safe beside other operations.';
   }

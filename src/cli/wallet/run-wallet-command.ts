@@ -8,6 +8,7 @@ import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
 import { plural } from '../../replies/format.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
+import { foundText } from '../../replies/wallet-news.ts';
 import { qrText } from '../../replies/wallet-qr.ts';
 import {
   balanceLine,
@@ -45,7 +46,10 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
     const config = loadWalletCliConfig(process.env, process.cwd(), options.envFile);
     const log = await createLogger({ level: 'silent', format: 'json', redactor: createRedactor() });
     const output = terminalOutput(json);
-    const call = createWalletCaller(config, log);
+    const call = createWalletCaller(
+      { ...config, onFound: (found) => output.remark(found.map(foundText).join('\n')) },
+      log,
+    );
     const ask: WalletOutput['ask'] = (command, args, timeoutMs = requestTimeoutMs) => {
       const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(timeoutMs)]);
       return call({ command, args }, signal).catch((error: unknown) => {
@@ -244,7 +248,13 @@ export async function backup(output: WalletOutput, path: string): Promise<undefi
 
 export async function restore(output: WalletOutput): Promise<number> {
   const answer = await output.ask('restore', {}, restoreTimeoutMs);
-  const away = answer.unreachable.map((mint) => `${mintName(mint)} could not be asked; try again later.`);
+  const away = [
+    ...answer.unreachable.map((mint) => `${mintName(mint)} could not be asked; try again later.`),
+    ...answer.unsearched.map(
+      (keyset) =>
+        `Its mint does not give the keys of keyset ${keyset} any more; what is there was not searched.`,
+    ),
+  ];
   output.answer(
     answer,
     [

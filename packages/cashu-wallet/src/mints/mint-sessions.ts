@@ -29,6 +29,8 @@ export type Mints = AcceptedMints & {
 type MintsParts = {
   readonly seed: Seed;
   readonly counters: CounterSource;
+  /** Waited for before any number is handed out. */
+  readonly beforeNumbers: (session: Session, mint: MintUrl) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: RequestLimits;
@@ -44,6 +46,7 @@ const freshForMs = 6 * 3_600_000;
 export function createMints({
   seed,
   counters,
+  beforeNumbers,
   clock,
   log,
   limits,
@@ -59,14 +62,22 @@ export function createMints({
       fetchedAt,
     });
 
-  const blank = (mint: MintUrl, signal: AbortSignal): Session =>
-    new Wallet(new Mint(mint, { customRequest: createRequest(signal, limits) }), {
+  const blank = (mint: MintUrl, signal: AbortSignal): Session => {
+    const session: Session = new Wallet(new Mint(mint, { customRequest: createRequest(signal, limits) }), {
       unit: 'sat',
       bip39seed: seed.bytes,
-      counterSource: counters,
+      counterSource: {
+        ...counters,
+        reserve: async (keyset, count) => {
+          if (count > 0) await beforeNumbers(session, mint);
+          return counters.reserve(keyset, count);
+        },
+      },
       requireSigDleq: true,
       selectProofs: chooseProofs(maxInputs),
     });
+    return session;
+  };
 
   const fromMemory = (mint: MintUrl, what: KnownMint, signal: AbortSignal): Session => {
     const session = blank(mint, signal);

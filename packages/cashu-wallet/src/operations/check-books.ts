@@ -73,7 +73,7 @@ const problemQueries = [
    GROUP BY operation`,
   `SELECT 'made-other' AS kind, o.id AS operation, coalesce(sum(p.amount), 0) AS made, o.amount AS amount
    FROM operations o LEFT JOIN proofs p ON p.origin = o.id
-   WHERE o.state = 'done' AND o.kind IN ('receive', 'mint') GROUP BY o.id HAVING made <> o.amount`,
+   WHERE o.state IN ('done', 'found') AND o.kind IN ('receive', 'mint') GROUP BY o.id HAVING made <> o.amount`,
   `SELECT 'ledger' AS kind, id AS run FROM spend_log
    WHERE state = 'settled' AND budget_sats <> spent_sats + refund_sats + fee_sats`,
 ] as const;

@@ -51,6 +51,7 @@ import {
 } from '../wallet-errors.ts';
 import type { MintUrl, OperationId, Withdrawal, WithdrawalQuote } from '../wallet-types.ts';
 import { expectPaid } from './mint.ts';
+import { lookBeforeUse, takeOlder } from './older.ts';
 import { gatherProofsFor, makeExact, usable } from './own-swap.ts';
 import { reopen } from './reopen-mint.ts';
 import { isPresent, nonsense, restoreOutputs, statesOf } from './swap.ts';
@@ -253,6 +254,8 @@ async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: Abort
   }
   let session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
+  // It may find that some of what is ready is spent.
+  await lookBeforeUse(core, session, mint);
   const need = addSat(amount, quote.feeReserve);
   const way = wayToPay(core, session, mint, need);
   if (quote.mintFee !== undefined && way.mintFee > quote.mintFee) {
@@ -281,13 +284,23 @@ async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: Abort
   return session;
 }
 
-/** True when the payment was refused because its change can't be signed any more, or its fee is another one: it can be tried anew. */
+/** True when the payment was refused because its change can't be signed, or its fee is another one: it can be tried anew. */
 async function backToQuoted(core: Core, id: OperationId, signal: AbortSignal): Promise<boolean> {
   const body = core.journal.body(id, meltSchema);
   if (body.state !== 'rolled_back') return false;
-  const session = await core.mints.refresh(core.journal.head(id).mint, signal);
+  const { mint } = core.journal.head(id);
+  const session = await core.mints.refresh(mint, signal);
   const fee = session.getFeesForProofs(body.plan.inputs.map(loadProof)).toNumber();
-  if (session.keyChain.getKeyset(body.plan.keyset).isActive && fee === body.plan.inputFee) return false;
+  if (session.keyChain.getKeyset(body.plan.keyset).isActive && fee === body.plan.inputFee) {
+    const restored = await restoreOutputs(session, body.plan.outputs).catch(() => []);
+    // The mint says UNPAID: what is signed was signed for an older request with the same numbers.
+    const signed = body.plan.outputs.flatMap((output, i) => {
+      const proof = restored[i];
+      return proof === undefined ? [] : [{ output, proof }];
+    });
+    if (signed.length === 0) return false;
+    await takeOlder(core, session, { mint, keysets: [body.plan.keyset], signed });
+  }
   core.store.write(() =>
     core.journal.move<MeltOperation>(id, ['rolled_back'], { state: 'quoted', quote: body.quote }),
   );

@@ -38,8 +38,9 @@ import {
 import { type Core, commit, newOperationId } from '../wallet-core.ts';
 import { MintError, UnfinishedOperationError } from '../wallet-errors.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../wallet-types.ts';
+import { takeOlderFor } from './older.ts';
 import { reopen } from './reopen-mint.ts';
-import { isPresent, maxPlans, restoreOutputs } from './swap.ts';
+import { isAsAsked, isPresent, maxPlans, restoreOutputs, type Signed, statesOf } from './swap.ts';
 
 const quoteSchema = z.object({
   quote: z.string(),
@@ -51,7 +52,8 @@ const quoteSchema = z.object({
 });
 const planSchema = z.object({
   keyset: z.string(),
-  outputs: z.array(storedOutputSchema).min(1),
+  /** None any more: they were signed for an older request (`older.ts`). */
+  outputs: z.array(storedOutputSchema),
   signature: z.string().optional(),
   legacySignature: z.string().optional(),
 });
@@ -188,6 +190,7 @@ async function settle(
   id: OperationId,
   signal: AbortSignal,
   fresh: boolean,
+  collisions = 0,
 ): Promise<void> {
   const head = core.journal.head(id);
   const body = core.journal.body(id, mintSchema, 'prepared');
@@ -202,15 +205,21 @@ async function settle(
   try {
     let proofs = fresh ? await submit() : undefined;
     for (let round = 0; !proofs && round < 2; round += 1) {
-      const restored = await restoreOutputs(
-        session,
-        body.plans.flatMap((each) => each.outputs),
-      );
-      proofs = fullySigned(body.plans, restored);
-      if (proofs) break;
-      if (restored.some(isPresent)) {
+      const outcome = await findIssued(session, body);
+      if (outcome.kind === 'collided') {
+        await takeCollided(core, session, id, outcome.signed);
+        if (collisions >= maxPlans) throw new UnfinishedOperationError(id, undefined, error);
+        await planAgain(core, session, id);
+        return await settle(core, session, id, signal, true, collisions + 1);
+      }
+      if (outcome.kind === 'pending') break;
+      if (outcome.kind === 'partial') {
         core.store.write(() => core.journal.setTrouble(id, 'partial-signatures'));
         throw new UnfinishedOperationError(id, 'partial-signatures');
+      }
+      if (outcome.kind === 'issued') {
+        proofs = outcome.proofs;
+        break;
       }
       if (isDefiniteRefusal(error)) return await afterRefusal(core, id, body, error, signal);
       if (round === 0) proofs = await submit();
@@ -229,22 +238,85 @@ async function settle(
   }
 }
 
+type Prepared = Extract<MintOperation, { state: 'prepared' }>;
+type IssueOutcome =
+  | { readonly kind: 'issued'; readonly proofs: readonly StoredProof[] }
+  | { readonly kind: 'untouched' }
+  /** Some outputs are signed and some are not: no honest mint does this. */
+  | { readonly kind: 'partial' }
+  /** The mint is at it. */
+  | { readonly kind: 'pending' }
+  /** Outputs were signed for an older request with the same numbers. */
+  | { readonly kind: 'collided'; readonly signed: readonly Signed[] };
+
+/**
+ * Whether the quote was issued, and to us: its outputs are signed as they were asked for, nothing of what they make is
+ * spent (nobody has seen it yet), and the mint says ISSUED, asked after the outputs.
+ */
+async function findIssued(session: Session, { quote, plans }: Prepared): Promise<IssueOutcome> {
+  if (plans.at(-1)?.outputs.length === 0) return { kind: 'collided', signed: [] };
+  const outputs = plans.flatMap((plan) => plan.outputs);
+  const restored = await restoreOutputs(session, outputs);
+  const signed = outputs.flatMap((output, i): readonly Signed[] => {
+    const proof = restored[i];
+    return proof === undefined ? [] : [{ output, proof }];
+  });
+  if (signed.length === 0) return { kind: 'untouched' };
+  const { state } = await session.checkMintQuoteBolt11(quote.quote);
+  if (state === MintQuoteState.UNPAID || state === MintQuoteState.PAID) return { kind: 'collided', signed };
+  if (state !== MintQuoteState.ISSUED) return { kind: 'pending' };
+  const states = await statesOf(
+    session,
+    signed.map(({ proof }) => proof),
+  );
+  if (!signed.every(isAsAsked) || states.includes('SPENT')) return { kind: 'collided', signed };
+  const proofs = fullySigned(plans, restored);
+  return proofs === undefined ? { kind: 'partial' } : { kind: 'issued', proofs };
+}
+
+async function takeCollided(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  signed: readonly Signed[],
+): Promise<void> {
+  const { mint } = core.journal.head(id);
+  const body = core.journal.body(id, mintSchema, 'prepared');
+  const taken = new Set(signed.map(({ output }) => output.secret));
+  const plans = body.plans.map((plan) =>
+    plan.outputs.some(({ secret }) => taken.has(secret)) ? { ...plan, outputs: [] } : plan,
+  );
+  const keysets = body.plans.map((plan) => plan.keyset);
+  await takeOlderFor(core, session, id, { mint, keysets, signed }, () =>
+    core.journal.move<MintOperation>(id, ['prepared'], { ...body, plans }),
+  );
+  core.reached('mint:collided');
+}
+
+/** Fresh outputs for the same quote. The earlier ones stay, should they be signed after all. */
+async function planAgain(core: Core, session: Session, id: OperationId): Promise<void> {
+  const body = core.journal.body(id, mintSchema, 'prepared');
+  const before = body.plans.filter((plan) => plan.outputs.length > 0);
+  if (before.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+  const next = await prepare(session, core.journal.head(id).amount, body.quote);
+  core.store.write(() =>
+    core.journal.move<MintOperation>(id, ['prepared'], { ...body, plans: [...before, next] }),
+  );
+}
+
 /** The mint said no, and nothing of ours is signed: is it the keyset, is the quote somebody else's, or is it not paid after all? */
 async function afterRefusal(
   core: Core,
   id: OperationId,
-  body: Extract<MintOperation, { state: 'prepared' }>,
+  body: Prepared,
   error: unknown,
   signal: AbortSignal,
 ): Promise<void> {
-  const { mint, amount } = core.journal.head(id);
+  const { mint } = core.journal.head(id);
   const session = await core.mints.refresh(mint, signal);
   const keyset = body.plans.at(-1)?.keyset ?? '';
   if (!session.keyChain.getKeyset(keyset).isActive && body.plans.length < maxPlans) {
-    const next = await prepare(session, amount, body.quote);
-    core.store.write(() =>
-      core.journal.move<MintOperation>(id, ['prepared'], { ...body, plans: [...body.plans, next] }),
-    );
+    await planAgain(core, session, id);
     return settle(core, session, id, signal, true);
   }
   const { state } = await session.checkMintQuoteBolt11(body.quote.quote);

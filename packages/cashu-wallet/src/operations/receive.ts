@@ -29,11 +29,14 @@ import { loadProof, operationIdSchema, type StoredProof, sumProofs } from '../st
 import { type Core, commit, newOperationId } from '../wallet-core.ts';
 import { TokenRefusedError, UnfinishedOperationError } from '../wallet-errors.ts';
 import type { KeptTokenId, MintUrl, OperationId, Received } from '../wallet-types.ts';
+import { giveBack, takeOlderFor } from './older.ts';
 import { reopen } from './reopen-mint.ts';
 import { endReclaim, endSend } from './send.ts';
 import {
+  collided,
   driveSwap,
   findSwapOutcome,
+  isCollided,
   keysetsOf,
   maxPlans,
   planOf,
@@ -131,6 +134,7 @@ async function settle(
   id: OperationId,
   signal: AbortSignal,
   fresh: boolean,
+  collisions = 0,
 ): Promise<Received> {
   const head = core.journal.head(id);
   const body = core.journal.body(id, receiveSchema, 'prepared');
@@ -149,6 +153,17 @@ async function settle(
     case 'rotated': {
       const inputs = body.plans.at(-1)?.inputs ?? [];
       return goOn(core, verdict.session, id, body, await prepare(verdict.session, inputs), signal);
+    }
+    case 'collided': {
+      const { plan, signed } = verdict;
+      const plans = body.plans.map((each) => (each === plan ? collided(each) : each));
+      await takeOlderFor(core, session, id, { mint: head.mint, keysets: [plan.keyset], signed }, () =>
+        core.journal.move<ReceiveOperation>(id, ['prepared'], { ...body, plans }),
+      );
+      core.reached('receive:collided');
+      if (collisions >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+      const next = await prepare(session, plans.at(-1)?.inputs ?? []);
+      return goOn(core, session, id, { ...body, plans }, next, signal, collisions + 1);
     }
     case 'spent': {
       const left = (body.plans.at(-1)?.inputs ?? []).filter((_, i) => verdict.states[i] === 'UNSPENT');
@@ -212,8 +227,15 @@ function takeSent(core: Core, id: OperationId, inputs: readonly StoredProof[]): 
   }
 }
 
-function close(core: Core, id: OperationId, origin: ReceiveOrigin, body: ReceiveOperation): void {
+function close(
+  core: Core,
+  id: OperationId,
+  origin: ReceiveOrigin,
+  body: Extract<ReceiveOperation, { state: 'failed' | 'refused' }>,
+): void {
   core.store.write(() => {
+    const plan = body.plans.at(-1);
+    if (plan !== undefined) giveBack(core, plan.keyset, plan.keep);
     core.journal.move<ReceiveOperation>(id, ['prepared'], body);
     if (origin.reclaims !== undefined) endReclaim(core, origin.reclaims, false);
     if (origin.kept !== undefined && body.state === 'failed') core.kept.close(origin.kept, 'spent', id);
@@ -250,12 +272,14 @@ async function goOn(
   body: Extract<ReceiveOperation, { state: 'prepared' }>,
   next: SwapPlan,
   signal: AbortSignal,
+  collisions = 0,
 ): Promise<Received> {
-  if (body.plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
-  const again = { ...body, plans: [...body.plans, next] };
+  const plans = body.plans.filter((plan) => !isCollided(plan));
+  if (plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+  const again = { ...body, plans: [...plans, next] };
   const { amount, fee } = next;
   core.store.write(() => core.journal.move<ReceiveOperation>(id, ['prepared'], again, { amount, fee }));
-  return settle(core, session, id, signal, true);
+  return settle(core, session, id, signal, true, collisions);
 }
 
 /** @throws TokenRefusedError `dust`, `bad-signature`; MintError */

@@ -18,6 +18,7 @@ import type {
 } from '../wallet-types.ts';
 import { finishMelt } from './melt.ts';
 import { claimTopUp } from './mint.ts';
+import { lookAhead } from './older.ts';
 import { finishReceive } from './receive.ts';
 import { redeemKept } from './redeem-kept.ts';
 import { retryPause } from './retry-pause.ts';
@@ -66,7 +67,13 @@ function collect(
   );
   const invoices = core.journal.inState('mint', 'quoted').filter((head) => !head.open);
   for (const { operation } of [...operations, ...invoices]) seen.add(operation);
+  // Before anything is finished with numbers that may be somebody else's.
+  const mints = scope === 'all' ? core.mints.accepted() : [];
   return group([
+    ...mints.map((mint) => ({
+      mint,
+      run: async (signal: AbortSignal) => lookAhead(core, await core.mints.open(mint, signal), mint),
+    })),
     ...operations.map((head) => operationTask(core, head)),
     ...core.kept.waiting(scope).map((kept) => ({
       mint: mintOf(core, kept.token),

@@ -1,4 +1,5 @@
 import { MeltQuoteState } from '@cashu/cashu-ts';
+import { yOf } from '../store/proofs.ts';
 import type { Core } from '../wallet-core.ts';
 import type { OperationId } from '../wallet-types.ts';
 import { book, meltSchema, readChange } from './melt.ts';
@@ -22,6 +23,9 @@ export async function revive(
       await core.mints.ensureKeys(session, keysetsOf(plans));
       const outcome = await findSwapOutcome(session, plans);
       if (outcome.kind !== 'signed') continue;
+      // Numbers of outputs that nobody had signed were used again: it is another operation's.
+      const { keep, send } = outcome.swapped;
+      if ([...keep, ...send].some((proof) => core.proofs.exists(yOf(proof)))) continue;
       core.store.write(() => issue(core, head, 'rolled_back', outcome.plan, outcome.swapped));
     } else {
       const body = core.journal.body(head.operation, meltSchema, 'rolled_back');

@@ -47,9 +47,12 @@ import {
   UnfinishedOperationError,
 } from '../wallet-errors.ts';
 import type { MintUrl, OperationId, SendQuote, SendRequest, SentToken } from '../wallet-types.ts';
+import { giveBack, lookBeforeUse, takeOlderFor } from './older.ts';
 import { reopen } from './reopen-mint.ts';
 import {
+  collided,
   driveSwap,
+  isCollided,
   keysetsOf,
   maxPlans,
   planOf,
@@ -101,6 +104,8 @@ export async function send(core: Core, request: SendRequest, signal: AbortSignal
     const id = newOperationId();
     return core.turns.run(id, signal, async () => {
       const session = await core.mints.open(mint, signal);
+      // It may find that some of what is ready is spent.
+      await lookBeforeUse(core, session, mint);
       const plan = await prepare(session, mint, request.amount, core.proofs.ready(mint));
       core.reached('send:reserved');
       core.store.write(() => {
@@ -182,6 +187,7 @@ export async function settle(
   id: OperationId,
   signal: AbortSignal,
   fresh: boolean,
+  collisions = 0,
 ): Promise<Swapped> {
   const head = core.journal.head(id);
   const body = core.journal.body(id, sendSchema, 'prepared');
@@ -202,20 +208,19 @@ export async function settle(
     case 'refused':
       rollBack(core, id, body);
       throw explainMintError(head.mint, verdict.error);
-    case 'rotated': {
-      if (body.plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
-      const next = await prepareAgain(core, verdict.session, head, body.plans).catch((cause) => {
-        rollBack(core, id, body);
-        throw cause;
-      });
-      core.store.write(() => {
-        core.proofs.release(id);
-        core.proofs.reserve(next.inputs, id);
-        core.journal.recordInputs(id, next.inputs);
-        const again = { ...body, plans: [...body.plans, next] };
-        core.journal.move<SendOperation>(id, ['prepared'], again, { fee: next.fee });
-      });
-      return settle(core, verdict.session, id, signal, true);
+    case 'rotated':
+      await planAgain(core, verdict.session, head);
+      return settle(core, verdict.session, id, signal, true, collisions);
+    case 'collided': {
+      const { plan, signed } = verdict;
+      const plans = body.plans.map((each) => (each === plan ? collided(each) : each));
+      await takeOlderFor(core, session, id, { mint: head.mint, keysets: [plan.keyset], signed }, () =>
+        core.journal.move<SendOperation>(id, ['prepared'], { ...body, plans }),
+      );
+      core.reached('send:collided');
+      if (collisions >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+      await planAgain(core, session, head);
+      return settle(core, session, id, signal, true, collisions + 1);
     }
     case 'spent': {
       const inputs = body.plans.at(-1)?.inputs ?? [];
@@ -234,6 +239,25 @@ export async function settle(
     case 'unknown':
       throw new UnfinishedOperationError(id, undefined, verdict.error);
   }
+}
+
+/** Fresh outputs for the same token. The earlier ones stay, should they be signed after all. */
+async function planAgain(core: Core, session: Session, head: OperationHead): Promise<void> {
+  const id = head.operation;
+  const body = core.journal.body(id, sendSchema, 'prepared');
+  const plans = body.plans.filter((plan) => !isCollided(plan));
+  if (plans.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+  const next = await prepareAgain(core, session, head, body.plans).catch((cause) => {
+    rollBack(core, id, body);
+    throw cause;
+  });
+  core.store.write(() => {
+    core.proofs.release(id);
+    core.proofs.reserve(next.inputs, id);
+    core.journal.recordInputs(id, next.inputs);
+    const again = { ...body, plans: [...plans, next] };
+    core.journal.move<SendOperation>(id, ['prepared'], again, { fee: next.fee });
+  });
 }
 
 /** One transaction: inputs spent, change ready, token on disk. Called by recovery for a rolled back send, too. */
@@ -274,6 +298,8 @@ export function issue(
 function rollBack(core: Core, id: OperationId, body: Extract<SendOperation, { state: 'prepared' }>): void {
   core.store.write(() => {
     core.proofs.release(id);
+    const plan = body.plans.at(-1);
+    if (plan !== undefined) giveBack(core, plan.keyset, [...plan.keep, ...plan.send]);
     core.journal.move<SendOperation>(id, ['prepared'], { ...body, state: 'rolled_back' });
     core.journal.dropKey(id);
   });
@@ -332,7 +358,7 @@ async function prepareAgain(
 ): Promise<SwapPlan> {
   const last = before.at(-1);
   const own = last?.inputs ?? [];
-  if (last?.send.length === 0) return planOf(await prepareWhole(session, own));
+  if (last?.whole ?? last?.send.length === 0) return planOf(await prepareWhole(session, own));
   return prepare(session, head.mint, head.amount, own).catch((cause) => {
     if (!(cause instanceof InsufficientFundsError)) throw cause;
     return prepare(session, head.mint, head.amount, [...own, ...core.proofs.ready(head.mint)]);

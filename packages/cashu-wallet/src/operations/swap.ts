@@ -24,6 +24,8 @@ export const swapPlanSchema = z.object({
   inputs: z.array(storedProofSchema).min(1),
   keep: z.array(storedOutputSchema),
   send: z.array(storedOutputSchema),
+  /** Of one that collided: whether nothing was to be sent. */
+  whole: z.boolean().optional(),
 });
 export type SwapPlan = z.infer<typeof swapPlanSchema>;
 
@@ -58,7 +60,8 @@ export async function submitSwap(session: Session, plan: SwapPlan): Promise<Swap
 
 /**
  * Asks for the mint's signatures on exactly these outputs (NUT-09), in their order; undefined where it never signed.
- * Blank outputs (amount 0, NUT-08) come back with the amount that was signed.
+ * With the amount that was signed, which need not be the one that is asked with: outputs depend on their number alone,
+ * so an older request may have had them signed for other amounts (and blank ones, NUT-08, have none).
  */
 export async function restoreOutputs(
   session: Session,
@@ -72,7 +75,7 @@ export async function restoreOutputs(
     const signature = signatures.get(output.blindedMessage.B_);
     if (!signature) return undefined;
     const asked = output.blindedMessage;
-    if (signature.id !== asked.id || (!asked.amount.isZero() && !asked.amount.equals(signature.amount))) {
+    if (signature.id !== asked.id) {
       throw nonsense(session, 'a restored signature is not the one that was asked for');
     }
     // NUT-12: what a mint announces is wanted of every signature, also of one that it gives once more.
@@ -96,47 +99,89 @@ export async function statesOf(
   return states.map(({ state }) => z.enum(['UNSPENT', 'PENDING', 'SPENT']).parse(state));
 }
 
+/** A signature that was found, and what it was made on. */
+export type Signed = { readonly output: StoredOutput; readonly proof: StoredProof };
+
 /** What became of a swap, by the mint's own word. */
-export type SwapOutcome =
+type SwapOutcome =
   | { readonly kind: 'signed'; readonly plan: SwapPlan; readonly swapped: Swapped }
   /** Some outputs are signed and some are not: no honest mint does this. */
-  | { readonly kind: 'partial'; readonly signed: number; readonly outputs: number }
+  | { readonly kind: 'partial' }
+  /** Outputs of this plan were signed for an older request with the same numbers: it can never be carried out. */
+  | { readonly kind: 'collided'; readonly signed: readonly Signed[]; readonly plan: SwapPlan }
   | { readonly kind: 'pending' }
   | { readonly kind: 'spent'; readonly states: readonly InputState[] }
   | { readonly kind: 'untouched' };
 
 /**
  * Finds out what became of the newest of `plans`. Earlier ones (made before a keyset rotation) are looked for too:
- * their request could have been on its way for longer than anybody thought. An earlier request may be carried out
- * while this asks: inputs that are spent are looked at only together with outputs that were asked for after them.
+ * their request could have been on its way for longer than anybody thought.
+ *
+ * Signatures answer a plan only if its inputs are SPENT, all its outputs are signed as they were asked for, and nothing
+ * that they make is spent, for nobody has seen it yet. Outputs are looked at before inputs: what is signed, and has
+ * unspent inputs after that, was signed for somebody else. Inputs that are spent are looked at only together with
+ * outputs that were asked for after them.
  */
 export async function findSwapOutcome(session: Session, plans: readonly SwapPlan[]): Promise<SwapOutcome> {
-  const early = await findSigned(session, plans);
-  if (early) return early;
-  const states = await statesOf(session, plans.at(-1)?.inputs ?? []);
-  if (states.includes('PENDING')) return { kind: 'pending' };
-  if (!states.includes('SPENT')) return { kind: 'untouched' };
+  const newest = plans.at(-1);
+  if (newest !== undefined && isCollided(newest)) return { kind: 'collided', signed: [], plan: newest };
+  const early = await look(session, plans);
   // Spent, perhaps by our own request after the first look.
-  return (await findSigned(session, plans)) ?? { kind: 'spent', states };
+  return early.kind === 'spent' ? look(session, plans) : early;
 }
 
-async function findSigned(session: Session, plans: readonly SwapPlan[]): Promise<SwapOutcome | undefined> {
-  const outputs = plans.flatMap((plan) => [...plan.keep, ...plan.send]);
-  const restored = await restoreOutputs(session, outputs);
+async function look(session: Session, plans: readonly SwapPlan[]): Promise<SwapOutcome> {
+  const restored = await restoreOutputs(session, plans.flatMap(outputsOf));
   let offset = 0;
-  for (const plan of plans) {
-    const keep = restored.slice(offset, offset + plan.keep.length);
-    const send = restored.slice(offset + plan.keep.length, offset + plan.keep.length + plan.send.length);
-    offset += plan.keep.length + plan.send.length;
-    const signed = [...keep, ...send].filter(isPresent).length;
-    if (signed === 0) continue;
-    if (signed < keep.length + send.length) {
-      return { kind: 'partial', signed, outputs: keep.length + send.length };
-    }
-    return { kind: 'signed', plan, swapped: { keep: keep.filter(isPresent), send: send.filter(isPresent) } };
+  const touched = plans.flatMap((plan) => {
+    const outputs = outputsOf(plan);
+    const signed = outputs.flatMap((output, i): readonly Signed[] => {
+      const proof = restored[offset + i];
+      return proof === undefined ? [] : [{ output, proof }];
+    });
+    offset += outputs.length;
+    return signed.length === 0 ? [] : [{ plan, signed, whole: signed.length === outputs.length }];
+  });
+  const inputs = plans.at(-1)?.inputs ?? [];
+  const asked = [
+    ...inputs,
+    ...touched.flatMap(({ plan, signed }) => [...plan.inputs, ...signed.map(({ proof }) => proof)]),
+  ];
+  const states = await statesOf(session, asked);
+  const stateOf = new Map(asked.map(({ secret }, i) => [secret, states[i]]));
+  const is = (state: InputState) => (proof: StoredProof) => stateOf.get(proof.secret) === state;
+  if (inputs.some(is('PENDING'))) return { kind: 'pending' };
+  const [first] = touched;
+  if (first === undefined) {
+    return inputs.some(is('SPENT'))
+      ? { kind: 'spent', states: states.slice(0, inputs.length) }
+      : { kind: 'untouched' };
   }
-  return undefined;
+  const { plan, signed, whole } = first;
+  if (plan.inputs.some(is('PENDING'))) return { kind: 'pending' };
+  const ours =
+    plan.inputs.every(is('SPENT')) &&
+    signed.every(isAsAsked) &&
+    !signed.some(({ proof }) => is('SPENT')(proof));
+  if (!ours) return { kind: 'collided', plan, signed };
+  if (!whole) return { kind: 'partial' };
+  const proofs = signed.map(({ proof }) => proof);
+  const swapped = { keep: proofs.slice(0, plan.keep.length), send: proofs.slice(plan.keep.length) };
+  return { kind: 'signed', plan, swapped };
 }
+
+const outputsOf = (plan: SwapPlan): readonly StoredOutput[] => [...plan.keep, ...plan.send];
+
+/** Whether an output is signed for the amount that it was made for. */
+export const isAsAsked = ({ output, proof }: Signed): boolean =>
+  output.blindedMessage.amount === String(proof.amount);
+
+/** What is left of a plan whose outputs were signed for another request: nobody waits for them any more. */
+export const collided = (plan: SwapPlan): SwapPlan => ({
+  ...plan,
+  ...{ keep: [], send: [], whole: plan.send.length === 0 },
+});
+export const isCollided = (plan: SwapPlan): boolean => outputsOf(plan).length === 0;
 
 export const isPresent = <T>(value: T | undefined): value is T => value !== undefined;
 
@@ -158,6 +203,7 @@ export type SwapVerdict =
   | { readonly kind: 'rotated'; readonly session: Session }
   | { readonly kind: 'spent'; readonly states: readonly InputState[] }
   | { readonly kind: 'partial' }
+  | Extract<SwapOutcome, { readonly kind: 'collided' }>
   /** Not known yet: the mint is away, inputs are pending, or a request may still be on its way. */
   | { readonly kind: 'unknown'; readonly error: unknown };
 

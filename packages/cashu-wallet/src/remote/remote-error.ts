@@ -4,9 +4,7 @@ import { factsOf, WalletError, type WalletErrorFacts } from '../wallet-errors.ts
 export type UsageProblem = { readonly kind: 'mint'; readonly accepted: readonly string[] };
 
 /** Why the words were not searched. */
-export type RestoreProblem =
-  /** What an operation has made at the mint is in the words as well, and would be counted twice. */
-  { readonly kind: 'open-operations'; readonly open: number } | { readonly kind: 'bot-is-running' };
+export type RestoreProblem = { readonly kind: 'bot-is-running' };
 
 /** What went wrong with a request of the command line: data, as it crosses the socket. */
 export type RemoteErrorFacts =

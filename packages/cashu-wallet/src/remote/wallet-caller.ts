@@ -5,6 +5,7 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Upkeep } from '../faces.ts';
 import { createWallet, fingerprintOf, type WalletConfig } from '../open-wallet.ts';
 import { WalletInUseError } from '../wallet-errors.ts';
+import type { FoundMoney } from '../wallet-types.ts';
 import { RemoteError, remoteFactsOf } from './remote-error.ts';
 import { perform, type WalletAnswer, type WalletCommand, type WalletRequest } from './wallet-requests.ts';
 import { walletSocketPath } from './wallet-socket.ts';
@@ -17,7 +18,12 @@ export type WalletCaller = <C extends WalletCommand>(
 ) => Promise<WalletAnswer<C>>;
 
 /** Whose wallet it is: `BOT_HOME`, where a running bot has its socket, and how to open it without one. */
-export type CallerConfig = { readonly home: string; readonly wallet: WalletConfig };
+export type CallerConfig = {
+  readonly home: string;
+  readonly wallet: WalletConfig;
+  /** Told of older money with these words; a bot that is running tells its admins instead. */
+  readonly onFound?: (found: readonly FoundMoney[]) => void;
+};
 
 /** What reads nothing but the database: nobody waits for a mint before it. */
 const offline: ReadonlySet<WalletCommand> = new Set([
@@ -81,6 +87,11 @@ async function performHere<C extends WalletCommand>(
     if (!offline.has(request.command)) await recoverFor(wallet, signal);
     return await perform(wallet, request, signal);
   } finally {
+    const found = wallet.found();
+    if (config.onFound !== undefined && found.length > 0) {
+      config.onFound(found);
+      wallet.foundTold(found.map(({ operation }) => operation));
+    }
     wallet.close();
   }
 }

@@ -100,14 +100,9 @@ const handlers = {
     return { path };
   },
   async restore(wallet, _, signal) {
-    // What an open operation has made at the mint is in the words as well: it would be counted as found, and again when
-    // the operation ends.
-    const { waiting, troubled } = await wallet.recover(signal);
-    const open = waiting.length + troubled.length;
-    if (open > 0) {
-      throw new RemoteError({ name: 'RestoreRefusedError', problem: { kind: 'open-operations', open } });
-    }
     const report = await wallet.restore(signal);
+    // Those that had taken numbers which were used before go on with fresh ones.
+    await wallet.recover(signal);
     return { ...report, balance: wallet.balance() };
   },
 } satisfies {

@@ -6,13 +6,27 @@ import type { Store } from './wallet-database.ts';
  * (with the operation that asks it): a crash wastes numbers (restore scans across gaps), but no number is ever used
  * twice. Kept by keyset alone, because the mint is no part of the derivation.
  */
-export function createCounters(store: Store): CounterSource {
+export type Counters = CounterSource & {
+  readonly next: (keyset: string) => number;
+  /** Not back. Inside a transaction. */
+  readonly moveTo: (keyset: string, least: number) => void;
+  /** The numbers from here on were handed out, and nobody has signed what was made of them. Inside a transaction. */
+  readonly setBack: (keyset: string, next: number) => void;
+};
+
+export function createCounters(store: Store): Counters {
   const read = store.db.query<{ next: number }, [string]>('SELECT next FROM counters WHERE keyset = ?');
   const put = store.db.query(
     'INSERT INTO counters (keyset, next) VALUES (?, ?) ON CONFLICT (keyset) DO UPDATE SET next = excluded.next',
   );
   const next = (keyset: string): number => read.get(keyset)?.next ?? 0;
+  const moveTo = (keyset: string, least: number): void => {
+    if (next(keyset) < least) put.run(keyset, least);
+  };
   return {
+    next,
+    moveTo,
+    setBack: (keyset, to) => void put.run(keyset, to),
     reserve: async (keyset, count) => {
       if (count <= 0) return { start: next(keyset), count: 0 };
       return store.write(() => {
@@ -28,9 +42,7 @@ export function createCounters(store: Store): CounterSource {
         return { start, count };
       }),
     advanceToAtLeast: async (keyset, least) => {
-      store.write(() => {
-        if (next(keyset) < least) put.run(keyset, least);
-      });
+      store.write(() => moveTo(keyset, least));
     },
   };
 }

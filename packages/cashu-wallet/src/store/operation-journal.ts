@@ -76,6 +76,8 @@ export type Journal = {
   /** What swaps that were made for this operation have cost. */
   readonly feeOfParts: (id: OperationId) => Sat;
   readonly open: () => readonly OperationHead[];
+  /** `B_` of every output that an open operation still waits for. */
+  readonly openOutputs: () => ReadonlySet<string>;
   readonly inState: (kind: OperationKind, state: string) => readonly OperationHead[];
   /** Open, or waiting for somebody: unclaimed tokens and unpaid invoices. Newest first. */
   readonly unfinished: (limit: number, owner?: string | null) => readonly OperationHead[];
@@ -226,6 +228,16 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
         .parse(db.query(`SELECT coalesce(sum(fee), 0) AS fee FROM operations WHERE ${partOf} = ?`).get(id))
         .fee,
     open: () => select('WHERE open = 1 ORDER BY seq'),
+    openOutputs: () =>
+      new Set(
+        db
+          .query<{ value: string }, []>(
+            `SELECT tree.value FROM operations, json_tree(operations.data) AS tree
+             WHERE open = 1 AND tree.key = 'B_'`,
+          )
+          .all()
+          .map(({ value }) => value),
+      ),
     inState: (kind, state) => select('WHERE kind = ? AND state = ? ORDER BY seq', kind, state),
     unfinished: (limit, owner = null) =>
       select(`WHERE ${unfinished} AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`, owner, limit),

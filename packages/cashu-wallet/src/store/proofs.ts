@@ -45,7 +45,7 @@ export type Proofs = {
   readonly add: (
     mint: MintUrl,
     proofs: readonly StoredProof[],
-    state: 'ready' | 'sent' | 'quarantined',
+    state: Exclude<ProofState, 'reserved'>,
     operation: OperationId | undefined,
   ) => void;
 };

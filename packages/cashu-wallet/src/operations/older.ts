@@ -1,0 +1,229 @@
+/*
+ * Older money with these words. A database that was put back, or a second machine, uses numbers (NUT-13) that the mint
+ * has signed before. What is signed there is somebody else's answer: never this operation's. It is looked at once, taken
+ * in as far as it is unspent, written to the history, and the numbers go on behind it.
+ */
+import { OutputData } from '@cashu/cashu-ts';
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+import { z } from 'zod';
+import { explainMintError } from '../mints/mint-errors.ts';
+import type { Session } from '../mints/mint-sessions.ts';
+import { yOf } from '../store/proofs.ts';
+import {
+  type StoredOutput,
+  type StoredProof,
+  satSchema,
+  storeOutput,
+  sumProofs,
+} from '../store/stored-proof.ts';
+import { type Core, newOperationId } from '../wallet-core.ts';
+import { MintError, UnfinishedOperationError } from '../wallet-errors.ts';
+import type { FoundMoney, MintUrl, OperationId } from '../wallet-types.ts';
+import { type InputState, restoreOutputs, type Signed, statesOf } from './swap.ts';
+
+/** What became of it: stands in the history as a receipt. */
+export const foundSchema = z.object({
+  state: z.literal('found'),
+  /** Older proofs that are spent, and ready ones that turned out to be. */
+  spent: satSchema,
+  lost: satSchema,
+  told: z.boolean(),
+});
+type FoundOperation = z.infer<typeof foundSchema>;
+
+/** How many numbers are asked about before the first one of a keyset is used. */
+const few = 25;
+
+/** Outputs of these numbers, blank: a signature says its own amount. */
+function outputsAt({ seed }: Core, keyset: string, from: number, count: number): readonly StoredOutput[] {
+  return Array.from({ length: count }, (_, i) =>
+    storeOutput(OutputData.createSingleDeterministicData(0, seed.bytes, from + i, keyset)),
+  );
+}
+
+/** Everything that is signed from a number on. `least`: the end is not believed before it. */
+export async function findSigned(
+  core: Core,
+  session: Session,
+  keyset: string,
+  { from, least }: { readonly from: number; readonly least: number },
+): Promise<{ readonly signed: readonly Signed[]; readonly next: number }> {
+  const { gap, batch } = core.depth;
+  const signed: Signed[] = [];
+  let next = from;
+  for (let at = from; at < Math.max(next, least) + gap; at += batch) {
+    const outputs = outputsAt(core, keyset, at, batch);
+    const restored = await restoreOutputs(session, outputs);
+    for (const [i, output] of outputs.entries()) {
+      const proof = restored[i];
+      if (proof === undefined) continue;
+      signed.push({ output, proof });
+      next = at + i + 1;
+    }
+  }
+  return { signed, next };
+}
+
+/** Signatures that are known to be older, and those behind them, as one entry of the history. `also`: in its transaction. */
+export async function takeOlder(
+  core: Core,
+  session: Session,
+  {
+    mint,
+    keysets,
+    signed = [],
+    also,
+  }: {
+    readonly mint: MintUrl;
+    readonly keysets: Iterable<string>;
+    readonly signed?: readonly Signed[];
+    readonly also?: () => void;
+  },
+): Promise<void> {
+  const older = [...signed];
+  const ends = new Map<string, number>();
+  for (const keyset of new Set(keysets)) {
+    const from = core.counters.next(keyset);
+    const behind = await findSigned(core, session, keyset, { from, least: from });
+    older.push(...behind.signed);
+    ends.set(keyset, behind.next);
+  }
+  const ready = core.proofs.all(mint, 'ready');
+  const states = await statesOf(session, [...older.map(({ proof }) => proof), ...ready]);
+  const lost = ready.filter((_, i) => states[older.length + i] === 'SPENT');
+  core.store.write(() => {
+    also?.();
+    for (const [keyset, next] of ends) core.counters.moveTo(keyset, next);
+    const news = addFound(core, mint, older, states, lost);
+    if (news !== undefined) core.log.warn({ mint, ...news }, 'older money with these words was found');
+  });
+}
+
+/** The same on the way of an operation, which goes on when it is asked about again. @throws UnfinishedOperationError */
+export async function takeOlderFor(
+  core: Core,
+  session: Session,
+  id: OperationId,
+  older: { readonly mint: MintUrl; readonly keysets: Iterable<string>; readonly signed: readonly Signed[] },
+  also: () => void,
+): Promise<void> {
+  // It was taken, and the process ended before the operation went on.
+  if (older.signed.length === 0) return;
+  try {
+    await takeOlder(core, session, { ...older, also });
+  } catch (cause) {
+    throw new UnfinishedOperationError(id, undefined, cause);
+  }
+}
+
+/**
+ * Inside a transaction: what is unspent is ours, what is spent is only remembered, what belongs to an operation under way
+ * or is known already stays as it is. `lost`: ready proofs that the mint calls spent. undefined: nothing is news.
+ */
+export function addFound(
+  core: Core,
+  mint: MintUrl,
+  older: readonly Signed[],
+  states: readonly InputState[],
+  lost: readonly StoredProof[],
+  told = false,
+): { readonly operation: OperationId; readonly recovered: Sat; readonly proofs: number } | undefined {
+  const awaited = core.journal.openOutputs();
+  const inState = (state: InputState): readonly StoredProof[] => [
+    ...new Map(
+      older
+        .filter(
+          ({ output, proof }, i) =>
+            states[i] === state && !awaited.has(output.blindedMessage.B_) && !core.proofs.exists(yOf(proof)),
+        )
+        .map(({ proof }) => [proof.secret, proof]),
+    ).values(),
+  ];
+  const unspent = inState('UNSPENT');
+  const spent = inState('SPENT');
+  core.proofs.setStateFrom(lost, 'ready', 'quarantined');
+  // Whose payment it is in the middle of is not known: `check` finds it free, or spent.
+  core.proofs.add(mint, inState('PENDING'), 'quarantined', undefined);
+  const nothing = unspent.length + lost.length === 0 && (told || spent.length === 0);
+  if (nothing) return undefined;
+  const operation = newOperationId();
+  const recovered = sumProofs(unspent);
+  core.journal.insert<FoundOperation>({
+    id: operation,
+    kind: 'receive',
+    mint,
+    amount: recovered,
+    body: { state: 'found', spent: sumProofs(spent), lost: sumProofs(lost), told },
+  });
+  core.proofs.add(mint, unspent, 'ready', operation);
+  if (!told) core.proofs.add(mint, spent, 'spent', undefined);
+  return { operation, recovered, proofs: unspent.length };
+}
+
+/**
+ * Asks a mint, in one request, whether the next few numbers of its active keysets are signed already, and takes what is
+ * found. Asks once for each keyset in the life of a process.
+ *
+ * @throws MintError when it can't be asked
+ */
+export async function lookAhead(core: Core, session: Session, mint: MintUrl): Promise<void> {
+  const keysets = session.keyChain
+    .getKeysets()
+    .filter((keyset) => keyset.isActive && keyset.hasHexId && !core.looked.has(keyset.id))
+    .map(({ id }) => id);
+  if (keysets.length === 0 || !session.getMintInfo().isSupported(9).supported) return;
+  try {
+    const outputs = keysets.flatMap((id) => outputsAt(core, id, core.counters.next(id), few));
+    const restored = await restoreOutputs(session, outputs);
+    const used = new Set(restored.flatMap((proof) => (proof === undefined ? [] : [proof.id])));
+    if (used.size > 0) await takeOlder(core, session, { mint, keysets: used });
+  } catch (cause) {
+    throw explainMintError(mint, cause);
+  }
+  for (const id of keysets) core.looked.add(id);
+}
+
+/** The same before an operation takes proofs or numbers. @throws MintError when the mint is away */
+export async function lookBeforeUse(core: Core, session: Session, mint: MintUrl): Promise<void> {
+  try {
+    await lookAhead(core, session, mint);
+  } catch (error) {
+    if (!(error instanceof MintError)) throw error;
+    const { kind } = error.problem;
+    // Who can't be reached does nothing else either. Where restoring alone is broken, numbers that are used twice are
+    // noticed when the mint refuses them.
+    if (kind === 'unreachable' || kind === 'timeout') throw error;
+    core.log.warn({ mint, problem: kind }, 'a mint could not be asked what is signed already');
+  }
+}
+
+/** What was found and has not been told yet, oldest first. */
+export function found(core: Core): readonly FoundMoney[] {
+  return core.journal.inState('receive', 'found').flatMap(({ operation, mint, amount }) => {
+    const { spent, lost, told } = core.journal.body(operation, foundSchema);
+    return told ? [] : [{ operation, mint, recovered: amount, spent, lost }];
+  });
+}
+
+/** It has been: durably, by whoever calls this. */
+export function foundTold(core: Core, operations: readonly OperationId[]): void {
+  core.store.write(() => {
+    for (const id of operations) {
+      const body = core.journal.body(id, foundSchema);
+      core.journal.move<FoundOperation>(id, ['found'], { ...body, told: true });
+    }
+  });
+}
+
+/**
+ * Inside the transaction that undoes an operation whose outputs no mint has signed: their numbers, when they are the last
+ * that were handed out, are used again. So refusals leave no gap that a restore would have to look across.
+ */
+export function giveBack(core: Core, keyset: string, outputs: readonly StoredOutput[]): void {
+  const from = core.counters.next(keyset) - outputs.length;
+  if (outputs.length === 0 || from < 0) return;
+  const own = new Set(outputs.map(({ secret }) => secret));
+  if (outputsAt(core, keyset, from, outputs.length).every(({ secret }) => own.has(secret))) {
+    core.counters.setBack(keyset, from);
+  }
+}
