@@ -90,8 +90,10 @@ function expectAudits(
   books: Readonly<Record<string, object>>,
 ): void {
   for (const [name, house] of houses) {
-    const now: object = { ...house.audit(), changeTokens: undefined };
-    expect({ name, ...now }).toEqual({ name, ...books[name] });
+    // A stand-in node asks its mint for an invoice whenever it is asked for change that it can't make, and here every
+    // invoice is paid at once: how many it left lying depends on how often it was asked.
+    const left = { changeTokens: undefined, paidUnissued: undefined };
+    expect({ name, ...house.audit(), ...left }).toEqual({ name, ...books[name], ...left });
   }
 }
 

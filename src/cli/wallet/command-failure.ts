@@ -31,6 +31,11 @@ export function failureOf(error: RemoteError, home: string, now: number): Comman
   // What ended the waiting here.
   if (error.cause instanceof CommandFailure) return error.cause;
   const { facts } = error;
+  // What the command line itself left out is its own fault.
+  if (facts.name === 'InvoiceRefusedError' && facts.problem.kind === 'no-amount') {
+    const example = 'wallet withdraw <name@host or invoice> 2000';
+    return new CommandFailure('WalletUsageError', `That needs an amount in sat: ${example}`, error);
+  }
   const kind = facts.name === 'OtherError' ? facts.error : facts.name;
   return new CommandFailure(kind, sentenceOf(facts, home, now), error);
 }
