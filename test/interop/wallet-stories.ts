@@ -23,6 +23,10 @@ import { installNutshell, type Nutshell, nutshellVersion, skipped } from './nuts
 import { createNutshellWallet } from './nutshell-wallet.ts';
 import { unspentFromWords } from './words.ts';
 
+/** What the swap to the exact sum cost: a payment that fails after it does not bring that back. */
+const swapFee = (wallet: Pick<CashuWallet, 'operations'>): number =>
+  wallet.operations({ limit: 3 }).find(({ state }) => state === 'regrouped')?.fee ?? 0;
+
 const failure = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
     () => undefined,
@@ -204,7 +208,7 @@ for (const feePpk of [0, 100]) {
         async () => {
           const { operation } = await wallet.quoteWithdrawal({ invoice: foreignInvoice(200) }, soon());
           expect(await failure(wallet.withdraw(operation, soon()))).toBeInstanceOf(InvoiceRefusedError);
-          expect(await audit(wallet, words)).toBe(sat(1000));
+          expect(await audit(wallet, words)).toBe(sat(1000 - swapFee(wallet)));
         },
       );
     });
@@ -227,8 +231,11 @@ for (const feePpk of [0, 100]) {
         });
         await withMint({ FAKEWALLET_PAYMENT_STATE: outcome }, async () => {
           const ready = await audit(wallet, words);
-          expect(wallet.operations({ limit: 1 })).toMatchObject([{ kind: 'melt', state }]);
-          if (state === 'rolled_back') expect(ready).toBe(sat(1000));
+          // The swap to the exact sum may stand before it.
+          expect(wallet.operations({ limit: 3 })).toContainEqual(
+            expect.objectContaining({ kind: 'melt', state }),
+          );
+          if (state === 'rolled_back') expect(ready).toBe(sat(1000 - swapFee(wallet)));
           else expect(ready).toBeWithin(1000 - 200 - 5, 1000 - 200 + 1);
         });
       },
@@ -241,15 +248,20 @@ for (const feePpk of [0, 100]) {
       await withMint({ FAKEWALLET_DELAY_OUTGOING_PAYMENT: '30' }, async () => {
         const { operation } = await wallet.quoteWithdrawal({ invoice: foreignInvoice(200) }, soon());
         const paying = failure(wallet.withdraw(operation, soon()));
-        await until(() => mint.books().pending > 0, 'the mint has the proofs in its hands');
+        // The mint also holds proofs during the swap before it; killed there, Nutshell never gives them back.
+        const asked = front.requests.length;
+        const paid = () => front.requests.slice(asked).includes('POST /v1/melt/bolt11');
+        await until(() => paid() && mint.books().pending > 0, 'the mint has the proofs in its hands');
         await mint.kill();
         expect(await paying).toMatchObject({ name: 'UnfinishedOperationError' });
         expect(wallet.balance().reserved).toBeGreaterThanOrEqual(200);
       });
       const ready = await audit(wallet, words);
-      const [melt] = wallet.operations({ limit: 1 });
-      expect(melt).toMatchObject({ kind: 'melt', open: false });
-      expect(ready).toBe(sat(melt?.state === 'paid' ? 1000 - 200 - (melt?.fee ?? 0) : 1000));
+      const melt = wallet.operations({ limit: 3 }).find(({ kind }) => kind === 'melt');
+      expect(melt).toMatchObject({ open: false });
+      expect(ready).toBe(
+        sat(melt?.state === 'paid' ? 1000 - 200 - (melt?.fee ?? 0) : 1000 - swapFee(wallet)),
+      );
     });
 
     test("the words alone bring everything back, in our wallet and in Nutshell's", async () => {

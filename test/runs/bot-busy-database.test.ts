@@ -22,7 +22,7 @@ const logged = (text: string, times = 1) =>
 describe('while another program holds the database for longer than a write waits', () => {
   test('what a run says of its progress ends nothing, and goes on afterwards', async () => {
     bot = await startTestBot({ env: { BOT_PROGRESS_SECONDS: '1' } });
-    const task = await bot.owner.send('sleep 71');
+    const task = await bot.owner.send('sleep 47');
     await bot.owner.answer(task, /^⏳/);
     const other = await holdDatabase(join(bot.home, 'bot.db'));
     await logged('SQLITE_BUSY');
