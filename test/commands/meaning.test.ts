@@ -152,6 +152,18 @@ describe('a message that holds money is no task', () => {
     expect(read(`${token} ${token}`)).toMatchObject({ kind: 'tokens', tokens: [token] });
   });
 
+  test('a name is no money, also where there is no wallet to ask', () => {
+    const askNobody = { match: registry.match, isWholeToken: () => true };
+    for (const text of [
+      'cashubtc is a GitHub organisation',
+      'compare cashub and cashu.me',
+      'https://github.com/cashubtc/nuts',
+    ]) {
+      expect(readMeaning(text, askNobody)).toEqual({ kind: 'task', text });
+    }
+    expect(readMeaning(`see ${token}`, askNobody)).toMatchObject({ kind: 'tokens', tokens: [token] });
+  });
+
   test('one that is cut off is still not shown to a model', () => {
     expect(read(`${token.slice(0, 80)} please`)).toMatchObject({
       kind: 'tokens',

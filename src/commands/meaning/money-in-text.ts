@@ -43,7 +43,7 @@ function tokenAt(text: string, start: number, isWhole: (token: string) => boolea
   }
   for (const candidate of candidates) {
     for (const token of endings(candidate.token)) {
-      if (!isWhole(token)) continue;
+      if (token.length < LEAST || !isWhole(token)) continue;
       return { token, start, end: candidate.end - (candidate.token.length - token.length) };
     }
   }
