@@ -1,11 +1,11 @@
 import type { Overview, Receive, Received } from '@nostr-dm-agent/cashu-wallet';
 import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
-import { tokensIn } from '@nostr-dm-agent/kit/token-text';
 import { formatDuration } from '../../replies/format.ts';
 import { qrText } from '../../replies/wallet-qr.ts';
 import { balanceLine, feeText, mintName, receivedText } from '../../replies/wallet-replies.ts';
 import { type Call, type Command, RefusalError, UsageError } from '../command.ts';
+import { tokensInText } from '../meaning/money-in-text.ts';
 import { orAnnounceEnd, replyAndAnnounceEnd } from './announce-end.ts';
 import { findOperation, parseMint, splitAmount } from './wallet-arguments.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
@@ -13,13 +13,11 @@ import type { WalletCommandDeps } from './wallet-command-deps.ts';
 /** The token in what was sent. A client may have broken it over several lines. */
 export function parseToken(wallet: Pick<Receive, 'decode'>, argument: string): string {
   if (argument === '') throw new UsageError('The token is missing.');
-  const [first] = tokensIn(argument);
-  if (first === undefined) {
+  const [found] = tokensInText(argument, (token) => isReadable(wallet, token));
+  if (found === undefined) {
     throw new UsageError('That is not a Cashu token: one begins with cashuA or cashuB.');
   }
-  if (!/\s/.test(argument) || isReadable(wallet, first)) return first;
-  const [joined = first] = tokensIn(argument.replace(/\s+/g, ''));
-  return isReadable(wallet, joined) ? joined : first;
+  return found.token;
 }
 
 /** Whether a text is a token from its beginning to its end; without a wallet, whatever looks like one. */
