@@ -5,8 +5,7 @@ const named = /((?:api[_-]?key|token|secret|password|authorization)["']?\s*[:=]\
 const ansi = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, 'g');
 
 /** The text with everything that looks like a key, a token or a credential replaced. */
-export const withoutSecrets = (text: string): string =>
-  withoutSecretShapes(text).replace(named, `$1${redacted}`);
+const withoutSecrets = (text: string): string => withoutSecretShapes(text).replace(named, `$1${redacted}`);
 
 /** Replaces these exact secrets, which may have no shape: an agent can print its own environment. */
 export const coverSecrets = (values: Iterable<string>): ((text: string) => string) => {

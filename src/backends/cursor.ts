@@ -50,6 +50,7 @@ const parseModels = (output: string): readonly Model[] =>
  * what somebody else provides cannot pay for it. `ask` and `plan` are its own read-only modes; only `agent` is allowed
  * to do things unasked (`--force`).
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions of one backend
 export const createCursor = (settings: BackendSettings, deps: BackendDeps): Backend => {
   const { home, ambient } = settings;
   const log = deps.log.child({ backend: 'cursor' });

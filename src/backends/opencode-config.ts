@@ -67,7 +67,7 @@ export const readBotConfig = async (botHome: string): Promise<{ bot: Json; shipp
 };
 
 /** `over` wins; objects are merged, everything else is replaced as a whole. */
-export const mergeConfig = (under: Json, over: Json): Json => {
+const mergeConfig = (under: Json, over: Json): Json => {
   const merged: Json = { ...under };
   for (const [key, value] of Object.entries(over)) {
     const below = merged[key];

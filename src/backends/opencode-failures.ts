@@ -96,7 +96,7 @@ const classifyUnknownError = ({ data }: OpencodeError): AgentFailure => {
 };
 
 /** What an `error` event of opencode means. */
-export const classifyError = (error: OpencodeError): AgentFailure => {
+const classifyError = (error: OpencodeError): AgentFailure => {
   switch (error.name) {
     case 'APIError':
       return classifyApiError(error);

@@ -53,6 +53,7 @@ export type Prepared = {
 };
 
 /** Finds opencode and makes the commands that start it: environment, configuration, jail. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that share the program that was found
 export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => {
   const { home, ambient, trustWorkspace } = settings;
   const { jail } = deps;

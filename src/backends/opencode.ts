@@ -49,6 +49,7 @@ const parseModels = (output: string): readonly Model[] =>
   });
 
 /** Drives opencode by its command line, one process per run. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions of one backend
 export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Backend => {
   const { home } = settings;
   const log = deps.log.child({ backend: 'opencode' });

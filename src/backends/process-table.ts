@@ -41,7 +41,7 @@ const readLinuxProcess = async (pid: number, marker: string): Promise<ProcessEnt
 };
 
 /** Reads `/proc`. */
-export const readLinuxProcesses: ReadProcesses = async (marker) => {
+const readLinuxProcesses: ReadProcesses = async (marker) => {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const found = await Promise.all(pids.map((pid) => readLinuxProcess(pid, marker)));
   return found.filter((entry) => entry !== undefined);
@@ -60,7 +60,7 @@ export const parsePs = (output: string, marker: string): readonly ProcessEntry[]
   });
 
 /** Where there is no `/proc` (macOS): `ps`, which shows the environment of one's own processes with -E. */
-export const readPsProcesses: ReadProcesses = async (marker) => {
+const readPsProcesses: ReadProcesses = async (marker) => {
   const { stdout } = await promisify(execFile)(
     '/bin/ps',
     ['-axww', '-E', '-o', 'pid=,ppid=,stat=,lstart=,command='],

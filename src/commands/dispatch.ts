@@ -5,7 +5,7 @@ import { after } from '@nostr-dm-agent/kit/timers';
 import type { MessageLog, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
 import type { Owner } from '../config/config.ts';
-import { besideMoneyNote, emptyMessage, nothingToAnswer, unreadNote } from '../replies/meaning-replies.ts';
+import { emptyMessage, noFiles, nothingToAnswer } from '../replies/meaning-replies.ts';
 import type { Messenger } from '../runs/messenger.ts';
 import type { Confirmations } from '../store/confirmations-table.ts';
 import type { Stores } from '../store/open-stores.ts';
@@ -13,8 +13,9 @@ import type { Match } from './command-registry.ts';
 import type { Meaning } from './meaning/meaning.ts';
 import { createMissedList } from './missed-messages.ts';
 import type { TaskOrders } from './order-task.ts';
+import { ordersIn } from './orders.ts';
 import { createReply } from './reply.ts';
-import { createCommandRunner, type Orders } from './run-command.ts';
+import { createCommandRunner } from './run-command.ts';
 
 export type DispatchDeps = {
   readonly meaningOf: (text: string) => Meaning;
@@ -54,20 +55,10 @@ export type Dispatcher = {
 const busyPauseMs = 1000;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { meaningOf, match, tasks, admission, messages, messenger, redact, limits, clock, log } = deps;
+  const { meaningOf, match, tasks, admission, messages, messenger, limits, clock, log } = deps;
   const { owners, atomically } = deps.stores;
-  const { commandTimeoutMs } = limits;
-  const commands = createCommandRunner({
-    messages,
-    tasks,
-    messenger,
-    atomically,
-    redact,
-    commandTimeoutMs,
-    clock,
-    log,
-  });
-  const missed = createMissedList({ messages, messenger, atomically, redact, ...limits, clock, log });
+  const commands = createCommandRunner({ ...deps, ...limits, atomically });
+  const missed = createMissedList({ ...deps, ...limits, atomically });
   const reply = createReply(messenger);
   const ending = new AbortController();
   let started = false;
@@ -85,34 +76,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     });
   const replyOnce = (message: StoredMessage, text: string): void => once(message, () => reply(message, text));
 
-  /** What a message stands for, as commands: money is redeemed, an invoice is quoted, a code confirms. undefined: none. */
-  const ordersIn = (meaning: Meaning): Orders | undefined => {
-    switch (meaning.kind) {
-      case 'commands':
-        return {
-          commands: meaning.commands,
-          note: meaning.unread === '' ? undefined : unreadNote(meaning.unread),
-        };
-      case 'tokens':
-        return {
-          commands: meaning.tokens.map((token) => match(`!wallet receive ${token}`)),
-          note: meaning.words === '' ? undefined : besideMoneyNote(meaning.words),
-        };
-      case 'invoice':
-        return {
-          commands: [match(`!wallet withdraw ${meaning.invoice}`)],
-          note: meaning.words === '' ? undefined : besideMoneyNote(meaning.words),
-        };
-      case 'code':
-        return { commands: [match(`!wallet confirm ${meaning.digits}`)], note: undefined };
-      default:
-        return undefined;
-    }
-  };
-
   const actOnText = (message: StoredMessage, owner: Owner): void => {
     const meaning = meaningOf(message.text);
-    const orders = ordersIn(meaning);
+    const orders = ordersIn(meaning, match);
     const timeless = orders?.commands.every((each) => each.found && each.command.timeless === true) === true;
     const late = clock.now() - message.createdAt * 1000 > limits.catchupMs;
     if (late && !timeless && (orders !== undefined || meaning.kind === 'task')) missed.add(message);
@@ -146,13 +112,13 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
         once(message, () => {});
         break;
       case 15:
-        replyOnce(message, 'I cannot open files yet. Send the text of the task, or a link to the file.');
+        replyOnce(message, noFiles);
     }
   };
 
   /** What an earlier life of the bot had begun. */
   const resume = (message: StoredMessage): void =>
-    commands.resume(message, ownerOf(message), ordersIn(meaningOf(message.text)));
+    commands.resume(message, ownerOf(message), ordersIn(meaningOf(message.text), match));
 
   const guarded = (message: StoredMessage, work: (message: StoredMessage) => void): void => {
     try {

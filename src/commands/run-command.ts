@@ -1,20 +1,13 @@
-import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Logger } from '@nostr-dm-agent/kit/log';
-import { isBusy, whenFree } from '@nostr-dm-agent/kit/sqlite';
-import { withoutTokens } from '@nostr-dm-agent/kit/token-text';
+import { whenFree } from '@nostr-dm-agent/kit/sqlite';
 import type { MessageLog, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Owner } from '../config/config.ts';
 import { shorten } from '../replies/format.ts';
-import { type Messenger, replyTo } from '../runs/messenger.ts';
-import type { Call, Command, Lasting, Outcome } from './command.ts';
-import { describeCommandError, describeForbidden, isExpected } from './command-errors.ts';
+import { cutOffCommand } from '../replies/meaning-replies.ts';
+import { type AnswerDeps, createCommandAnswers, mayUse } from './answer-command.ts';
+import type { Call, Command, Lasting } from './command.ts';
 import type { Match } from './command-registry.ts';
-import { unknownCommand } from './help-command.ts';
-import type { TaskOrders } from './order-task.ts';
+import type { Orders } from './orders.ts';
 import { createReply } from './reply.ts';
-
-/** What one message asks for, in order; `note`: said after the last answer. */
-export type Orders = { readonly commands: readonly Match[]; readonly note: string | undefined };
 
 /** Does what commands are for, each message exactly once. */
 export type CommandRunner = {
@@ -25,97 +18,20 @@ export type CommandRunner = {
   readonly close: () => Promise<void>;
 };
 
-export type CommandRunnerDeps = {
-  readonly messages: Pick<MessageLog, 'begin' | 'finish'>;
-  readonly tasks: Pick<TaskOrders, 'order'>;
-  readonly messenger: Messenger;
-  readonly atomically: (change: () => void) => void;
-  /** Takes secrets out of what a message is quoted with. */
-  readonly redact: (text: string) => string;
-  readonly commandTimeoutMs: number;
-  readonly clock: Clock;
-  readonly log: Logger;
-};
+export type CommandRunnerDeps = AnswerDeps & { readonly messages: Pick<MessageLog, 'begin' | 'finish'> };
 
 export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
-  const { messages, tasks, messenger, atomically, redact, clock, log } = deps;
+  const { messages, messenger, atomically, redact, log } = deps;
+  const answers = createCommandAnswers(deps);
   const reply = createReply(messenger);
   const ending = new AbortController();
   const underWay = new Set<Promise<void>>();
 
-  const apply = (message: StoredMessage, outcome: Outcome): void => {
-    if (typeof outcome === 'string') {
-      reply(message, withoutTokens(outcome, '[token]'));
-    } else if ('task' in outcome) {
-      tasks.order(message, outcome);
-    } else {
-      outcome.commit?.();
-      reply(message, outcome.holdsToken === true ? outcome.reply : withoutTokens(outcome.reply, '[token]'));
-      for (const text of outcome.also ?? []) messenger.send(replyTo(message), text);
-    }
-  };
-  const fault = (command: Command, cause: unknown): string => {
-    if (!isExpected(cause)) log.error({ cause, command: command.path }, 'a command failed');
-    return redact(describeCommandError(command, cause, clock.now()));
-  };
   /** Inside the transaction of the last answer: nothing of the message is left to do. */
   const finish = (message: StoredMessage, { note }: Orders): void => {
     if (note !== undefined) reply(message, redact(note));
     messages.finish(message.seq);
   };
-  const mayUse = ({ role }: Command, owner: Owner): boolean => role === 'member' || owner.role === 'admin';
-
-  /** One that waits for nothing outside, in one transaction with its answer and with what is to follow. */
-  const answerNow = (message: StoredMessage, owner: Owner, match: Match, then: () => void): void => {
-    const say = (text: string) =>
-      atomically(() => {
-        reply(message, text);
-        then();
-      });
-    if (!match.found) {
-      say(redact(unknownCommand(match.asked, match.nearest)));
-      return;
-    }
-    const { command, argument } = match;
-    if (command.role === 'admin' && owner.role !== 'admin') {
-      say(describeForbidden(command));
-      return;
-    }
-    if (command.kind === 'lasting') throw new RangeError(`!${command.path} takes its time`);
-    try {
-      atomically(() => {
-        apply(message, command.run({ owner, message, argument, resumed: false }));
-        then();
-      });
-    } catch (cause) {
-      if (isBusy(cause)) throw cause;
-      say(fault(command, cause));
-    }
-  };
-  /** False: the bot is being stopped, and the message stays `acting`. */
-  const answerInTime = async (
-    message: StoredMessage,
-    call: Call,
-    command: Command & Lasting,
-    then: () => void,
-  ): Promise<boolean> => {
-    const limit = AbortSignal.any([ending.signal, AbortSignal.timeout(deps.commandTimeoutMs)]);
-    let outcome: Outcome;
-    try {
-      outcome = await command.run(call, limit);
-    } catch (cause) {
-      if (ending.signal.aborted) return false;
-      outcome = fault(command, cause);
-    }
-    const answer = () =>
-      atomically(() => {
-        apply(message, outcome);
-        then();
-      });
-    await whenFree(answer, ending.signal);
-    return true;
-  };
-
   /** One after the other, each answered by itself. */
   const follow = (message: StoredMessage, owner: Owner, orders: Orders, resumed: boolean): void => {
     const work = async () => {
@@ -125,8 +41,11 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
         };
         if (isLasting(match) && mayUse(match.command, owner)) {
           const call: Call = { owner, message, argument: match.argument, resumed };
-          if (!(await answerInTime(message, call, match.command, then))) return;
-        } else await whenFree(() => answerNow(message, owner, match, then), ending.signal);
+          const outcome = await answers.outcomeOf(call, match.command, ending.signal);
+          // The bot is being stopped: the message stays `acting`.
+          if (outcome === undefined) return;
+          await whenFree(() => answers.store(message, outcome, then), ending.signal);
+        } else await whenFree(() => answers.now(message, owner, match, then), ending.signal);
       }
     };
     const done: Promise<void> = work()
@@ -146,7 +65,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
       }
       atomically(() => {
         if (!messages.begin(message.seq)) return;
-        answerNow(message, owner, first, () => finish(message, orders));
+        answers.now(message, owner, first, () => finish(message, orders));
       });
     },
     resume: (message, owner, orders) => {
@@ -157,11 +76,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
         return;
       }
       atomically(() => {
-        const quoted = shorten(redact(message.text), 60);
-        reply(
-          message,
-          `The bot was restarted while it worked on “${quoted}”. See what came of it, then send it again if you still want it.`,
-        );
+        reply(message, cutOffCommand(shorten(redact(message.text), 60)));
         messages.finish(message.seq);
       });
     },

@@ -83,6 +83,14 @@ export const sessionCommands = (deps: CommandDeps): readonly Command[] => {
         return [`Session ${session.id}`, ...said].join('\n\n');
       },
     },
+    ...placeCommands(deps, workspaceNames),
+  ];
+};
+
+/** Where the work is done, and by which program. */
+const placeCommands = (deps: CommandDeps, workspaceNames: readonly string[]): readonly Command[] => {
+  const { currentSessions, stores } = deps;
+  return [
     {
       path: 'workspace',
       parameters: '[name]',

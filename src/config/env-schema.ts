@@ -121,11 +121,7 @@ export function readWorkspaces(
 }
 
 /** Reads `ro:/opt/toolchain,rw:~/.cargo`. What is there comes back with symbolic links resolved; what is not is reported. */
-export function readAgentPaths(
-  text: string,
-  places: Places,
-  report: Report,
-): readonly (AgentPath & Written)[] {
+function readAgentPaths(text: string, places: Places, report: Report): readonly (AgentPath & Written)[] {
   return listOf(text).flatMap((entry) => {
     const [, access, path] = /^(ro|rw):(.+)$/i.exec(entry) ?? [];
     if (access === undefined || path === undefined) {

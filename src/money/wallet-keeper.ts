@@ -50,6 +50,7 @@ export type WalletKeeperDeps = {
   readonly log: Logger;
 };
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that share the one open wallet
 export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
   const { config, awaited, atomically, clock } = deps;
   const log = deps.log.child({ of: 'wallet' });

@@ -11,7 +11,7 @@ export const costText = ({ spent, budget }: { readonly spent: number; readonly b
   `${spent} of ${budget} sat`;
 
 /** `— agent · 42 s · 5 steps · 138 of 2000 sat · claude-sonnet-4` (docs/design.md#the-reply-to-a-run). */
-export function factsLine(run: Run, durationMs: number, settlement: Settlement): string {
+function factsLine(run: Run, durationMs: number, settlement: Settlement): string {
   const model = run.result?.model ?? run.model;
   const facts = [
     run.mode,

@@ -20,7 +20,6 @@ const leastBody = 20;
 export const tokenSource = (leastLength: number = leastBody): string => SCHEME + tokenOf(leastLength);
 
 const everyToken = new RegExp(`${SCHEME}(${tokenOf(leastBody)})`, 'gi');
-const tokenAlone = new RegExp(`^\\s*${SCHEME}(${tokenOf(leastBody)})\\s*$`, 'i');
 const likeToken = new RegExp(`^${tokenOf(1)}$`, 'i');
 
 /** As a wallet reads it. */
@@ -30,12 +29,6 @@ const plain = (token: string): string =>
     .replace(/%2b/gi, '+')
     .replace(/%2f/gi, '/')
     .replace(/%3d/gi, '=');
-
-/** The token that is all of a text, without a scheme; undefined: the text is something else, or more. */
-export const soleToken = (text: string): string | undefined => {
-  const token = tokenAlone.exec(text)?.[1];
-  return token && plain(token);
-};
 
 /** The tokens that a text holds, without their schemes, in order. */
 export const tokensIn = (text: string): readonly string[] =>

@@ -152,6 +152,7 @@ export type RoutstrStatus = {
 /**
  * Provider `routstr` (docs/design.md#paid-runs): every run has a budget token of its own, and its change comes home.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: wires the parts of the package, which share its clients and its journal
 export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrProvider {
   const { wallet, rules, meter, clock, log, fetch = globalThis.fetch } = options;
   const store = createPaidRunStore(wallet, clock);

@@ -50,7 +50,7 @@ export const walls = (network: 'own' | 'host'): readonly string[] => [
 ];
 
 /** Collects the descriptors that bubblewrap is handed, in the order in which it will know them. */
-export const createDescriptors = (runFolder: string) => {
+const createDescriptors = (runFolder: string) => {
   const fds: number[] = [];
   const hand = (fd: number): string => `${fds.push(fd) + 2}`;
   /** A file that has no name any more: its text is in no argument, and nothing is left behind. */
@@ -68,7 +68,7 @@ export const createDescriptors = (runFolder: string) => {
 type Descriptors = ReturnType<typeof createDescriptors>;
 
 /** The arguments that hand over the system-call filter; none where this CPU's calls are not known. */
-export const filterArguments = (descriptors: Descriptors): readonly string[] => {
+const filterArguments = (descriptors: Descriptors): readonly string[] => {
   const program = seccompProgram('all');
   return program === undefined ? [] : ['--seccomp', descriptors.text(program)];
 };
@@ -79,7 +79,7 @@ const stepArguments =
     'args' in step ? step.args : ['--perms', '0444', '--file', descriptors.text(step.text), step.at];
 
 /** The jail's own `/dev`, `/tmp`, home, and what of the host's system is seen. */
-export const privateMounts = (
+const privateMounts = (
   descriptors: Descriptors,
   plan: Pick<BubblewrapPlan, 'network' | 'identity' | 'sizes'>,
 ): readonly string[] => {

@@ -40,7 +40,7 @@ export const mayReach = (host: string, address: string, own = ownNetwork()): boo
 /** Web, and nothing that other services listen on: an agent sends no mail. */
 const ports = new Set([80, 443]);
 /** SSH is for those whom the operator handed a key. */
-export const sshPort = 22;
+const sshPort = 22;
 
 export type Reach = {
   /** Destinations that the operator's configuration names: permitted wherever they are. */

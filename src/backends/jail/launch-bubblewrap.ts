@@ -28,7 +28,7 @@ const once = (all: readonly Shown[]): readonly Shown[] => {
 };
 
 /** Whether the operator handed over what SSH needs. */
-export const handsOverSsh = ({ settings }: CellContext): boolean =>
+const handsOverSsh = ({ settings }: CellContext): boolean =>
   settings.paths.some(({ path }) => /\/\.ssh(?:\/|$)/.test(path)) ||
   settings.paths.some(({ path }) => path === settings.ambient.SSH_AUTH_SOCK);
 

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { WalletOptions, WalletOutput } from './terminal-output.ts';
 
 /** `wallet …`: what there is, told to commander. What a command does is loaded when it is called (`run-wallet-command.ts`). */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one flat list of what there is
 export function addWalletCommands(program: Command, finish: (code: number) => void): void {
   const wallet = program
     .command('wallet')

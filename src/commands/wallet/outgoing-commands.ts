@@ -82,42 +82,44 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
       );
     },
   },
-  {
-    path: 'wallet move',
-    parameters: '<sats> <mint>',
-    family: 'Wallet',
-    summary: 'move money to another mint over Lightning, after a code',
-    detail:
-      'The mint is its address, its host or its number in !wallet mints. You are told the fees first. What is paid arrives, also when I am restarted meanwhile.',
-    examples: ['!wallet move 2000 mint.example', '!wallet move 2000 2'],
-    role: 'admin',
-    instead:
-      'You can fill the mint that you want: !wallet topup <sats> <mint>. Ask an admin to move what is there (!owners).',
-    kind: 'lasting',
-    repeatable: true,
-    run: async (call, signal) => {
-      const { amount, rest } = splitAmount(call.argument);
-      const to = parseMint(deps.money.wallet.wallet(), rest);
-      const wallet = await deps.money.wallet.settled(signal);
-      const from = mintWith(wallet, amount, to);
-      if (from.ready < amount) {
-        throw new InsufficientFundsError({ have: from.ready, need: amount, mint: from.mint });
-      }
-      const { topUp, withdrawal } = await wallet.quoteMove({ amount, from: from.mint, to }, signal);
-      return propose(
-        deps,
-        call,
-        lines(
-          `Move ${formatSat(amount)} from ${mintName(from.mint)} to ${mintName(to)}, over Lightning.`,
-          costText(withdrawal),
-        ),
-        { kind: 'move', withdrawal: withdrawal.operation, topUp: topUp.operation, amount, mint: to },
-        withdrawal.expiresAt,
-        topUp.expiresAt,
-      );
-    },
-  },
+  moveCommand(deps),
 ];
+
+const moveCommand = (deps: WalletCommandDeps): Command => ({
+  path: 'wallet move',
+  parameters: '<sats> <mint>',
+  family: 'Wallet',
+  summary: 'move money to another mint over Lightning, after a code',
+  detail:
+    'The mint is its address, its host or its number in !wallet mints. You are told the fees first. What is paid arrives, also when I am restarted meanwhile.',
+  examples: ['!wallet move 2000 mint.example', '!wallet move 2000 2'],
+  role: 'admin',
+  instead:
+    'You can fill the mint that you want: !wallet topup <sats> <mint>. Ask an admin to move what is there (!owners).',
+  kind: 'lasting',
+  repeatable: true,
+  run: async (call, signal) => {
+    const { amount, rest } = splitAmount(call.argument);
+    const to = parseMint(deps.money.wallet.wallet(), rest);
+    const wallet = await deps.money.wallet.settled(signal);
+    const from = mintWith(wallet, amount, to);
+    if (from.ready < amount) {
+      throw new InsufficientFundsError({ have: from.ready, need: amount, mint: from.mint });
+    }
+    const { topUp, withdrawal } = await wallet.quoteMove({ amount, from: from.mint, to }, signal);
+    return propose(
+      deps,
+      call,
+      lines(
+        `Move ${formatSat(amount)} from ${mintName(from.mint)} to ${mintName(to)}, over Lightning.`,
+        costText(withdrawal),
+      ),
+      { kind: 'move', withdrawal: withdrawal.operation, topUp: topUp.operation, amount, mint: to },
+      withdrawal.expiresAt,
+      topUp.expiresAt,
+    );
+  },
+});
 
 /** What will be done, and a code that does it; good for five minutes, and no longer than the mints' offers. */
 function propose(

@@ -1,6 +1,7 @@
 import type { Command } from '../command.ts';
 import { confirmCommand } from './confirm-command.ts';
 import { incomingCommands } from './incoming-commands.ts';
+import { mintsCommands } from './mints-commands.ts';
 import { outgoingCommands } from './outgoing-commands.ts';
 import { overviewCommands } from './overview-commands.ts';
 import { upkeepCommands } from './upkeep-commands.ts';
@@ -14,6 +15,7 @@ export function walletCommands(deps: WalletCommandDeps): readonly Command[] {
     ...outgoingCommands(deps),
     confirmCommand(deps),
     ...upkeepCommands(deps),
+    ...mintsCommands(deps),
   ];
   return commands;
 }

@@ -1,7 +1,7 @@
 import { Amount, type KeyChain, type SelectProofs, type Wallet } from '@cashu/cashu-ts';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { type StoredProof, sumProofs } from '../store/stored-proof.ts';
-import { type Coin, feeOf, gather, selectCoins, smallest } from './selection.ts';
+import { type Coin, feeOf, gather, selectCoins } from './selection.ts';
 
 type Chosen<T> = Coin & { readonly proof: T };
 
@@ -73,17 +73,6 @@ export function gatherProofs(
     inputs: sat(way.inputs.reduce((sum, { amount }) => sum + amount, 0)),
   };
 }
-
-/** Those that are worth least, and more than their fee. */
-export const smallestProofs = (
-  { keyChain }: Pick<Wallet, 'keyChain'>,
-  proofs: readonly StoredProof[],
-  count: number,
-): readonly StoredProof[] =>
-  smallest(
-    coinsOf(proofs, keyChain, ({ amount }) => amount),
-    count,
-  ).map(({ proof }) => proof);
 
 /** The largest sum that these are worth after their fees. */
 export function mostOf(

@@ -22,7 +22,7 @@ import type { FoundMoney, MintUrl, OperationId } from '../wallet-types.ts';
 import { type InputState, restoreOutputs, type Signed, statesOf } from './swap.ts';
 
 /** What became of it: stands in the history as a receipt. */
-export const foundSchema = z.object({
+const foundSchema = z.object({
   state: z.literal('found'),
   /** Older proofs that are spent, and ready ones that turned out to be. */
   spent: satSchema,

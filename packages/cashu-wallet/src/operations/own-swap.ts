@@ -12,7 +12,7 @@ import { prepare, prepareWhole, type SendOperation, settle } from './send.ts';
 import { planOf, type SwapPlan, type Swapped } from './swap.ts';
 
 /** Carries it out. Holds the mint's lock already. Throws what `send` throws; then recovery ends it. */
-export async function swapOwn(
+async function swapOwn(
   core: Core,
   session: Session,
   mint: MintUrl,

@@ -46,7 +46,7 @@ export function planOf(preview: SwapPreview): SwapPlan {
 }
 
 /** Submits the swap; the same plan gives the same bytes each time. Throws what cashu-ts throws. */
-export async function submitSwap(session: Session, plan: SwapPlan): Promise<Swapped> {
+async function submitSwap(session: Session, plan: SwapPlan): Promise<Swapped> {
   const { keep, send } = await session.completeSwap({
     amount: Amount.from(plan.amount),
     fees: Amount.from(plan.fee),

@@ -123,6 +123,7 @@ const unfinished = `(open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_
 const forInvoice = "lower(json_extract(data, '$.quote.request')) = lower(?)";
 const ofOwner = '(?1 IS NULL OR id IN (SELECT operation FROM brought_in WHERE owner = ?1))';
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the statements of one table, each a few lines
 export function createJournal({ db }: Store, clock: Clock): Journal {
   /** @param rest of the statement, after the table's name */
   const select = (rest: string, ...values: readonly Value[]): readonly OperationHead[] =>

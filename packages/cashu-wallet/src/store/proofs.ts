@@ -14,7 +14,7 @@ import {
 import type { Store } from './wallet-database.ts';
 
 /** Somebody else took one of these proofs between selection and reservation. Nothing was written. */
-export class ReservationRaceError extends Error {
+class ReservationRaceError extends Error {
   override readonly name = 'ReservationRaceError';
 }
 

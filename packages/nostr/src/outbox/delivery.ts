@@ -52,9 +52,8 @@ const DAY_MS = 24 * 60 * 60_000;
  * Publishes what is in the store until a relay of the recipient accepts it. To one recipient everything begins in the
  * order in which it was stored, so a connection carries it in that order, without waiting for one OK after the other.
  * Everything is remembered in the store alone; what is published twice is the same event.
- *
- * Longer than most functions here: one loop, whose parts share who is underway and when to look again.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one loop, whose parts share who is underway and when to look again
 export function createDelivery(options: DeliveryOptions): DeliveryLoop {
   const { store, lists, clock, log, relays, random } = options;
   const limits = { ...defaultRetryLimits, ...options.limits };

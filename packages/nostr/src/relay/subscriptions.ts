@@ -29,9 +29,8 @@ const isPaged = ({ since, limit }: Filter) => since !== undefined && limit === u
  * One subscription, kept alive until the returned function is called: asked again after every reconnect and AUTH,
  * after CLOSED with a backoff, after an EOSE that doesn't come; paged back to `since` if that is wanted and the relay
  * caps its answers.
- *
- * Longer than most functions here: it is one state machine, and each of its parts changes the same few variables.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one state machine, whose parts change the same few variables
 export function startSubscription(context: RelayContext, options: SubscriptionOptions): () => void {
   const { url, timings, clock, log } = context;
   const { requests, subscription } = options;

@@ -1,7 +1,6 @@
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { MeterPrice } from '../meter/metered-run.ts';
 import { type AbilitySource, canonicalId } from '../models/ability.ts';
-import { minimumBudget, typicalTaskSat, type UsableModel, usableModels } from '../models/usable-models.ts';
+import { typicalTaskSat, type UsableModel, usableModels } from '../models/usable-models.ts';
 import type { NodeClient } from '../node/node-client.ts';
 import { type NodeUrl, NodeUrlError, parseNodeUrl } from '../node/node-url.ts';
 import type { NodeInfo } from '../node/outcomes.ts';
@@ -153,12 +152,6 @@ export function findModel(
     models.find((model) => canonicalId(model.id) === canonicalId(id))
   );
 }
-
-/** What a run needs to know of a model of a node that it falls back to. */
-export const termsOf = (model: UsableModel): { readonly minimum: Sat; readonly price: MeterPrice } => ({
-  minimum: sat(minimumBudget(model)),
-  price: { sat: model.sat, usd: model.usd },
-});
 
 /** The best first: what can be used at once and is trusted, then the cheapest. */
 export function rankNodes(looks: readonly NodeLook[]): readonly NodeLook[] {

@@ -124,7 +124,7 @@ export function readBulletins(
 }
 
 /** Undefined for what does not announce a node that can be reached. */
-export function parseAnnouncement(
+function parseAnnouncement(
   event: NostrEvent,
   permitted: { readonly allowLoopback: boolean },
 ): NodeAnnouncement | undefined {

@@ -1,5 +1,5 @@
 /** A frame of an event stream that grew beyond all bounds. */
-export class EventTooLargeError extends Error {
+class EventTooLargeError extends Error {
   override readonly name = 'EventTooLargeError';
 }
 

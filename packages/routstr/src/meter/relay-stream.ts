@@ -34,6 +34,7 @@ export type RelayedStream = {
  * Hands a node's event stream on to the agent, event by event and never faster than the agent reads. However the node's
  * stream ends, the agent's ends in a way that opencode understands.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one stream, whose parts share how far it has come
 export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> {
   const { run, signal } = relayed;
   const { limits } = run.options;

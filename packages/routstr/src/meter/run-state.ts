@@ -47,6 +47,7 @@ export type RunState = {
 /** What a request without `max_tokens` and of a model without a known limit counts as. */
 const unknownMaxTokens = 16_384;
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: what one run has spent and reserved, changed by a few short functions
 export function createRunState(options: MeteredRunOptions): RunState {
   const { limits } = options;
   const closing = new AbortController();

@@ -40,7 +40,7 @@ const reasoningFamilies =
   /thinking|reason|^(?:claude-(?:opus|sonnet|haiku)-(?:4-[5-9]|[5-9])|gpt-[5-9]|o\d|gemini-(?:2-5|[3-9])|deepseek-(?:r|v[4-9])|glm-[5-9]|minimax-m|grok-[4-9])/;
 
 /** A guess by family. Says `undefined`, never `tools: false`, about what it does not know. */
-export const familyAbility: AbilitySource = (id) => {
+const familyAbility: AbilitySource = (id) => {
   const name = canonicalId(id);
   if (noAgent.test(name)) return { tools: false, reasoning: false };
   return toolFamilies.test(name) ? { tools: true, reasoning: reasoningFamilies.test(name) } : undefined;

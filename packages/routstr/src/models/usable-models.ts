@@ -28,7 +28,7 @@ const outputCap = 16_384;
 const outputDefault = 8192;
 
 /** Whether an agent can work with this model (docs/node-protocol.md#models), and how. */
-export function usableModel(model: RoutstrModel, ability: AbilitySource): UsableModel | Unusable {
+function usableModel(model: RoutstrModel, ability: AbilitySource): UsableModel | Unusable {
   if (!model.enabled) return 'disabled';
   if (model.id.startsWith('~')) return 'alias';
   if (!model.sat) return 'no_sat_price';

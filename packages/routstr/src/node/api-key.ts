@@ -6,16 +6,11 @@ import type { Brand } from '@nostr-dm-agent/kit/brand';
  */
 export type ApiKey = Brand<string, 'ApiKey'>;
 
-/** Names an account in logs and the journal: too short to spend it. */
-export type KeyId = Brand<string, 'KeyId'>;
-
 /**
  * The account that a token becomes when a node redeems it (routstr-core auth.py): known before the node has seen it.
  * The token's text must stay byte for byte the same: another encoding of the same proofs is another account.
  */
 export const apiKeyOf = (token: string): ApiKey =>
   `sk-${createHash('sha256').update(token, 'utf8').digest('hex')}` as ApiKey;
-
-export const keyIdOf = (key: ApiKey): KeyId => key.slice(0, 3 + 8) as KeyId;
 
 export const isApiKey = (text: string): text is ApiKey => /^sk-[0-9a-f]{64}$/.test(text);

@@ -94,6 +94,7 @@ const nodeInfoSchema = z.object({
 });
 
 /** A client for the node at `url`. Holds no connection between calls; there is nothing to close. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the requests of one client, each a few lines, that share its prefix
 export function createNodeClient(
   url: NodeUrl,
   timeouts: NodeTimeouts = defaultTimeouts,

@@ -102,7 +102,7 @@ export function bookRuns(
 const wasInterrupted = ({ body }: Over): boolean => body.state === 'spending' || body.interrupted;
 
 /** Whole sat for each run, by its own count; the last one has what nobody counted, and lacks what was counted too much. */
-export function splitCost(total: number, meteredMsat: readonly number[]): readonly number[] {
+function splitCost(total: number, meteredMsat: readonly number[]): readonly number[] {
   let received = 0;
   let given = 0;
   const shares = meteredMsat.map((msat) => {

@@ -147,6 +147,7 @@ export type NodeAccountOptions = {
 
 const over: Refused<MoreRefusal> = { state: 'refused', refusal: { kind: 'run_over' } };
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions over one lock and one store
 export function createNodeAccounts({
   deps,
   lock,

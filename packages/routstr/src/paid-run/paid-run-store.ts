@@ -117,6 +117,7 @@ const evidenceSchema = z.object({
 const sumSchema = z.object({ n: satColumn });
 const rawSchema = z.object({ raw: z.string() });
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the statements of one table, each a few lines
 export function createPaidRunStore(
   wallet: WalletJournal & Pick<Books, 'ledger'>,
   clock: Clock,

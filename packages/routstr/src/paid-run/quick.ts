@@ -81,6 +81,7 @@ export type QuickOptions = {
   readonly answerMs?: number;
 };
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory; its one long path is a payment from its beginning to its end
 export function createQuick(options: QuickOptions): Quick {
   const { deps, rules, lock, live } = options;
   const { store, wallet } = deps;

@@ -46,6 +46,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 export const sumOf = (items: readonly { readonly amount: number }[]): number =>
   items.reduce((sum, item) => sum + item.amount, 0);
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions over one database
 export function createLedger(db: Database, keysets: Keysets, maxInputs: number): Ledger {
   const findProof = db.query<{ state: 'PENDING' | 'SPENT'; witness: string | null }, [string]>(
     'SELECT state, witness FROM proofs WHERE y = ?',

@@ -91,6 +91,7 @@ export type SandboxMint = {
 
 const limits = { min: 1, max: 1_000_000 };
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: wires the mint and its server
 export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint {
   const clock = options.clock ?? systemClock;
   const caching = options.cache ?? true;

@@ -48,6 +48,7 @@ export type NodeWallet = {
 const proofSchema = z.object({ id: z.string(), secret: z.string(), C: z.string(), amount: z.number() });
 const decimal = (proof: Proof): number => proof.amount.toNumber();
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that take turns
 export function createNodeWallet(db: Database, behaviour: NodeBehaviour, timeoutMs: number): NodeWallet {
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {

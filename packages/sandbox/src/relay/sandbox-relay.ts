@@ -42,6 +42,7 @@ const SUPPORTED_NIPS = [1, 11, 40, 42, 70];
 const isDirectMessage = ({ kind }: NostrEvent) => kind === 4 || kind === 1059;
 
 /** A small relay on 127.0.0.1, in memory: NIP-01, 11, 40, 42 and 70, and faults on demand. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions over one set of sockets
 export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRelay {
   const { auth = 'none', maxBytes = 131_072, maxPerFilter = 500, clock = systemClock } = options;
   const store = options.store ?? createRelayStore();

@@ -21,7 +21,7 @@ export type InitPlan = {
 
 export const planVariable = 'NOSTR_DM_AGENT_JAIL';
 /** Exit code: the workspace changed while the jail was built. */
-export const changedExit = 125;
+const changedExit = 125;
 
 type End = Bun.Socket<Pair>;
 /** One connection through a relay: what came in, and what goes on. */
