@@ -154,7 +154,7 @@ export function gather<T extends Coin>(
 }
 
 /** The `count` coins that are worth least, and more than nothing. */
-export const smallest = <T extends Coin>(coins: readonly T[], count: number): readonly T[] =>
+const smallest = <T extends Coin>(coins: readonly T[], count: number): readonly T[] =>
   descending(useful(coins)).slice(-count);
 
 /** An amount in the fewest proofs. */
