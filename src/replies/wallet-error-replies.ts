@@ -200,6 +200,8 @@ export function describeTrouble(trouble: string): string {
       return 'The mint has signed only a part of what it owes, so somebody must look at it';
     case 'unpaid-but-spent':
       return 'The mint says that it did not pay, and has taken the money all the same, so somebody must look at it';
+    case 'bad-change':
+      return 'The invoice is paid, but what the mint gives as change does not hold, so somebody must look at it';
     case 'issued-elsewhere':
       return 'The invoice was paid, and the mint gave the money to somebody else, so somebody must look at it';
     default:

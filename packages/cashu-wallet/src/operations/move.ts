@@ -15,7 +15,8 @@
 import type { Core } from '../wallet-core.ts';
 import { UnfinishedOperationError, WalletError } from '../wallet-errors.ts';
 import type { Moved, MoveOperations, MoveQuote, MoveRequest } from '../wallet-types.ts';
-import { quoteWithdrawal, withdraw } from './melt.ts';
+import { withdraw } from './melt.ts';
+import { quoteWithdrawal } from './melt-quote.ts';
 import { abandon, claimTopUp, requestInvoiceOf } from './mint.ts';
 
 /**

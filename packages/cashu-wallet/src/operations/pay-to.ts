@@ -8,7 +8,7 @@ import { sumProofs } from '../store/stored-proof.ts';
 import type { Core } from '../wallet-core.ts';
 import { InsufficientFundsError, InvoiceRefusedError } from '../wallet-errors.ts';
 import type { MintUrl, PayRequest, WithdrawalQuote } from '../wallet-types.ts';
-import { askForQuote, type MintOffer, offer, quoteWithdrawal } from './melt.ts';
+import { askForQuote, type MintOffer, offer, quoteWithdrawal } from './melt-quote.ts';
 import { usable } from './own-swap.ts';
 
 /**

@@ -1,10 +1,10 @@
-import { MeltQuoteState } from '@cashu/cashu-ts';
 import { yOf } from '../store/proofs.ts';
 import type { Core } from '../wallet-core.ts';
 import type { OperationId } from '../wallet-types.ts';
-import { book, meltSchema, readChange } from './melt.ts';
+import { book, judgeMelt, readChange } from './melt-outcome.ts';
+import { meltSchema } from './melt-states.ts';
 import { issue, sendSchema } from './send.ts';
-import { findSwapOutcome, keysetsOf } from './swap.ts';
+import { findSwapOutcome, keysetsOf, statesOf } from './swap.ts';
 
 /**
  * An operation that was undone and went through all the same: called when its inputs turn out to be spent.
@@ -30,9 +30,11 @@ export async function revive(
     } else {
       const body = core.journal.body(head.operation, meltSchema, 'rolled_back');
       const answer = await session.checkMeltQuoteBolt11(body.quote.quote);
-      if (answer.state !== MeltQuoteState.PAID) continue;
-      const change = await readChange(core, session, body.plan, answer);
-      core.store.write(() => book(core, head.operation, body, change, answer));
+      const inputs = await statesOf(session, body.plan.inputs);
+      const verdict = judgeMelt({ quote: answer.state, inputs, decided: true, lapsed: false });
+      if (verdict !== 'paid') continue;
+      const { proofs } = await readChange(core, session, body, head.amount, answer);
+      core.store.write(() => book(core, head.operation, body, proofs, answer));
     }
     revived.push(head.operation);
   }

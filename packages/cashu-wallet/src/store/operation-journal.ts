@@ -211,11 +211,8 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
       db.query('UPDATE operations SET key = NULL WHERE id = ?').run(id);
     },
     setTrouble: (id, trouble) => {
-      db.query('UPDATE operations SET trouble = ?, updated_at = ? WHERE id = ?').run(
-        trouble,
-        clock.now(),
-        id,
-      );
+      const set = 'UPDATE operations SET trouble = ?1, updated_at = ?2 WHERE id = ?3 AND trouble IS NOT ?1';
+      db.query(set).run(trouble, clock.now(), id);
     },
     mintsOf: (invoice) => select(`WHERE kind = 'mint' AND ${forInvoice} ORDER BY seq`, invoice),
     melting: (invoice) =>
