@@ -19,7 +19,7 @@ const retryWatchMs = 30_000;
 
 /** States in which it is known how an operation has ended, as far as whoever asked for it is concerned. */
 const ends: Readonly<Record<OperationSummary['kind'], readonly string[]>> = {
-  mint: ['done', 'expired'],
+  mint: ['done', 'expired', 'issued_before'],
   receive: ['done', 'failed', 'refused'],
   melt: ['paid', 'rolled_back', 'expired'],
   send: ['issued', 'handed_over', 'rolled_back', 'failed', 'claimed', 'reclaimed'],

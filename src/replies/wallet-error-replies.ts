@@ -1,4 +1,5 @@
 import {
+  type CopyProblem,
   factsOf,
   type InvoiceProblem,
   type LnurlProblem,
@@ -57,8 +58,33 @@ export function describeWalletError(
       const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
       return `The wallet is in use by ${who}. End that one first.`;
     }
+    case 'CopyRefusedError':
+      return `${describeCopy(facts.path, facts.problem)} Nothing was changed.`;
+    case 'BackupRefusedError':
+      return facts.problem.kind === 'exists'
+        ? `There is a file at ${facts.path} already, and a backup never replaces one. Give another name.`
+        : `The backup could not be written to ${facts.path} (${facts.problem.code}).`;
     case 'BadMnemonicError':
       return 'CASHU_MNEMONIC is not valid; it is mended on the host.';
+  }
+}
+
+function describeCopy(path: string, problem: CopyProblem): string {
+  switch (problem.kind) {
+    case 'missing':
+      return `There is no file ${path}.`;
+    case 'unreadable':
+      return `${path} can’t be read (${problem.code}).`;
+    case 'itself':
+      return `${path} is the wallet’s own database already.`;
+    case 'no-wallet':
+      return `${path} is no database of a wallet.`;
+    case 'damaged':
+      return `${path} is damaged (${shorten(problem.detail, 80)}): take another copy. The words alone bring the money back too: wallet restore.`;
+    case 'other-words':
+      return `${path} belongs to other words than those of CASHU_MNEMONIC.`;
+    case 'newer':
+      return `${path} was written by a newer version of this program (${problem.found}, known up to ${problem.supported}). Install that one, or a newer one, first.`;
   }
 }
 

@@ -57,6 +57,8 @@ function outcomeText(
   switch (`${kind} ${state}`) {
     case 'mint done':
       return `Paid: ${sum} are in the wallet. ${balanceLine(balance, share)}`;
+    case 'mint issued_before':
+      return `The invoice for ${sum} was paid, and its money taken before the wallet’s database was put back. ${balanceLine(balance, share)}`;
     case 'mint expired':
       return `The invoice for ${sum} was not paid in time. Ask for a new one: !wallet topup ${amount}.`;
     case 'receive done':

@@ -136,10 +136,14 @@ export function operationText({ kind, state, open, amount }: OperationSummary): 
       return `received ${sum}`;
     case 'receive found':
       return `found ${sum} with the wallet’s words`;
+    case 'receive put_back':
+      return 'a copy of the wallet’s database was put back';
     case 'mint quoted':
       return open ? `top-up of ${sum}, paid and not credited yet` : `invoice for ${sum}, not paid yet`;
     case 'mint expired':
       return `invoice for ${sum}, expired`;
+    case 'mint issued_before':
+      return `top-up of ${sum}, taken before the database was put back`;
     case 'mint done':
       return `topped up ${sum}`;
     case 'melt quoted':

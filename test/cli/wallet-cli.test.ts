@@ -158,7 +158,11 @@ async function everyCommand(house: Household): Promise<void> {
   const copy = join(house.directory, 'copy.db');
   expect(await json(['backup', 'copy.db'])).toMatchObject({ code: 0, answer: { path: copy } });
   expect(statSync(copy).mode & 0o777).toBe(0o600);
-  expect(await run(['backup', 'copy.db'])).toMatchObject({ code: 1, stdout: '' });
+  expect(await run(['backup', 'copy.db'])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `There is a file at ${copy} already, and a backup never replaces one. Give another name.\n`,
+  });
   const { answer } = await json(['balance']);
   expect(answer.ready).toBeWithin(10_000 - 1000 + 250 - 300 + 33 - 20, 10_000 - 1000 + 250 - 300 + 34);
 }
@@ -316,6 +320,55 @@ test('the words alone bring the money back, and only once', async () => {
   const away = await house.json(['restore']);
   expect(away).toMatchObject({ code: 1, answer: { recovered: 0, unreachable: [house.mint.url] } });
 });
+
+test('a backup is put back by one command: what was done since is told in a sentence, and to scripts', async () => {
+  const house = household();
+  await house.funded(1000);
+  expect(await house.run(['backup', 'a.db'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('wallet restore --from'),
+  });
+  const { stdout: token } = await house.run(['send', '1000']);
+  await (await house.someone()).redeem(token.trim());
+  await house.funded(300);
+
+  const back = await house.json(['restore', '--from', 'a.db']);
+  expect(back).toMatchObject({
+    code: 0,
+    answer: {
+      from: join(house.directory, 'a.db'),
+      kept: expect.stringContaining('.before-restore'),
+      found: [{ recovered: 300 }],
+      balance: { ready: 300 },
+    },
+  });
+  const again = await house.run(['restore', '--from', 'a.db']);
+  expect(again.stdout).toContain('Put back from');
+  expect(again.stdout).toContain('Older money with the words of this wallet was found');
+  expect(again.stdout).toContain('Balance: 300 sat.');
+  expect((await house.run(['history'])).stdout).toContain('a copy of the wallet’s database was put back');
+  expect(await house.run(['restore', '--from', 'nowhere.db'])).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('There is no file'),
+  });
+  house.bot();
+  expect(await house.json(['restore', '--from', 'a.db'])).toMatchObject({
+    code: 1,
+    answer: { error: { kind: 'WalletInUseError', message: expect.stringContaining('Stop it first') } },
+  });
+}, 120_000);
+
+test('older money that a command met on its way stands in what scripts read', async () => {
+  const house = household();
+  await house.funded(500);
+  rmSync(house.walletDirectory, { recursive: true });
+  expect(await house.json(['send', '100'])).toMatchObject({
+    code: 0,
+    answer: { amount: 100, found: [{ recovered: 500 }], balance: { ready: 400 } },
+  });
+  expect((await house.json(['balance'])).answer).not.toHaveProperty('found');
+}, 120_000);
 
 test('words are searched with an operation open: what it made is its own, and counted once', async () => {
   const house = household();

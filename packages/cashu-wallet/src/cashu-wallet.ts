@@ -29,6 +29,7 @@ import { reclaim } from './operations/take-back.ts';
 import { watchTopUp } from './operations/watch-top-up.ts';
 import { createShares } from './store/brought-in.ts';
 import { createCounters } from './store/counters.ts';
+import { signatureOf, signDatabase, whoseDatabase } from './store/fingerprint.ts';
 import { readBalance } from './store/holdings.ts';
 import { createKeptTokenStore } from './store/kept-tokens.ts';
 import { createLedger } from './store/ledger.ts';
@@ -37,7 +38,7 @@ import { createProofs } from './store/proofs.ts';
 import { openExtension } from './store/table-extension.ts';
 import { openStore, type Store } from './store/wallet-database.ts';
 import type { Checkpoint, Core, RestoreDepth, WalletPolicy } from './wallet-core.ts';
-import { MintError, SpentElsewhereError } from './wallet-errors.ts';
+import { CopyRefusedError, MintError, SpentElsewhereError } from './wallet-errors.ts';
 import type { KeptTokenId, MintUrl, Redeemed, SendRequest, SentToken } from './wallet-types.ts';
 
 export type CashuWalletOptions = {
@@ -62,11 +63,11 @@ export type CashuWalletOptions = {
 /**
  * Opens the Cashu wallet of these words. Reaches no mint; `recover` is to be called before anything else.
  *
- * @throws WalletInUseError, DatabaseTooNewError
+ * @throws WalletInUseError, DatabaseTooNewError, CopyRefusedError when the file says that it is of other words
  */
 export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
   const file = join(options.directory, `${options.seed.fingerprint}.db`);
-  const store = openStore(file);
+  const store = openSigned(file, options.seed);
   const listeners = new Set<(redeemed: Redeemed) => void>();
   const core = createCore(options, store, (redeemed) => {
     for (const listener of listeners) listener(redeemed);
@@ -105,6 +106,19 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
     backup: store.backup,
     close: store.close,
   };
+}
+
+function openSigned(file: string, seed: Seed): Store {
+  const store = openStore(file);
+  try {
+    if (signatureOf(store.db) === undefined) store.write(() => signDatabase(store.db, seed));
+    else if (whoseDatabase(store.db, seed) === 'others')
+      throw new CopyRefusedError(file, { kind: 'other-words' });
+    return store;
+  } catch (cause) {
+    store.close();
+    throw cause;
+  }
 }
 
 /** The same functions without their first argument. */

@@ -16,8 +16,11 @@ export type {
 export { isLightningAddress } from './lightning-address.ts';
 export type { WalletConfig } from './open-wallet.ts';
 export {
+  BackupRefusedError,
   BadMnemonicError,
   BalanceCapError,
+  type CopyProblem,
+  CopyRefusedError,
   factsOf,
   InsufficientFundsError,
   type InvoiceProblem,

@@ -205,6 +205,42 @@ export class WalletInUseError extends WalletError {
   }
 }
 
+/** Why a file is not put in the place of the wallet's database. */
+export type CopyProblem =
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'unreadable'; readonly code: string }
+  /** It is the wallet's database. */
+  | { readonly kind: 'itself' }
+  | { readonly kind: 'no-wallet' }
+  | { readonly kind: 'damaged'; readonly detail: string }
+  | { readonly kind: 'other-words' }
+  /** Versions of its tables, and the newest that this program knows. */
+  | { readonly kind: 'newer'; readonly found: number; readonly supported: number };
+
+/** A file that can't be used as this wallet's database. Nothing was changed. */
+export class CopyRefusedError extends WalletError {
+  override readonly name = 'CopyRefusedError';
+  readonly path: string;
+  readonly problem: CopyProblem;
+  constructor(path: string, problem: CopyProblem, cause?: unknown) {
+    super(`${path}: ${problem.kind}`, { cause });
+    this.path = path;
+    this.problem = problem;
+  }
+}
+
+/** A copy of the database that was not written. What was at its place is as it was. */
+export class BackupRefusedError extends WalletError {
+  override readonly name = 'BackupRefusedError';
+  readonly path: string;
+  readonly problem: { readonly kind: 'exists' } | { readonly kind: 'unwritable'; readonly code: string };
+  constructor(path: string, problem: BackupRefusedError['problem'], cause?: unknown) {
+    super(`${path}: ${problem.kind}`, { cause });
+    this.path = path;
+    this.problem = problem;
+  }
+}
+
 export class BadMnemonicError extends WalletError {
   override readonly name = 'BadMnemonicError';
   readonly problem:
@@ -232,6 +268,8 @@ export type WalletErrorFacts = FactsOf<
   | OperationStateError
   | SpentElsewhereError
   | WalletInUseError
+  | CopyRefusedError
+  | BackupRefusedError
   | BadMnemonicError
 >;
 

@@ -37,6 +37,7 @@ export {
 } from './paid-run/paid-run.ts';
 export type { PayingWallet } from './paid-run/paid-run-deps.ts';
 export { createPaidRunStore, type EvidenceEntry } from './paid-run/paid-run-store.ts';
+export { paidRunTables } from './paid-run/paid-run-tables.ts';
 export type {
   DepositRefusal,
   MoreRefusal,

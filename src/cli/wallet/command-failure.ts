@@ -26,6 +26,19 @@ export class CommandFailure extends Error {
   }
 }
 
+/** The same where the database itself is to be replaced: whoever has it, it has to be given back first. */
+export function replacingFailureOf(error: RemoteError, home: string, now: number): CommandFailure {
+  const { facts } = error;
+  if (facts.name !== 'WalletInUseError') return failureOf(error, home, now);
+  const { holder } = facts;
+  const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
+  return new CommandFailure(
+    facts.name,
+    `The wallet is in use by ${who}: the bot, or another command. Stop it first. Nothing was changed.`,
+    error,
+  );
+}
+
 /** @param home `BOT_HOME` */
 export function failureOf(error: RemoteError, home: string, now: number): CommandFailure {
   // What ended the waiting here.

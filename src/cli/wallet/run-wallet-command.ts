@@ -1,9 +1,15 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OperationId } from '@nostr-dm-agent/cashu-wallet';
-import { createWalletCaller, RemoteError, toJson } from '@nostr-dm-agent/cashu-wallet/remote';
+import type { FoundMoney, OperationId } from '@nostr-dm-agent/cashu-wallet';
+import {
+  createWalletCaller,
+  RemoteError,
+  restoreFrom as restoreDatabase,
+  toJson,
+} from '@nostr-dm-agent/cashu-wallet/remote';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { paidRunTables } from '@nostr-dm-agent/routstr';
 import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
 import { plural } from '../../replies/format.ts';
@@ -23,7 +29,8 @@ import {
   receivedText,
   sentText,
 } from '../../replies/wallet-replies.ts';
-import { CommandFailure, failureOf, terminal } from './command-failure.ts';
+import { CommandFailure, failureOf, replacingFailureOf, terminal } from './command-failure.ts';
+import { restoredFromText } from './restore-text.ts';
 import { terminalOutput, type WalletOptions, type WalletOutput } from './terminal-output.ts';
 import { loadWalletCliConfig } from './wallet-cli-config.ts';
 
@@ -39,24 +46,34 @@ const restoreTimeoutMs = 24 * 3_600_000;
 /** Reads the configuration, does the work, says what went wrong. Returns the exit code: 0, 1 or 2. */
 export async function runWalletCommand(options: WalletOptions, work: Work): Promise<number> {
   const json = options.json === true;
+  const found: FoundMoney[] = [];
   const interrupted = new AbortController();
   const onInterrupt = (): void => interrupted.abort(new CommandFailure('Interrupted', 'Interrupted.'));
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   try {
     const config = loadWalletCliConfig(process.env, process.cwd(), options.envFile);
     const log = await createLogger({ level: 'silent', format: 'json', redactor: createRedactor() });
-    const output = terminalOutput(json);
-    const call = createWalletCaller(
-      { ...config, onFound: (found) => output.remark(found.map(foundText).join('\n')) },
-      log,
-    );
+    const output = terminalOutput(json, () => found);
+    const onFound = (more: readonly FoundMoney[]): void => {
+      found.push(...more);
+      output.remark(more.map(foundText).join('\n'));
+    };
+    const call = createWalletCaller({ ...config, onFound }, log);
+    const failWith =
+      (explain: typeof failureOf) =>
+      (error: unknown): never => {
+        throw error instanceof RemoteError ? explain(error, config.home, Date.now()) : error;
+      };
     const ask: WalletOutput['ask'] = (command, args, timeoutMs = requestTimeoutMs) => {
       const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(timeoutMs)]);
-      return call({ command, args }, signal).catch((error: unknown) => {
-        throw error instanceof RemoteError ? failureOf(error, config.home, Date.now()) : error;
-      });
+      return call({ command, args }, signal).catch(failWith(failureOf));
     };
-    return (await work({ ...output, ask, signal: interrupted.signal })) ?? 0;
+    const restoreFrom: WalletOutput['restoreFrom'] = (path) => {
+      const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(restoreTimeoutMs)]);
+      const known = { paid_runs: paidRunTables.length };
+      return restoreDatabase(config.wallet, path, known, log, signal).catch(failWith(replacingFailureOf));
+    };
+    return (await work({ ...output, ask, restoreFrom, signal: interrupted.signal })) ?? 0;
   } catch (error) {
     if (error instanceof ConfigError) {
       process.stderr.write(`${describeConfigError(error)}\n`);
@@ -64,7 +81,11 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
     }
     if (!(error instanceof CommandFailure)) throw error;
     process.stderr.write(`${error.message}\n`);
-    if (json) process.stdout.write(`${toJson({ error: { kind: error.kind, message: error.message } }, 2)}\n`);
+    if (json) {
+      const older = found.length === 0 ? {} : { found };
+      const document = { error: { kind: error.kind, message: error.message }, ...older };
+      process.stdout.write(`${toJson(document, 2)}\n`);
+    }
     return error.kind === 'WalletUsageError' ? 2 : 1;
   } finally {
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
@@ -242,11 +263,12 @@ export async function backup(output: WalletOutput, path: string): Promise<undefi
   const answer = await output.ask('backup', { path: resolve(path) });
   output.answer(
     answer,
-    `Written: ${answer.path}. It holds money, like the wallet itself; it does not hold the words.`,
+    `Written: ${answer.path}. It holds money, like the wallet itself; it does not hold the words. wallet restore --from puts it back.`,
   );
 }
 
-export async function restore(output: WalletOutput): Promise<number> {
+export async function restore(output: WalletOutput, from: string | undefined): Promise<number> {
+  if (from !== undefined) return restoreFromFile(output, resolve(from));
   const answer = await output.ask('restore', {}, restoreTimeoutMs);
   const away = [
     ...answer.unreachable.map((mint) => `${mintName(mint)} could not be asked; try again later.`),
@@ -259,10 +281,20 @@ export async function restore(output: WalletOutput): Promise<number> {
     answer,
     [
       `Found ${formatSat(answer.recovered)} in ${plural(answer.proofs, 'proof')} that this wallet did not know. ${balanceLine(answer.balance)}`,
+      // Words can't tell what is kept from what is given.
+      ...(answer.recovered > 0
+        ? ['If a token that you gave away is not claimed yet, its sum is among these until it is.']
+        : []),
       ...away,
     ].join('\n'),
   );
   return away.length === 0 ? 0 : 1;
+}
+
+async function restoreFromFile(output: WalletOutput, path: string): Promise<number> {
+  const answer = await output.restoreFrom(path);
+  output.answer(answer, restoredFromText(answer, Date.now()));
+  return answer.check.unreachable.length === 0 ? 0 : 1;
 }
 
 /** A token as it was given, or from standard input: what is on the command line can be seen by others on this host. */

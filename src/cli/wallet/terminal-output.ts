@@ -1,4 +1,10 @@
-import type { WalletAnswer, WalletCommand, WalletRequest } from '@nostr-dm-agent/cashu-wallet/remote';
+import type { FoundMoney } from '@nostr-dm-agent/cashu-wallet';
+import type {
+  RestoredFrom,
+  WalletAnswer,
+  WalletCommand,
+  WalletRequest,
+} from '@nostr-dm-agent/cashu-wallet/remote';
 import { toJson } from '@nostr-dm-agent/cashu-wallet/remote';
 
 /** Of every command of the wallet. */
@@ -12,25 +18,36 @@ export type WalletOutput = {
     args: WalletRequest<C>['args'],
     timeoutMs?: number,
   ) => Promise<WalletAnswer<C>>;
+  /** Puts a copy of the database in its place. @throws CommandFailure */
+  readonly restoreFrom: (path: string) => Promise<RestoredFrom>;
   /** Ends with an interrupt. */
   readonly signal: AbortSignal;
   readonly json: boolean;
   /** Somebody sees stdout and can answer. */
   readonly interactive: boolean;
   /** The answer: `document` with `--json`, else `text`. Once for each command. */
-  readonly answer: (document: unknown, text: string) => void;
+  readonly answer: (document: object, text: string) => void;
   /** Beside the answer, on stderr. */
   readonly remark: (text: string) => void;
 };
 
-/** Answers on stdout, everything else on stderr. */
+/**
+ * Answers on stdout, everything else on stderr.
+ *
+ * @param found older money that was told of on the way: also in the document, for scripts
+ */
 export function terminalOutput(
   json: boolean,
+  found: () => readonly FoundMoney[],
 ): Pick<WalletOutput, 'json' | 'interactive' | 'answer' | 'remark'> {
   return {
     json,
     interactive: process.stdin.isTTY === true && process.stdout.isTTY === true,
-    answer: (document, text) => void process.stdout.write(`${json ? toJson(document, 2) : text}\n`),
+    answer: (document, text) => {
+      const older = found();
+      const whole = older.length === 0 ? document : { ...document, found: older };
+      process.stdout.write(`${json ? toJson(whole, 2) : text}\n`);
+    },
     remark: (text) => void process.stderr.write(`${text}\n`),
   };
 }

@@ -92,10 +92,11 @@ Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`,
     (path: string, options: WalletOptions) =>
       run(options, (commands, output) => commands.backup(output, path)),
   );
-  command(
-    'restore',
-    'find what the words of CASHU_MNEMONIC have at all accepted mints; not while a bot runs',
-  ).action((options: WalletOptions) => run(options, (commands, output) => commands.restore(output)));
+  command('restore', 'find what the words of CASHU_MNEMONIC have at all accepted mints; not while a bot runs')
+    .option('--from <file>', 'put this copy of the database in its place first; what is there is kept')
+    .action((options: WalletOptions & { from?: string }) =>
+      run(options, (commands, output) => commands.restore(output, options.from)),
+    );
 }
 
 function sats(text: string): Sat {

@@ -96,7 +96,12 @@ export function createMints({
       const keys = keyset.keys ?? carried.get(keyset.id);
       return keys ? { ...keyset, keys } : keyset;
     });
-    session.loadMintFromCache(session.getMintInfo().cache, { ...fresh, keysets });
+    // What the mint shows no longer is old, not gone: what is there may be worth something still.
+    const shown = new Set(fresh.keysets.map(({ id }) => id));
+    const hidden = (before?.keys.keysets ?? [])
+      .filter(({ id, keys }) => !shown.has(id) && keys !== undefined)
+      .map((keyset) => ({ ...keyset, active: false }));
+    session.loadMintFromCache(session.getMintInfo().cache, { ...fresh, keysets: [...keysets, ...hidden] });
     remember(mint, session, clock.now());
     return session;
   };

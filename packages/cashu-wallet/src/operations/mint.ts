@@ -16,6 +16,7 @@
  *   prepared    outputs, the signature for them      outputs signed? -> done. Else the identical request again.
  *   done        proofs are ready                     nothing to do
  *   expired     all of the above                     asked about when somebody wants to know (a payment can come late)
+ *   issued_before  the quote                         nothing to do: an earlier life of this database took it (older.ts)
  *   failed      outputs are kept                     somebody who knew the quote's id took it: a person must look
  *
  * The quote is on disk before anybody sees the invoice. An invoice's expiry is advice: it can be paid after it.
@@ -38,7 +39,7 @@ import {
 import { type Core, commit, newOperationId } from '../wallet-core.ts';
 import { MintError, UnfinishedOperationError } from '../wallet-errors.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../wallet-types.ts';
-import { takeOlderFor } from './older.ts';
+import { lookAhead, olderMoney, takeOlderFor } from './older.ts';
 import { reopen } from './reopen-mint.ts';
 import { isAsAsked, isPresent, maxPlans, restoreOutputs, type Signed, statesOf } from './swap.ts';
 
@@ -65,6 +66,7 @@ export const mintSchema = z.discriminatedUnion('state', [
   z.object({ state: z.literal('prepared'), quote: quoteSchema, plans }),
   z.object({ state: z.literal('done'), quote: quoteSchema }),
   z.object({ state: z.literal('expired'), quote: quoteSchema }),
+  z.object({ state: z.literal('issued_before'), quote: quoteSchema }),
   z.object({ state: z.literal('failed'), quote: quoteSchema, plans }),
 ]);
 /** A top-up in one of its states, with what exists in that state. */
@@ -116,6 +118,7 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
     const body = core.journal.body(id, mintSchema);
     switch (body.state) {
       case 'done':
+      case 'issued_before':
         return 'paid';
       case 'failed':
         throw new UnfinishedOperationError(id, 'issued-elsewhere');
@@ -130,6 +133,15 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
         const ask = () => session.checkMintQuoteBolt11(body.quote.quote);
         const answer = await askMint(head.mint, signal, ask);
         if (answer.state === MintQuoteState.UNPAID) return expire(core, head, body);
+        if (answer.state === MintQuoteState.ISSUED && (await isIssuedBefore(core, session, head))) {
+          core.store.write(() =>
+            core.journal.move<MintOperation>(id, ['quoted', 'expired'], {
+              state: 'issued_before',
+              quote: body.quote,
+            }),
+          );
+          return 'paid';
+        }
         // ISSUED, and we have no outputs: the plan below will find out that it was not issued to us.
         const plan = await prepare(session, head.amount, body.quote);
         core.reached('mint:reserved');
@@ -146,6 +158,20 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
       }
     }
   });
+}
+
+/**
+ * The mint says ISSUED of a quote for which this database never planned outputs. A life that this database is a copy of
+ * did, if older money that is as much was found. What became of it is told where it is found.
+ */
+async function isIssuedBefore(
+  core: Core,
+  session: Session,
+  { mint, amount }: OperationHead,
+): Promise<boolean> {
+  await lookAhead(core, session, mint);
+  const older = olderMoney(core).filter((money) => money.mint === mint);
+  return older.reduce((sum, { recovered, spent }) => sum + recovered + spent, 0) >= amount;
 }
 
 function expire(

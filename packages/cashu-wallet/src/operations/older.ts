@@ -197,13 +197,16 @@ export async function lookBeforeUse(core: Core, session: Session, mint: MintUrl)
   }
 }
 
-/** What was found and has not been told yet, oldest first. */
-export function found(core: Core): readonly FoundMoney[] {
-  return core.journal.inState('receive', 'found').flatMap(({ operation, mint, amount }) => {
+/** Everything that was ever found, oldest first. */
+export const olderMoney = (core: Core): readonly (FoundMoney & { readonly told: boolean })[] =>
+  core.journal.inState('receive', 'found').map(({ operation, mint, amount }) => {
     const { spent, lost, told } = core.journal.body(operation, foundSchema);
-    return told ? [] : [{ operation, mint, recovered: amount, spent, lost }];
+    return { operation, mint, recovered: amount, spent, lost, told };
   });
-}
+
+/** What was found and has not been told yet, oldest first. */
+export const found = (core: Core): readonly FoundMoney[] =>
+  olderMoney(core).flatMap(({ told, ...money }) => (told ? [] : [money]));
 
 /** It has been: durably, by whoever calls this. */
 export function foundTold(core: Core, operations: readonly OperationId[]): void {

@@ -5,6 +5,7 @@ export {
   remoteFactsOf,
   type UsageProblem,
 } from './remote-error.ts';
+export { type RestoredFrom, restoreFrom } from './restore-from.ts';
 export { createWalletCaller } from './wallet-caller.ts';
 export type { WalletAnswer, WalletCommand, WalletRequest } from './wallet-requests.ts';
 export { serveWalletSocket, walletSocketPath } from './wallet-socket.ts';

@@ -63,17 +63,26 @@ export function createWalletCaller(config: CallerConfig, log: Logger): WalletCal
     return performHere(config, request, log, signal);
   };
   return async (request, signal) => {
-    const patient = performance.now() + patienceMs;
-    for (;;) {
-      try {
-        return await once(request, signal);
-      } catch (error) {
-        const waits = error instanceof WalletInUseError && performance.now() < patient && !signal.aborted;
-        if (!waits) throw new RemoteError(remoteFactsOf(error), error);
-      }
-      await pause(retryMs, signal);
+    try {
+      return await patiently(() => once(request, signal), signal);
+    } catch (error) {
+      throw new RemoteError(remoteFactsOf(error), error);
     }
   };
+}
+
+/** Does it, again for a while when another process has the wallet. @throws what `work` throws */
+export async function patiently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const patient = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const waits = error instanceof WalletInUseError && performance.now() < patient && !signal.aborted;
+      if (!waits) throw error;
+    }
+    await pause(retryMs, signal);
+  }
 }
 
 async function performHere<C extends WalletCommand>(

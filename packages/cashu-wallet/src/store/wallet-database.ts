@@ -1,9 +1,11 @@
 import type { Database } from 'bun:sqlite';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
+import { syncToDisk } from '@nostr-dm-agent/kit/files';
 import { acquireLock, type Lock, LockHeldError } from '@nostr-dm-agent/kit/lock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
-import { WalletInUseError } from '../wallet-errors.ts';
+import { BackupRefusedError, WalletInUseError } from '../wallet-errors.ts';
 import type { Durability } from '../wallet-types.ts';
 import { walletMigrations } from './wallet-tables.ts';
 
@@ -15,7 +17,7 @@ export type Store = {
    * @throws whatever `work` throws, after a rollback
    */
   readonly write: <T>(work: () => T, durability?: Durability) => T;
-  /** Writes a consistent copy that nobody holds, 0600. The file must not be there yet. */
+  /** Writes a consistent copy that nobody holds, 0600, as a whole or not at all. @throws BackupRefusedError */
   readonly backup: (path: string) => void;
   readonly close: () => void;
 };
@@ -26,7 +28,7 @@ export type Store = {
  * @throws WalletInUseError, DatabaseTooNewError
  */
 export function openStore(path: string): Store {
-  const lock = lockWallet(path.replace(/\.db$/, '.lock'));
+  const lock = lockWallet(path);
   let db: Database;
   try {
     db = openDatabase(path, walletMigrations);
@@ -47,12 +49,7 @@ export function openStore(path: string): Store {
         db.exec('PRAGMA synchronous=FULL');
       }
     },
-    backup(target) {
-      mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-      // VACUUM INTO writes to an empty file as well, and this one nobody else can read from the start.
-      writeFileSync(target, '', { mode: 0o600, flag: 'wx' });
-      db.query('VACUUM INTO ?').run(target);
-    },
+    backup: (target) => writeBackup(db, target),
     close() {
       db.close();
       lock.release();
@@ -60,11 +57,39 @@ export function openStore(path: string): Store {
   };
 }
 
-function lockWallet(path: string): Lock {
+/** The right to write to the database at this path. @throws WalletInUseError */
+export function lockWallet(path: string): Lock {
   try {
-    return acquireLock(path);
+    return acquireLock(path.replace(/\.db$/, '.lock'));
   } catch (cause) {
     if (!(cause instanceof LockHeldError)) throw cause;
     throw new WalletInUseError(cause.holder, cause);
+  }
+}
+
+/** What a kill leaves beside it is replaced by the next try; what is at `target` never is. */
+function writeBackup(db: Database, target: string): void {
+  const part = `${target}.part`;
+  let made = false;
+  try {
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    rmSync(part, { force: true });
+    // VACUUM INTO writes to an empty file as well, and this one nobody else can read from the start.
+    writeFileSync(part, '', { mode: 0o600, flag: 'wx' });
+    made = true;
+    db.query('VACUUM INTO ?').run(part);
+    syncToDisk(part);
+    // Unlike a rename, a hard link never replaces what is there.
+    linkSync(part, target);
+    syncToDisk(dirname(target));
+  } catch (cause) {
+    const code = errorCode(cause) ?? 'unknown';
+    throw new BackupRefusedError(
+      target,
+      code === 'EEXIST' ? { kind: 'exists' } : { kind: 'unwritable', code },
+      cause,
+    );
+  } finally {
+    if (made) rmSync(part, { force: true });
   }
 }

@@ -1,0 +1,61 @@
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { readMnemonic } from '../crypto/seed.ts';
+import type { CashuWallet } from '../faces.ts';
+import { readMintUrl } from '../mints/mint-list.ts';
+import { createWallet, type WalletConfig, walletFile } from '../open-wallet.ts';
+import { type PutBack, putBack } from '../store/put-back.ts';
+import type { Balance, CheckReport, FoundMoney } from '../wallet-types.ts';
+import { RemoteError, remoteFactsOf } from './remote-error.ts';
+import { patiently } from './wallet-caller.ts';
+
+/** What became of a copy of the database that was put in its place. */
+export type RestoredFrom = PutBack & {
+  readonly from: string;
+  /** What was done since the copy was made, as far as the mints tell it. */
+  readonly found: readonly FoundMoney[];
+  readonly check: CheckReport;
+  readonly balance: Balance;
+};
+
+/**
+ * Puts a copy of the wallet's database in its place, then asks the mints what was done since it was made: numbers that are
+ * used, proofs that are spent, what is open. `restore --from` of the command line; nobody else has the wallet meanwhile.
+ *
+ * @param extensions versions of other packages' tables that this program knows, by their names
+ * @throws RemoteError: nothing was changed, or the copy is there and can be looked at again
+ */
+export async function restoreFrom(
+  config: WalletConfig,
+  from: string,
+  extensions: Readonly<Record<string, number>>,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<RestoredFrom> {
+  try {
+    const put = await patiently(
+      async () =>
+        putBack(
+          { from, to: walletFile(config), mint: readMintUrl(config.mintUrl) },
+          readMnemonic(config.mnemonic),
+          extensions,
+        ),
+      signal,
+    );
+    const wallet = createWallet(config, { log });
+    try {
+      return { from, ...put, ...(await lookOver(wallet, signal)) };
+    } finally {
+      wallet.close();
+    }
+  } catch (error) {
+    throw new RemoteError(remoteFactsOf(error), error);
+  }
+}
+
+async function lookOver(wallet: CashuWallet, signal: AbortSignal) {
+  await wallet.recover(signal);
+  const check = await wallet.check(signal);
+  const found = wallet.found();
+  wallet.foundTold(found.map(({ operation }) => operation));
+  return { found, check, balance: wallet.balance() };
+}

@@ -1,0 +1,203 @@
+/*
+ * A copy of the wallet's database, put in its place: `wallet restore --from`. The copy is looked at before anything is
+ * changed; what is there is kept beside it; what only that one knows and no words bring back comes along (carry-over.ts).
+ */
+import { Database } from 'bun:sqlite';
+import { chmodSync, constants, copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
+import { syncToDisk } from '@nostr-dm-agent/kit/files';
+import { keepCopy } from '@nostr-dm-agent/kit/sqlite';
+import { z } from 'zod';
+import type { Seed } from '../crypto/seed.ts';
+import { newOperationId } from '../wallet-core.ts';
+import { CopyRefusedError } from '../wallet-errors.ts';
+import type { MintUrl } from '../wallet-types.ts';
+import { type CarriedOver, carryOver } from './carry-over.ts';
+import { whoseDatabase } from './fingerprint.ts';
+import { lockWallet } from './wallet-database.ts';
+import { walletMigrations } from './wallet-tables.ts';
+
+export type PutBack = {
+  /** Where what was there is now; undefined: nothing was. */
+  readonly kept: string | undefined;
+  readonly carried: CarriedOver;
+  /** Of the last entry in the copy, in milliseconds since the Unix epoch; undefined: there is none. */
+  readonly lastEntryAt: number | undefined;
+};
+
+/**
+ * @param mint the default one, for the entry in the history
+ * @param extensions versions of other packages' tables that this program knows, by their names
+ * @throws CopyRefusedError: nothing was changed; WalletInUseError, KeepCopyError
+ */
+export function putBack(
+  { from, to, mint }: { readonly from: string; readonly to: string; readonly mint: MintUrl },
+  seed: Seed,
+  extensions: Readonly<Record<string, number>>,
+): PutBack {
+  const lock = lockWallet(to);
+  const staged = `${to}.incoming`;
+  try {
+    stage(from, to, staged);
+    examine(from, staged, seed, extensions);
+    const kept = existsSync(to) ? keepAsItIs(to) : undefined;
+    const carried = carryOver(kept, staged);
+    const lastEntryAt = writeEntry(staged, mint);
+    syncToDisk(staged);
+    forgetJournal(to);
+    renameSync(staged, to);
+    syncToDisk(to);
+    return { kept, carried, lastEntryAt };
+  } finally {
+    for (const part of parts) rmSync(staged + part, { force: true });
+    lock.release();
+  }
+}
+
+/** SQLite's files: what was committed and is not in the first one yet is in the second. */
+const parts = ['', '-wal', '-shm', '-journal'] as const;
+
+/** The copy's own copy, so that looking at it changes nothing of it. */
+function stage(from: string, to: string, staged: string): void {
+  const refuse = (problem: CopyRefusedError['problem'], cause?: unknown) =>
+    new CopyRefusedError(from, problem, cause);
+  for (const part of parts) rmSync(staged + part, { force: true });
+  try {
+    const found = statSync(from);
+    if (!found.isFile()) throw refuse({ kind: 'no-wallet' });
+    if (existsSync(to) && isSame(from, to)) throw refuse({ kind: 'itself' });
+    const lockFile = from.replace(/\.db$/, '.lock');
+    // Another wallet's own database: not while somebody writes to it.
+    const theirs = lockFile !== from && existsSync(lockFile) ? lockWallet(from) : undefined;
+    try {
+      for (const part of ['', '-wal']) {
+        if (!existsSync(from + part)) continue;
+        copyFileSync(from + part, staged + part, constants.COPYFILE_EXCL);
+        chmodSync(staged + part, 0o600);
+      }
+    } finally {
+      theirs?.release();
+    }
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (cause instanceof CopyRefusedError || code === undefined) throw cause;
+    throw refuse(code === 'ENOENT' ? { kind: 'missing' } : { kind: 'unreadable', code }, cause);
+  }
+}
+
+const isSame = (one: string, other: string): boolean => {
+  const [a, b] = [statSync(one), statSync(other)];
+  return a.dev === b.dev && a.ino === b.ino;
+};
+
+/** Whether it is a whole database of this wallet, and none of the future. */
+function examine(
+  from: string,
+  staged: string,
+  seed: Seed,
+  extensions: Readonly<Record<string, number>>,
+): void {
+  const refuse = (problem: CopyRefusedError['problem']) => new CopyRefusedError(from, problem);
+  try {
+    const db = new Database(staged, { strict: true });
+    try {
+      const tables = new Set(
+        db
+          .query<{ name: string }, []>("SELECT name FROM sqlite_master WHERE type = 'table'")
+          .all()
+          .map(({ name }) => name),
+      );
+      if (!['operations', 'proofs', 'counters', 'settings', 'spend_log'].every((name) => tables.has(name))) {
+        throw refuse({ kind: 'no-wallet' });
+      }
+      for (const { found, supported } of versionsOf(db, tables, extensions)) {
+        if (found > supported) throw refuse({ kind: 'newer', found, supported });
+      }
+      const answers = db.query<Record<string, string>, []>('PRAGMA integrity_check(1)').all();
+      const [detail = ''] = answers.flatMap((row) => Object.values(row));
+      if (detail !== 'ok') throw refuse({ kind: 'damaged', detail });
+      if (whoseDatabase(db, seed) === 'others') throw refuse({ kind: 'other-words' });
+      // One file from here on.
+      db.exec('PRAGMA journal_mode=DELETE');
+    } finally {
+      db.close();
+    }
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (cause instanceof CopyRefusedError || code?.startsWith('SQLITE_') !== true) throw cause;
+    if (code.startsWith('SQLITE_NOTADB')) throw new CopyRefusedError(from, { kind: 'no-wallet' }, cause);
+    throw new CopyRefusedError(from, { kind: 'damaged', detail: code }, cause);
+  }
+}
+
+const versionRow = z.object({ name: z.string(), version: z.number() });
+
+function versionsOf(db: Database, tables: ReadonlySet<string>, known: Readonly<Record<string, number>>) {
+  const own = db.query<{ user_version: number }, []>('PRAGMA user_version').get()?.user_version ?? 0;
+  const others = tables.has('extensions')
+    ? db
+        .query('SELECT name, version FROM extensions')
+        .all()
+        .map((row) => versionRow.parse(row))
+    : [];
+  return [
+    { found: own, supported: walletMigrations.length },
+    ...others.map(({ name, version }) => ({ found: version, supported: known[name] ?? version })),
+  ];
+}
+
+const timeRow = z.object({ at: z.number().nullable() });
+
+/** The history says that it is a copy which was put back. */
+function writeEntry(staged: string, mint: MintUrl): number | undefined {
+  const db = new Database(staged, { strict: true });
+  try {
+    const { at } = timeRow.parse(db.query('SELECT max(updated_at) AS at FROM operations').get());
+    const now = Date.now();
+    db.query(
+      `INSERT INTO operations (id, kind, state, open, mint, amount, data, created_at, updated_at)
+       VALUES (?, 'receive', 'put_back', 0, ?, 0, '{}', ?, ?)`,
+    ).run(newOperationId(), mint, now, now);
+    return at ?? undefined;
+  } finally {
+    db.close();
+  }
+}
+
+/** A copy of what is there, whatever state it is in. @throws KeepCopyError when there is no room for it */
+function keepAsItIs(path: string): string {
+  try {
+    return keepCopy(path, 'before-restore').path;
+  } catch (error) {
+    const cause = error instanceof Error ? errorCode(error.cause) : undefined;
+    // Damaged: perhaps the very reason why a copy is put back. Byte for byte, then.
+    if (cause?.startsWith('SQLITE_CORRUPT') !== true && cause?.startsWith('SQLITE_NOTADB') !== true)
+      throw error;
+  }
+  const wanted = `${path}.before-restore-damaged`;
+  let place = wanted;
+  for (let number = 2; existsSync(place); number += 1) place = `${wanted}.${number}`;
+  for (const part of parts) {
+    if (!existsSync(path + part)) continue;
+    copyFileSync(path + part, place + part, constants.COPYFILE_EXCL);
+    chmodSync(place + part, 0o600);
+    syncToDisk(place + part);
+  }
+  return place;
+}
+
+/** What is not in the first file yet goes into it, and the others away: they would be read into what comes there. */
+function forgetJournal(path: string): void {
+  if (!existsSync(path)) return;
+  try {
+    const db = new Database(path);
+    try {
+      db.exec('PRAGMA journal_mode=DELETE');
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    if (errorCode(error)?.startsWith('SQLITE_') !== true) throw error;
+  }
+  for (const part of parts.slice(1)) rmSync(path + part, { force: true });
+}

@@ -1,0 +1,34 @@
+import type { RestoredFrom } from '@nostr-dm-agent/cashu-wallet/remote';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { formatAgo, plural } from '../../replies/format.ts';
+import { foundText } from '../../replies/wallet-news.ts';
+import { balanceLine, mintName } from '../../replies/wallet-replies.ts';
+
+/** What became of a copy that was put back: what it is, what was done since, what was replaced. */
+export function restoredFromText(restored: RestoredFrom, now: number): string {
+  const { from, kept, carried, lastEntryAt, found, check, balance } = restored;
+  const age =
+    lastEntryAt === undefined ? 'it was empty' : `its last entry is from ${formatAgo(now - lastEntryAt)}`;
+  const came = [
+    ...(carried.operations > 0 ? [`${plural(carried.operations, 'open operation')}`] : []),
+    ...(carried.keptTokens > 0 ? [`${plural(carried.keptTokens, 'token')} not redeemed yet`] : []),
+  ];
+  return [
+    `Put back from ${from}; ${age}. ${balanceLine(balance)}`,
+    ...(found.length === 0 && check.spentElsewhere === 0 && check.unreachable.length === 0
+      ? ['The mints know of nothing that was done since.']
+      : []),
+    ...found.map(foundText),
+    ...(check.spentElsewhere > 0
+      ? [
+          `${formatSat(check.spentElsewhere)} that counted as ready in it had been spent since, and are put aside.`,
+        ]
+      : []),
+    ...check.unreachable.map(
+      (mint) =>
+        `${mintName(mint)} could not be asked what was done since: it is, before anything is used there.`,
+    ),
+    ...(kept === undefined ? [] : [`What was there is kept as ${kept}.`]),
+    ...(came.length > 0 ? [`Taken over from it: ${came.join(', ')}.`] : []),
+  ].join('\n');
+}
