@@ -119,7 +119,7 @@ function runningRun({ queue, currentSessions, money }: CommandDeps, owner: Run['
   const session = currentSessions.current(owner)?.id;
   const paid = running.filter(({ provider }) => provider === 'routstr');
   const run =
-    paid.find(({ id }) => money.routstr.provider().held(id)) ??
+    paid.find(({ id }) => money.routstr.provider().usage(id)?.held) ??
     paid.find((candidate) => candidate.session === session) ??
     paid.at(-1);
   if (run !== undefined) return run;

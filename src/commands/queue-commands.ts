@@ -121,7 +121,7 @@ function queueText(deps: CommandDeps, call: Call): string {
   const { running, waiting } = tasksOf(deps, call);
   if (running.length + waiting.length === 0) return 'Nothing is running and nothing waits.';
   const waitsForMoney = ({ id, provider }: Run) =>
-    provider === 'routstr' && deps.money.routstr.provider().held(id);
+    provider === 'routstr' && deps.money.routstr.provider().usage(id)?.held === true;
   const ways = [
     running.some(waitsForMoney) ? '!more <sats> lets it go on.' : '',
     running.length > 0 ? '!stop ends the run.' : '',

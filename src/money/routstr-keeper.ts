@@ -1,7 +1,15 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { Meter, PaidRun, PayingWallet, RoutstrProvider, RoutstrStatus } from '@nostr-dm-agent/routstr';
+import type {
+  Meter,
+  ModelTerms,
+  PaidRun,
+  PayingWallet,
+  RoutstrProvider,
+  RoutstrStatus,
+  UsableModel,
+} from '@nostr-dm-agent/routstr';
 import { minimumBudget } from '@nostr-dm-agent/routstr';
 import type { Config } from '../config/config.ts';
 import type { Meta } from '../store/meta-table.ts';
@@ -65,6 +73,7 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
   const settings = createRoutstrSettings(deps.meta);
   const background = createBackground(log);
   const node = nodes.current;
+  const dayStart = () => new Date(clock.now()).setHours(0, 0, 0, 0);
   let opened: Open | undefined;
 
   const open = (): Open => {
@@ -89,7 +98,7 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
     ...settings,
     provider: () => open().provider,
     node,
-    usedToday: (owner) => open().provider.usedToday(owner),
+    usedToday: (owner) => open().provider.usedSince(dayStart(), owner),
     usedSince: (since, owner) => open().provider.usedSince(since, owner),
     knownModels: () => opened?.models.onDisk(),
     modelOf: (chosen) => opened?.models.chosen(chosen),
@@ -102,23 +111,26 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
       const meter = code.createMeter(log, { fetch: nodes.fetch });
       const provider = code.createRoutstrProvider({
         wallet,
-        nodeUrl: node,
-        fallbacks: { nodes: () => config.fallbacks, ask: nodes.info.ask },
-        rules: {
+        nodes: {
+          current: node,
+          at: (url) => code.createNodeClient(url, undefined, nodes.fetch),
           mintsOf: (url) => nodes.info.known(url)?.mints,
+          fallbacks: () => config.fallbacks,
+          ask: nodes.info.ask,
+        },
+        rules: {
           budget: settings.budget,
           dayLimit: settings.dayLimit,
-          dayStart: () => new Date(clock.now()).setHours(0, 0, 0, 0),
+          dayStart,
           ownerLimit: owners.dayLimit,
           ownMoney: owners.money,
-          ...modelRules(code, models),
+          model: (name) => termsOf(code, models.find(name)),
         },
         meter,
         announce,
         clock,
         log,
         limits: { holdMs: config.holdMs },
-        fetch: nodes.fetch,
         onCheckpoint: deps.reached,
       });
       opened = { meter, provider, models };
@@ -143,22 +155,13 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
 }
 
 /** What the provider is to know of a model before it pays for it. */
-function modelRules(code: RoutstrCode, models: Open['models']) {
-  return {
-    terms: (asked: string | undefined) => {
-      const model = models.find(asked);
-      return model && { id: model.id, minimum: sat(minimumBudget(model)) };
-    },
-    price: (asked: string | undefined) => {
-      const model = models.find(asked);
-      return model && { sat: model.sat, usd: model.usd };
-    },
-    entry: (asked: string | undefined) => {
-      const model = models.find(asked);
-      return model && code.opencodeModel(model);
-    },
+const termsOf = (code: RoutstrCode, model: UsableModel | undefined): ModelTerms | undefined =>
+  model && {
+    id: model.id,
+    minimum: sat(minimumBudget(model)),
+    price: { sat: model.sat, usd: model.usd },
+    entry: code.opencodeModel(model),
   };
-}
 
 /** Loaded while the relays connect, and only with a wallet. */
 const loadCode = (): Promise<RoutstrCode> => import('@nostr-dm-agent/routstr/open');

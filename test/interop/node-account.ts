@@ -12,7 +12,7 @@ import { createBench, fund, newWords, quiet, soon } from '@nostr-dm-agent/cashu-
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { parseNodeUrl } from '@nostr-dm-agent/routstr';
 import { createMeter, createRoutstrProvider } from '@nostr-dm-agent/routstr/open';
-import { call, sonnetPrice } from '@nostr-dm-agent/routstr/testing/paid-world';
+import { call, sonnet, sonnetPrice } from '@nostr-dm-agent/routstr/testing/paid-world';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { startNutshell } from './nutshell.ts';
 import { installNutshell } from './nutshell-install.ts';
@@ -44,13 +44,12 @@ const news: string[] = [];
 function live() {
   const wallet = bench.wallet(mint, { words, directory, clock });
   const provider = createRoutstrProvider({
-    ...{ wallet, meter, clock, log: quiet, nodeUrl: () => parseNodeUrl(node.url) },
+    ...{ wallet, meter, clock, log: quiet, nodes: { current: () => parseNodeUrl(node.url) } },
     rules: {
       budget: () => sat(1500),
       dayLimit: () => undefined,
       dayStart: () => 0,
-      terms: () => undefined,
-      price: () => sonnetPrice,
+      model: () => sonnet,
     },
     announce: ({ id, body }) => {
       news.push(`${id} ${body.state}`);

@@ -12,7 +12,7 @@ import { balanceFromWords, quiet, soon } from '@nostr-dm-agent/cashu-wallet/test
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { type PaidRun, parseNodeUrl } from '@nostr-dm-agent/routstr';
 import { createMeter, createRoutstrProvider } from '@nostr-dm-agent/routstr/open';
-import { sonnetPrice } from '@nostr-dm-agent/routstr/testing/paid-world';
+import { sonnet } from '@nostr-dm-agent/routstr/testing/paid-world';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import type { SandboxNode } from '@nostr-dm-agent/sandbox/node';
 import type { z } from 'zod';
@@ -246,16 +246,15 @@ async function openProvider(
   old.onEnd(meter.close);
   const provider = createRoutstrProvider({
     ...{ wallet, meter, clock: old.clock, log: quiet },
-    nodeUrl: () => parseNodeUrl(nodes.get('node')?.url ?? ''),
+    nodes: { current: () => parseNodeUrl(nodes.get('node')?.url ?? '') },
     rules: {
       budget: () => sat(64),
       dayLimit: () => undefined,
       dayStart: () => 0,
-      terms: () => undefined,
-      price: () => sonnetPrice,
+      model: () => sonnet,
     },
     announce: () => undefined,
-    retryPauses: { present: [5, 5], settle: [5, 5] },
+    waits: { present: [5, 5], settle: [5, 5] },
   });
   old.onEnd(provider.close);
   return provider;

@@ -23,7 +23,7 @@ export { createNodeInfoCache, type NodeInfoCache } from './node/node-info-cache.
 export { type NodeUrl, NodeUrlError, parseNodeUrl } from './node/node-url.ts';
 export type { OneCallOutcome } from './node/one-call.ts';
 export type { NotCredited } from './node/outcomes.ts';
-export type { BudgetRefusal } from './paid-run/budget-rules.ts';
+export type { BudgetRefusal, ModelTerms } from './paid-run/budget-rules.ts';
 export type { UnableNode } from './paid-run/fallback-nodes.ts';
 export type { DepositResult, NodeAccountBalance, NodeAccountRefund } from './paid-run/node-account.ts';
 export type { Owed } from './paid-run/owed-sums.ts';
@@ -50,4 +50,4 @@ export type {
 } from './paid-run/payment-refusals.ts';
 export type { QuickResult } from './paid-run/quick.ts';
 export type { PaidRunCost, PreparedPaidRun, RunTicket } from './paid-run/run-ticket.ts';
-export type { MoreMoney, RoutstrProvider, RoutstrStatus } from './routstr-provider.ts';
+export type { RoutstrProvider, RoutstrStatus } from './routstr-provider.ts';

@@ -12,7 +12,7 @@ import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { onceThePortIsFree, until } from '@nostr-dm-agent/kit/testing/until';
 import type { NodeFault } from '@nostr-dm-agent/sandbox/node';
-import { costly, expectAllHome, type PaidWorld, sonnetPrice, startPaidWorld } from './support/paid-world.ts';
+import { costly, expectAllHome, type PaidWorld, sonnet, startPaidWorld } from './support/paid-world.ts';
 import type { ProviderCrashOrder } from './support/provider-crash-child.ts';
 
 const victims = ['a', 'b'].map(() =>
@@ -121,7 +121,7 @@ async function inWorld(
 ): Promise<void> {
   const world = await startPaidWorld({
     mint: { feePpk: setting.feePpk },
-    rules: { price: () => sonnetPrice },
+    rules: { model: () => sonnet },
   });
   try {
     if (kept > 0) await keep(world, kept, 'before');
@@ -164,7 +164,7 @@ async function aftermath(world: PaidWorld, setting: Setting): Promise<void> {
   expect((await world.prepare('r2')).state).toBe('ready');
   expect(world.state('r2')).toBe('spending');
   await world.finalize('r2');
-  for (const refund of await world.provider().account.refund(soon())) expect(refund.state).toBe('home');
+  for (const refund of await world.provider().account.refund(soon())) expect(refund.state).toBe('returned');
   await expectAllHome(world);
 }
 

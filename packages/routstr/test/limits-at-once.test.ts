@@ -8,6 +8,7 @@ import {
   expectAllHome,
   type PaidWorld,
   type PaidWorldOptions,
+  sonnet,
   sonnetPrice,
   startPaidWorld,
 } from './support/paid-world.ts';
@@ -15,7 +16,7 @@ import {
 let world: PaidWorld;
 /** As in a bot: prices are known, so a run looks for an account first. */
 const begin = async (rules: PaidWorldOptions['rules'] = {}): Promise<void> => {
-  world = await startPaidWorld({ rules: { price: () => sonnetPrice, ...rules } });
+  world = await startPaidWorld({ rules: { model: () => sonnet, ...rules } });
 };
 afterEach(() => world.end());
 

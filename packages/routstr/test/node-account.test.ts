@@ -14,13 +14,13 @@ import {
   type PaidWorldOptions,
   ready,
   refusalOf,
-  sonnetPrice,
+  sonnet,
   startPaidWorld,
 } from './support/paid-world.ts';
 
 let world: PaidWorld;
 const begin = async (options: PaidWorldOptions = {}): Promise<void> => {
-  world = await startPaidWorld({ ...options, rules: { price: () => sonnetPrice, ...options.rules } });
+  world = await startPaidWorld({ ...options, rules: { model: () => sonnet, ...options.rules } });
 };
 afterEach(() => world.end());
 
@@ -67,10 +67,10 @@ describe('an account at a node', () => {
       // 135.3 sat twice are 270.6: both together are rounded up, not each.
       expect(await world.finalize('r2')).toEqual({ spent: 135, budget: 2000 });
       expect(kept()).toBe(5729);
-      expect(world.provider().usedToday()).toBe(sat(271 + (feePpk === 0 ? 0 : feesSoFar())));
-      const [home] = await refund();
-      expect(home).toMatchObject({ state: 'home', kept: 0 });
-      if (feePpk === 0) expect(home).toMatchObject({ received: 5729, fee: 0 });
+      expect(world.provider().usedSince(0)).toBe(sat(271 + (feePpk === 0 ? 0 : feesSoFar())));
+      const [back] = await refund();
+      expect(back).toMatchObject({ state: 'returned', kept: 0 });
+      if (feePpk === 0) expect(back).toMatchObject({ received: 5729, fee: 0 });
       expect(account().books()).toEqual([]);
       await expectAllHome(world);
     });
@@ -101,7 +101,10 @@ describe('an account at a node', () => {
   });
 
   test('holds each run in its budget, and refuses models that have no price', async () => {
-    await begin({ rules: { price: (model) => (model.includes('sonnet') ? sonnetPrice : undefined) } });
+    await begin({
+      rules: { model: (name) => (name === sonnet.id ? sonnet : undefined) },
+      provider: { limits: { holdMs: 50 } },
+    });
     await deposit(5000);
     const prepared = await world.prepare('r1', { budget: 140 });
     world.upstream.reply({ usage: costly });
@@ -114,8 +117,7 @@ describe('an account at a node', () => {
         messages: [{ role: 'user', content: 'hi' }],
       }),
     });
-    await until(() => world.provider().held('r1'), 'the run waits for money');
-    world.provider().letGo('r1');
+    await until(() => world.provider().usage('r1')?.held === true, 'the run waits for money');
     expect((await calling).status).toBe(402);
     const unpriced = await call(prepared, {
       body: JSON.stringify({ model: 'gpt-oss-20b', stream: true, messages: [] }),
@@ -137,7 +139,7 @@ describe('an account at a node', () => {
     // 500 are left that nobody has a claim to.
     await world.prepare('r3');
     expect(world.state('r3')).toBe('running');
-    expect(world.provider().usedToday()).toBeGreaterThanOrEqual(6000);
+    expect(world.provider().usedSince(0)).toBeGreaterThanOrEqual(6000);
     expect(await world.finalize('r1')).toEqual({ spent: 0, budget: 2000 });
     expect(world.state('r1')).toBe('unreckoned');
     expect(await world.finalize('r2')).toEqual({ spent: 0, budget: 2000 });
@@ -199,7 +201,7 @@ describe('an account at a node', () => {
     await world.finalize('r1');
     expect(account().books()).toMatchObject([{ node: `${world.node.url}/v1`, balance: 3000 }]);
     expect(world.provider().status().owed).toMatchObject({ kept: 3000 });
-    expect(await refund()).toMatchObject([{ state: 'home', node: `${world.node.url}/v1` }]);
+    expect(await refund()).toMatchObject([{ state: 'returned', node: `${world.node.url}/v1` }]);
     await other.stop();
     const rows = world.wallet().ledger.latest(9);
     expect(rows.every(({ state }) => state === 'settled')).toBe(true);
@@ -215,7 +217,7 @@ describe('an account at a node', () => {
     await until(() => world.node.audit().reservedMsat === 0, 'the node has booked the answer');
     await world.finalize('r1');
     expect(kept()).toBe(0);
-    expect(await refund()).toMatchObject([{ state: 'home', received: 0 }]);
+    expect(await refund()).toMatchObject([{ state: 'returned', received: 0 }]);
     await expectAllHome(world);
   });
 });
@@ -351,7 +353,7 @@ describe('a run on an account', () => {
     expect(await world.finalize('r1')).toEqual({ spent: 136, budget: 2000 });
     expect(world.state('r1')).toBe('unreckoned');
     world.node.comeUp();
-    expect(await refund()).toMatchObject([{ state: 'home', kept: 0 }]);
+    expect(await refund()).toMatchObject([{ state: 'returned', kept: 0 }]);
     expect(world.state('r1')).toBe('settled');
     expect(world.news).toEqual([]);
     await expectAllHome(world);

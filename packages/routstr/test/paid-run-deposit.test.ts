@@ -258,8 +258,8 @@ test('a node that swaps from another mint takes its fees, and gives change there
 
 test('a node that takes the token for a fraction of its worth runs nothing, and owes all of it', async () => {
   await begin({
-    provider: {
-      nodeAt: (url) => {
+    nodes: {
+      at: (url) => {
         const node = createNodeClient(url);
         const create: typeof node.create = async (token, signal) => {
           const outcome = await node.create(token, signal);

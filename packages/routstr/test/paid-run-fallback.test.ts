@@ -42,11 +42,11 @@ async function begin(
   } = {},
 ): Promise<readonly [SandboxNode, SandboxNode]> {
   const nodes: SandboxNode[] = [];
-  const fallbacks = {
-    nodes: () => nodes.map(({ url }) => parseNodeUrl(url)),
-    ask: (url: ReturnType<typeof parseNodeUrl>, signal: AbortSignal) => cache.ask(url, signal),
+  const fallbacks: PaidWorldOptions['nodes'] = {
+    fallbacks: () => nodes.map(({ url }) => parseNodeUrl(url)),
+    ask: (url, signal) => cache.ask(url, signal),
   };
-  world = await startPaidWorld({ ...options, provider: { fallbacks, ...options.provider } });
+  world = await startPaidWorld({ ...options, nodes: { ...fallbacks, ...options.nodes } });
   const cache = createNodeInfoCache({
     path: `${world.directory}/nodes.json`,
     nodeAt: (url) => createNodeClient(url, { ...defaultTimeouts, ...options.timeouts }),
@@ -176,7 +176,7 @@ describe('the node does not take the budget', () => {
 
   test('without fallbacks it is refused as ever', async () => {
     await begin({
-      provider: { fallbacks: { nodes: () => [], ask: () => Promise.reject(new Error('asked')) } },
+      nodes: { fallbacks: () => [], ask: () => Promise.reject(new Error('asked')) },
     });
     world.node.crash();
     expect(refusalOf(await world.prepare('r1'))).toMatchObject({

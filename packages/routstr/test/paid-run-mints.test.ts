@@ -35,8 +35,10 @@ async function begin(options: {
     funds: options.funds ?? 10_000,
     wallet: { mints: [readMintUrl(other.url)] },
     node: { mints: listed, behaviour: { foreignMints: 'reject' } },
-    rules: { mintsOf: (url) => cache.known(url)?.mints },
-    provider: { fallbacks: { nodes: () => [], ask: (url, signal) => cache.ask(url, signal) } },
+    nodes: {
+      mintsOf: (url) => cache.known(url)?.mints,
+      ask: (url, signal) => cache.ask(url, signal),
+    },
   });
   listed.push(...options.listed(world.mint.url, other.url));
   cache = createNodeInfoCache({

@@ -155,8 +155,8 @@ describe('the change is back when the reply is sent, although', () => {
 
   test('the node says another amount than its token has: the proofs count', async () => {
     await spent({
-      provider: {
-        nodeAt: bent(
+      nodes: {
+        at: bent(
           (node) => (key, keep, signal) =>
             node.refund(key, (raw) => keep(raw.replace(/"sats":\s*"\d+"/, '"sats":"5"')), signal),
         ),
@@ -282,8 +282,8 @@ describe('the reply does not wait for the change, which is asked for in the back
   test('the node wants to be left alone for ever: it is asked again within the hour', async () => {
     let asks = 0;
     await spent({
-      provider: {
-        nodeAt: bent((node) => async (key, keep, signal) => {
+      nodes: {
+        at: bent((node) => async (key, keep, signal) => {
           asks += 1;
           if (asks > 1) return node.refund(key, keep, signal);
           const evidence = { status: 425, code: undefined, message: 'pending', requestId: 'req-1' };

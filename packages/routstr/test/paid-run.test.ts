@@ -11,6 +11,7 @@ import {
   type PaidWorldOptions,
   ready,
   refusalOf,
+  sonnet,
   startPaidWorld,
 } from './support/paid-world.ts';
 
@@ -29,7 +30,7 @@ describe('a paid run', () => {
       expect(ready(prepared).key).toStartWith('cashuB');
       world.upstream.reply({ usage: costly });
       expect((await call(prepared)).status).toBe(200);
-      expect<object | undefined>(world.provider().usage('r1')).toEqual({ spent: 136, budget: 2000 });
+      expect<object | undefined>(world.provider().usage('r1')).toEqual({ spent: 136, budget: 2000, held: false });
       expect(world.provider().owed()).toMatchObject({ running: 2000, runs: 1, due: 0 });
       expect(await world.finalize('r1')).toEqual({ spent: 136, budget: 2000 });
       expect(lastEntry(world)).toMatchObject({
@@ -171,7 +172,7 @@ describe('a run is refused with the numbers', () => {
   });
 
   test('when the budget is less than the model needs', async () => {
-    await begin({ rules: { terms: () => ({ id: 'claude-sonnet-4.5', minimum: sat(672) }) } });
+    await begin({ rules: { model: () => ({ ...sonnet, minimum: sat(672) }) } });
     expect(await refusal({ budget: 500 })).toEqual({
       ...{ kind: 'below_minimum', budget: 500, minimum: 672, model: 'claude-sonnet-4.5' },
     });
@@ -186,7 +187,7 @@ describe('a run is refused with the numbers', () => {
     await world.prepare('b');
     const third = await world.prepare('c');
     expect(refusalOf(third)).toMatchObject({ kind: 'day_limit', limit: 5000, budget: 2000 });
-    expect(world.provider().usedToday()).toBeGreaterThanOrEqual(4000);
+    expect(world.provider().usedSince(0)).toBeGreaterThanOrEqual(4000);
     await Promise.all([world.finalize('a'), world.finalize('b')]);
     expect((await world.prepare('d')).state).toBe('ready');
     await world.finalize('d');

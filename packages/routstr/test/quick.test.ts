@@ -158,7 +158,7 @@ describe('nothing is lost when', () => {
   });
 
   test('it takes too long: the change comes when the node is done, and is told', async () => {
-    await begin({ provider: { answerMs: 100 } });
+    await begin({ provider: { waits: { answer: 100 } } });
     world.upstream.reply({ hang: true });
     expect(refusalOf(await ask())).toMatchObject({ money: { state: 'coming' } });
     expect(open()).toEqual(['refund_due']);

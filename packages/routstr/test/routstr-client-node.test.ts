@@ -48,7 +48,7 @@ describe.each<[Profile]>([['legacy'], ['0.4.5'], ['main']])('With a node of the 
     expect(more).toMatchObject({ state: 'credited', addedMsat: 50_000 });
     expect(await client().info(key, signal)).toMatchObject({
       state: 'known',
-      account: { availableMsat: 150_000, reservedMsat: 0, totalSpentMsat: 0 },
+      balance: { availableMsat: 150_000, reservedMsat: 0, totalSpentMsat: 0 },
     });
 
     const change = await refund();
@@ -111,7 +111,7 @@ describe.each<[Profile]>([['legacy'], ['0.4.5'], ['main']])('With a node of the 
     expect(await (await answer).text()).toContain('Hello.');
 
     const info = await client().info(key, signal);
-    const spent = info.state === 'known' ? (info.account.totalSpentMsat ?? 0) : 0;
+    const spent = info.state === 'known' ? (info.balance.totalSpentMsat ?? 0) : 0;
     expect(spent).toBeGreaterThan(0);
     expect(run.usage()).toMatchObject({ spentMsat: spent, last: { source: 'node', msat: spent } });
     await meter.close();

@@ -252,7 +252,7 @@ describe('What a node knows', () => {
     node.answer({ path: '/v1/balance/info', status: 200, body });
     expect(await client().info(key, signal)).toMatchObject({
       state: 'known',
-      account: { availableMsat: 1500, reservedMsat: 500, totalSpentMsat: 4000, totalRequests: 2 },
+      balance: { availableMsat: 1500, reservedMsat: 500, totalSpentMsat: 4000, totalRequests: 2 },
     });
     node.answer({ status: 401, body: b('invalid_request_error', 'invalid_api_key') });
     expect((await client().info(key, signal)).state).toBe('unknown_key');

@@ -79,7 +79,7 @@ export const nothingKept = `${nothingKeptForMembers} !provider deposit 5000 keep
 export function refundLine(refund: NodeAccountRefund): string {
   const at = nodeName(refund.node);
   switch (refund.state) {
-    case 'home': {
+    case 'returned': {
       const fee = refund.fee > 0 ? `, ${formatSat(refund.fee)} of fees went to the mint` : '';
       const kept =
         refund.kept > 0 ? `, and the node has kept ${formatSat(refund.kept)} beyond what runs cost` : '';

@@ -7,6 +7,7 @@ import { type ApiKey, apiKeyOf, isApiKey } from './api-key.ts';
 import { exchange, type NodeRequest, noAnswer, type Reply } from './node-http.ts';
 import type { NodeUrl } from './node-url.ts';
 import { numeric } from './numeric.ts';
+import { type OneCall, type OneCallOutcome, payForOneCall } from './one-call.ts';
 import type {
   Answer,
   CreateOutcome,
@@ -59,6 +60,12 @@ export type NodeClient = {
     keep: (raw: string) => void,
     signal: AbortSignal,
   ) => Promise<RefundOutcome>;
+  /** One model call that its token pays for: see `payForOneCall`. */
+  readonly callOnce: (
+    call: OneCall,
+    keep: (token: string) => void,
+    signal: AbortSignal,
+  ) => Promise<OneCallOutcome>;
   readonly nodeInfo: (signal: AbortSignal) => Promise<Answer<NodeInfo>>;
   readonly models: (signal: AbortSignal) => Promise<Answer<ModelList>>;
 };
@@ -187,7 +194,7 @@ export function createNodeClient(
       if (!body) return { state: 'unavailable', evidence: accepted(reply) };
       return {
         state: 'known',
-        account: {
+        balance: {
           availableMsat: body.balance,
           reservedMsat: body.reserved ?? 0,
           totalSpentMsat: body.total_spent ?? undefined,
@@ -218,6 +225,8 @@ export function createNodeClient(
 
     refund: (key, keep, signal) => refund({ bearer: key }, keep, signal),
     refundPayment: (token, keep, signal) => refund({ payment: token }, keep, signal),
+
+    callOnce: (call, keep, signal) => payForOneCall(url, call, keep, signal, fetch),
 
     nodeInfo: (signal) =>
       ask(

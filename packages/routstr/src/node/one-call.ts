@@ -11,14 +11,12 @@ import { parseRefusal, parseShortage, scrub } from './refusal-shapes.ts';
 
 /** A model call that its own token pays for (`x-cashu`, docs/node-protocol.md#calls). */
 export type OneCall = {
-  readonly node: NodeUrl;
   /** Secret. */
   readonly token: string;
   readonly model: string;
   readonly price: MeterPrice;
   readonly body: Readonly<Record<string, unknown>>;
   readonly timeoutMs: number;
-  readonly fetch: Fetch;
 };
 
 export type OneCallOutcome =
@@ -57,14 +55,16 @@ const answerSchema = z.object({ choices: z.array(choiceSchema).nullish() });
  * @throws the signal's reason; the token may be spent then
  */
 export async function payForOneCall(
+  node: NodeUrl,
   call: OneCall,
   keep: (token: string) => void,
   signal: AbortSignal,
+  fetch: Fetch,
 ): Promise<OneCallOutcome> {
   signal.throwIfAborted();
   const timeout = AbortSignal.timeout(call.timeoutMs);
   try {
-    const response = await call.fetch(`${call.node}/chat/completions`, {
+    const response = await fetch(`${node}/chat/completions`, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',

@@ -67,7 +67,7 @@ export type KeyBalance = {
   readonly totalRequests: number | undefined;
 };
 export type InfoOutcome =
-  | { readonly state: 'known'; readonly account: KeyBalance; readonly evidence: Evidence }
+  | { readonly state: 'known'; readonly balance: KeyBalance; readonly evidence: Evidence }
   | { readonly state: 'unknown_key'; readonly evidence: Evidence }
   | { readonly state: 'unavailable'; readonly evidence: Evidence };
 

@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WalletError } from '@nostr-dm-agent/cashu-wallet';
 import { askForChange, lookAgain, redeemChange } from './ask-for-change.ts';
 import { billNodeAccount } from './bill-node-account.ts';
-import { issueToken } from './deposit.ts';
+import { issueToken } from './issue-token.ts';
+import { spendingOn } from './node-account-books.ts';
 import { isIn, isNodeAccount, isOpen, type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
+import { type NodeRefusal, whereaboutsOf } from './payment-refusals.ts';
 import { wait } from './postpone.ts';
 import { takeBack } from './take-back.ts';
 
@@ -22,6 +25,41 @@ export async function advance(deps: PaidRunDeps, id: string, signal: AbortSignal
   }
   return run;
 }
+
+/**
+ * The same while a reply waits: a few tries, for most of what keeps money away passes within a second or two. What is
+ * still away then is asked for again soon.
+ */
+export async function advanceWhileWaiting(
+  deps: PaidRunDeps,
+  id: string,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  const { store, clock } = deps;
+  const waits = (run: PaidRun): boolean => isIn(run, 'refund_due', 'change_held', 'unreckoned');
+  let run = await advance(deps, id, signal);
+  for (const pause of deps.waits.settle) {
+    if (!waits(run) || run.nextAt - clock.now() > 10_000) break;
+    // Others go on on its account: it is billed when they end.
+    if (isIn(run, 'unreckoned') && spendingOn(store, run.ticket.account ?? '').length > 0) break;
+    await sleep(pause, undefined, { signal });
+    run = await advance(deps, id, signal);
+  }
+  if (waits(run)) store.startOver(id, clock.now() + 5000);
+  return run;
+}
+
+/** The node did not take the token of a row: where its money is by now. */
+export async function notCredited(
+  deps: PaidRunDeps,
+  { id, node, ticket }: PaidRun,
+  outcome: NotCredited['outcome'],
+  signal: AbortSignal,
+): Promise<NotCredited> {
+  const money = whereaboutsOf(await advance(deps, id, signal));
+  return { kind: 'not_credited', node, amount: ticket.budget, outcome, money };
+}
+type NotCredited = Extract<NodeRefusal, { kind: 'not_credited' }>;
 
 async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promise<PaidRun> {
   const { store } = deps;

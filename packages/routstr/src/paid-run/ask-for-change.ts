@@ -3,9 +3,9 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import { apiKeyOf } from '../node/api-key.ts';
 import type { Evidence, RefundOutcome } from '../node/outcomes.ts';
 import { close, noChange } from './close-books.ts';
-import { worthOf } from './deposit.ts';
-import { type Asking, hold } from './keep-change.ts';
-import type { PaidRun, PaidRunIn } from './paid-run.ts';
+import { type Asking, keepChange } from './keep-change.ts';
+import { askForKey, worthOf } from './key-at-node.ts';
+import { type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator, wait } from './postpone.ts';
 import { believeNode } from './question-change.ts';
@@ -17,7 +17,7 @@ import { day, doubtMs } from './retry-pauses.ts';
 export async function askForChange(deps: PaidRunDeps, run: Asking, signal: AbortSignal): Promise<PaidRun> {
   // An earlier answer that was kept and not acted on: the node may not give it again.
   for (const raw of deps.store.answers(run.id)) {
-    const held = hold(deps, run, raw);
+    const held = keepChange(deps, run, raw);
     if (held) return held;
   }
   const keep = (raw: string): void => {
@@ -25,7 +25,7 @@ export async function askForChange(deps: PaidRunDeps, run: Asking, signal: Abort
     deps.store.keepAnswer(run.id, raw);
     deps.reached('run:answer_kept');
   };
-  const node = deps.nodeAt(run.node);
+  const node = deps.nodes.at(run.node);
   const { token } = run.body;
   const quick = run.ticket.purpose === 'quick';
   const outcome = quick
@@ -42,11 +42,11 @@ async function act(
   signal: AbortSignal,
 ): Promise<PaidRun> {
   const dueFor = deps.clock.now() - run.body.dueSince;
-  const trouble = (kind: Parameters<typeof needOperator>[2]): PaidRun =>
+  const problem = (kind: Parameters<typeof needOperator>[2]): PaidRun =>
     needOperator(deps, run, kind, outcome.evidence.message);
   switch (outcome.state) {
     case 'token':
-      return hold(deps, run, outcome.raw) ?? unreadable(deps, run, dueFor, outcome.evidence);
+      return keepChange(deps, run, outcome.raw) ?? unreadable(deps, run, dueFor, outcome.evidence);
     case 'no_balance':
     case 'too_small':
       return believeEmpty(deps, run, dueFor, signal);
@@ -57,14 +57,14 @@ async function act(
     case 'pending':
       return wait(deps, run, 'under_way', outcome.retryAfterMs);
     case 'conflict':
-      if (outcome.kind === 'stuck') return trouble('refund_stuck');
+      if (outcome.kind === 'stuck') return problem('refund_stuck');
       return wait(deps, run, dueFor < doubtMs ? 'under_way' : 'node_away');
     case 'withheld':
-      return dueFor < doubtMs ? wait(deps, run, 'doubt') : trouble('refund_stuck');
+      return dueFor < doubtMs ? wait(deps, run, 'doubt') : problem('refund_stuck');
     case 'swept':
-      return trouble('change_swept');
+      return problem('change_swept');
     case 'refused':
-      return dueFor < day ? wait(deps, run, 'node_away') : trouble('refund_refused');
+      return dueFor < day ? wait(deps, run, 'node_away') : problem('refund_refused');
     case 'failed_restored':
     case 'not_sent':
       return wait(deps, run, 'node_away');
@@ -89,11 +89,10 @@ async function believeEmpty(
   dueFor: number,
   signal: AbortSignal,
 ): Promise<PaidRun> {
-  const info = await deps.nodeAt(run.node).info(apiKeyOf(run.body.token), signal);
-  deps.store.record(run.id, 'info', info.state, info.evidence);
+  const info = await askForKey(deps, run, signal);
   if (info.state === 'unavailable') return wait(deps, run, 'node_away');
   if (info.state === 'unknown_key') return accountGone(deps, run, dueFor, info.evidence);
-  const { availableMsat, reservedMsat, totalSpentMsat } = info.account;
+  const { availableMsat, reservedMsat, totalSpentMsat } = info.balance;
   const credited = run.body.creditedMsat ?? 0;
   const spent = totalSpentMsat ?? run.body.meteredMsat ?? 0;
   // Less than a sat of it can't be given back.
@@ -169,19 +168,12 @@ export async function lookAgain(
 ): Promise<PaidRun> {
   const { body } = run;
   if (body.creditedMsat === undefined) {
-    const info = await deps.nodeAt(run.node).info(apiKeyOf(body.token), signal);
-    deps.store.record(run.id, 'info', info.state, info.evidence);
+    const info = await askForKey(deps, run, signal);
     if (info.state !== 'known') return wait(deps, run, 'operator');
-    const { operation, token, out, face, dueSince } = body;
-    const creditedMsat = Math.min(worthOf(info.account), face * 1000);
+    const creditedMsat = Math.min(worthOf(info.balance), body.face * 1000);
     return deps.store.move(run.id, ['needs_operator'], {
-      state: 'refund_due',
-      operation,
-      token,
-      out,
-      face,
-      creditedMsat,
-      dueSince,
+      ...tokenOf(body),
+      ...{ state: 'refund_due', creditedMsat, dueSince: body.dueSince },
     });
   }
   if (body.keptToken !== undefined && body.trouble !== 'change_spent' && body.trouble !== 'key_unknown') {

@@ -1,6 +1,6 @@
 import { msatToSatCeil, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { apiKeyOf } from '../node/api-key.ts';
 import type { KeyBalance } from '../node/outcomes.ts';
+import { askForKey } from './key-at-node.ts';
 import { isIn, isOpen, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { wait } from './postpone.ts';
@@ -30,8 +30,7 @@ export async function billNodeAccount(
   if (over.length < runs.length) return later('ongoing');
   const account = store.get(accountId);
   if (!('creditedMsat' in account.body) || account.body.creditedMsat === undefined) return later('doubt');
-  const info = await deps.nodeAt(account.node).info(apiKeyOf(account.body.token), signal);
-  store.record(accountId, 'info', info.state, info.evidence);
+  const info = await askForKey(deps, { ...account, body: account.body }, signal);
   switch (info.state) {
     case 'unavailable':
       return later('node_away');
@@ -43,8 +42,8 @@ export async function billNodeAccount(
       break;
     }
     case 'known':
-      if (info.account.reservedMsat > 0) return later('ongoing');
-      bookRuns(deps, account, over, keptOf(info.account, account.body.creditedMsat));
+      if (info.balance.reservedMsat > 0) return later('ongoing');
+      bookRuns(deps, account, over, keptOf(info.balance, account.body.creditedMsat));
   }
   deps.reached('run:settled');
 }

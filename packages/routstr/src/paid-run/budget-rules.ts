@@ -1,36 +1,35 @@
-import type { Books, MintUrl } from '@nostr-dm-agent/cashu-wallet';
+import type { MintUrl } from '@nostr-dm-agent/cashu-wallet';
 import { addSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { MeterPrice } from '../meter/metered-run.ts';
 import type { OpencodeModel } from '../models/usable-models.ts';
 import type { NodeUrl } from '../node/node-url.ts';
-import { chooseMint, type MintHoldings, type MintsOf } from './mint-match.ts';
-import type { PaidRunStore } from './paid-run-store.ts';
+import { chooseMint } from './mint-match.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
 
 /** What a run of a model costs, as its node says. */
 export type ModelTerms = {
   readonly id: string;
-  /** `minimumBudget` of `usable-models.ts`. */
+  /** The least budget that gets anywhere. */
   readonly minimum: Sat;
+  readonly price: MeterPrice;
+  /** Its entry in `opencode.json`, for a run that asks for it. */
+  readonly entry?: OpencodeModel;
 };
 
 /** The owner's settings and the node's prices, as they are when a run begins. */
 export type BudgetRules = {
-  /** `!provider budget`. */
+  /** Of a run. */
   readonly budget: () => Sat;
-  /** `!provider limit`, per day; undefined: none. */
+  /** Of everybody together, per day; undefined: none. */
   readonly dayLimit: () => Sat | undefined;
-  /** `!limit`, what this owner may spend per day, beside that; undefined: no limit of his own. */
+  /** Of one owner, beside that. */
   readonly ownerLimit?: (owner: string) => Sat | undefined;
-  /** What there is for this owner where accounts are kept apart; undefined: all that is in the wallet. */
+  /** What there is for this owner where shares are kept apart; undefined: all that is in the wallet. */
   readonly ownMoney?: (owner: string) => Sat | undefined;
-  /** Beginning of the day that the limit counts in, Unix milliseconds. */
+  /** Beginning of the day that the limits count in, Unix milliseconds. */
   readonly dayStart: () => number;
-  /** undefined: the model is not known, and a run of it is not held back. `model` is without `routstr/`. */
-  readonly terms: (model: string | undefined) => ModelTerms | undefined;
-  readonly price: (model: string) => MeterPrice | undefined;
-  /** Its entry in `opencode.json`, for a run that asks for it. */
-  readonly entry?: (model: string) => OpencodeModel | undefined;
-  readonly mintsOf?: MintsOf;
+  /** Undefined: it is not known, and a run of it is not held back. The name is without `routstr/`; undefined: the default. */
+  readonly model: (name: string | undefined) => ModelTerms | undefined;
 };
 
 /** Why a run does not begin. Amounts in sat. */
@@ -54,70 +53,65 @@ export type BudgetRefusal =
   /** The node lists none of the wallet's mints. */
   | { readonly kind: 'no_common_mint'; readonly node: NodeUrl; readonly listed: readonly string[] }
   | { readonly kind: 'day_limit'; readonly limit: Sat; readonly used: Sat; readonly budget: Sat }
-  /** The owner's own limit, or his own money where accounts are kept apart. */
+  /** The owner's own limit, or share. */
   | { readonly kind: 'owner_limit'; readonly limit: Sat; readonly used: Sat; readonly budget: Sat }
   | { readonly kind: 'own_money'; readonly have: Sat; readonly need: Sat };
 
-/** What was spent since a moment (ms), runs that are not settled counted with all that they took; by one owner when he is named. */
-export const usedSince = (
-  wallet: Pick<Books, 'ledger'>,
-  store: Pick<PaidRunStore, 'atStakeSince'>,
-  since: number,
-  owner?: string,
-): Sat => addSat(wallet.ledger.spentSince(since, owner), store.atStakeSince(since, owner));
+/** What was spent since a moment (ms), with all that runs took which are not settled; by one owner when they are named. */
+export const usedSince = ({ wallet, store }: Books, since: number, owner?: string): Sat =>
+  addSat(wallet.ledger.spentSince(since, owner), store.atStakeSince(since, owner));
 
-/** What says whether there is enough. */
-type RefusingWallet = MintHoldings & Pick<Books, 'ledger'>;
+type Books = Pick<PaidRunDeps, 'wallet' | 'store'>;
 
-/** Whether a run may spend this much more, wherever the money is: from what is on disk, nobody is asked. */
+/** Whether an owner may spend this much more, wherever the money is: from what is on disk, nobody is asked. */
 export function refuseSpending(
-  rules: Pick<BudgetRules, 'dayLimit' | 'dayStart' | 'ownerLimit' | 'ownMoney'>,
-  wallet: RefusingWallet,
-  store: PaidRunStore,
+  rules: BudgetRules,
+  books: Books,
   budget: Sat,
   owner: string,
 ): BudgetRefusal | undefined {
   if (budget === 0) return { kind: 'no_budget' };
   const limit = rules.dayLimit();
-  const used = usedSince(wallet, store, rules.dayStart());
+  const used = usedSince(books, rules.dayStart());
   if (limit !== undefined && used + budget > limit) return { kind: 'day_limit', limit, used, budget };
-  const own = rules.ownerLimit?.(owner);
-  const usedByHim = usedSince(wallet, store, rules.dayStart(), owner);
-  if (own !== undefined && usedByHim + budget > own) {
-    return { kind: 'owner_limit', limit: own, used: usedByHim, budget };
+  const ownLimit = rules.ownerLimit?.(owner);
+  const usedByOwner = usedSince(books, rules.dayStart(), owner);
+  if (ownLimit !== undefined && usedByOwner + budget > ownLimit) {
+    return { kind: 'owner_limit', limit: ownLimit, used: usedByOwner, budget };
   }
-  const money = rules.ownMoney?.(owner);
-  return money !== undefined && money < budget ? { kind: 'own_money', have: money, need: budget } : undefined;
+  const have = rules.ownMoney?.(owner);
+  return have !== undefined && have < budget ? { kind: 'own_money', have, need: budget } : undefined;
 }
 
-/** Whether this much may leave the wallet for a run. */
-export const refuseMore = (
-  rules: Parameters<typeof refuseSpending>[0] & Pick<BudgetRules, 'mintsOf'>,
-  wallet: RefusingWallet,
-  store: PaidRunStore,
-  budget: Sat,
-  owner: string,
-  node: NodeUrl,
-): BudgetRefusal | undefined =>
-  refuseSpending(rules, wallet, store, budget, owner) ?? refuseMint(rules, wallet, budget, node);
+/** The same for a run with this budget; where its money is to come from is another question (`refuseMint`). */
+export function refuseBudget(
+  rules: BudgetRules,
+  books: Books,
+  run: { readonly budget: Sat; readonly model: string | undefined; readonly owner: string },
+): BudgetRefusal | undefined {
+  const { budget } = run;
+  const model = budget === 0 ? undefined : rules.model(run.model);
+  if (model && budget < model.minimum) {
+    return { kind: 'below_minimum', budget, minimum: model.minimum, model: model.id };
+  }
+  return refuseSpending(rules, books, budget, run.owner);
+}
 
 /** Whether there is a mint to make a budget for this node at. */
 export function refuseMint(
-  rules: Pick<BudgetRules, 'mintsOf'>,
-  wallet: RefusingWallet,
+  { wallet, nodes }: Pick<PaidRunDeps, 'wallet' | 'nodes'>,
   budget: Sat,
   node: NodeUrl,
 ): BudgetRefusal | undefined {
-  const choice = chooseMint(wallet, rules.mintsOf?.(node), budget);
+  const choice = chooseMint(wallet, nodes.mintsOf(node), budget);
   switch (choice.state) {
     case 'chosen':
       return undefined;
     case 'short': {
       const { mint, have } = choice;
-      const most = wallet.info().maxBalance;
+      const { maxBalance: most, defaultMint } = wallet.info();
       if (budget > most) return { kind: 'over_cap', most, need: budget };
-      const other = mint === wallet.info().defaultMint ? {} : { mint };
-      return { kind: 'short', have, need: budget, ...other };
+      return { kind: 'short', have, need: budget, ...(mint !== defaultMint && { mint }) };
     }
     case 'elsewhere': {
       const { state, ...facts } = choice;
@@ -126,23 +120,4 @@ export function refuseMint(
     case 'none':
       return { kind: 'no_common_mint', node, listed: choice.listed };
   }
-}
-
-/** Whether a run with this budget may begin; where its money is to come from is another question (`refuseMint`). */
-export function refuseBudget(
-  rules: BudgetRules,
-  wallet: RefusingWallet,
-  store: PaidRunStore,
-  run: {
-    readonly budget: Sat;
-    readonly model: string | undefined;
-    readonly owner: string;
-  },
-): BudgetRefusal | undefined {
-  const { budget } = run;
-  const terms = budget === 0 ? undefined : rules.terms(run.model);
-  if (terms && budget < terms.minimum) {
-    return { kind: 'below_minimum', budget, minimum: terms.minimum, model: terms.id };
-  }
-  return refuseSpending(rules, wallet, store, budget, run.owner);
 }

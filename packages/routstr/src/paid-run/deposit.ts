@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sat } from '@nostr-dm-agent/kit/sat';
-import { apiKeyOf } from '../node/api-key.ts';
-import type { CreateOutcome, KeyBalance, NotCredited } from '../node/outcomes.ts';
-import { chooseMint } from './mint-match.ts';
-import { type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
+import type { CreateOutcome, NotCredited } from '../node/outcomes.ts';
+import { askForKey, worthOf } from './key-at-node.ts';
+import type { PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator } from './postpone.ts';
 
@@ -11,47 +9,12 @@ import { needOperator } from './postpone.ts';
 export type DepositOutcome =
   | { readonly state: 'deposited'; readonly run: PaidRunIn<'deposited'> }
   /** The node has not credited it, as far as is known: it is to be taken back. */
-  | { readonly state: 'not_credited'; readonly run: PaidRun; readonly outcome: NotCredited }
+  | { readonly state: 'not_credited'; readonly outcome: NotCredited }
   /** The node took it for less than half of its worth: nothing runs there, and all of it is owed. */
-  | { readonly state: 'credited_short'; readonly run: PaidRun; readonly balanceMsat: number };
+  | { readonly state: 'credited_short'; readonly creditedMsat: number };
 
 /** Presenting a token again is pointless after this long: whoever waits wants an answer. */
 const presentForMs = 60_000;
-
-/**
- * Makes the run's budget token. What fails leaves the run `void` when nothing moved, else `created`, to be recovered.
- *
- * @throws WalletError as `Spend.send` does
- */
-export async function issueToken(
-  deps: PaidRunDeps,
-  run: PaidRunIn<'created'>,
-  signal: AbortSignal,
-): Promise<PaidRun> {
-  const { wallet, store } = deps;
-  const key = sendKeyOf(run);
-  try {
-    const { budget } = run.ticket;
-    const at = chooseMint(wallet, deps.mintsOf?.(run.node), budget);
-    const where = at.state === 'chosen' ? { mint: at.mint, mintName: at.name } : {};
-    const sent = await wallet.send({ amount: budget, ...where, key, note: `run ${run.id}` }, signal);
-    deps.reached('run:sent');
-    const issued = wallet.transaction(() =>
-      store.move(run.id, ['created'], {
-        state: 'token_issued',
-        operation: sent.operation,
-        token: wallet.handOver(sent.operation, run.node),
-        out: sat(sent.face + sent.fee),
-        face: sent.face,
-      }),
-    );
-    deps.reached('run:token_issued');
-    return issued;
-  } catch (error) {
-    if (wallet.operationFor(key) === undefined) store.move(run.id, ['created'], { state: 'void' });
-    throw error;
-  }
-}
 
 /**
  * Presents the token until the node has credited it or is not going to
@@ -62,10 +25,10 @@ export async function deposit(
   run: PaidRunIn<'token_issued'>,
   signal: AbortSignal,
 ): Promise<DepositOutcome> {
-  const node = deps.nodeAt(run.node);
+  const node = deps.nodes.at(run.node);
   const since = performance.now();
   let outcome: CreateOutcome = await present();
-  for (const pause of deps.retryPauses.present) {
+  for (const pause of deps.waits.present) {
     if (!worthRepeating(outcome) || performance.now() - since > presentForMs) break;
     await sleep(pause, undefined, { signal });
     outcome = await present();
@@ -76,31 +39,24 @@ export async function deposit(
   }
   // It may have been credited all the same: then its account is there.
   if (outcome.state === 'ambiguous' || outcome.state === 'spent') {
-    const info = await node.info(apiKeyOf(run.body.token), signal);
-    deps.store.record(run.id, 'info', info.state, info.evidence);
-    if (info.state === 'known') {
-      return credited(worthOf(info.account));
-    }
+    const info = await askForKey(deps, run, signal);
+    if (info.state === 'known') return credited(worthOf(info.balance));
   }
-  const back = deps.store.move(run.id, ['token_issued'], {
+  deps.store.move(run.id, ['token_issued'], {
     ...run.body,
     state: 'reclaim',
     reason: outcome.state === 'unspent' || outcome.state === 'ambiguous' ? outcome.reason : outcome.state,
   });
   deps.reached('run:reclaim');
-  return { state: 'not_credited', run: back, outcome };
+  return { state: 'not_credited', outcome };
 
   function credited(balanceMsat: number): DepositOutcome {
     // The token nets the budget: the fee of redeeming it is on top.
     const worth = run.ticket.budget * 1000;
     if (balanceMsat * 2 >= worth) return { state: 'deposited', run: credit(deps, run, balanceMsat) };
     const taken = credit(deps, run, worth);
-    const detail = `${balanceMsat} msat for a token of ${run.body.face} sat`;
-    return {
-      state: 'credited_short',
-      run: needOperator(deps, taken, 'credited_short', detail),
-      balanceMsat,
-    };
+    needOperator(deps, taken, 'credited_short', `${balanceMsat} msat for a token of ${run.body.face} sat`);
+    return { state: 'credited_short', creditedMsat: balanceMsat };
   }
 
   async function present(): Promise<CreateOutcome> {
@@ -128,10 +84,6 @@ function credit(
   deps.reached('run:deposited');
   return { ...moved, body };
 }
-
-/** All that an account ever got. */
-export const worthOf = ({ availableMsat, reservedMsat, totalSpentMsat = 0 }: KeyBalance): number =>
-  availableMsat + reservedMsat + totalSpentMsat;
 
 /** The same token again is answered with the same account, so nothing is risked by it. */
 function worthRepeating(outcome: CreateOutcome): boolean {

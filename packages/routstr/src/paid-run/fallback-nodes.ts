@@ -16,17 +16,9 @@ import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { MeterPrice } from '../meter/metered-run.ts';
 import { createAbilitySource } from '../models/ability.ts';
 import { minimumBudget, typicalTaskSat, type UsableModel, usableModels } from '../models/usable-models.ts';
-import type { NodeClient } from '../node/node-client.ts';
 import type { NodeUrl } from '../node/node-url.ts';
-import type { Answer, NodeInfo } from '../node/outcomes.ts';
-import { chooseMint, type MintHoldings } from './mint-match.ts';
-
-export type Fallbacks = {
-  /** `ROUTSTR_FALLBACKS`. Empty: a run whose node is down is refused. */
-  readonly nodes: () => readonly NodeUrl[];
-  /** Asks a node what it is, and remembers its mints (`node-info-cache.ts`). */
-  readonly ask: (node: NodeUrl, signal: AbortSignal) => Promise<Answer<NodeInfo>>;
-};
+import { chooseMint } from './mint-match.ts';
+import type { PaidNodes, PaidRunDeps } from './paid-run-deps.ts';
 
 /** A node that can take a run. */
 export type FallbackNode = {
@@ -45,8 +37,8 @@ export type UnableNode = {
 const answerMs = 8_000;
 
 /** Whether a node answers at all. */
-export async function answers(fallbacks: Fallbacks, node: NodeUrl, signal: AbortSignal): Promise<boolean> {
-  return (await inTime((soon) => fallbacks.ask(node, soon), signal))?.state === 'ok';
+export async function answers(nodes: PaidNodes, node: NodeUrl, signal: AbortSignal): Promise<boolean> {
+  return (await inTime((soon) => nodes.ask(node, soon), signal))?.state === 'ok';
 }
 
 /**
@@ -55,14 +47,10 @@ export async function answers(fallbacks: Fallbacks, node: NodeUrl, signal: Abort
  */
 export async function findFallbacks(
   run: { readonly model: string | undefined; readonly budget: Sat; readonly except: NodeUrl },
-  parts: {
-    readonly fallbacks: Fallbacks;
-    readonly nodeAt: (url: NodeUrl) => Pick<NodeClient, 'models'>;
-    readonly wallet: MintHoldings;
-  },
+  { nodes, wallet }: Pick<PaidRunDeps, 'nodes' | 'wallet'>,
   signal: AbortSignal,
 ): Promise<{ readonly able: readonly FallbackNode[]; readonly unable: readonly UnableNode[] }> {
-  const urls = [...new Set(parts.fallbacks.nodes())].filter((url) => url !== run.except);
+  const urls = [...new Set(nodes.fallbacks())].filter((url) => url !== run.except);
   const looks = await Promise.all(urls.map((url) => look(url)));
   return {
     able: looks.filter((each) => 'taskSat' in each).toSorted((a, b) => a.taskSat - b.taskSat),
@@ -71,11 +59,11 @@ export async function findFallbacks(
 
   async function look(url: NodeUrl): Promise<FallbackNode | UnableNode> {
     const [info, list] = await Promise.all([
-      inTime((soon) => parts.fallbacks.ask(url, soon), signal),
-      run.model === undefined ? undefined : inTime((soon) => parts.nodeAt(url).models(soon), signal),
+      inTime((soon) => nodes.ask(url, soon), signal),
+      run.model === undefined ? undefined : inTime((soon) => nodes.at(url).models(soon), signal),
     ]);
     if (info?.state !== 'ok') return { url, why: 'away' };
-    const mint = chooseMint(parts.wallet, info.value.mints, run.budget);
+    const mint = chooseMint(wallet, info.value.mints, run.budget);
     if (mint.state !== 'chosen') return { url, why: mint.state === 'none' ? 'mint' : 'short' };
     if (run.model === undefined) return { url, price: undefined, taskSat: 0 };
     if (list?.state !== 'ok') return { url, why: 'away' };

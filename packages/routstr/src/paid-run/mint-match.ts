@@ -1,9 +1,5 @@
 import type { MintList, MintUrl, Overview } from '@nostr-dm-agent/cashu-wallet';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import type { NodeUrl } from '../node/node-url.ts';
-
-/** The mints that a node lists, as far as it is known without asking. */
-export type MintsOf = (node: NodeUrl) => readonly string[] | undefined;
 
 /** What there is at which mint. */
 export type MintHoldings = Pick<Overview, 'info' | 'balance'> & Pick<MintList, 'acceptedMint'>;

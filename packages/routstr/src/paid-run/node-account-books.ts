@@ -1,6 +1,6 @@
 import { addSat, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { NodeUrl } from '../node/node-url.ts';
-import { isIn, isOpen, type PaidRun, type PaidRunIn } from './paid-run.ts';
+import { isIn, isNodeAccount, isOpen, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
 
 /** What the commands and the replies need to know of an account, from what is on disk. */
@@ -16,6 +16,18 @@ export type NodeAccountBooks = {
   readonly depositing: Sat;
 };
 
+/** Oldest first. */
+export const accountsIn = (store: Pick<PaidRunStore, 'open'>): readonly PaidRun[] =>
+  store.open().filter(isNodeAccount);
+
+/** The one that deposits at a node go to. */
+export const accountAt = (store: Pick<PaidRunStore, 'open'>, node: NodeUrl): PaidRun | undefined =>
+  accountsIn(store).findLast((account) => account.node === node && !isIn(account, 'needs_operator'));
+
+/** What runs on an account that are not billed yet cost by the meter's count, in msat. */
+export const meteredOn = (store: Pick<PaidRunStore, 'openOn'>, account: string): number =>
+  store.openOn(account).reduce((sum, run) => sum + run.body.meteredMsat, 0);
+
 /** Runs that may spend from an account now. */
 export const spendingOn = (
   store: Pick<PaidRunStore, 'openOn'>,
@@ -29,8 +41,7 @@ export function readBooks(
   const { id, body, node, ticket } = account;
   const state = stateOf(account);
   const credited = 'creditedMsat' in body ? (body.creditedMsat ?? 0) : 0;
-  const used = store.openOn(id).reduce((sum, run) => sum + run.body.meteredMsat, 0);
-  const msat = body.state === 'change_held' ? 0 : credited - store.bookedOn(id) * 1000 - used;
+  const msat = body.state === 'change_held' ? 0 : credited - store.bookedOn(id) * 1000 - meteredOn(store, id);
   const deposits = store.topUpsOf(id).filter((row) => isOpen(row.body) && !isIn(row, 'needs_operator'));
   return {
     node,

@@ -1,8 +1,7 @@
-import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
-import { isIn, type PaidRun } from './paid-run.ts';
-import type { PaidRunStore } from './paid-run-store.ts';
+import { advance } from './advance.ts';
+import { isIn, moneyOf, type PaidRun } from './paid-run.ts';
+import type { PaidRunDeps } from './paid-run-deps.ts';
 import { isDue } from './retry-pauses.ts';
 
 /** Asks for what is owed, each run at its own time, for as long as it is owed. */
@@ -11,6 +10,8 @@ export type OwedRefunds = {
   readonly wake: () => void;
   /** A new run begins: what is owed is asked for now, whenever its time is, and not waited for. */
   readonly askNow: () => void;
+  /** All of it, once, before anything else: gives what its owners do not know yet, and what is still owed. */
+  readonly recover: (signal: AbortSignal) => Promise<readonly PaidRun[]>;
   /** One pass over what is due; tells what came of it. */
   readonly pass: (signal: AbortSignal) => Promise<void>;
   /** Ends what is under way and waits for it. */
@@ -19,35 +20,33 @@ export type OwedRefunds = {
 
 /** A clock that jumps, and a machine that slept, are noticed after this long. */
 const longestSleepMs = 60_000;
+/** A start does not wait longer for nodes. */
+const longestRecoveryMs = 20_000;
 /** After a fault of our own, such as a full disk. */
 const afterFaultMs = 5_000;
 /** Between two times of `askNow`. */
 const askNowSpacingMs = 60_000;
 
-export function createOwedRefunds(options: {
-  readonly store: PaidRunStore;
-  /** Runs whose agent may be alive, or whose reply waits for its money, are not for this queue. */
-  readonly isLive: (run: PaidRun) => boolean;
-  readonly advance: (id: string, signal: AbortSignal) => Promise<PaidRun>;
-  /** Something is settled, or needs a person. Told again until it returns. */
-  readonly announce: (run: PaidRun) => void;
-  readonly clock: Clock;
-  readonly log: Logger;
-}): OwedRefunds {
-  const { store, clock, log } = options;
+/** @param announce something is settled, or needs a person; told again until it returns */
+export function createOwedRefunds(deps: PaidRunDeps, announce: (run: PaidRun) => void): OwedRefunds {
+  const { store, live, clock, log } = deps;
   const closing = new AbortController();
   let cancel: Cancel | undefined;
   let working: Promise<void> = Promise.resolve();
   let askedAt = Number.NEGATIVE_INFINITY;
   // An account that is kept waits for nothing.
-  const waiting = () => store.open().filter((run) => !isIn(run, 'kept') && !options.isLive(run));
+  const waiting = () => store.open().filter((run) => !isIn(run, 'kept') && !live.includes(run));
 
   async function pass(signal: AbortSignal): Promise<void> {
     const due = waiting().filter((run) => isDue(run.nextAt, clock.now()));
     await Promise.all(
       due.map(async ({ id }) => {
         try {
-          const run = await options.advance(id, signal);
+          const run = await deps.lock(moneyOf(store.get(id)), async () => {
+            // Another pass may have been here while this one waited.
+            const now = store.get(id);
+            return isDue(now.nextAt, clock.now()) ? advance(deps, id, signal) : now;
+          });
           log.debug({ run: id, state: run.body.state, nextAt: run.nextAt }, 'looked after an owed run');
         } catch (error) {
           if (signal.aborted) return;
@@ -57,10 +56,34 @@ export function createOwedRefunds(options: {
       }),
     );
     for (const run of store.news()) {
-      if (options.isLive(run)) continue;
-      options.announce(run);
+      if (live.includes(run)) continue;
+      announce(run);
       store.setTold(run.id);
     }
+  }
+
+  async function recover(signal: AbortSignal): Promise<readonly PaidRun[]> {
+    const enough = AbortSignal.any([signal, AbortSignal.timeout(longestRecoveryMs)]);
+    const open = store.open().filter((run) => !live.includes(run));
+    await Promise.all(
+      open.map(async (run) => {
+        try {
+          await deps.lock(moneyOf(run), () => advance(deps, run.id, enough));
+        } catch (error) {
+          signal.throwIfAborted();
+          log.warn({ run: run.id, error }, 'a run of an earlier life could not be settled yet');
+        }
+      }),
+    );
+    const news = store.news();
+    for (const { id } of news) store.setTold(id);
+    // What waited for a person before is no news, nor is money that is where it should be.
+    const left = store
+      .open()
+      .filter(
+        (run) => open.some(({ id }) => id === run.id) && !isIn(run, 'needs_operator', 'kept', 'unreckoned'),
+      );
+    return [...news, ...left];
   }
 
   /** undefined: nothing is owed. */
@@ -103,6 +126,7 @@ export function createOwedRefunds(options: {
   return {
     wake,
     askNow,
+    recover,
     pass,
     close: async () => {
       closing.abort(new DOMException('the provider closes', 'AbortError'));

@@ -77,6 +77,10 @@ export const nodeAccountMoney = (node: NodeUrl): string => `account at ${node}`;
 /** One at a time for each such name. */
 export type MoneyLock = <T>(money: string, work: () => Promise<T>) => Promise<T>;
 
+/** What a body has to say of its token. */
+export const tokenOf = ({ operation, token, out, face }: Issued): Issued => ({ operation, token, out, face });
+type Issued = Omit<InState<'token_issued'>, 'state'>;
+
 /** Money of ours may still be elsewhere. */
 export const isOpen = (body: PaidRunBody): boolean =>
   body.state !== 'settled' && body.state !== 'void' && body.state !== 'merged';

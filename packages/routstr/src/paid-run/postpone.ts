@@ -1,4 +1,4 @@
-import type { OperatorProblem, PaidRun, PaidRunIn } from './paid-run.ts';
+import { type OperatorProblem, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { longestAskedMs, pauseFor, type Waiting } from './retry-pauses.ts';
 
@@ -23,20 +23,16 @@ export function wait(deps: PaidRunDeps, run: PaidRun, waiting: Waiting, leastMs 
 export function needOperator(
   deps: PaidRunDeps,
   run: PaidRunIn<'deposited' | 'reclaim' | 'refund_due' | 'change_held' | 'needs_operator'>,
-  trouble: OperatorProblem,
+  problem: OperatorProblem,
   detail: string,
 ): PaidRun {
   if (run.body.state === 'needs_operator') return wait(deps, run, 'operator');
-  const { operation, token, out, face } = run.body;
-  deps.log.error({ run: run.id, node: run.node, trouble, detail }, 'a node withholds money');
+  deps.log.error({ run: run.id, node: run.node, problem, detail }, 'a node withholds money');
   deps.store.move(run.id, [run.body.state], {
+    ...tokenOf(run.body),
     state: 'needs_operator',
-    trouble,
+    trouble: problem,
     detail,
-    operation,
-    token,
-    out,
-    face,
     creditedMsat: 'creditedMsat' in run.body ? run.body.creditedMsat : undefined,
     dueSince: 'dueSince' in run.body ? run.body.dueSince : deps.clock.now(),
     meteredMsat: 'meteredMsat' in run.body ? run.body.meteredMsat : undefined,

@@ -1,23 +1,19 @@
 import type { RefundOutcome } from '../node/outcomes.ts';
 import { close, noChange } from './close-books.ts';
 import type { Asking } from './keep-change.ts';
-import type { PaidRun, PaidRunIn } from './paid-run.ts';
+import { type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator, wait } from './postpone.ts';
 import { doubtMs } from './retry-pauses.ts';
 
 /** The node has redeemed the token of a question: what it gives back of it is to be asked for. */
 export function paymentTaken(deps: PaidRunDeps, run: PaidRunIn<'reclaim'>): PaidRun {
-  const { operation, token, out, face, meteredMsat } = run.body;
   return deps.store.move(run.id, ['reclaim'], {
+    ...tokenOf(run.body),
     state: 'refund_due',
-    operation,
-    token,
-    out,
-    face,
     creditedMsat: run.ticket.budget * 1000,
     dueSince: deps.clock.now(),
-    meteredMsat,
+    meteredMsat: run.body.meteredMsat,
   });
 }
 

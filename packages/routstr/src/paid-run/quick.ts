@@ -16,12 +16,11 @@
 import { addSat, msatToSatCeil, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { reservationMsat, type UsableModel } from '../models/usable-models.ts';
 import { readRefundBody } from '../node/node-client.ts';
-import type { NodeUrl } from '../node/node-url.ts';
-import { type OneCallOutcome, payForOneCall } from '../node/one-call.ts';
+import type { OneCallOutcome } from '../node/one-call.ts';
 import { advance } from './advance.ts';
 import { type BudgetRules, refuseMint, refuseSpending } from './budget-rules.ts';
 import { issueOrRefuse } from './issue-token.ts';
-import { isIn, type MoneyLock, type PaidRun, type PaidRunIn } from './paid-run.ts';
+import { isIn, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
 import { type PastQuestion, type QuestionRefusal, whereaboutsOf } from './payment-refusals.ts';
@@ -51,15 +50,11 @@ export type QuickResult =
     }
   | { readonly state: 'refused'; readonly refusal: QuestionRefusal };
 
-export type Quick = (request: QuickRequest, signal: AbortSignal) => Promise<QuickResult>;
-
 /** What an answer may be long, in tokens; a model that thinks first needs more. */
 const answerTokens = 1024;
 const thoughtTokens = 4096;
 /** A node estimates a little differently. */
 const margin = 1.02;
-/** Shorter than a command may take. */
-const answerMs = 45_000;
 const instruction =
   'Answer in plain text without Markdown, in a few short paragraphs at most: it is read as a chat message on a phone.';
 
@@ -71,133 +66,113 @@ export function pastQuestion(store: Pick<PaidRunStore, 'find'>, key: string): Pa
   return { kind: 'asked_before', budget: row?.ticket.budget ?? sat(0), money: whereaboutsOf(row) };
 }
 
-export type QuickOptions = {
-  readonly deps: PaidRunDeps;
-  readonly rules: BudgetRules;
-  readonly lock: MoneyLock;
-  readonly live: Set<string>;
-  readonly wake: () => void;
-  readonly nodeUrl: () => NodeUrl;
-  readonly answerMs?: number;
-};
+const refused = (refusal: QuestionRefusal): QuickResult => ({ state: 'refused', refusal });
 
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory; its one long path is a payment from its beginning to its end
-export function createQuick(options: QuickOptions): Quick {
-  const { deps, rules, lock, live } = options;
-  const { store, wallet } = deps;
-  const refused = (refusal: QuestionRefusal): QuickResult => ({ state: 'refused', refusal });
-
-  async function quick(request: QuickRequest, signal: AbortSignal): Promise<QuickResult> {
-    const id = questionId(request.key);
-    if (store.find(id)) return refused(pastQuestion(store, request.key));
-    const body = bodyOf(request);
-    const budget = estimate(request.model, body);
-    if (request.most !== undefined && budget > request.most) {
-      return refused({ kind: 'too_dear', budget, most: request.most });
-    }
-    const node = options.nodeUrl();
-    live.add(id);
-    try {
-      return await lock(id, async () => {
-        // Nothing is waited for between this and the question's row, so that of two only one fits into a limit.
-        const refusal =
-          refuseSpending(rules, wallet, store, budget, request.owner) ??
-          refuseMint(rules, wallet, budget, node);
-        if (refusal) return refused(refusal);
-        const created = store.create(id, node, {
-          purpose: 'quick',
-          owner: request.owner,
-          model: `routstr/${request.model.id}`,
-          prompt: [...request.question.replace(/\s+/g, ' ')].slice(0, 80).join(''),
-          budget,
-        });
-        deps.reached('run:created');
-        const issued = await issueOrRefuse(deps, created, signal);
-        return issued.state === 'refused' ? issued : ask(request, issued.run, body, signal);
-      });
-    } finally {
-      live.delete(id);
-      options.wake();
-    }
-  }
-
-  async function ask(
-    { model }: QuickRequest,
-    run: PaidRunIn<'token_issued'>,
-    body: Readonly<Record<string, unknown>>,
-    signal: AbortSignal,
-  ): Promise<QuickResult> {
-    const { token } = run.body;
-    const outcome = await payForOneCall(
-      {
-        ...{ node: run.node, token, model: model.id, body },
-        price: { sat: model.sat, usd: model.usd },
-        timeoutMs: options.answerMs ?? answerMs,
-        fetch: deps.fetch,
-      },
-      (header) => {
-        deps.reached('run:answered');
-        // The payment itself: the node has not taken it.
-        if (header !== token && readRefundBody(header)) keepChange(run, header);
-      },
-      signal,
-    );
-    store.record(run.id, 'ask', outcome.state, outcome.evidence);
-    const settled = await settle(run, outcome, signal);
-    if (outcome.state !== 'answered') {
-      const { budget } = run.ticket;
-      return refused({ kind: 'unanswered', node: run.node, budget, outcome, money: whereaboutsOf(settled) });
-    }
-    const done = isIn(settled, 'settled') ? settled.body : undefined;
-    return {
-      state: 'answered',
-      text: outcome.text,
-      end: outcome.end,
-      model: model.id,
-      spent: done?.spent ?? sat(Math.min(msatToSatCeil(outcome.costMsat ?? 0), run.ticket.budget)),
-      fee: done?.fee ?? sat(0),
-      owed: done === undefined,
-    };
-  }
-
-  /** In one transaction: the token is spent, the wallet keeps the change. */
-  function keepChange(run: PaidRunIn<'token_issued'>, change: string): void {
-    const { operation, token, out, face } = run.body;
-    wallet.transaction(() => {
-      wallet.confirmClaimed(operation);
-      store.keepAnswer(run.id, change);
-      store.move(run.id, ['token_issued'], {
-        state: 'change_held',
-        ...{ operation, token, out, face, creditedMsat: run.ticket.budget * 1000 },
-        dueSince: deps.clock.now(),
-        keptToken: wallet.keep(change, `change of run ${run.id}`),
-      });
+/** Asks, and brings back what it did not cost as far as that can be had now. */
+export async function askQuickly(
+  deps: PaidRunDeps,
+  rules: BudgetRules,
+  request: QuickRequest,
+  signal: AbortSignal,
+): Promise<QuickResult> {
+  const { store } = deps;
+  const { owner, model, question, most } = request;
+  const id = questionId(request.key);
+  if (store.find(id)) return refused(pastQuestion(store, request.key));
+  const body = bodyOf(request);
+  const budget = estimate(model, body);
+  if (most !== undefined && budget > most) return refused({ kind: 'too_dear', budget, most });
+  const node = deps.nodes.current();
+  const work = () =>
+    deps.lock(id, async () => {
+      // Nothing is waited for between this and the question's row, so that of two only one fits into a limit.
+      const refusal = refuseSpending(rules, deps, budget, owner) ?? refuseMint(deps, budget, node);
+      if (refusal) return refused(refusal);
+      const prompt = [...question.replace(/\s+/g, ' ')].slice(0, 80).join('');
+      const ticket = { purpose: 'quick', owner, model: `routstr/${model.id}`, prompt, budget } as const;
+      const created = store.create(id, node, ticket);
+      deps.reached('run:created');
+      const issued = await issueOrRefuse(deps, created, signal);
+      return issued.state === 'refused' ? issued : ask(deps, model, issued.run, body, signal);
     });
-    deps.reached('run:change_held');
-  }
+  return deps.live.during(id, work);
+}
 
-  /** Brings home what the question did not cost, as far as it gets now. */
-  async function settle(
-    run: PaidRunIn<'token_issued'>,
-    outcome: OneCallOutcome,
-    signal: AbortSignal,
-  ): Promise<PaidRun> {
-    if (isIn(store.get(run.id), 'token_issued')) {
-      // Only the mint knows whether the node has taken it. A stream without a bill is given no change for (seen with
-      // 0.4.5): then all of it is spent.
-      const meteredMsat =
-        outcome.state === 'answered' ? (outcome.costMsat ?? run.ticket.budget * 1000) : undefined;
-      const reason = outcome.state;
-      store.move(run.id, ['token_issued'], { ...run.body, state: 'reclaim', reason, meteredMsat });
-      deps.reached('run:reclaim');
-    }
-    const settled = await advance(deps, run.id, signal);
-    // The answer says what it cost; what comes back later is told when it comes, and trouble in words of its own.
-    if (!isIn(settled, 'needs_operator')) store.setTold(run.id);
-    return settled;
+async function ask(
+  deps: PaidRunDeps,
+  model: QuickRequest['model'],
+  run: PaidRunIn<'token_issued'>,
+  body: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<QuickResult> {
+  const { node, ticket } = run;
+  const { budget } = ticket;
+  const { token } = run.body;
+  const outcome = await deps.nodes.at(node).callOnce(
+    {
+      ...{ token, model: model.id, body, timeoutMs: deps.waits.answer },
+      price: { sat: model.sat, usd: model.usd },
+    },
+    (header) => {
+      deps.reached('run:answered');
+      // The payment itself: the node has not taken it.
+      if (header !== token && readRefundBody(header)) keepHeader(deps, run, header);
+    },
+    signal,
+  );
+  deps.store.record(run.id, 'ask', outcome.state, outcome.evidence);
+  const settled = await settle(deps, run, outcome, signal);
+  if (outcome.state !== 'answered') {
+    return refused({ kind: 'unanswered', node, budget, outcome, money: whereaboutsOf(settled) });
   }
+  const done = isIn(settled, 'settled') ? settled.body : undefined;
+  return {
+    state: 'answered',
+    text: outcome.text,
+    end: outcome.end,
+    model: model.id,
+    spent: done?.spent ?? sat(Math.min(msatToSatCeil(outcome.costMsat ?? 0), budget)),
+    fee: done?.fee ?? sat(0),
+    owed: done === undefined,
+  };
+}
 
-  return quick;
+/** In one transaction: the token is spent, the wallet keeps the change. */
+function keepHeader({ wallet, store, ...deps }: PaidRunDeps, run: PaidRunIn<'token_issued'>, change: string) {
+  wallet.transaction(() => {
+    wallet.confirmClaimed(run.body.operation);
+    store.keepAnswer(run.id, change);
+    store.move(run.id, ['token_issued'], {
+      ...tokenOf(run.body),
+      state: 'change_held',
+      creditedMsat: run.ticket.budget * 1000,
+      dueSince: deps.clock.now(),
+      keptToken: wallet.keep(change, `change of run ${run.id}`),
+    });
+  });
+  deps.reached('run:change_held');
+}
+
+async function settle(
+  deps: PaidRunDeps,
+  run: PaidRunIn<'token_issued'>,
+  outcome: OneCallOutcome,
+  signal: AbortSignal,
+): Promise<PaidRun> {
+  const { store } = deps;
+  if (isIn(store.get(run.id), 'token_issued')) {
+    // Only the mint knows whether the node has taken it. A stream without a bill is given no change for (seen with
+    // 0.4.5): then all of it is spent.
+    const meteredMsat =
+      outcome.state === 'answered' ? (outcome.costMsat ?? run.ticket.budget * 1000) : undefined;
+    const reason = outcome.state;
+    store.move(run.id, ['token_issued'], { ...run.body, state: 'reclaim', reason, meteredMsat });
+    deps.reached('run:reclaim');
+  }
+  const settled = await advance(deps, run.id, signal);
+  // The answer says what it cost; what comes back later is told when it comes, and what needs a person is told apart.
+  if (!isIn(settled, 'needs_operator')) store.setTold(run.id);
+  return settled;
 }
 
 function bodyOf({ question, model }: QuickRequest): Readonly<Record<string, unknown>> {

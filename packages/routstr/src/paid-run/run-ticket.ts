@@ -30,16 +30,15 @@ export type RunAccess = {
   readonly configuration: Readonly<Record<string, unknown>>;
 };
 
+export type ReadyRun = {
+  readonly state: 'ready';
+  readonly access: RunAccess;
+  readonly node: NodeUrl;
+  /** This one is down, and `node` serves the run. */
+  readonly insteadOf?: NodeUrl;
+};
 /** Too little money, or a node that is away, is an answer, not an error. */
-export type PreparedPaidRun =
-  /** `insteadOf`: this node is down, and `node` serves the run. */
-  | {
-      readonly state: 'ready';
-      readonly access: RunAccess;
-      readonly node: NodeUrl;
-      readonly insteadOf?: NodeUrl;
-    }
-  | { readonly state: 'refused'; readonly refusal: RunRefusal };
+export type PreparedPaidRun = ReadyRun | { readonly state: 'refused'; readonly refusal: RunRefusal };
 
 /** What a run cost; undefined: it is not known. */
 export type PaidRunCost =
@@ -50,3 +49,6 @@ export type PaidRunCost =
       readonly owed?: Sat;
     }
   | undefined;
+
+/** A model as its node calls it. */
+export const nameAtNode = (model: string | undefined): string | undefined => model?.replace(/^routstr\//, '');

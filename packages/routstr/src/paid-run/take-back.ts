@@ -1,8 +1,7 @@
 import { MintError, TokenRefusedError, UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
-import { apiKeyOf } from '../node/api-key.ts';
 import { close, noChange } from './close-books.ts';
-import { worthOf } from './deposit.ts';
-import { isNodeAccount, type PaidRun, type PaidRunIn } from './paid-run.ts';
+import { askForKey, worthOf } from './key-at-node.ts';
+import { isNodeAccount, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator, wait } from './postpone.ts';
 import { paymentTaken } from './question-change.ts';
@@ -60,14 +59,12 @@ async function findAccount(
 ): Promise<PaidRun> {
   if (run.ticket.parent !== undefined) return findTopUp(deps, run, run.ticket.parent, claimedAt, signal);
   if (run.ticket.purpose === 'quick') return paymentTaken(deps, run);
-  const info = await deps.nodeAt(run.node).info(apiKeyOf(run.body.token), signal);
-  deps.store.record(run.id, 'info', info.state, info.evidence);
+  const info = await askForKey(deps, run, signal);
   const now = deps.clock.now();
   switch (info.state) {
     case 'known': {
-      const { operation, token, out, face } = run.body;
-      const creditedMsat = Math.min(worthOf(info.account), face * 1000);
-      const taken = { operation, token, out, face, creditedMsat };
+      const creditedMsat = Math.min(worthOf(info.balance), run.body.face * 1000);
+      const taken = { ...tokenOf(run.body), creditedMsat };
       return isNodeAccount(run)
         ? deps.store.move(run.id, ['reclaim'], { ...taken, state: 'kept' })
         : deps.store.move(run.id, ['reclaim'], { ...taken, state: 'refund_due', dueSince: now });

@@ -1,16 +1,16 @@
 import { addSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { apiKeyOf } from '../node/api-key.ts';
 import type { TopUpOutcome } from '../node/outcomes.ts';
-import { worthOf } from './deposit.ts';
+import { askForKey, worthOf } from './key-at-node.ts';
 import { isIn, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
-import { PaidRunStateError } from './paid-run-store.ts';
+import { PaidRunStateError, type PaidRunStore } from './paid-run-store.ts';
 
 /** What became of more money on its way to a run's account. */
 export type TopUpResult =
   | { readonly state: 'added'; readonly addedMsat: number }
   /** It is to be taken back. */
-  | { readonly state: 'not_added'; readonly outcome: Exclude<TopUpOutcome, { state: 'credited' }> };
+  | { readonly state: 'not_credited'; readonly outcome: Exclude<TopUpOutcome, { state: 'credited' }> };
 
 /** Presents a top-up's token. Once: a second presentation would be told that it is spent, whoever did it. */
 export async function topUp(
@@ -20,7 +20,7 @@ export async function topUp(
   signal: AbortSignal,
 ): Promise<TopUpResult> {
   const key = apiKeyOf(parent.body.token);
-  const outcome = await deps.nodeAt(parent.node).topup(key, run.body.token, signal);
+  const outcome = await deps.nodes.at(parent.node).topup(key, run.body.token, signal);
   deps.store.record(run.id, 'topup', outcome.state, outcome.evidence);
   if (outcome.state === 'credited') {
     merge(deps, run, parent.id, outcome.addedMsat);
@@ -35,7 +35,7 @@ export async function topUp(
   }
   deps.store.move(run.id, ['token_issued'], { ...run.body, state: 'reclaim', reason: outcome.state });
   deps.reached('run:reclaim');
-  return { state: 'not_added', outcome };
+  return { state: 'not_credited', outcome };
 }
 
 /** How much more the account of a run has got than its books say, in msat; undefined: nothing to speak of. */
@@ -47,13 +47,12 @@ export async function findAdded(
 ): Promise<number | 'unavailable' | undefined> {
   const parent = deps.store.get(parentId);
   if (!isIn(parent, 'running', 'kept', 'refund_due')) return undefined;
-  const info = await deps.nodeAt(parent.node).info(apiKeyOf(parent.body.token), signal);
-  deps.store.record(run.id, 'info', info.state, info.evidence);
+  const info = await askForKey(deps, parent, signal, run.id);
   if (info.state === 'unavailable') return 'unavailable';
   if (info.state === 'unknown_key') return undefined;
   // Old nodes keep no sum of what was spent.
-  const spent = info.account.totalSpentMsat === undefined ? deps.store.bookedOn(parentId) * 1000 : 0;
-  const added = worthOf(info.account) + spent - parent.body.creditedMsat;
+  const spent = info.balance.totalSpentMsat === undefined ? deps.store.bookedOn(parentId) * 1000 : 0;
+  const added = worthOf(info.balance) + spent - parent.body.creditedMsat;
   return added * 2 >= run.ticket.budget * 1000 ? added : undefined;
 }
 
@@ -83,11 +82,11 @@ export function merge(
 }
 
 /** A run's budget with all that was added to it. */
-export const wholeBudget = (deps: Pick<PaidRunDeps, 'store'>, run: PaidRun): Sat => {
+export const wholeBudget = (store: Pick<PaidRunStore, 'topUpsOf'>, run: PaidRun): Sat => {
   if (run.ticket.account !== undefined) return 'out' in run.body ? run.body.out : run.ticket.budget;
   return addSat(
     run.ticket.budget,
-    ...deps.store
+    ...store
       .topUpsOf(run.id)
       .filter((topUp) => isIn(topUp, 'merged'))
       .map((topUp) => topUp.ticket.budget),

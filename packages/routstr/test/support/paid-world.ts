@@ -17,11 +17,12 @@ import { createMeter } from '../../src/meter/meter.ts';
 import type { MeterPrice } from '../../src/meter/metered-run.ts';
 import { createNodeClient, defaultTimeouts, type NodeTimeouts } from '../../src/node/node-client.ts';
 import { parseNodeUrl } from '../../src/node/node-url.ts';
+import type { ModelTerms } from '../../src/paid-run/budget-rules.ts';
+import type { MoreMoney } from '../../src/paid-run/more-money.ts';
 import type { PaidRun } from '../../src/paid-run/paid-run.ts';
 import type { PaidRunCost, PreparedPaidRun, RunTicket } from '../../src/paid-run/run-ticket.ts';
 import {
   createRoutstrProvider,
-  type MoreMoney,
   type RoutstrProvider,
   type RoutstrProviderOptions,
 } from '../../src/routstr-provider.ts';
@@ -33,7 +34,8 @@ export type PaidWorldOptions = {
   readonly mint?: SandboxMintOptions;
   readonly node?: Partial<SandboxNodeOptions>;
   readonly wallet?: Partial<OpenOptions>;
-  readonly provider?: Partial<Omit<RoutstrProviderOptions, 'rules'>>;
+  readonly provider?: Partial<Omit<RoutstrProviderOptions, 'rules' | 'nodes'>>;
+  readonly nodes?: Partial<RoutstrProviderOptions['nodes']>;
   readonly rules?: Partial<RoutstrProviderOptions['rules']>;
   readonly timeouts?: Partial<NodeTimeouts>;
   readonly funds?: number;
@@ -44,6 +46,9 @@ export const sonnetPrice: MeterPrice = {
   sat: { prompt: 0.003, completion: 0.015, cacheRead: undefined, cacheWrite: undefined, request: 0 },
   usd: { prompt: 3e-6, completion: 15e-6, cacheRead: undefined, cacheWrite: undefined, request: 0 },
 };
+
+/** The model that runs ask for, with its price. */
+export const sonnet: ModelTerms = { id: 'claude-sonnet-4.5', minimum: sat(0), price: sonnetPrice };
 
 /** What a call costs 135.3 sat with: claude-sonnet-4.5 at 3 and 15 msat. */
 export const costly = { prompt_tokens: 40_100, completion_tokens: 1000, total_tokens: 41_100 };
@@ -81,13 +86,16 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
   const open = (): RoutstrProvider =>
     createRoutstrProvider({
       wallet,
-      nodeUrl: () => parseNodeUrl(settings.node),
+      nodes: {
+        current: () => parseNodeUrl(settings.node),
+        at: (url) => createNodeClient(url, { ...defaultTimeouts, ...options.timeouts }),
+        ...options.nodes,
+      },
       rules: {
         budget: () => settings.budget,
         dayLimit: () => settings.limit,
         dayStart: () => 0,
-        terms: () => undefined,
-        price: () => undefined,
+        model: () => undefined,
         ...options.rules,
       },
       meter,
@@ -96,8 +104,7 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
       },
       clock,
       log: quiet,
-      retryPauses: { present: [5, 5], settle: [5, 5] },
-      nodeAt: (url) => createNodeClient(url, { ...defaultTimeouts, ...options.timeouts }),
+      waits: { present: [5, 5], settle: [5, 5] },
       ...options.provider,
     });
   let provider = open();

@@ -8,10 +8,9 @@ import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { createMeter } from '../../src/meter/meter.ts';
-import { createNodeClient } from '../../src/node/node-client.ts';
 import { parseNodeUrl } from '../../src/node/node-url.ts';
 import { createRoutstrProvider, type RoutstrProvider } from '../../src/routstr-provider.ts';
-import { call, sonnetPrice } from './paid-world.ts';
+import { call, sonnet, sonnetPrice } from './paid-world.ts';
 
 const orderSchema = crashOrder.extend({
   node: z.string(),
@@ -59,25 +58,21 @@ if (import.meta.main) {
     const meter = createMeter(quiet);
     const provider = createRoutstrProvider({
       wallet,
-      nodeUrl: () => parseNodeUrl(node),
-      ...(fallbacks && {
-        fallbacks: {
-          nodes: () => fallbacks.map(parseNodeUrl),
-          ask: (url, asking) => createNodeClient(url).nodeInfo(asking),
-        },
-      }),
+      nodes: {
+        current: () => parseNodeUrl(node),
+        fallbacks: () => fallbacks?.map(parseNodeUrl) ?? [],
+      },
       rules: {
         budget: () => sat(2000),
         dayLimit: () => undefined,
         dayStart: () => 0,
-        terms: () => undefined,
-        price: () => (priced === true ? sonnetPrice : undefined),
+        model: () => (priced === true ? sonnet : undefined),
       },
       meter,
       announce: () => undefined,
       clock: systemClock,
       log: quiet,
-      retryPauses: { present: [5, 5], settle: [5, 5] },
+      waits: { present: [5, 5], settle: [5, 5] },
       onCheckpoint,
     });
     if (action === 'recover') await wallet.recover(signal);
