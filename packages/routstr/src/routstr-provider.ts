@@ -33,6 +33,7 @@ import { createPaidRunStore, type PaidRunStore } from './paid-run/paid-run-store
 import type { PastQuestion } from './paid-run/payment-refusals.ts';
 import { prepareRun, type RunMeans } from './paid-run/prepare-run.ts';
 import { askQuickly, pastQuestion, type QuickRequest, type QuickResult } from './paid-run/quick.ts';
+import { recoverRuns } from './paid-run/recover-runs.ts';
 import { createRunEndpoints } from './paid-run/run-endpoint.ts';
 import type { PaidRunCost, PreparedPaidRun, RunTicket } from './paid-run/run-ticket.ts';
 import { wholeBudget } from './paid-run/top-up.ts';
@@ -112,7 +113,6 @@ export type RoutstrStatus = {
 /**
  * Provider `routstr` (docs/design.md#paid-runs): every run has a budget token of its own, and its change comes back.
  */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: wires the parts of the package, which share its clients and its journal
 export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrProvider {
   const { wallet, rules, meter } = options;
   const deps = createDeps(
@@ -133,7 +133,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       return prepareRun(means, ticket, signal);
     },
     finalizeRun: (runId, signal) => finalizeRun(means, runId, signal),
-    recover: owedRefunds.recover,
+    recover: (signal) => recoverRuns(deps, signal),
     more: (runId, amount, signal) => moreMoney(means, runId, amount, signal),
     usage: (runId) => {
       const usage = endpoints.find(runId)?.usage();

@@ -589,16 +589,6 @@ describe('A request that the money does not cover is held', () => {
     await run.close();
   });
 
-  test('until the owner says no', async () => {
-    paying();
-    const { run, post } = world.open();
-    const answer = post(ask());
-    await until(() => run.usage().held === 1, 'it waits');
-    run.letGo();
-    expect((await answer).status).toBe(402);
-    await run.close();
-  });
-
   test('until the agent hangs up, or the run is over', async () => {
     paying();
     const { run, post } = world.open();

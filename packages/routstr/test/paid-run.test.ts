@@ -30,7 +30,11 @@ describe('a paid run', () => {
       expect(ready(prepared).key).toStartWith('cashuB');
       world.upstream.reply({ usage: costly });
       expect((await call(prepared)).status).toBe(200);
-      expect<object | undefined>(world.provider().usage('r1')).toEqual({ spent: 136, budget: 2000, held: false });
+      expect<object | undefined>(world.provider().usage('r1')).toEqual({
+        spent: 136,
+        budget: 2000,
+        held: false,
+      });
       expect(world.provider().owed()).toMatchObject({ running: 2000, runs: 1, due: 0 });
       expect(await world.finalize('r1')).toEqual({ spent: 136, budget: 2000 });
       expect(lastEntry(world)).toMatchObject({

@@ -98,7 +98,6 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
       baseUrl: `http://127.0.0.1:${port}/${secret}/v1`,
       usage: run.usage,
       more: run.more,
-      letGo: run.letGo,
       close: async () => {
         runs.delete(secret);
         const usage = await run.close();

@@ -64,7 +64,7 @@ export type MeteredRunOptions = {
   readonly nodeKey: string;
   readonly price: (model: string) => MeterPrice | undefined;
   readonly limits: RunLimits;
-  /** Called once when requests begin to wait; then it is for `more` or `letGo`, or the time. */
+  /** Called once when requests begin to wait; then it is for `more`, or the time. */
   readonly onHold?: (hold: Hold) => void;
   /** The waiting is over, one way or the other. */
   readonly onHoldEnd?: (end: 'more' | 'let_go') => void;
@@ -113,8 +113,6 @@ export type MeteredRun = {
   readonly usage: () => RunUsage;
   /** There is more money: raises the cap by `addMsat` and repeats what waits. False: nothing waited. */
   readonly more: (addMsat: number) => boolean;
-  /** Nobody will pay: what waits is answered with the error, and nothing waits any more. */
-  readonly letGo: () => void;
   /** Ends its requests at once; nothing can be spent through it afterwards. */
   readonly close: () => Promise<RunUsage>;
 };

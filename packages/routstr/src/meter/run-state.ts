@@ -40,7 +40,6 @@ export type RunState = {
   readonly refused: (code: RefusalCode, status: number | undefined, detail: string) => void;
   readonly usage: () => RunUsage;
   readonly more: (addMsat: number) => boolean;
-  readonly letGo: () => void;
   readonly close: () => Promise<RunUsage>;
 };
 
@@ -183,9 +182,6 @@ export function createRunState(options: MeteredRunOptions): RunState {
     more: (addMsat) => {
       if (spendMsat !== undefined) spendMsat += addMsat;
       return holds.end('more');
-    },
-    letGo: () => {
-      holds.end('let_go');
     },
     close: async () => {
       closing.abort(new DOMException('the run is over', 'AbortError'));

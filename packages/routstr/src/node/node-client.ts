@@ -76,7 +76,6 @@ type Prefix = (typeof prefixes)[number];
 const balanceBytes = 1024 * 1024;
 const modelBytes = 16 * 1024 * 1024;
 
-const count = numeric.pipe(z.number().int().nonnegative());
 const msat = numeric.transform((value) => Math.trunc(value));
 const createSchema = z.object({ api_key: z.string().refine(isApiKey), balance: msat });
 const topUpSchema = z.object({ msats: msat });
@@ -84,15 +83,8 @@ const infoSchema = z.object({
   balance: msat,
   reserved: msat.nullish(),
   total_spent: msat.nullish(),
-  total_requests: count.nullish(),
 });
-const refundIdSchema = z.union([z.string(), z.number()]).nullish().catch(undefined);
-const refundSchema = z.object({
-  token: z.string().refine(isTokenLike),
-  sats: count.nullish().catch(undefined),
-  msats: count.nullish().catch(undefined),
-  refund_id: refundIdSchema,
-});
+const refundSchema = z.object({ token: z.string().refine(isTokenLike) });
 const nodeInfoSchema = z.object({
   name: z.string().nullish(),
   version: z.string().nullish(),
@@ -198,7 +190,6 @@ export function createNodeClient(
           availableMsat: body.balance,
           reservedMsat: body.reserved ?? 0,
           totalSpentMsat: body.total_spent ?? undefined,
-          totalRequests: body.total_requests ?? undefined,
         },
         evidence: accepted(reply),
       };
@@ -262,28 +253,17 @@ const accepted = (reply: Accepted): Evidence => ({
   requestId: reply.requestId,
 });
 
-/** The token of a refund's body, or of a header that is one. Also used on what was put on disk and never read. */
-export function readRefundBody(raw: string): { token: string; claimedMsat: number | undefined } | undefined {
-  if (isTokenLike(raw)) return { token: raw, claimedMsat: undefined };
-  const body = refundSchema.safeParse(parseJson(raw)).data;
-  if (!body) return undefined;
-  const sats = body.sats ?? undefined;
-  return { token: body.token, claimedMsat: sats === undefined ? (body.msats ?? undefined) : sats * 1000 };
-}
+/**
+ * The token of a refund's body, or of a header that is one. What the node says that it is worth is not asked: the token
+ * is. Also used on what was put on disk and never read.
+ */
+export const readRefundBody = (raw: string): string | undefined =>
+  isTokenLike(raw) ? raw : refundSchema.safeParse(parseJson(raw)).data?.token;
 
 function readRefund(reply: Accepted): RefundOutcome {
   const raw = reply.body;
-  const read = readRefundBody(raw);
-  if (!read) {
-    const evidence = { ...accepted(reply), message: scrub(raw) };
-    return { state: 'ambiguous', reason: 'unreadable', raw, evidence };
-  }
-  const refundId = refundSchema.safeParse(parseJson(raw)).data?.refund_id ?? undefined;
-  return {
-    state: 'token',
-    ...read,
-    refundId: refundId === undefined ? undefined : String(refundId),
-    raw,
-    evidence: accepted(reply),
-  };
+  const token = readRefundBody(raw);
+  if (token !== undefined) return { state: 'token', token, raw, evidence: accepted(reply) };
+  const evidence = { ...accepted(reply), message: scrub(raw) };
+  return { state: 'ambiguous', reason: 'unreadable', raw, evidence };
 }

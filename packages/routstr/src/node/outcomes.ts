@@ -64,7 +64,6 @@ export type KeyBalance = {
   readonly availableMsat: number;
   readonly reservedMsat: number;
   readonly totalSpentMsat: number | undefined;
-  readonly totalRequests: number | undefined;
 };
 export type InfoOutcome =
   | { readonly state: 'known'; readonly balance: KeyBalance; readonly evidence: Evidence }
@@ -76,9 +75,6 @@ export type RefundOutcome =
   | {
       readonly state: 'token';
       readonly token: string;
-      /** As the node says; the decoded proofs are what counts. undefined: it did not say. */
-      readonly claimedMsat: number | undefined;
-      readonly refundId: string | undefined;
       readonly raw: string;
       readonly evidence: Evidence;
     }
@@ -96,7 +92,6 @@ export type RefundOutcome =
   | {
       readonly state: 'conflict';
       readonly kind: 'retryable' | 'stuck';
-      readonly refundId: string | undefined;
       readonly evidence: Evidence;
     }
   /** The refund token was not collected in time and the node took it back. */

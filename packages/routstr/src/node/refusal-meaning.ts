@@ -121,7 +121,6 @@ export function refundRefused(reply: Reply): RefundOutcome {
       return {
         state: 'conflict',
         kind: code === 'refund_unresolved' ? 'stuck' : 'retryable',
-        refundId: /"refund_id"\s*:\s*"?([\w-]+)/.exec(reply.body)?.[1],
         evidence,
       };
     case 410:

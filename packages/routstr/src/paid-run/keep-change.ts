@@ -7,7 +7,7 @@ export type Asking = PaidRunIn<'refund_due' | 'needs_operator'>;
 /** Keeps the token of an answer in the wallet. undefined: there is none in it that is not known as bad. */
 export function keepChange(deps: PaidRunDeps, run: Asking, raw: string): PaidRun | undefined {
   const { wallet, store } = deps;
-  const token = readRefundBody(raw)?.token;
+  const token = readRefundBody(raw);
   if (token === undefined) return undefined;
   const { creditedMsat, dueSince, meteredMsat } = run.body;
   if (creditedMsat === undefined) return undefined;

@@ -10,8 +10,6 @@ export type OwedRefunds = {
   readonly wake: () => void;
   /** A new run begins: what is owed is asked for now, whenever its time is, and not waited for. */
   readonly askNow: () => void;
-  /** All of it, once, before anything else: gives what its owners do not know yet, and what is still owed. */
-  readonly recover: (signal: AbortSignal) => Promise<readonly PaidRun[]>;
   /** One pass over what is due; tells what came of it. */
   readonly pass: (signal: AbortSignal) => Promise<void>;
   /** Ends what is under way and waits for it. */
@@ -20,8 +18,6 @@ export type OwedRefunds = {
 
 /** A clock that jumps, and a machine that slept, are noticed after this long. */
 const longestSleepMs = 60_000;
-/** A start does not wait longer for nodes. */
-const longestRecoveryMs = 20_000;
 /** After a fault of our own, such as a full disk. */
 const afterFaultMs = 5_000;
 /** Between two times of `askNow`. */
@@ -60,30 +56,6 @@ export function createOwedRefunds(deps: PaidRunDeps, announce: (run: PaidRun) =>
       announce(run);
       store.setTold(run.id);
     }
-  }
-
-  async function recover(signal: AbortSignal): Promise<readonly PaidRun[]> {
-    const enough = AbortSignal.any([signal, AbortSignal.timeout(longestRecoveryMs)]);
-    const open = store.open().filter((run) => !live.includes(run));
-    await Promise.all(
-      open.map(async (run) => {
-        try {
-          await deps.lock(moneyOf(run), () => advance(deps, run.id, enough));
-        } catch (error) {
-          signal.throwIfAborted();
-          log.warn({ run: run.id, error }, 'a run of an earlier life could not be settled yet');
-        }
-      }),
-    );
-    const news = store.news();
-    for (const { id } of news) store.setTold(id);
-    // What waited for a person before is no news, nor is money that is where it should be.
-    const left = store
-      .open()
-      .filter(
-        (run) => open.some(({ id }) => id === run.id) && !isIn(run, 'needs_operator', 'kept', 'unreckoned'),
-      );
-    return [...news, ...left];
   }
 
   /** undefined: nothing is owed. */
@@ -126,7 +98,6 @@ export function createOwedRefunds(deps: PaidRunDeps, announce: (run: PaidRun) =>
   return {
     wake,
     askNow,
-    recover,
     pass,
     close: async () => {
       closing.abort(new DOMException('the provider closes', 'AbortError'));
