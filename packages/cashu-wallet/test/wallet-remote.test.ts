@@ -85,6 +85,35 @@ test('what went wrong is facts, the same as without a bot', async () => {
   expect(await asked()).toEqual(remote);
 });
 
+test('the same asked twice at once, by two and by the bot itself: each is told what is so, and it is done once', async () => {
+  const { mint, wallet, call } = await served();
+  await fund(wallet, 500);
+  const token = await (await stranger(mint)).token(100);
+  const receive = () =>
+    call({ command: 'receive', args: { token } }, soon()).catch((error: unknown) => error);
+  const here = wallet.receive(token, { cap: true }, soon()).catch((error: unknown) => error);
+  const said = await Promise.all([receive(), receive(), here]);
+  const took = said.filter((each) => !(each instanceof Error));
+  expect(took).toMatchObject([{ amount: 100 }]);
+  for (const each of said.filter((one) => one instanceof Error)) {
+    expect(each instanceof RemoteError ? each.facts : each).toMatchObject({
+      problem: { kind: 'already-received', amount: 100 },
+    });
+  }
+  const { operation } = await wallet.quoteWithdrawal({ invoice: mint.invoice(50) }, soon());
+  const pay = () => call({ command: 'pay', args: { operation } }, soon());
+  const [one, two, mine] = await Promise.all([pay(), pay(), wallet.withdraw(operation, soon())]);
+  expect(one.withdrawal).toMatchObject({ state: 'paid', amount: 50 });
+  expect(two.withdrawal).toEqual(one.withdrawal);
+  expect(one.withdrawal).toEqual(mine);
+  const topUp = await wallet.topUp({ amount: sat(20) }, soon());
+  const claim = () => call({ command: 'claim', args: { operation: topUp.operation } }, soon());
+  expect(await Promise.all([claim(), claim()])).toMatchObject([{ state: 'paid' }, { state: 'paid' }]);
+  const fee = one.withdrawal.state === 'paid' ? one.withdrawal.fee : 0;
+  expect(wallet.balance()).toMatchObject({ ready: 600 + 20 - 50 - fee, reserved: 0, incoming: 0 });
+  expect(mint.audit()).toMatchObject({ balanced: true, totalOutstanding: wallet.balance().ready + 10 });
+});
+
 test.each([
   [
     'a bot from before this protocol',

@@ -24,50 +24,28 @@
 import { createRandomSecretKey, getPubKeyFromPrivKey, MintQuoteState } from '@cashu/cashu-ts';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { askMint, isDefiniteRefusal } from '../mints/mint-errors.ts';
+import { askMint } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
 import { bringFor } from '../store/brought-in.ts';
 import { requireRoom } from '../store/holdings.ts';
 import type { OperationHead } from '../store/operation-journal.ts';
-import {
-  loadOutput,
-  type StoredProof,
-  storedOutputSchema,
-  storeOutput,
-  storeProof,
-} from '../store/stored-proof.ts';
 import { type Core, commit, newOperationId } from '../wallet-core.ts';
-import { MintError, UnfinishedOperationError } from '../wallet-errors.ts';
+import { UnfinishedOperationError } from '../wallet-errors.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../wallet-types.ts';
+import { driveIssue, mintPlanSchema, mintQuoteSchema, prepareIssue } from './mint-issue.ts';
 import { lookAhead, olderMoney, takeOlderFor } from './older.ts';
 import { reopen } from './reopen-mint.ts';
-import { isAsAsked, isPresent, maxPlans, restoreOutputs, type Signed, statesOf } from './swap.ts';
+import { maxPlans, type Signed } from './swap.ts';
 
-const quoteSchema = z.object({
-  quote: z.string(),
-  request: z.string(),
-  /** Milliseconds since the Unix epoch. */
-  expiresAt: z.number().optional(),
-  /** Hex; nobody else can have the quote issued (NUT-20). Absent where the mint cannot lock. */
-  privateKey: z.string().optional(),
-});
-const planSchema = z.object({
-  keyset: z.string(),
-  /** None any more: they were signed for an older request (`older.ts`). */
-  outputs: z.array(storedOutputSchema),
-  signature: z.string().optional(),
-  legacySignature: z.string().optional(),
-});
-type MintPlan = z.infer<typeof planSchema>;
-const plans = z.array(planSchema).min(1);
+const plans = z.array(mintPlanSchema).min(1);
 
 export const mintSchema = z.discriminatedUnion('state', [
-  z.object({ state: z.literal('quoted'), quote: quoteSchema }),
-  z.object({ state: z.literal('prepared'), quote: quoteSchema, plans }),
-  z.object({ state: z.literal('done'), quote: quoteSchema }),
-  z.object({ state: z.literal('expired'), quote: quoteSchema }),
-  z.object({ state: z.literal('issued_before'), quote: quoteSchema }),
-  z.object({ state: z.literal('failed'), quote: quoteSchema, plans }),
+  z.object({ state: z.literal('quoted'), quote: mintQuoteSchema }),
+  z.object({ state: z.literal('prepared'), quote: mintQuoteSchema, plans }),
+  z.object({ state: z.literal('done'), quote: mintQuoteSchema }),
+  z.object({ state: z.literal('expired'), quote: mintQuoteSchema }),
+  z.object({ state: z.literal('issued_before'), quote: mintQuoteSchema }),
+  z.object({ state: z.literal('failed'), quote: mintQuoteSchema, plans }),
 ]);
 /** A top-up in one of its states, with what exists in that state. */
 type MintOperation = z.infer<typeof mintSchema>;
@@ -94,7 +72,7 @@ export async function requestInvoiceOf(
     const answer = key
       ? await session.createLockedMintQuote(amount, hex(getPubKeyFromPrivKey(key)))
       : await session.createMintQuoteBolt11(amount);
-    return quoteSchema.parse({
+    return mintQuoteSchema.parse({
       quote: answer.quote,
       request: answer.request,
       // Some mints say 0 for "never".
@@ -143,7 +121,7 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
           return 'paid';
         }
         // ISSUED, and we have no outputs: the plan below will find out that it was not issued to us.
-        const plan = await prepare(session, head.amount, body.quote);
+        const plan = await prepareIssue(session, head.amount, body.quote);
         core.reached('mint:reserved');
         core.store.write(() =>
           core.journal.move<MintOperation>(id, ['quoted', 'expired'], {
@@ -218,86 +196,44 @@ async function settle(
   fresh: boolean,
   collisions = 0,
 ): Promise<void> {
-  const head = core.journal.head(id);
+  const { mint, updatedAt } = core.journal.head(id);
   const body = core.journal.body(id, mintSchema, 'prepared');
-  const plan = body.plans.at(-1);
-  if (!plan) throw new UnfinishedOperationError(id, undefined);
-  let error: unknown;
-  const submit = () =>
-    submitMint(session, body.quote.quote, plan).catch((cause: unknown) => {
-      error = cause;
-      return undefined;
-    });
-  try {
-    let proofs = fresh ? await submit() : undefined;
-    for (let round = 0; !proofs && round < 2; round += 1) {
-      const outcome = await findIssued(session, body);
-      if (outcome.kind === 'collided') {
-        await takeCollided(core, session, id, outcome.signed);
-        if (collisions >= maxPlans) throw new UnfinishedOperationError(id, undefined, error);
-        await planAgain(core, session, id);
-        return await settle(core, session, id, signal, true, collisions + 1);
-      }
-      if (outcome.kind === 'pending') break;
-      if (outcome.kind === 'partial') {
-        core.store.write(() => core.journal.setTrouble(id, 'partial-signatures'));
-        throw new UnfinishedOperationError(id, 'partial-signatures');
-      }
-      if (outcome.kind === 'issued') {
-        proofs = outcome.proofs;
-        break;
-      }
-      if (isDefiniteRefusal(error)) return await afterRefusal(core, id, body, error, signal);
-      if (round === 0) proofs = await submit();
-    }
-    if (!proofs) throw new UnfinishedOperationError(id, undefined, error);
-    core.reached('mint:answered');
-    const signed = proofs;
-    commit(core, id, () => {
-      core.proofs.add(head.mint, signed, 'ready', id);
-      core.journal.move<MintOperation>(id, ['prepared'], { state: 'done', quote: body.quote });
-    });
-    core.reached('mint:done');
-  } catch (cause) {
-    if (cause instanceof UnfinishedOperationError || cause instanceof MintError) throw cause;
-    throw new UnfinishedOperationError(id, undefined, error ?? cause);
-  }
-}
-
-type Prepared = Extract<MintOperation, { state: 'prepared' }>;
-type IssueOutcome =
-  | { readonly kind: 'issued'; readonly proofs: readonly StoredProof[] }
-  | { readonly kind: 'untouched' }
-  /** Some outputs are signed and some are not: no honest mint does this. */
-  | { readonly kind: 'partial' }
-  /** The mint is at it. */
-  | { readonly kind: 'pending' }
-  /** Outputs were signed for an older request with the same numbers. */
-  | { readonly kind: 'collided'; readonly signed: readonly Signed[] };
-
-/**
- * Whether the quote was issued, and to us: its outputs are signed as they were asked for, nothing of what they make is
- * spent (nobody has seen it yet), and the mint says ISSUED, asked after the outputs.
- */
-async function findIssued(session: Session, { quote, plans }: Prepared): Promise<IssueOutcome> {
-  if (plans.at(-1)?.outputs.length === 0) return { kind: 'collided', signed: [] };
-  const outputs = plans.flatMap((plan) => plan.outputs);
-  const restored = await restoreOutputs(session, outputs);
-  const signed = outputs.flatMap((output, i): readonly Signed[] => {
-    const proof = restored[i];
-    return proof === undefined ? [] : [{ output, proof }];
+  const verdict = await driveIssue(session, {
+    ...body,
+    fresh,
+    settled: core.clock.now() - updatedAt > core.policy.settleAfterMs,
+    refresh: () => core.mints.refresh(mint, signal),
   });
-  if (signed.length === 0) return { kind: 'untouched' };
-  const { state } = await session.checkMintQuoteBolt11(quote.quote);
-  if (state === MintQuoteState.UNPAID || state === MintQuoteState.PAID) return { kind: 'collided', signed };
-  if (state !== MintQuoteState.ISSUED) return { kind: 'pending' };
-  const states = await statesOf(
-    session,
-    signed.map(({ proof }) => proof),
-  );
-  if (!signed.every(isAsAsked) || states.includes('SPENT')) return { kind: 'collided', signed };
-  const proofs = fullySigned(plans, restored);
-  return proofs === undefined ? { kind: 'partial' } : { kind: 'issued', proofs };
+  switch (verdict.kind) {
+    case 'issued':
+      core.reached('mint:answered');
+      commit(core, id, () => {
+        core.proofs.add(mint, verdict.proofs, 'ready', id);
+        core.journal.move<MintOperation>(id, ['prepared'], { state: 'done', quote: body.quote });
+      });
+      core.reached('mint:done');
+      return;
+    case 'rotated':
+      await planAgain(core, verdict.session, id);
+      return settle(core, verdict.session, id, signal, true, collisions);
+    case 'collided':
+      await takeCollided(core, session, id, verdict.signed);
+      if (collisions >= maxPlans) throw new UnfinishedOperationError(id, undefined);
+      await planAgain(core, session, id);
+      return settle(core, session, id, signal, true, collisions + 1);
+    case 'issued-elsewhere':
+      core.store.write(() => {
+        core.journal.move<MintOperation>(id, ['prepared'], { ...body, state: 'failed' });
+        core.journal.setTrouble(id, 'issued-elsewhere');
+      });
+      throw new UnfinishedOperationError(id, 'issued-elsewhere', verdict.error);
+    case 'partial':
+      core.store.write(() => core.journal.setTrouble(id, 'partial-signatures'));
+      throw new UnfinishedOperationError(id, 'partial-signatures');
+    case 'never-sent':
+    case 'unknown':
+      throw new UnfinishedOperationError(id, undefined, verdict.error);
+  }
 }
 
 async function takeCollided(
@@ -324,92 +260,10 @@ async function planAgain(core: Core, session: Session, id: OperationId): Promise
   const body = core.journal.body(id, mintSchema, 'prepared');
   const before = body.plans.filter((plan) => plan.outputs.length > 0);
   if (before.length >= maxPlans) throw new UnfinishedOperationError(id, undefined);
-  const next = await prepare(session, core.journal.head(id).amount, body.quote);
+  const next = await prepareIssue(session, core.journal.head(id).amount, body.quote);
   core.store.write(() =>
     core.journal.move<MintOperation>(id, ['prepared'], { ...body, plans: [...before, next] }),
   );
-}
-
-/** The mint said no, and nothing of ours is signed: is it the keyset, is the quote somebody else's, or is it not paid after all? */
-async function afterRefusal(
-  core: Core,
-  id: OperationId,
-  body: Prepared,
-  error: unknown,
-  signal: AbortSignal,
-): Promise<void> {
-  const { mint } = core.journal.head(id);
-  const session = await core.mints.refresh(mint, signal);
-  const keyset = body.plans.at(-1)?.keyset ?? '';
-  if (!session.keyChain.getKeyset(keyset).isActive && body.plans.length < maxPlans) {
-    await planAgain(core, session, id);
-    return settle(core, session, id, signal, true);
-  }
-  const { state } = await session.checkMintQuoteBolt11(body.quote.quote);
-  const age = core.clock.now() - core.journal.head(id).updatedAt;
-  if (state !== MintQuoteState.ISSUED || age <= core.policy.settleAfterMs) {
-    throw new UnfinishedOperationError(id, undefined, error);
-  }
-  // Once more: it could have been issued to us after the last look.
-  const restored = await restoreOutputs(
-    session,
-    body.plans.flatMap((plan) => plan.outputs),
-  );
-  if (restored.some(isPresent)) throw new UnfinishedOperationError(id, undefined, error);
-  core.store.write(() => {
-    core.journal.move<MintOperation>(id, ['prepared'], { ...body, state: 'failed' });
-    core.journal.setTrouble(id, 'issued-elsewhere');
-  });
-  throw new UnfinishedOperationError(id, 'issued-elsewhere', error);
-}
-
-async function prepare(session: Session, amount: Sat, quote: z.infer<typeof quoteSchema>): Promise<MintPlan> {
-  requireActiveKeyset(session);
-  const preview = await session.prepareMint(
-    'bolt11',
-    amount,
-    // Without its expiry: cashu-ts would refuse to issue a quote that was paid late.
-    { quote: quote.quote, request: quote.request, unit: 'sat' },
-    quote.privateKey === undefined ? {} : { privkey: quote.privateKey },
-    { type: 'deterministic', counter: 0 },
-  );
-  return planSchema.parse({
-    keyset: preview.keysetId,
-    outputs: preview.outputData.map(storeOutput),
-    // Schnorr signatures are random: the same request again needs this very one.
-    signature: preview.payload.signature,
-    legacySignature: preview.legacySignature,
-  });
-}
-
-async function submitMint(session: Session, quote: string, plan: MintPlan): Promise<readonly StoredProof[]> {
-  const outputs = plan.outputs.map(loadOutput);
-  const proofs = await session.completeMint({
-    method: 'bolt11',
-    keysetId: plan.keyset,
-    quote: { quote },
-    outputData: outputs,
-    payload: {
-      quote,
-      outputs: outputs.map((output) => output.blindedMessage),
-      ...(plan.signature === undefined ? {} : { signature: plan.signature }),
-    },
-    ...(plan.legacySignature === undefined ? {} : { legacySignature: plan.legacySignature }),
-  });
-  return proofs.map(storeProof);
-}
-
-function fullySigned(
-  plans: readonly MintPlan[],
-  restored: readonly (StoredProof | undefined)[],
-): readonly StoredProof[] | undefined {
-  let offset = 0;
-  for (const plan of plans) {
-    const proofs = restored.slice(offset, offset + plan.outputs.length).filter(isPresent);
-    offset += plan.outputs.length;
-    if (proofs.length === plan.outputs.length) return proofs;
-  }
-  return undefined;
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

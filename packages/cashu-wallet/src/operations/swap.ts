@@ -1,8 +1,6 @@
 import { Amount, type SwapPreview } from '@cashu/cashu-ts';
 import { z } from 'zod';
-import { isDefiniteRefusal } from '../mints/mint-errors.ts';
 import type { Session } from '../mints/mint-sessions.ts';
-import { NotSentError } from '../mints/mint-transport.ts';
 import {
   loadOutput,
   loadProof,
@@ -15,6 +13,7 @@ import {
   storeProof,
 } from '../store/stored-proof.ts';
 import { MintError } from '../wallet-errors.ts';
+import { type Attempt, drive } from './drive.ts';
 
 /** One swap request (NUT-03), exactly as it goes to the mint, and what is needed to unblind the answer. */
 export const swapPlanSchema = z.object({
@@ -192,76 +191,35 @@ export const nonsense = (session: Session, detail: string): MintError =>
 export const keysetsOf = (plans: readonly SwapPlan[]): readonly string[] =>
   plans.flatMap((plan) => [plan.keyset, ...plan.inputs.map((input) => input.id)]);
 
-/** What is to be done about a swap now. Only `signed` and `spent` say where the money is. */
-export type SwapVerdict =
-  | { readonly kind: 'signed'; readonly plan: SwapPlan; readonly swapped: Swapped }
-  /** The one request that was ever made did not leave this machine. */
-  | { readonly kind: 'never-sent'; readonly error: unknown }
-  /** The mint said no; nothing is signed, no input is spent, and no earlier request can still be on its way. */
-  | { readonly kind: 'refused'; readonly error: unknown }
-  /** The same, and the reason is that the outputs' keyset signs no more, or takes another fee. `session` knows better. */
-  | { readonly kind: 'rotated'; readonly session: Session }
-  | { readonly kind: 'spent'; readonly states: readonly InputState[] }
-  | { readonly kind: 'partial' }
-  | Extract<SwapOutcome, { readonly kind: 'collided' }>
-  /** Not known yet: the mint is away, inputs are pending, or a request may still be on its way. */
-  | { readonly kind: 'unknown'; readonly error: unknown };
-
-export type SwapDrive = {
+export type SwapDrive = Pick<Attempt<never, never, never>, 'fresh' | 'settled'> & {
   readonly plans: readonly SwapPlan[];
-  /** Nothing was ever submitted. */
-  readonly fresh: boolean;
-  /** An earlier request, if there was one, is so old that it cannot be carried out any more. */
-  readonly settled: boolean;
   readonly refresh: () => Promise<Session>;
 };
 
-/**
- * Brings a swap on, or finds out what became of it: submit, and when the answer is not plain success: outputs
- * (NUT-09), inputs (NUT-07), the identical request once more, and outputs and inputs again. An error of the mint
- * never decides where money is; it only says whether asking the same again can help.
- */
-export async function driveSwap(session: Session, drive: SwapDrive): Promise<SwapVerdict> {
-  const plan = drive.plans.at(-1);
-  if (!plan) return { kind: 'unknown', error: new Error('an operation without a plan') };
-  let error: unknown;
-  let requests = drive.fresh ? 0 : 1;
-  const submit = async (): Promise<Swapped | undefined> => {
-    requests += 1;
-    try {
-      return await submitSwap(session, plan);
-    } catch (cause) {
-      error = cause;
-      return undefined;
-    }
-  };
-  try {
-    if (drive.fresh) {
-      const swapped = await submit();
-      if (swapped) return { kind: 'signed', plan, swapped };
-      if (error instanceof NotSentError) return { kind: 'never-sent', error };
-    }
-    for (let round = 0; round < 2; round += 1) {
-      const outcome = await findSwapOutcome(session, drive.plans);
-      if (outcome.kind === 'pending') return { kind: 'unknown', error };
-      // No earlier request of ours can be half done: the only one was refused, or time has passed.
-      const decided = drive.settled || (requests === 1 && drive.fresh && isDefiniteRefusal(error));
-      if (outcome.kind === 'spent' && !decided) return { kind: 'unknown', error };
-      if (outcome.kind !== 'untouched') return outcome;
-      if (isDefiniteRefusal(error)) {
-        const refreshed = await drive.refresh();
-        if (!refreshed.keyChain.getKeyset(plan.keyset).isActive)
-          return { kind: 'rotated', session: refreshed };
-        const fee = refreshed.getFeesForProofs(plan.inputs.map(loadProof)).toNumber();
-        if (decided && fee !== plan.fee) return { kind: 'rotated', session: refreshed };
-        return decided ? { kind: 'refused', error } : { kind: 'unknown', error };
-      }
-      if (round === 1) break;
-      const swapped = await submit();
-      if (swapped) return { kind: 'signed', plan, swapped };
-    }
-    return { kind: 'unknown', error };
-  } catch (cause) {
-    return { kind: 'unknown', error: error ?? cause };
-  }
+/** What is to be done about a swap now. Only `signed` and `spent` say where the money is. */
+export type SwapVerdict = Awaited<ReturnType<typeof driveSwap>>;
+
+/** Brings a swap on, or finds out what became of it: outputs (NUT-09) and inputs (NUT-07). */
+export async function driveSwap(session: Session, { plans, refresh, fresh, settled }: SwapDrive) {
+  const plan = plans.at(-1);
+  if (!plan) return { kind: 'unknown', error: new Error('an operation without a plan') } as const;
+  const verdict = await drive({
+    fresh,
+    settled,
+    submit: () => submitSwap(session, plan),
+    look: async (decided) => {
+      const outcome = await findSwapOutcome(session, plans);
+      if (outcome.kind === 'spent' && !decided) return 'pending';
+      return outcome.kind === 'untouched' || outcome.kind === 'pending' ? outcome.kind : outcome;
+    },
+    refused: async (error, decided) => {
+      const refreshed = await refresh();
+      const rotated = { kind: 'rotated', session: refreshed } as const;
+      if (!refreshed.keyChain.getKeyset(plan.keyset).isActive) return rotated;
+      const fee = refreshed.getFeesForProofs(plan.inputs.map(loadProof)).toNumber();
+      if (decided && fee !== plan.fee) return rotated;
+      return { kind: decided ? 'refused' : 'unknown', error } as const;
+    },
+  });
+  return verdict.kind === 'answered' ? ({ kind: 'signed', plan, swapped: verdict.answer } as const) : verdict;
 }
