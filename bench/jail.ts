@@ -43,7 +43,7 @@ const startOnce = async (jail: Jail, wall: Open): Promise<number> => {
       texts: { 'AGENTS.md': 'text' },
     },
     endpoints: [{ host: '127.0.0.1', port: 18_099, local: true }],
-    ...{ hideCode: true, identity: undefined, serve: undefined },
+    ...{ hideCode: true, identity: undefined, serve: undefined, startIn: 'workspace' },
   });
   const child = spawn(launch.file, launch.args, {
     cwd: launch.cwd,
@@ -62,7 +62,7 @@ const jails: { readonly name: string; readonly jail: Jail; readonly wall: Open; 
   [];
 for (const isolation of ['none', 'bwrap', 'landlock'] as const) {
   const jail = createJail({
-    ...{ isolation, network: 'internet', paths: [], own: [], tools: [], home, userHome },
+    ...{ isolation, network: 'internet', paths: [], workspaces: [], own: [], tools: [], home, userHome },
     ...{ ambient: { PATH: process.env.PATH ?? '' }, author: { name: undefined, email: undefined } },
   });
   const wall = await jail.wall(AbortSignal.timeout(30_000));

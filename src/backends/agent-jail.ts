@@ -9,7 +9,7 @@ import type { Jail } from './jail/types.ts';
 
 export type JailConfig = Pick<
   Config,
-  'home' | 'isolation' | 'agentNetwork' | 'agentPaths' | 'git' | 'ambient' | 'wallet'
+  'home' | 'isolation' | 'agentNetwork' | 'agentPaths' | 'git' | 'ambient' | 'wallet' | 'workspaces'
 >;
 
 /** The search program that comes with this package: an agent takes it rather than fetching one at each run. */
@@ -31,6 +31,7 @@ export const createAgentJail = (config: JailConfig, hiddenPaths: readonly string
     isolation: config.isolation,
     network: config.agentNetwork,
     paths: config.agentPaths,
+    workspaces: config.workspaces.map(({ directory }) => directory),
     home: config.home,
     own: [packageFolder, ...hiddenPaths, ...(config.wallet === undefined ? [] : [config.wallet.directory])],
     ambient,

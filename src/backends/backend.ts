@@ -106,7 +106,7 @@ export type AgentResult = {
   readonly unknownEvents: number;
   /** Bounds of the jail that it met. */
   readonly limits: readonly LimitMet[];
-  /** `.git` entries that it made: their settings and hooks run when somebody uses git there. */
+  /** `.git` entries that it made or changed: their settings and hooks run when somebody uses git there. */
   readonly newGit: readonly string[];
 };
 

@@ -101,7 +101,12 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
       cell = await jail.open(wall, { runId, workspace, writable: mode === 'agent', store: undefined });
       const command = await cell.launch({
         ...{ file, args, endpoints: [], homeTexts: {}, texts: {} },
-        ...{ hideCode: !settings.trustWorkspace, identity: undefined, serve: undefined },
+        ...{
+          hideCode: !settings.trustWorkspace,
+          identity: undefined,
+          serve: undefined,
+          startIn: 'workspace',
+        },
         environment: cursorEnvironment({ ambient, cell, runId, variables: payment.variables }),
         homeFiles: await cursorFiles(owner),
       });

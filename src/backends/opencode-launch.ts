@@ -69,7 +69,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     try {
       const command = await cell.launch({
         ...{ file: path, args: ['--version'], environment: {}, endpoints: [], homeFiles: [], homeTexts: {} },
-        ...{ texts: {}, hideCode: false, identity: undefined, serve: undefined },
+        ...{ texts: {}, hideCode: false, identity: undefined, serve: undefined, startIn: 'home' },
       });
       const { output } = await runShortCommand(command, { runId, timeoutMs: versionTimeoutMs }, signal);
       return /^\d+\.\d+\.\d+\S*$/m.exec(output)?.[0];
@@ -147,6 +147,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       hideCode: !trustWorkspace,
       identity: own ? await ownGitIdentity(ambient) : undefined,
       serve: undefined,
+      startIn: 'home',
     };
     return { request, model };
   };

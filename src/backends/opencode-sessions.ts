@@ -53,7 +53,7 @@ export const sessionDirectory = async (
     const command = await cell.launch({
       ...{ file: process.execPath, args: [cell.textPath('look.ts'), database, session] },
       ...{ environment: {}, endpoints: [], homeFiles: [], homeTexts: {}, texts: { 'look.ts': look } },
-      ...{ hideCode: false, identity: undefined, serve: undefined },
+      ...{ hideCode: false, identity: undefined, serve: undefined, startIn: 'home' },
     });
     // Another version, another schema, no database yet: then opencode itself must say what is wrong.
     const { output } = await runShortCommand(command, { runId, timeoutMs: lookTimeoutMs }, signal);

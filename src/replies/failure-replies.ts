@@ -9,6 +9,7 @@ const limitTexts: Readonly<Record<LimitMet, string>> = {
   processes: 'it started more processes than an agent may',
   scratch: 'its /tmp or home, which lie in memory, were full',
   disk: 'the disk of the workspace is nearly full',
+  code: 'plugins or an opencode configuration appeared in the workspace, and nothing here can hide them from the agent',
 };
 const isLimit = (name: string | undefined): name is LimitMet => limitsMet.some((limit) => limit === name);
 const limitText = (name: string | undefined): string =>
@@ -18,11 +19,11 @@ const limitText = (name: string | undefined): string =>
 export const limitsLine = (limits: readonly LimitMet[]): string =>
   limits.length === 0 ? '' : `⚠ A bound was met: ${limits.map((limit) => limitTexts[limit]).join('; ')}.`;
 
-/** `.git` folders that a run made are somebody's to look at before they use git there. */
+/** `.git` folders that a run made or changed are somebody's to look at before they use git there. */
 export const newGitLine = (paths: readonly string[]): string =>
   paths.length === 0
     ? ''
-    : `⚠ The agent made ${paths.slice(0, 5).join(', ')}${paths.length > 5 ? ` and ${paths.length - 5} more` : ''}: what is configured there runs when you use git in it.`;
+    : `⚠ The agent made or changed ${paths.slice(0, 5).join(', ')}${paths.length > 5 ? ` and ${paths.length - 5} more` : ''}: what is configured there runs when you use git in it.`;
 
 const withDetail = (sentence: string, detail: string | undefined) =>
   detail === undefined || detail === '' ? sentence : `${sentence}\nIt said: ${detail}`;

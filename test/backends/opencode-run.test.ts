@@ -1,9 +1,20 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { createBackends } from '../../src/backends/all-backends.ts';
 import type { AgentRequest, Backend, RunPayment } from '../../src/backends/backend.ts';
+import type { Jail } from '../../src/backends/jail/types.ts';
 import { sandboxOpencodeConfig, writeOpencodeUserConfig } from '../../src/sandbox/opencode-user-config.ts';
 import { makePlace, watch } from '../support/backend.ts';
 
@@ -168,8 +179,15 @@ const hostileWorkspace = (name: string, plugins: boolean): string => {
     }),
   );
   writeFileSync(join(hostile, '.env'), 'SECRET=from-env-file');
-  if (!plugins) return hostile;
   writeFileSync(join(hostile, 'evil.ts'), code);
+  // Bun, which opencode is made with, takes modules from where these say: found in its working directory.
+  writeFileSync(
+    join(hostile, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: { baseUrl: '.', paths: { '*': ['./evil.ts'] } } }),
+  );
+  writeFileSync(join(hostile, 'package.json'), '{ "imports": { "#*": "./evil.ts" } }');
+  writeFileSync(join(hostile, 'bunfig.toml'), 'preload = ["./evil.ts"]');
+  if (!plugins) return hostile;
   for (const folder of ['plugin', 'plugins']) {
     mkdirSync(join(hostile, '.opencode', folder));
     writeFileSync(join(hostile, '.opencode', folder, 'x.ts'), code);
@@ -220,10 +238,73 @@ test.if(wall.kind === 'bwrap')(
   async () => {
     const walled = createBackends(settings, place.behind('bwrap')).get('opencode');
     if (walled === undefined) throw new Error('no opencode');
-    // More than once: opencode loads plugins beside its work, so a short run may end before them.
-    for (const name of ['hostile-walled', 'hostile-again']) {
-      await expectHarmless(walled, hostileWorkspace(name, true));
-    }
+    await expectHarmless(walled, hostileWorkspace('hostile-walled', true));
+  },
+  limit,
+);
+
+/** A run of somebody else's that does in `workspace` what the script says, once this run has begun. */
+const neighbour = async (jail: Jail, workspace: string, script: string) => {
+  const cell = await jail.open(await bubblewrap(jail), {
+    ...{ runId: crypto.randomUUID(), workspace, writable: true, store: undefined },
+  });
+  const launch = await cell.launch({
+    ...{ file: '/bin/bash', args: ['-c', `until test -e go; do sleep 0.02; done; ${script}`] },
+    ...{ environment: {}, endpoints: [], homeFiles: [], homeTexts: {}, texts: {} },
+    ...{ hideCode: true, identity: undefined, serve: undefined, startIn: 'workspace' },
+  });
+  const { file, args, cwd, environment: env, fds } = launch;
+  const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'ignore', 'ignore', ...fds] });
+  fds.forEach(closeSync);
+  return {
+    over: async () => {
+      if (child.exitCode === null) await once(child, 'exit');
+      await cell.close();
+    },
+  };
+};
+const bubblewrap = async (jail: Jail) => {
+  const found = await jail.wall(AbortSignal.timeout(20_000));
+  if (found.kind !== 'bwrap') throw new Error(found.kind);
+  return found;
+};
+
+test.if(wall.kind === 'bwrap')(
+  'another run in the same workspace cannot put code there for an agent that is at work, in any way',
+  async () => {
+    const { jail } = place.behind('bwrap');
+    const walled = createBackends(settings, { ...deps, jail }).get('opencode');
+    if (walled === undefined) throw new Error('no opencode');
+    const shared = hostileWorkspace('hostile-late', true);
+    for (const name of ['opencode.json', '.opencode'])
+      renameSync(join(shared, name), join(shared, `new-${name}`));
+    const other = await neighbour(
+      jail,
+      shared,
+      `for round in $(seq 40); do
+         for name in opencode.json opencode.jsonc; do
+           cat new-opencode.json > $name; cp new-opencode.json ~/x; mv -f ~/x $name; ln -sf new-opencode.json $name
+           rm -f $name; mkfifo $name; mv $name y; mv $name/ y
+         done
+         cp -r new-.opencode/. .opencode/; rm -rf .opencode; mv .opencode z; cp -r new-.opencode .opencode
+         ln -sfn new-.opencode .opencode; mkdir -p .opencode/plugin; sleep 0.1
+       done 2>/dev/null`,
+    );
+    const task = request('run sleep 9; git status --porcelain then say done', {
+      ...{ workspace: shared, payment: provided },
+    });
+    const { observer } = watch();
+    const onSpawn = () => writeFileSync(join(shared, 'go'), '');
+    const result = await walled.run(task, { ...observer, onSpawn }, AbortSignal.timeout(60_000));
+    await other.over();
+    expect(result).toMatchObject({ outcome: 'answered' });
+    expect(wrongModel.requests).toHaveLength(0);
+    expect(readdirSync(shared).toSorted()).toEqual(
+      [
+        ...['.env', 'bunfig.toml', 'evil.ts', 'go', 'new-.opencode', 'new-opencode.json'],
+        ...['package.json', 'tsconfig.json'],
+      ].toSorted(),
+    );
   },
   limit,
 );

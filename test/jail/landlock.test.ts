@@ -134,4 +134,26 @@ for (const who of works ? everybody() : [])
       expect(existsSync(join(place.workspace, 'started'))).toBe(false);
       place.remove();
     }, 60_000);
+
+    test('the run is ended when such a configuration appears; what it changes in .git is told', async () => {
+      const place = makeJailPlace(who);
+      const settings = { isolation: 'landlock' } as const;
+      await place.tell({ settings, script: 'git init -q .; mkdir -p .git/modules/m' });
+      const told = await place.tell({
+        settings,
+        script: `git config core.fsmonitor ./evil; echo x > .git/hooks/pre-commit; echo y > .git/modules/m/config
+          git add -A; git -c user.name=A -c user.email=a@b commit -qm x --allow-empty`,
+      });
+      expect(told.end?.newGit.map((path) => path.slice(place.workspace.length)).sort()).toEqual([
+        ...['/.git/config', '/.git/hooks', '/.git/modules/m/config'],
+      ]);
+      expect((await place.tell({ settings, script: 'git status' })).end?.newGit).toEqual([]);
+      const ended = await place.tell({
+        settings,
+        script:
+          'echo "{}" > opencode.json; sleep 1; echo "{\\"plug\\\\u0069n\\":[\\"x\\"]}" > opencode.json; sleep 3',
+      });
+      expect(ended.limit).toBe('code');
+      place.remove();
+    }, 60_000);
   });

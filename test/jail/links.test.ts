@@ -12,6 +12,8 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { PathChangedError } from '../../src/backends/jail/pins.ts';
+import { createReservedNames } from '../../src/backends/jail/reserved-names.ts';
 import { cleanStore } from '../../src/backends/jail/store.ts';
 import { type JailPlace, makeJailPlace } from '../support/jail.ts';
 import { asEverybody } from '../support/jail-stories.ts';
@@ -65,6 +67,27 @@ await asEverybody((who) => {
     place.remove();
   }, 60_000);
 
+  test('while an agent is at work their names are taken, in other workspaces below as well; afterwards they are free', async () => {
+    const place = makeJailPlace(who);
+    const below = place.folder('workspace/below');
+    const { stdout } = await place.tell({
+      settings: { workspaces: [place.workspace, below] },
+      script: `git init -q . && mv below away 2>/dev/null || echo held
+        for place in . below; do cd $place
+          echo x > opencode.json || echo held; ln -sf /etc/passwd opencode.jsonc || echo held; rm -rf .opencode || echo held
+          mv .opencode opencode.json . || echo held; mkdir .opencode/plugin || echo held; cd "$OLDPWD"
+        done 2>/dev/null
+        touch mine; git add -A && git commit -qm all && git show --name-only --format= `,
+      launch: { identity: { name: 'A', email: 'a@b' } },
+    });
+    expect(stdout).toBe(`${'held\n'.repeat(11)}mine\n`);
+    expect([readdirSync(place.workspace).sort(), readdirSync(below)]).toEqual([
+      ['.git', 'below', 'mine'],
+      [],
+    ]);
+    place.remove();
+  }, 60_000);
+
   test('a workspace, store or shown path that has become a link is not followed', async () => {
     const place = makeJailPlace(who);
     const secret = place.folder('secret');
@@ -114,6 +137,35 @@ await asEverybody((who) => {
     expect(existsSync(join(place.home, 'jail'))).toBe(true);
     place.remove();
   }, 60_000);
+});
+
+test('names are kept for as long as there is a run, also those that a killed bot left, and nothing of the user’s is touched', () => {
+  const place = makeJailPlace({ name: 'me', uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
+  const { workspace } = place;
+  const there = () => readdirSync(workspace).sort();
+  const names = createReservedNames();
+  const [first, second] = [names.reserve(workspace), names.reserve(workspace)];
+  expect(there()).toEqual(['.opencode', 'opencode.json', 'opencode.jsonc']);
+  first();
+  first();
+  expect(there()).toHaveLength(3);
+  // A bot that was killed does not give them back: the next one does.
+  createReservedNames().reserve(workspace)();
+  expect(there()).toEqual([]);
+  second();
+
+  place.file('workspace/opencode.json', '{"model":"mine"}');
+  place.file('workspace/.opencode/agent/mine.md', 'mine');
+  const third = names.reserve(workspace);
+  expect(there()).toEqual(['.opencode', 'opencode.json', 'opencode.jsonc']);
+  place.file('workspace/opencode.jsonc', '{} // changed by its owner meanwhile');
+  third();
+  expect(there()).toEqual(['.opencode', 'opencode.json', 'opencode.jsonc']);
+
+  symlinkSync(place.folder('elsewhere'), join(place.root, 'way'));
+  expect(() => names.reserve(join(place.root, 'way'))).toThrow(PathChangedError);
+  expect(readdirSync(join(place.root, 'elsewhere'))).toEqual([]);
+  place.remove();
 });
 
 test('cleaning a store deletes nothing outside of it, whatever lies in it', async () => {

@@ -24,7 +24,7 @@ const probe = async (
     chmodSync(join(bin, 'bwrap'), 0o755);
   }
   const jail = createJail({
-    ...{ isolation, network: 'internet', paths: [], own: [], tools: [], home: place.home },
+    ...{ isolation, network: 'internet', paths: [], workspaces: [], own: [], tools: [], home: place.home },
     ...{ ambient: { PATH: bin }, userHome: place.userHome, author: { name: undefined, email: undefined } },
   });
   const wall = await jail.wall(signal);
@@ -93,7 +93,7 @@ test.if(missing === undefined)(
     writeFileSync(
       script,
       `import { createJail } from '${checkout}/src/backends/jail/index.ts';
-const jail = createJail({ isolation: 'auto', network: 'internet', paths: [], own: [], tools: [], home: '${place.home}', ambient: { PATH: '/usr/bin:/bin' }, userHome: '${place.userHome}', author: { name: undefined, email: undefined } });
+const jail = createJail({ isolation: 'auto', network: 'internet', paths: [], workspaces: [], own: [], tools: [], home: '${place.home}', ambient: { PATH: '/usr/bin:/bin' }, userHome: '${place.userHome}', author: { name: undefined, email: undefined } });
 console.log(JSON.stringify(await jail.wall(AbortSignal.timeout(60_000)))); process.exit();`,
     );
     const { stdout } = Bun.spawnSync([
@@ -116,7 +116,15 @@ test('it is tried once, and again when asked', async () => {
   const bin = place.folder('bin');
   mkdirSync(bin, { recursive: true });
   const jail = createJail({
-    ...{ isolation: 'bwrap', network: 'internet', paths: [], own: [], tools: [], home: place.home },
+    ...{
+      isolation: 'bwrap',
+      network: 'internet',
+      paths: [],
+      workspaces: [],
+      own: [],
+      tools: [],
+      home: place.home,
+    },
     ...{ ambient: { PATH: bin }, userHome: place.userHome, author: { name: undefined, email: undefined } },
   });
   expect((await jail.wall(signal)).kind).toBe('refused');

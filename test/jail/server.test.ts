@@ -21,7 +21,15 @@ test.if(missing === undefined)(
   async () => {
     const place = makeJailPlace(me);
     const jail = createJail({
-      ...{ isolation: 'bwrap', network: 'none', paths: [], own: [], tools: [], home: place.home },
+      ...{
+        isolation: 'bwrap',
+        network: 'none',
+        paths: [],
+        workspaces: [],
+        own: [],
+        tools: [],
+        home: place.home,
+      },
       ...{ ambient: { PATH: '/usr/bin:/bin' }, userHome: place.userHome },
       author: { name: undefined, email: undefined },
     });
@@ -38,6 +46,7 @@ test.if(missing === undefined)(
         homeTexts: {},
         texts: { 'serve.ts': program },
         hideCode: true,
+        startIn: 'workspace',
         identity: undefined,
         serve: 4096,
       },

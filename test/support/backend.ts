@@ -37,7 +37,14 @@ export const makePlace = (overrides: Partial<BackendSettings> = {}) => {
   const jailOf = (isolation: JailConfig['isolation']): Jail =>
     createAgentJail(
       {
-        ...{ home: settings.home, isolation, agentNetwork: 'internet', agentPaths: [], wallet: undefined },
+        ...{
+          home: settings.home,
+          isolation,
+          agentNetwork: 'internet',
+          agentPaths: [],
+          workspaces: [],
+          wallet: undefined,
+        },
         ...{ git: { name: undefined, email: undefined }, ambient: settings.ambient },
       },
       [],

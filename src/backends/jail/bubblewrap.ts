@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { guardGit } from './git-guards.ts';
 import type { InitPlan } from './inside/init.ts';
 import { entryAt, pin } from './pins.ts';
@@ -15,8 +15,8 @@ export type Shown = { readonly from: string; readonly to: string; readonly writa
 export type BubblewrapPlan = {
   readonly workspace: string;
   readonly writable: boolean;
-  /** Keep what would make opencode run the workspace's code out of sight. */
-  readonly hideCode: boolean;
+  /** Folders whose code that opencode would run is kept out of sight: the workspace, and others that lie in it. */
+  readonly codeHiddenIn: readonly string[];
   readonly shown: readonly Shown[];
   readonly texts: Readonly<Record<string, string>>;
   readonly homeTexts: Readonly<Record<string, string>>;
@@ -36,7 +36,6 @@ export type BubblewrapLine = {
   readonly args: readonly string[];
   readonly fds: readonly number[];
   readonly covered: InitPlan['covered'];
-  readonly absent: InitPlan['absent'];
   readonly settleGit: () => Promise<readonly string[]>;
 };
 
@@ -81,12 +80,16 @@ const stepArguments =
 /** The jail's own `/dev`, `/tmp`, home, and what of the host's system is seen. */
 const privateMounts = (
   descriptors: Descriptors,
-  plan: Pick<BubblewrapPlan, 'network' | 'identity' | 'sizes'>,
+  plan: Pick<BubblewrapPlan, 'network' | 'identity' | 'sizes' | 'workspace' | 'codeHiddenIn'>,
 ): readonly string[] => {
   const { temporary, home, shared } = plan.sizes;
+  // What stands in for a workspace's code is nothing that its agent would commit.
+  const ignored = plan.codeHiddenIn
+    .filter((folder) => liesIn(folder, plan.workspace))
+    .flatMap((folder) => codeNames.map((name) => relative(plan.workspace, join(folder, name))));
   const system = [
     ...systemSteps(),
-    ...generatedSteps({ resolver: plan.network === 'host', identity: plan.identity }),
+    ...generatedSteps({ resolver: plan.network === 'host', identity: plan.identity, ignored }),
   ];
   const processors = '/sys/devices/system/cpu';
   return [
@@ -122,16 +125,16 @@ const coverCode = (descriptors: Descriptors, code: readonly CodeEntry[]): readon
  * @throws WorkspaceCodeError what is to be hidden can't be
  */
 export const planBubblewrap = async (plan: BubblewrapPlan): Promise<BubblewrapLine> => {
-  const { workspace, writable, shown, hideCode } = plan;
+  const { workspace, writable, shown } = plan;
   const folders: readonly Shown[] = [...shown, { from: workspace, to: workspace, writable }].sort(
     (a, b) => depth(a.to) - depth(b.to),
   );
   const git = await Promise.all(
     folders
       .filter((folder) => folder.writable && folder.from === folder.to)
-      .map(({ from }) => guardGit(from)),
+      .map(({ from }) => guardGit(from, true)),
   );
-  const code = hideCode ? workspaceCode(workspace) : [];
+  const code = plan.codeHiddenIn.flatMap(workspaceCode);
   const descriptors = createDescriptors(plan.runFolder);
   const bind = (from: string, to: string, mayWrite: boolean): readonly string[] => [
     ...[mayWrite ? '--bind-fd' : '--ro-bind-fd', descriptors.entry(from), to],
@@ -160,13 +163,10 @@ export const planBubblewrap = async (plan: BubblewrapPlan): Promise<BubblewrapLi
     ];
     // Through a descriptor: what the jail shows is in no list of processes, outside or inside.
     const line = ['--args', descriptors.text(args.map((arg) => `${arg}\0`).join(''))];
-    const covered = code.map(({ path }) => path);
-    const names = hideCode ? codeNames.map((name) => join(workspace, name)) : [];
     return {
       args: line,
       fds: descriptors.fds,
-      covered,
-      absent: names.filter((path) => !covered.includes(path)),
+      covered: code.map(({ path }) => path),
       settleGit: async () => (await Promise.all(git.map(({ settle }) => settle()))).flat(),
     };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { closeSync, unlinkSync } from 'node:fs';
+import { closeSync, readdirSync, unlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { entryAt, pin } from './pins.ts';
@@ -60,17 +60,47 @@ const guardsOf = (git: string): readonly Guard[] => {
   ];
 };
 
+/** What an entry is at this moment; of a folder also what is in it. Nobody but root can set `ctime`. */
+const stampOf = (path: string): string => {
+  const entry = entryAt(path);
+  if (entry === undefined) return '';
+  const own = `${entry.ino} ${entry.ctimeMs} ${entry.size}`;
+  return entry.isDirectory()
+    ? [own, ...namesIn(path).map((name) => stampOf(join(path, name)))].join('\n')
+    : own;
+};
+const namesIn = (folder: string): readonly string[] => {
+  try {
+    return readdirSync(folder).slice(0, 500);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return []; // closed to this user, or gone
+    throw error;
+  }
+};
+
+/** What is guarded in a `.git`, path by path. A submodule's own has as much. */
+const guardedPaths = (git: string): readonly string[] => {
+  if (entryAt(git)?.isDirectory() !== true) return [git];
+  const inIt = guarded.filter((name) => name !== 'modules').map((name) => join(git, name));
+  const modules = namesIn(join(git, 'modules')).map((name) => join(git, 'modules', name));
+  return [...inIt, ...modules.flatMap((module) => [join(module, 'config'), join(module, 'hooks')])];
+};
+
 export type GitGuards = {
   readonly guards: readonly Guard[];
   /**
    * When the run is over and no process of it is left: takes away what redirects git and was not there before.
-   * @returns the `.git` entries that the run made: what they hold runs when somebody uses git there
+   * @returns the `.git` entries that the run made, and what it changed in others where nothing keeps it from that: what
+   * they hold runs when somebody uses git there
    */
   readonly settle: () => Promise<readonly string[]>;
 };
 
-/** Guards every repository in a folder that the agent may write to. */
-export const guardGit = async (root: string): Promise<GitGuards> => {
+/**
+ * Guards every repository in a folder that the agent may write to.
+ * @param held whether the guards can be put up here; else what was changed is found afterwards
+ */
+export const guardGit = async (root: string, held: boolean): Promise<GitGuards> => {
   const started = Date.now();
   const known = await findGit(root, before);
   const repositories = [...(isGitFolder(root) ? [root] : []), ...known];
@@ -79,6 +109,7 @@ export const guardGit = async (root: string): Promise<GitGuards> => {
     .flatMap((git) => unwanted.map((name) => ({ git, name })))
     .filter(({ git, name }) => entryAt(join(git, name)) === undefined);
 
+  const stamps = held ? [] : repositories.flatMap(guardedPaths).map((path) => [path, stampOf(path)] as const);
   const settle = async (): Promise<readonly string[]> => {
     for (const { git, name } of absent) {
       if (entryAt(join(git, name)) === undefined) continue;
@@ -89,8 +120,10 @@ export const guardGit = async (root: string): Promise<GitGuards> => {
         closeSync(folder);
       }
     }
+    const changed = stamps.filter(([path, stamp]) => stampOf(path) !== stamp).map(([path]) => path);
     const now = await findGit(root, after);
-    return now.filter((git) => !known.includes(git) && (entryAt(git)?.birthtimeMs ?? 0) >= started);
+    const made = now.filter((git) => !known.includes(git) && (entryAt(git)?.birthtimeMs ?? 0) >= started);
+    return [...made, ...changed];
   };
   return { guards: repositories.flatMap(guardsOf), settle };
 };

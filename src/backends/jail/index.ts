@@ -7,6 +7,7 @@ import { launchLandlock, launchPlain, plainPlaces } from './launch-plain.ts';
 import { type LimitWatch, limits, watchLimits } from './limits.ts';
 import { inside } from './places.ts';
 import { probeWalls } from './probe.ts';
+import { createReservedNames } from './reserved-names.ts';
 import { cleanStore } from './store.ts';
 import type { Cell, CellEnd, CellRequest, Jail, JailSettings, Wall } from './types.ts';
 
@@ -38,6 +39,7 @@ export const createJail = (settings: JailSettings): Jail => {
   const rules = { userHome: settings.userHome, own, writable: [] };
   /** Runs under way on each store. */
   const busy = new Map<string, number>();
+  const names = createReservedNames();
   let parents: ReturnType<typeof findParents> | undefined;
   let known: Promise<Wall> | undefined;
 
@@ -65,7 +67,7 @@ export const createJail = (settings: JailSettings): Jail => {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     parents ??= process.platform === 'linux' ? findParents() : Promise.resolve([]);
     const group = await openGroup(await parents, `${process.pid}-${crypto.randomUUID().slice(0, 8)}`, limits);
-    const context: CellContext = { settings, cell, folder, group, rules };
+    const context: CellContext = { settings, cell, folder, group, rules, names };
     const places = placesIn(wall, folder, cell.store);
     let built: Built | undefined;
     let watch: LimitWatch | undefined;
@@ -75,6 +77,7 @@ export const createJail = (settings: JailSettings): Jail => {
       const met = (await watch?.finish()) ?? [];
       await group?.end();
       await built?.closeNetwork();
+      built?.freeNames();
       const newGit = (await built?.settleGit()) ?? [];
       leaveStore();
       await rm(folder, { recursive: true, force: true });
@@ -95,7 +98,10 @@ export const createJail = (settings: JailSettings): Jail => {
       started: (pid, end) => {
         if (process.platform !== 'linux') return;
         const scratch = wall.kind === 'bwrap';
-        watch = watchLimits({ root: pid, group, scratch, workspace: cell.workspace, end });
+        watch = watchLimits({
+          ...{ root: pid, group, scratch, workspace: cell.workspace, end },
+          ...(built?.hasCode === undefined ? {} : { hasCode: built.hasCode }),
+        });
       },
       openServer: () => openServerSocket(folder),
       close: () => {
@@ -108,7 +114,7 @@ export const createJail = (settings: JailSettings): Jail => {
   const wall: Jail['wall'] = (signal, again = false) => {
     if (known === undefined || again) {
       // A path that can't be shown is another matter, and each run's own.
-      const bare = { ...settings, paths: [] };
+      const bare = { ...settings, paths: [], workspaces: [] };
       const probing = probeWalls(bare, (found, request) => openWith(bare, found, request), signal);
       known = probing;
       probing.catch(() => {

@@ -10,7 +10,8 @@ import type { Built, CellContext } from './launch.ts';
 import { limits } from './limits.ts';
 import { type Network, openNetwork } from './network.ts';
 import { realPath } from './path-rules.ts';
-import { inside } from './places.ts';
+import { entryAt } from './pins.ts';
+import { inside, liesIn } from './places.ts';
 import { showProgram } from './programs.ts';
 import type { LaunchRequest } from './types.ts';
 
@@ -65,6 +66,23 @@ const shownIn = (context: CellContext, request: LaunchRequest): readonly Shown[]
   ];
 };
 
+/**
+ * Other workspaces that this jail can write to, because they lie in its own or in what `BOT_AGENT_PATHS` shows. Each is
+ * a mount of its own: it can't be moved away with what covers its code.
+ */
+const workspacesWithin = ({ settings, cell }: CellContext): readonly string[] => {
+  const folders = [
+    ...(cell.writable ? [cell.workspace] : []),
+    ...settings.paths.flatMap(({ path, writable }) => (writable ? [path] : [])),
+  ];
+  return settings.workspaces.filter(
+    (other) =>
+      other !== cell.workspace &&
+      folders.some((folder) => liesIn(other, folder)) &&
+      entryAt(other)?.isDirectory() === true,
+  );
+};
+
 /** Builds the line for one program in a jail of bubblewrap's, and opens what it can reach. */
 export const launchBubblewrap = async (
   context: CellContext,
@@ -79,12 +97,21 @@ export const launchBubblewrap = async (
     settings.network === 'host'
       ? undefined
       : await openNetwork(join(folder, 'in'), networkPlan(context, request.endpoints, settings.network));
+  const within = request.hideCode ? workspacesWithin(context) : [];
+  const hidden = request.hideCode ? [cell.workspace, ...within] : [];
+  const reserved: (() => void)[] = [];
+  const freeNames = (): void => reserved.forEach((free) => free());
   try {
+    for (const folder of hidden) reserved.push(context.names.reserve(folder));
     const line = await planBubblewrap({
       workspace: cell.workspace,
       writable: cell.writable,
-      hideCode: request.hideCode,
-      shown: once([...program.shown, ...shownIn(context, request)]),
+      codeHiddenIn: hidden,
+      shown: once([
+        ...program.shown,
+        ...shownIn(context, request),
+        ...within.map((path) => ({ from: path, to: path, writable: true })),
+      ]),
       texts: request.texts,
       homeTexts: request.homeTexts,
       links: homeLinks(settings.paths, settings.userHome),
@@ -95,14 +122,13 @@ export const launchBubblewrap = async (
       sizes: { temporary: limits.scratchBytes, home: limits.scratchBytes, shared: limits.sharedBytes },
     });
     const plan: InitPlan = {
-      cwd: cell.workspace,
+      cwd: request.startIn === 'home' ? inside.home : cell.workspace,
       forward: network?.forward ?? [],
       serve:
         request.serve === undefined
           ? undefined
           : { port: request.serve, unix: join(inside.out, serverSocket) },
       covered: line.covered,
-      absent: line.absent,
       processes: context.group?.bounds.includes('processes') ? undefined : limits.processes,
     };
     const environment = jailEnvironment({
@@ -121,9 +147,11 @@ export const launchBubblewrap = async (
         fds: line.fds,
       },
       closeNetwork: async () => network?.close(),
+      freeNames,
       settleGit: line.settleGit,
     };
   } catch (error) {
+    freeNames();
     await network?.close();
     throw error;
   }

@@ -10,7 +10,7 @@ import { openLoopbackNetwork } from './network.ts';
 import { realPath } from './path-rules.ts';
 import { gitSettings, systemPaths } from './system.ts';
 import type { LaunchRequest } from './types.ts';
-import { refuseWorkspaceCode } from './workspace-code.ts';
+import { hasWorkspaceCode, refuseWorkspaceCode } from './workspace-code.ts';
 
 const landlockFile = fileURLToPath(new URL('./inside/landlock.ts', import.meta.url));
 
@@ -50,7 +50,7 @@ const environmentOf = ({ folder, settings, cell }: CellContext, proxy: string | 
 };
 
 const settleGit = async ({ cell }: CellContext) =>
-  cell.writable ? (await guardGit(cell.workspace)).settle : async () => [];
+  cell.writable ? (await guardGit(cell.workspace, false)).settle : async () => [];
 
 export const launchPlain = async (context: CellContext, request: LaunchRequest): Promise<Built> => {
   if (request.hideCode) refuseWorkspaceCode(context.cell.workspace);
@@ -59,11 +59,12 @@ export const launchPlain = async (context: CellContext, request: LaunchRequest):
     launch: {
       file: request.file,
       args: request.args,
-      cwd: context.cell.workspace,
+      cwd: request.startIn === 'home' ? plainPlaces(context.folder).home : context.cell.workspace,
       environment: { ...environmentOf(context, undefined), ...request.environment },
       fds: [],
     },
     closeNetwork: async () => undefined,
+    freeNames: () => undefined,
     settleGit: await settleGit(context),
   };
 };
@@ -87,7 +88,7 @@ export const launchLandlock = async (context: CellContext, request: LaunchReques
     ...[places.bin, places.texts, request.file, ...settings.tools].map((path) => ({ path, writable: false })),
   ];
   const plan: LandlockPlan = {
-    cwd: cell.workspace,
+    cwd: request.startIn === 'home' ? places.home : cell.workspace,
     readable: [
       ...systemPaths(),
       ...accounts,
@@ -111,6 +112,8 @@ export const launchLandlock = async (context: CellContext, request: LaunchReques
       fds: [],
     },
     closeNetwork: network.close,
+    ...(request.hideCode ? { hasCode: () => hasWorkspaceCode(cell.workspace) } : {}),
+    freeNames: () => undefined,
     settleGit: await settleGit(context),
   };
 };

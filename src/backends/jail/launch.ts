@@ -1,5 +1,6 @@
 import type { Group } from './cgroups.ts';
 import type { PathRules } from './path-rules.ts';
+import type { ReservedNames } from './reserved-names.ts';
 import type { CellRequest, JailSettings, Launch } from './types.ts';
 
 /** What a cell is made of before a program is put into it. */
@@ -10,13 +11,18 @@ export type CellContext = {
   readonly folder: string;
   readonly group: Group | undefined;
   readonly rules: PathRules;
+  readonly names: ReservedNames;
 };
 
 /** A program that can be started, and what has to be done when it is over. */
 export type Built = {
   readonly launch: Launch;
   readonly closeNetwork: () => Promise<void>;
-  /** @returns the `.git` entries that the run made */
+  /** When no process of it is left: the names in the workspace that were kept for it are free. */
+  readonly freeNames: () => void;
+  /** Where nothing can be hidden: whether the workspace has got what opencode would run. */
+  readonly hasCode?: () => boolean;
+  /** @returns the `.git` entries that the run made or changed */
   readonly settleGit: () => Promise<readonly string[]>;
 };
 

@@ -9,6 +9,7 @@ export const limitsMet = [
   'processes',
   'scratch', // what lies in memory: `/tmp` and the home
   'disk', // that of the workspace is nearly full
+  'code', // where it cannot be hidden: what opencode would run appeared in the workspace
 ] as const;
 export type LimitMet = (typeof limitsMet)[number];
 
@@ -88,6 +89,8 @@ export const watchLimits = (options: {
   readonly scratch: boolean;
   readonly workspace: string;
   readonly bounds?: Bounds;
+  /** Where it cannot be hidden: whether the workspace has got what opencode would run. */
+  readonly hasCode?: () => boolean;
   readonly end: (limit: LimitMet) => void;
 }): LimitWatch => {
   const { root, group, workspace, bounds = limits } = options;
@@ -107,6 +110,7 @@ export const watchLimits = (options: {
       // The jail's own bound refuses the last few, so that it is never passed.
       if (use.processes > bounds.processes * 0.97) meet('processes');
     }
+    if (options.hasCode?.() === true) meet('code');
     const first = options.scratch ? await firstInside(root) : undefined;
     if (first !== undefined)
       for (const place of [inside.temporary, inside.home])

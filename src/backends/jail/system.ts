@@ -104,10 +104,13 @@ export type GitIdentity = { readonly name: string; readonly email: string };
 const quoted = (value: string): string =>
   `"${value.replace(/[\0\r\n]/g, ' ').replace(/[\\"]/g, (character) => `\\${character}`)}"`;
 
+const ignoreFile = '/etc/gitignore';
+
 /** Of lowest rank, so that what a repository says about its author comes first. */
-export const gitSettings = (identity: GitIdentity | undefined): string =>
+export const gitSettings = (identity: GitIdentity | undefined, ignored?: string): string =>
   [
     '[safe]\n\tdirectory = *',
+    ...(ignored === undefined ? [] : [`[core]\n\texcludesFile = ${ignored}`]),
     ...(identity === undefined
       ? []
       : [`[user]\n\tname = ${quoted(identity.name)}\n\temail = ${quoted(identity.email)}`]),
@@ -118,6 +121,8 @@ export const gitSettings = (identity: GitIdentity | undefined): string =>
 export const generatedSteps = (options: {
   readonly resolver: boolean;
   readonly identity: GitIdentity | undefined;
+  /** Paths in the workspace that git is not to see. */
+  readonly ignored: readonly string[];
 }): readonly Step[] => {
   const { uid, name } = agentUser;
   const texts: Readonly<Record<string, string>> = {
@@ -131,7 +136,8 @@ export const generatedSteps = (options: {
     '/etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\n',
     '/etc/hosts': '127.0.0.1 localhost jail\n::1 localhost\n',
     '/etc/machine-id': `${crypto.randomUUID().replaceAll('-', '')}\n`,
-    '/etc/gitconfig': gitSettings(options.identity),
+    '/etc/gitconfig': gitSettings(options.identity, ignoreFile),
+    [ignoreFile]: options.ignored.map((path) => `/${path}\n`).join(''),
     ...(options.resolver && existsSync('/etc/resolv.conf')
       ? { '/etc/resolv.conf': readFileSync('/etc/resolv.conf', 'utf8') }
       : {}),

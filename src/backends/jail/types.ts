@@ -8,6 +8,8 @@ export type JailSettings = {
   readonly network: 'internet' | 'none' | 'host';
   /** `BOT_AGENT_PATHS`, real paths. */
   readonly paths: readonly AgentPath[];
+  /** Folders in which agents work. One may lie in another. */
+  readonly workspaces: readonly string[];
   /** `BOT_HOME`: the folders of runs are made in it. */
   readonly home: string;
   /** Files and folders that no agent may see, beside `home`: the package's `.env`, the wallet's folder. */
@@ -79,6 +81,11 @@ export type LaunchRequest = {
   readonly texts: Readonly<Record<string, string>>;
   /** Keep what would make opencode run the workspace's code out of sight. */
   readonly hideCode: boolean;
+  /**
+   * Its working directory. A program that Bun made reads `tsconfig.json` and `package.json` there, and loads the modules
+   * that they name: it starts in its own home, and is told the workspace by `PWD`.
+   */
+  readonly startIn: 'workspace' | 'home';
   /** Author of commits where neither the repository nor `BOT_GIT_NAME` says. */
   readonly identity: { readonly name: string; readonly email: string } | undefined;
   /** Port of a server inside that the bot is to reach. */
@@ -99,7 +106,7 @@ export type Launch = {
 /** What a run left to say when it was over. */
 export type CellEnd = {
   readonly limits: readonly LimitMet[];
-  /** `.git` entries that the run made: their settings and hooks run when somebody uses git there. */
+  /** `.git` entries that the run made, and settings and hooks that it changed where no wall keeps it from that: their settings and hooks run when somebody uses git there. */
   readonly newGit: readonly string[];
 };
 

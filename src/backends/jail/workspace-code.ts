@@ -72,6 +72,17 @@ const riskIn = (folder: string): string | undefined => {
     .find((path) => entryAt(path) !== undefined && !isHarmless(path));
 };
 
+/** As `refuseWorkspaceCode`, for one that has been looked at before. */
+export const hasWorkspaceCode = (workspace: string): boolean => {
+  try {
+    refuseWorkspaceCode(workspace);
+    return false;
+  } catch (error) {
+    if (error instanceof WorkspaceCodeError) return true;
+    throw error;
+  }
+};
+
 /**
  * Where nothing can be hidden: refuses a workspace that brings code, or what may be code.
  * @throws WorkspaceCodeError

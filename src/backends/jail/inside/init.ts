@@ -7,14 +7,14 @@
 import { lstatSync } from 'node:fs';
 
 export type InitPlan = {
+  /** Where the agent is started. */
   readonly cwd: string;
   /** Ports on the jail's loopback, and the bot's socket behind each. */
   readonly forward: readonly { readonly host: string; readonly port: number; readonly unix: string }[];
   /** A server inside, and the socket that leads to it. */
   readonly serve: { readonly port: number; readonly unix: string } | undefined;
-  /** Entries of the workspace that have to be covered, and that may not be there, at the start. */
+  /** Entries of workspaces that have to be covered at the start. */
   readonly covered: readonly string[];
-  readonly absent: readonly string[];
   /** How many processes there may be, where no control group counts them. */
   readonly processes: number | undefined;
 };
@@ -129,12 +129,8 @@ const deviceOf = (path: string): number | undefined => {
 };
 
 /** Another agent in the same workspace may have put something else there while this jail was built. */
-const changed = ({ cwd, covered, absent }: InitPlan): boolean => {
-  const device = deviceOf(cwd);
-  return (
-    covered.some((path) => deviceOf(path) === device) || absent.some((path) => deviceOf(path) !== undefined)
-  );
-};
+const changed = ({ covered }: InitPlan): boolean =>
+  covered.some((path) => deviceOf(path) === deviceOf(path.slice(0, path.lastIndexOf('/'))));
 
 /** dash says -p where others say -u. */
 const bounded = (processes: number | undefined): readonly string[] =>
