@@ -100,7 +100,9 @@ export const launchBubblewrap = async (
   const within = request.hideCode ? workspacesWithin(context) : [];
   const hidden = request.hideCode ? [cell.workspace, ...within] : [];
   const reserved: (() => void)[] = [];
-  const freeNames = (): void => reserved.forEach((free) => free());
+  const freeNames = (): void => {
+    for (const free of reserved) free();
+  };
   try {
     for (const folder of hidden) reserved.push(context.names.reserve(folder));
     const line = await planBubblewrap({
