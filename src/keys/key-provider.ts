@@ -1,6 +1,7 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { RunTicket } from '@nostr-dm-agent/routstr';
 import { lockedKeyText, notConnectedText } from '../replies/connection-replies.ts';
-import type { PreparedRun, Provider, RunFailure, RunTicket } from '../runs/provider.ts';
+import type { PreparedRun, Provider, RunFailure } from '../runs/provider.ts';
 import type { KeyProvider } from './catalogue.ts';
 import type { ConnectionStore } from './connection.ts';
 import { isRefusedRun } from './key-form.ts';

@@ -1,7 +1,8 @@
 import { addSat, formatSat, msatToSatCeil, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { QuestionRefusal, QuickResult, Whereabouts } from '@nostr-dm-agent/routstr';
 import { depositRefusal } from './routstr/node-account-replies.ts';
-import { hostOf, missing } from './routstr/paid-run-replies.ts';
+import { hostOf } from './routstr/paid-run-replies.ts';
+import { tooLittleMoney } from './too-little-money.ts';
 
 /** The answer to `!quick`, and `— quick · 3 sat · claude-sonnet-4.5`. */
 export function quickReply(result: QuickResult): string {
@@ -31,10 +32,10 @@ const endings = {
 export function questionRefusal(refusal: QuestionRefusal): string {
   switch (refusal.kind) {
     case 'short':
-      return (
-        `The wallet has ${formatSat(refusal.have)} ready; this question needs up to ${formatSat(refusal.need)} (what it does not cost comes back). ` +
-        `!wallet topup ${missing(refusal)} makes an invoice; !model chooses a cheaper model.`
-      );
+      return tooLittleMoney(refusal, {
+        who: 'this question',
+        also: '; what it does not cost comes back, and !model chooses a cheaper model',
+      });
     case 'day_limit':
       return (
         `The limit of ${formatSat(refusal.limit)} for one day is reached: ${formatSat(refusal.used)} are spent or at stake today, ` +

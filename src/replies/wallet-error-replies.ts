@@ -11,6 +11,7 @@ import {
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, plural, shorten } from './format.ts';
 import { chat, type Place } from './place.ts';
+import { tooLittleMoney } from './too-little-money.ts';
 import { mintName } from './wallet-replies.ts';
 
 export const noWallet =
@@ -29,10 +30,8 @@ export function describeWalletError(
   const facts = error instanceof WalletError ? factsOf(error) : error;
   const pending = place.command('wallet pending');
   switch (facts.name) {
-    case 'InsufficientFundsError': {
-      const topUp = place.command(`wallet topup ${Math.max(facts.need - facts.have, 1)}`);
-      return `Too little: ${formatSat(facts.have)} ready at ${mintName(facts.mint)}, ${formatSat(facts.need)} needed, fees included. ${topUp} brings the rest.`;
-    }
+    case 'InsufficientFundsError':
+      return tooLittleMoney(facts, { at: mintName(facts.mint), fees: true }, place);
     case 'TokenRefusedError':
       return describeToken(facts.problem, now, place);
     case 'InvoiceRefusedError':

@@ -65,15 +65,16 @@ export const receivedText = ({ amount, fee }: Received, balance: Balance, share?
  * 1,862 change + 2 fees`. `name`: whose run it was, where runs of several owners are listed.
  */
 export function ledgerLine(entry: LedgerEntry, now: number, name?: string): string {
-  const { ts, model, promptPrefix } = entry;
-  const facts = [
-    formatAgo(now - ts),
-    name,
-    shorten(promptPrefix, 40),
-    model?.split('/').at(-1),
-    bookedText(entry),
-  ];
+  const { ts, model } = entry;
+  const facts = [formatAgo(now - ts), name, subjectOf(entry), model?.split('/').at(-1), bookedText(entry)];
   return facts.filter((fact) => fact !== undefined && fact !== '').join(' · ');
+}
+
+/** Of a row that belongs to no session: money that is kept at a node. Older rows name it themselves. */
+function subjectOf({ promptPrefix, sessionId, nodeUrl }: LedgerEntry): string {
+  if (promptPrefix !== '' || sessionId !== undefined || nodeUrl === undefined)
+    return shorten(promptPrefix, 40);
+  return `account at ${new URL(nodeUrl).host}`;
 }
 
 /** A run's books, which add up once it is settled. */

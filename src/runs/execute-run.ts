@@ -1,4 +1,5 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { sat } from '@nostr-dm-agent/kit/sat';
 import { whenFree } from '@nostr-dm-agent/kit/sqlite';
 import type { AgentRequest, AgentResult, RunObserver } from '../backends/backend.ts';
 import { providerNoteText } from '../replies/connection-replies.ts';
@@ -88,7 +89,10 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
   try {
     const { id: runId, owner, task, budget } = run;
     const prepared = await provider.prepareRun(
-      { runId, sessionId: session.id, owner, model, task, budget, observer },
+      {
+        ...{ runId, sessionId: session.id, owner, model, task, observer },
+        budget: budget === undefined ? undefined : sat(budget),
+      },
       signal,
     );
     if (prepared.state === 'refused') {

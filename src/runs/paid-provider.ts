@@ -1,4 +1,3 @@
-import { sat } from '@nostr-dm-agent/kit/sat';
 import type { RoutstrProvider } from '@nostr-dm-agent/routstr';
 import { fellBack, news, runRefusal } from '../replies/routstr/paid-run-replies.ts';
 import type { Provider } from './provider.ts';
@@ -10,11 +9,8 @@ export const createPaidProvider = (
 ): Provider => ({
   name: 'routstr',
   model,
-  prepareRun: async ({ budget, ...ticket }, signal) => {
-    const prepared = await routstr.prepareRun(
-      { ...ticket, budget: budget === undefined ? undefined : sat(budget) },
-      signal,
-    );
+  prepareRun: async (ticket, signal) => {
+    const prepared = await routstr.prepareRun(ticket, signal);
     if (prepared.state === 'refused') return { state: 'refused', reason: runRefusal(prepared.refusal) };
     const { access, node, insteadOf } = prepared;
     return {

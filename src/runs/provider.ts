@@ -1,28 +1,5 @@
+import type { RunTicket } from '@nostr-dm-agent/routstr';
 import type { RunPayment } from '../backends/backend.ts';
-
-/** Model calls wait for money; amounts in sat, undefined: not known. */
-export type Hold = { readonly needed: number | undefined; readonly available: number | undefined };
-
-/** Tells the run what happens to its model calls meanwhile. The callbacks must not throw. */
-export type RunObserver = {
-  /** Traffic, or a request that waits for money: the run is not idle. */
-  readonly onActivity?: () => void;
-  readonly onHold?: (hold: Hold) => void;
-  readonly onHoldEnd?: (end: 'more' | 'let_go') => void;
-};
-
-/** What a provider needs to know of a run to pay for it. */
-export type RunTicket = {
-  readonly runId: string;
-  /** The bot's session id. */
-  readonly sessionId: string;
-  readonly owner: string;
-  readonly model: string | undefined;
-  readonly task: string;
-  /** Sat, for this run only (`… !!500`). undefined: the provider's own. */
-  readonly budget?: number | undefined;
-  readonly observer?: RunObserver;
-};
 
 /** Too little money or a provider that is away is an answer for the owner, not an error. */
 export type PreparedRun =

@@ -1,10 +1,11 @@
 import { every } from '@nostr-dm-agent/kit/timers';
+import type { RunObserver } from '@nostr-dm-agent/routstr';
 import type { AgentEvent } from '../backends/backend.ts';
 import { progressLine } from '../replies/progress.ts';
 import { holdNotice } from '../replies/provider-replies.ts';
 import { costText } from '../replies/run-replies.ts';
 import { replyToRun } from './messenger.ts';
-import type { Hold, Provider } from './provider.ts';
+import type { Provider } from './provider.ts';
 import type { Run } from './run.ts';
 import type { RunDeps } from './run-deps.ts';
 
@@ -12,7 +13,7 @@ import type { RunDeps } from './run-deps.ts';
 export type RunProgress = {
   readonly saw: (event: AgentEvent) => void;
   /** Its model calls wait for money. */
-  readonly onHold: (hold: Hold) => void;
+  readonly onHold: NonNullable<RunObserver['onHold']>;
   readonly onHoldEnd: () => void;
   readonly stop: () => void;
 };

@@ -423,7 +423,7 @@ test('too little money and a mint that is away are said, and exit with 1', async
   await house.funded(50);
   const poor = await house.run(['send', '100']);
   expect(poor).toMatchObject({ code: 1, stdout: '' });
-  expect(poor.stderr).toContain('Too little');
+  expect(poor.stderr).toContain('this needs');
   // Sentences of the chat, as commands are written here.
   expect(poor.stderr).not.toContain('!wallet');
   await house.mint.goDown();

@@ -128,8 +128,10 @@ describe('what cannot be paid is refused with the reason', () => {
 
   test('more than there is, with the numbers and the way on', async () => {
     const answer = await refused('!wallet send 3000');
-    expect(answer).toMatch(/Too little: [12],\d{3} sat ready .* 3,000 sat needed.* !wallet topup \d+/);
-    expect(await refused(`!wallet withdraw ${mint.invoice(3000)}`)).toContain('Too little');
+    expect(answer).toMatch(
+      /The wallet has [12],\d{3} sat ready at .*; this needs [34],\d{3} sat, fees included\. !wallet topup \d+/,
+    );
+    expect(await refused(`!wallet withdraw ${mint.invoice(3000)}`)).toContain('this needs');
   });
 
   test('invoices: expired, without amount, mangled, none', async () => {

@@ -41,7 +41,7 @@ test('a question is answered without an agent, with what it cost', async () => {
 test('what is kept at the node pays for tasks until it is brought home', async () => {
   expect(await ask('!provider balance')).toContain('Nothing is kept at a node');
   expect(await askAsMember('!provider deposit 2000')).toContain('for admins');
-  expect(await ask('!provider deposit 100k')).toMatch(/ready; that is less than 100,000 sat\. !wallet topup/);
+  expect(await ask('!provider deposit 100k')).toMatch(/ready; this needs 100,000 sat\. !wallet topup/);
   expect(await ask('!provider deposit 2000')).toMatch(
     /^Deposited 2,000 sat at .+; 2,000 sat are kept there now\. Runs spend from it/,
   );
@@ -58,6 +58,7 @@ test('what is kept at the node pays for tasks until it is brought home', async (
     /: 1,9\d\d sat are back in the wallet, \d+ sat of fees went to the mint\.\nBalance: /,
   );
   expect(await ask('!provider refund')).toContain('Nothing is kept at a node');
+  expect(await ask('!wallet history all')).toMatch(/ · account at 127\.0\.0\.1:\d+ · budget/);
   expect(await ask('!wallet check')).toContain('add up');
   await ask('!provider set routstr');
 });

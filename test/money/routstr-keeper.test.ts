@@ -4,8 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createBench, quiet } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { parseNodeUrl, usableModels } from '@nostr-dm-agent/routstr';
+import { createAbilitySource, syncModelsFile } from '@nostr-dm-agent/routstr/open';
+import { entry, listOf } from '@nostr-dm-agent/routstr/testing/node-models';
 import { startSandboxNode } from '@nostr-dm-agent/sandbox/node';
+import { parse } from 'jsonc-parser';
 import { createRoutstrKeeper, type RoutstrKeeper } from '../../src/money/routstr-keeper.ts';
 import type { Meta } from '../../src/store/meta-table.ts';
 
@@ -85,4 +88,20 @@ test('models are fetched at the start when they are older than a day, and used f
     expect(service.modelOf('routstr/claude-sonnet-4.5')?.id).toBe('claude-sonnet-4.5');
   });
   expect(text()).toBe(before);
+});
+
+test('the configuration that ships takes a node’s models', async () => {
+  const shipped = readFileSync(join(import.meta.dir, '../../opencode.json'), 'utf8');
+  const file = join(bench.folder(), 'opencode.json');
+  writeFileSync(file, shipped);
+  const cheap = { sats_pricing: { prompt: 0.0001, completion: 0.0004 } };
+  const { models } = listOf(entry('claude-sonnet-4.5'), entry('gpt-4o-mini', cheap));
+  syncModelsFile(file, {
+    node: parseNodeUrl('https://node.example'),
+    models: usableModels(models, createAbilitySource()).usable,
+  });
+  const { provider: _, small_model, ...rest } = parse(readFileSync(file, 'utf8'));
+  const { provider: __, small_model: ___, ...old } = parse(shipped);
+  expect(rest).toEqual(old);
+  expect(small_model).toBe('routstr/gpt-4o-mini');
 });

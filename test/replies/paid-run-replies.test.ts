@@ -127,7 +127,9 @@ describe('a question without an answer', () => {
   ): string => questionRefusal({ kind: 'unanswered', node, budget, outcome, money });
 
   test('that costs too much says how much', () => {
-    expect(questionRefusal(short)).toMatch(/500 sat ready; this question needs up to 2,000 sat/);
+    expect(questionRefusal(short)).toMatch(
+      /500 sat ready; this question needs 2,000 sat\. !wallet topup 1500 makes/,
+    );
     expect(questionRefusal({ kind: 'too_dear', budget, most: sat(10) })).toMatch(
       /takes up to 17 sat, and a member may spend at most 10 sat at once/,
     );

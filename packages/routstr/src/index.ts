@@ -49,5 +49,5 @@ export type {
   Whereabouts,
 } from './paid-run/payment-refusals.ts';
 export type { QuickResult } from './paid-run/quick.ts';
-export type { PaidRunCost, PreparedPaidRun, RunTicket } from './paid-run/run-ticket.ts';
+export type { PaidRunCost, PreparedPaidRun, RunObserver, RunTicket } from './paid-run/run-ticket.ts';
 export type { RoutstrProvider, RoutstrStatus } from './routstr-provider.ts';

@@ -230,12 +230,3 @@ describe('The file', () => {
     expect(readFileSync(path, 'utf8')).toBe('{ "a": ');
   });
 });
-
-test('the configuration that ships takes a node’s models', () => {
-  const before = readFileSync(join(import.meta.dir, '../../../opencode.json'), 'utf8');
-  const { text } = mergeModels(before, request);
-  const { provider: _, small_model, ...rest } = parse(text);
-  const { provider: __, small_model: ___, ...old } = parse(before);
-  expect(rest).toEqual(old);
-  expect(small_model).toBe('routstr/gpt-4o-mini');
-});

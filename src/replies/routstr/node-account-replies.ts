@@ -8,15 +8,8 @@ import type {
 } from '@nostr-dm-agent/routstr';
 import { plural } from '../format.ts';
 import { nodeName } from '../provider-replies.ts';
-import {
-  budgetRefusal,
-  creditedShort,
-  hostOf,
-  mintText,
-  missing,
-  news,
-  whatNodeDid,
-} from './paid-run-replies.ts';
+import { tooLittleMoney } from '../too-little-money.ts';
+import { budgetRefusal, creditedShort, hostOf, mintText, news, whatNodeDid } from './paid-run-replies.ts';
 
 /** What is kept at nodes across runs: `!provider deposit`, `refund`, `balance`. */
 
@@ -44,9 +37,8 @@ export function depositRefusal(refusal: DepositRefusal): string {
     case 'credited_short':
       return `${creditedShort(refusal, 'deposit')}. What it took is asked for again and again; nothing is kept there.`;
     case 'short':
-      return `The wallet has ${formatSat(refusal.have)} ready; that is less than ${formatSat(refusal.need)}. !wallet topup ${missing(refusal)} makes an invoice.`;
     case 'short_with_fees':
-      return `The wallet has ${formatSat(refusal.have)} ready; this needs ${formatSat(refusal.need)}, fees included. !wallet topup ${missing(refusal)} makes an invoice.`;
+      return tooLittleMoney(refusal, { fees: refusal.kind === 'short_with_fees' });
     case 'mint_away':
       return `The mint ${mintText(refusal.mint)} can’t be used right now. Nothing was spent; try it again later.`;
     case 'token_unfinished':

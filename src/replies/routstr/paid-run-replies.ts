@@ -13,6 +13,7 @@ import type {
   UnableNode,
 } from '@nostr-dm-agent/routstr';
 import { isIn } from '@nostr-dm-agent/routstr';
+import { missing, tooLittleMoney } from '../too-little-money.ts';
 
 /** What the owner reads of paid runs. */
 
@@ -58,10 +59,11 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
         `End the task with !!${refusal.minimum}, or use !provider budget ${refusal.minimum}, or a cheaper model (!provider models).`
       );
     case 'short':
-      return (
-        `The wallet has ${formatSat(refusal.have)} ready; this run needs ${formatSat(refusal.need)}. ` +
-        `!wallet topup ${missing(refusal)}${refusal.mint === undefined ? '' : ` ${mintText(refusal.mint)}`} makes an invoice; !provider budget and !provider set local are other ways on.`
-      );
+      return tooLittleMoney(refusal, {
+        who: 'this run',
+        topUpAt: refusal.mint && mintText(refusal.mint),
+        also: '; !provider budget and !provider set local are other ways on',
+      });
     case 'over_cap':
       return `${formatSat(refusal.need)} is more than this wallet may hold at all, which is ${formatSat(refusal.most)}: choose a smaller amount.`;
     case 'elsewhere':
@@ -121,10 +123,6 @@ export function moreRefusal(refusal: MoreRefusal): string {
       return budgetRefusal(refusal);
   }
 }
-
-/** What is to be filled in; nobody fills in nothing. */
-export const missing = ({ have, need }: { readonly have: Sat; readonly need: Sat }): number =>
-  Math.max(1, need - have);
 
 /** A mint as people read it, and as `!wallet move` understands it. A node may have chosen the text. */
 export const mintText = (url: string): string =>

@@ -124,7 +124,7 @@ async function depositOnce(
     const ticket = {
       purpose: 'account',
       owner,
-      prompt: `account at ${new URL(node).host}`,
+      prompt: '',
       budget: amount,
     } as const;
     const made: Deposited = await depositAtNode(deps, id, node, ticket, signal);

@@ -1,15 +1,22 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { createRealOpencode } from '../../../test/support/real-opencode.ts';
-import type { RunLimits } from '../src/meter/metered-run.ts';
-import { catalogueAbility } from '../src/models/ability.ts';
-import { opencodeModel, usableModels } from '../src/models/usable-models.ts';
-import { type NodeUrl, parseNodeUrl } from '../src/node/node-url.ts';
-import { startMetered } from './support/metered.ts';
-import { bill, chunk, done, type Scenario, stream, text, tool } from './support/model-upstream.ts';
-import { entry, listOf } from './support/node-models.ts';
+import { type NodeUrl, parseNodeUrl, usableModels } from '@nostr-dm-agent/routstr';
+import { createAbilitySource, opencodeModel } from '@nostr-dm-agent/routstr/open';
+import { startMetered } from '@nostr-dm-agent/routstr/testing/metered';
+import {
+  bill,
+  chunk,
+  done,
+  type Scenario,
+  stream,
+  text,
+  tool,
+} from '@nostr-dm-agent/routstr/testing/model-upstream';
+import { entry, listOf } from '@nostr-dm-agent/routstr/testing/node-models';
+import { createRealOpencode } from '../support/real-opencode.ts';
 
 const world = startMetered();
+type RunLimits = NonNullable<Parameters<typeof world.open>[0]>;
 const opencode = createRealOpencode();
 afterAll(async () => {
   await world.close();
@@ -25,7 +32,7 @@ const refusal = (
 
 const play = async (
   scenario: Scenario,
-  options: { limits?: Partial<RunLimits>; model?: object; node?: NodeUrl } = {},
+  options: { limits?: RunLimits; model?: object; node?: NodeUrl } = {},
 ) => {
   world.upstream.play(scenario);
   const { run, agentKey } = world.open(options.limits, options.node && { node: options.node });
@@ -42,7 +49,7 @@ describe('opencode behind the meter ends once and fast', () => {
   const rows: readonly {
     readonly name: string;
     readonly scenario: Scenario;
-    readonly limits?: Partial<RunLimits>;
+    readonly limits?: RunLimits;
     readonly model?: object;
     /** Instead of the one that plays the scenario. */
     readonly node?: NodeUrl;
@@ -204,7 +211,7 @@ test('a request that waits for money is answered when there is more, and opencod
       : refusal(402, 'Insufficient balance', 'insufficient_balance'),
   );
   // With a model's entry as sync-models writes it: opencode refuses a configuration with any word it does not know.
-  const model = usableModels(listOf(entry('claude-sonnet-4.5')).models, catalogueAbility).usable.map(
+  const model = usableModels(listOf(entry('claude-sonnet-4.5')).models, createAbilitySource()).usable.map(
     opencodeModel,
   )[0];
   if (!model) throw new Error('not usable');
