@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
-import { announceUntilComplete } from '@nostr-dm-agent/nostr';
+import { announceUntilComplete, inboxServiceOf } from '@nostr-dm-agent/nostr';
 import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../../package.json' with { type: 'json' };
 import { createAgentJail } from '../backends/agent-jail.ts';
@@ -122,7 +122,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
     publicKey,
     version,
     startedAt,
-    relays: () => relays.own.map((relay) => relay.status()),
+    relays: () => relays.own.map((relay) => inboxServiceOf(relay.status())),
     outbox: outbox.status,
     health: healths.of,
     wall: wall.found,

@@ -74,6 +74,7 @@ export function createIntake(
     isOwner: (publicKey) => owners.roleOf(publicKey) !== undefined,
     strangers: admission.strangers,
     onMessage: dispatcher.accept,
+    limits: { wantedMs: catchupMs },
     identity,
     clock,
     log,

@@ -1,4 +1,4 @@
-import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { createGuardedFetch, isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import type { MessageLog, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import {
   createOutbox,
@@ -35,6 +35,8 @@ export function openMessaging(
     own,
     sign: async (template) => signEvent(template, identity.secretKey),
     locate: (url, limit) => relayTargets(url, limit, { allowLoopback }),
+    // The operator chose the own ones, wherever they are; the others are named by whoever writes to the bot.
+    fetch: { own: fetch, others: createGuardedFetch({ allowLoopback }) },
     clock,
     random,
     log,

@@ -3,6 +3,7 @@ import type { BackendHealth } from '../backends/backend.ts';
 import type { Wall } from '../backends/jail/types.ts';
 import type { Owner } from '../config/config.ts';
 import { formatAgo, formatDuration, lines, shorten } from '../replies/format.ts';
+import { connectedCount, relayTroubles } from '../replies/relay-replies.ts';
 import { mendWall, wallLine } from '../replies/wall-replies.ts';
 import { balanceText, shareText } from '../replies/wallet-replies.ts';
 import type { Command } from './command.ts';
@@ -13,10 +14,7 @@ import { modelText } from './model-commands.ts';
 export function botCommands(deps: CommandDeps): readonly Command[] {
   const { bot, currentSessions, clock } = deps;
   const uptime = () => formatDuration(clock.now() - bot.startedAt);
-  const connected = () => {
-    const relays = bot.relays();
-    return `${relays.filter((relay) => relay.state === 'open').length} of ${relays.length}`;
-  };
+  const connected = () => connectedCount(bot.relays());
   return [
     {
       path: 'status',
@@ -32,10 +30,7 @@ export function botCommands(deps: CommandDeps): readonly Command[] {
         return lines(
           `Up ${uptime()}, version ${bot.version}`,
           `Relays: ${connected()} connected`,
-          bot
-            .relays()
-            .filter((relay) => relay.state !== 'open')
-            .map((relay) => `  ${relay.url}: ${relay.lastError ?? relay.state}`),
+          relayTroubles(bot.relays()),
           `Session: ${session?.id ?? 'none yet'} · ${workspace.name} · ${mode}`,
           `Backend: ${backend} ${healthLine(bot.health(backend))}`,
           wallStatus(bot.wall()),

@@ -1,5 +1,5 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { MessageLog, PublicKey, RelayStatus } from '@nostr-dm-agent/nostr';
+import type { InboxService, MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
 import type { BackendHealth, BackendName, Model } from '../backends/backend.ts';
 import type { Wall } from '../backends/jail/types.ts';
 import type { ConnectedProvider } from '../keys/connection.ts';
@@ -35,7 +35,8 @@ export type BotFacts = {
   readonly publicKey: PublicKey;
   readonly version: string;
   readonly startedAt: number;
-  readonly relays: () => readonly RelayStatus[];
+  /** Whether messages come through each of its relays. */
+  readonly relays: () => readonly InboxService[];
   readonly outbox: () => { readonly pending: number; readonly undeliverable: number };
   /** As found at start; undefined while it is still being looked at. */
   readonly health: (backend: BackendName) => BackendHealth | undefined;

@@ -56,22 +56,30 @@ export function createOutboxStore(db: Database): OutboxStore {
     z.object({ last: z.number() }),
   );
 
+  const addAll: OutboxStore['insert'] = (messages, now) => {
+    for (const { messageId, recipient, protocol, content, fallbackRelays, event, seal } of messages) {
+      insert({
+        messageId,
+        recipient,
+        protocol,
+        content,
+        now,
+        fallbackRelays: JSON.stringify(fallbackRelays),
+        event: JSON.stringify(event),
+        seal: seal && JSON.stringify(seal),
+      });
+    }
+  };
+  const remove = change(db, 'DELETE FROM outbox WHERE seq = ?');
+  const replace = db.transaction((...[seq, messages, now]: Parameters<OutboxStore['replace']>) => {
+    remove(seq);
+    addAll(messages, now);
+  });
+
   return {
+    replace: (seq, messages, now) => replace.immediate(seq, messages, now),
     atomically: (work) => db.transaction(work).immediate(),
-    insert: (messages, now) => {
-      for (const { messageId, recipient, protocol, content, fallbackRelays, event, seal } of messages) {
-        insert({
-          messageId,
-          recipient,
-          protocol,
-          content,
-          now,
-          fallbackRelays: JSON.stringify(fallbackRelays),
-          event: JSON.stringify(event),
-          seal: seal && JSON.stringify(seal),
-        });
-      }
-    },
+    insert: addAll,
     open: select(
       db,
       'SELECT seq, recipient, state, next_at FROM outbox WHERE next_at IS NOT NULL ORDER BY seq',

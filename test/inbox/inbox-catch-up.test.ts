@@ -102,28 +102,37 @@ test('gift wraps are asked for three days back, computed anew at each reconnect'
   now += 3_600_000;
   relay.disconnect();
   relay.connect();
-  const since = relay.asked.map(([wraps]) => wraps?.since);
-  expect(relay.asked[0]?.[0]).toMatchObject({ kinds: [1059], '#p': [bot.publicKey] });
+  const wraps = relay.asked.flat().filter(({ kinds }) => kinds?.includes(1059));
+  const since = wraps.map((filter) => filter.since);
+  expect(wraps[0]).toMatchObject({ kinds: [1059], '#p': [bot.publicKey] });
   expect(since[0]).toBe(Math.floor((now - 3_600_000) / 1000) - 3 * DAY_S);
   expect(since[1]).toBe(Math.floor(now / 1000) - 3 * DAY_S);
 });
 
-test('NIP-04 DMs are asked for from 15 minutes before each relay was last caught up, three days back at most', () => {
+test('a relay is asked for each protocol by itself, with one filter', () => {
+  const relay = createScriptedRelay('one');
+  start({ relays: [relay] });
+  expect(relay.asked.map((filters) => filters.map(({ kinds }) => kinds))).toEqual([[[1059]], [[4]]]);
+});
+
+test('NIP-04 DMs are asked for from a day before each relay was last caught up, three days back at most', () => {
   const relay = createScriptedRelay('one');
   const file = createDatabaseFile();
   cleanups.push(file.remove);
   const now = Date.now();
   const clock = { now: () => now };
   const seconds = Math.floor(now / 1000);
-  const askedAfter = (caughtUpAt: number | undefined) => {
+  const askedAfter = (caughtUpAt: number | undefined, wantedMs = 6 * 3_600_000) => {
     const first = start({ relays: [], path: file.path, clock });
     if (caughtUpAt !== undefined) first.store.setCaughtUp([relay.url], caughtUpAt);
     first.stop();
-    start({ relays: [relay], path: file.path, clock }).stop();
-    return relay.asked.at(-1)?.[1];
+    start({ relays: [relay], path: file.path, clock, limits: { wantedMs } }).stop();
+    return relay.asked.at(-1)?.[0];
   };
   expect(askedAfter(undefined)).toEqual({ kinds: [4], '#p': [bot.publicKey], since: seconds - 3 * DAY_S });
-  expect(askedAfter(now - 3_600_000)?.since).toBe(seconds - 3600 - 900);
+  expect(askedAfter(now - 3_600_000)?.since).toBe(seconds - 26 * 3600);
+  // BOT_CATCHUP_HOURS, if that is more, and an hour.
+  expect(askedAfter(now - 3_600_000, 30 * 3_600_000)?.since).toBe(seconds - 32 * 3600);
   expect(askedAfter(now - 30 * DAY_S * 1000)?.since).toBe(seconds - 3 * DAY_S);
 });
 

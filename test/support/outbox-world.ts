@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import type {
@@ -89,6 +90,7 @@ export function outboxWorld() {
       log: silentLogger,
       timings: quickTimings,
       idleMs: 500,
+      fetch: { own: fetch, others: createGuardedFetch({ allowLoopback: true }) },
       locate: (url, signal) => relayTargets(url, signal, { allowLoopback: true }),
     });
     const { signal } = ending;

@@ -7,6 +7,7 @@ export {
   signEvent,
 } from './event.ts';
 export { createInbox, type InboxOptions } from './inbox/inbox.ts';
+export { type InboxService, inboxServiceOf } from './inbox/inbox-service.ts';
 export type { InboxStore, MessageLog, StoredMessage } from './inbox/message-store.ts';
 export { type AnnounceOptions, announce, announceUntilComplete } from './lists/announce.ts';
 export type { RelayListStore } from './lists/relay-list-cache.ts';
@@ -33,7 +34,10 @@ export type { RetryLimits } from './outbox/retry-policy.ts';
 export { connectRelay, type RelayConnection } from './relay/connect-relay.ts';
 export { createRelays } from './relay/pool.ts';
 export type { PublishOutcome, Relay, RelayStatus, Relays } from './relay/relay.ts';
+export { RelayError } from './relay/relay-error.ts';
+export { fetchRelayInformation, type RelayInformation } from './relay/relay-information.ts';
 export { relayTargets } from './relay/relay-target.ts';
 export { hostOf, parseRelayUrl, RelayUrlError } from './relay/relay-url.ts';
 export { TokenTooLongError } from './text/unbreakable.ts';
+export { MOST_POW_BITS } from './wrap/proof-of-work.ts';
 export { createUnwrap, type StrangerPolicy } from './wrap/unwrap.ts';

@@ -113,6 +113,7 @@ test.concurrent('s16: trouble with one relay leaves another one alone', async ()
     state: 'open',
     lastError: undefined,
     since: openSince,
+    feeds: [],
   });
 });
 

@@ -263,3 +263,41 @@ test.concurrent('filters that cannot be computed are tried again later', async (
   );
   await until(() => delivered.includes('stored'), 'the wrap');
 });
+
+for (const refuseBy of ['CLOSED', 'NOTICE', 'end'] as const) {
+  test.concurrent(`a relay that refuses one kind by ${refuseBy} serves the other, and says why not the first`, async () => {
+    await using world = relayWorld();
+    const relay = world.relay({ faults: { refuseKinds: new Set([4]), refuseBy } });
+    relay.inject(wrapOf('stored'));
+    const connection = world.connect(relay.url, { timings: { eoseMs: 200 } });
+    const heard: string[] = [];
+    const onEvent = ({ content }: { readonly content: string }) => heard.push(content);
+    connection.subscribe({ name: 'wraps', filters: wrapFilters, onEvent }, never);
+    const filters = () => [{ kinds: [4] }];
+    connection.subscribe({ name: 'legacy', lesser: true, filters, onEvent }, never);
+    const feed = (name: string) => connection.status().feeds.find((each) => each.name === name);
+    const why = refuseBy === 'end' ? 'it ended the connection when asked for this' : 'kind 4 is not served';
+    await until(() => feed('legacy')?.problem?.includes(why) === true, 'the reason');
+    await until(() => feed('wraps')?.state === 'served', 'the wraps being served');
+    relay.inject(wrapOf('live'));
+    await until(() => heard.includes('live'), 'the live wrap');
+  });
+}
+
+test.concurrent('a relay whose EOSE takes longer each time than one waits at first is waited for, and not cut', async () => {
+  await using world = relayWorld();
+  let requests = 0;
+  const relay = world.relay({
+    faults: { eoseDelayMs: 700 },
+    onMessage: ([type]) => {
+      if (type === 'REQ') requests += 1;
+    },
+  });
+  const { eoses, connection } = world.listen(relay.url, { timings: { eoseMs: 200 } });
+  await until(() => connection.status().state === 'open', 'the connection');
+  const { since } = connection.status();
+  await until(() => eoses() === 1, 'the EOSE');
+  // 200, 400, then 800 ms: the third REQ is answered.
+  expect(requests).toBe(3);
+  expect(connection.status()).toMatchObject({ state: 'open', since });
+});

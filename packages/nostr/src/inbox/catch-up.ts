@@ -1,20 +1,20 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Filter, NostrEvent, PublicKey, RelayUrl } from '../nostr-types.ts';
+import type { Filter, NostrEvent, Protocol, PublicKey, RelayUrl } from '../nostr-types.ts';
 import type { InboxLimits } from './inbox-limits.ts';
-import { GRACE_MS } from './intake.ts';
-import type { Lane } from './lane.ts';
+import { INBOX_FEEDS } from './inbox-service.ts';
+import type { Lane, Urgency } from './lane.ts';
 import type { InboxStore } from './message-store.ts';
 
 type CatchUpOptions = {
   readonly lanes: readonly Lane[];
   readonly bot: PublicKey;
   readonly store: Pick<InboxStore, 'caughtUpAt' | 'setCaughtUp'>;
-  readonly limits: Pick<InboxLimits, 'holdMs' | 'askAgainMs'>;
+  readonly limits: Pick<InboxLimits, 'holdMs' | 'askAgainMs' | 'wantedMs'>;
   readonly clock: Clock;
   readonly monotonic: () => number;
   /** Ids that need not be delivered. */
   readonly known: (eventId: string) => boolean;
-  readonly onEvent: (lane: Lane, event: NostrEvent) => void;
+  readonly onEvent: (lane: Lane, event: NostrEvent, urgency: Urgency) => void;
   /** A relay has delivered all that it had stored. */
   readonly onStoredRead: () => void;
 };
@@ -26,59 +26,70 @@ type CatchUp = {
   readonly askAgain: (signal: AbortSignal) => void;
   /** Whether stored events still come, which may be older than those that are there. Not for ever, if a relay is slow. */
   readonly isUnderWay: () => boolean;
-  /** Remembers of each relay that everything it holds was received by now. */
+  /** Remembers of each relay that every kind 4 that it holds was received by now. */
   readonly saveCursors: () => void;
 };
 
-/** Wraps are dated back by up to 2 days (NIP-59). */
-const WRAP_WINDOW_MS = 3 * 24 * 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+const MARGIN_MS = 60 * 60_000;
+
+/** How far back a relay is asked, ms: wraps are dated back by up to 2 days (NIP-59). */
+export const windowMs = ({ wantedMs }: Pick<InboxLimits, 'wantedMs'>): number =>
+  Math.max(3 * DAY_MS, wantedMs + 2 * DAY_MS + MARGIN_MS);
+
+const PROTOCOLS = ['nip17', 'nip04'] as const satisfies readonly Protocol[];
 
 export function createCatchUp(options: CatchUpOptions): CatchUp {
   const { lanes, bot, store, limits, clock, monotonic } = options;
   const subscriptions = new Map<Lane, AbortController>();
 
-  const begin = (lane: Lane) => {
-    lane.phase = 'stored';
+  const begin = (lane: Lane, protocol: Protocol) => {
+    lane.phases[protocol] = 'stored';
     lane.catchUpEnds = monotonic() + limits.holdMs;
   };
-  const filtersFor = (relay: RelayUrl): readonly Filter[] => {
-    const windowStart = clock.now() - WRAP_WINDOW_MS;
-    const caughtUpAt = store.caughtUpAt(relay) ?? 0;
-    const toUs = { '#p': [bot] };
-    return [
-      { kinds: [1059], ...toUs, since: Math.floor(windowStart / 1000) },
-      { kinds: [4], ...toUs, since: Math.floor(Math.max(windowStart, caughtUpAt - GRACE_MS) / 1000) },
-    ];
+  const filterFor = (protocol: Protocol, relay: RelayUrl): Filter => {
+    const windowStart = clock.now() - windowMs(limits);
+    // A kind 4 says when it was written, which may be long before its phone was online.
+    const unsure = (store.caughtUpAt(relay) ?? 0) - Math.max(DAY_MS, limits.wantedMs) - MARGIN_MS;
+    const since = protocol === 'nip17' ? windowStart : Math.max(windowStart, unsure);
+    return { kinds: [protocol === 'nip17' ? 1059 : 4], '#p': [bot], since: Math.floor(since / 1000) };
   };
+  /** Each protocol by a REQ of its own with one filter: a relay that refuses one of them still serves the other. */
   const subscribe = (lane: Lane, signal: AbortSignal) => {
     subscriptions.get(lane)?.abort();
     const subscription = new AbortController();
     subscriptions.set(lane, subscription);
     lane.incomplete = false;
     lane.askAgainAfter = monotonic() + limits.askAgainMs;
-    lane.relay.subscribe(
-      {
-        filters: () => {
-          begin(lane);
-          return filtersFor(lane.relay.url);
+    const ends = AbortSignal.any([signal, subscription.signal]);
+    for (const protocol of PROTOCOLS) {
+      lane.relay.subscribe(
+        {
+          name: INBOX_FEEDS[protocol],
+          lesser: protocol === 'nip04',
+          filters: () => {
+            begin(lane, protocol);
+            return [filterFor(protocol, lane.relay.url)];
+          },
+          known: options.known,
+          onEvent: (event) =>
+            options.onEvent(lane, event, lane.phases[protocol] === 'live' ? 'live' : 'backlog'),
+          onEose: () => {
+            lane.phases[protocol] = 'live';
+            options.onStoredRead();
+          },
+          pageBack: { room: lane.room },
         },
-        known: options.known,
-        onEvent: (event) => options.onEvent(lane, event),
-        onEose: () => {
-          lane.phase = 'live';
-          options.onStoredRead();
-        },
-        pageBack: { room: lane.room },
-      },
-      AbortSignal.any([signal, subscription.signal]),
-    );
+        ends,
+      );
+    }
   };
-  const isRead = (lane: Lane) => lane.phase === 'live' && lane.size() === 0;
+  const isRead = (lane: Lane) => lane.phases.nip17 === 'live' && lane.size() === 0;
 
   return {
     start: (signal) => {
       // Before the first: a relay that answers at once must wait for the others.
-      for (const lane of lanes) begin(lane);
+      for (const lane of lanes) for (const protocol of PROTOCOLS) begin(lane, protocol);
       for (const lane of lanes) subscribe(lane, signal);
     },
     askAgain: (signal) => {
@@ -87,11 +98,17 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
     },
     isUnderWay: () =>
       lanes.some(
-        (lane) => monotonic() < lane.catchUpEnds && (lane.phase === 'stored' || lane.size('backlog') > 0),
+        (lane) =>
+          monotonic() < lane.catchUpEnds &&
+          (PROTOCOLS.some((protocol) => lane.phases[protocol] === 'stored') || lane.size('backlog') > 0),
       ),
     saveCursors: () => {
       const read = lanes.filter(
-        (lane) => isRead(lane) && !lane.incomplete && lane.relay.status().state === 'open',
+        (lane) =>
+          isRead(lane) &&
+          lane.phases.nip04 === 'live' &&
+          !lane.incomplete &&
+          lane.relay.status().state === 'open',
       );
       store.setCaughtUp(
         read.map(({ relay }) => relay.url),

@@ -12,6 +12,8 @@ export type InboxLimits = LaneLimits & {
   readonly heldMessages: number;
   /** Between two subscriptions made to get what was dropped, ms. */
   readonly askAgainMs: number;
+  /** How old a message may be that is still wanted, ms: phones may be offline and send later, or the bot was. */
+  readonly wantedMs: number;
 };
 
 /** A relay that floods costs some 15 % of one core in the long run, and 8 MiB. */
@@ -26,4 +28,5 @@ export const defaultInboxLimits: InboxLimits = {
   holdMs: 2000,
   heldMessages: 1000,
   askAgainMs: 10_000,
+  wantedMs: 6 * 60 * 60_000,
 };

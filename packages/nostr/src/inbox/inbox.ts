@@ -4,11 +4,11 @@ import { after, every } from '@nostr-dm-agent/kit/timers';
 import type { Identity, NostrEvent, PublicKey, RelayUrl } from '../nostr-types.ts';
 import type { Relay } from '../relay/relay.ts';
 import { createUnwrap, isAddressedTo, type StrangerPolicy } from '../wrap/unwrap.ts';
-import { createCatchUp } from './catch-up.ts';
+import { createCatchUp, windowMs } from './catch-up.ts';
 import { type InboxCounts, zeroCounts } from './inbox-counts.ts';
 import { defaultInboxLimits, type InboxLimits } from './inbox-limits.ts';
 import { createIntake } from './intake.ts';
-import { createLane, type Lane } from './lane.ts';
+import { createLane, type Lane, type Urgency } from './lane.ts';
 import type { InboxStore, StoredMessage } from './message-store.ts';
 import { createPump } from './pump.ts';
 import { createSeenWraps } from './seen-wraps.ts';
@@ -50,8 +50,8 @@ export type InboxOptions = {
 const HOUSEKEEPING_MS = 1000;
 const CURSOR_EVERY_MS = 30_000;
 const PRUNE_EVERY_MS = 6 * 60 * 60_000;
-/** Longer than the window that relays are asked for: see `catch-up.ts`. */
-const SEEN_WINDOW_MS = 4 * 24 * 60 * 60_000;
+/** How much longer than the window that relays are asked for a wrap is remembered. */
+const SEEN_LONGER_MS = 24 * 60 * 60_000;
 
 /**
  * Turns what relays deliver into messages, each handed on once, ever (docs/design.md#inbound). Every relay has a lane
@@ -66,7 +66,7 @@ export function createInbox(options: InboxOptions): Inbox {
   const lanes = options.relays.map((relay) => createLane(relay, limits, monotonic));
   const counts = zeroCounts();
 
-  const onEvent = (lane: Lane, event: NostrEvent) => {
+  const onEvent = (lane: Lane, event: NostrEvent, urgency: Urgency) => {
     if (seen.inMemory(event.id)) {
       counts.duplicates += 1;
       return;
@@ -75,7 +75,7 @@ export function createInbox(options: InboxOptions): Inbox {
       counts.rejected.recipient += 1;
       return;
     }
-    if (!lane.offer(event, lane.phase === 'live' ? 'live' : 'backlog')) {
+    if (!lane.offer(event, urgency)) {
       if (!lane.incomplete) log.warn({ relay: lane.relay.url }, 'a relay delivers more than can be read');
       lane.incomplete = true;
     }
@@ -102,7 +102,7 @@ export function createInbox(options: InboxOptions): Inbox {
     start: (signal) => {
       if (signal.aborted) return;
       const timer = { name: 'housekeeping of the inbox', log, signal };
-      const prune = () => store.pruneSeen(clock.now() - SEEN_WINDOW_MS);
+      const prune = () => store.pruneSeen(clock.now() - windowMs(limits) - SEEN_LONGER_MS);
       every(HOUSEKEEPING_MS, timer, () => {
         seen.flush();
         catchUp.askAgain(signal);

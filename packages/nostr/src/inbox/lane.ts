@@ -1,6 +1,6 @@
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import { createTokenBucket, type TokenBucket } from '@nostr-dm-agent/kit/token-bucket';
-import type { NostrEvent } from '../nostr-types.ts';
+import type { NostrEvent, Protocol } from '../nostr-types.ts';
 import type { Relay } from '../relay/relay.ts';
 
 /** Live events are opened before stored ones. */
@@ -27,8 +27,8 @@ export type Lane = {
   readonly size: (urgency?: Urgency) => number;
   /** Resolves once the lane is half empty. @throws the signal's reason */
   readonly room: (signal: AbortSignal) => Promise<void>;
-  /** `stored`: from subscribing until everything stored came. */
-  phase: 'stored' | 'live';
+  /** By protocol, for each is asked for by itself. `stored`: from subscribing until everything stored came. */
+  readonly phases: Record<Protocol, 'stored' | 'live'>;
   /** Monotonic ms: from then on messages of this lane no longer wait to be put in order. */
   catchUpEnds: number;
   /** Something was dropped or could not be stored: the relay must be asked once more. */
@@ -91,7 +91,7 @@ export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => nu
         waitingForRoom.delete(resolve);
       }
     },
-    phase: 'stored',
+    phases: { nip17: 'stored', nip04: 'stored' },
     catchUpEnds: 0,
     incomplete: false,
     askAgainAfter: 0,

@@ -18,6 +18,8 @@ export type RelayLists = {
    * `firstAnswerMs`; what comes later is cached for the next time. Never rejects.
    */
   readonly lookUp: (pubkey: PublicKey) => Promise<AnnouncedRelays>;
+  /** What is cached, however old; nothing is asked. */
+  readonly known: (pubkey: PublicKey) => AnnouncedRelays;
   /** Sees to it that a later `lookUp` needs no waiting. */
   readonly warm: (pubkey: PublicKey) => void;
 };
@@ -85,6 +87,8 @@ export function createRelayLists(options: RelayListsOptions): RelayLists {
     const answered = await Promise.all(sources.map((url) => askSource(url, pubkey)));
     // Nobody answered: that is no "none".
     if (signal.aborted || !answered.includes(true)) return;
+    // What their inbox takes is known before the first reply is written, if that is possible.
+    for (const url of cache.of(pubkey).dmRelays) void relays.capacities.inform(url, signal);
     cache.settle(pubkey, answered.includes(false) ? timings.freshWhenPartialMs : timings.freshMs);
   };
   const ask = (pubkey: PublicKey): Promise<void> => {
@@ -112,6 +116,7 @@ export function createRelayLists(options: RelayListsOptions): RelayLists {
       await Promise.race([asking, patience]);
       return signal.aborted ? known : cache.of(pubkey);
     },
+    known: cache.of,
     warm: (pubkey) => {
       if (!signal.aborted && !cache.isFresh(pubkey)) void ask(pubkey);
     },

@@ -5,6 +5,8 @@ import { rewrapNow } from '../wrap/gift-wrap.ts';
 import type { Destinations } from './destinations.ts';
 import type { Delivery, Progress, StoredOutgoing } from './outbox-store.ts';
 import { afterAttempt, type RetryLimits, relaysToTry } from './retry-policy.ts';
+import { neededRoom } from './room.ts';
+import type { Workshop } from './work.ts';
 
 type AttemptOptions = {
   readonly relays: Relays;
@@ -13,6 +15,9 @@ type AttemptOptions = {
   readonly random: () => number;
   readonly limits: RetryLimits;
   readonly signal: AbortSignal;
+  readonly workshop: Workshop;
+  /** It can't be made smaller for a relay that finds it too large. */
+  readonly unsplittable: boolean;
   /** Called when it is known that the message has arrived, and at the end. Not after the signal has aborted. */
   readonly save: (progress: Progress) => void;
   /** A relay did not accept it. */
@@ -40,7 +45,21 @@ export async function attemptDelivery(
     current ??= rewrapNow(seal, { to: message.recipient, clock });
     return current;
   };
-  const deliverTo = async (relay: Relay): Promise<Delivery> => {
+  /** With proof of work where the relay wants it; also when it says so only now. */
+  const withWork = async (relay: Relay, bits: number): Promise<Outcome> => {
+    const worked = await options.workshop(message, bits, signal);
+    if ('why' in worked) return { state: 'refused', message: worked.why };
+    const outcome = await relay.publish(worked.event, limits.publishMs, signal);
+    const asked = relays.capacities.of(relay.url).pow();
+    return wants(outcome) === 'work' && asked > bits ? withWork(relay, asked) : toDelivery(outcome, 'failed');
+  };
+  const deliverTo = async (relay: Relay): Promise<Outcome> => {
+    const capacity = relays.capacities.of(relay.url);
+    if (capacity.pow() > 0) return withWork(relay, capacity.pow());
+    const delivery = await deliverWithout(relay);
+    return delivery.wants === 'work' && capacity.pow() > 0 ? withWork(relay, capacity.pow()) : delivery;
+  };
+  const deliverWithout = async (relay: Relay): Promise<Outcome> => {
     const { seal } = message;
     const wantsNow = seal !== undefined && message.deliveries.get(relay.url)?.state === 'redate';
     const first = wantsNow ? redated(seal) : message.event;
@@ -50,10 +69,12 @@ export async function attemptDelivery(
     return toDelivery(await relay.publish(redated(seal), limits.publishMs, signal), 'redate');
   };
   const tryRelay = async (url: RelayUrl) => {
-    const delivery = await relays.borrow(url, deliverTo);
+    const found = await relays.borrow(url, deliverTo);
+    const hopeless = options.unsplittable && found.wants === 'size';
+    const delivery: Delivery = hopeless ? { ...found, state: 'refused' } : found;
     waiting -= 1;
     if (signal.aborted) return;
-    deliveries.set(url, delivery);
+    deliveries.set(url, { state: delivery.state, message: delivery.message });
     if (delivery.state !== 'accepted') onProblem(url, delivery);
     // It has arrived: that is known at once, though another relay may keep us waiting.
     else if (waiting > 0) save({ state: 'sent', nextAt: message.nextAt, deliveries, attempts });
@@ -61,11 +82,13 @@ export async function attemptDelivery(
 
   await Promise.all(urls.map(tryRelay));
   if (signal.aborted) return;
-  const circumstances = { now: clock.now(), random, limits };
-  save({
-    ...afterAttempt(message, destinations, deliveries, attempts, circumstances),
-    ...{ deliveries, attempts },
-  });
+  const now = clock.now();
+  const circumstances = { now, random, limits };
+  const after = afterAttempt(message, destinations, deliveries, attempts, circumstances);
+  // It was too large: in smaller messages it may go at once.
+  const next = { ...message, deliveries, attempts };
+  const atOnce = after.state === 'pending' && neededRoom(next, destinations, relays.capacities) !== undefined;
+  save({ ...after, ...(atOnce && attempts === 1 ? { nextAt: now } : {}), deliveries, attempts });
 }
 
 /** No machine-readable prefix says this; the wordings are those of relays in use. */
@@ -73,8 +96,17 @@ const refusesDate = (outcome: PublishOutcome) =>
   outcome.result === 'refused' &&
   /timestamp|created_at|too (?:far|old)|back-?dat|in the past/i.test(outcome.message);
 
-function toDelivery(outcome: PublishOutcome, otherwise: 'failed' | 'redate'): Delivery {
+type Refused = Extract<PublishOutcome, { readonly result: 'refused' }>;
+const wants = (outcome: PublishOutcome): Refused['wants'] =>
+  outcome.result === 'refused' ? outcome.wants : undefined;
+
+type Outcome = Delivery & Pick<Refused, 'wants'>;
+
+function toDelivery(outcome: PublishOutcome, otherwise: 'failed' | 'redate'): Outcome {
   const { message } = outcome;
   if (outcome.result === 'accepted') return { state: 'accepted', message };
-  return { state: outcome.result === 'refused' && outcome.permanent ? 'refused' : otherwise, message };
+  // What is too large is not refused for good: it is made smaller.
+  const isFinal = outcome.result === 'refused' && outcome.permanent && outcome.wants !== 'size';
+  const wanted = wants(outcome);
+  return { state: isFinal ? 'refused' : otherwise, message, ...(wanted && { wants: wanted }) };
 }

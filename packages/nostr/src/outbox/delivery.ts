@@ -4,12 +4,15 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, type Cancel, every } from '@nostr-dm-agent/kit/timers';
 import type { AnnouncedRelays } from '../lists/relay-list-cache.ts';
 import type { RelayLists } from '../lists/relay-lists.ts';
-import type { PublicKey } from '../nostr-types.ts';
+import type { PublicKey, Recipient } from '../nostr-types.ts';
 import type { Relays } from '../relay/relay.ts';
+import type { EventRoom } from '../text/event-size.ts';
 import { attemptDelivery } from './delivery-attempt.ts';
 import { destinationsOf } from './destinations.ts';
-import type { OpenDelivery, OutboxStore, Progress, StoredOutgoing } from './outbox-store.ts';
+import type { OpenDelivery, OutboxStore, Outgoing, Progress, StoredOutgoing } from './outbox-store.ts';
 import { defaultRetryLimits, type RetryLimits } from './retry-policy.ts';
+import { neededRoom, roomAt } from './room.ts';
+import { createWorkshop } from './work.ts';
 
 export type DeliveryOptions = {
   readonly relays: Relays;
@@ -20,6 +23,8 @@ export type DeliveryOptions = {
   readonly random: () => number;
   readonly log: Logger;
   readonly limits?: Partial<RetryLimits>;
+  /** The same message in several that fit; undefined when it can't be split. */
+  readonly smaller: (message: StoredOutgoing, room: EventRoom) => readonly Outgoing[] | undefined;
 };
 
 export type OutboxStatus = {
@@ -34,6 +39,8 @@ export type OutboxStatus = {
 type DeliveryLoop = {
   /** Looks for something to deliver. Does nothing before `start`. */
   readonly kick: () => void;
+  /** What the relays take where a message to somebody would go now. */
+  readonly roomFor: (to: Pick<Recipient, 'publicKey' | 'protocol' | 'fallbackRelays'>) => EventRoom;
   readonly start: (signal: AbortSignal) => void;
   readonly flush: (timeoutMs: number, signal: AbortSignal) => Promise<boolean>;
   readonly status: () => OutboxStatus;
@@ -60,6 +67,7 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
   const own = relays.own.map(({ url }) => url);
   const underway = new Map<PublicKey, Set<number>>();
   const lanes = new Map<PublicKey, Promise<void>>();
+  const workshop = createWorkshop();
   const flushing = new Set<() => void>();
   let life: AbortSignal | undefined;
   let cancel: Cancel = () => {};
@@ -113,8 +121,20 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
   const deliver = async (seq: number, announced: AnnouncedRelays, signal: AbortSignal) => {
     const message = signal.aborted ? undefined : store.get(seq);
     if (message === undefined) return;
-    await attemptDelivery(message, destinationsOf(message, announced, own), {
-      ...{ relays, clock, random, limits, signal },
+    const destinations = destinationsOf(message, announced, own);
+    const room = neededRoom(message, destinations, relays.capacities);
+    const smaller = room && options.smaller(message, room);
+    if (smaller !== undefined) {
+      store.replace(seq, smaller, clock.now());
+      log.info(
+        { messageId: message.messageId, into: smaller.length },
+        'a message was too large for its relay',
+      );
+      return;
+    }
+    await attemptDelivery(message, destinations, {
+      ...{ relays, clock, random, limits, signal, workshop },
+      unsplittable: room !== undefined,
       save: (progress) => {
         store.save(seq, progress);
         if (progress.state !== 'pending') for (const check of flushing) check();
@@ -129,6 +149,7 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
 
   return {
     kick,
+    roomFor: (to) => roomAt(destinationsOf(to, lists.known(to.publicKey), own).primary, relays.capacities),
     start: (signal) => {
       if (signal.aborted) return;
       life = signal;

@@ -53,6 +53,8 @@ export type OutboxStore = {
   readonly open: () => readonly OpenDelivery[];
   readonly get: (seq: number) => StoredOutgoing | undefined;
   readonly save: (seq: number, progress: Progress) => void;
+  /** Puts others in the place of one, due at once, in one transaction. */
+  readonly replace: (seq: number, messages: readonly Outgoing[], now: number) => void;
   /** Makes everything pending due at once. */
   readonly hurry: (now: number) => void;
   readonly counts: () => { readonly pending: number; readonly undeliverableTexts: number };

@@ -1,6 +1,12 @@
 import { unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { EventId, Identity, Recipient } from '../nostr-types.ts';
-import { type ComposeOptions, composeReaction, composeText, type ReactionTarget } from '../text/compose.ts';
+import {
+  type ComposeOptions,
+  composeReaction,
+  composeSmaller,
+  composeText,
+  type ReactionTarget,
+} from '../text/compose.ts';
 import { createDelivery, type DeliveryOptions, type OutboxStatus } from './delivery.ts';
 import type { Outgoing } from './outbox-store.ts';
 
@@ -13,7 +19,7 @@ export type Sent = {
   readonly rest: string;
 };
 
-type OutboxOptions = DeliveryOptions & { readonly identity: Identity };
+type OutboxOptions = Omit<DeliveryOptions, 'smaller'> & { readonly identity: Identity };
 
 /**
  * Sends direct messages. What is given to `send` and `react` is encrypted and on disk when they return (they can be
@@ -36,11 +42,14 @@ export type Outbox = {
 
 export function createOutbox(options: OutboxOptions): Outbox {
   const { identity, store, clock, random, lists } = options;
-  const delivery = createDelivery(options);
   const composing: ComposeOptions = {
     ...{ identity, clock, random },
     takeTimestamps: (peer, count) => store.takeTimestamps(peer, unixSeconds(clock), count),
   };
+  const delivery = createDelivery({
+    ...options,
+    smaller: (message, room) => composeSmaller(message, room, composing),
+  });
 
   const enqueue = <Composed extends { readonly outgoing: readonly Outgoing[] }>(
     to: Recipient,
@@ -59,7 +68,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   return {
     send: (to, text) => {
-      const { outgoing, rest } = enqueue(to, () => composeText(to, text, composing));
+      const { outgoing, rest } = enqueue(to, () => composeText(to, text, delivery.roomFor(to), composing));
       return { ids: outgoing.map(({ messageId }) => messageId), rest };
     },
     react: (to, target, reaction) => {

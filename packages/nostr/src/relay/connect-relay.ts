@@ -2,6 +2,8 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { RelayUrl, Signer } from '../nostr-types.ts';
 import { createRelayAuth } from './auth.ts';
+import { createRelayCapacity, type RelayCapacity } from './capacity.ts';
+import { createFeeds } from './feeds.ts';
 import { createFrameRouter } from './frame-router.ts';
 import { type Admit, keepLink } from './link.ts';
 import { createRelayPublishing } from './publishing.ts';
@@ -24,6 +26,9 @@ export type RelayConnectionOptions = {
   readonly log: Logger;
   readonly timings?: Partial<RelayTimings>;
   readonly limits?: Partial<RelayLimits>;
+  readonly capacity?: RelayCapacity;
+  /** Called on each connection: a moment to read what the relay says of itself. */
+  readonly onConnected?: (signal: AbortSignal) => void;
   /** When it rejects with a RelayUrlError, publishes are refused for good. Default: where the URL says. */
   readonly admit?: Admit;
 };
@@ -39,32 +44,43 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     ...options,
     timings: { ...defaultRelayTimings, ...options.timings },
     limits: { ...defaultRelayLimits, ...options.limits },
+    capacity: options.capacity ?? createRelayCapacity(),
   };
-  const { url, log } = context;
+  const { url, log, capacity } = context;
   const closing = new AbortController();
+  const feeds = createFeeds();
+  /** Of this connection: what it said by NOTICE last, and whether it answered any subscription. */
+  let notice: string | undefined;
+  let answered = false;
   const link = keepLink(context, options.admit, {
     onOpen: () => {
+      [notice, answered] = [undefined, false];
       // Not held back for a NIP-42 challenge, which most relays never send: after an AUTH everything is asked again.
       requests.ready();
       publishing.onOpen();
+      options.onConnected?.(closing.signal);
     },
     onText: (text) => hear(text),
     onDown: (reason) => {
       auth.onDown();
+      publishing.onDown(reason);
       requests.down(reason);
     },
     onForbidden: (message) => publishing.settleAll({ result: 'refused', permanent: true, message }),
   });
   const { send, downReason } = link;
-  const requests = createRelayRequests(send);
+  const requests = createRelayRequests(send, () => capacity.information()?.maxSubscriptions);
   const auth = createRelayAuth(context, {
     ...{ send, sign: options.sign, onAccepted: requests.ready },
     // It may serve us all the same; if not, it says so with CLOSED.
     onUnaccepted: link.note,
   });
-  const publishing = createRelayPublishing({ send, auth, downReason });
+  const publishing = createRelayPublishing({ capacity, send, auth, downReason });
   const hear = createFrameRouter(context, {
     ...{ requests, auth, publishing },
+    onNotice: (message) => {
+      notice = message;
+    },
     onMalformed: () => link.countBadFrame('malformed frame'),
   });
 
@@ -84,14 +100,21 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
 
   return {
     url,
-    status: link.status,
+    status: () => ({ ...link.status(), feeds: feeds.status() }),
     subscribe: (subscription, signal) => {
       const ends = AbortSignal.any([signal, closing.signal]);
       if (ends.aborted) return;
-      const onUnanswered = () => link.terminate('REQ is not answered');
       const stop = startSubscription(context, {
-        ...{ requests, subscription, fetchPage, onClosed, onUnanswered },
-        onEose: link.proven,
+        ...{ requests, subscription, fetchPage, feeds, onClosed },
+        notice: () => notice,
+        onEose: () => {
+          answered = true;
+          link.proven();
+        },
+        // Another connection may help one on which nothing was answered; it would cost one that works.
+        onUnanswered: () => {
+          if (!answered) link.terminate('REQ is not answered');
+        },
       });
       ends.addEventListener('abort', stop, { once: true });
     },

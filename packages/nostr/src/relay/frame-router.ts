@@ -9,6 +9,7 @@ type FrameHearers = {
   readonly requests: Pick<RelayRequests, 'find' | 'onClosed'>;
   readonly auth: Pick<RelayAuth, 'onOk' | 'onChallenge'>;
   readonly publishing: Pick<RelayPublishing, 'onOk' | 'onChallenge'>;
+  readonly onNotice: (message: string) => void;
   readonly onMalformed: () => void;
 };
 
@@ -16,7 +17,7 @@ type FrameHearers = {
 export const createFrameRouter =
   (
     { url, log }: Pick<RelayContext, 'url' | 'log'>,
-    { requests, auth, publishing, onMalformed }: FrameHearers,
+    { requests, auth, publishing, onNotice, onMalformed }: FrameHearers,
   ) =>
   (text: string): void => {
     const peek = peekEventFrame(text);
@@ -47,6 +48,7 @@ export const createFrameRouter =
         break;
       case 'NOTICE':
         log.debug({ relay: url, notice: frame.message }, 'relay notice');
+        onNotice(frame.message);
         break;
       case 'malformed':
         onMalformed();

@@ -20,7 +20,7 @@ type LinkHandlers = {
 
 /** One socket after the other to the same relay, so that there is always one or an attempt at it, until `close`. */
 export type Link = {
-  readonly status: () => RelayStatus;
+  readonly status: () => Omit<RelayStatus, 'feeds'>;
   /** False when there is no open socket: nothing was sent. */
   readonly send: (frame: readonly unknown[]) => boolean;
   /** Why there is no connection now; undefined when there is one. */

@@ -43,11 +43,12 @@ function noteOldest(page: Page, event: NostrEvent): void {
   page.atOldest.add(event.id);
 }
 
-/** Asks for one page; `onEvent` gets every event of it that matches. Rejects when the relay doesn't finish it. */
+/** Asks for one page; `onEvent` gets every event of it that matches. Rejects when the relay doesn't finish it in time. */
 export type FetchPage = (
   filter: Filter,
   onEvent: (event: NostrEvent) => void,
   signal: AbortSignal,
+  timeoutMs: number,
 ) => Promise<void>;
 
 /** What bounds the paging. */
@@ -60,7 +61,7 @@ export type PagingLimits = {
 
 type PageBackOptions = {
   readonly limits: PagingLimits;
-  readonly fetchPage: FetchPage;
+  readonly fetchPage: (...asked: [Filter, (event: NostrEvent) => void, AbortSignal]) => Promise<void>;
   /** Gets the events of the further pages, each once. */
   readonly onEvent: (event: NostrEvent) => void;
   /** Waited for before each further page. */

@@ -20,7 +20,7 @@ type QueryOptions = Pick<Link, 'downReason'> & {
 type RelayQueries = Pick<Relay, 'query'> & { readonly fetchPage: FetchPage };
 
 export function createRelayQueries(context: RelayContext, options: QueryOptions): RelayQueries {
-  const { url, own, limits, timings } = context;
+  const { url, own, limits } = context;
   const { requests, auth, downReason, closing } = options;
 
   /** Whether another `onReady` follows a CLOSED with this message. */
@@ -77,11 +77,11 @@ export function createRelayQueries(context: RelayContext, options: QueryOptions)
   };
 
   return {
-    fetchPage: (filter, onEvent, signal) => {
+    fetchPage: (filter, onEvent, signal, timeoutMs) => {
       const page = [createPage(filter)];
       // What doesn't match the filter would lead the paging astray.
       const take = (event: NostrEvent) => addToPages(page, event) && onEvent(event);
-      return ask([filter], take, 2 * timings.eoseMs, signal);
+      return ask([filter], take, timeoutMs, signal);
     },
     query: async (filters, timeoutMs, signal) => {
       const found = new Map<string, NostrEvent>();

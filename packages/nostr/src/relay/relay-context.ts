@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { TimerOptions } from '@nostr-dm-agent/kit/timers';
 import type { RelayUrl } from '../nostr-types.ts';
+import type { RelayCapacity } from './capacity.ts';
 import type { RelayLimits } from './relay-limits.ts';
 import type { RelayTimings } from './relay-timings.ts';
 
@@ -12,6 +13,8 @@ export type RelayContext = {
   readonly own: boolean;
   readonly timings: RelayTimings;
   readonly limits: RelayLimits;
+  /** What the relay takes, as far as that is known. */
+  readonly capacity: RelayCapacity;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;

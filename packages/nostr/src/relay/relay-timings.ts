@@ -7,8 +7,12 @@ export type RelayTimings = {
   /** Between two pings, and from a ping to any sign of life. */
   readonly pingMs: number;
   readonly pongMs: number;
-  /** From REQ, or from the last stored event that came, to EOSE. */
+  /**
+   * From REQ, or from the last stored event that came, to EOSE; doubled each time that nothing came, up to `maxEoseMs`, for
+   * pongs prove that somebody is there.
+   */
   readonly eoseMs: number;
+  readonly maxEoseMs: number;
   /** A connection or subscription that held this long begins its backoff anew when it fails. */
   readonly stableMs: number;
   /** For the signer, and for the relay's OK to an AUTH. */
@@ -28,6 +32,7 @@ export const defaultRelayTimings: RelayTimings = {
   pingMs: 30_000,
   pongMs: 15_000,
   eoseMs: 15_000,
+  maxEoseMs: 5 * 60_000,
   stableMs: 60_000,
   signMs: 10_000,
   authOkMs: 10_000,

@@ -1,4 +1,5 @@
 import type { Filter, NostrEvent, RelayUrl } from '../nostr-types.ts';
+import type { RelayCapacities } from './capacities.ts';
 
 /** Where a connection stands. `waiting`: between two attempts. */
 export type RelayState = 'connecting' | 'open' | 'waiting' | 'closed';
@@ -8,11 +9,21 @@ export type PublishOutcome =
   /** OK true, or OK false with `duplicate:`. */
   | { readonly result: 'accepted'; readonly message: string }
   /** OK false: `permanent` for `blocked:`, `invalid:`, `pow:`, `restricted:`, refused AUTH; else a later try may do. */
-  | { readonly result: 'refused'; readonly permanent: boolean; readonly message: string }
+  | {
+      readonly result: 'refused';
+      readonly permanent: boolean;
+      readonly message: string;
+      /** `size`: less of it may do. `work`: a proof of work may (NIP-13); both are noted in the relay's capacity. */
+      readonly wants?: 'size' | 'work';
+    }
   /** Down, timed out, closed, or aborted before an OK came. */
   | { readonly result: 'unanswered'; readonly message: string };
 
 export type Subscription = {
+  /** How it is called where it is told how it fares, see {@link FeedStatus}. Absent: nobody is told. */
+  readonly name?: string;
+  /** The relay has broken the connection over it: it is then asked for less and less often. Never given up. */
+  readonly lesser?: boolean;
   /** Evaluated afresh at every (re)subscribe. */
   readonly filters: () => readonly Filter[];
   /** Looked up on the raw frame before it is parsed: true = already handled, drop it. */
@@ -29,6 +40,15 @@ export type Subscription = {
   readonly pageBack?: { readonly room: (signal: AbortSignal) => Promise<void> };
 };
 
+/** How a subscription with a name fares on the connection that there is now. */
+export type FeedStatus = {
+  readonly name: string;
+  /** `served`: the relay has answered it. `asked`: not yet. `waiting`: it is not asked at the moment. */
+  readonly state: 'served' | 'asked' | 'waiting';
+  /** Why it is not served, as far as that is known. */
+  readonly problem: string | undefined;
+};
+
 export type RelayStatus = {
   readonly url: RelayUrl;
   readonly state: RelayState;
@@ -36,6 +56,7 @@ export type RelayStatus = {
   readonly lastError: string | undefined;
   /** Unix ms since when the connection is in this state. */
   readonly since: number;
+  readonly feeds: readonly FeedStatus[];
 };
 
 /** One relay, connected for ever: see `connectRelay`. */
@@ -72,6 +93,8 @@ export type Relays = {
     timeoutMs: number,
     signal: AbortSignal,
   ) => Promise<readonly NostrEvent[] | undefined>;
+  /** What each relay takes, own or not, connected or not. */
+  readonly capacities: RelayCapacities;
   /** Closes every socket and timer; pending publishes settle as `unanswered`. */
   readonly close: () => void;
 };

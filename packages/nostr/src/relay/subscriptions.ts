@@ -3,6 +3,7 @@ import { backoffMs } from '@nostr-dm-agent/kit/backoff';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import { eventHash } from '../event.ts';
 import type { Filter, NostrEvent } from '../nostr-types.ts';
+import type { Feeds } from './feeds.ts';
 import { addToPages, createPage, type FetchPage, type Page, pageBack } from './paging.ts';
 import type { Subscription } from './relay.ts';
 import { type RelayContext, timerOf } from './relay-context.ts';
@@ -12,22 +13,30 @@ type SubscriptionOptions = {
   readonly requests: RelayRequests;
   readonly subscription: Subscription;
   readonly fetchPage: FetchPage;
+  readonly feeds: Feeds;
+  /** The last NOTICE on this connection: some relays refuse a REQ with nothing else. */
+  readonly notice: () => string | undefined;
   /** The relay closed this. `auth-required` is for the connection to act on; asking again is done here. */
   readonly onClosed: (message: string) => void;
   /** EOSE came: the connection works. */
   readonly onEose: () => void;
-  /** The relay doesn't answer REQs, although it may answer pings. */
+  /** The relay has not answered this several times, although it may answer pings. */
   readonly onUnanswered: () => void;
 };
 
 const PAGE_ATTEMPTS = 4;
+/** So many times in a row a REQ is not answered before somebody hears of it. */
+const UNANSWERED = 3;
+const MOST_DOUBLED = 10;
+/** So many connections in a row may break over a lesser subscription before it has to wait. */
+const BROKEN = 2;
 
 /** A filter with a limit asks for one page; one without `since` for no end of them. */
 const isPaged = ({ since, limit }: Filter) => since !== undefined && limit === undefined;
 
 /**
  * One subscription, kept alive until the returned function is called: asked again after every reconnect and AUTH,
- * after CLOSED with a backoff, after an EOSE that doesn't come; paged back to `since` if that is wanted and the relay
+ * after CLOSED with a backoff, after an EOSE that doesn't come with more patience each time; paged back to `since` if that is wanted and the relay
  * caps its answers.
  */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: one state machine, whose parts change the same few variables
@@ -39,8 +48,13 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
   let phase: 'idle' | 'stored' | 'live' = 'idle';
   let heardStored = false;
   let unanswered = 0;
+  /** How often the patience was doubled, and when it began to be needed. */
+  let doubled = 0;
+  let askedAt = 0;
   let eoseAt: number | undefined;
   let closedInARow = 0;
+  let brokenInARow = 0;
+  const feed = options.feeds.open(subscription.name);
   /** While stored events come: until EOSE is overdue. Else: until it is asked again. */
   let cancelTimer: Cancel = () => {};
   let paging = new AbortController();
@@ -53,13 +67,24 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
   const ask = () => {
     quiet();
     paging = new AbortController();
-    if (!requests.isReady()) return;
+    if (!requests.isReady()) {
+      feed.report('waiting');
+      return;
+    }
     const filters = currentFilters();
     if (filters === undefined) retryLater();
     if (filters === undefined || filters.length === 0) return;
     pages = subscription.pageBack === undefined ? [] : filters.filter(isPaged).map(createPage);
-    if (!slot.ask(filters)) return;
+    if (!slot.ask(filters)) {
+      const most = requests.mostAtOnce();
+      feed.report(
+        'waiting',
+        most === undefined ? undefined : `it serves only ${most} subscriptions at a time`,
+      );
+      return;
+    }
     phase = 'stored';
+    feed.report('asked', unansweredText());
     watchForEose();
   };
   const currentFilters = (): readonly Filter[] | undefined => {
@@ -70,17 +95,31 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
       return undefined;
     }
   };
+  const unansweredText = (): string | undefined =>
+    unanswered === 0 ? undefined : (options.notice() ?? 'it does not answer the subscription');
   const retryLater = () => {
     cancelTimer();
     cancelTimer = after(backoffMs(closedInARow++, timings.retry, context.random), timer, ask);
   };
   const watchForEose = () => {
     heardStored = false;
-    cancelTimer = after(timings.eoseMs, timer, () => {
-      if (heardStored) watchForEose();
-      else if (unanswered++ === 0) ask();
-      else options.onUnanswered();
+    askedAt = performance.now();
+    cancelTimer = after(patienceMs(), timer, () => {
+      if (heardStored) {
+        watchForEose();
+        return;
+      }
+      unanswered += 1;
+      doubled = Math.min(doubled + 1, MOST_DOUBLED);
+      if (unanswered % UNANSWERED === 0) options.onUnanswered();
+      if (phase === 'stored') ask();
     });
+  };
+  const patienceMs = () => Math.min(timings.maxEoseMs, timings.eoseMs * 2 ** doubled);
+  const heard = () => {
+    brokenInARow = 0;
+    if (!heardStored) feed.report('served');
+    heardStored = true;
   };
   const deliver = (event: NostrEvent) => {
     if (subscription.known?.(event.id) === true) return;
@@ -89,7 +128,7 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
   };
   const finishStored = async (signal: AbortSignal) => {
     try {
-      for (const page of pages) await readOlder(page, deliver, context, options, signal);
+      for (const page of pages) await readOlder(page, deliver, context, options, { patienceMs, signal });
     } catch (error) {
       if (signal.aborted) return;
       log.warn({ relay: url, error }, 'stored events could not be read to the end; asking again later');
@@ -99,19 +138,24 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
     if (!signal.aborted) subscription.onEose?.();
   };
 
-  const slot = requests.open({
-    onReady: ask,
-    onDown: () => {
-      quiet();
-      unanswered = 0;
+  const handlers = {
+    onReady: () => {
+      if (subscription.lesser !== true || brokenInARow < BROKEN) return ask();
+      feed.report('waiting', 'it ended the connection when asked for this');
+      cancelTimer = after(backoffMs(brokenInARow, timings.retry, context.random), timer, ask);
     },
-    wants: (eventId) => {
-      heardStored = true;
+    onDown: () => {
+      if (phase === 'stored' && !heardStored) brokenInARow += 1;
+      quiet();
+      feed.report('waiting');
+    },
+    wants: (eventId: string) => {
+      heard();
       // For the size of a page the known events count as well.
       return (phase === 'stored' && pages.length > 0) || subscription.known?.(eventId) !== true;
     },
-    onEvent: (event) => {
-      heardStored = true;
+    onEvent: (event: NostrEvent) => {
+      heard();
       if (phase === 'stored') addToPages(pages, event);
       deliver(event);
     },
@@ -119,25 +163,32 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
       if (phase !== 'stored') return;
       phase = 'live';
       cancelTimer();
+      // What was needed once will be needed again, unless it was quick this time.
+      if (doubled > 0 && performance.now() - askedAt < patienceMs() / 4) doubled -= 1;
       unanswered = 0;
+      brokenInARow = 0;
+      feed.report('served');
       eoseAt = clock.now();
       options.onEose();
       finishStored(paging.signal).catch((error: unknown) =>
         log.error({ relay: url, error }, 'a subscriber failed at the end of the stored events'),
       );
     },
-    onClosed: (message) => {
+    onClosed: (message: string) => {
       quiet();
+      feed.report('waiting', message === '' ? 'it closed the subscription without a reason' : message);
       if (eoseAt !== undefined && clock.now() - eoseAt >= timings.stableMs) closedInARow = 0;
       eoseAt = undefined;
       retryLater();
       options.onClosed(message);
     },
-  });
+  };
+  const slot = requests.open(handlers, true);
 
   ask();
   return () => {
     quiet();
+    feed.close();
     slot.release();
   };
 }
@@ -146,14 +197,14 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
 async function readOlder(
   first: Page,
   onEvent: (event: NostrEvent) => void,
-  { url, limits, timings, random, log }: RelayContext,
+  { url, limits, capacity, timings, random, log }: RelayContext,
   { subscription, fetchPage }: SubscriptionOptions,
-  signal: AbortSignal,
+  { patienceMs, signal }: { readonly patienceMs: () => number; readonly signal: AbortSignal },
 ): Promise<void> {
-  const fetchInTheEnd: FetchPage = async (filter, onPageEvent) => {
+  const fetchInTheEnd = async (filter: Filter, onPageEvent: (event: NostrEvent) => void) => {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await fetchPage(filter, onPageEvent, signal);
+        return await fetchPage(filter, onPageEvent, signal, 2 * patienceMs() * 2 ** attempt);
       } catch (error) {
         if (signal.aborted || attempt + 1 === PAGE_ATTEMPTS) throw error;
         await sleep(backoffMs(attempt, timings.retry, random), undefined, { signal });
@@ -161,6 +212,9 @@ async function readOlder(
     }
   };
   const room = async () => subscription.pageBack?.room(signal);
-  const complete = await pageBack(first, { limits, signal, onEvent, room, fetchPage: fetchInTheEnd });
+  // A relay that gives fewer at a time than any other says so, if we are lucky.
+  const minFullPage = Math.min(limits.minFullPage, capacity.information()?.maxLimit ?? limits.minFullPage);
+  const bounds = { ...limits, minFullPage };
+  const complete = await pageBack(first, { limits: bounds, signal, onEvent, room, fetchPage: fetchInTheEnd });
   if (!complete) log.warn({ relay: url, pages: limits.maxPages }, 'gave up paging back');
 }

@@ -53,6 +53,27 @@ export function chunk(text: string, limit: number = CHUNK_LIMIT, most: number = 
   return { messages: pieces.map(numbered), rest: rest === '' ? '' : opener + rest };
 }
 
+/**
+ * Splits a reply as {@link chunk} does, into messages so small that each fits; but for what can't be split.
+ * @param fits whether a message can go where it has to
+ */
+export function chunkToFit(text: string, fits: (message: string) => boolean): Chunks {
+  for (let limit = CHUNK_LIMIT; ; limit = Math.max(LEAST_LIMIT, Math.floor(limit * SHRINK))) {
+    const chunks = chunk(text, limit);
+    // A token is as long as it is.
+    if (
+      limit === LEAST_LIMIT ||
+      chunks.messages.every((message) => message.length > limit || fits(message))
+    ) {
+      return chunks;
+    }
+  }
+}
+
+/** Smaller messages than that are no reading. */
+const LEAST_LIMIT = 400;
+const SHRINK = 0.8;
+
 const numbered = ({ text, alone }: Piece, index: number, { length }: readonly unknown[]): string =>
   alone || length === 1 ? text : `(${index + 1}/${length})\n${text}`;
 

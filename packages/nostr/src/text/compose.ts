@@ -1,11 +1,14 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { z } from 'zod';
 import { signEvent } from '../event.ts';
 import type { EventId, EventTemplate, Identity, PublicKey, Recipient } from '../nostr-types.ts';
 import type { Outgoing } from '../outbox/outbox-store.ts';
 import { sharedX } from '../wrap/ecdh.ts';
 import { giftWrap } from '../wrap/gift-wrap.ts';
 import * as nip04 from '../wrap/nip04.ts';
-import { chunk } from './chunks.ts';
+import { conversationKey, decrypt } from '../wrap/nip44.ts';
+import { chunkToFit } from './chunks.ts';
+import { type EventRoom, eventSize, fitsInto } from './event-size.ts';
 
 /** What a reaction refers to: a message that the bot received. */
 export type ReactionTarget = {
@@ -26,24 +29,65 @@ export type ComposeOptions = {
  * The encrypted messages of a text, in the protocol of the recipient: kind 14 in gift wraps (NIP-17) or kind 4; and what
  * is too long for one reply, see `chunk`. Clients sort by a resolution of one second, so each message is dated at least
  * one second after the one before.
+ * @param room what the relays take where it goes; what stands alone, a token, may be larger all the same
  * @throws TokenTooLongError
  */
 export function composeText(
   to: Recipient,
   text: string,
+  room: EventRoom,
   options: ComposeOptions,
 ): { readonly outgoing: readonly Outgoing[]; readonly rest: string } {
-  const { messages, rest } = chunk(text);
-  if (messages.length === 0) return { outgoing: [], rest };
+  const tags = textTags(to);
+  const { messages, rest } = chunkToFit(text, (content) =>
+    fitsInto(room, eventSize(to.protocol, content, tags)),
+  );
+  return { outgoing: composeMessages(to, messages, tags, options), rest };
+}
+
+/**
+ * What was composed once, in smaller messages: the relays where it goes do not take it as it is. What was said stands in
+ * the event alone, and the bot can read what it wrote.
+ * @returns undefined when it can't be made smaller
+ */
+export function composeSmaller(
+  message: Outgoing,
+  room: EventRoom,
+  options: ComposeOptions,
+): readonly Outgoing[] | undefined {
+  const { recipient: publicKey, protocol, fallbackRelays } = message;
+  const { content, tags } = readOwn(message, options.identity);
+  const fits = (text: string) => fitsInto(room, eventSize(protocol, text, tags));
+  const { messages, rest } = chunkToFit(content, fits);
+  if (messages.length < 2 || rest !== '' || !messages.every(fits)) return undefined;
+  return composeMessages({ publicKey, protocol, fallbackRelays }, messages, tags, options);
+}
+
+function composeMessages(
+  to: Recipient,
+  messages: readonly string[],
+  tags: string[][],
+  options: ComposeOptions,
+): readonly Outgoing[] {
+  if (messages.length === 0) return [];
   const first = options.takeTimestamps(to.publicKey, messages.length);
-  const outgoing = messages.map((content, index) => {
-    const message = { created_at: first + index, tags: textTags(to), content };
+  return messages.map((content, index) => {
+    const message = { created_at: first + index, tags, content };
     return to.protocol === 'nip17'
       ? wrapped(to, 'text', { ...message, kind: 14 }, options)
       : legacy(to, message, options);
   });
-  return { outgoing, rest };
 }
+
+/** @throws when the event is not one of the bot's own to this recipient: what is in the outbox always is */
+function readOwn({ event, seal, recipient }: Outgoing, { secretKey }: Identity) {
+  if (seal === undefined) {
+    return { content: nip04.decrypt(event.content, sharedX(secretKey, recipient)), tags: event.tags };
+  }
+  return ownRumor.parse(JSON.parse(decrypt(seal.content, conversationKey(secretKey, recipient))));
+}
+
+const ownRumor = z.object({ content: z.string(), tags: z.array(z.array(z.string())) });
 
 /** A reaction (NIP-25) in a gift wrap (NIP-17). */
 export function composeReaction(

@@ -1,7 +1,8 @@
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
-import { eventHash, generateSecretKey, signEvent } from '../event.ts';
+import { eventHash, generateSecretKey, publicKeyOf, signEvent } from '../event.ts';
 import type { EventId, EventTemplate, Identity, NostrEvent, PublicKey, RelayUrl } from '../nostr-types.ts';
 import { conversationKey, encrypt } from './nip44.ts';
+import { withWork } from './proof-of-work.ts';
 
 /** A sealed and wrapped rumor (NIP-59). All of it is encrypted: it may be stored. */
 type GiftWrap = {
@@ -50,12 +51,36 @@ export function giftWrap(rumor: EventTemplate, options: WrapOptions & { readonly
 export const rewrapNow = (seal: NostrEvent, options: Omit<WrapOptions, 'random'>): NostrEvent =>
   wrapSeal(seal, unixSeconds(options.clock), options);
 
+/**
+ * Wraps the same seal once more, with proof of work (NIP-13) in the wrap's id, for a relay that asks for it.
+ * @returns undefined when it is too much, see {@link withWork}
+ */
+export async function rewrapWithWork(
+  seal: NostrEvent,
+  createdAt: number,
+  bits: number,
+  options: Omit<WrapOptions, 'random' | 'clock'> & { readonly signal: AbortSignal },
+): Promise<NostrEvent | undefined> {
+  const key = generateSecretKey();
+  const unsigned = { ...wrapTemplate(seal, createdAt, key, options), pubkey: publicKeyOf(key) };
+  const worked = await withWork(unsigned, bits, options.signal);
+  return worked && signEvent(worked, key);
+}
+
 function wrapSeal(seal: NostrEvent, createdAt: number, options: Omit<WrapOptions, 'random'>): NostrEvent {
   const key = generateSecretKey();
-  const { to, relayHint } = options;
+  return signEvent(wrapTemplate(seal, createdAt, key, options), key);
+}
+
+function wrapTemplate(
+  seal: NostrEvent,
+  createdAt: number,
+  key: Uint8Array,
+  { to, relayHint }: Pick<WrapOptions, 'to' | 'relayHint'>,
+): EventTemplate {
   const tags = [relayHint === undefined ? ['p', to] : ['p', to, relayHint]];
   const content = encrypt(JSON.stringify(seal), conversationKey(key, to));
-  return signEvent({ kind: 1059, created_at: createdAt, tags, content }, key);
+  return { kind: 1059, created_at: createdAt, tags, content };
 }
 
 const backdated = (clock: Clock, random: () => number): number =>

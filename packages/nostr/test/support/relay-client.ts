@@ -16,6 +16,7 @@ export const quickTimings: RelayTimings = {
   pingMs: 30_000,
   pongMs: 15_000,
   eoseMs: 10_000,
+  maxEoseMs: 5 * 60_000,
   stableMs: 60_000,
   signMs: 400,
   authOkMs: 400,

@@ -49,7 +49,7 @@ export function createScriptedRelay(name: string, startDown = false): ScriptedRe
     asked,
     delivered: () => delivered,
     subscriptions: () => live.size,
-    status: () => ({ url, state: down ? 'waiting' : 'open', lastError: undefined, since: 0 }),
+    status: () => ({ url, state: down ? 'waiting' : 'open', lastError: undefined, since: 0, feeds: [] }),
     subscribe: (subscription, signal) => {
       if (signal.aborted) return;
       live.set(subscription, []);

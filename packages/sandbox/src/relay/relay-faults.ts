@@ -15,8 +15,18 @@ export type RelayFaults = {
   refuseEvents: string | undefined;
   /** This many EVENTs cut the connection instead of being answered. */
   dropOnEvent: number;
+  /** An EVENT of more bytes gets OK false, or cuts the connection. */
+  refuseBytes: number;
+  endBytes: number;
   /** Stored events come without EOSE at the end. */
   omitEose: boolean;
+  /** From the stored events to their EOSE. */
+  eoseDelayMs: number;
+  /** A REQ for these kinds is refused: by CLOSED, by NOTICE alone, or by the end of the connection. */
+  readonly refuseKinds: Set<number>;
+  refuseBy: 'CLOSED' | 'NOTICE' | 'end';
+  /** A REQ with more filters than one is refused likewise. */
+  oneFilter: boolean;
 };
 
 export const noFaults = (): RelayFaults => ({
@@ -26,7 +36,13 @@ export const noFaults = (): RelayFaults => ({
   lateChallenge: false,
   refuseEvents: undefined,
   dropOnEvent: 0,
+  refuseBytes: Number.POSITIVE_INFINITY,
+  endBytes: Number.POSITIVE_INFINITY,
   omitEose: false,
+  eoseDelayMs: 0,
+  refuseKinds: new Set(),
+  refuseBy: 'CLOSED',
+  oneFilter: false,
 });
 
 /** Faults that happen at a moment, to all connections at once. */

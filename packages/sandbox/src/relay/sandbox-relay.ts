@@ -1,11 +1,12 @@
 import { type Clock, systemClock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { ServerWebSocket } from 'bun';
 import { matchFilters } from 'nostr-tools/filter';
+import { getPow } from 'nostr-tools/nip13';
 import { verifyEvent } from 'nostr-tools/pure';
 import { createRelayFaultSwitch, noFaults, type RelayFaultSwitch, type RelayFaults } from './relay-faults.ts';
 import { type ClientMessage, parseClientMessage } from './relay-messages.ts';
 import { createRelayStore, type RelayStore } from './relay-store.ts';
-import type { Filter, NostrEvent, RelayClient, RelayUrl } from './relay-types.ts';
+import type { Filter, NostrEvent, RelayClient, RelayLimitation, RelayUrl } from './relay-types.ts';
 
 export type SandboxRelayOptions = {
   /** 0 or absent: any free one. */
@@ -14,6 +15,8 @@ export type SandboxRelayOptions = {
   readonly auth?: 'none' | 'dms' | 'all';
   /** Of one message. */
   readonly maxBytes?: number;
+  /** What it says of itself beside that (NIP-11), and holds to. */
+  readonly limitation?: RelayLimitation;
   /** Events per filter of one REQ. */
   readonly maxPerFilter?: number;
   readonly store?: RelayStore;
@@ -93,10 +96,23 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
     const isProtected = event.tags.some(([name]) => name === '-');
     if (isProtected && !authenticated.has(event.pubkey)) return 'auth-required: protected event';
     if (isExpired(event)) return 'invalid: expired';
+    return limitRefusal(event);
+  };
+
+  const limitRefusal = (event: NostrEvent): string | undefined => {
+    const { min_pow_difficulty: bits = 0, max_content_length: most } = options.limitation ?? {};
+    if (getPow(event.id) < bits) return `pow: ${getPow(event.id)} bits of ${bits}`;
+    if (most !== undefined && event.content.length > most) return 'invalid: content too long';
+    const size = JSON.stringify(event).length;
+    if (size > faults.refuseBytes) return `invalid: event too large: ${size}`;
     return undefined;
   };
 
   const onEvent = (socket: Socket, event: NostrEvent) => {
+    if (JSON.stringify(event).length > faults.endBytes) {
+      socket.terminate();
+      return;
+    }
     if (faults.dropOnEvent > 0) {
       faults.dropOnEvent -= 1;
       socket.terminate();
@@ -117,7 +133,29 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
     broadcast(event);
   };
 
+  /** Why a REQ is not served, as relays say it. */
+  const requestRefusal = (socket: Socket, filters: readonly Filter[]): string | undefined => {
+    const kinds = filters.flatMap((filter) => filter.kinds ?? []);
+    const kind = kinds.find((each) => faults.refuseKinds.has(each));
+    if (kind !== undefined) return `blocked: kind ${kind} is not served here`;
+    if (faults.oneFilter && filters.length > 1) return 'error: too many filters';
+    const most = options.limitation?.max_subscriptions;
+    if (most !== undefined && socket.data.subscriptions.size >= most) return 'error: too many subscriptions';
+    return undefined;
+  };
+
+  const refuseRequest = (socket: Socket, id: string, reason: string) => {
+    if (faults.refuseBy === 'CLOSED') send(socket, 'CLOSED', id, reason);
+    else if (faults.refuseBy === 'NOTICE') send(socket, 'NOTICE', reason);
+    else socket.close(1008, reason);
+  };
+
   const onReq = (socket: Socket, id: string, filters: readonly Filter[]) => {
+    const refused = requestRefusal(socket, filters);
+    if (refused !== undefined) {
+      refuseRequest(socket, id, refused);
+      return;
+    }
     const wantsDms = filters.some(({ kinds }) => kinds?.some((kind) => kind === 4 || kind === 1059) ?? true);
     const needsAuth = auth === 'all' || (auth === 'dms' && wantsDms);
     if (needsAuth && socket.data.authenticated.size === 0) {
@@ -128,7 +166,9 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
     socket.data.subscriptions.set(id, filters);
     const visible = (event: NostrEvent) => isVisible(socket.data, event) && !isExpired(event);
     for (const event of store.find(filters, maxPerFilter, visible)) send(socket, 'EVENT', id, event);
-    if (!faults.omitEose) send(socket, 'EOSE', id);
+    if (faults.omitEose) return;
+    if (faults.eoseDelayMs === 0) send(socket, 'EOSE', id);
+    else setTimeout(() => send(socket, 'EOSE', id), faults.eoseDelayMs);
   };
 
   const handle = (socket: Socket, message: ClientMessage) => {
@@ -155,7 +195,12 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
     Response.json({
       name: 'nostr-dm-agent sandbox relay',
       supported_nips: SUPPORTED_NIPS,
-      limitation: { max_message_length: maxBytes, max_limit: maxPerFilter, auth_required: auth === 'all' },
+      limitation: {
+        max_message_length: maxBytes,
+        max_limit: maxPerFilter,
+        auth_required: auth === 'all',
+        ...options.limitation,
+      },
     });
 
   const server = Bun.serve<RelayClient>({

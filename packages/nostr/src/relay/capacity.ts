@@ -1,0 +1,81 @@
+import { type Breakers, createBreakers } from './breakers.ts';
+import type { RelayInformation } from './relay-information.ts';
+
+/** What one relay takes, as it says itself (NIP-11) and as it was found out. */
+export type RelayCapacity = {
+  readonly information: () => RelayInformation | undefined;
+  readonly inform: (information: RelayInformation | undefined) => void;
+  /** The largest event that it takes, in bytes of its JSON; undefined: nothing is known against any. */
+  readonly maxEventBytes: () => number | undefined;
+  readonly maxContentLength: () => number | undefined;
+  /** Bits of proof of work (NIP-13) that its events need. */
+  readonly pow: () => number;
+  /** It took an event of this size. */
+  readonly took: (bytes: number) => void;
+  /** It did not, for its size. */
+  readonly refused: (bytes: number) => void;
+  readonly wantsPow: (bits: number) => void;
+  /** The events over which connections to it broke. */
+  readonly breakers: Breakers;
+};
+
+/** `["EVENT",…]` around an event. */
+const FRAME_BYTES = 12;
+/** What is never believed to be too much: smaller, and nothing could be said at all. */
+export const LEAST_EVENT_BYTES = 2_500;
+
+/** A guess at a limit is forgotten after that, ms: the connection may have had other reasons to break. */
+const GUESS_MS = 6 * 60 * 60_000;
+
+export function createRelayCapacity(monotonic: () => number = () => performance.now()): RelayCapacity {
+  let information: RelayInformation | undefined;
+  let largestTaken = 0;
+  let learnt: number | undefined;
+  let learntUntil = 0;
+  let learntPow = 0;
+  const learntNow = () => (monotonic() < learntUntil ? learnt : undefined);
+  return {
+    breakers: createBreakers(monotonic),
+    information: () => information,
+    inform: (found) => {
+      information = found ?? information;
+    },
+    maxEventBytes: () => {
+      const stated = information?.maxMessageLength;
+      const known = [stated === undefined ? undefined : stated - FRAME_BYTES, learntNow()].filter(
+        (limit) => limit !== undefined,
+      );
+      return known.length === 0 ? undefined : Math.max(LEAST_EVENT_BYTES, Math.min(...known));
+    },
+    maxContentLength: () => information?.maxContentLength,
+    pow: () => Math.max(information?.minPow ?? 0, learntPow),
+    took: (bytes) => {
+      largestTaken = Math.max(largestTaken, bytes);
+      if (learnt !== undefined && learnt < bytes) learnt = bytes;
+    },
+    refused: (bytes) => {
+      // Where the limit lies between what it took and what it did not is unknown: half is a guess that gets there soon.
+      const guess = Math.max(Math.min(largestTaken, bytes - 1), Math.floor(bytes / 2));
+      learnt = Math.min(learntNow() ?? Number.POSITIVE_INFINITY, Math.max(LEAST_EVENT_BYTES, guess));
+      learntUntil = monotonic() + GUESS_MS;
+    },
+    wantsPow: (bits) => {
+      learntPow = Math.max(learntPow, bits);
+    },
+  };
+}
+
+/** Whether a relay refuses an event for its size; no machine-readable prefix says this, the wordings are those in use. */
+export const refusesSize = (message: string): boolean =>
+  /too (?:large|big|long)|(?:exceeds?|over|above|max(?:imum)?)\b.{0,40}\b(?:size|length|bytes|limit)|(?:size|length|bytes)\b.{0,40}\b(?:exceed|limit|max)/i.test(
+    message,
+  ) && !/rate|created_at|timestamp|tags|subscription|filter/i.test(message);
+
+/** The bits of proof of work that a refusal asks for; undefined when it asks for none. */
+export function powIn(message: string): number | undefined {
+  if (!/^pow:|proof.of.work|\bpow\b/i.test(message)) return undefined;
+  const stated = [...message.matchAll(/\d{1,3}/g)].map(([digits]) => Number(digits));
+  const bits = stated.filter((each) => each <= 256);
+  // `difficulty 25>=24 is required`, `3 bits of 16`: the one it has is the smaller one, or it would do.
+  return bits.length === 0 ? undefined : Math.max(...bits);
+}
