@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { systemClock, unixSeconds } from '@nostr-dm-agent/kit/clock';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { Event, Keys, loadWasmSync, NostrSigner, UnwrappedGift } from '@rust-nostr/nostr-sdk';
 import { unwrapEvent } from 'nostr-tools/nip59';
 import { generateSecretKey, publicKeyOf, signEvent, verifyEvent } from '../src/event.ts';
@@ -25,7 +26,7 @@ const message = (content: string) => ({
   tags: [['p', owner.publicKey]],
   content,
 });
-const wrapped = (content: string, random: () => number = Math.random) =>
+const wrapped = (content: string, random: () => number = seededRandom(1)) =>
   giftWrap(message(content), { from: bot, to: owner.publicKey, clock: systemClock, random });
 const seconds = () => unixSeconds(systemClock);
 
@@ -122,7 +123,7 @@ describe('a gift wrap', () => {
         ],
         content: '👀',
       },
-      { from: bot, to: owner.publicKey, clock: systemClock, random: Math.random },
+      { from: bot, to: owner.publicKey, clock: systemClock, random: seededRandom(1) },
     );
     const signer = NostrSigner.keys(Keys.parse(Buffer.from(owner.secretKey).toString('hex')));
     const { rumor } = await UnwrappedGift.fromGiftWrap(signer, Event.fromJson(JSON.stringify(wrap)));

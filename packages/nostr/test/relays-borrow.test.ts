@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from 'bun:test';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { RelayUrl } from '../src/nostr-types.ts';
 import { createRelays, type RelaysOptions } from '../src/relay/pool.ts';
@@ -16,7 +17,7 @@ function openRelays(options: Partial<RelaysOptions> = {}) {
     own: [],
     sign: signAsBot,
     clock: systemClock,
-    random: Math.random,
+    random: seededRandom(1),
     log: silentLogger,
     timings: quickTimings,
     locate: async (url) => [{ url, headers: {}, tls: undefined }],
@@ -138,7 +139,7 @@ test.concurrent('by default loopback counts as private', async () => {
       own: [],
       sign: signAsBot,
       clock: systemClock,
-      random: Math.random,
+      random: seededRandom(1),
       log: silentLogger,
       timings: quickTimings,
     });

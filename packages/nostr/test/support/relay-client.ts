@@ -1,6 +1,7 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { generateSecretKey, publicKeyOf, signEvent } from '../../src/event.ts';
 import type { NostrEvent, RelayUrl, Signer } from '../../src/nostr-types.ts';
 import {
@@ -63,7 +64,7 @@ export const connectTo = (url: RelayUrl, options: ConnectOptions = {}): RelayCon
     own: true,
     sign: signAsBot,
     clock: systemClock,
-    random: Math.random,
+    random: seededRandom(1),
     log: silentLogger,
     ...options,
     url,

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import {
   type SandboxRelay,
@@ -67,7 +68,7 @@ export const refusingUrl: RelayUrl = loopback(1);
  */
 export async function reservePort(): Promise<number> {
   for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const port = 20_000 + randomInt(10_000);
     try {
       Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => {} } }).stop(true);
       return port;
