@@ -51,8 +51,6 @@ type Description = {
   readonly examples?: readonly [string, ...string[]];
   /** What follows is for a model: a task or a question. */
   readonly takesTask?: true;
-  /** What follows may end with a full stop or another mark that belongs to it. */
-  readonly keepsPunctuation?: true;
   /** Does what was meant also when it comes long after it was sent. */
   readonly timeless?: true;
 };

@@ -5,7 +5,7 @@ import { after } from '@nostr-dm-agent/kit/timers';
 import type { MessageLog, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
 import type { Owner } from '../config/config.ts';
-import { emptyMessage, noFiles, nothingToAnswer } from '../replies/meaning-replies.ts';
+import { noFiles } from '../replies/meaning-replies.ts';
 import type { Messenger } from '../runs/messenger.ts';
 import type { Confirmations } from '../store/confirmations-table.ts';
 import type { Stores } from '../store/open-stores.ts';
@@ -13,7 +13,7 @@ import type { Match } from './command-registry.ts';
 import type { Meaning } from './meaning/meaning.ts';
 import { createMissedList } from './missed-messages.ts';
 import type { TaskOrders } from './order-task.ts';
-import { ordersIn } from './orders.ts';
+import { ordersIn, replyTo } from './orders.ts';
 import { createReply } from './reply.ts';
 import { createCommandRunner } from './run-command.ts';
 
@@ -81,16 +81,12 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const orders = ordersIn(meaning, match);
     const timeless = orders?.commands.every((each) => each.found && each.command.timeless === true) === true;
     const late = clock.now() - message.createdAt * 1000 > limits.catchupMs;
+    const answer =
+      replyTo(meaning, deps.confirmations.waiting(owner.publicKey)) ?? admission.noteOnCode(message.text);
     if (late && !timeless && (orders !== undefined || meaning.kind === 'task')) missed.add(message);
     else if (orders !== undefined) commands.run(message, owner, orders);
-    else if (meaning.kind === 'answer') {
-      replyOnce(message, nothingToAnswer(meaning.answer, deps.confirmations.waiting(owner.publicKey)));
-    } else if (meaning.kind === 'empty') replyOnce(message, emptyMessage);
-    else {
-      const note = admission.noteOnCode(message.text);
-      if (note !== undefined) replyOnce(message, note);
-      else once(message, () => tasks.order(message, { task: message.text }));
-    }
+    else if (answer !== undefined) replyOnce(message, answer);
+    else once(message, () => tasks.order(message, { task: message.text }));
   };
 
   const act = (message: StoredMessage): void => {

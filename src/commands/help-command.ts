@@ -87,11 +87,12 @@ function detailOf(registry: Registry, asked: string): string {
   );
 }
 
-/** The answer to a command that there is not. */
+/** The answer to a command that there is not. @param asked its first word, or two where the first is that of others */
 export function unknownCommand(asked: string, nearest: Command | undefined): string {
   const name = asked === '' ? 'That is no command.' : `There is no command !${shorten(asked, 30)}.`;
   const hint = nearest === undefined ? '' : ` Did you mean ${usageOf(nearest)}?`;
-  return `${name}${hint} !help lists all.`;
+  const [head, other] = asked.split(' ');
+  return `${name}${hint} ${other === undefined ? '!help lists all.' : `!help ${head} lists them.`}`;
 }
 
 /** The commands as a Markdown table, for the README. */

@@ -1,4 +1,11 @@
-import { besideMoneyNote, unreadNote } from '../replies/meaning-replies.ts';
+import {
+  besideMoneyNote,
+  courtesyReply,
+  emptyMessage,
+  nothingToAnswer,
+  secretReply,
+  unreadNote,
+} from '../replies/meaning-replies.ts';
 import type { Match } from './command-registry.ts';
 import type { Meaning } from './meaning/meaning.ts';
 
@@ -23,8 +30,26 @@ export function ordersIn(meaning: Meaning, match: (text: string) => Match): Orde
         commands: [match(`!wallet withdraw ${meaning.invoice}`)],
         note: noteBeside(meaning.words),
       };
+    case 'payee':
+      return { commands: [match(`!wallet withdraw ${meaning.payee} ${meaning.amount}`)], note: undefined };
     case 'code':
       return { commands: [match(`!wallet confirm ${meaning.digits}`)], note: undefined };
+    default:
+      return undefined;
+  }
+}
+
+/** What is said to a message that is neither an order nor a task. @param waiting whether a code of theirs waits */
+export function replyTo(meaning: Meaning, waiting: boolean): string | undefined {
+  switch (meaning.kind) {
+    case 'answer':
+      return nothingToAnswer(meaning.answer, waiting);
+    case 'courtesy':
+      return courtesyReply;
+    case 'secret':
+      return secretReply;
+    case 'empty':
+      return emptyMessage;
     default:
       return undefined;
   }

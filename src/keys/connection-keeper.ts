@@ -12,6 +12,7 @@ import { createConnectionProvider, listingConfiguration, retryPauses } from './k
 import { createMessageKeys, type MessageKeys, withoutSealed } from './keys-in-messages.ts';
 import type { Sealer } from './seal.ts';
 import { createVault, findLocked, type Vault } from './sealed-connections.ts';
+import { withoutSecretKeys } from './secret-keys.ts';
 import { type KeyVerdict, verifyKey } from './verify-key.ts';
 
 /** How long a provider may take to say whether it knows a key. */
@@ -93,7 +94,11 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
       protect,
     },
     guard: {
-      hide: messageKeys.hide,
+      hide: (message) =>
+        messageKeys.hide({
+          ...message,
+          text: withoutSecretKeys(message.text, /^\s*[!！]/.test(message.text)),
+        }),
       forget: (text, done) =>
         done ? withoutTokens(withoutSealed(text), '[token removed]') : withoutSealed(text),
     },

@@ -2,6 +2,13 @@ import { shorten } from './format.ts';
 
 export const emptyMessage = 'That message was empty. Send a task, or !help.';
 
+/** Thanks, a heart, good night. */
+export const courtesyReply = '🙂 I’m here. Send a task whenever you like, or !help.';
+
+/** A Nostr secret key, the words of a wallet. */
+export const secretReply =
+  'Your message holds a secret key, so nothing was done with it: no agent saw it, and I have not kept it. Delete the message in your client, too. If it was a task, send it again without the key.';
+
 /** Of the words beside a token or an invoice. */
 export const besideMoneyNote = (words: string): string =>
   `A message that holds money is never shown to an agent, so the rest of it was not read as a task: “${shorten(words, 120)}”. If it is one, send it alone.`;

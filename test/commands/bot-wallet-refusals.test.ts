@@ -52,7 +52,7 @@ describe('a token that is not taken is answered with its own sentence, and is as
   });
 
   test('no token at all', async () => {
-    expect(await refused('!wallet receive please')).toContain('one begins with cashuA or cashuB');
+    expect(await refused('!wallet receive nothing')).toContain('one begins with cashuA or cashuB');
     expect(await refused('!wallet receive')).toContain('Example: !wallet receive cashuB…');
   });
 

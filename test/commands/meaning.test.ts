@@ -116,8 +116,6 @@ describe('work for the agent stays as it was sent', () => {
     'lnbc is a prefix, of what?',
     'ok do it',
     'ask',
-    'wallet receive',
-    '👍👍',
   ])('%j', (text) => {
     expect(read(text)).toEqual({ kind: 'task', text });
   });

@@ -121,7 +121,7 @@ describe('a key of one’s own', () => {
         `!provider set anthropic ${bad}`,
         /“anthropic \[key\]” is not a provider.*!provider connect <id> <key>/s,
       ],
-      [`!provider anthropic ${odd}`, /no such provider command.*delete your message/is],
+      [`!provider anthropic ${odd}`, /no command !provider anthropic\..*delete your message/is],
       [`/provider connect mistral ${odd}`, /Mistral.*delete your message/s],
       [`${bad.slice(0, 25)}\n${bad.slice(25)}`, /looks like a key/],
       ['!provider disconnect anthropic', /no connection of that name/],

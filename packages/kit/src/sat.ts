@@ -42,15 +42,18 @@ export const msatToSatFloor = (msat: number): Sat => sat(Math.floor(msat / 1000)
 export const msatToSatCeil = (msat: number): Sat => sat(Math.ceil(msat / 1000));
 
 /**
- * Reads an amount as an owner types it: `2000`, `2,000`, `2k`, `1.5k`, `2000sat`, `2000 sats`. Undefined for
+ * Reads an amount as an owner types it: `2000`, `2,000`, `2 000`, `2k`, `1.5k`, `2000sat`, `2000 sats`. Undefined for
  * anything else, zero, fractions of a sat and more than all bitcoin included.
  */
 export function parseSat(text: string): Sat | undefined {
-  const match = /^(\d{1,16}|\d{1,3}(?:,\d{3})+)(?:\.(\d{1,3}))?\s*(k)?\s*(?:sats?)?$/i.exec(text.trim());
+  const match =
+    /^(\d{1,16}|\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+)(?:\.(\d{1,3}))?\s*(k)?\s*(?:sats?)?$/i.exec(
+      text.trim(),
+    );
   if (!match) return undefined;
   const [, whole = '', fraction = '', kilo] = match;
   if (fraction !== '' && kilo === undefined) return undefined;
-  const number = Number(whole.replaceAll(',', ''));
+  const number = Number(whole.replaceAll(/[, ]/g, ''));
   const value = kilo === undefined ? number : number * 1000 + Number(fraction.padEnd(3, '0'));
   return isSat(value) && value > 0 && value <= 21e14 ? value : undefined;
 }

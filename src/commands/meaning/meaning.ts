@@ -1,23 +1,31 @@
+import { holdsSecretKey } from '../../keys/secret-keys.ts';
 import type { Match } from '../command-registry.ts';
-import { invoiceInText, tokensInText } from './money-in-text.ts';
-import { ownWords, unwrapped, visible, withoutFinalPunctuation } from './plain-text.ts';
+import { codeIn, everydayMeaning, withoutCourtesy } from './everyday-words.ts';
+import { invoiceInText, payeeInText, tokensInText } from './money-in-text.ts';
+import { ownWords, unwrapped, visible, withoutFinalPunctuation, withPlainMark } from './plain-text.ts';
 
 /**
- * What a message is. Only a `task` ever reaches a model: what holds money, a code or nothing but the words of a command is
- * something else, however it was typed.
+ * What a message is. Only a `task` ever reaches a model: what holds money, a secret key, a code or nothing but the words of
+ * a command is something else, however it was typed.
  */
 export type Meaning =
   | { readonly kind: 'empty' }
-  /** In their order. `unread`: lines between them that belong to none. */
+  /** In their order. `unread`: what stands beside them and belongs to none. */
   | { readonly kind: 'commands'; readonly commands: readonly Match[]; readonly unread: string }
   /** Bearer money. `words`: what stands beside it. */
   | { readonly kind: 'tokens'; readonly tokens: readonly string[]; readonly words: string }
   /** A Lightning invoice (BOLT11) that somebody may want paid. */
   | { readonly kind: 'invoice'; readonly invoice: string; readonly words: string }
+  /** Somebody to pay and nothing else: a Lightning address, an LNURL, an address on the chain. */
+  | { readonly kind: 'payee'; readonly payee: string; readonly amount: string }
+  /** A secret key, or the words of a wallet. */
+  | { readonly kind: 'secret' }
   /** Nothing but digits, as confirmation codes are. */
   | { readonly kind: 'code'; readonly digits: string }
   /** A bare yes or no, without what it answers. */
   | { readonly kind: 'answer'; readonly answer: 'yes' | 'no' }
+  /** Thanks, good night, a heart. */
+  | { readonly kind: 'courtesy' }
   | { readonly kind: 'task'; readonly text: string };
 
 export type MeaningOptions = {
@@ -26,89 +34,84 @@ export type MeaningOptions = {
   readonly isWholeToken: (text: string) => boolean;
 };
 
-const YES = new Set([
-  'y',
-  'yes',
-  'yep',
-  'yeah',
-  'ok',
-  'okay',
-  'sure',
-  'confirm',
-  '👍',
-  'ja',
-  'oui',
-  'sí',
-  'si',
-]);
-const NO = new Set(['n', 'no', 'nope', 'nein', 'non', 'cancel that', "don't", 'dont', '👎']);
-/** Bare words that everybody tries, beside the commands' own. */
-const EVERYDAY: ReadonlyMap<string, string> = new Map([
-  ['abort', 'stop'],
-  ['cancel', 'stop'],
-  ['halt', 'stop'],
-  ['stop it', 'stop'],
-  ['stop that', 'stop'],
-  ['stop please', 'stop'],
-  ['please stop', 'stop'],
-  ['stopp', 'stop'],
-  ['stop now', 'stop'],
-  ['stop all', 'stop all'],
-  ['stop everything', 'stop all'],
-  ['queue clear', 'queue drop all'],
-  ['clear queue', 'queue drop all'],
-  ['clear the queue', 'queue drop all'],
-  ['commands', 'help'],
-  ['menu', 'help'],
-  ['start', 'help'],
-  ['hilfe', 'help'],
-  ['info', 'status'],
-]);
-
-/** A whole message of digits is a code or a slip, never work for an agent. */
-const DIGITS = /^\d(?:[ -]?\d){2,7}$/;
-
 /** Reads a message as the person meant it who typed it on a phone. */
 export function readMeaning(text: string, options: MeaningOptions): Meaning {
   const seen = visible(text);
   if (seen.trim() === '') return { kind: 'empty' };
-  const words = ownWords(seen);
-  const bare = unwrapped(words);
-  if (isMarked(bare)) return readCommands(bare, seen, options);
-  const slashed = bare.replace(SLASHED, '!');
-  if (slashed !== bare && isKnown(slashed, options)) return readCommands(slashed, seen, options);
+  const bare = unwrapped(ownWords(seen));
+  const marked = commandText(bare, options);
+  if (holdsSecretKey(seen, marked !== undefined)) return { kind: 'secret' };
+  if (marked !== undefined) return readCommands(marked, seen, options);
   const money = moneyIn(seen, options);
   if (money !== undefined) return money;
+  const payee = payeeInText(seen);
+  if (payee !== undefined) return { kind: 'payee', ...payee };
   const plain = unwrapped(withoutFinalPunctuation(bare)).toLowerCase();
-  if (DIGITS.test(plain)) return { kind: 'code', digits: plain.replace(/\D/g, '') };
-  if (YES.has(plain) || YES.has(bare)) return { kind: 'answer', answer: 'yes' };
-  if (NO.has(plain) || NO.has(bare)) return { kind: 'answer', answer: 'no' };
-  const command = bareCommand(plain.replace(SLASHED, ''), options);
-  if (command !== undefined) return { kind: 'commands', commands: [command], unread: '' };
-  return plain === '' && !/[\p{L}\p{N}\p{S}]/u.test(bare) && /^[\s.,;:!?…]*$/u.test(bare)
-    ? { kind: 'empty' }
-    : { kind: 'task', text };
+  // A whole sentence is no bare word.
+  if (plain.length <= 100) {
+    for (const each of new Set([bare.trim().toLowerCase(), plain, withoutCourtesy(plain)])) {
+      const meaning = meaningOfWords(each, options);
+      if (meaning !== undefined) return meaning;
+    }
+  }
+  return /^[\s\p{P}]*$/u.test(bare) ? { kind: 'empty' } : { kind: 'task', text };
 }
 
-const isKnown = (text: string, { match }: MeaningOptions): boolean =>
-  match(text).found || match(withoutFinalPunctuation(text)).found;
+/** Of a message of a few words, lower case. */
+function meaningOfWords(plain: string, options: MeaningOptions): Meaning | undefined {
+  const code = codeIn(plain);
+  if (code !== undefined) return { kind: 'code', digits: code };
+  // `.help`, `--help`, `!!help`, `/start`
+  const words = plain.replace(/^(?:[.#~\\/]|--?|[!！]{2,})(?=\p{L})/u, '');
+  const everyday = everydayMeaning(words);
+  if (everyday !== undefined && everyday.kind !== 'command') return everyday;
+  const command =
+    everyday === undefined ? bareCommand(words, options) : known(options.match(`!${everyday.words}`));
+  return command && { kind: 'commands', commands: [command], unread: '' };
+}
+
+const known = (match: Match): Match | undefined => (match.found ? match : undefined);
 
 /** `!` of a phone too; `!!500` is a budget. */
 const isMarked = (text: string): boolean => /^[!！]\s*[^!！\s]/u.test(text);
 
-/** `/stop`, as other bots have it: with the name of a command, else it may be a path. */
-const SLASHED = /^\/ ?(?=[\p{L}-]+(?:\s|[.!?]?$))/u;
-
-/** A command's own words and nothing else; of one that can't do without more, or takes a task, they are no command yet. */
-function bareCommand(plain: string, { match }: MeaningOptions): Match | undefined {
-  const everyday = EVERYDAY.get(plain);
-  const found = match(`!${everyday ?? plain}`);
-  if (!found.found || everyday !== undefined) return found.found ? found : undefined;
-  const { parameters, takesTask } = found.command;
-  return found.argument === '' && takesTask !== true && parameters?.startsWith('<') !== true
-    ? found
-    : undefined;
+/** The text with the mark of a command before it. Of other marks than the plain one, the name of a command has to follow: it may be a path, or a sentence. */
+function commandText(bare: string, { match }: MeaningOptions): string | undefined {
+  if (isMarked(bare)) return bare;
+  const marked = withPlainMark(bare);
+  const isKnown = match(marked).found || match(withoutFinalPunctuation(marked)).found;
+  return marked !== bare && isKnown ? marked : undefined;
 }
+
+/** What a command may be given without its mark: an amount, a number, a code. */
+const FIGURE = /^#?\d[\d.,_ ]*k?(?:\s*sats?)?(?:\s*\/\s*day)?$/;
+/** These words alone are talk. */
+const TALK = new Set(['more', 'wallet move']);
+/** Money moves by these at once, without a code: without the mark, they are explained. */
+const MARK_NEEDED = new Set(['provider deposit']);
+
+/** A command's own words and nothing else, but for what could be nothing else. */
+function bareCommand(words: string, { match }: MeaningOptions): Match | undefined {
+  const found = match(`!${words}`);
+  if (!found.found) return undefined;
+  const { command, argument } = found;
+  const { path, parameters } = command;
+  if (command.takesTask === true || (argument === '' && TALK.has(path))) return undefined;
+  if (argument === '') return found;
+  if (parameters === undefined) return undefined;
+  const isWord = /^[a-z-]+$/.test(argument);
+  const isLiteral = isWord && (literalsIn(parameters).includes(argument) || path.startsWith('provider '));
+  const isTopic = path === 'help' && match(`!${argument}`).found;
+  if (!isLiteral && !isTopic && !FIGURE.test(argument)) return undefined;
+  return MARK_NEEDED.has(path) ? match(`!help ${path}`) : found;
+}
+
+/** `all` and `off` of `[sats|off] [all]`, but no name of what is to be put in. */
+const literalsIn = (parameters: string): readonly string[] =>
+  parameters
+    .replace(/<[^>]*>/g, (slot) => (slot.includes('|') ? slot : ''))
+    .split(/[^a-z]+/)
+    .filter((word) => ['all', 'off', 'reset', 'ask', 'plan', 'agent'].includes(word));
 
 /** Every line that begins with the mark is a command of its own; a task goes on to the end of the message. */
 function readCommands(body: string, seen: string, options: MeaningOptions): Meaning {
@@ -122,7 +125,9 @@ function readCommands(body: string, seen: string, options: MeaningOptions): Mean
       unread.push(line);
       continue;
     }
-    const match = options.match(line);
+    const match = matchLine(line, options);
+    const misspelt = match.found || commands.length > 0 ? undefined : moneyIn(seen, options);
+    if (misspelt !== undefined) return misspelt;
     if (match.found && match.command.takesTask === true) {
       const whole = options.match([line, ...lines.slice(at + 1)].join('\n'));
       const money = whole.found ? moneyIn(whole.argument, options) : undefined;
@@ -130,27 +135,36 @@ function readCommands(body: string, seen: string, options: MeaningOptions): Mean
       return { kind: 'commands', commands: [...commands, whole], unread: unread.join('\n') };
     }
     if (!match.found || match.command.parameters === undefined) {
-      commands.push(
-        match.found ? options.match(withoutFinalPunctuation(line)) : retried(line, match, options),
-      );
+      commands.push(match.found ? { ...match, argument: '' } : match);
+      // `!status !queue`, `!ping please`, `!status and then some`
+      const rest = match.found ? match.argument.replace(/^(?:[,;&]|and|then|\s)+(?=[!！])/i, '') : '';
+      const words = withoutCourtesy(`!x ${rest}`).slice('!x '.length);
+      if (isMarked(rest)) lines.splice(at + 1, 0, rest);
+      else if (/[\p{L}\p{N}]/u.test(words)) unread.push(rest);
       continue;
     }
     // What it takes may go on below: a token or a key that was broken over several lines.
     const below = lines.slice(at + 1).findIndex((next) => next.trim() === '' || isMarked(unwrapped(next)));
     const end = below === -1 ? lines.length : at + 1 + below;
     const given = [line, ...lines.slice(at + 1, end)].join('\n');
-    commands.push(
-      options.match(match.command.keepsPunctuation === true ? given : withoutFinalPunctuation(given)),
-    );
+    commands.push(matchLine(withoutCourtesy(withoutFinalPunctuation(given)), options));
     at = end - 1;
   }
   return { kind: 'commands', commands, unread: unread.join('\n').trim() };
 }
 
-/** `!stop.` on a phone: two spaces make a full stop. */
-function retried(line: string, match: Match, { match: ask }: MeaningOptions): Match {
-  const again = ask(withoutFinalPunctuation(line));
-  return again.found ? again : match;
+/** `!stop.` on a phone, where two spaces make a full stop; `!status, !queue`; `!wallet please`; `!hilfe`. */
+function matchLine(line: string, { match }: MeaningOptions): Match {
+  const first = match(line);
+  if (first.found) return first;
+  const everyday = everydayMeaning(withoutFinalPunctuation(line.replace(/^[!！]\s*/u, '')).toLowerCase());
+  const others = [
+    withoutFinalPunctuation(line),
+    withoutCourtesy(line),
+    line.replace(/^([!！]\s*\p{L}+)[,;:.!?]+(?=\s)/u, '$1'),
+    everyday?.kind === 'command' ? `!${everyday.words}` : line,
+  ];
+  return others.map(match).find(({ found }) => found) ?? first;
 }
 
 function moneyIn(text: string, { isWholeToken }: MeaningOptions): Meaning | undefined {
@@ -168,10 +182,11 @@ function moneyIn(text: string, { isWholeToken }: MeaningOptions): Meaning | unde
       words: tidy(words + text.slice(from)),
     };
   }
-  const invoice = invoiceInText(text);
-  if (invoice === undefined) return undefined;
-  const words = text.replace(/(?:bitcoin:\S*|(?:lightning:(?:\/\/)?)?ln[a-z0-9]{50,})/gi, '');
-  return { kind: 'invoice', invoice, words: tidy(words) };
+  const found = invoiceInText(text);
+  if (found === undefined) return undefined;
+  const before = text.slice(0, found.start).replace(/(?:bitcoin:\S*|lightning:(?:\/\/)?)$/i, '');
+  const after = text.slice(found.end).replace(/^&\S*/, '');
+  return { kind: 'invoice', invoice: found.invoice, words: tidy(before + after) };
 }
 
 /** What is left beside money: nothing, when it was only quotes and punctuation. */

@@ -49,5 +49,20 @@ export function unwrapped(text: string): string {
   return body;
 }
 
+/** How a mark is written that is no plain one, and how it is spoken to a phone. */
+const OTHER_MARKS =
+  /^(?:[¡‼❗❕﹗︕ǃ]\ufe0f?|\/ ?(?=[\p{L}-]+(?:@\w+)?(?:\s|[.!?]?$))|(?:exclamation (?:mark|point)|bang|slash|ausrufezeichen)[,:.]?\s+(?=\p{L}))/iu;
+/** What stands before a mark when somebody speaks to the bot: `hey !ping`, `@bot !ping`. */
+const CALL =
+  /^(?:(?:hey|hi|hello|yo|ok|okay|dear|please|pls|now|and|bot|@[\w.-]{1,40})[\s,:]+){1,4}(?=[!！]\s*\p{L})/iu;
+
+/** With a plain mark at its beginning, where another way to write or say one may stand there; else the same text. */
+export const withPlainMark = (text: string): string =>
+  text
+    .replace(CALL, '')
+    .replace(OTHER_MARKS, '!')
+    // `/stop@bot`, as in a group.
+    .replace(/^(!\p{L}+)@\w+/u, '$1');
+
 /** Without the full stop, question mark or comma that ends a sentence. */
 export const withoutFinalPunctuation = (text: string): string => text.replace(/[\s.,;:!?…！。]+$/u, '');

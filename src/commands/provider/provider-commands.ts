@@ -8,19 +8,11 @@ import { providerStatusCommands } from './provider-status-commands.ts';
 import { setProviderCommand } from './set-provider-command.ts';
 
 /** The `!provider` family, without what connects providers by key. */
-export function providerCommands(deps: CommandDeps): readonly Command[] {
-  const commands: readonly Command[] = [
-    ...providerStatusCommands(deps, () => [
-      ...commands.map(({ path }) => path),
-      'provider connect',
-      'provider disconnect',
-      'provider list',
-    ]),
-    setProviderCommand(deps),
-    ...budgetCommands(deps),
-    ...nodeAccountCommands(deps),
-    ...nodeModelCommands(deps),
-    ...nodeCommands(deps),
-  ];
-  return commands;
-}
+export const providerCommands = (deps: CommandDeps): readonly Command[] => [
+  ...providerStatusCommands(deps),
+  setProviderCommand(deps),
+  ...budgetCommands(deps),
+  ...nodeAccountCommands(deps),
+  ...nodeModelCommands(deps),
+  ...nodeCommands(deps),
+];

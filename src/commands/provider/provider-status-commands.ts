@@ -1,6 +1,5 @@
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { isIn } from '@nostr-dm-agent/routstr';
-import { closest } from 'fastest-levenshtein';
 import type { Owner } from '../../config/config.ts';
 import { connectionMeaning } from '../../replies/connection-replies.ts';
 import { lines } from '../../replies/format.ts';
@@ -13,31 +12,22 @@ import {
   troubleText,
 } from '../../replies/provider-replies.ts';
 import { noWallet } from '../../replies/wallet-error-replies.ts';
-import { type Command, RefusalError } from '../command.ts';
+import type { Command } from '../command.ts';
 import type { CommandDeps } from '../command-deps.ts';
 import { meansOf, type RunMeans, warningOf } from './run-means.ts';
 
 /** More runs than this are counted, not listed. */
 const listed = 5;
 
-/** `!provider`, `!provider status`: from the disk alone. `names`: of all commands of the family. */
-export const providerStatusCommands = (
-  deps: CommandDeps,
-  names: () => readonly string[],
-): readonly Command[] => [
+/** `!provider`, `!provider status`: from the disk alone. */
+export const providerStatusCommands = (deps: CommandDeps): readonly Command[] => [
   {
     path: 'provider',
     family: 'Provider',
     summary: 'who pays for your tasks, and what it may cost',
     role: 'member',
     kind: 'immediate',
-    run: ({ owner, argument }) => {
-      if (argument === '') return statusText(deps, owner);
-      const [word = ''] = argument.toLowerCase().split(/\s+/);
-      throw new RefusalError(
-        `There is no such provider command. Did you mean !${closest(`provider ${word}`, [...names()])}? !help provider lists them.`,
-      );
-    },
+    run: ({ owner }) => statusText(deps, owner),
   },
   {
     path: 'provider status',

@@ -1,7 +1,6 @@
 import type { Books, OperationSummary, Overview } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import { closest } from 'fastest-levenshtein';
 import type { Owner } from '../../config/config.ts';
 import { lines } from '../../replies/format.ts';
 import { ownerName } from '../../replies/owner-name.ts';
@@ -12,24 +11,15 @@ import { parseCount } from '../arguments.ts';
 import { type Command, RefusalError } from '../command.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
-/** `!wallet`, `!wallet balance`, `!wallet history`, `!wallet pending`. `names`: of all wallet commands. */
-export const overviewCommands = (
-  deps: WalletCommandDeps,
-  names: () => readonly string[],
-): readonly Command[] => [
+/** `!wallet`, `!wallet balance`, `!wallet history`, `!wallet pending`. */
+export const overviewCommands = (deps: WalletCommandDeps): readonly Command[] => [
   {
     path: 'wallet',
     family: 'Wallet',
     summary: 'what is in the wallet, and the ways in and out',
     role: 'member',
     kind: 'immediate',
-    run: ({ owner, argument }) => {
-      if (argument !== '') {
-        const [word = ''] = argument.toLowerCase().split(/\s+/);
-        throw new RefusalError(
-          `There is no such wallet command. Did you mean !${closest(`wallet ${word}`, [...names()])}? !help wallet lists them.`,
-        );
-      }
+    run: ({ owner }) => {
       const out = owner.role === 'admin' ? ' Out: !wallet send, !wallet withdraw.' : '';
       return `${holdings(deps, owner)}\nIn: paste a token, or !wallet topup <sats>.${out} More: !help wallet`;
     },

@@ -23,7 +23,7 @@ export const parseAmountOrAll = (text: string): Sat | 'all' =>
 
 /** `2000 mint.example`, `2 000`: an amount, and what stands after it. @throws UsageError */
 export function splitAmount(text: string): { readonly amount: Sat; readonly rest: string } {
-  const match = /^(\S+(?:\s+sats?(?=\s|$))?)\s*(.*)$/is.exec(text.trim());
+  const match = /^((?:\d{1,3}(?: \d{3})+|\S+)(?:\s+sats?(?=\s|$))?)\s*(.*)$/is.exec(text.trim());
   return { amount: parseAmount(match?.[1] ?? ''), rest: match?.[2] ?? '' };
 }
 

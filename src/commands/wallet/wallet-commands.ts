@@ -8,14 +8,11 @@ import { upkeepCommands } from './upkeep-commands.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
 /** The `!wallet` family. */
-export function walletCommands(deps: WalletCommandDeps): readonly Command[] {
-  const commands: readonly Command[] = [
-    ...overviewCommands(deps, () => commands.map(({ path }) => path)),
-    ...incomingCommands(deps),
-    ...outgoingCommands(deps),
-    confirmCommand(deps),
-    ...upkeepCommands(deps),
-    ...mintsCommands(deps),
-  ];
-  return commands;
-}
+export const walletCommands = (deps: WalletCommandDeps): readonly Command[] => [
+  ...overviewCommands(deps),
+  ...incomingCommands(deps),
+  ...outgoingCommands(deps),
+  confirmCommand(deps),
+  ...upkeepCommands(deps),
+  ...mintsCommands(deps),
+];

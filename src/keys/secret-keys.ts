@@ -1,0 +1,45 @@
+import { validateMnemonic } from '@scure/bip39';
+import { wordlist } from '@scure/bip39/wordlists/english.js';
+
+/**
+ * Secrets that nothing here asks for in a message: a Nostr secret key (NIP-19, NIP-49), the words of a wallet (BIP39), an
+ * extended private key (BIP32), the connection to a wallet (NIP-47).
+ */
+const NOSTR = /(?<![a-z0-9])(?:nsec1[02-9ac-hj-np-z]{50,70}|ncryptsec1[02-9ac-hj-np-z]{100,400})/gi;
+const EXTENDED = /(?<![A-Za-z0-9])[xyzt]prv[1-9A-HJ-NP-Za-km-z]{100,120}/g;
+const CONNECTION = /nostr\+?walletconnect:(?:\/\/)?\S+/gi;
+
+const removed = '[secret key removed]';
+const mnemonicLengths = [24, 21, 18, 15, 12];
+const mnemonicWords = new Set(wordlist);
+
+/** @param command whether the text is one of the bot's commands; one may ask for the connection to a wallet */
+export function withoutSecretKeys(text: string, command: boolean): string {
+  const known = text.replace(NOSTR, removed).replace(EXTENDED, removed);
+  return withoutMnemonics(command ? known : known.replace(CONNECTION, removed));
+}
+
+/** Whether something was taken out of a text as it is stored, or would have to be. */
+export const holdsSecretKey = (text: string, command: boolean): boolean =>
+  text.includes(removed) || withoutSecretKeys(text, command) !== text;
+
+/** Words in a row whose checksum is right: people do not write so by chance. */
+function withoutMnemonics(text: string): string {
+  const words = Array.from(text.matchAll(/[\p{L}]+/gu), ({ 0: word, index }) => ({
+    word: word.toLowerCase(),
+    start: index,
+    end: index + word.length,
+  }));
+  for (let from = 0, run = 0; from < words.length; from++) {
+    run = mnemonicWords.has(words[from]?.word ?? '') ? run + 1 : 0;
+    for (const length of mnemonicLengths) {
+      if (run < length) continue;
+      const found = words.slice(from + 1 - length, from + 1);
+      const [first, last] = [found[0], found.at(-1)];
+      if (first === undefined || last === undefined) continue;
+      if (!validateMnemonic(found.map(({ word }) => word).join(' '), wordlist)) continue;
+      return withoutMnemonics(text.slice(0, first.start) + removed + text.slice(last.end));
+    }
+  }
+  return text;
+}
