@@ -26,7 +26,8 @@ const message = (content: string) => ({
   tags: [['p', owner.publicKey]],
   content,
 });
-const wrapped = (content: string, random: () => number = seededRandom(1)) =>
+const seeded = seededRandom(1);
+const wrapped = (content: string, random: () => number = seeded) =>
   giftWrap(message(content), { from: bot, to: owner.publicKey, clock: systemClock, random });
 const seconds = () => unixSeconds(systemClock);
 
