@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
-import { type CrashCase, inLanes } from './support/crash-lanes.ts';
+import { type CrashCase, inLanes, share } from './support/crash-lanes.ts';
 import { createVictims } from './support/wallet-crash.ts';
 import type { CrashOrder } from './support/wallet-crash-child.ts';
 import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
@@ -138,24 +138,28 @@ async function actionOf(
 const all: readonly Setting[] = (['00', '01'] as const).flatMap((keysetVersion) =>
   [0, 100].flatMap((feePpk) => [true, false].map((cache) => ({ cache, keysetVersion, feePpk }))),
 );
-// By default half of the settings, in which every pair of values still meets; `CRASH_MATRIX=full`: all.
+// By default half of the settings, in which every pair of values still meets, and each case in one of them.
+// `CRASH_MATRIX=full`: every case in every setting.
 const half = all.filter(
   ({ cache, keysetVersion, feePpk }) => cache === ((keysetVersion === '00') === (feePpk === 0)),
 );
 const settings = process.env.CRASH_MATRIX === 'full' ? all : half;
 
-for (const setting of settings) {
+for (const [at, setting] of settings.entries()) {
   const { keysetVersion, feePpk, cache } = setting;
   test(`killed anywhere, nothing is lost: keyset ${keysetVersion}, ${feePpk} ppk, cache ${cache ? 'on' : 'off'}`, async () => {
     await inLanes(
       victims,
-      operations.flatMap((operation) =>
-        moments.map(
-          (moment): CrashCase<Victim> => [
-            `${operation}, killed when ${moment}`,
-            (victim) => runCase(setting, operation, moment, victim),
-          ],
+      share(
+        operations.map((operation) =>
+          moments.map(
+            (moment): CrashCase<Victim> => [
+              `${operation}, killed when ${moment}`,
+              (victim) => runCase(setting, operation, moment, victim),
+            ],
+          ),
         ),
+        { setting: at, of: settings.length },
       ),
     );
   }, 240_000);
