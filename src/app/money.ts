@@ -5,7 +5,7 @@ import { createRoutstrKeeper } from '../money/routstr-keeper.ts';
 import { applyShareMode, createShares } from '../money/shares.ts';
 import { createWalletKeeper } from '../money/wallet-keeper.ts';
 import { news } from '../replies/routstr/paid-run-replies.ts';
-import { endText, foundText, lowBalanceText } from '../replies/wallet-news.ts';
+import { endingText, endText, foundText, lowBalanceText } from '../replies/wallet-news.ts';
 import { createPaidProvider } from '../runs/paid-provider.ts';
 import type { Provider } from '../runs/provider.ts';
 import type { Stores } from '../store/open-stores.ts';
@@ -57,6 +57,7 @@ export function createMoney(
           messenger.send(end.to, endText(end, wallet.wallet().balance(), shares.of(end.to.publicKey))),
         onLowBalance: (low) => tellAdmins(lowBalanceText(low)),
         onFound: (found) => tellAdmins(foundText(found)),
+        onEnding: (money) => tellAdmins(endingText(money)),
       });
       const opened = wallet.opened();
       if (opened === undefined) return undefined;

@@ -1,4 +1,10 @@
-import type { CashuWallet, FoundMoney, RecoveryReport, WalletConfig } from '@nostr-dm-agent/cashu-wallet';
+import type {
+  CashuWallet,
+  EndingMoney,
+  FoundMoney,
+  RecoveryReport,
+  WalletConfig,
+} from '@nostr-dm-agent/cashu-wallet';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
@@ -7,6 +13,7 @@ import type { Role } from '../config/config.ts';
 import type { AwaitedStore } from '../store/awaited-table.ts';
 import type { Meta } from '../store/meta-table.ts';
 import { createBackground } from './background.ts';
+import { createEndingWatch } from './ending-watch.ts';
 import { createLowBalanceWatch, type LowBalance } from './low-balance.ts';
 import { createEndWatch, type OperationEnd } from './operation-ends.ts';
 import { NoWalletError, type WalletAccess } from './wallet-access.ts';
@@ -20,6 +27,7 @@ export type WalletListener = {
   readonly onEnd: (end: OperationEnd) => void;
   readonly onLowBalance: (low: LowBalance) => void;
   readonly onFound: (found: FoundMoney) => void;
+  readonly onEnding: (money: EndingMoney) => void;
 };
 
 /** The bot's wallet, kept going: opened, put in order, watched, closed. */
@@ -56,8 +64,11 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
   const log = deps.log.child({ of: 'wallet' });
   const background = createBackground(log);
   const lowBalance = createLowBalanceWatch(deps.meta, atomically);
+  const endings = createEndingWatch(deps.meta, atomically);
   /** The wallet, and what looks at its balance and at what somebody waits for. */
-  let open: { readonly wallet: CashuWallet; readonly look: () => void } | undefined;
+  let open:
+    | { readonly wallet: CashuWallet; readonly look: () => void; readonly lookAtEndings: () => void }
+    | undefined;
   let firstLook: Promise<unknown> = Promise.resolve();
 
   const wallet = (): CashuWallet => {
@@ -67,11 +78,14 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
   const warmUp = (): void =>
     background.run('warming up', async () => {
       await open?.wallet.warmUp(background.signal);
+      open?.lookAtEndings();
     });
   const lookAfter = async (): Promise<void> => {
     await wallet().recover(background.signal, 'due');
     open?.look();
     await wallet().warmUp(background.signal);
+    // After money could be moved out of them.
+    open?.lookAtEndings();
   };
 
   return {
@@ -92,7 +106,7 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
     threshold: lowBalance.threshold,
     setThreshold: lowBalance.setThreshold,
 
-    open: async ({ onEnd, onLowBalance, onFound }) => {
+    open: async ({ onEnd, onLowBalance, onFound, onEnding }) => {
       if (config === undefined) return;
       const { createWallet } = await import('@nostr-dm-agent/cashu-wallet/open');
       const made = createWallet(config, { log, clock, onCheckpoint: deps.reached });
@@ -118,6 +132,7 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
       });
       open = {
         wallet,
+        lookAtEndings: () => endings.look(made, onEnding),
         look: () => {
           lookAtEnds();
           lookAtBalance();

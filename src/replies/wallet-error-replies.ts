@@ -197,6 +197,8 @@ function describeMint(mint: string, problem: MintProblem, { command }: Place): s
         : [`${name} is not accepted. Accepted:`, ...problem.accepted.map(mintName)].join('\n');
     case 'unsupported-keysets':
       return `The mint ${name} has no keyset in sat that this wallet can use: it needs a newer version of the bot. What you have there is not lost. Use another mint (${command('wallet mints')}).`;
+    case 'keysets-ended':
+      return `The keysets of the mint ${name} have ended, and it shows no new one: it makes no new money now. Ask whoever runs it, or use another mint (${command('wallet mints')}).`;
     case 'keyset-conflict':
       return `The mint ${name} shows a keyset that belongs to ${mintName(problem.owner)}. It is not used, because that could cost money. Tell whoever runs it.`;
   }

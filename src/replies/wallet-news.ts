@@ -1,4 +1,10 @@
-import type { Balance, FoundMoney, OperationSummary, RecoveryReport } from '@nostr-dm-agent/cashu-wallet';
+import type {
+  Balance,
+  EndingMoney,
+  FoundMoney,
+  OperationSummary,
+  RecoveryReport,
+} from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import type { LowBalance } from '../money/low-balance.ts';
 import type { OperationEnd } from '../money/operation-ends.ts';
@@ -30,6 +36,12 @@ export function foundText({ mint, recovered, spent, lost }: FoundMoney): string 
   ].join(', ');
   return `Older money with the words of this wallet was found at ${mintName(mint)}: ${became}. Its database is an older one, or the words are used elsewhere too: use them in one place only.`;
 }
+
+/** To admins. */
+export const endingText = ({ mint, amount, endsAt, ended }: EndingMoney): string =>
+  ended
+    ? `${formatSat(amount)} at ${mintName(mint)} cannot be spent any more: the mint has ended the keyset that they are of. Ask whoever runs it.`
+    : `${formatSat(amount)} at ${mintName(mint)} are of a keyset that the mint ends on ${new Date(endsAt).toISOString().slice(0, 10)}, and it has no newer one to move them to. Take them out before: !wallet withdraw or !wallet move.`;
 
 /** What recovery brought at start, a line each; nothing when there was nothing. */
 export function recoveryLines(recovery: RecoveryReport | 'no-wallet' | 'mint-away'): readonly string[] {

@@ -17,13 +17,17 @@ import { chat, type Place } from './place.ts';
 export const mintName = (url: string): string => shorten(url.replace(/^https?:\/\//, ''), 100);
 
 /** What there is, and what is under way; each mint when there are several. */
-export function balanceText({ mints, ...all }: Balance): string {
+export function balanceText({ mints, unusable, ...all }: Balance): string {
   const shown = mints.filter(({ ready, reserved, sent, incoming }) => ready + reserved + sent + incoming > 0);
   const each = shown.map((part) => `${mintName(part.mint)}: ${holdingsLine(part)}`);
-  return [holdingsLine(all), ...(shown.length > 1 ? each : [])].join('\n');
+  const stuck = unusable === undefined ? [] : [`${formatSat(unusable)} cannot be spent: ${keysetsThatEnded}`];
+  return [holdingsLine(all), ...(shown.length > 1 ? each : []), ...stuck].join('\n');
 }
 
-function holdingsLine({ ready, reserved, sent, incoming }: Omit<Balance, 'mints'>): string {
+const keysetsThatEnded =
+  'the mint has ended the keysets that it is of, or has lost their keys. Ask whoever runs the mint.';
+
+function holdingsLine({ ready, reserved, sent, incoming }: Omit<Balance, 'mints' | 'unusable'>): string {
   const parts = [
     `${formatSat(ready)} ready`,
     ...(reserved > 0 ? [`${formatSat(reserved)} reserved`] : []),

@@ -12,26 +12,29 @@ import { createMints } from './mints/mint-sessions.ts';
 import type { RequestLimits } from './mints/mint-transport.ts';
 import { faceOf, previewToken } from './mints/read-token.ts';
 import { check } from './operations/check-books.ts';
+import { withoutGone } from './operations/gone-keysets.ts';
 import { withdraw } from './operations/melt.ts';
 import { quoteWithdrawal } from './operations/melt-quote.ts';
 import { claimTopUp, topUp } from './operations/mint.ts';
 import { move, quoteMove } from './operations/move.ts';
 import { found, foundTold, lookBeforeUse } from './operations/older.ts';
-import { gatherFor } from './operations/own-swap.ts';
 import { quotePayment } from './operations/pay-to.ts';
 import { receiveToken } from './operations/receive-token.ts';
 import { recover } from './operations/recovery.ts';
 import { redeemKept } from './operations/redeem-kept.ts';
 import { restore } from './operations/restore.ts';
 import { revive } from './operations/revive.ts';
-import { confirmClaimed, handOver, quoteSend, send } from './operations/send.ts';
+import { quoteSend, send } from './operations/send.ts';
+import { confirmClaimed, handOver } from './operations/sent-token.ts';
 import { reclaim } from './operations/take-back.ts';
+import { ending, tidy } from './operations/tidy.ts';
 import { watchTopUp } from './operations/watch-top-up.ts';
 import { createShares } from './store/brought-in.ts';
 import { createCounters } from './store/counters.ts';
 import { signatureOf, signDatabase, whoseDatabase } from './store/fingerprint.ts';
 import { readBalance } from './store/holdings.ts';
 import { createKeptTokenStore } from './store/kept-tokens.ts';
+import { createKeysetTable } from './store/keyset-table.ts';
 import { createLedger } from './store/ledger.ts';
 import { createJournal } from './store/operation-journal.ts';
 import { createProofs } from './store/proofs.ts';
@@ -79,7 +82,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       ...{ quoteWithdrawal, quotePayment, requestInvoice, withdraw, quoteMove, move },
       ...{ decode: previewToken, receive: receiveToken, topUp, claimTopUp, watchTopUp },
       ...{ keep, redeem: redeemKept, balance: readBalance, warmUp, recover, check },
-      ...{ restore, found, foundTold },
+      ...{ restore, found, foundTold, ending },
     }),
     operationFor: journal.byKey,
     operation: journal.find,
@@ -166,6 +169,7 @@ function createCore(
       maxTokenLength: 64 * 1024,
       maxTokenProofs: 200,
       maxInputs,
+      manyProofs: 200,
       // Longer than the longest request can take.
       settleAfterMs: 120_000,
       watchExpiredMs: 24 * 3_600_000,
@@ -175,6 +179,8 @@ function createCore(
     },
     counters,
     depth: options.restoreDepth ?? { gap: 300, batch: 100 },
+    keysets: createKeysetTable(store, clock),
+    restingUntil: new Map(),
     looked: new Set(),
     mintLock: createKeyedLock(),
     turns: createKeyedLock(),
@@ -186,8 +192,8 @@ function createCore(
 
 async function sendOrRevive(core: Core, request: SendRequest, signal: AbortSignal): Promise<SentToken> {
   try {
-    await gatherFor(core, request, signal);
-    return await send(core, request, signal);
+    const mint = request.mint ?? core.mints.defaultMint;
+    return await withoutGone(core, mint, signal, () => send(core, request, signal));
   } catch (error) {
     if (error instanceof SpentElsewhereError) {
       const { operation } = error;
@@ -204,10 +210,11 @@ function keep(core: Core, token: string, source: string): KeptTokenId {
   return core.kept.keep(text, source, faceOf(core, text));
 }
 
-async function warmUp({ mints, log }: Core, signal: AbortSignal): Promise<void> {
+async function warmUp(core: Core, signal: AbortSignal): Promise<void> {
+  const { mints, log } = core;
   await Promise.all(
     mints.accepted().map((mint) =>
-      mints.open(mint, signal).catch((error: unknown) => {
+      tidy(core, mint, signal).catch((error: unknown) => {
         if (!(error instanceof MintError) || signal.aborted) throw error;
         log.warn({ mint, problem: error.problem.kind }, 'a mint could not be asked for its keysets');
       }),

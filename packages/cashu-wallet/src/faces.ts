@@ -8,6 +8,7 @@ import type {
   Balance,
   CheckReport,
   Durability,
+  EndingMoney,
   FoundMoney,
   KeptTokenId,
   LedgerEntry,
@@ -127,7 +128,10 @@ export type MintList = {
   readonly addMint: (url: string) => MintUrl;
   /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted */
   readonly removeMint: (url: string) => MintUrl;
-  /** Learns the keysets of every accepted mint, so that nobody waits for it later. Mints that are away are left out. */
+  /**
+   * Learns the keysets of every accepted mint, so that nobody waits for it later, and puts its money in order when nothing
+   * else is done there. Mints that are away are left out.
+   */
   readonly warmUp: (signal: AbortSignal) => Promise<void>;
 };
 
@@ -142,6 +146,8 @@ export type Upkeep = {
   readonly found: () => readonly FoundMoney[];
   /** It has been: durably, by whoever calls this. */
   readonly foundTold: (operations: readonly OperationId[]) => void;
+  /** Money of keysets that end soon or have ended, which no other keyset could take. */
+  readonly ending: () => readonly EndingMoney[];
   /** Writes a consistent copy of the database, 0600. */
   readonly backup: (path: string) => void;
   readonly close: () => void;

@@ -43,6 +43,7 @@ export type {
   Balance,
   BookProblem,
   CheckReport,
+  EndingMoney,
   FoundMoney,
   KeptTokenId,
   LedgerEntry,

@@ -7,6 +7,7 @@ import type { Seed } from './crypto/seed.ts';
 import type { Mints } from './mints/mint-sessions.ts';
 import type { Counters } from './store/counters.ts';
 import type { KeptTokenStore } from './store/kept-tokens.ts';
+import type { KeysetTable } from './store/keyset-table.ts';
 import type { Journal } from './store/operation-journal.ts';
 import type { Proofs } from './store/proofs.ts';
 import type { Store } from './store/wallet-database.ts';
@@ -19,6 +20,8 @@ export type WalletPolicy = {
   readonly maxTokenProofs: number;
   /** How many proofs a mint takes in one request. */
   readonly maxInputs: number;
+  /** More proofs than this are made fewer when nothing else is done, and it costs next to nothing. */
+  readonly manyProofs: number;
   /** How long a request that was cut off may still be carried out by the mint: nothing is undone before. */
   readonly settleAfterMs: number;
   /** How long an invoice is asked about after it expired. */
@@ -45,6 +48,9 @@ export type Core = {
   readonly mints: Mints;
   readonly counters: Counters;
   readonly depth: RestoreDepth;
+  readonly keysets: KeysetTable;
+  /** Mints that refused to have proofs made new, and until when (ms) they are left alone. */
+  readonly restingUntil: Map<MintUrl, number>;
   /** Keysets whose next numbers were asked about in this life. */
   readonly looked: Set<string>;
   readonly seed: Seed;

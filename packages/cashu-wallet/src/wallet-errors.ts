@@ -131,6 +131,8 @@ export type MintProblem =
   | { readonly kind: 'not-accepted'; readonly accepted: readonly string[] }
   /** Its active keysets are all of a kind that this wallet does not know. */
   | { readonly kind: 'unsupported-keysets' }
+  /** Those that it had have ended (NUT-02), and it shows no other one. */
+  | { readonly kind: 'keysets-ended' }
   /** It shows a keyset id that belongs to another mint: secrets would be used twice. */
   | { readonly kind: 'keyset-conflict'; readonly keyset: string; readonly owner: string };
 

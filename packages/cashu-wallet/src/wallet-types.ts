@@ -19,7 +19,11 @@ export type Holdings = {
   /** Face value of tokens and paid invoices on their way in. */
   readonly incoming: Sat;
 };
-export type Balance = Holdings & { readonly mints: readonly (Holdings & { readonly mint: MintUrl })[] };
+export type Balance = Holdings & {
+  /** Of keysets that ended before it could be moved, or that their mints know no more; not in `ready`. Absent: none. */
+  readonly unusable?: Sat;
+  readonly mints: readonly (Holdings & { readonly mint: MintUrl })[];
+};
 
 export type WalletInfo = {
   /** First characters of a hash of the seed: names the wallet without giving anything away. */
@@ -211,6 +215,16 @@ export type FoundMoney = {
   readonly spent: Sat;
   /** Counted as ready here until now, and spent by them. */
   readonly lost: Sat;
+};
+
+/** Ready money of a keyset that ends soon (NUT-02) and could not be moved into another one yet, or that has ended. */
+export type EndingMoney = {
+  readonly mint: MintUrl;
+  readonly keyset: string;
+  readonly amount: Sat;
+  /** Milliseconds since the Unix epoch. */
+  readonly endsAt: number;
+  readonly ended: boolean;
 };
 
 export type RestoreReport = {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import type { CashuWallet } from '../src/faces.ts';
-import { type Bench, createBench, fund, soon, stranger } from './support/wallet-kit.ts';
+import { type Bench, count, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 let bench: Bench;
 beforeEach(() => {
@@ -67,4 +67,132 @@ test('what a mint announces of its signatures (DLEQ) is wanted of those that it 
   mint.faults.clear();
   expect(await wallet.recover(soon())).toMatchObject({ waiting: [], troubled: [] });
   await addsUp(mint, wallet);
+});
+
+const day = 86_400_000;
+/** A wallet with money in a keyset that ends in 30 days, at a mint whose clock and the wallet's are set by hand. */
+async function endingIn30Days(feePpk: number, amount = 1000) {
+  let now = Math.floor(Date.now() / 1000) * 1000;
+  const clock = { now: () => now };
+  const mint = bench.mint({ keysetVersion: '00', feePpk, clock });
+  const words = newWords();
+  const directory = bench.folder();
+  const wallet = bench.wallet(mint, { words, directory, clock });
+  await fund(wallet, amount);
+  mint.endAt(Math.floor((now + 30 * day) / 1000));
+  const pass = async (ms: number) => {
+    now += ms;
+    await wallet.warmUp(soon());
+  };
+  return { mint, wallet, words, old: mint.keysets()[0]?.id ?? '', pass };
+}
+
+describe('a keyset that ends', () => {
+  test.each([0, 100])('is left early, by itself, for a fee of its own (%p ppk)', async (feePpk) => {
+    const { mint, wallet, old, pass } = await endingIn30Days(feePpk);
+    mint.rotate();
+    await pass(day);
+    expect(count(mint, '/v1/swap')).toBe(0);
+    expect(wallet.ending()).toEqual([]);
+    await pass(16 * day);
+    expect(wallet.balance().ready).toBe(sat(1000 - (feePpk === 0 ? 0 : 1)));
+    expect(mint.audit().outstanding[old]).toBe(0);
+    expect(wallet.operations({ limit: 1 })).toMatchObject([{ kind: 'send', state: 'regrouped' }]);
+    await pass(20 * day);
+    expect(count(mint, '/v1/swap')).toBe(1);
+    expect(wallet.balance().unusable).toBeUndefined();
+    await wallet.send({ amount: sat(900) }, soon());
+    await addsUp(mint, wallet);
+  });
+  test('is said to end where the mint has no other one, and left as soon as it has', async () => {
+    const { mint, wallet, pass } = await endingIn30Days(0);
+    await pass(day);
+    await pass(25 * day);
+    expect(wallet.ending()).toMatchObject([{ mint: mint.url, amount: 1000, ended: false }]);
+    expect(count(mint, '/v1/swap')).toBe(0);
+    mint.rotate();
+    await pass(day);
+    expect(wallet.ending()).toEqual([]);
+    await addsUp(mint, wallet);
+  });
+  test('when it has, its money is not ready, is named, and does not stand in the way of other money', async () => {
+    const { mint, wallet, pass } = await endingIn30Days(0);
+    await pass(day);
+    await mint.goDown();
+    await pass(60 * day);
+    expect(wallet.balance()).toMatchObject({ ready: 0, unusable: 1000 });
+    expect(wallet.ending()).toMatchObject([{ amount: 1000, ended: true }]);
+    mint.comeUp();
+    mint.rotate();
+    await fund(wallet, 300);
+    expect(wallet.balance()).toMatchObject({ ready: 300, unusable: 1000 });
+    const sent = await wallet.send({ amount: sat(200) }, soon());
+    expect(await (await stranger(mint)).redeem(wallet.handOver(sent.operation, 'x'))).toBe(200);
+    await expect(wallet.send({ amount: sat(200) }, soon())).rejects.toMatchObject({ have: 100 });
+    const { operation } = await wallet.quoteWithdrawal({ invoice: mint.invoice(50) }, soon());
+    expect(await wallet.withdraw(operation, soon())).toMatchObject({ state: 'paid' });
+    expect(await wallet.check(soon())).toMatchObject({ consistent: true, spentElsewhere: 0 });
+  });
+  test('with no other one at the mint: no invoice is asked for; one that was paid before brings its money later', async () => {
+    const { mint, wallet, pass } = await endingIn30Days(0);
+    await pass(day);
+    mint.lightning.incoming = 'on-demand';
+    const { operation, invoice } = await wallet.topUp({ amount: sat(77) }, soon());
+    await pass(40 * day);
+    await expect(wallet.topUp({ amount: sat(5) }, soon())).rejects.toMatchObject({
+      problem: { kind: 'keysets-ended' },
+    });
+    mint.pay(mint.quoteOf(invoice));
+    await expect(wallet.claimTopUp(operation, soon())).rejects.toMatchObject({
+      problem: { kind: 'keysets-ended' },
+    });
+    mint.rotate();
+    await pass(2 * 60_000);
+    expect(await wallet.claimTopUp(operation, soon())).toBe('paid');
+    expect(wallet.balance()).toMatchObject({ ready: 77, unusable: 1000 });
+  });
+});
+
+describe('keys that a mint has lost', () => {
+  async function half(then: (mint: SandboxMint, wallet: CashuWallet) => Promise<void>) {
+    let now = Date.now();
+    const clock = { now: () => now };
+    const mint = bench.mint({ keysetVersion: '01', feePpk: 100, clock });
+    const wallet = bench.wallet(mint, { clock });
+    await fund(wallet, 512);
+    mint.rotate();
+    now += 7 * 3_600_000;
+    await fund(wallet, 256);
+    mint.loseKeys(mint.keysets()[0]?.id ?? '');
+    await then(mint, wallet);
+    expect(wallet.balance().unusable).toBe(sat(512));
+    expect(wallet.operations({ limit: 9 }).filter(({ open }) => open)).toEqual([]);
+    expect(await wallet.check(soon())).toMatchObject({ consistent: true, spentElsewhere: 0 });
+  }
+  test('put what is of them out of reach, and nothing else: a send', () =>
+    half(async (mint, wallet) => {
+      const sent = await wallet.send({ amount: sat(100) }, soon());
+      expect(await (await stranger(mint)).redeem(wallet.handOver(sent.operation, 'x'))).toBe(100);
+      await expect(wallet.send({ amount: sat(400) }, soon())).rejects.toMatchObject({
+        name: 'InsufficientFundsError',
+      });
+    }));
+  test.each([10, 100])('and a payment of %p', (amount) =>
+    half(async (mint, wallet) => {
+      const { operation } = await wallet.quoteWithdrawal({ invoice: mint.invoice(amount) }, soon());
+      expect(await wallet.withdraw(operation, soon())).toMatchObject({ state: 'paid', amount });
+    }),
+  );
+  test('and a mint that refuses everything for a while has lost nothing', async () => {
+    const mint = bench.mint({ feePpk: 100 });
+    const wallet = bench.wallet(mint);
+    await fund(wallet, 512);
+    mint.rotate();
+    for (const path of ['/v1/swap', '/v1/keys/'])
+      mint.faults.add({ path, when: 'before', effect: { kind: 'status', status: 403 }, times: 9 });
+    await expect(wallet.send({ amount: sat(100) }, soon())).rejects.toMatchObject({ name: 'MintError' });
+    mint.faults.clear();
+    await wallet.send({ amount: sat(100) }, soon());
+    expect(wallet.balance().unusable).toBeUndefined();
+  });
 });

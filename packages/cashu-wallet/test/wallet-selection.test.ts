@@ -66,7 +66,9 @@ describe('many small proofs', () => {
     const quote = await wallet.quoteSend({ amount: sat(90) }, soon());
     const sent = await wallet.send({ amount: sat(90) }, soon());
     expect(sent.amount).toBe(sat(90));
-    expect(quote.fee).toBeGreaterThan(sent.fee);
+    expect(sent.fee).toBe(quote.fee);
+    // The swaps that gathered them are told with it.
+    expect(wallet.operations({ limit: 9 })).toMatchObject([{ kind: 'send', fee: quote.fee }]);
     expect(wallet.balance()).toMatchObject({ ready: sat(120 - quote.fee - quote.face), sent: quote.face });
     expect(count(mint, '/v1/swap')).toBe(3);
     await addsUp(mint, wallet);
@@ -83,5 +85,40 @@ describe('many small proofs', () => {
     await expect(refused).rejects.toBeInstanceOf(InsufficientFundsError);
     expect(mint.requests).not.toContain('POST /v1/swap');
     await addsUp(mint, wallet);
+  });
+});
+
+describe('dust, while nothing else is done', () => {
+  const dust = async (feePpk: number, amounts: readonly number[]) => {
+    const mint = bench.mint({ feePpk, maxInputs: 40 });
+    const options = { words: newWords(), directory: bench.folder() };
+    await giveProofs(mint, options, amounts);
+    const policy = { maxInputs: 40, manyProofs: 20 };
+    return { mint, wallet: bench.wallet(mint, { ...options, policy }) };
+  };
+  test('is made few proofs where that costs nothing, no more at once than the mint takes', async () => {
+    const { mint, wallet } = await dust(0, Array(75).fill(1));
+    for (let pass = 0; pass < 4; pass += 1) await wallet.warmUp(soon());
+    expect(count(mint, '/v1/swap')).toBe(2);
+    expect(wallet.balance()).toMatchObject({ ready: 75, reserved: 0 });
+    await wallet.send({ amount: sat(70) }, soon());
+    expect(count(mint, '/v1/swap')).toBe(3);
+    await addsUp(mint, wallet);
+  });
+  test('is left as it is where that costs more than a hundredth of it, or while something is under way', async () => {
+    const { mint, wallet } = await dust(100, Array(25).fill(1));
+    await wallet.warmUp(soon());
+    expect(count(mint, '/v1/swap')).toBe(0);
+    const other = await dust(0, Array(25).fill(1));
+    other.mint.faults.add({
+      path: '/v1/swap',
+      when: 'before',
+      effect: { kind: 'status', status: 503 },
+      times: 2,
+    });
+    await other.wallet.send({ amount: sat(3) }, soon()).catch(() => undefined);
+    const before = count(other.mint, '/v1/swap');
+    await other.wallet.warmUp(soon());
+    expect(count(other.mint, '/v1/swap')).toBe(before);
   });
 });

@@ -5,6 +5,7 @@ import type { Seed } from '../crypto/seed.ts';
 import { MintError } from '../wallet-errors.ts';
 import type { MintUrl } from '../wallet-types.ts';
 import { chooseProofs } from './choose-proofs.ts';
+import { hasActive, keysetsAt } from './keyset-life.ts';
 import { askMint, explainMintError } from './mint-errors.ts';
 import type { AcceptedMints } from './mint-list.ts';
 import type { KnownMint, MintMemory } from './mint-memory.ts';
@@ -42,6 +43,8 @@ type MintsParts = {
 
 /** How long keysets are believed without asking. A rotation in between is noticed by the mint's refusal. */
 const freshForMs = 6 * 3_600_000;
+/** The same where nothing is known that signs. */
+const retryEmptyMs = 60_000;
 
 export function createMints({
   seed,
@@ -81,7 +84,7 @@ export function createMints({
 
   const fromMemory = (mint: MintUrl, what: KnownMint, signal: AbortSignal): Session => {
     const session = blank(mint, signal);
-    session.loadMintFromCache(what.info, what.keys);
+    session.loadMintFromCache(what.info, keysetsAt(what.keys, clock.now()));
     return session;
   };
 
@@ -101,8 +104,10 @@ export function createMints({
     const hidden = (before?.keys.keysets ?? [])
       .filter(({ id, keys }) => !shown.has(id) && keys !== undefined)
       .map((keyset) => ({ ...keyset, active: false }));
-    session.loadMintFromCache(session.getMintInfo().cache, { ...fresh, keysets: [...keysets, ...hidden] });
-    remember(mint, session, clock.now());
+    const info = session.getMintInfo().cache;
+    const keys = { ...fresh, keysets: [...keysets, ...hidden] };
+    memory.remember(mint, { info, keys, fetchedAt: clock.now() });
+    session.loadMintFromCache(info, keysetsAt(keys, clock.now()));
     return session;
   };
 
@@ -112,7 +117,9 @@ export function createMints({
       signal.throwIfAborted();
       const what = recall(mint);
       if (!what) return refresh(mint, signal);
-      if (clock.now() - what.fetchedAt < freshForMs) return fromMemory(mint, what, signal);
+      const age = clock.now() - what.fetchedAt;
+      const fresh = hasActive(keysetsAt(what.keys, clock.now())) ? freshForMs : retryEmptyMs;
+      if (age < fresh) return fromMemory(mint, what, signal);
       try {
         return await refresh(mint, signal);
       } catch (error) {
@@ -142,11 +149,18 @@ export function createMints({
   };
 }
 
-/** @throws MintError `unsupported-keysets` when nothing new can be signed there */
+/** @throws MintError `unsupported-keysets`, `keysets-ended` when nothing new can be signed there */
 export function requireActiveKeyset(session: Session): void {
   try {
     session.keyChain.getCheapestKeyset();
   } catch (cause) {
-    throw new MintError(session.mint.mintUrl, { kind: 'unsupported-keysets' }, cause);
+    const ended = session.keyChain
+      .getKeysets()
+      .some(({ expiry, hasKeys }) => hasKeys && expiry !== undefined);
+    throw new MintError(
+      session.mint.mintUrl,
+      { kind: ended ? 'keysets-ended' : 'unsupported-keysets' },
+      cause,
+    );
   }
 }

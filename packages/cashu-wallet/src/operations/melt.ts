@@ -33,6 +33,7 @@ import { loadOutput, loadProof, type StoredProof, storeOutput, storeProof } from
 import type { Core } from '../wallet-core.ts';
 import { InvoiceRefusedError, OperationStateError, UnfinishedOperationError } from '../wallet-errors.ts';
 import type { MintUrl, OperationId, Withdrawal } from '../wallet-types.ts';
+import { noteGone, withoutGone } from './gone-keysets.ts';
 import { applyAnswer, rollBack } from './melt-outcome.ts';
 import { type WayToPay, wayToPay } from './melt-quote.ts';
 import { type MeltOperation, meltSchema } from './melt-states.ts';
@@ -68,11 +69,13 @@ export const withdraw = (core: Core, id: OperationId, signal: AbortSignal): Prom
     const { state } = core.journal.head(id);
     if (state === 'prepared') await look(core, await reopen(core, id, [], signal), id, undefined);
     else if (state === 'quoted') {
+      const { mint } = core.journal.head(id);
+      const attempt = () => withoutGone(core, mint, signal, () => pay(core, id, signal));
       try {
-        await pay(core, id, signal);
+        await attempt();
       } catch (error) {
         if (!(error instanceof InvoiceRefusedError) || !(await backToQuoted(core, id, signal))) throw error;
-        await pay(core, id, signal);
+        await attempt();
       }
     }
     return describe(core, id);
@@ -140,8 +143,8 @@ async function backToQuoted(core: Core, id: OperationId, signal: AbortSignal): P
       const proof = restored[i];
       return proof === undefined ? [] : [{ output, proof }];
     });
-    if (signed.length === 0) return false;
-    await takeOlder(core, session, { mint, keysets: [body.plan.keyset], signed });
+    if (signed.length > 0) await takeOlder(core, session, { mint, keysets: [body.plan.keyset], signed });
+    else if (!(await noteGone(core, mint, signal))) return false;
   }
   core.store.write(() =>
     core.journal.move<MeltOperation>(id, ['rolled_back'], { state: 'quoted', quote: body.quote }),

@@ -4,15 +4,16 @@
  */
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { gatherProofs } from '../mints/choose-proofs.ts';
-import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
+import type { Session } from '../mints/mint-sessions.ts';
 import type { StoredProof } from '../store/stored-proof.ts';
 import { type Core, newOperationId } from '../wallet-core.ts';
-import type { MintUrl, OperationId, SendRequest } from '../wallet-types.ts';
-import { prepare, prepareWhole, type SendOperation, settle } from './send.ts';
+import type { MintUrl, OperationId } from '../wallet-types.ts';
+import type { SendOperation } from './send-states.ts';
+import { prepare, prepareWhole, settle } from './send-swap.ts';
 import { planOf, type SwapPlan, type Swapped } from './swap.ts';
 
 /** Carries it out. Holds the mint's lock already. Throws what `send` throws; then recovery ends it. */
-async function swapOwn(
+export async function swapOwn(
   core: Core,
   session: Session,
   mint: MintUrl,
@@ -55,23 +56,7 @@ export async function makeExact(
   return (await swapOwn(core, session, mint, plan, signal, partOf)).send;
 }
 
-/** Makes few proofs of many, so that no more than the mint takes at once are needed for this amount. */
-export async function gatherFor(
-  core: Core,
-  { amount, mint = core.mints.defaultMint, key }: SendRequest,
-  signal: AbortSignal,
-): Promise<void> {
-  const most = core.policy.maxInputs;
-  if (core.proofs.ready(mint).length <= most || (key !== undefined && core.journal.byKey(key))) return;
-  await core.mintLock.run(mint, signal, async () => {
-    const session = await core.mints.open(mint, signal);
-    requireActiveKeyset(session);
-    const face = addSat(amount, sat(session.getFeesToInclude(amount).toNumber()));
-    await gatherProofsFor(core, session, mint, face, signal);
-  });
-}
-
-/** The same for a sum that inputs have to be worth after their fee. Holds the mint's lock already. */
+/** Makes few proofs of many, so that no more than the mint takes at once are worth this after their fee. Holds the mint's lock. */
 export async function gatherProofsFor(
   core: Core,
   session: Session,

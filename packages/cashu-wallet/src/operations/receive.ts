@@ -31,7 +31,7 @@ import { TokenRefusedError, UnfinishedOperationError } from '../wallet-errors.ts
 import type { KeptTokenId, MintUrl, OperationId, Received } from '../wallet-types.ts';
 import { giveBack, takeOlderFor } from './older.ts';
 import { reopen } from './reopen-mint.ts';
-import { endReclaim, endSend } from './send.ts';
+import { endReclaim, endSend } from './sent-token.ts';
 import {
   collided,
   driveSwap,

@@ -3,7 +3,8 @@ import type { Core } from '../wallet-core.ts';
 import type { OperationId } from '../wallet-types.ts';
 import { book, judgeMelt, readChange } from './melt-outcome.ts';
 import { meltSchema } from './melt-states.ts';
-import { issue, sendSchema } from './send.ts';
+import { sendSchema } from './send-states.ts';
+import { issue } from './send-swap.ts';
 import { findSwapOutcome, keysetsOf, statesOf } from './swap.ts';
 
 /**

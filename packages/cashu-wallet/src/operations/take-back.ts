@@ -4,7 +4,8 @@ import type { Core } from '../wallet-core.ts';
 import { OperationStateError, UnfinishedOperationError } from '../wallet-errors.ts';
 import type { OperationId, Received, Reclaimed } from '../wallet-types.ts';
 import { finishReceive, receiveProofs } from './receive.ts';
-import { beginReclaim, markClaimed, sendSchema } from './send.ts';
+import { sendSchema } from './send-states.ts';
+import { beginReclaim, markClaimed } from './sent-token.ts';
 import { statesOf } from './swap.ts';
 
 /** Takes back what is left of a token. Throws what `takeBack` throws. */

@@ -16,7 +16,9 @@ export function readBalance(core: Core): Balance {
     return found;
   };
   at(core.mints.defaultMint);
+  let unusable = sat(0);
   for (const { mint, state, amount } of core.proofs.totals()) {
+    if (state === 'unusable') unusable = addSat(unusable, amount);
     if (state === 'ready' || state === 'reserved' || state === 'sent') at(mint)[state] = amount;
   }
   // A reclaim's value is `sent` until it is taken back.
@@ -36,6 +38,7 @@ export function readBalance(core: Core): Balance {
     reserved: sum('reserved'),
     sent: sum('sent'),
     incoming: addSat(sum('incoming'), core.kept.faceOfNew()),
+    ...(unusable > 0 ? { unusable } : {}),
     mints: parts,
   };
 }

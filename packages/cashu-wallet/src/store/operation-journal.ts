@@ -116,7 +116,8 @@ const columns =
 
 const partOf = "json_extract(CASE state WHEN 'regrouped' THEN data END, '$.partOf')";
 /** Swaps that were made for a payment are told with it. */
-const whole = `(${partOf} IS NULL OR ${partOf} NOT IN (SELECT id FROM operations WHERE state = 'paid'))`;
+const whole = `(${partOf} IS NULL OR ${partOf} NOT IN (
+  SELECT id FROM operations WHERE state = 'paid' OR (kind = 'send' AND state NOT IN ('rolled_back', 'failed'))))`;
 /** Open, or waiting for somebody. */
 const unfinished = `(open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming'))
   OR (kind = 'mint' AND state = 'quoted'))`;

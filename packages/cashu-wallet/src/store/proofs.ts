@@ -19,11 +19,26 @@ class ReservationRaceError extends Error {
 }
 
 export type ProofState = 'ready' | 'reserved' | 'sent' | 'spent' | 'quarantined';
-export type ProofTotal = { readonly mint: MintUrl; readonly state: ProofState; readonly amount: Sat };
+export type ProofTotal = {
+  readonly mint: MintUrl;
+  /** `unusable`: ready, but of a keyset that has ended (NUT-02) or that the mint knows no more. */
+  readonly state: ProofState | 'unusable';
+  readonly amount: Sat;
+};
+/** Ready proofs of a keyset that ends (ms), or has. */
+export type Ending = {
+  readonly mint: MintUrl;
+  readonly keyset: string;
+  readonly endsAt: number;
+  readonly amount: Sat;
+};
 
 /** Our ecash. Everything that writes is to be called inside the transaction that it belongs to. */
 export type Proofs = {
+  /** What can be spent: of no keyset that has ended or is gone. */
   readonly ready: (mint: MintUrl) => readonly StoredProof[];
+  /** What is ready in keysets that end before this moment (ms), or have. */
+  readonly ending: (before: number) => readonly Ending[];
   readonly heldBy: (operation: OperationId, state: ProofState) => readonly StoredProof[];
   readonly all: (mint: MintUrl, state: ProofState) => readonly StoredProof[];
   readonly exists: (y: string) => boolean;
@@ -55,17 +70,38 @@ export const yOf = (proof: { readonly secret: string }): string =>
   hashToCurve(new TextEncoder().encode(proof.secret)).toHex(true);
 
 const proofRow = z.object({ proof: jsonText(storedProofSchema) }).transform((row) => row.proof);
-const totalRow = z.object({
+const totalRow = z
+  .object({
+    mint: mintUrlSchema,
+    counts_as: z.enum(['ready', 'unusable', 'reserved', 'sent', 'spent', 'quarantined']),
+    amount: satSchema,
+  })
+  .transform(({ counts_as: state, ...rest }) => ({ ...rest, state }));
+const endingRow = z.object({
   mint: mintUrlSchema,
-  state: z.enum(['ready', 'reserved', 'sent', 'spent', 'quarantined']),
+  keyset: z.string(),
+  endsAt: z.number(),
   amount: satSchema,
 });
 
+/** Of a keyset that has ended by `?1`, or that its mint knows no more. */
+const unusable = `keyset IN (SELECT id FROM keysets WHERE ends_at <= ?1 OR gone_at IS NOT NULL)`;
+
 export function createProofs({ db }: Store, clock: Clock): Proofs {
+  const usable = db.query(
+    `SELECT proof FROM proofs WHERE state = 'ready' AND mint = ?2 AND NOT ${unusable} ORDER BY amount`,
+  );
+  const endingSums = db.query(
+    `SELECT proofs.mint, keyset, ends_at AS endsAt, sum(amount) AS amount
+     FROM proofs JOIN keysets ON keysets.id = keyset
+     WHERE state = 'ready' AND ends_at <= ? GROUP BY keyset`,
+  );
   const byState = db.query('SELECT proof FROM proofs WHERE state = ? AND mint = ? ORDER BY amount');
   const byHolder = db.query('SELECT proof FROM proofs WHERE operation = ? AND state = ?');
   const sums = db.query(
-    "SELECT mint, state, sum(amount) AS amount FROM proofs WHERE state <> 'spent' GROUP BY state, mint",
+    `SELECT mint, CASE WHEN state = 'ready' AND ${unusable} THEN 'unusable' ELSE state END AS counts_as,
+       sum(amount) AS amount
+     FROM proofs WHERE state <> 'spent' GROUP BY counts_as, mint`,
   );
   const take = db.query(
     "UPDATE proofs SET state = 'reserved', operation = ? WHERE y = ? AND state = 'ready'",
@@ -85,9 +121,10 @@ export function createProofs({ db }: Store, clock: Clock): Proofs {
     "SELECT operation FROM proofs WHERE y = ? AND state = 'sent'",
   );
   const readAll = (rows: readonly unknown[]) => rows.map((row) => proofRow.parse(row));
-  const totals = () => sums.all().map((row) => totalRow.parse(row));
+  const totals = () => sums.all(clock.now()).map((row) => totalRow.parse(row));
   return {
-    ready: (mint) => readAll(byState.all('ready', mint)),
+    ready: (mint) => readAll(usable.all(clock.now(), mint)),
+    ending: (before) => endingSums.all(before).map((row) => endingRow.parse(row)),
     all: (mint, state) => readAll(byState.all(state, mint)),
     heldBy: (operation, state) => readAll(byHolder.all(operation, state)),
     exists: (y) => any.get(y) !== null,

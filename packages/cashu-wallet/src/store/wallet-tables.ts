@@ -163,6 +163,13 @@ export const walletMigrations: readonly Migration[] = [
     requireUnleased(db);
     db.exec('DROP TABLE lease');
   },
+  (db) =>
+    db.exec(`
+      -- NUT-02, \`final_expiry\`, in milliseconds; NULL: never, as far as is known.
+      ALTER TABLE keysets ADD COLUMN ends_at INTEGER;
+      -- When the mint was last asked about it, and knew it no more; NULL: it does.
+      ALTER TABLE keysets ADD COLUMN gone_at INTEGER;
+    `),
 ];
 
 const leaseShape = z.object({ pid: z.number(), host: z.string(), taken_at: z.number(), beat_at: z.number() });

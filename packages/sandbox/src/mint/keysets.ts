@@ -5,6 +5,7 @@ import {
   getPubKeyFromPrivKey,
   serializeMintKeys,
 } from '@cashu/cashu-ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { z } from 'zod';
 import { refusal } from './mint-refusals.ts';
 
@@ -16,6 +17,8 @@ export type MintKeyset = {
   readonly active: boolean;
   /** Input fee in parts per thousand of a sat for each input. */
   readonly feePpk: number;
+  /** NUT-02, in Unix seconds. */
+  readonly finalExpiry?: number;
   /** Decimal amount -> private key. */
   readonly privateKeys: Readonly<Record<string, Uint8Array>>;
   /** Decimal amount -> compressed public key, hex. */
@@ -26,10 +29,14 @@ export type Keysets = {
   readonly all: () => readonly MintKeyset[];
   /** @throws MintRefusal 12001 */
   readonly get: (id: string) => MintKeyset;
+  /** The same, unless it has ended. @throws MintRefusal 12001, 12003 */
+  readonly live: (id: string) => MintKeyset;
   /** A new active keyset; those before it become inactive. */
   readonly rotate: (feePpk: number, version: KeysetVersion) => MintKeyset;
   /** Another fee for those that are there. Ids of version `01` commit to theirs: they would be wrong. */
   readonly changeFee: (feePpk: number) => void;
+  /** All that are there end then, until the mint is restarted. For version `00`: ids of `01` commit to it. */
+  readonly endAt: (finalExpiry: number) => void;
   /** Knows this one no more (12001), though it is listed. */
   readonly loseKeys: (id: string) => void;
 };
@@ -42,7 +49,7 @@ const rowSchema = z.object({
 });
 
 /** The mint's keysets (NUT-01, NUT-02), in the given database. */
-export function createKeysets(db: Database): Keysets {
+export function createKeysets(db: Database, clock: Clock): Keysets {
   const keysets = new Map<string, MintKeyset>();
   const lost = new Set<string>();
   const remember = (id: string, active: boolean, feePpk: number, privateKeys: Record<string, Uint8Array>) => {
@@ -60,12 +67,21 @@ export function createKeysets(db: Database): Keysets {
     remember(row.id, row.active, row.fee_ppk, deserializeMintKeys(row.private_keys));
   }
 
+  const get = (id: string): MintKeyset => {
+    const keyset = keysets.get(id);
+    if (!keyset || lost.has(id)) throw refusal.keysetUnknown();
+    return keyset;
+  };
   return {
     all: () => [...keysets.values()],
-    get(id) {
-      const keyset = keysets.get(id);
-      if (!keyset || lost.has(id)) throw refusal.keysetUnknown();
+    get,
+    live(id) {
+      const keyset = get(id);
+      if ((keyset.finalExpiry ?? Number.POSITIVE_INFINITY) * 1000 <= clock.now()) throw refusal.keysetEnded();
       return keyset;
+    },
+    endAt(finalExpiry) {
+      for (const [id, keyset] of keysets) keysets.set(id, { ...keyset, finalExpiry });
     },
     changeFee(feePpk) {
       db.query('UPDATE keysets SET fee_ppk = ?').run(feePpk);

@@ -89,7 +89,7 @@ export function createLedger(db: Database, keysets: Keysets, maxInputs: number):
         const state = findProof.get(yOf(input.secret))?.state;
         if (state === 'PENDING') throw refusal.proofPending();
         if (state === 'SPENT') throw refusal.proofSpent();
-        const key = keysets.get(input.id).privateKeys[String(input.amount)];
+        const key = keysets.live(input.id).privateKeys[String(input.amount)];
         const unblinded = {
           secret: new TextEncoder().encode(input.secret),
           C: pointFromHex(input.C),
@@ -103,7 +103,7 @@ export function createLedger(db: Database, keysets: Keysets, maxInputs: number):
       if (outputs.length > maxInputs) throw refusal.tooManyOutputs();
       if (new Set(outputs.map((o) => o.B_)).size !== outputs.length) throw refusal.duplicateOutputs();
       for (const output of outputs) {
-        if (!keysets.get(output.id).active) throw refusal.keysetInactive();
+        if (!keysets.live(output.id).active) throw refusal.keysetInactive();
         if (findSignature.get(output.B_)) throw refusal.outputsSigned();
       }
     },

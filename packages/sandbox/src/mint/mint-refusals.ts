@@ -24,6 +24,7 @@ export const refusal = {
   tooManyOutputs: () => new MintRefusal(11015, 'Too many outputs'),
   keysetUnknown: () => new MintRefusal(12001, 'Keyset is not known'),
   keysetInactive: () => new MintRefusal(12002, 'Keyset is inactive, cannot sign messages'),
+  keysetEnded: () => new MintRefusal(12003, 'Keyset has expired'),
   witnessMissing: (detail: string) => new MintRefusal(20008, detail),
   quoteUnknown: () => new MintRefusal(20000, 'quote not found'),
   quoteUnpaid: () => new MintRefusal(20001, 'quote not paid'),

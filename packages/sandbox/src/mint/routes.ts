@@ -24,6 +24,7 @@ export function createRoutes({ keysets, ledger, lightning, info, onSpent }: Rout
     unit: 'sat',
     active: keyset.active,
     input_fee_ppk: keyset.feePpk,
+    ...(keyset.finalExpiry === undefined ? {} : { final_expiry: keyset.finalExpiry }),
   });
   const requireSat = (unit: string) => {
     if (unit !== 'sat') throw refusal.unitUnsupported();

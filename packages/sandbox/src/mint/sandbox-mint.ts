@@ -66,6 +66,8 @@ export type SandboxMint = {
   readonly rotate: (options?: { readonly feePpk?: number; readonly version?: KeysetVersion }) => MintKeyset;
   /** Another input fee of the keysets that are there; see `Keysets`. */
   readonly changeFee: (feePpk: number) => void;
+  /** The keysets that are there end then (Unix seconds); see `Keysets`. */
+  readonly endAt: (finalExpiry: number) => void;
   /** Answers 12001 for the keys of this keyset, and for everything with it. */
   readonly loseKeys: (keyset: string) => void;
   /** Somebody pays the invoice of this mint quote (also after it expired). */
@@ -97,7 +99,7 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
   const caching = options.cache ?? true;
   const webSocket = options.webSocket ?? true;
   const db = openDatabase(options.file ?? ':memory:', mintMigrations);
-  const keysets = createKeysets(db);
+  const keysets = createKeysets(db, clock);
   const rotate: SandboxMint['rotate'] = ({ feePpk, version } = {}) =>
     keysets.rotate(feePpk ?? options.feePpk ?? 0, version ?? options.keysetVersion ?? '01');
   if (keysets.all().length === 0) rotate();
@@ -200,6 +202,7 @@ export function startSandboxMint(options: SandboxMintOptions = {}): SandboxMint 
     keysets: keysets.all,
     rotate,
     changeFee: keysets.changeFee,
+    endAt: keysets.endAt,
     loseKeys: keysets.loseKeys,
     pay: lightning.pay,
     quoteOf: lightning.quoteOf,

@@ -1,0 +1,27 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { z } from 'zod';
+import type { MintUrl } from '../wallet-types.ts';
+import type { Store } from './wallet-database.ts';
+
+/** What became of keysets. Everything that writes is to be called inside the transaction that it belongs to. */
+export type KeysetTable = {
+  /** The mint knows it no more: what is of it can't be spent. */
+  readonly setGone: (keyset: string, gone: boolean) => void;
+  /** Those that the mint was asked about before that moment (ms), and did not know. */
+  readonly goneBefore: (mint: MintUrl, moment: number) => readonly string[];
+};
+
+const idRow = z.object({ id: z.string() }).transform(({ id }) => id);
+
+export function createKeysetTable({ db }: Store, clock: Clock): KeysetTable {
+  return {
+    setGone: (keyset, gone) => {
+      db.query('UPDATE keysets SET gone_at = ? WHERE id = ?').run(gone ? clock.now() : null, keyset);
+    },
+    goneBefore: (mint, moment) =>
+      db
+        .query('SELECT id FROM keysets WHERE mint = ? AND gone_at < ?')
+        .all(mint, moment)
+        .map((row) => idRow.parse(row)),
+  };
+}
