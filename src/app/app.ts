@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
-import { announceUntilComplete, inboxServiceOf } from '@nostr-dm-agent/nostr';
+import { inboxServiceOf, keepAnnounced } from '@nostr-dm-agent/nostr';
 import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../../package.json' with { type: 'json' };
 import { createAgentJail } from '../backends/agent-jail.ts';
@@ -145,7 +145,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   // The first message says what protects whoever reads it; it was tried while the money was looked at.
   await Promise.race([wall.done, sleep(wallPatienceMs, undefined, { ref: false })]);
   begin(config, parts, recovered, { version, isNew, wall: wall.found() }, basics);
-  void announceUntilComplete(
+  void keepAnnounced(
     { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
     stopping.signal,
   );

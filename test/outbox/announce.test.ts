@@ -1,11 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { systemClock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { NostrEvent, RelayUrl } from '@nostr-dm-agent/nostr';
-import { type AnnounceOptions, announce, announceUntilComplete, signEvent } from '@nostr-dm-agent/nostr';
+import { type AnnounceOptions, announce, keepAnnounced, signEvent } from '@nostr-dm-agent/nostr';
 import { silentLogger } from '@nostr-dm-agent/nostr/testing/relay-client';
 import { loopback, refusingUrl, relayWorld, reservePort } from '@nostr-dm-agent/nostr/testing/relay-world';
 import type { SandboxRelay } from '@nostr-dm-agent/sandbox/relay';
+import { getPow } from 'nostr-tools/nip13';
 import { newIdentity, outboxWorld } from '../support/outbox-world.ts';
 
 setDefaultTimeout(40_000);
@@ -18,13 +20,35 @@ function announcer(
   world: ReturnType<typeof outboxWorld>,
   own: readonly RelayUrl[],
   indexers: RelayUrl[] = [],
+  onIncomplete: () => unknown = () => {},
 ) {
   const { relays } = world.live({ own });
   const options: AnnounceOptions = {
-    ...{ identity: world.identity, relays, indexers, profile, clock: systemClock, log: silentLogger },
+    ...{ identity: world.identity, relays, indexers, profile, clock: systemClock },
+    log: { ...silentLogger, info: onIncomplete },
     timeoutMs: own.includes(refusingUrl) ? 3_000 : 15_000,
   };
   return { options, announce: () => announce(options, never) };
+}
+
+/** The same, kept announced until the end. */
+function keep({ options }: ReturnType<typeof announcer>) {
+  const ending = new AbortController();
+  let ended = false;
+  const quick = { baseMs: 50, maxMs: 200 };
+  const done = keepAnnounced(
+    { ...options, timeoutMs: 1_000, random: seededRandom(1), retry: quick, again: quick },
+    ending.signal,
+  ).then(() => {
+    ended = true;
+  });
+  return {
+    ended: () => ended,
+    [Symbol.asyncDispose]: async () => {
+      ending.abort();
+      await done;
+    },
+  };
 }
 
 const stored = (relay: SandboxRelay, kind: number): NostrEvent | undefined =>
@@ -72,29 +96,57 @@ describe('a bot that nobody knows yet', () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const port = await reservePort();
-    const { options } = announcer(world, [loopback(port)]);
-    const retry = { baseMs: 100, maxMs: 300 };
-    const ending = new AbortController();
-    const done = announceUntilComplete(
-      { ...options, timeoutMs: 1_000, random: seededRandom(1), retry },
-      ending.signal,
-    );
-    expect(await Promise.race([done, Bun.sleep(2_500).then(() => 'still trying')])).toBe('still trying');
+    let tried = 0;
+    await using kept = keep(announcer(world, [loopback(port)], [], () => tried++));
+    await until(() => tried > 0, 'the first attempt');
     const relay = net.relay({ port });
-    expect((await done)?.complete).toBe(true);
-    expect(stored(relay, 10050)).toBeDefined();
+    await until(() => stored(relay, 10050) !== undefined, 'the list');
+    expect(kept.ended()).toBe(false);
   });
 
   test('stops trying when it is stopped', async () => {
     using world = outboxWorld();
-    const { options } = announcer(world, [refusingUrl]);
-    const ending = new AbortController();
-    const done = announceUntilComplete(
-      { ...options, timeoutMs: 200, random: seededRandom(1) },
-      ending.signal,
+    const kept = keep(announcer(world, [refusingUrl]));
+    await kept[Symbol.asyncDispose]();
+    expect(kept.ended()).toBe(true);
+  });
+
+  test('does the work that a relay asks for', async () => {
+    await using net = relayWorld();
+    using world = outboxWorld();
+    const relay = net.relay({ limitation: { min_pow_difficulty: 8 } });
+    await using _ = keep(announcer(world, [relay.url]));
+    await until(() => [0, 10002, 10050].every((kind) => stored(relay, kind) !== undefined), 'all of it');
+    for (const event of relay.store.all()) expect(getPow(event.id)).toBeGreaterThanOrEqual(8);
+  });
+});
+
+describe('what was announced', () => {
+  test.each([
+    ['replaced by somebody else', (relay: SandboxRelay, other: NostrEvent) => relay.inject(other)],
+    [
+      'lost by the relay',
+      (relay: SandboxRelay) => {
+        relay.store.clear();
+        relay.dropAll();
+      },
+    ],
+  ])('and then %s is announced again', async (_, spoil) => {
+    await using net = relayWorld();
+    using world = outboxWorld();
+    const relay = net.relay();
+    await using _kept = keep(announcer(world, [relay.url]));
+    const isOurs = () => stored(relay, 10050)?.tags[0]?.[1] === relay.url;
+    await until(
+      () => isOurs() && relay.subscriptions().length > 0,
+      'the first announcement being listened to',
     );
-    setTimeout(() => ending.abort(), 100);
-    expect(await done).toBeUndefined();
+    const first = stored(relay, 10050);
+    const template = { kind: 10050, created_at: (first?.created_at ?? 0) + 5, content: '' };
+    const tags = [['relay', 'wss://elsewhere.example']];
+    spoil(relay, signEvent({ ...template, tags }, world.identity.secretKey));
+    expect(isOurs()).toBe(false);
+    await until(isOurs, 'the bot’s own list being back');
   });
 });
 

@@ -3,7 +3,7 @@ import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { NostrEvent } from '@nostr-dm-agent/nostr';
 import { signEvent } from '@nostr-dm-agent/nostr';
 import { loopback, refusingUrl, relayWorld, reservePort } from '@nostr-dm-agent/nostr/testing/relay-world';
-import { newIdentity, outboxWorld, relayList } from '../support/outbox-world.ts';
+import { newIdentity, outboxWorld, recipientOf, relayList, textsFor } from '../support/outbox-world.ts';
 
 setDefaultTimeout(40_000);
 
@@ -193,4 +193,30 @@ describe('looking relays up', () => {
     expect(await dmRelays()).toEqual(['wss://old.example.com']);
     await until(async () => String(await dmRelays()) === 'wss://new.example.com', 'the new list');
   });
+
+  test.each([
+    ['a relay of the bot', 'own'],
+    ['their old inbox', 'inbox'],
+    ['an indexer', 'indexer'],
+  ] as const)(
+    'somebody who moves while they talk with the bot is answered at the new place, said at %s',
+    async (_, where) => {
+      await using net = relayWorld();
+      using world = outboxWorld();
+      const relays = { own: net.relay(), inbox: net.relay(), indexer: net.relay() };
+      const [moved, owner] = [net.relay(), newIdentity()];
+      const now = Math.floor(Date.now() / 1000);
+      relays.own.inject(relayList(owner, 10050, [relays.inbox.url], now - 60));
+      const { outbox } = world.live({ own: [relays.own.url], indexers: [relays.indexer.url] });
+      outbox.send(recipientOf(owner, [relays.own.url]), 'first');
+      await until(() => textsFor(owner, relays.inbox).includes('first'), 'the first reply');
+      await until(() => relays[where].subscriptions().length > 0, 'being listened to');
+
+      relays[where].inject(relayList(owner, 10050, [moved.url], now));
+      await until(() => {
+        outbox.send(recipientOf(owner, [relays.own.url]), 'next');
+        return textsFor(owner, moved).includes('next');
+      }, 'a reply at the new place');
+    },
+  );
 });

@@ -9,7 +9,8 @@ export {
 export { createInbox, type InboxOptions } from './inbox/inbox.ts';
 export { type InboxService, inboxServiceOf } from './inbox/inbox-service.ts';
 export type { InboxStore, MessageLog, StoredMessage } from './inbox/message-store.ts';
-export { type AnnounceOptions, announce, announceUntilComplete } from './lists/announce.ts';
+export { type AnnounceOptions, announce } from './lists/announce.ts';
+export { keepAnnounced } from './lists/keep-announced.ts';
 export type { RelayListStore } from './lists/relay-list-cache.ts';
 export {
   createRelayLists,

@@ -5,6 +5,7 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import { signEvent } from '../event.ts';
 import type { Identity, NostrEvent, RelayUrl } from '../nostr-types.ts';
 import type { Relays } from '../relay/relay.ts';
+import { MOST_POW_BITS, powOf, withWork } from '../wrap/proof-of-work.ts';
 import { type AnnouncedKind, announcedKinds, type BotProfile, wantedContent } from './announced-events.ts';
 
 export type AnnounceOptions = {
@@ -101,18 +102,31 @@ async function announceKind(
   if (wanted === 'as it is' && newest !== undefined) {
     const has = (url: RelayUrl) => found.get(url)?.some(({ id }) => id === newest.id) ?? false;
     const lacking = [...found.keys()].filter((url) => !has(url));
-    const { at, missing } = await publishTo(lacking, newest, options, signal);
-    return { kind, result: 'current', at: [...everywhere.filter(has), ...at], missing };
+    if (!lacking.some((url) => workAt([url], options) > powOf(newest.id))) {
+      const { at, missing } = await publishTo(lacking, newest, options, signal);
+      return { kind, result: 'current', at: [...everywhere.filter(has), ...at], missing };
+    }
   }
   // Relay lists say what our configuration says; a profile may have been edited where nobody answered.
   if (kind === 0 && newest === undefined && found.size * 2 <= everywhere.length) {
     return { kind, result: 'held back', at: [], missing: new Map() };
   }
-  const content = wanted === 'as it is' ? { content: '', tags: [] } : wanted;
+  const content =
+    wanted === 'as it is' ? { content: newest?.content ?? '', tags: newest?.tags ?? [] } : wanted;
   const createdAt = Math.max(unixSeconds(clock), (newest?.created_at ?? 0) + 1);
-  const event = signEvent({ kind, created_at: createdAt, ...content }, identity.secretKey);
+  const unsigned = { kind, created_at: createdAt, ...content, pubkey: identity.publicKey };
+  const bits = workAt(everywhere, options);
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(WORK_MS)]);
+  const worked = bits === 0 ? undefined : await withWork(unsigned, bits, limited);
+  const event = signEvent(worked ?? unsigned, identity.secretKey);
   return { kind, result: 'changed', ...(await publishTo(everywhere, event, options, signal)) };
 }
+
+/** The most proof of work (bits) that one of the relays asks for and that is done at all. */
+const workAt = (urls: readonly RelayUrl[], { relays }: AnnounceOptions): number =>
+  Math.max(0, ...urls.map((url) => relays.capacities.of(url).pow()).filter((bits) => bits <= MOST_POW_BITS));
+
+const WORK_MS = 60_000;
 
 /** NIP-01: of two replaceable events of one second the lower id stays. */
 const isNewer = (event: NostrEvent, best: NostrEvent | undefined) =>

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { verifyEvent } from '../event.ts';
 import type { PublicKey, RelayUrl } from '../nostr-types.ts';
 import type { Relays } from '../relay/relay.ts';
 import { hostOf, parseRelayUrl } from '../relay/relay-url.ts';
@@ -11,6 +12,7 @@ import {
   type RelayListStore,
   relayListKinds,
 } from './relay-list-cache.ts';
+import { watchRelayLists } from './watch-lists.ts';
 
 export type RelayLists = {
   /**
@@ -72,6 +74,16 @@ export function createRelayLists(options: RelayListsOptions): RelayLists {
   const sources = [...new Set([...relays.own.map(({ url }) => url), ...options.indexers])];
   const allowLoopback = relays.own.some(({ url }) => isLoopbackHost(hostOf(url)));
   const cache = createRelayListCache(options.store, clock, allowLoopback);
+  const watch = watchRelayLists({
+    ...{ relays, log, signal, indexers: options.indexers },
+    inboxOf: (pubkey) => cache.of(pubkey).dmRelays,
+    onEvent: (event) => {
+      if (!verifyEvent(event)) return;
+      cache.adopt(event.pubkey as PublicKey, [event]);
+      // Not now: this is called from within a subscription that may end with it.
+      queueMicrotask(watch.refresh);
+    },
+  });
   const running = new Map<PublicKey, Promise<void>>();
   const lastAsked = new Map<PublicKey, number>();
 
@@ -81,6 +93,7 @@ export function createRelayLists(options: RelayListsOptions): RelayLists {
     const events = await relays.ask(url, [filter], timings.queryMs, signal);
     if (events === undefined || signal.aborted) return false;
     cache.adopt(pubkey, events);
+    watch.refresh();
     return true;
   };
   const askAll = async (pubkey: PublicKey) => {
@@ -107,6 +120,7 @@ export function createRelayLists(options: RelayListsOptions): RelayLists {
 
   return {
     lookUp: async (pubkey) => {
+      watch.touch(pubkey);
       const asking = cache.isFresh(pubkey) ? undefined : ask(pubkey);
       const known = cache.of(pubkey);
       if (asking === undefined || known.complete) return known;
