@@ -51,6 +51,7 @@ export function createTaskOrders(deps: {
       }
       const session = currentSessions.forTask(sender, found.task);
       const ahead = queue.list().filter((run) => run.session === session.id).length;
+      const waits = queue.mustWait(session.id);
       queue.enqueue({
         owner: sender,
         session: session.id,
@@ -63,7 +64,8 @@ export function createTaskOrders(deps: {
         model: asked.model ?? currentSessions.choices(sender).model,
         budget: found.budget,
       });
-      messenger.react(replyTo(message), { id, author: sender, kind }, '👀');
+      // What begins at once says so itself.
+      if (waits) messenger.react(replyTo(message), { id, author: sender, kind }, '⏸');
       if (ahead > 0) {
         reply(
           message,

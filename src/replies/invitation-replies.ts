@@ -5,7 +5,7 @@ import * as nip19 from 'nostr-tools/nip19';
 export const welcomeText = [
   'Welcome. You are a member of this bot now.',
   '',
-  'Send a task as a plain message, and a coding agent works on it: 👀 means begun, ✅ done, ❌ not done.',
+  'Send a task as a plain message, and a coding agent works on it: 👀 means begun, ⏸ waiting, ✅ done, ⏹ stopped, ❌ failed.',
   '!ask <question> changes nothing. !new begins afresh, !stop ends the run, !queue shows what waits.',
   '!wallet balance shows the money, !wallet topup <sats> adds some, !spend shows what you used.',
   '',

@@ -1,10 +1,10 @@
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { AgentFailure } from '../backends/backend.ts';
 import type { Settlement } from '../runs/provider.ts';
-import type { Run, RunResult } from '../runs/run.ts';
+import type { Run, RunResult, Session } from '../runs/run.ts';
 import { describeConnectionFailure } from './connection-replies.ts';
 import { describeFailure, limitsLine, newGitLine } from './failure-replies.ts';
-import { formatDuration, plural, shorten } from './format.ts';
+import { formatDuration, lines, plural, shorten } from './format.ts';
 
 /** `138 of 2000 sat`: what a run cost, or has cost so far. */
 export const costText = ({ spent, budget }: { readonly spent: number; readonly budget: number }): string =>
@@ -30,18 +30,26 @@ const owedText = ({ owed = 0 }: NonNullable<Settlement>): string =>
 export const otherModelText = (provider: string, wanted: string, used: string | undefined): string =>
   `Provider ${provider} is not known to have ${wanted}, so ${used ?? 'its default model'} was asked for. !model sets another one.`;
 
-/** The final reply of a run that is done. The foot is read also when the text is too long to be sent at once. */
+/**
+ * The final reply of a run that is done. The foot is read also when the text is too long to be sent at once.
+ * @param session named where answers of several arrive side by side
+ */
 export function finalReply(
   run: Run,
   durationMs: number,
   settlement: Settlement,
+  session?: Pick<Session, 'id' | 'title'>,
 ): { readonly text: string; readonly foot: string } {
   const text = run.answer?.trim() ?? '';
   // It never began: there are no facts.
   if (run.outcome === 'refused' && text !== '') return { text, foot: '' };
-  const foot = [ending(run, settlement), jailNotes(run), factsLine(run, durationMs, settlement)];
+  const facts = lines(session && sessionLine(session), factsLine(run, durationMs, settlement));
+  const foot = [ending(run, settlement), jailNotes(run), facts];
   return { text, foot: foot.filter((part) => part !== '').join('\n\n') };
 }
+
+const sessionLine = ({ id, title }: Pick<Session, 'id' | 'title'>): string =>
+  `Session ${id}${title === '' ? '' : `: ${shorten(title, 50)}`}`;
 
 /** What the jail has to tell beside the answer. */
 const jailNotes = ({ result }: Run): string => {

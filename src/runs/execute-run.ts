@@ -4,7 +4,7 @@ import { whenFree } from '@nostr-dm-agent/kit/sqlite';
 import type { AgentRequest, AgentResult, RunObserver } from '../backends/backend.ts';
 import { providerNoteText } from '../replies/connection-replies.ts';
 import { finalReply, otherModelText } from '../replies/run-replies.ts';
-import { messageOf, replyToRun } from './messenger.ts';
+import { messageOf, type RunReaction, replyToRun } from './messenger.ts';
 import type { Provider, Settlement } from './provider.ts';
 import type { Run, RunOutcome, RunResult, Session, StopReason } from './run.ts';
 import { startRunDeadline } from './run-deadline.ts';
@@ -18,6 +18,9 @@ export type Ending = {
   readonly answer: string | undefined;
   readonly result: RunResult | undefined;
 };
+
+/** So long ago, an answer of another session is still on the screen. */
+const sideBySideMs = 10 * 60_000;
 
 /** How long a run waits for a database that another program holds, before it is left to the next start. */
 const patienceMs = 10 * 60_000;
@@ -44,7 +47,7 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   if (session === undefined) throw new RangeError(`run ${run.id} has no session`);
   const { provider, note } = deps.providers.providerFor(session);
   const startedAt = clock.now();
-  await whenFree(() => stores.runs.prepare(run.id, provider.name, startedAt), signal);
+  await whenFree(() => prepare(run, provider, startedAt, deps), signal);
   reached('task:preparing');
 
   const model = provider.model === undefined ? run.model : provider.model(run.model);
@@ -65,6 +68,13 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   reached('task:done');
   log.info({ outcome: ending.outcome, ms: clock.now() - startedAt }, 'run done');
 }
+
+/** Takes it off the queue, and says so. */
+const prepare = (run: Run, { name }: Provider, startedAt: number, { stores, messenger }: RunDeps): void =>
+  stores.atomically(() => {
+    stores.runs.prepare(run.id, name, startedAt);
+    messenger.react(replyToRun(run), messageOf(run), '👀');
+  });
 
 /** The owner's model is not silently another one. */
 const otherModel = (run: Run, model: string | undefined, { name }: Provider): string | undefined =>
@@ -216,6 +226,18 @@ async function settle(
   }
 }
 
+/** Whether answers of other sessions arrive at about the same time. */
+const hasOthers = (run: Run, now: number, { runs, sessions }: RunDeps['stores']): boolean =>
+  runs.open().some((other) => other.owner === run.owner && other.session !== run.session) ||
+  sessions
+    .list(run.owner, 2, undefined)
+    .some(({ id, usedAt }) => id !== run.session && now - usedAt < sideBySideMs);
+
+const reactionTo = (outcome: RunOutcome): RunReaction => {
+  if (outcome === 'answered') return '✅';
+  return outcome === 'stopped' ? '⏹' : '❌';
+};
+
 /** Closes the run, answers it and marks the task's message, all in one transaction. */
 export function conclude(
   runId: string,
@@ -231,8 +253,9 @@ export function conclude(
     if (run === undefined) return;
     stores.sessions.update(run.session, { usedAt: endedAt });
     const to = replyToRun(run);
-    const { text, foot } = finalReply(run, endedAt - startedAt, settlement);
+    const named = hasOthers(run, endedAt, stores) ? stores.sessions.get(run.session) : undefined;
+    const { text, foot } = finalReply(run, endedAt - startedAt, settlement, named);
     messenger.send(to, text, foot);
-    messenger.react(to, messageOf(run), ending.outcome === 'answered' ? '✅' : '❌');
+    messenger.react(to, messageOf(run), reactionTo(ending.outcome));
   });
 }

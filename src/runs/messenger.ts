@@ -15,8 +15,11 @@ export type ReactionTarget = {
 export type Messenger = {
   /** Of what is too long, the rest is kept for `!more lines`. `foot` stands at the end of what is sent all the same. */
   readonly send: (to: Recipient, text: string, foot?: string) => void;
-  readonly react: (to: Recipient, target: ReactionTarget, reaction: '👀' | '✅' | '❌') => void;
+  readonly react: (to: Recipient, target: ReactionTarget, reaction: RunReaction) => void;
 };
+
+/** On a task's message: it begins, it waits for its turn, it was stopped or called off, it is done, it ended without success. */
+export type RunReaction = '👀' | '⏸' | '⏹' | '✅' | '❌';
 
 /** Where the reply to a message goes. */
 export const replyTo = (message: InboundMessage): Recipient => ({

@@ -8,6 +8,8 @@ import type { RunDeps } from './run-deps.ts';
 export type RunQueue = {
   /** Puts a task in the stored queue; may be part of the caller's transaction. It is started right after. */
   readonly enqueue: (order: RunOrder) => Run;
+  /** Whether a task that is put in now has to wait for others. */
+  readonly mustWait: (session: string) => boolean;
   /** Every run that is not done: those that run first, then those that wait, each in order. */
   readonly list: () => readonly Run[];
   /** Ends a running one; false when it isn't running. Its reply follows when it has been settled. */
@@ -74,6 +76,10 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
       kick();
       return run;
     },
+    mustWait: (session) => {
+      const open = runs.open();
+      return open.length >= concurrency || open.some((run) => run.session === session);
+    },
     list: () => {
       const open = runs.open();
       return [
@@ -91,7 +97,7 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
         result: undefined,
         endedAt: deps.clock.now(),
       });
-      deps.messenger.react(replyToRun(run), messageOf(run), '❌');
+      deps.messenger.react(replyToRun(run), messageOf(run), '⏹');
       return true;
     },
     start: () => {

@@ -1,8 +1,8 @@
 /** What came back for one message so far. */
 export type Answer = {
-  /** 👀 was seen: it is a task, and its end is told by another reaction. */
+  /** 👀 or ⏸ was seen: it is a task, and its end is told by another reaction. */
   readonly working: boolean;
-  /** ✅ or ❌ was seen. */
+  /** ✅, ❌ or ⏹ was seen. */
   readonly ended: boolean;
   /** Texts that belong to the reply; progress lines do not. */
   readonly texts: number;
@@ -23,8 +23,8 @@ export function withText(answer: Answer, text: string): Answer {
 }
 
 export function withReaction(answer: Answer, reaction: string): Answer {
-  if (reaction === '👀') return { ...answer, working: true };
-  if (reaction === '✅' || reaction === '❌') return { ...answer, ended: true };
+  if (reaction === '👀' || reaction === '⏸') return { ...answer, working: true };
+  if (['✅', '❌', '⏹'].includes(reaction)) return { ...answer, ended: true };
   return answer;
 }
 

@@ -114,6 +114,8 @@ export async function chatOnTerminal(
 
 const statuses: Readonly<Record<string, string>> = {
   '👀': '👀 working on it',
+  '⏸': '⏸ waiting for its turn',
+  '⏹': '⏹ stopped',
   '✅': '✅ done',
   '❌': '❌ ended without success',
 };

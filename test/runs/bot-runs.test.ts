@@ -54,6 +54,7 @@ describe('the queue', () => {
     await bot.owner.reaction(first, '👀');
     const second = await bot.owner.send('second');
     expect((await bot.owner.answer(second)).text).toStartWith('Queued behind 1 task');
+    await bot.owner.reaction(second, '⏸');
     const third = await bot.owner.send('third');
     await bot.owner.answer(third, /Queued behind 2/);
     const ping = await bot.owner.answer(await bot.owner.send('!ping'));
@@ -61,17 +62,25 @@ describe('the queue', () => {
     const list = await bot.owner.answer(await bot.owner.send('!queue'));
     expect(list.text).toMatch(/Running.*: sleep 61\nWaiting, 2 tasks:\n1\. second\n2\. third/);
     await bot.owner.answer(await bot.owner.send('!queue drop 2'), /Dropped: third/);
-    await bot.owner.reaction(third, '❌');
+    await bot.owner.reaction(third, '⏹');
 
     await bot.owner.answer(await bot.owner.send('!new'), /New session/);
     const beside = await bot.owner.send('beside');
-    await bot.owner.answer(beside, /did: beside/);
+    // Two sessions answer side by side: each answer says whose it is.
+    const { text } = await bot.owner.answer(beside, /did: beside/);
+    expect(text).toMatch(/^did: beside\n\nSession \w{5}: beside\n— agent · /);
     expect(bot.tasksDone()).toEqual(['sleep 61', 'beside']);
 
     await bot.owner.answer(await bot.owner.send('!stop'), /Stopping: sleep 61/);
     await bot.owner.answer(first, /^Stopped\..*!retry/);
-    await bot.owner.reaction(first, '❌');
-    await bot.owner.answer(second, /did: second/);
+    await bot.owner.reaction(first, '⏹');
+    await bot.owner.answer(second, /did: second\n\nSession \w{5}: sleep 61\n— /);
+    await bot.owner.reaction(second, '👀');
+    expect(
+      bot.owner.said
+        .filter(({ kind, about }) => kind === 7 && about === second)
+        .map(({ text: mark }) => mark),
+    ).toEqual(['⏸', '👀', '✅']);
     expect(bot.tasksDone()).toEqual(['sleep 61', 'beside', 'second']);
   });
 
@@ -80,9 +89,9 @@ describe('the queue', () => {
     const first = await bot.owner.send('sleep 62');
     await bot.owner.reaction(first, '👀');
     const second = await bot.owner.send('not wanted');
-    await bot.owner.reaction(second, '👀');
+    await bot.owner.reaction(second, '⏸');
     await bot.owner.send('', { kind: 5, tags: [['e', second]] });
-    await bot.owner.reaction(second, '❌');
+    await bot.owner.reaction(second, '⏹');
     await until(() => bot.tasksDone().length === 1, 'the agent has begun');
     await bot.owner.send('!stop');
     await bot.owner.answer(first, /^Stopped/);

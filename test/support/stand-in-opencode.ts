@@ -26,6 +26,11 @@ case "$1" in
   session) echo '[]'; exit 0 ;;
 esac
 task=$(cat)
+for given in "$@"; do
+  [ "$before" = --dir ] && cd "$given"
+  case "$given" in --dir=*) cd "\${given#--dir=}" ;; esac
+  before="$given"
+done
 echo "$task" >> "$PWD/tasks.txt"
 session=""
 model=""
