@@ -1,7 +1,5 @@
 import type {
   Balance,
-  BookProblem,
-  CheckReport,
   LedgerEntry,
   OperationSummary,
   Received,
@@ -123,7 +121,12 @@ export function operationLine(operation: OperationSummary, now: number, name?: s
 }
 
 /** `token worth 21 sat, claimed`: what an operation did. */
-export function operationText({ kind, state, open, amount }: OperationSummary): string {
+export function operationText({
+  kind,
+  state,
+  open,
+  amount,
+}: Pick<OperationSummary, 'kind' | 'state' | 'open' | 'amount'>): string {
   const sum = formatSat(amount);
   switch (`${kind} ${state}`) {
     case 'send issued':
@@ -174,34 +177,6 @@ const kindNames = {
   melt: 'payment of',
 } as const;
 const stateNames: Readonly<Record<string, string>> = { prepared: 'not known yet how it ended' };
-
-export function checkText(report: CheckReport): string {
-  const { consistent, problems, spentElsewhere, checkedProofs, unreachable } = report;
-  return [
-    consistent ? 'The books add up, those of the wallet and of all paid runs.' : 'The books do NOT add up:',
-    ...problems.map((problem) => `- ${bookProblemText(problem)}`),
-    `${plural(checkedProofs, 'proof')} held against the mints’ own records.`,
-    ...(spentElsewhere > 0
-      ? [
-          `${formatSat(spentElsewhere)} had been spent by somebody with the same words, and are put aside. If that was not you, move the money to new words.`,
-        ]
-      : []),
-    ...unreachable.map((mint) => `${mintName(mint)} could not be asked.`),
-  ].join('\n');
-}
-
-function bookProblemText(problem: BookProblem): string {
-  switch (problem.kind) {
-    case 'reserved-by-closed':
-      return `Proofs worth ${formatSat(problem.amount)} are reserved by ${problem.operation ?? 'nobody'}, which is closed.`;
-    case 'sent-without-token':
-      return `Proofs worth ${formatSat(problem.amount)} are sent by ${problem.operation ?? 'nobody'}, which has no token.`;
-    case 'made-other':
-      return `Operation ${problem.operation} made ${formatSat(problem.made)}, not ${formatSat(problem.amount)}.`;
-    case 'ledger':
-      return `Run ${problem.run} of the ledger does not add up.`;
-  }
-}
 
 /** What a token is; it is not shown again. */
 export function previewText(token: TokenPreview, place: Place = chat): string {

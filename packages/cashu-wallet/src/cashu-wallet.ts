@@ -106,6 +106,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
     shares: createShares(store),
     transaction: store.write,
     extension: (name, migrations) => openExtension(store, name, migrations),
+    addCheck: (check) => void core.furtherChecks.push(check),
     backup: store.backup,
     close: store.close,
   };
@@ -182,6 +183,7 @@ function createCore(
     keysets: createKeysetTable(store, clock),
     restingUntil: new Map(),
     looked: new Set(),
+    furtherChecks: [],
     mintLock: createKeyedLock(),
     turns: createKeyedLock(),
     reached: options.onCheckpoint ?? (() => undefined),

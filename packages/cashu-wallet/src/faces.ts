@@ -4,9 +4,9 @@
  * of `wallet-errors.ts`.
  */
 import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type { CheckReport, FurtherCheck } from './check-types.ts';
 import type {
   Balance,
-  CheckReport,
   Durability,
   EndingMoney,
   FoundMoney,
@@ -139,6 +139,7 @@ export type MintList = {
 export type Upkeep = {
   /** Finishes or undoes what an earlier life or a mint that was away left open. Run before any command, then now and then. */
   readonly recover: (signal: AbortSignal, scope?: RecoveryScope) => Promise<RecoveryReport>;
+  /** Holds everything against who knows, mends what can be, names what it did not look at. */
   readonly check: (signal: AbortSignal) => Promise<CheckReport>;
   /** Finds what the words alone can find, at every accepted mint. */
   readonly restore: (signal: AbortSignal) => Promise<RestoreReport>;
@@ -208,6 +209,8 @@ export type WalletJournal = {
    * @throws DatabaseTooNewError
    */
   readonly extension: (name: string, migrations: readonly string[]) => Tables;
+  /** A part of every `check` from now on: what they keep here, against those who know. */
+  readonly addCheck: (check: FurtherCheck) => void;
 };
 
 /** All of it: for whoever opens the wallet and hands out its faces. */

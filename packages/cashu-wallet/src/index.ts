@@ -1,4 +1,12 @@
 export type {
+  BookProblem,
+  CheckFindings,
+  CheckReport,
+  FurtherCheck,
+  Mended,
+  NotLooked,
+} from './check-types.ts';
+export type {
   Books,
   CashuWallet,
   KeptTokens,
@@ -41,8 +49,6 @@ export {
 } from './wallet-errors.ts';
 export type {
   Balance,
-  BookProblem,
-  CheckReport,
   EndingMoney,
   FoundMoney,
   KeptTokenId,

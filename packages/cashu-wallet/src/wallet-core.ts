@@ -3,6 +3,7 @@ import type { KeyedLock } from '@nostr-dm-agent/kit/keyed-lock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { newTypedId } from '@nostr-dm-agent/kit/typed-id';
+import type { FurtherCheck } from './check-types.ts';
 import type { Seed } from './crypto/seed.ts';
 import type { Mints } from './mints/mint-sessions.ts';
 import type { Counters } from './store/counters.ts';
@@ -53,6 +54,8 @@ export type Core = {
   readonly restingUntil: Map<MintUrl, number>;
   /** Keysets whose next numbers were asked about in this life. */
   readonly looked: Set<string>;
+  /** Those of packages that keep their books here. */
+  readonly furtherChecks: FurtherCheck[];
   readonly seed: Seed;
   readonly policy: WalletPolicy;
   readonly clock: Clock;

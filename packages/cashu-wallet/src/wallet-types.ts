@@ -179,32 +179,6 @@ export type RecoveryReport = {
   readonly troubled: readonly OperationSummary[];
 };
 
-/** Where the books do not add up. */
-export type BookProblem =
-  /** Reserved by an operation that is closed, or by none. */
-  | { readonly kind: 'reserved-by-closed'; readonly amount: Sat; readonly operation: OperationId | undefined }
-  | { readonly kind: 'sent-without-token'; readonly amount: Sat; readonly operation: OperationId | undefined }
-  /** An operation that brought in `amount`, and whose proofs are worth something else. */
-  | {
-      readonly kind: 'made-other';
-      readonly operation: OperationId;
-      readonly made: Sat;
-      readonly amount: Sat;
-    }
-  /** A settled row of the ledger in which `budget = spent + refund + fee` does not hold. */
-  | { readonly kind: 'ledger'; readonly run: number };
-
-export type CheckReport = {
-  /** The books add up: nothing is held by a closed operation, no operation holds nothing. */
-  readonly consistent: boolean;
-  readonly problems: readonly BookProblem[];
-  /** Proofs that the mint calls spent although they are ready here: the seed is used elsewhere, or stolen. */
-  readonly spentElsewhere: Sat;
-  readonly checkedProofs: number;
-  /** Mints that did not answer. */
-  readonly unreachable: readonly MintUrl[];
-};
-
 /** What somebody with the same words had made at a mint (an older or another database), and what became of it. */
 export type FoundMoney = {
   readonly operation: OperationId;

@@ -1,5 +1,4 @@
 import type { RestoredFrom } from '@nostr-dm-agent/cashu-wallet/remote';
-import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { formatAgo, plural } from '../../replies/format.ts';
 import { foundText } from '../../replies/wallet-news.ts';
 import { balanceLine, mintName } from '../../replies/wallet-replies.ts';
@@ -19,11 +18,6 @@ export function restoredFromText(restored: RestoredFrom, now: number): string {
       ? ['The mints know of nothing that was done since.']
       : []),
     ...found.map(foundText),
-    ...(check.spentElsewhere > 0
-      ? [
-          `${formatSat(check.spentElsewhere)} that counted as ready in it had been spent since, and are put aside.`,
-        ]
-      : []),
     ...check.unreachable.map(
       (mint) =>
         `${mintName(mint)} could not be asked what was done since: it is, before anything is used there.`,

@@ -12,6 +12,7 @@ import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { paidRunTables } from '@nostr-dm-agent/routstr';
 import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
+import { checkText } from '../../replies/check-replies.ts';
 import { plural } from '../../replies/format.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
 import { foundText } from '../../replies/wallet-news.ts';
@@ -19,7 +20,6 @@ import { qrText } from '../../replies/wallet-qr.ts';
 import {
   balanceLine,
   balanceText,
-  checkText,
   costText,
   feeText,
   ledgerLine,
@@ -254,9 +254,10 @@ export async function mints(
 }
 
 export async function check(output: WalletOutput): Promise<number> {
-  const answer = await output.ask('check', {});
+  const answer = await output.ask('check', {}, restoreTimeoutMs);
   output.answer(answer, checkText(answer));
-  return answer.consistent && answer.spentElsewhere === 0 && answer.unreachable.length === 0 ? 0 : 1;
+  if (!answer.consistent || answer.spentElsewhere > 0) return 1;
+  return answer.notLooked.length === 0 ? 0 : 3;
 }
 
 export async function backup(output: WalletOutput, path: string): Promise<undefined> {

@@ -12,7 +12,8 @@ export function addWalletCommands(program: Command, finish: (code: number) => vo
       'after',
       `
 Amounts are whole sat: 2000, 2k, 2000sat. With --json the answer is one JSON document on stdout.
-Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`,
+Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration. check: 0 all proven, 1 the books do
+not add up or money was spent elsewhere, 3 nothing is wrong, but not all of it could be looked at.`,
     );
   const command = (usage: string, description: string): Command =>
     wallet
@@ -85,9 +86,10 @@ Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`,
     .action((options: WalletOptions & { add?: string; remove?: string }) =>
       run(options, (commands, output) => commands.mints(output, options.add, options.remove)),
     );
-  command('check', 'prove that the books add up, and ask the mints for the state of every proof').action(
-    (options: WalletOptions) => run(options, (commands, output) => commands.check(output)),
-  );
+  command(
+    'check',
+    'hold every proof and top-up against its mint, and the books against themselves; mends what it can',
+  ).action((options: WalletOptions) => run(options, (commands, output) => commands.check(output)));
   command('backup <file>', 'write a consistent copy of the database, 0600').action(
     (path: string, options: WalletOptions) =>
       run(options, (commands, output) => commands.backup(output, path)),

@@ -1,5 +1,6 @@
 import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
-import { checkText, previewText } from '../../replies/wallet-replies.ts';
+import { checkText } from '../../replies/check-replies.ts';
+import { previewText } from '../../replies/wallet-replies.ts';
 import type { Command } from '../command.ts';
 import { parseToken } from './incoming-commands.ts';
 import { parseAmount } from './wallet-arguments.ts';

@@ -23,6 +23,8 @@ export type Mints = AcceptedMints & {
   readonly open: (mint: MintUrl, signal: AbortSignal) => Promise<Session>;
   /** The same, with keysets asked for now. @throws MintError */
   readonly refresh: (mint: MintUrl, signal: AbortSignal) => Promise<Session>;
+  /** Ids of the keysets that a mint shows now. @throws MintError */
+  readonly shownKeysets: (mint: MintUrl, signal: AbortSignal) => Promise<ReadonlySet<string>>;
   /** Makes sure that the keys of these keysets are there; inactive ones are not sent unasked. @throws MintError */
   readonly ensureKeys: (session: Session, keysets: Iterable<string>) => Promise<void>;
 };
@@ -132,6 +134,10 @@ export function createMints({
       }
     },
     refresh,
+    async shownKeysets(mint, signal) {
+      const { keysets } = await askMint(mint, signal, () => blank(mint, signal).mint.getKeySets());
+      return new Set(keysets.map(({ id }) => id));
+    },
     async ensureKeys(session, keysets) {
       const mint = session.mint.mintUrl as MintUrl;
       let asked = false;

@@ -1,88 +1,75 @@
-import { addSat, sat } from '@nostr-dm-agent/kit/sat';
-import { nullable } from '@nostr-dm-agent/kit/sqlite';
-import { z } from 'zod';
+import type { CheckReport } from '../check-types.ts';
 import { explainMintError } from '../mints/mint-errors.ts';
-import { operationIdSchema, satSchema, sumProofs } from '../store/stored-proof.ts';
+import { sumProofs } from '../store/stored-proof.ts';
 import type { Core } from '../wallet-core.ts';
 import { MintError } from '../wallet-errors.ts';
-import type { BookProblem, CheckReport, MintUrl } from '../wallet-types.ts';
-import { statesOf } from './swap.ts';
-import { isClaimed } from './take-back.ts';
+import type { MintUrl } from '../wallet-types.ts';
+import { bookProblems } from './book-problems.ts';
+import { createFindings, type Findings } from './check-findings.ts';
+import { checkProofs } from './check-proofs.ts';
+import { checkTopUps } from './check-top-ups.ts';
+import { recover } from './recovery.ts';
 
 /**
- * Proves that the books add up, and asks the mints for the state of every proof (NUT-07). A ready proof that a mint
- * calls spent is put aside, so that no operation trips over it; one that was put aside and is free comes back.
+ * Proves that the books add up: what is open is asked about, every proof and every top-up is held against its mint, what
+ * others keep here (`furtherChecks`) against those who know, and at last the books against themselves. Mends what the
+ * mint's word decides, and says so; names what could not be looked at. No money leaves by it.
  */
 export async function check(core: Core, signal: AbortSignal): Promise<CheckReport> {
-  const problems = bookProblems(core);
-  const unreachable: MintUrl[] = [];
-  let spentElsewhere = sat(0);
-  let checkedProofs = 0;
-  for (const mint of core.mints.accepted()) {
-    try {
-      const session = await core.mints.open(mint, signal);
-      const ready = core.proofs.all(mint, 'ready');
-      const aside = core.proofs.all(mint, 'quarantined');
-      const states = await statesOf(session, [...ready, ...aside]);
-      const lost = ready.filter((_, i) => states[i] === 'SPENT');
-      const free = aside.filter((_, i) => states[ready.length + i] === 'UNSPENT');
-      core.store.write(() => {
-        // Only what is still ready: a send may have taken some while the mint was asked.
-        core.proofs.setStateFrom(lost, 'ready', 'quarantined');
-        core.proofs.setStateFrom(free, 'quarantined', 'ready');
-      });
-      spentElsewhere = addSat(spentElsewhere, sumProofs(lost));
-      checkedProofs += ready.length + aside.length;
-      for (const state of ['issued', 'handed_over']) {
-        for (const head of core.journal.inState('send', state)) {
-          if (head.mint === mint) await isClaimed(core, head.operation, signal);
-        }
-      }
-    } catch (cause) {
-      signal.throwIfAborted();
-      const error = explainMintError(mint, cause);
-      if (!(error instanceof MintError)) throw error;
-      core.log.warn({ mint, problem: error.problem.kind }, 'a mint could not be checked');
-      unreachable.push(mint);
-    }
+  const findings = createFindings();
+  const { settled } = await recover(core, signal);
+  for (const { operation, kind, state, amount } of settled) {
+    findings.add({ kind: 'settled', operation, what: kind, state, amount });
   }
-  return { consistent: problems.length === 0, problems, spentElsewhere, checkedProofs, unreachable };
+  for (const mint of core.mints.accepted()) await checkMint(core, mint, findings, signal);
+  for (const mint of leftMints(core)) findings.skip({ what: 'mint', mint, why: 'not-accepted' });
+  for (const further of core.furtherChecks) await further(findings, signal);
+  // Open ones, and top-ups that were paid and went to somebody else.
+  const unproven = [...core.journal.open(), ...core.journal.inState('mint', 'failed')];
+  for (const { operation, kind, mint, amount, trouble } of unproven) {
+    findings.skip({ what: 'operation', operation, kind, mint, amount, why: trouble ?? 'open' });
+  }
+  return findings.report(bookProblems(core));
 }
 
-const holder = nullable(operationIdSchema);
-const problemRow = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('reserved-by-closed'), amount: satSchema, operation: holder }),
-  z.object({ kind: z.literal('sent-without-token'), amount: satSchema, operation: holder }),
-  z.object({
-    kind: z.literal('made-other'),
-    operation: operationIdSchema,
-    made: satSchema,
-    amount: satSchema,
-  }),
-  z.object({ kind: z.literal('ledger'), run: z.number() }),
-]);
+async function checkMint(core: Core, mint: MintUrl, findings: Findings, signal: AbortSignal): Promise<void> {
+  try {
+    const session = await core.mints.open(mint, signal);
+    await checkProofs(core, session, mint, findings);
+    await checkTopUps(core, session, mint, findings, signal);
+    await checkKeysets(core, mint, findings, signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    const error = explainMintError(mint, cause);
+    if (!(error instanceof MintError)) throw error;
+    core.log.warn({ mint, problem: error.problem.kind }, 'a mint could not be checked');
+    findings.skip({ what: 'mint', mint, why: error.problem.kind });
+  }
+}
 
-/** What must not be there whenever no transaction is under way. */
-const problemQueries = [
-  `SELECT 'reserved-by-closed' AS kind, sum(amount) AS amount, operation FROM proofs
-   WHERE state = 'reserved' AND (operation IS NULL OR operation NOT IN (SELECT id FROM operations WHERE open = 1))
-   GROUP BY operation`,
-  `SELECT 'sent-without-token' AS kind, sum(amount) AS amount, operation FROM proofs
-   WHERE state = 'sent' AND (operation IS NULL OR operation NOT IN (
-     SELECT id FROM operations WHERE kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming')))
-   GROUP BY operation`,
-  `SELECT 'made-other' AS kind, o.id AS operation, coalesce(sum(p.amount), 0) AS made, o.amount AS amount
-   FROM operations o LEFT JOIN proofs p ON p.origin = o.id
-   WHERE o.state IN ('done', 'found') AND o.kind IN ('receive', 'mint') GROUP BY o.id HAVING made <> o.amount`,
-  `SELECT 'ledger' AS kind, id AS run FROM spend_log
-   WHERE state = 'settled' AND budget_sats <> spent_sats + refund_sats + fee_sats`,
-] as const;
-
-function bookProblems({ store }: Core): readonly BookProblem[] {
-  return problemQueries.flatMap((sql) =>
-    store.db
-      .query(sql)
-      .all()
-      .map((row) => problemRow.parse(row)),
+/** Proofs of keysets that the mint shows no longer: whether they can be spent, nobody knows until it is tried. */
+async function checkKeysets(
+  core: Core,
+  mint: MintUrl,
+  findings: Findings,
+  signal: AbortSignal,
+): Promise<void> {
+  const held = Map.groupBy(
+    (['ready', 'reserved', 'sent', 'quarantined'] as const).flatMap((state) => core.proofs.all(mint, state)),
+    ({ id }) => id,
   );
+  if (held.size === 0) return;
+  const shown = await core.mints.shownKeysets(mint, signal);
+  for (const [keyset, proofs] of held) {
+    if (!shown.has(keyset))
+      findings.skip({ what: 'keyset', mint, keyset, amount: sumProofs(proofs), why: 'gone' });
+  }
+}
+
+/** Mints that are not accepted any more and have money of ours. They are not asked: an owner took them out. */
+function leftMints(core: Core): readonly MintUrl[] {
+  const accepted = new Set(core.mints.accepted());
+  const held = core.proofs.totals().filter(({ state, amount }) => state !== 'spent' && amount > 0);
+  const open = core.journal.open();
+  return [...new Set([...held, ...open].map(({ mint }) => mint))].filter((mint) => !accepted.has(mint));
 }

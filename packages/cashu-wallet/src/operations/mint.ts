@@ -42,13 +42,18 @@ const plans = z.array(mintPlanSchema).min(1);
 export const mintSchema = z.discriminatedUnion('state', [
   z.object({ state: z.literal('quoted'), quote: mintQuoteSchema }),
   z.object({ state: z.literal('prepared'), quote: mintQuoteSchema, plans }),
-  z.object({ state: z.literal('done'), quote: mintQuoteSchema }),
+  /** `mintSaid`: what the mint said of the quote when it was held against it (check-top-ups.ts). */
+  z.object({
+    state: z.literal('done'),
+    quote: mintQuoteSchema,
+    mintSaid: z.enum(['issued', 'paid', 'forgotten']).optional(),
+  }),
   z.object({ state: z.literal('expired'), quote: mintQuoteSchema }),
   z.object({ state: z.literal('issued_before'), quote: mintQuoteSchema }),
   z.object({ state: z.literal('failed'), quote: mintQuoteSchema, plans }),
 ]);
 /** A top-up in one of its states, with what exists in that state. */
-type MintOperation = z.infer<typeof mintSchema>;
+export type MintOperation = z.infer<typeof mintSchema>;
 
 /** What an invoice is to be over, at which mint, and for whom it brings money in. */
 type InvoiceRequest = { readonly amount: Sat; readonly mint?: MintUrl; readonly owner?: string };
@@ -140,14 +145,15 @@ export async function claimTopUp(core: Core, id: OperationId, signal: AbortSigna
 
 /**
  * The mint says ISSUED of a quote for which this database never planned outputs. A life that this database is a copy of
- * did, if older money that is as much was found. What became of it is told where it is found.
+ * did, if it was put back since, or older money that is as much was found. What became of it is told where it is found.
  */
 async function isIssuedBefore(
   core: Core,
   session: Session,
-  { mint, amount }: OperationHead,
+  { mint, amount, createdAt }: OperationHead,
 ): Promise<boolean> {
   await lookAhead(core, session, mint);
+  if (core.journal.inState('receive', 'put_back').some((entry) => entry.createdAt >= createdAt)) return true;
   const older = olderMoney(core).filter((money) => money.mint === mint);
   return older.reduce((sum, { recovered, spent }) => sum + recovered + spent, 0) >= amount;
 }

@@ -28,6 +28,8 @@ const foundSchema = z.object({
   spent: satSchema,
   lost: satSchema,
   told: z.boolean(),
+  /** `Y` of those that were lost: what a mint is asked by. */
+  lostProofs: z.array(z.string()).optional(),
 });
 type FoundOperation = z.infer<typeof foundSchema>;
 
@@ -153,7 +155,13 @@ export function addFound(
     kind: 'receive',
     mint,
     amount: recovered,
-    body: { state: 'found', spent: sumProofs(spent), lost: sumProofs(lost), told },
+    body: {
+      state: 'found',
+      spent: sumProofs(spent),
+      lost: sumProofs(lost),
+      told,
+      ...(lost.length > 0 ? { lostProofs: lost.map(yOf) } : {}),
+    },
   });
   core.proofs.add(mint, unspent, 'ready', operation);
   if (!told) core.proofs.add(mint, spent, 'spent', undefined);

@@ -1,10 +1,11 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { CheckReport } from '../check-types.ts';
 import { readMnemonic } from '../crypto/seed.ts';
 import type { CashuWallet } from '../faces.ts';
 import { readMintUrl } from '../mints/mint-list.ts';
 import { createWallet, type WalletConfig, walletFile } from '../open-wallet.ts';
 import { type PutBack, putBack } from '../store/put-back.ts';
-import type { Balance, CheckReport, FoundMoney } from '../wallet-types.ts';
+import type { Balance, FoundMoney } from '../wallet-types.ts';
 import { RemoteError, remoteFactsOf } from './remote-error.ts';
 import { patiently } from './wallet-caller.ts';
 

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { RemoteErrorFacts } from './remote-error.ts';
 
 /** Changes with whatever crosses the socket: a bot that was started before an update is told from one of today. */
-const version = z.literal(2);
+const version = z.literal(3);
 
 /** The fingerprint says which wallet is meant. */
 const requestLine = z.object({ version, fingerprint: z.string(), request: z.unknown() });

@@ -20,9 +20,9 @@ const unfinished = `(open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_
   AND (key IS NULL OR key NOT IN (SELECT key FROM main.operations WHERE key IS NOT NULL))`;
 
 /**
- * Brings into `into` what `from` alone knows and no words bring back: what it has open, with the proofs that this holds,
- * and kept tokens. Unclaimed tokens stay `sent` in this way and are not counted as ready; an invoice that is paid still has
- * the key to its quote. Ready proofs are not brought: they are found by the words, as far as they are there. Two databases
+ * Brings into `into` what `from` alone knows and no words bring back: what it has open, with the proofs that this took
+ * and made, and kept tokens. Unclaimed tokens stay `sent` in this way and are not counted as ready; an invoice that is paid still has
+ * the key to its quote. Other proofs are not brought: they are found by the words, as far as they are there. Two databases
  * of different versions, or one that can't be read, are left alone.
  */
 export function carryOver(from: string | undefined, into: string): CarriedOver {
@@ -48,9 +48,10 @@ export function carryOver(from: string | undefined, into: string): CarriedOver {
           INSERT OR IGNORE INTO main.brought_in
             SELECT * FROM old.brought_in WHERE operation IN (SELECT id FROM carried);
           INSERT INTO main.proofs (y, mint, keyset, amount, proof, state, operation, origin, created_at)
-            SELECT y, mint, keyset, amount, proof, state, operation,
+            SELECT y, mint, keyset, amount, proof, state,
+              CASE WHEN operation IN (SELECT id FROM main.operations) THEN operation END,
               CASE WHEN origin IN (SELECT id FROM main.operations) THEN origin END, created_at
-            FROM old.proofs WHERE state IN ('reserved', 'sent') AND operation IN (SELECT id FROM carried)
+            FROM old.proofs WHERE operation IN (SELECT id FROM carried) OR origin IN (SELECT id FROM carried)
             ON CONFLICT (y) DO UPDATE SET state = excluded.state, operation = excluded.operation
               WHERE proofs.state = 'ready'`);
         const keptTokens = db

@@ -54,6 +54,7 @@ export type Proofs = {
   readonly release: (operation: OperationId) => void;
   /** From whatever state -> spent. */
   readonly spend: (proofs: readonly StoredProof[], operation: OperationId) => void;
+  readonly stillIn: (proofs: readonly StoredProof[], state: ProofState) => readonly StoredProof[];
   /** Those that are in `from` still; the others stay as they are. */
   readonly setStateFrom: (proofs: readonly StoredProof[], from: ProofState, to: ProofState) => void;
   /** Adds what is not there yet; what is there stays as it is. */
@@ -115,6 +116,7 @@ export function createProofs({ db }: Store, clock: Clock): Proofs {
     `INSERT INTO proofs (y, mint, keyset, amount, proof, state, operation, origin, created_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (y) DO NOTHING`,
   );
+  const inState = db.query('SELECT 1 FROM proofs WHERE y = ? AND state = ?');
   const any = db.query('SELECT 1 FROM proofs WHERE y = ?');
   const here = db.query("SELECT 1 FROM proofs WHERE y = ? AND state NOT IN ('sent', 'spent')");
   const sentOne = db.query<{ operation: string }, [string]>(
@@ -146,6 +148,7 @@ export function createProofs({ db }: Store, clock: Clock): Proofs {
     spend(proofs, operation) {
       for (const proof of proofs) spendOne.run(operation, yOf(proof));
     },
+    stillIn: (proofs, state) => proofs.filter((proof) => inState.get(yOf(proof), state) !== null),
     setStateFrom(proofs, from, to) {
       for (const proof of proofs) setOne.run(to, yOf(proof), from);
     },
