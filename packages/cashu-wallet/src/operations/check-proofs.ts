@@ -4,7 +4,7 @@ import type { Core } from '../wallet-core.ts';
 import type { MintUrl, OperationId } from '../wallet-types.ts';
 import type { Findings } from './check-findings.ts';
 import { addFound } from './older.ts';
-import { markClaimed } from './send.ts';
+import { markClaimed } from './sent-token.ts';
 import { type InputState, statesOf } from './swap.ts';
 
 /**
