@@ -249,6 +249,30 @@ test('40 sends that the mint refuses leave no gap that a restore would have to l
   await expectWhole(wallet, life);
 });
 
+test('tokens that the mint refuses side by side leave none either, nor do payments', async () => {
+  const life = begin({ feePpk: 100 });
+  const wallet = open(life);
+  await fund(wallet, 1000);
+  const friend = await stranger(life.mint);
+  const tokens = await Promise.all(Array.from({ length: 12 }, (_, i) => friend.token(255 + i)));
+  const refuse = (path: string, times: number) =>
+    life.mint.faults.add({ path, when: 'before', effect: { kind: 'status', status: 403 }, times });
+  refuse('/v1/swap', tokens.length);
+  const receive = (token: string) => wallet.receive(token, { cap: true }, soon());
+  for (const each of await Promise.allSettled(tokens.map(receive))) expect(each.status).toBe('rejected');
+  for (let i = 0; i < 5; i += 1) {
+    const { operation } = await wallet.quoteWithdrawal({ invoice: life.mint.invoice(900) }, soon());
+    refuse('/v1/melt/bolt11', 1);
+    await expect(wallet.withdraw(operation, soon())).rejects.toThrow();
+  }
+  await Promise.all(tokens.slice(6).map(receive));
+  await give(wallet, life.mint, 100);
+  const got = tokens.slice(6).reduce((sum, _, i) => sum + 255 + 6 + i, 0);
+  expect(ready(wallet)).toBeGreaterThan(900 + got - 20);
+  expect(await balanceFromWords(life.mint, life.words, 30)).toBe(ready(wallet));
+  await expectWhole(wallet, life);
+});
+
 test('words are restored with operations open: what they wait for is theirs, and nothing is counted twice', async () => {
   const life = begin();
   const wallet = open(life);

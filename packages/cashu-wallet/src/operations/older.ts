@@ -226,15 +226,22 @@ export function foundTold(core: Core, operations: readonly OperationId[]): void 
   });
 }
 
+/** Numbers are looked for among so many of the newest. */
+const reach = 200;
+
 /**
- * Inside the transaction that undoes an operation whose outputs no mint has signed: their numbers, when they are the last
- * that were handed out, are used again. So refusals leave no gap that a restore would have to look across.
+ * Inside the transaction that undoes an operation whose outputs no mint has signed: their numbers are used again. So
+ * refusals leave no gap that a restore would have to look across.
  */
 export function giveBack(core: Core, keyset: string, outputs: readonly StoredOutput[]): void {
-  const from = core.counters.next(keyset) - outputs.length;
-  if (outputs.length === 0 || from < 0) return;
   const own = new Set(outputs.map(({ secret }) => secret));
-  if (outputsAt(core, keyset, from, outputs.length).every(({ secret }) => own.has(secret))) {
-    core.counters.setBack(keyset, from);
+  const isOwn = ({ secret }: StoredOutput): boolean => own.has(secret);
+  const next = core.counters.next(keyset);
+  for (let at = next - 1; own.size > 0 && at >= Math.max(0, next - reach); at -= 1) {
+    if (!outputsAt(core, keyset, at, 1).every(isOwn)) continue;
+    const first = at + 1 - own.size;
+    if (first >= 0 && outputsAt(core, keyset, first, own.size).every(isOwn))
+      core.counters.giveBack(keyset, first, own.size);
+    return;
   }
 }

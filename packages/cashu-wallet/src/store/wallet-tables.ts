@@ -169,6 +169,14 @@ export const walletMigrations: readonly Migration[] = [
       ALTER TABLE keysets ADD COLUMN ends_at INTEGER;
       -- When the mint was last asked about it, and knew it no more; NULL: it does.
       ALTER TABLE keysets ADD COLUMN gone_at INTEGER;
+
+      -- NUT-13: numbers from \`first\` to before \`next\` that were handed out, and that no mint has signed anything with.
+      CREATE TABLE spare_numbers (
+        keyset TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        next INTEGER NOT NULL,
+        PRIMARY KEY (keyset, first)
+      ) STRICT, WITHOUT ROWID;
     `),
 ];
 
