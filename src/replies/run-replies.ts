@@ -133,7 +133,9 @@ function moneyOf(run: Run, settlement: Settlement): string {
       ? 'What it cost is not known yet: the node is asked for the change. !provider status shows it.'
       : '';
   }
-  const { spent, owed = 0 } = settlement;
-  if (owed > 0) return spent === 0 ? 'It cost nothing so far.' : '';
-  return spent === 0 ? 'It cost nothing: the whole budget is back.' : 'What was not spent is back.';
+  const { spent, owed = 0, fee = 0 } = settlement;
+  const fees = fee > 0 ? `${formatSat(sat(fee))} of the mint’s fees` : 'nothing';
+  if (owed > 0) return spent === 0 ? `It cost ${fees} so far.` : '';
+  if (spent > 0) return 'What was not spent is back.';
+  return `It cost ${fees}: the ${fee > 0 ? 'rest of the' : 'whole'} budget is back.`;
 }

@@ -12,6 +12,8 @@ export type Settlement =
   | {
       readonly spent: number;
       readonly budget: number;
+      /** Taken by others than the provider, and not in `spent`: the mint's fees. */
+      readonly fee?: number;
       /** The change is not back yet: `spent` is the provider's own estimate, and this is owed. It is asked for. */
       readonly owed?: number;
     }

@@ -93,7 +93,7 @@ describe('an addition to a run that is under way', () => {
 
   test('says where its money is', () => {
     expect(moreRefusal(notCredited)).toBe(
-      'The node node.example can’t be reached, so nothing was added. It is back in the wallet.',
+      'The node node.example can’t be reached, so nothing was added. It is back in the wallet, less 2 sat of the mint’s fees.',
     );
     expect(moreRefusal({ ...notCredited, money: coming })).toContain('being taken back');
     expect(moreRefusal({ kind: 'still_adding' })).toContain('not known yet');

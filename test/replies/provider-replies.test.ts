@@ -150,6 +150,13 @@ describe('the end of a paid run says the truth about its money', () => {
     expect(said({ failure: 'provider_down' }, nothing)).toContain(
       'The node could not be reached or broke off, also after several tries. !continue goes on where it was, when it is back.\nIt cost nothing: the whole budget is back.',
     );
+    // Nothing is said only of nothing: the mint may have taken something.
+    expect(said({ failure: 'provider_down' }, { ...nothing, fee: 11 })).toContain(
+      '\nIt cost 11 sat of the mint’s fees: the rest of the budget is back.',
+    );
+    expect(said({ failure: 'provider_down' }, { ...nothing, owed: 1989, fee: 11 })).toContain(
+      '\nIt cost 11 sat of the mint’s fees so far.',
+    );
     expect(said({ failure: 'provider_down' }, { ...nothing, owed: 2000 })).toMatch(
       /It cost nothing so far\.\n\n.+2,000 sat still owed/,
     );

@@ -21,7 +21,7 @@ import { found, foundTold, lookBeforeUse } from './operations/older.ts';
 import { quotePayment } from './operations/pay-to.ts';
 import { receiveToken } from './operations/receive-token.ts';
 import { recover } from './operations/recovery.ts';
-import { redeemKept } from './operations/redeem-kept.ts';
+import { keptState, redeemKept } from './operations/redeem-kept.ts';
 import { restore } from './operations/restore.ts';
 import { revive } from './operations/revive.ts';
 import { quoteSend, send } from './operations/send.ts';
@@ -81,7 +81,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       ...{ quoteSend, send: sendOrRevive, handOver, confirmClaimed, reclaim },
       ...{ quoteWithdrawal, quotePayment, requestInvoice, withdraw, quoteMove, move },
       ...{ decode: previewToken, receive: receiveToken, topUp, claimTopUp, watchTopUp },
-      ...{ keep, redeem: redeemKept, balance: readBalance, warmUp, recover, check },
+      ...{ keep, keptState, redeem: redeemKept, balance: readBalance, warmUp, recover, check },
       ...{ restore, found, foundTold, ending },
     }),
     operationFor: journal.byKey,

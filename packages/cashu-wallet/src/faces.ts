@@ -10,6 +10,7 @@ import type {
   Durability,
   EndingMoney,
   FoundMoney,
+  KeptState,
   KeptTokenId,
   LedgerEntry,
   MintUrl,
@@ -97,7 +98,11 @@ export type Receive = {
 export type KeptTokens = {
   /** The same token again gives the same id. */
   readonly keep: (token: string, source: string) => KeptTokenId;
-  /** Redeems it; `recover` does it too. */
+  readonly keptState: (id: KeptTokenId) => KeptState;
+  /**
+   * Redeems it; `recover` does it too. @throws TokenRefusedError `already-received` when nothing in it is new: it came
+   * in before as something else, or is of a token of ours, however it is written now
+   */
   readonly redeem: (id: KeptTokenId, signal: AbortSignal) => Promise<Received>;
   /**
    * Calls the listener inside the transaction that books a kept or reclaimed token, whoever set it off (`recover`

@@ -253,6 +253,12 @@ export type SpendSummary = Pick<LedgerEntry, 'owner' | 'model'> & {
   readonly open: Sat;
 };
 
+/**
+ * What became of a kept token: `new`: to be redeemed; `redeemed`: it brought money; `known`: what is in it had come in as
+ * something else; `spent`: it is somebody else's.
+ */
+export type KeptState = 'new' | 'redeemed' | 'known' | 'spent';
+
 /** What is ours now, told inside the transaction that books it. */
 export type Redeemed =
   /** A token that `keep` had put away. */

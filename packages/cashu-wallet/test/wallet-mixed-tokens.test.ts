@@ -2,8 +2,17 @@
 import { afterEach, expect, test } from 'bun:test';
 import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
 import { sat } from '@nostr-dm-agent/kit/sat';
+import { TokenRefusedError } from '../src/wallet-errors.ts';
 import type { Redeemed } from '../src/wallet-types.ts';
-import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
+import {
+  balanceFromWords,
+  createBench,
+  fund,
+  newWords,
+  rewritten,
+  soon,
+  stranger,
+} from './support/wallet-kit.ts';
 
 const bench = createBench();
 afterEach(() => bench.end());
@@ -114,19 +123,48 @@ test('what was claimed meanwhile is left out, and what was received before is no
   await expectWhole();
 });
 
-test('a kept token with proofs of ours is redeemed whole, too', async () => {
+test('of a kept token what is new is its money; what is ours comes back as what it was', async () => {
   const { mint, wallet, friend, given, told, expectWhole, spent } = await ready();
   const ours = await given(100);
   const theirs = await friend.proofs(300);
   const token = getEncodedToken({ mint: mint.url, proofs: [...ours.proofs, ...theirs], unit: 'sat' });
   const kept = wallet.keep(token, 'node');
   const received = await wallet.redeem(kept, soon());
-  expect(received.amount).toBeGreaterThan(395);
+  expect(received.amount).toBeWithin(295, 301);
   expect(spent([...ours.proofs, ...theirs])).toBe(true);
-  expect(told).toMatchObject([{ kind: 'reclaimed' }, { kind: 'kept', token: kept }]);
+  expect(told).toMatchObject([{ kind: 'kept', token: kept, received }, { kind: 'reclaimed' }]);
   const only = await given(50);
-  await wallet.redeem(wallet.keep(only.token, 'node'), soon());
+  const own = wallet.keep(only.token, 'node');
+  expect(await refusal(wallet.redeem(own, soon()))).toBe('already-received');
+  expect(wallet.keptState(own)).toBe('known');
   expect(wallet.operation(only.operation)).toMatchObject({ state: 'reclaimed' });
+  expect(told.slice(2)).toMatchObject([{ kind: 'reclaimed', sent: only.operation }]);
   expect(wallet.balance()).toMatchObject({ sent: sat(0), incoming: sat(0) });
   await expectWhole();
 });
+
+test('a kept token that came in before, as it was or in other words, brings nothing, and is told of once', async () => {
+  const { mint, wallet, friend, told, receive, expectWhole } = await ready();
+  const first = await friend.token(200);
+  const one = wallet.keep(first, 'node');
+  const { amount } = await wallet.redeem(one, soon());
+  const two = wallet.keep(await rewritten(mint, first), 'node');
+  expect(two).not.toBe(one);
+  expect(await refusal(wallet.redeem(two, soon()))).toBe('already-received');
+  await wallet.recover(soon());
+  expect(await refusal(wallet.redeem(two, soon()))).toBe('already-received');
+  expect([wallet.keptState(one), wallet.keptState(two)]).toEqual(['redeemed', 'known']);
+  expect(await wallet.redeem(one, soon())).toMatchObject({ amount });
+  // Received by hand, before anybody kept it.
+  const byHand = await friend.proofs(100);
+  await receive(byHand);
+  const three = wallet.keep(getEncodedToken({ mint: mint.url, proofs: byHand, unit: 'sat' }), 'node');
+  expect(await refusal(wallet.redeem(three, soon()))).toBe('already-received');
+  expect(told).toHaveLength(1);
+  await expectWhole();
+});
+
+const refusal = async (work: Promise<unknown>): Promise<string | undefined> => {
+  const error = await work.then(() => undefined).catch((cause: unknown) => cause);
+  return error instanceof TokenRefusedError ? error.problem.kind : undefined;
+};

@@ -66,7 +66,7 @@ describe('the token is taken back at once, and the run not started', () => {
       });
       expect(asked(world.node, '/create')).toBe(presentations);
       expect(world.state('r1')).toBe('settled');
-      expect(await world.finalize('r1')).toEqual({ spent: 0, budget: 2000 });
+      expect(await world.finalize('r1')).toMatchObject({ spent: 0, budget: 2000 });
       expect(lastEntry(world)).toMatchObject({ spent: 0 });
       expect(world.news).toEqual([]);
       await expectAllHome(world);
@@ -135,7 +135,7 @@ describe('the run begins all the same', () => {
       expect(prepared.state).toBe('ready');
       world.node.faults.clear();
       expect((await call(prepared)).status).toBe(200);
-      expect(await world.finalize('r1')).toEqual({ spent: 1, budget: 2000 });
+      expect(await world.finalize('r1')).toMatchObject({ spent: 1, budget: 2000 });
       await expectAllHome(world);
     });
   }
@@ -225,7 +225,7 @@ test('stopped while the token is on its way: the run is not started, and whoever
   stop.abort('stopped');
   await expect(prepared).rejects.toBe('stopped');
   world.node.faults.release();
-  expect(await world.finalize('r1')).toEqual({ spent: 0, budget: 2000 });
+  expect(await world.finalize('r1')).toMatchObject({ spent: 0, budget: 2000 });
   expect(world.outcomes('r1', 'refund')).toEqual(['token']);
   await expectAllHome(world);
 });

@@ -139,7 +139,7 @@ describe('the change is back when the reply is sent, although', () => {
     test(what, async () => {
       await spent();
       world.node.faults.add(fault);
-      expect(await world.finalize('r1')).toEqual({ spent: 136, budget: 2000 });
+      expect(await world.finalize('r1')).toMatchObject({ spent: 136, budget: 2000 });
       expect(world.news).toEqual([]);
       await settledWith136();
     });
@@ -262,7 +262,7 @@ describe('the reply does not wait for the change, which is asked for in the back
   test('the node stays away for a day: it is asked now and then, and announced once', async () => {
     await spent();
     world.node.crash();
-    expect(await world.finalize('r1')).toEqual({ spent: 136, budget: 2000, owed: 1864 });
+    expect(await world.finalize('r1')).toMatchObject({ spent: 136, budget: 2000, owed: 1864 });
     for (let hours = 0; hours < 26; hours += 1) await world.later(hour);
     const asks = world.outcomes('r1', 'refund');
     expect(new Set(asks)).toEqual(new Set(['not_sent']));
@@ -291,7 +291,7 @@ describe('the reply does not wait for the change, which is asked for in the back
         }),
       },
     });
-    expect(await world.finalize('r1')).toEqual({ spent: 136, budget: 2000, owed: 1864 });
+    expect(await world.finalize('r1')).toMatchObject({ spent: 136, budget: 2000, owed: 1864 });
     await world.later(hour + minute);
     await settledWith136();
   });

@@ -32,11 +32,9 @@ export function runRefusal(refusal: RunRefusal): string {
       return `The node ${hostOf(refusal.node)} does not answer, and the money of this run is kept there. Nothing was spent; !retry runs it again, !provider set local is another way on.`;
     case 'not_credited': {
       const { money } = refusal;
-      const fee =
-        money.state === 'back' && money.fee > 0 ? `, less ${formatSat(money.fee)} of the mint’s fees` : '';
       const budget =
         money.state === 'back'
-          ? `The budget is back in the wallet${fee}.`
+          ? `The budget is back in the wallet${lessFees(money)}.`
           : 'The budget is being taken back; you are told when it arrived.';
       return `${whatNodeDid(refusal)}, so the run was not started. ${budget} !retry runs it again; !provider nodes shows other nodes.`;
     }
@@ -116,13 +114,17 @@ export function moreRefusal(refusal: MoreRefusal): string {
     case 'token_unfinished':
       return 'The mint did not say whether the token was made, so nothing was added. The money is looked after, see !wallet pending.';
     case 'not_credited':
-      return `${whatNodeDid(refusal)}, so nothing was added. ${refusal.money.state === 'back' ? 'It is back in the wallet.' : 'It is being taken back.'}`;
+      return `${whatNodeDid(refusal)}, so nothing was added. ${refusal.money.state === 'back' ? `It is back in the wallet${lessFees(refusal.money)}.` : 'It is being taken back.'}`;
     case 'credited_short':
       return `${creditedShort(refusal, 'deposit')}, so nothing was added. What it took is asked for again and again.`;
     default:
       return budgetRefusal(refusal);
   }
 }
+
+/** What the mint took on the way there and back. */
+const lessFees = ({ fee }: { readonly fee: Sat }): string =>
+  fee > 0 ? `, less ${formatSat(fee)} of the mint’s fees` : '';
 
 /** A mint as people read it, and as `!wallet move` understands it. A node may have chosen the text. */
 export const mintText = (url: string): string =>
@@ -186,7 +188,8 @@ export function news(run: PaidRun): string {
       return `${sentence(about)} was cut off; it cost ${formatSat(body.spent)}, paid from the account at ${hostOf(run.node)}.`;
     }
     if (ticket.purpose === 'account') return `${formatSat(body.change)} of ${about} are back in the wallet.`;
-    return `Change is back: ${formatSat(body.change)} of ${about}, which cost ${formatSat(body.spent)}.`;
+    const fees = body.fee > 0 ? ` and ${formatSat(body.fee)} of the mint’s fees` : '';
+    return `Change is back: ${formatSat(body.change)} of ${about}, which cost ${formatSat(body.spent)}${fees}.`;
   }
   if (isIn(run, 'needs_operator')) {
     return `${operatorProblemText(run)} !provider status shows what its operator needs to know.`;
@@ -229,6 +232,8 @@ const operatorProblems: Readonly<Record<OperatorProblem, string>> = {
   refund_refused: 'the node refuses the refund. Ask its operator',
   change_swept: 'the node took the change back because it was not fetched in time. Ask its operator',
   change_unreadable: "the node's answer cannot be read as a token",
+  change_repeated:
+    'the node gives a token as change that had come before, and nothing of it is new. Ask its operator',
   change_spent: 'the change token was redeemed by somebody else. Ask the operator of the node',
   change_mint: 'the change is at a mint that is not accepted. !wallet mints add <url> accepts it',
   change_refused: "the mint refuses the node's change token. Ask the node's operator",

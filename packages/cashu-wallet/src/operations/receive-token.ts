@@ -35,10 +35,7 @@ export async function receiveToken(
   let refusal: unknown;
   if (token.proofs.length === 0 || token.proofs.some(({ secret }) => !comesBack.has(secret))) {
     try {
-      // A receipt of only a part does not settle the row of a kept token.
-      const { kept, ...rest } = options;
-      const others = ours.length > 0 || kept === undefined ? rest : { ...rest, kept };
-      parts.push(await receiveOthers(core, token, comesBack, others, signal));
+      parts.push(await receiveOthers(core, token, comesBack, options, signal));
     } catch (error) {
       // Ours is to be had all the same.
       if (!(error instanceof TokenRefusedError) || ours.length === 0) throw error;
@@ -133,7 +130,7 @@ function refuseKnown(core: Core, received: OperationId | undefined): TokenRefuse
   return alreadyReceived(core, received);
 }
 
-function alreadyReceived(core: Core, received: OperationId): TokenRefusedError {
+export function alreadyReceived(core: Core, received: OperationId): TokenRefusedError {
   const { operation, amount, updatedAt } = core.journal.head(received);
   return new TokenRefusedError({ kind: 'already-received', operation, amount, at: updatedAt });
 }

@@ -242,6 +242,10 @@ function close(
   });
 }
 
+/** What a receipt was made for. */
+export const receiptOf = (core: Core, id: OperationId): Pick<ReceiveOrigin, 'kept' | 'reclaims'> =>
+  core.journal.body(id, receiveSchema);
+
 /** The same token, refused once and then taken by the mint all the same: its outputs are found and booked. */
 async function findEarlier(
   core: Core,

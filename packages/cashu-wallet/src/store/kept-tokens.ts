@@ -28,6 +28,7 @@ const rowSchema = idSchema.extend({
   /** That redeemed it, or found it spent. */
   operation: nullable(operationIdSchema),
   attempts: z.number(),
+  created_at: z.number(),
 });
 export type KeptToken = z.infer<typeof rowSchema>;
 

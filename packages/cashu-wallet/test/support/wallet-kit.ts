@@ -117,6 +117,13 @@ export async function stranger(mint: MintAddress) {
   };
 }
 
+/** The same money in another text. */
+export async function rewritten(mint: MintAddress, token: string): Promise<string> {
+  const { wallet } = await stranger(mint);
+  const proofs = wallet.decodeToken(token).proofs.toReversed();
+  return getEncodedToken({ mint: mint.url, proofs, unit: 'sat', memo: 'once more' });
+}
+
 /** What somebody who has the words, and nothing else, finds unspent at the mint. Independent of the wallet under test. */
 export async function balanceFromWords(mint: SandboxMint, words: string, gap = 20): Promise<number> {
   const wallet = new Wallet(mint.url, { bip39seed: new Uint8Array(mnemonicToSeedSync(words)) });

@@ -5,7 +5,7 @@ import type { Evidence, RefundOutcome } from '../node/outcomes.ts';
 import { close, noChange } from './close-books.ts';
 import { type Asking, keepChange } from './keep-change.ts';
 import { askForKey, worthOf } from './key-at-node.ts';
-import { type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
+import { isIn, type OperatorProblem, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator, wait } from './postpone.ts';
 import { believeNode } from './question-change.ts';
@@ -17,8 +17,8 @@ import { day, doubtMs } from './retry-pauses.ts';
 export async function askForChange(deps: PaidRunDeps, run: Asking, signal: AbortSignal): Promise<PaidRun> {
   // An earlier answer that was kept and not acted on: the node may not give it again.
   for (const raw of deps.store.answers(run.id)) {
-    const held = keepChange(deps, run, raw);
-    if (held) return held;
+    const kept = keepChange(deps, run, raw);
+    if (typeof kept !== 'string') return kept;
   }
   const keep = (raw: string): void => {
     deps.reached('run:answered');
@@ -45,8 +45,11 @@ async function act(
   const problem = (kind: Parameters<typeof needOperator>[2]): PaidRun =>
     needOperator(deps, run, kind, outcome.evidence.message);
   switch (outcome.state) {
-    case 'token':
-      return keepChange(deps, run, outcome.raw) ?? unreadable(deps, run, dueFor, outcome.evidence);
+    case 'token': {
+      const kept = keepChange(deps, run, outcome.raw);
+      if (kept === 'none') return unreadable(deps, run, dueFor, outcome.evidence);
+      return kept === 'repeated' ? repeated(deps, run, dueFor, outcome.evidence) : kept;
+    }
     case 'no_balance':
     case 'too_small':
       return believeEmpty(deps, run, dueFor, signal);
@@ -77,6 +80,13 @@ async function act(
 function unreadable(deps: PaidRunDeps, run: Asking, dueFor: number, evidence: Evidence): PaidRun {
   if (dueFor < doubtMs) return wait(deps, run, 'doubt');
   return needOperator(deps, run, 'change_unreadable', evidence.message);
+}
+
+/** It gave what was given before. A node may have the right one by the next time (core #378); then it is for a person. */
+function repeated(deps: PaidRunDeps, run: Asking, dueFor: number, evidence: Evidence): PaidRun {
+  deps.store.record(run.id, 'change', 'repeated', evidence);
+  if (dueFor < doubtMs) return wait(deps, run, 'doubt');
+  return needOperator(deps, run, 'change_repeated', '');
 }
 
 /**
@@ -151,6 +161,8 @@ function refused(deps: PaidRunDeps, run: PaidRunIn<'change_held'>, error: TokenR
   switch (problem.kind) {
     case 'dust':
       return close(deps, run, { face: problem.amount, received: noChange.received });
+    case 'already-received':
+      return nothingNew(deps, run);
     case 'spent':
       return needOperator(deps, run, run.body.own === true ? 'key_unknown' : 'change_spent', '');
     case 'wrong-mint':
@@ -158,6 +170,19 @@ function refused(deps: PaidRunDeps, run: PaidRunIn<'change_held'>, error: TokenR
     default:
       return needOperator(deps, run, 'change_refused', problem.kind);
   }
+}
+
+/** Everything in the change token had come in before: it is asked for again. */
+function nothingNew(deps: PaidRunDeps, { id }: PaidRun): PaidRun {
+  const run = deps.store.get(id);
+  // A token of our own that was taken back has closed its run.
+  if (!isIn(run, 'change_held')) return run;
+  if (run.body.own === true) return needOperator(deps, run, 'key_unknown', '');
+  const { creditedMsat, dueSince, meteredMsat } = run.body;
+  const body = { ...tokenOf(run.body), state: 'refund_due', creditedMsat, dueSince, meteredMsat } as const;
+  const due = { ...deps.store.move(id, ['change_held'], body), body };
+  const evidence = { status: undefined, code: undefined, message: '', requestId: undefined };
+  return repeated(deps, due, deps.clock.now() - dueSince, evidence);
 }
 
 /** Once a day: what a person did, or the node's operator, may have freed the money. */
@@ -176,7 +201,7 @@ export async function lookAgain(
       ...{ state: 'refund_due', creditedMsat, dueSince: body.dueSince },
     });
   }
-  if (body.keptToken !== undefined && body.trouble !== 'change_spent' && body.trouble !== 'key_unknown') {
+  if (body.keptToken !== undefined && !worthNothing.has(body.trouble)) {
     try {
       return await redeem(deps, run, body.keptToken, signal);
     } catch (error) {
@@ -186,3 +211,6 @@ export async function lookAgain(
   }
   return askForChange(deps, run, signal);
 }
+
+/** Of these the token in hand will not become money. */
+const worthNothing = new Set<OperatorProblem>(['change_spent', 'key_unknown', 'change_repeated']);

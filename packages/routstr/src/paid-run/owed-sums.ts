@@ -46,11 +46,14 @@ function heldByNode({ body }: PaidRun): Sat {
 
 /** What a run cost, as far as it is known. */
 export function costOf({ body }: PaidRun, budget: Sat): PaidRunCost {
-  if (body.state === 'settled') return { spent: body.spent, budget };
+  if (body.state === 'settled') return { spent: body.spent, budget, ...feeOf(body.fee) };
   if (body.state === 'spending' || body.state === 'unreckoned') {
     return { spent: msatToSatCeil(body.meteredMsat), budget };
   }
   if (!isOpen(body) || !('dueSince' in body) || body.meteredMsat === undefined) return undefined;
   const spent = msatToSatCeil(body.meteredMsat);
-  return { spent, budget, owed: remainingSat(msatToSatFloor(body.creditedMsat ?? 0), spent) };
+  const credited = msatToSatFloor(body.creditedMsat ?? 0);
+  return { spent, budget, owed: remainingSat(credited, spent), ...feeOf(remainingSat(body.out, credited)) };
 }
+
+const feeOf = (fee: Sat): { readonly fee?: Sat } => (fee === 0 ? {} : { fee });

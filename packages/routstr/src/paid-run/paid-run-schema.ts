@@ -46,6 +46,7 @@ export const operatorProblems = [
   'refund_refused', // for a day now, for a reason that asking does not change
   'change_swept', // the node took the change back, because it was not fetched in time
   'change_unreadable',
+  'change_repeated', // the node gives a token that came before, for another run or as something else
   'change_spent', // somebody else redeemed the change token
   'change_mint', // the change is at a mint that the wallet does not accept
   'change_refused',

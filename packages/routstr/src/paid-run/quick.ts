@@ -20,6 +20,7 @@ import type { OneCallOutcome } from '../node/one-call.ts';
 import { advance } from './advance.ts';
 import { type BudgetRules, refuseMint, refuseSpending } from './budget-rules.ts';
 import { issueOrRefuse } from './issue-token.ts';
+import { keepToken } from './keep-change.ts';
 import { isIn, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
@@ -137,20 +138,26 @@ async function ask(
   };
 }
 
-/** In one transaction: the token is spent, the wallet keeps the change. */
-function keepHeader({ wallet, store, ...deps }: PaidRunDeps, run: PaidRunIn<'token_issued'>, change: string) {
-  wallet.transaction(() => {
+/** In one transaction: the token is spent, the wallet keeps the change. A token that came before is none. */
+function keepHeader(deps: PaidRunDeps, run: PaidRunIn<'token_issued'>, change: string): void {
+  const { wallet, store } = deps;
+  const kept = wallet.transaction(() => {
+    const keptToken = keepToken(deps, run.id, change);
+    if (keptToken === undefined) return false;
     wallet.confirmClaimed(run.body.operation);
     store.keepAnswer(run.id, change);
     store.move(run.id, ['token_issued'], {
       ...tokenOf(run.body),
-      state: 'change_held',
-      creditedMsat: run.ticket.budget * 1000,
-      dueSince: deps.clock.now(),
-      keptToken: wallet.keep(change, `change of run ${run.id}`),
+      ...{
+        state: 'change_held',
+        creditedMsat: run.ticket.budget * 1000,
+        dueSince: deps.clock.now(),
+        keptToken,
+      },
     });
+    return true;
   });
-  deps.reached('run:change_held');
+  if (kept) deps.reached('run:change_held');
 }
 
 async function settle(

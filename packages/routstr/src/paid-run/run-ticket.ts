@@ -45,6 +45,8 @@ export type PaidRunCost =
   | {
       readonly spent: Sat;
       readonly budget: Sat;
+      /** What the mint took, as far as it is known; not in `spent`. */
+      readonly fee?: Sat;
       /** The change is not back yet: `spent` is what the meter counted, and this is asked for. */
       readonly owed?: Sat;
     }
