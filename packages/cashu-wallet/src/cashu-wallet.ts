@@ -29,6 +29,7 @@ import { confirmClaimed, handOver } from './operations/sent-token.ts';
 import { reclaim } from './operations/take-back.ts';
 import { ending, tidy } from './operations/tidy.ts';
 import { watchTopUp } from './operations/watch-top-up.ts';
+import { createPaymentRequests } from './payment-requests/payment-requests.ts';
 import { createShares } from './store/brought-in.ts';
 import { createCounters } from './store/counters.ts';
 import { signatureOf, signDatabase, whoseDatabase } from './store/fingerprint.ts';
@@ -38,6 +39,7 @@ import { createKeysetTable } from './store/keyset-table.ts';
 import { createLedger } from './store/ledger.ts';
 import { createJournal } from './store/operation-journal.ts';
 import { createProofs } from './store/proofs.ts';
+import { createRequestStore } from './store/request-store.ts';
 import { openExtension } from './store/table-extension.ts';
 import { openStore, type Store } from './store/wallet-database.ts';
 import type { Checkpoint, Core, RestoreDepth, WalletPolicy } from './wallet-core.ts';
@@ -104,6 +106,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
     },
     ledger: createLedger(store),
     shares: createShares(store),
+    requests: createPaymentRequests(core),
     transaction: store.write,
     extension: (name, migrations) => openExtension(store, name, migrations),
     addCheck: (check) => void core.furtherChecks.push(check),
@@ -154,6 +157,8 @@ function createCore(
     proofs: createProofs(store, clock),
     journal: createJournal(store, clock),
     kept: createKeptTokenStore(store, clock),
+    requests: createRequestStore(store, clock),
+    payee: {},
     mints: createMints({
       seed,
       counters,
@@ -186,6 +191,7 @@ function createCore(
     furtherChecks: [],
     mintLock: createKeyedLock(),
     turns: createKeyedLock(),
+    paymentTurns: createKeyedLock(),
     reached: options.onCheckpoint ?? (() => undefined),
     tellRedeemed,
   };

@@ -6,6 +6,13 @@
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { CheckReport, FurtherCheck } from './check-types.ts';
 import type {
+  Delivery,
+  OpenRequest,
+  PaymentOutcome,
+  RequestMailbox,
+  RequestNews,
+} from './payment-requests/request-types.ts';
+import type {
   Balance,
   Durability,
   EndingMoney,
@@ -92,6 +99,33 @@ export type Receive = {
   readonly claimTopUp: (operation: OperationId, signal: AbortSignal) => Promise<TopUpState>;
   /** Waits until it is paid and taken (NUT-17 where the mint has it, else by asking), or expired for good. */
   readonly watchTopUp: (operation: OperationId, signal: AbortSignal) => Promise<TopUpState>;
+};
+
+/** Money in, as ecash that a payer sends to a key of its own (NUT-18). Who carries messages puts it to use. */
+export type PaymentRequests = {
+  /**
+   * From now on each top-up also gives a request.
+   *
+   * @param addressOf where payers reach a public key (hex): an nprofile; undefined: nowhere, now
+   * @param onChange the mailboxes are others; called after they are on disk
+   */
+  readonly reachedAt: (addressOf: (publicKey: string) => string | undefined, onChange: () => void) => void;
+  /** The keys that payments may come to now. */
+  readonly mailboxes: () => readonly RequestMailbox[];
+  /** Since when (ms) payments may have been sent to them. */
+  readonly since: () => number;
+  /** Takes what a stranger has sent to a mailbox; reaches no mint. Durable when it returns. */
+  readonly deliver: (publicKey: string, content: string) => Delivery;
+  /** Redeems the payment that waits the longest; undefined: none is due. `recover` does it too. */
+  readonly redeemNext: (signal: AbortSignal) => Promise<PaymentOutcome | undefined>;
+  /** What nobody was told yet, in the order in which it came. */
+  readonly news: () => readonly RequestNews[];
+  /** It has been: durably, by whoever calls this. */
+  readonly newsTold: (news: RequestNews) => void;
+  /** Not paid yet, newest first; those of one owner when they are named. */
+  readonly open: (owner?: string) => readonly OpenRequest[];
+  /** Face value of what has come for the request of a top-up. */
+  readonly paidFor: (topUp: OperationId) => Sat;
 };
 
 /** Tokens that are put on disk as they came. For change: its sender will not send it twice. */
@@ -188,6 +222,8 @@ export type Shares = {
 /** Whose money it is, and what it went for. */
 export type Books = { readonly ledger: Ledger; readonly shares: Shares };
 
+export type Requests = { readonly requests: PaymentRequests };
+
 /** What a row can hold. Booleans are 0 and 1. */
 export type Value = string | number | null;
 
@@ -227,4 +263,5 @@ export type CashuWallet = Spend &
   MintList &
   Upkeep &
   Books &
+  Requests &
   WalletJournal;

@@ -14,7 +14,9 @@ export type {
   MintList,
   Overview,
   Pay,
+  PaymentRequests,
   Receive,
+  Requests,
   Shares,
   Spend,
   Tables,
@@ -23,6 +25,7 @@ export type {
 } from './faces.ts';
 export { isLightningAddress } from './lightning-address.ts';
 export type { WalletConfig } from './open-wallet.ts';
+export type { OpenRequest, RequestMailbox, RequestNews } from './payment-requests/request-types.ts';
 export {
   BackupRefusedError,
   BadMnemonicError,
@@ -56,6 +59,7 @@ export type {
   MintUrl,
   OperationId,
   OperationSummary,
+  PaymentRequest,
   Received,
   RecoveryReport,
   Redeemed,

@@ -6,11 +6,13 @@ import { newTypedId } from '@nostr-dm-agent/kit/typed-id';
 import type { FurtherCheck } from './check-types.ts';
 import type { Seed } from './crypto/seed.ts';
 import type { Mints } from './mints/mint-sessions.ts';
+import type { PaymentId } from './payment-requests/request-types.ts';
 import type { Counters } from './store/counters.ts';
 import type { KeptTokenStore } from './store/kept-tokens.ts';
 import type { KeysetTable } from './store/keyset-table.ts';
 import type { Journal } from './store/operation-journal.ts';
 import type { Proofs } from './store/proofs.ts';
+import type { RequestStore } from './store/request-store.ts';
 import type { Store } from './store/wallet-database.ts';
 import { UnfinishedOperationError } from './wallet-errors.ts';
 import type { Durability, MintUrl, OperationId, Redeemed } from './wallet-types.ts';
@@ -35,7 +37,14 @@ export type WalletPolicy = {
 
 /** Moments between which everything is on disk. Tests end the process at each of them. */
 export type Checkpoint =
-  `${'send' | 'receive' | 'mint' | 'melt'}:${'reserved' | 'prepared' | 'collided' | 'answered' | 'done'}`;
+  | `${'send' | 'receive' | 'mint' | 'melt'}:${'reserved' | 'prepared' | 'collided' | 'answered' | 'done'}`
+  | `payment:${'asked' | 'kept' | 'settled'}`;
+
+/** How payers reach the wallet; whoever carries messages says it. */
+export type Payee = {
+  addressOf?: (publicKey: string) => string | undefined;
+  onChange?: () => void;
+};
 
 /** NUT-13: how many numbers in a row may be unused before the end is believed, and how many are asked for at once. */
 export type RestoreDepth = { readonly gap: number; readonly batch: number };
@@ -46,6 +55,8 @@ export type Core = {
   readonly proofs: Proofs;
   readonly journal: Journal;
   readonly kept: KeptTokenStore;
+  readonly requests: RequestStore;
+  readonly payee: Payee;
   readonly mints: Mints;
   readonly counters: Counters;
   readonly depth: RestoreDepth;
@@ -64,6 +75,7 @@ export type Core = {
   readonly mintLock: KeyedLock<MintUrl>;
   /** One at a time for each operation: whoever comes later finds it where the one before has left it. */
   readonly turns: KeyedLock<OperationId>;
+  readonly paymentTurns: KeyedLock<PaymentId>;
   readonly reached: (checkpoint: Checkpoint) => void;
   /** Tells the listeners. Inside the transaction that books it. */
   readonly tellRedeemed: (redeemed: Redeemed) => void;

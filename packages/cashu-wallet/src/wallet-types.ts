@@ -5,6 +5,8 @@ import type { Sat } from '@nostr-dm-agent/kit/sat';
 export type MintUrl = Brand<string, 'MintUrl'>;
 /** One wallet action that moves value. Short enough to be typed by an owner. */
 export type OperationId = Brand<string, 'OperationId'>;
+/** A payment request (NUT-18 `i`). */
+export type RequestId = Brand<string, 'RequestId'>;
 /** A token that was put away raw, before it is redeemed. */
 export type KeptTokenId = Brand<number, 'KeptTokenId'>;
 
@@ -93,6 +95,16 @@ export type TopUp = {
   readonly invoice: string;
   /** Milliseconds since the Unix epoch; undefined: never. A payment that comes later is noticed all the same. */
   readonly expiresAt: number | undefined;
+  /** The other way to pay it, where payers can reach us. */
+  readonly request: PaymentRequest | undefined;
+};
+/** Asks a Cashu wallet for ecash (NUT-18), delivered over Nostr to a key of its own. */
+export type PaymentRequest = {
+  readonly id: RequestId;
+  /** `creqA…`, to be copied. */
+  readonly text: string;
+  /** The same in NUT-26 (`CREQB…`), in the upper case that makes a QR code small. */
+  readonly qr: string;
 };
 export type TopUpState = 'unpaid' | 'paid' | 'expired';
 

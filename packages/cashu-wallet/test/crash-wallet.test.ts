@@ -13,15 +13,20 @@ import { balanceFromWords, createBench, fund, newWords, soon, stranger } from '.
 
 /** When the wallet dies. `lost`: the mint has done it, the answer is on its way. `undone`: the mint has not begun. */
 const moments = ['reserved', 'prepared', 'undone', 'lost', 'answered', 'done'] as const;
-type Moment = (typeof moments)[number];
+/** A payment request is made, a payment is stored, what became of it is. */
+const ofPayments = ['asked', 'kept', 'settled'] as const;
+type Moment = (typeof moments)[number] | (typeof ofPayments)[number];
+const momentsOf = (operation: Operation): readonly Moment[] =>
+  operation === 'request' ? [...moments, ...ofPayments] : moments;
 /** `exact`: the swap to the exact sum before a melt. */
-const operations = ['send', 'receive', 'mint', 'melt', 'exact', 'reclaim'] as const;
+const operations = ['send', 'receive', 'request', 'mint', 'melt', 'exact', 'reclaim'] as const;
 type Operation = (typeof operations)[number] | 'sends';
 
 const paths: Readonly<Record<Operation, string>> = {
   send: '/v1/swap',
   sends: '/v1/swap',
   receive: '/v1/swap',
+  request: '/v1/swap',
   reclaim: '/v1/swap',
   exact: '/v1/swap',
   mint: '/v1/mint/bolt11',
@@ -33,6 +38,7 @@ const kinds: Readonly<Record<Operation, string>> = {
   send: 'send',
   sends: 'send',
   receive: 'receive',
+  request: 'receive',
   reclaim: 'receive',
   mint: 'mint',
   melt: 'melt',
@@ -73,7 +79,8 @@ async function runCase(
         effect: { kind: 'hold' },
       });
     }
-    const checkpoint = `${kinds[operation]}:${moment}`;
+    const kind = ofPayments.some((one) => one === moment) ? 'payment' : kinds[operation];
+    const checkpoint = `${kind}:${moment}`;
     const life = await victim.run(
       inFlight ? order : { ...order, killAt: checkpoint },
       inFlight ? () => mint.faults.holding() > 0 : undefined,
@@ -85,7 +92,13 @@ async function runCase(
     mint.clearCache();
 
     const after = bench.wallet(mint, { words, directory });
+    if (action.kind === 'request') {
+      // The relay has it still.
+      const [key] = after.requests.mailboxes();
+      after.requests.deliver(key?.publicKey ?? '', action.payload);
+    }
     const report = await after.recover(soon());
+    if (action.kind === 'request') expect(after.requests.news()).toMatchObject([{ kind: 'came', before: 0 }]);
     expect(report).toMatchObject({ waiting: [], troubled: [] });
 
     const balance = after.balance();
@@ -97,7 +110,7 @@ async function runCase(
     expect(audit).toMatchObject({ balanced: true, totalOutstanding: mine, pending: 0, paidUnissued: 0 });
     // What came in and did not go out is here, the mint's fees excepted.
     expect(mine + audit.melted + audit.earned).toBe(audit.minted);
-    if (operation === 'receive') {
+    if (others.length > 0) {
       expect(others.map((proof) => mint.stateOfSecret(proof.secret))).not.toContain('UNSPENT');
     }
 
@@ -124,6 +137,22 @@ async function actionOf(
     case 'receive': {
       others.push(...(await (await stranger(mint)).proofs(300)));
       return { kind: 'receive', token: getEncodedToken({ mint: mint.url, proofs: others, unit: 'sat' }) };
+    }
+    case 'request': {
+      others.push(...(await (await stranger(mint)).proofs(300)));
+      // Nobody pays the invoice.
+      mint.lightning.incoming = 'on-demand';
+      const proofs = others.map(({ id, amount, secret, C }) => ({
+        id,
+        amount: amount.toNumber(),
+        secret,
+        C,
+      }));
+      return {
+        kind: 'request',
+        amount: 300,
+        payload: JSON.stringify({ mint: mint.url, unit: 'sat', proofs }),
+      };
     }
     case 'mint':
       return { kind: 'mint', amount: 77 };
@@ -152,7 +181,7 @@ for (const [at, setting] of settings.entries()) {
       victims,
       share(
         operations.map((operation) =>
-          moments.map(
+          momentsOf(operation).map(
             (moment): CrashCase<Victim> => [
               `${operation}, killed when ${moment}`,
               (victim) => runCase(setting, operation, moment, victim),

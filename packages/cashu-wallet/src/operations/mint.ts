@@ -26,6 +26,7 @@ import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import { askMint } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
+import { makeRequest } from '../payment-requests/make-request.ts';
 import { bringFor } from '../store/brought-in.ts';
 import { requireRoom } from '../store/holdings.ts';
 import type { OperationHead } from '../store/operation-journal.ts';
@@ -61,14 +62,25 @@ type InvoiceRequest = { readonly amount: Sat; readonly mint?: MintUrl; readonly 
 /** Asks for an invoice. @throws MintError, BalanceCapError */
 export async function topUp(core: Core, request: InvoiceRequest, signal: AbortSignal): Promise<TopUp> {
   requireRoom(core, request.amount);
-  return requestInvoiceOf(core, request, signal);
+  const made = await requestInvoiceOf(core, request, signal, (topUp) =>
+    makeRequest(core, topUp, request.owner),
+  );
+  if (made.request !== undefined) core.payee.onChange?.();
+  core.reached('payment:asked');
+  return made;
 }
 
-/** The same for money that is the wallet's already. @throws MintError */
+/**
+ * The same for money that is the wallet's already.
+ *
+ * @param withRequest makes the other way to pay it, in the transaction that stores the invoice
+ * @throws MintError
+ */
 export async function requestInvoiceOf(
   core: Core,
   { amount, mint = core.mints.defaultMint, owner }: InvoiceRequest,
   signal: AbortSignal,
+  withRequest: (topUp: Pick<TopUp, 'operation' | 'mint' | 'amount'>) => TopUp['request'] = () => undefined,
 ): Promise<TopUp> {
   const session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
@@ -86,12 +98,13 @@ export async function requestInvoiceOf(
     });
   });
   const id = newOperationId();
-  core.store.write(() => {
+  const request = core.store.write(() => {
     const body = { state: 'quoted', quote } as const;
     core.journal.insert<MintOperation>({ id, kind: 'mint', mint, amount, body });
     bringFor(core.store, id, owner);
+    return withRequest({ operation: id, mint, amount });
   });
-  return { operation: id, mint, amount, invoice: quote.request, expiresAt: quote.expiresAt };
+  return { operation: id, mint, amount, invoice: quote.request, expiresAt: quote.expiresAt, request };
 }
 
 /** Asks once whether the invoice was paid, and takes the money when it was. @throws MintError, UnfinishedOperationError */

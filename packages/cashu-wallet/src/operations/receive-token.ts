@@ -11,10 +11,10 @@ import type { StoredProof } from '../store/stored-proof.ts';
 import type { Core } from '../wallet-core.ts';
 import { TokenRefusedError } from '../wallet-errors.ts';
 import type { KeptTokenId, OperationId, Received, ReceiveOptions } from '../wallet-types.ts';
-import { finishReceive, receiveProofs } from './receive.ts';
+import { finishReceive, type ReceiveOrigin, receiveProofs } from './receive.ts';
 import { takeBack } from './take-back.ts';
 
-type TokenOptions = ReceiveOptions & { readonly kept?: KeptTokenId };
+type TokenOptions = ReceiveOptions & Pick<ReceiveOrigin, 'note' | 'also'> & { readonly kept?: KeptTokenId };
 
 /**
  * Redeems a token.
@@ -68,7 +68,7 @@ async function receiveOthers(
   core: Core,
   token: ReadToken,
   except: ReadonlySet<string>,
-  { cap, owner, kept }: TokenOptions,
+  { cap, owner, kept, note, also }: TokenOptions,
   signal: AbortSignal,
 ): Promise<Received> {
   const mint = requireAcceptable(core, token);
@@ -86,7 +86,11 @@ async function receiveOthers(
     } else if (fresh.length > 0) {
       const origin = {
         kept,
-        also: (id: OperationId): void => bringFor(core.store, id, owner),
+        note,
+        also: (id: OperationId): void => {
+          bringFor(core.store, id, owner);
+          also?.(id);
+        },
         // Somebody else may have begun with one of them while this was prepared.
         isStale: (): boolean => sortOut(core, fresh).fresh.length < fresh.length,
       };

@@ -67,6 +67,8 @@ type ReceiveOperation = z.infer<typeof receiveSchema>;
 export type ReceiveOrigin = {
   readonly reclaims?: OperationId | undefined;
   readonly kept?: KeptTokenId | undefined;
+  /** For people: what it is for. */
+  readonly note?: string | undefined;
   /** Written in the transaction that prepares the operation. */
   readonly also?: (id: OperationId) => void;
   /** Asked in that transaction: these are not the proofs to take any more. */
@@ -79,7 +81,7 @@ export async function receiveProofs(
   session: Session,
   mint: MintUrl,
   proofs: readonly StoredProof[],
-  { reclaims, kept, also, isStale }: ReceiveOrigin,
+  { reclaims, kept, note, also, isStale }: ReceiveOrigin,
   signal: AbortSignal,
 ): Promise<Received | undefined> {
   const id = newOperationId();
@@ -95,7 +97,8 @@ export async function receiveProofs(
         amount: plan.amount,
         fee: plan.fee,
         // What is taken back is listed with what it was made for.
-        note: (reclaims && core.journal.head(reclaims).note) ?? (kept && core.kept.read(kept)?.source),
+        note:
+          (reclaims && core.journal.head(reclaims).note) ?? (kept && core.kept.read(kept)?.source) ?? note,
         body: { state: 'prepared', plans: [plan], reclaims, kept },
       });
       core.journal.recordInputs(id, plan.inputs);

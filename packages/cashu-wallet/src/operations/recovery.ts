@@ -1,5 +1,6 @@
 import { NetworkError } from '@cashu/cashu-ts';
 import { previewToken } from '../mints/read-token.ts';
+import { redeemPayment } from '../payment-requests/redeem-payment.ts';
 import type { OperationHead } from '../store/operation-journal.ts';
 import type { Core } from '../wallet-core.ts';
 import {
@@ -26,7 +27,8 @@ import { revive } from './revive.ts';
 import { finishSend } from './send.ts';
 
 /**
- * Finishes or undoes what is open, oldest first, each by its own file's rules; redeems kept tokens; asks about invoices.
+ * Finishes or undoes what is open, oldest first, each by its own file's rules; redeems kept tokens and payments; asks about
+ * invoices.
  * Mints are worked through side by side, and one that does not answer is not asked again in the same pass: it holds up
  * nobody else, and itself no longer than one request takes. Nothing that goes wrong with one operation keeps the others
  * from being looked at.
@@ -45,6 +47,9 @@ export async function recover(
   signal.throwIfAborted();
   return report(core, before);
 }
+
+/** Payments that strangers have sent, in one pass: anybody can make a mint work through us. */
+const mostPayments = 5;
 
 /** Something to be done at a mint. undefined: it needs none, or one that nobody knows. */
 type Task = {
@@ -79,6 +84,10 @@ function collect(
       mint: mintOf(core, kept.token),
       run: (signal: AbortSignal) => redeemKept(core, kept.id, signal),
       postpone: () => core.kept.postpone(kept.id, 'away', now + retryPause(kept.attempts)),
+    })),
+    ...core.requests.waiting(scope, mostPayments).map(({ id, token }) => ({
+      mint: mintOf(core, token),
+      run: (signal: AbortSignal) => redeemPayment(core, id, signal),
     })),
     ...invoices.map(({ mint, operation }) => ({
       mint,

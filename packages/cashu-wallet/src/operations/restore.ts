@@ -1,6 +1,7 @@
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { explainMintError } from '../mints/mint-errors.ts';
 import type { Session } from '../mints/mint-sessions.ts';
+import { lookForOlderPayments } from '../payment-requests/older-requests.ts';
 import type { Core } from '../wallet-core.ts';
 import type { MintUrl, RestoreReport } from '../wallet-types.ts';
 import { addFound, findSigned } from './older.ts';
@@ -9,7 +10,7 @@ import { statesOf } from './swap.ts';
 /**
  * Finds what the words alone can find: every proof of every keyset (inactive ones too) at every accepted mint. What is
  * not in the words: locked proofs, unpaid quotes. What is known already, or belongs to an operation under way, stays as
- * it is. What is in the middle of a payment comes as `quarantined`, until `check` finds it free.
+ * it is. Payments that are under way to keys of the words are looked for from now on. What is in the middle of a payment comes as `quarantined`, until `check` finds it free.
  */
 export async function restore(core: Core, signal: AbortSignal): Promise<RestoreReport> {
   const unreachable: MintUrl[] = [];
@@ -39,6 +40,7 @@ export async function restore(core: Core, signal: AbortSignal): Promise<RestoreR
       unreachable.push(mint);
     }
   }
+  lookForOlderPayments(core);
   return { recovered, proofs, unreachable, unsearched };
 }
 

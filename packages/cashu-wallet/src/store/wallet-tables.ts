@@ -178,6 +178,45 @@ export const walletMigrations: readonly Migration[] = [
         PRIMARY KEY (keyset, first)
       ) STRICT, WITHOUT ROWID;
     `),
+  (db) =>
+    db.exec(`
+      -- Payment requests (NUT-18). Key and id are derived from the words by the number; it is here before it is shown.
+      CREATE TABLE payment_requests (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        key TEXT NOT NULL UNIQUE,            -- public, hex
+        top_up TEXT REFERENCES operations (id), -- NULL, as mint and amount: another database with these words made it
+        mint TEXT,
+        amount INTEGER,
+        owner TEXT,                          -- as in brought_in
+        created_at INTEGER NOT NULL,
+        watched_until INTEGER NOT NULL,
+        refusal TEXT,                        -- JSON: why the first thing that can't be taken was refused
+        refusal_told INTEGER NOT NULL DEFAULT 0
+      ) STRICT;
+      CREATE INDEX payment_requests_watched ON payment_requests (watched_until);
+      CREATE INDEX payment_requests_by_top_up ON payment_requests (top_up);
+
+      -- What was sent to their keys, stored before it is redeemed. Anybody can send such: bounded in number and size.
+      CREATE TABLE request_payments (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,             -- of its proofs
+        request INTEGER NOT NULL REFERENCES payment_requests (number),
+        token TEXT NOT NULL,                 -- empty once that is known
+        face INTEGER NOT NULL,               -- as its sender says
+        -- repeated: another receipt had its proofs. spent: somebody else has. refused: the mint does not take it.
+        state TEXT NOT NULL CHECK (state IN ('new', 'redeemed', 'repeated', 'spent', 'refused')),
+        operation TEXT REFERENCES operations (id), -- the receipt that was begun for it
+        settled INTEGER,                     -- in which order they left 'new'
+        told INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL DEFAULT 0,
+        created_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX request_payments_by_request ON request_payments (request, state);
+      CREATE INDEX request_payments_new ON request_payments (seq) WHERE state = 'new';
+      CREATE INDEX request_payments_untold ON request_payments (seq) WHERE state = 'redeemed' AND told = 0;
+    `),
 ];
 
 const leaseShape = z.object({ pid: z.number(), host: z.string(), taken_at: z.number(), beat_at: z.number() });

@@ -5,6 +5,7 @@ import type { CashuWallet } from '../../src/faces.ts';
 import { readMintUrl } from '../../src/mints/mint-list.ts';
 import type { OperationId } from '../../src/wallet-types.ts';
 import { crashOrder, obeyOrder } from './crash-child.ts';
+import { keyIn, nprofileOf } from './payer.ts';
 
 const orderSchema = crashOrder.extend({
   action: z.discriminatedUnion('kind', [
@@ -14,6 +15,7 @@ const orderSchema = crashOrder.extend({
     z.object({ kind: z.literal('mint'), amount: z.number() }),
     z.object({ kind: z.literal('melt'), invoice: z.string() }),
     z.object({ kind: z.literal('reclaim'), operation: z.string() }),
+    z.object({ kind: z.literal('request'), amount: z.number(), payload: z.string() }),
     z.object({ kind: z.literal('move'), amount: z.number(), to: z.string() }),
   ]),
 });
@@ -37,6 +39,12 @@ async function act(wallet: CashuWallet, action: CrashOrder['action'], signal: Ab
     }
     case 'reclaim':
       return wallet.reclaim(action.operation as OperationId, signal);
+    case 'request': {
+      wallet.requests.reachedAt(nprofileOf, () => undefined);
+      const { request } = await wallet.topUp({ amount: sat(action.amount) }, signal);
+      wallet.requests.deliver(keyIn(request?.text ?? ''), action.payload);
+      return wallet.requests.redeemNext(signal);
+    }
     case 'move': {
       const to = readMintUrl(action.to);
       const { topUp, withdrawal } = await wallet.quoteMove({ amount: sat(action.amount), to }, signal);
