@@ -18,6 +18,8 @@ export {
   type RelayLists,
   type RelayListTimings,
 } from './lists/relay-lists.ts';
+export { createMailboxes, type Mailboxes } from './mailbox/mailboxes.ts';
+export type { Letter } from './mailbox/open-letter.ts';
 export type {
   EventId,
   Filter,
