@@ -1,9 +1,11 @@
 import type { Config } from '../config/config.ts';
 import { createRelayBoard } from '../money/node-board.ts';
 import { createNodeChoice } from '../money/node-choice.ts';
+import { createRequestKeeper } from '../money/request-keeper.ts';
 import { createRoutstrKeeper } from '../money/routstr-keeper.ts';
 import { applyShareMode, createShares } from '../money/shares.ts';
 import { createWalletKeeper } from '../money/wallet-keeper.ts';
+import { requestNewsText } from '../replies/request-replies.ts';
 import { news } from '../replies/routstr/paid-run-replies.ts';
 import { endingText, endText, foundText, lowBalanceText } from '../replies/wallet-news.ts';
 import { createPaidProvider } from '../runs/paid-provider.ts';
@@ -22,7 +24,7 @@ export function createMoney(
   { reached, clock, log }: Basics,
   open: AsyncDisposableStack,
 ) {
-  const { owners, settings, meta, awaited, atomically } = stores;
+  const { owners, settings, meta, awaited, toldPayments, atomically } = stores;
   const { relays, allowLoopback, messenger, tell, tellAdmins } = messaging;
   const ownerNamed = (text: string) => owners.list().find(({ publicKey }) => publicKey === text);
 
@@ -37,6 +39,20 @@ export function createMoney(
     log,
   });
   open.defer(wallet.close);
+  const requests = createRequestKeeper({
+    ...{ relays, told: toldPayments, atomically, reached, log },
+    tell: (news) => {
+      const balance = wallet.wallet().balance();
+      if (news.owner === undefined) {
+        tellAdmins(requestNewsText(news, balance));
+        return;
+      }
+      // Who was removed meanwhile is told nothing.
+      const owner = ownerNamed(news.owner);
+      if (owner !== undefined) tell(owner.publicKey, requestNewsText(news, balance, shares.of(news.owner)));
+    },
+  });
+  open.defer(requests.close);
   const sources = allowLoopback ? [] : undefined;
   const board = createRelayBoard({ relays, sources, allowLoopback, clock });
   const nodes = createNodeChoice({ config, board, meta, wallet, guard: { allowLoopback }, clock, log });
@@ -50,6 +66,11 @@ export function createMoney(
     nodes,
     routstr,
     shares,
+    /** Takes payments for requests, if there is a wallet. After its recovery. */
+    takePayments: (): void => {
+      const opened = wallet.opened();
+      if (opened !== undefined) requests.open(opened);
+    },
     /** Opens the wallet and what is paid from it; undefined: there is none. */
     open: async (): Promise<Provider | undefined> => {
       await wallet.open({

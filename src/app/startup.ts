@@ -38,6 +38,7 @@ export async function recover(
   // An agent that is still alive is still spending.
   const processes = await ended;
   const walletRecovery = await money.wallet.recover();
+  money.takePayments();
   const wallet = money.wallet.opened();
   if (wallet !== undefined) {
     const { serveWalletSocket, walletSocketPath } = await import('@nostr-dm-agent/cashu-wallet/remote');

@@ -1,5 +1,13 @@
-import type { OperationId, OperationSummary, Overview, Receive, Spend } from '@nostr-dm-agent/cashu-wallet';
+import type {
+  OperationId,
+  OperationSummary,
+  Overview,
+  Receive,
+  Requests,
+  Spend,
+} from '@nostr-dm-agent/cashu-wallet';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey, Recipient } from '@nostr-dm-agent/nostr';
 import type { Role } from '../config/config.ts';
 import type { Awaited, AwaitedStore } from '../store/awaited-table.ts';
@@ -11,6 +19,8 @@ export type OperationEnd = {
   readonly operation: OperationSummary;
   /** A token that was asked for and could only be made later. For admins alone. */
   readonly token: string | undefined;
+  /** Of a top-up: what has come for its payment request. */
+  readonly asEcash: Sat;
 };
 
 /** Invoices that are watched at once; the others are asked about with what is open. */
@@ -32,7 +42,7 @@ const ends: Readonly<Record<OperationSummary['kind'], readonly string[]>> = {
  * @returns looks at all of them, once
  */
 export function createEndWatch(deps: {
-  readonly wallet: Overview & Pick<Spend, 'handOver'> & Pick<Receive, 'watchTopUp'>;
+  readonly wallet: Overview & Requests & Pick<Spend, 'handOver'> & Pick<Receive, 'watchTopUp'>;
   readonly awaited: AwaitedStore;
   readonly roleOf: (owner: PublicKey) => Role | undefined;
   readonly atomically: (change: () => void) => void;
@@ -47,8 +57,11 @@ export function createEndWatch(deps: {
   const tell = ({ operation: id, to }: Awaited, operation: OperationSummary, role: Role): void => {
     const isToken = operation.kind === 'send' && ['issued', 'handed_over'].includes(operation.state);
     const token = role === 'admin' && isToken ? wallet.handOver(id, to.publicKey) : undefined;
+    const asEcash = wallet.requests.paidFor(id) ?? zeroSat;
+    // An invoice that nobody paid is no news where its request was.
+    const isSilent = operation.state === 'expired' && asEcash >= operation.amount;
     deps.atomically(() => {
-      deps.tell({ to, operation, token });
+      if (!isSilent) deps.tell({ to, operation, token, asEcash });
       awaited.remove(id);
     });
   };

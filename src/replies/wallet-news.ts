@@ -5,20 +5,25 @@ import type {
   OperationSummary,
   RecoveryReport,
 } from '@nostr-dm-agent/cashu-wallet';
-import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { LowBalance } from '../money/low-balance.ts';
 import type { OperationEnd } from '../money/operation-ends.ts';
 import type { Share } from '../money/shares.ts';
+import { lines } from './format.ts';
 import { describeTrouble } from './wallet-error-replies.ts';
 import { balanceLine, feeText, mintName, operationText, sentText } from './wallet-replies.ts';
 
 /** What the wallet tells by itself, to owners and when the bot starts. */
 
 /** To whoever waited for an operation. A token stands below, alone. */
-export function endText({ operation, token }: OperationEnd, balance: Balance, share?: Share): string {
+export function endText(
+  { operation, token, asEcash }: OperationEnd,
+  balance: Balance,
+  share?: Share,
+): string {
   const { trouble } = operation;
   const text =
-    outcomeText(operation, balance, share) ??
+    outcomeText(operation, asEcash, balance, share) ??
     `${describeTrouble(trouble ?? '')} (${operation.operation}). !wallet pending shows it.`;
   return token === undefined ? text : `${text}\n\n${token}`;
 }
@@ -62,17 +67,24 @@ export function recoveryLines(recovery: RecoveryReport | 'no-wallet' | 'mint-awa
 /** How an operation ended; undefined: that is not known. */
 function outcomeText(
   { kind, state, amount, fee }: OperationSummary,
+  asEcash: Sat,
   balance: Balance,
   share: Share | undefined,
 ): string | undefined {
   const sum = formatSat(amount);
   switch (`${kind} ${state}`) {
     case 'mint done':
-      return `Paid: ${sum} are in the wallet. ${balanceLine(balance, share)}`;
+      return lines(
+        `Paid: ${sum} are in the wallet. ${balanceLine(balance, share)}`,
+        asEcash > 0 &&
+          `That was the invoice. ${formatSat(asEcash)} had come for its payment request as ecash; all of it is kept.`,
+      );
     case 'mint issued_before':
       return `The invoice for ${sum} was paid, and its money taken before the wallet’s database was put back. ${balanceLine(balance, share)}`;
     case 'mint expired':
-      return `The invoice for ${sum} was not paid in time. Ask for a new one: !wallet topup ${amount}.`;
+      return asEcash > 0
+        ? `The invoice for ${sum} was not paid; ${formatSat(asEcash)} came for its payment request as ecash.`
+        : `The invoice for ${sum} was not paid in time. Ask for a new one: !wallet topup ${amount}.`;
     case 'receive done':
       return `Received ${sum} (${feeText(fee)}). ${balanceLine(balance, share)}`;
     case 'receive failed':

@@ -8,7 +8,7 @@ import type {
 } from '@nostr-dm-agent/cashu-wallet';
 import { addSat, formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { Share } from '../money/shares.ts';
-import { formatAgo, plural, shorten } from './format.ts';
+import { formatAgo, formatDuration, plural, shorten } from './format.ts';
 import { chat, type Place } from './place.ts';
 
 /** `mint.example/Bitcoin`: a mint's address as people read it. A stranger may have chosen it. */
@@ -188,6 +188,21 @@ export function previewText(token: TokenPreview, place: Place = chat): string {
     lock === undefined ? 'No lock' : `Locked: ${shorten(lock, 20)}`,
     `Whether it is spent is not looked up. ${place.command('wallet receive')} redeems it.`,
   ].join('\n');
+}
+
+/** Stands above the invoice, and above the payment request if there is one. */
+export function topUpText(topUp: {
+  readonly amount: Sat;
+  readonly mint: string;
+  /** undefined: for ever. */
+  readonly validMs: number | undefined;
+  readonly hasRequest: boolean;
+}): string {
+  const { amount, mint, validMs, hasRequest } = topUp;
+  const valid =
+    validMs === undefined ? '' : `, valid for ${formatDuration(Math.round(validMs / 60_000) * 60_000)}`;
+  const request = hasRequest ? ' A Cashu wallet can pay the creqA… below instead: pay one of them.' : '';
+  return `Invoice for ${formatSat(amount)} to ${mintName(mint)}${valid}.${request} I’ll tell you when it is paid.`;
 }
 
 /** Stands above the token itself. */

@@ -1,6 +1,7 @@
 import { clearLine, createInterface, cursorTo } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { BotMessage, ChatClient } from './chat-client.ts';
+import { paymentQr } from './payment-qr.ts';
 
 /** What both kinds of chat need. */
 export type ChatSurroundings = {
@@ -84,8 +85,15 @@ export async function chatOnTerminal(
     output.write(text);
     terminal.prompt(true);
   };
+  let drawing = Promise.resolve();
+  const say = async (message: BotMessage): Promise<void> => {
+    if (message.type === 'reaction') return above(`     ${status(message.reaction)}\n`);
+    const code = await paymentQr(message.text, { color: true, columns: columnsOf(output) });
+    above(code === undefined ? shown(message.text) : `${shown(message.text)}${code}\n`);
+  };
   const client = connect((message) => {
-    above(message.type === 'text' ? shown(message.text) : `     ${status(message.reaction)}\n`);
+    // In the order in which they came, whatever has to be loaded for one of them.
+    drawing = drawing.then(() => say(message));
   });
   const close = (): void => terminal.close();
   signal.addEventListener('abort', close, { once: true });
@@ -111,6 +119,10 @@ export async function chatOnTerminal(
   output.write('\nGoodbye.\n');
   return 0;
 }
+
+/** A terminal that nobody has given a size says 0. */
+const columnsOf = (output: Writable): number | undefined =>
+  ('columns' in output && Number(output.columns)) || undefined;
 
 const statuses: Readonly<Record<string, string>> = {
   '👀': '👀 working on it',

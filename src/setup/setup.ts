@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { npubEncode } from 'nostr-tools/nip19';
-import { toString as qrCode } from 'qrcode';
 import { createAgentJail } from '../backends/agent-jail.ts';
 import type { Wall } from '../backends/jail/types.ts';
+import { type QrSurface, terminalQr } from '../cli/terminal-qr.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
@@ -28,13 +28,12 @@ export type SetupOptions = Answers & {
   readonly yes: boolean;
 };
 
-export type SetupTerminal = {
+/** Where it is run; `out` is what the QR code is shown on. */
+export type SetupTerminal = QrSurface & {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly directory: string;
   /** Whether a person can be asked. */
   readonly interactive: boolean;
-  /** Whether `out` understands ANSI codes. */
-  readonly color: boolean;
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
   /** All of standard input, for `--key -`. */
@@ -81,10 +80,7 @@ async function setUp(options: SetupOptions, surroundings: SetupTerminal): Promis
   const backup = writeSecretFile(path, envText(values), old !== undefined, join(config.home, 'secrets'));
   const wall = await tryWall(config, path);
   out(
-    await report(
-      { path, backup, config, wall, wallet: values.CASHU_MNEMONIC !== undefined },
-      surroundings.color,
-    ),
+    await report({ path, backup, config, wall, wallet: values.CASHU_MNEMONIC !== undefined }, surroundings),
   );
   return 0;
 }
@@ -107,10 +103,9 @@ type Outcome = {
   readonly wallet: boolean;
 };
 
-async function report({ path, backup, config, wall, wallet }: Outcome, color: boolean): Promise<string> {
+async function report({ path, backup, config, wall, wallet }: Outcome, surface: QrSurface): Promise<string> {
   const npub = npubEncode(config.identity.publicKey);
-  // Only with its own colours is a QR code readable on dark and on light terminals.
-  const qr = await qrCode(`nostr:${npub}`, color ? { type: 'terminal', small: true } : { type: 'utf8' });
+  const qr = await terminalQr(`nostr:${npub}`, surface);
   return [
     `Wrote ${path} (only you can read it).`,
     ...(backup === undefined ? [] : [`The old one is ${backup}.`]),
@@ -121,7 +116,7 @@ async function report({ path, backup, config, wall, wallet }: Outcome, color: bo
     wallWarning(wall, wallet) ?? `Wall: ${wallLine(wall)}.`,
     ...(process.getuid?.() === 0 ? [rootWarning] : []),
     '',
-    qr,
+    ...(qr === undefined ? [] : [qr, '']),
     'Next: `npx -y bun run start` (or `bun start`) starts it; it then says hello to you by DM.',
     'Write it a task from any Nostr client, or !help.',
     ...(wallet

@@ -189,4 +189,11 @@ export const botMigrations: readonly Migration[] = [
         text TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
     `),
+  (db) =>
+    db.exec(`
+      -- Payments of requests whose news are in the outbox, until the wallet knows that, too.
+      CREATE TABLE told_payments (
+        payment TEXT PRIMARY KEY
+      ) STRICT, WITHOUT ROWID;
+    `),
 ];

@@ -15,6 +15,7 @@ import { createRests } from './rests-table.ts';
 import { createRunStore } from './runs-table.ts';
 import { createSessionStore } from './sessions-table.ts';
 import { createSettingsStore } from './settings-table.ts';
+import { createToldPayments } from './told-payments-table.ts';
 
 /**
  * Takes `BOT_HOME` and opens the bot's database; both are given back with the stack.
@@ -52,6 +53,7 @@ export function storesIn(
     confirmations: createConfirmations(db, clock, random),
     awaited: createAwaitedStore(db),
     rests: createRests(db),
+    toldPayments: createToldPayments(db),
   };
 }
 export type Stores = ReturnType<typeof storesIn>;

@@ -124,8 +124,8 @@ export type PaymentRequests = {
   readonly newsTold: (news: RequestNews) => void;
   /** Not paid yet, newest first; those of one owner when they are named. */
   readonly open: (owner?: string) => readonly OpenRequest[];
-  /** Face value of what has come for the request of a top-up. */
-  readonly paidFor: (topUp: OperationId) => Sat;
+  /** Face value of what has come for the request of a top-up; undefined: it has none. */
+  readonly paidFor: (topUp: OperationId) => Sat | undefined;
 };
 
 /** Tokens that are put on disk as they came. For change: its sender will not send it twice. */

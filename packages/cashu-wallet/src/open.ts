@@ -3,3 +3,4 @@ export { readMnemonic } from './crypto/seed.ts';
 export { readMintUrl } from './mints/mint-list.ts';
 export { createRequest, NotSentError } from './mints/mint-transport.ts';
 export { createWallet, fingerprintOf, walletFile } from './open-wallet.ts';
+export { qrOfRequest } from './payment-requests/qr-of-request.ts';

@@ -98,7 +98,8 @@ async function runCase(
       after.requests.deliver(key?.publicKey ?? '', action.payload);
     }
     const report = await after.recover(soon());
-    if (action.kind === 'request') expect(after.requests.news()).toMatchObject([{ kind: 'came', before: 0 }]);
+    if (action.kind === 'request')
+      expect(after.requests.news()).toMatchObject([{ kind: 'came', before: { face: 0 } }]);
     expect(report).toMatchObject({ waiting: [], troubled: [] });
 
     const balance = after.balance();

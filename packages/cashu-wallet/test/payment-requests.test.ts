@@ -70,7 +70,12 @@ function heard(wallet: CashuWallet) {
   for (const one of news) wallet.requests.newsTold(one);
   return news.map((one) =>
     one.kind === 'came'
-      ? { asked: one.asked, amount: one.received.amount, before: one.before, invoicePaid: one.invoicePaid }
+      ? {
+          asked: one.asked,
+          amount: one.received.amount,
+          before: one.before.face,
+          invoicePaid: one.invoicePaid,
+        }
       : { asked: one.asked, refused: one.problem.kind },
   );
 }

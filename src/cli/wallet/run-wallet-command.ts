@@ -6,6 +6,7 @@ import {
   RemoteError,
   restoreFrom as restoreDatabase,
   toJson,
+  type WalletAnswer,
 } from '@nostr-dm-agent/cashu-wallet/remote';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
@@ -14,9 +15,9 @@ import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
 import { checkText } from '../../replies/check-replies.ts';
 import { plural } from '../../replies/format.ts';
+import { openRequestLine } from '../../replies/request-replies.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
 import { foundText } from '../../replies/wallet-news.ts';
-import { qrText } from '../../replies/wallet-qr.ts';
 import {
   balanceLine,
   balanceText,
@@ -29,6 +30,7 @@ import {
   receivedText,
   sentText,
 } from '../../replies/wallet-replies.ts';
+import { standardOutput, terminalQr } from '../terminal-qr.ts';
 import { CommandFailure, failureOf, replacingFailureOf, terminal } from './command-failure.ts';
 import { restoredFromText } from './restore-text.ts';
 import { terminalOutput, type WalletOptions, type WalletOutput } from './terminal-output.ts';
@@ -120,10 +122,12 @@ export async function topup(
   wait: boolean,
 ): Promise<number> {
   const invoice = await output.ask('topup', { amount, mint });
+  const { request } = invoice;
   const lines = [
     `Pay this invoice for ${formatSat(invoice.amount)} (${mintName(invoice.mint)}):`,
     invoice.invoice,
     `lightning:${invoice.invoice}`,
+    ...(request === undefined ? [] : ['or this request from a Cashu wallet:', request.text]),
   ].join('\n');
   if (!wait) {
     output.answer({ ...invoice, state: 'unpaid' }, lines);
@@ -131,7 +135,7 @@ export async function topup(
   }
   // With --json the one document comes at the end, so the invoice is said beside it.
   if (output.json) output.remark(lines);
-  else process.stdout.write(`${lines}\n${output.interactive ? `${await qrText(invoice.invoice)}\n` : ''}`);
+  else process.stdout.write(`${lines}\n${output.interactive ? await qrCodes(invoice) : ''}`);
   const paid = await waitForPayment(output, invoice.operation);
   output.answer(
     { ...invoice, ...paid },
@@ -140,6 +144,20 @@ export async function topup(
       : 'The invoice expired. A payment that comes late is taken all the same, at the next command or by the bot.',
   );
   return paid.state === 'paid' ? 0 : 1;
+}
+
+/** To be scanned: the invoice, and the request where there is one. What is too wide for the terminal is left out. */
+async function qrCodes({
+  invoice,
+  request,
+}: Pick<WalletAnswer<'topup'>, 'invoice' | 'request'>): Promise<string> {
+  const surface = standardOutput();
+  const titled = async (title: string, text: string): Promise<string> => {
+    const code = await terminalQr(text, surface);
+    return code === undefined ? '' : `\n${title}\n${code}\n`;
+  };
+  const ofInvoice = await titled('Lightning:', invoice.toUpperCase());
+  return request === undefined ? ofInvoice : ofInvoice + (await titled('Cashu:', request.qr));
 }
 
 /** Asks again and again; nothing is held in between, so a bot can be started meanwhile. */
@@ -219,7 +237,8 @@ export async function pending(output: WalletOutput): Promise<undefined> {
     const line = operationLine(operation, Date.now());
     return operation.trouble === undefined ? line : `${line} · ${describeTrouble(operation.trouble)}`;
   });
-  output.answer(answer, lines.length === 0 ? 'Nothing is open.' : lines.join('\n'));
+  const requests = answer.requests.map((request) => openRequestLine(request, Date.now()));
+  output.answer(answer, [...requests, ...lines].join('\n') || 'Nothing is open.');
 }
 
 export async function reclaim(output: WalletOutput, id: string): Promise<number> {

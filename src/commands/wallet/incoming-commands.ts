@@ -1,9 +1,7 @@
 import type { Overview, Receive, Received } from '@nostr-dm-agent/cashu-wallet';
 import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
-import { formatDuration } from '../../replies/format.ts';
-import { qrText } from '../../replies/wallet-qr.ts';
-import { balanceLine, feeText, mintName, receivedText } from '../../replies/wallet-replies.ts';
+import { balanceLine, feeText, receivedText, topUpText } from '../../replies/wallet-replies.ts';
 import { type Call, type Command, RefusalError, UsageError } from '../command.ts';
 import { tokensInText } from '../meaning/money-in-text.ts';
 import { orAnnounceEnd, replyAndAnnounceEnd } from './announce-end.ts';
@@ -60,9 +58,9 @@ export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] =>
     path: 'wallet topup',
     parameters: '<sats> [mint]',
     family: 'Wallet',
-    summary: 'a Lightning invoice that fills the wallet',
+    summary: 'an invoice, and a request for a Cashu wallet, that fill the wallet',
     detail:
-      'You get the invoice, a lightning: link and a QR code, and a message when it is paid. Without a mint, the default one takes the money.',
+      'You get a Lightning invoice, the same as a lightning: link, and a payment request that a Cashu wallet pays with ecash (creqA…): pay one of them. You are told when it is paid. Without a mint, the default one takes the money.',
     examples: ['!wallet topup 5000'],
     role: 'member',
     kind: 'lasting',
@@ -72,20 +70,15 @@ export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] =>
       const { amount, rest } = splitAmount(call.argument);
       const mint = rest === '' ? access.wallet().info().defaultMint : parseMint(access.wallet(), rest);
       const wallet = await access.settled(signal);
-      const { operation, invoice, expiresAt } = await wallet.topUp(
+      const { operation, invoice, expiresAt, request } = await wallet.topUp(
         { amount, mint, owner: call.owner.publicKey },
         signal,
       );
-      const valid =
-        expiresAt === undefined
-          ? ''
-          : ` It is valid for ${formatDuration(Math.round((expiresAt - deps.clock.now()) / 60_000) * 60_000)}.`;
-      const reply = [
-        `Invoice for ${formatSat(amount)} to ${mintName(mint)}.${valid} I’ll tell you when it is paid.`,
-        invoice,
-        `lightning:${invoice}`,
-      ].join('\n\n');
-      return { ...replyAndAnnounceEnd(deps, call, reply, operation), also: [await qrText(invoice)] };
+      const validMs = expiresAt === undefined ? undefined : expiresAt - deps.clock.now();
+      const reply = topUpText({ amount, mint, validMs, hasRequest: request !== undefined });
+      // Each alone in its message, to be copied or tapped.
+      const also = [invoice, `lightning:${invoice}`, ...(request === undefined ? [] : [request.text])];
+      return { ...replyAndAnnounceEnd(deps, call, reply, operation), also };
     },
   },
   {

@@ -5,6 +5,7 @@ import type { Owner } from '../../config/config.ts';
 import { lines } from '../../replies/format.ts';
 import { ownerName } from '../../replies/owner-name.ts';
 import { openRunLine, owedLines, showsTask } from '../../replies/provider-replies.ts';
+import { openRequestLine } from '../../replies/request-replies.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
 import { balanceText, ledgerLine, operationLine, shareText } from '../../replies/wallet-replies.ts';
 import { parseCount } from '../arguments.ts';
@@ -57,7 +58,8 @@ export const overviewCommands = (deps: WalletCommandDeps): readonly Command[] =>
   {
     path: 'wallet pending',
     family: 'Wallet',
-    summary: 'what is open: unclaimed tokens, unpaid invoices, payments and paid runs under way',
+    summary:
+      'what is open: unclaimed tokens, unpaid invoices and payment requests, payments and paid runs under way',
     role: 'member',
     kind: 'immediate',
     run: ({ owner }) => pendingText(deps, owner),
@@ -88,7 +90,10 @@ function pendingText({ money, clock }: WalletCommandDeps, owner: Owner): string 
     .wallet()
     .operations({ limit: 50, unfinished: true, ...ownedBy(owner) })
     .filter((operation) => !ofRuns.has(runOf(operation) ?? ''));
+  const only = owner.role === 'member' ? owner.publicKey : undefined;
+  const requests = money.wallet.wallet().requests.open(only);
   const reply = lines(
+    requests.map((request) => openRequestLine(request, now)),
     open.flatMap((operation) => [
       operationLine(operation, now),
       operation.trouble !== undefined && `  ${describeTrouble(operation.trouble)}.`,

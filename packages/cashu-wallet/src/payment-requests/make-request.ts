@@ -37,7 +37,8 @@ export function makeRequest(
   const request = new CashuRequest([transport], id, amount, 'sat', [mint], 'top up', true);
   return {
     id: id as RequestId,
-    text: request.toEncodedRequest(),
+    // The alphabet of URLs, which all decoders know; cashu-ts writes the other one.
+    text: request.toEncodedRequest().replaceAll('+', '-').replaceAll('/', '_'),
     qr: request.toEncodedCreqB().toUpperCase(),
   };
 }

@@ -2,7 +2,6 @@
  * Payment requests (NUT-18): the way to pay a top-up with ecash. A payer is a stranger, so each request has a key of its
  * own, derived from the words; what comes to it is checked here before any mint is asked, and is on disk before that, too.
  */
-import { zeroSat } from '@nostr-dm-agent/kit/sat';
 import { requestKey } from '../crypto/request-keys.ts';
 import type { PaymentRequests } from '../faces.ts';
 import type { StoredPayment, StoredRequest } from '../store/request-store.ts';
@@ -46,7 +45,7 @@ export function createPaymentRequests(core: Core): PaymentRequests {
         .flatMap((request) => openRequest(core, request) ?? []),
     paidFor: (topUp) => {
       const request = requests.byTopUp(topUp);
-      return request === undefined ? zeroSat : requests.face(request.number, 'redeemed');
+      return request && requests.face(request.number, 'redeemed');
     },
   };
 }
@@ -87,7 +86,7 @@ function newsOf(core: Core, payment: StoredPayment): readonly RequestNews[] {
       ...{ kind: 'came', payment: payment.id, request: request.id },
       ...{ asked: request.amount, owner: request.owner },
       received: { operation, mint, amount, fee },
-      before: core.requests.faceBefore(payment),
+      before: core.requests.before(payment),
       invoicePaid: request.topUp !== undefined && core.journal.head(request.topUp).state === 'done',
     },
   ];

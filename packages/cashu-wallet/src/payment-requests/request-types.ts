@@ -32,8 +32,8 @@ export type RequestNews = {
   | {
       readonly kind: 'came';
       readonly received: Received;
-      /** Face value of what had come for it before. */
-      readonly before: Sat;
+      /** What had come for it before: its face value, and what is left of that after the mint's fees. */
+      readonly before: { readonly face: Sat; readonly net: Sat };
       /** The invoice of the same top-up is paid, too. */
       readonly invoicePaid: boolean;
     }

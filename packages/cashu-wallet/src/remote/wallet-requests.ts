@@ -2,7 +2,7 @@
  * What the command line asks of the wallet, and what it is told: the same whether this process has the wallet open or a
  * running bot is asked. The fields of an answer are those of `--json`.
  */
-import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { isSat, type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 import type { CashuWallet, MintList, Overview } from '../faces.ts';
 import type { MintUrl, OperationId } from '../wallet-types.ts';
@@ -68,7 +68,10 @@ const handlers = {
   topup: (wallet, args, signal) => wallet.topUp({ amount: args.amount, ...at(wallet, args.mint) }, signal),
   async claim(wallet, args, signal) {
     const state = await wallet.claimTopUp(args.operation, signal);
-    return { state, balance: wallet.balance() };
+    // Paid with ecash is paid, too.
+    const asEcash = wallet.requests.paidFor(args.operation) ?? zeroSat;
+    const isPaid = asEcash >= (wallet.operation(args.operation)?.amount ?? Number.POSITIVE_INFINITY);
+    return { state: isPaid ? 'paid' : state, balance: wallet.balance() };
   },
   async quote(wallet, args, signal) {
     const { to, amount } = args;
@@ -82,7 +85,10 @@ const handlers = {
     runs: wallet.ledger.latest(limit),
     operations: wallet.operations({ limit }),
   }),
-  pending: (wallet) => ({ operations: wallet.operations({ limit: 1000, unfinished: true }) }),
+  pending: (wallet) => ({
+    operations: wallet.operations({ limit: 1000, unfinished: true }),
+    requests: wallet.requests.open(),
+  }),
   async reclaim(wallet, args, signal) {
     const outcome = await wallet.reclaim(args.operation, signal);
     return { outcome, balance: wallet.balance() };

@@ -43,6 +43,7 @@ export type StoredPayment = z.infer<typeof paymentRow>;
 
 const countRow = z.object({ count: z.number() });
 const sumRow = z.object({ sum: satSchema });
+const beforeRow = z.object({ face: satSchema, net: satSchema });
 
 /** How many that failed are remembered for each request. */
 const failedKept = 200;
@@ -68,7 +69,13 @@ export function createRequestStore({ db }: Store, clock: Clock) {
   const untold = payment("state = 'redeemed' AND told = 0 ORDER BY settled LIMIT 50");
   const ofRequest = count('request = ? AND state = ?');
   const faceOf = sum('request = ? AND state = ?');
-  const faceBefore = sum("request = ? AND state = 'redeemed' AND settled < ?");
+  const before = select(
+    db,
+    `SELECT coalesce(sum(face), 0) AS face, coalesce(sum(amount), 0) AS net FROM request_payments
+       JOIN operations ON operations.id = operation
+     WHERE request = ? AND request_payments.state = 'redeemed' AND settled < ?`,
+    beforeRow,
+  );
   const addPayment = change(
     db,
     `INSERT INTO request_payments (id, request, token, face, state, created_at) VALUES (?, ?, ?, ?, 'new', ?)`,
@@ -122,8 +129,8 @@ export function createRequestStore({ db }: Store, clock: Clock) {
       ofRequest.one(number, state)?.count ?? 0,
     face: (number: number, state: StoredPayment['state']): Sat => sumRow.parse(faceOf.one(number, state)).sum,
     /** What had come for the same request before this payment. */
-    faceBefore: ({ request: number, settled }: StoredPayment): Sat =>
-      sumRow.parse(faceBefore.one(number, settled ?? 0)).sum,
+    before: ({ request: number, settled }: StoredPayment): z.infer<typeof beforeRow> =>
+      beforeRow.parse(before.one(number, settled ?? 0)),
     /** A receipt was begun for it. */
     begin: (seq: number, operation: OperationId): void => void begin(operation, seq),
     /** What became of it; the token is not needed any more. `silent`: nobody is to be told. */

@@ -31,13 +31,13 @@ export type MailboxLimits = LaneLimits & {
   readonly askAgainMs: number;
 };
 
-/** All who write here are strangers: a flood costs 2 % of one core, 4 MiB for each relay, and no owner a second. */
+/** All who write here are strangers: a flood costs some 3 % of one core and 4 MiB for each relay. */
 const defaultLimits: MailboxLimits = {
   queueEvents: 1000,
   queueBytes: 4 * 1024 * 1024,
   crowdedAt: 50,
-  junkPerSecond: 20,
-  junkBurst: 200,
+  junkPerSecond: 100,
+  junkBurst: 1000,
   seenInMemory: 20_000,
   sliceMs: 4,
   askAgainMs: 10_000,
