@@ -38,6 +38,7 @@ import { createKeptTokenStore } from './store/kept-tokens.ts';
 import { createKeysetTable } from './store/keyset-table.ts';
 import { createLedger } from './store/ledger.ts';
 import { createJournal } from './store/operation-journal.ts';
+import { createPaymentStore } from './store/payment-store.ts';
 import { createProofs } from './store/proofs.ts';
 import { createRequestStore } from './store/request-store.ts';
 import { openExtension } from './store/table-extension.ts';
@@ -158,6 +159,7 @@ function createCore(
     journal: createJournal(store, clock),
     kept: createKeptTokenStore(store, clock),
     requests: createRequestStore(store, clock),
+    payments: createPaymentStore(store, clock),
     payee: {},
     mints: createMints({
       seed,

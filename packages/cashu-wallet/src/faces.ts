@@ -122,6 +122,8 @@ export type PaymentRequests = {
   readonly news: () => readonly RequestNews[];
   /** It has been: durably, by whoever calls this. */
   readonly newsTold: (news: RequestNews) => void;
+  /** This database may be older than the last request that was made with its words: looks for payments to such, too. */
+  readonly lookForOlder: () => void;
   /** Not paid yet, newest first; those of one owner when they are named. */
   readonly open: (owner?: string) => readonly OpenRequest[];
   /** Face value of what has come for the request of a top-up; undefined: it has none. */

@@ -11,6 +11,7 @@ import type { Counters } from './store/counters.ts';
 import type { KeptTokenStore } from './store/kept-tokens.ts';
 import type { KeysetTable } from './store/keyset-table.ts';
 import type { Journal } from './store/operation-journal.ts';
+import type { PaymentStore } from './store/payment-store.ts';
 import type { Proofs } from './store/proofs.ts';
 import type { RequestStore } from './store/request-store.ts';
 import type { Store } from './store/wallet-database.ts';
@@ -56,6 +57,7 @@ export type Core = {
   readonly journal: Journal;
   readonly kept: KeptTokenStore;
   readonly requests: RequestStore;
+  readonly payments: PaymentStore;
   readonly payee: Payee;
   readonly mints: Mints;
   readonly counters: Counters;

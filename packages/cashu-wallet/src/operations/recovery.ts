@@ -85,7 +85,7 @@ function collect(
       run: (signal: AbortSignal) => redeemKept(core, kept.id, signal),
       postpone: () => core.kept.postpone(kept.id, 'away', now + retryPause(kept.attempts)),
     })),
-    ...core.requests.waiting(scope, mostPayments).map(({ id, token }) => ({
+    ...core.payments.waiting(scope, mostPayments).map(({ id, token }) => ({
       mint: mintOf(core, token),
       run: (signal: AbortSignal) => redeemPayment(core, id, signal),
     })),

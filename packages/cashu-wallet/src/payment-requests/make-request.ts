@@ -43,6 +43,6 @@ export function makeRequest(
   };
 }
 
-const isPaid = ({ requests, journal }: Core, { number, amount, topUp }: StoredRequest): boolean =>
-  requests.face(number, 'redeemed') >= (amount ?? 0) ||
+const isPaid = ({ payments, journal }: Core, { number, amount, topUp }: StoredRequest): boolean =>
+  payments.total(number, 'redeemed').face >= (amount ?? 0) ||
   (topUp !== undefined && journal.head(topUp).state === 'done');

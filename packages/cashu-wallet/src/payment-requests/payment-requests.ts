@@ -4,10 +4,11 @@
  */
 import { requestKey } from '../crypto/request-keys.ts';
 import type { PaymentRequests } from '../faces.ts';
-import type { StoredPayment, StoredRequest } from '../store/request-store.ts';
+import type { StoredPayment } from '../store/payment-store.ts';
+import type { StoredRequest } from '../store/request-store.ts';
 import type { Core } from '../wallet-core.ts';
 import { TokenRefusedError } from '../wallet-errors.ts';
-import { olderNumbers, requestOf } from './older-requests.ts';
+import { lookForOlderPayments, olderNumbers, requestOf } from './older-requests.ts';
 import { type Payload, readPayload } from './read-payload.ts';
 import { redeemPayment } from './redeem-payment.ts';
 import type { Delivery, OpenRequest, PaymentId, RequestNews } from './request-types.ts';
@@ -19,7 +20,7 @@ const mostWaiting = 50;
 
 /** Sees to it that what payers send is received, and told. */
 export function createPaymentRequests(core: Core): PaymentRequests {
-  const { requests, payee, clock } = core;
+  const { requests, payments, payee, clock } = core;
   return {
     reachedAt: (addressOf, onChange) => Object.assign(payee, { addressOf, onChange }),
     mailboxes: () =>
@@ -30,14 +31,13 @@ export function createPaymentRequests(core: Core): PaymentRequests {
     since: () => Math.min(clock.now(), ...requests.watched().map(({ createdAt }) => createdAt)),
     deliver: (publicKey, content) => deliver(core, publicKey, content),
     redeemNext: async (signal) => {
-      const [next] = requests.waiting('due', 1);
+      const [next] = payments.waiting('due', 1);
       return next && redeemPayment(core, next.id, signal);
     },
-    news: () => [...requests.untold().flatMap((payment) => newsOf(core, payment)), ...refusals(core)],
+    news: () => [...payments.untold().flatMap((payment) => newsOf(core, payment)), ...refusals(core)],
     newsTold: ({ kind, payment }) =>
-      core.store.write(() =>
-        kind === 'came' ? requests.paymentTold(payment) : requests.refusalTold(payment),
-      ),
+      core.store.write(() => (kind === 'came' ? payments.told(payment) : requests.refusalTold(payment))),
+    lookForOlder: () => lookForOlderPayments(core),
     open: (owner) =>
       requests
         .watched()
@@ -45,13 +45,13 @@ export function createPaymentRequests(core: Core): PaymentRequests {
         .flatMap((request) => openRequest(core, request) ?? []),
     paidFor: (topUp) => {
       const request = requests.byTopUp(topUp);
-      return request && requests.face(request.number, 'redeemed');
+      return request && payments.total(request.number, 'redeemed').face;
     },
   };
 }
 
 function deliver(core: Core, publicKey: string, content: string): Delivery {
-  const { requests, store } = core;
+  const { requests, payments, store } = core;
   const request = requestOf(core, publicKey);
   if (request === undefined) return 'junk';
   let payload: Payload | undefined;
@@ -67,10 +67,10 @@ function deliver(core: Core, publicKey: string, content: string): Delivery {
   if (payload === undefined) return 'junk';
   const { id, token, face } = payload;
   const delivery = store.write((): Delivery => {
-    if (requests.payment(id) !== undefined) return 'known';
-    if (requests.count(request.number, 'new') >= mostWaiting) return 'later';
+    if (payments.read(id) !== undefined) return 'known';
+    if (payments.total(request.number, 'new').count >= mostWaiting) return 'later';
     if (requests.byKey(publicKey) === undefined) requests.insert(request);
-    requests.addPayment({ id, request: request.number, token, face });
+    payments.add({ id, request: request.number, token, face });
     return 'kept';
   });
   if (delivery === 'kept') core.reached('payment:kept');
@@ -86,7 +86,7 @@ function newsOf(core: Core, payment: StoredPayment): readonly RequestNews[] {
       ...{ kind: 'came', payment: payment.id, request: request.id },
       ...{ asked: request.amount, owner: request.owner },
       received: { operation, mint, amount, fee },
-      before: core.requests.before(payment),
+      before: core.payments.before(payment),
       invoicePaid: request.topUp !== undefined && core.journal.head(request.topUp).state === 'done',
     },
   ];
@@ -109,8 +109,8 @@ const refusals = ({ requests }: Core): readonly RequestNews[] =>
 function openRequest(core: Core, stored: StoredRequest): OpenRequest | undefined {
   const { number, id, topUp, mint, amount, createdAt } = stored;
   if (topUp === undefined || mint === undefined || amount === undefined) return undefined;
-  const came = core.requests.face(number, 'redeemed');
-  const waiting = core.requests.face(number, 'new');
+  const came = core.payments.total(number, 'redeemed').face;
+  const waiting = core.payments.total(number, 'new').face;
   const isOver =
     came >= amount || core.journal.head(topUp).state === 'done' || createdAt + openMs < core.clock.now();
   if (isOver && waiting === 0) return undefined;

@@ -16,7 +16,7 @@ import { addSat } from '@nostr-dm-agent/kit/sat';
 import { finishReceive } from '../operations/receive.ts';
 import { receiveToken } from '../operations/receive-token.ts';
 import { retryPause } from '../operations/retry-pause.ts';
-import type { StoredPayment } from '../store/request-store.ts';
+import type { StoredPayment } from '../store/payment-store.ts';
 import type { Core } from '../wallet-core.ts';
 import { type TokenProblem, TokenRefusedError, WalletError } from '../wallet-errors.ts';
 import type { OperationId, Received } from '../wallet-types.ts';
@@ -47,7 +47,7 @@ type End =
 /** Redeems a payment that is on disk; what goes wrong is written to its row. Throws for the signal alone, and for defects. */
 export async function redeemPayment(core: Core, id: PaymentId, signal: AbortSignal): Promise<PaymentOutcome> {
   return core.paymentTurns.run(id, signal, async () => {
-    const payment = core.requests.payment(id);
+    const payment = core.payments.read(id);
     if (payment === undefined) return 'repeated';
     if (payment.state !== 'new') return payment.state;
     const end = await receive(core, payment, signal).then(
@@ -77,7 +77,7 @@ async function receive(core: Core, payment: StoredPayment, signal: AbortSignal):
     cap: false,
     ...(request?.owner !== undefined && { owner: request.owner }),
     note: `payment request ${request?.id ?? ''}`,
-    also: (begun: OperationId): void => core.requests.begin(payment.seq, begun),
+    also: (begun: OperationId): void => core.payments.begin(payment.seq, begun),
   };
   return receiveToken(core, payment.token, options, signal);
 }
@@ -92,7 +92,7 @@ function endOf(core: Core, payment: StoredPayment, error: WalletError): End | un
   const problem = error instanceof TokenRefusedError ? error.problem : undefined;
   if (problem?.kind === 'already-received') {
     // By the receipt that was begun for it just now, or by somebody who had the same proofs.
-    const own = core.requests.payment(payment.id)?.operation === problem.operation;
+    const own = core.payments.read(payment.id)?.operation === problem.operation;
     const received = own ? receivedBy(core, problem.operation) : undefined;
     return received === undefined ? { state: 'repeated' } : { state: 'redeemed', received };
   }
@@ -102,20 +102,21 @@ function endOf(core: Core, payment: StoredPayment, error: WalletError): End | un
   }
   core.log.info({ payment: payment.id, error }, 'a payment could not be redeemed yet');
   const again = core.clock.now() + retryPause(payment.attempts);
-  core.store.write(() => core.requests.postpone(payment.seq, again));
+  core.store.write(() => core.payments.postpone(payment.seq, again));
   return undefined;
 }
 
 /** Inside a transaction. */
-function settle({ requests, clock }: Core, payment: StoredPayment, end: End): void {
+function settle({ requests, payments, clock }: Core, payment: StoredPayment, end: End): void {
   let { face } = payment;
   if (end.state === 'redeemed') {
     const { operation, amount, fee } = end.received;
-    requests.begin(payment.seq, operation);
+    payments.begin(payment.seq, operation);
     requests.watchUntil(payment.request, clock.now() + watchedOnMs);
     face = addSat(amount, fee);
   }
-  const silent = end.state !== 'redeemed' || requests.count(payment.request, 'redeemed') >= mostTold;
-  requests.settle(payment, end.state, face, silent);
+  const { state } = end;
+  const silent = state !== 'redeemed' || payments.total(payment.request, 'redeemed').count >= mostTold;
+  payments.settle(payment, { state, face, silent });
   if (end.state === 'refused') requests.noteRefusal(payment.request, end.problem);
 }

@@ -54,6 +54,7 @@ export async function restoreFrom(
 }
 
 async function lookOver(wallet: CashuWallet, signal: AbortSignal) {
+  wallet.requests.lookForOlder();
   await wallet.recover(signal);
   const check = await wallet.check(signal);
   const found = wallet.found();

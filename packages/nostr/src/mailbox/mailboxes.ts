@@ -43,6 +43,9 @@ const defaultLimits: MailboxLimits = {
   askAgainMs: 10_000,
 };
 
+/** What one relay has been asked for. `stored`: until everything stored came. */
+type Served = { readonly ending: AbortController; readonly since: number; phase: 'stored' | 'live' };
+
 /** Keys beside the bot's own that anybody may write to. */
 export type Mailboxes = {
   /** Subscribes, if there are keys, and runs until the signal aborts. */
@@ -68,7 +71,7 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
   const limits: MailboxLimits = { ...defaultLimits, ...options.limits };
   const monotonic = () => performance.now();
   const lanes = options.relays.map((relay) => createLane(relay, limits, monotonic));
-  const subscriptions = new Map<Lane, { readonly ending: AbortController; readonly since: number }>();
+  const subscriptions = new Map<Lane, Served>();
   const seen = new Set<string>();
   let keys: ReadonlyMap<string, Identity> = new Map();
   let running: AbortSignal | undefined;
@@ -106,27 +109,28 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
     lane.askAgainAfter = monotonic() + limits.askAgainMs;
     if (keys.size === 0 || signal.aborted) return;
     const ending = new AbortController();
-    subscriptions.set(lane, { ending, since: monotonic() });
+    const served: Served = { ending, since: monotonic(), phase: 'stored' };
+    subscriptions.set(lane, served);
     const filters = (): readonly Filter[] => {
-      lane.phase = 'stored';
+      served.phase = 'stored';
       const since = Math.floor(options.since() / 1000) - WINDOW_S;
       return [{ kinds: [1059], '#p': [...keys.keys()], since }];
     };
     const onEvent = (event: NostrEvent) => {
       if (addressee(event) === undefined) return;
-      if (!lane.offer(event, lane.phase === 'live' ? 'live' : 'backlog')) lane.incomplete = true;
+      if (!lane.offer(event, served.phase === 'live' ? 'live' : 'backlog')) lane.incomplete = true;
       pump.wake();
     };
     const onEose = () => {
-      lane.phase = 'live';
+      served.phase = 'live';
     };
     lane.relay.subscribe(
-      { filters, known: (id) => seen.has(id), onEvent, onEose, pageBack: { room: lane.room } },
+      { lesser: true, filters, known: (id) => seen.has(id), onEvent, onEose, pageBack: { room: lane.room } },
       AbortSignal.any([signal, ending.signal]),
     );
   };
   const askAgain = (lane: Lane, signal: AbortSignal) => {
-    const isRead = lane.phase === 'live' && lane.size() === 0;
+    const isRead = subscriptions.get(lane)?.phase === 'live' && lane.size() === 0;
     if (lane.incomplete && isRead && monotonic() >= lane.askAgainAfter) subscribe(lane, signal);
   };
   const refresh = () => {
@@ -152,7 +156,7 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
       const lane = lanes.find(({ relay }) => relay.url === url);
       const subscription = lane && subscriptions.get(lane);
       if (lane === undefined || subscription === undefined) return undefined;
-      if (lane.phase === 'live') return true;
+      if (subscription.phase === 'live') return true;
       return monotonic() - subscription.since > PATIENCE_MS ? false : undefined;
     },
   };
