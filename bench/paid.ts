@@ -27,7 +27,8 @@ step() { printf '{"type":"%s","timestamp":1,"sessionID":"ses_1","part":%s}\\n' "
 step step_start "{$base,\\"type\\":\\"step-start\\"}"
 step text "{$base,\\"type\\":\\"text\\",\\"text\\":\\"done\\",\\"time\\":{\\"start\\":1,\\"end\\":2}}"
 step step_finish "{$base,\\"reason\\":\\"stop\\",\\"type\\":\\"step-finish\\",\\"tokens\\":{\\"total\\":3,\\"input\\":2,\\"output\\":1,\\"reasoning\\":0,\\"cache\\":{\\"write\\":0,\\"read\\":0}},\\"cost\\":0}"
-echo "$begun $(date +%s%N)" >> "$PWD/times"
+while [ $# -gt 0 ]; do [ "$1" = --dir ] && cd "$2"; shift; done
+echo "$begun $(date +%s%N)" >> times
 `,
   );
   chmodSync(path, 0o755);
