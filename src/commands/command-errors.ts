@@ -26,7 +26,7 @@ export function describeCommandError(command: Command, cause: unknown, now: numb
   if (isTimeout(cause)) {
     const rest =
       command.family === 'Wallet'
-        ? 'Nothing is lost: what was begun is finished by itself. !wallet pending shows what is open.'
+        ? 'Nothing is lost: what was started is finished by itself. !wallet pending shows what is open.'
         : 'Try it again, or see !status.';
     return `!${command.path} got no answer in time. ${rest}`;
   }

@@ -111,7 +111,7 @@ async function connect(
       const used =
         there.usedAt === undefined ? 'not used yet' : `used ${formatAgo(deps.clock.now() - there.usedAt)}`;
       return {
-        reply: `You have a connection to ${name} already (${used}). ${said}\nShall the new key take its place? Send !provider connect ${id} replace within 15 minutes; without that the old one stays.`,
+        reply: `You have a connection to ${name} already (${used}). ${said}\nTo replace it with the new key, send !provider connect ${id} replace within 15 minutes; otherwise the old one stays.`,
         commit: () => store.propose(publicKey, id, credential),
       };
     }

@@ -77,7 +77,7 @@ export const continueCommands = (deps: CommandDeps): readonly Command[] => [
     family: 'Queue',
     summary: 'go on with a run that was cut off, with a new budget',
     detail:
-      'The agent goes on in the same conversation: after a budget that was used up, !stop, a time limit, a failure or a restart. With an amount, that is the budget; else the one of !provider budget. !retry begins the task anew instead.',
+      'The agent goes on in the same conversation: after a budget that was used up, !stop, a time limit, a failure or a restart. With an amount, that is the budget; else the one of !provider budget. !retry starts the task again instead.',
     examples: ['!continue', '!continue 5000'],
     role: 'member',
     kind: 'immediate',
@@ -99,7 +99,7 @@ export const continueCommands = (deps: CommandDeps): readonly Command[] => [
       );
       if (session === undefined || last === undefined) {
         throw new RefusalError(
-          'There is nothing to go on with in this session yet. Send a task as a plain message.',
+          'There is nothing to continue in this session yet. Send a task as a plain message.',
         );
       }
       const refusal = refusalOf(last, session.backendSession !== undefined);
@@ -137,7 +137,7 @@ const neverBegan = ({ outcome }: Run): boolean =>
 function refusalOf(run: Run, remembered: boolean): string | undefined {
   const failure = run.result?.failure;
   if (neverBegan(run)) {
-    return 'Your last task never began, so there is nothing to go on with. !retry runs it.';
+    return 'Your last task never started, so there is nothing to continue. !retry runs it.';
   }
   if (run.outcome === 'answered' && failure === undefined) {
     return 'Your last task was answered. Say what comes next as a plain message; !retry runs the task again.';
@@ -149,5 +149,5 @@ function refusalOf(run: Run, remembered: boolean): string | undefined {
   const began = run.outcome === 'interrupted' || run.result?.backendSession !== undefined;
   return remembered && began
     ? undefined
-    : 'The agent had not begun when it was cut off, so there is nothing to go on with. !retry runs the task again.';
+    : 'The agent had not started when it was cut off, so there is nothing to continue. !retry runs the task again.';
 }

@@ -41,7 +41,7 @@ function overview(commands: readonly Command[]): string {
     '',
     topics,
     '',
-    '!help <command> explains one, !help wallet a topic, !help all says a word on each.',
+    '!help <command> explains one, !help wallet a topic, !help all has a line on each.',
   );
 }
 

@@ -46,7 +46,7 @@ export const inviteCommands = ({
       invites.add(code, owner.publicKey);
       const hours = inviteMs / 3_600_000;
       return {
-        reply: `Pass this on to one person. Sent as first message to ${nip19.npubEncode(bot.publicKey)} it makes them a member, once, within ${hours} h:`,
+        reply: `Pass this on to one person. Sent as the first message to ${nip19.npubEncode(bot.publicKey)} it makes them a member, once, within ${hours} h:`,
         also: [
           showInviteCode(code),
           'I’ll tell you who came. !invite list shows open invitations, !invite cancel takes them back.',

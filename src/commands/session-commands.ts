@@ -104,7 +104,7 @@ const placeCommands = (deps: CommandDeps, workspaceNames: readonly string[]): re
         const current = currentSessions.choices(publicKey).workspace.name;
         if (argument === '') return workspacesText(deps, current);
         const name = parseChoice(argument, 'workspace', workspaceNames);
-        if (name === current) return `You are in workspace ${name} already.`;
+        if (name === current) return `You are already in workspace ${name}.`;
         stores.settings.set(publicKey, 'workspace', name);
         return `Workspace: ${name}. New session ${describe(currentSessions.begin(publicKey))}.`;
       },
@@ -125,7 +125,7 @@ const placeCommands = (deps: CommandDeps, workspaceNames: readonly string[]): re
           return `Backend: ${current}. !backend ${others.join(' or !backend ')} changes it.`;
         }
         const name = parseChoice(argument, 'backend', backendNames);
-        if (name === current) return `The backend is ${name} already.`;
+        if (name === current) return `The backend is already ${name}.`;
         stores.settings.set(publicKey, 'backend', name);
         return `Backend: ${name}. New session ${describe(currentSessions.begin(publicKey))}.`;
       },
@@ -154,7 +154,7 @@ function parseNew(
   const workspaceNames = currentSessions.workspaces.map(({ name }) => name);
   const providerNames = ['local', 'routstr', ...providers.connected(owner).map(({ name }) => name)];
   const words = argument.split(/\s+/).filter(Boolean);
-  if (words.length > 2) throw new UsageError('That is too much: a workspace, a provider, or both.');
+  if (words.length > 2) throw new UsageError('That is too many words: a workspace, a provider, or both.');
   const choice: NewChoice = {};
   for (const word of words) {
     const workspace = workspaceNames.find((name) => name.toLowerCase() === word.toLowerCase());

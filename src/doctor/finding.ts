@@ -4,6 +4,6 @@ export type Finding = {
   readonly state: 'ok' | 'warning' | 'broken';
   /** What was found. */
   readonly fact: string;
-  /** How to mend it; undefined when there is nothing to mend. */
+  /** How to fix it; undefined when there is nothing to fix. */
   readonly remedy?: string;
 };

@@ -26,7 +26,7 @@ export function keyFormText(
     case 'spaces':
       return 'A key has no spaces or line breaks in it; was it cut when it was copied?';
     case 'characters':
-      return 'There are characters in it that no key has; was it changed when it was copied?';
+      return 'It has characters in it that no key has; was it changed when it was copied?';
     case 'short':
       return 'It is too short for a key; was it cut when it was copied?';
     case 'long':
@@ -51,11 +51,11 @@ export function notByKeyText({ id, name, needs, keys, model, logins }: Catalogue
   const use = model === undefined ? '' : ` and !model ${id}/${model}`;
   const instead = `Whoever runs the bot can set it up in a terminal on the host: opencode auth login --provider ${id}. From then on !provider set local${use} use it, for everybody here.`;
   if (!keys && logins.length > 0) {
-    return `${name} takes no API keys: it wants a login with a code that is typed in on any device (${logins.join(', ')}), and the bot can't pass that on by DM. ${instead}`;
+    return `${name} takes no API keys: it wants a login with a code that is typed in on any device (${logins.join(', ')}), and the bot can’t pass that on by DM. ${instead}`;
   }
   if (model === undefined) return `${name} has no model that can work as an agent.`;
   const more = needs.length === 0 ? 'more than a key' : `more than a key (${needs.join(', ')})`;
-  return `${name} needs ${more}, which the bot can't take by DM. ${instead}`;
+  return `${name} needs ${more}, which the bot can’t take by DM. ${instead}`;
 }
 
 /** Why a URL that announces its provider (opencode's `wellknown`) is not connected. */
@@ -83,7 +83,7 @@ export function connectionLines(connection: Connection, now: number, preferred: 
   return [
     facts.join(' · '),
     ...(error === undefined ? [] : [`  last error: ${shorten(error, 160)}`]),
-    ...(broken ? [`  ${connectUsage(provider)} mends it`] : []),
+    ...(broken ? [`  ${connectUsage(provider)} fixes it`] : []),
   ];
 }
 
@@ -94,9 +94,9 @@ export function providerNoteText(note: ProviderNote): string {
     case 'backend':
       return `${note.backend} works on its own login, so ${wanted} was not used.`;
     case 'broken':
-      return `This session was with ${wanted}, ${note.gone ? 'to which you have no connection any more' : 'whose key does not work'}, so ${note.used} was used. ${connectUsage(wanted)} mends it.`;
+      return `This session was with ${wanted}, ${note.gone ? 'which you are no longer connected to' : 'whose key does not work'}, so ${note.used} was used. ${connectUsage(wanted)} fixes it.`;
     case 'not-connected':
-      return `You have no connection to ${wanted}, so local was used. ${connectUsage(wanted)} makes one; !provider set local keeps it so.`;
+      return `You are not connected to ${wanted}, so local was used. ${connectUsage(wanted)} makes one; !provider set local stays with local.`;
     case 'missing':
       return wanted === 'routstr'
         ? noWalletForRoutstr
@@ -120,9 +120,9 @@ export const connectionLine = (provider: string, status: ConnectionStatus): stri
 
 /** Why a run does not begin. */
 export const notConnectedText = (provider: string): string =>
-  `You have no connection to ${provider} (any more). ${connectUsage(provider)} makes one, !provider set local goes on without.`;
+  `You are not connected to ${provider}. ${connectUsage(provider)} makes one, !provider set local goes on without.`;
 export const lockedKeyText = (provider: string): string =>
-  `Your key for ${provider} can't be opened: the bot's own key was changed. Send it again with ${connectUsage(provider)}, or go on without it: !provider set local.`;
+  `Your key for ${provider} can’t be opened: the bot’s own key was changed. Send it again with ${connectUsage(provider)}, or go on without it: !provider set local.`;
 
 /** What a failure means where the owner's own key paid; undefined: nothing that other runs would not say as well. */
 export function describeConnectionFailure(provider: string, failure: RunFailure): string | undefined {
@@ -144,10 +144,10 @@ export function describeConnectionFailure(provider: string, failure: RunFailure)
 
 /** To an owner whose keys the bot can no longer open. */
 export const lockedNotice = (providers: readonly string[]): string =>
-  `The bot has a new key of its own and can't open your API keys any more: ${providers.join(', ')}. Send each again: ${connectUsage('<id>')}. Whoever runs the bot can also mend it with the old key (reseal).`;
+  `The bot has a new key of its own and can no longer open your API keys: ${providers.join(', ')}. Send each again: ${connectUsage('<id>')}. Whoever runs the bot can also fix it with the old key (reseal).`;
 
 /** For admins, when the bot has started. */
 export const lockedLine = (count: number): string | undefined =>
   count === 0
     ? undefined
-    : `API keys that do not open with the bot's present key: ${count}. With the old one in BOT_KEY_OLD, the command reseal mends that.`;
+    : `API keys that can’t be opened with the bot’s present key: ${count}. With the old one in BOT_KEY_OLD, the command reseal fixes that.`;

@@ -38,13 +38,13 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
       detail,
     ),
   model_unknown: ({ detail }) =>
-    withDetail('The model is not known there. See !models, then choose with !model <id>.', detail),
+    withDetail('The provider does not know this model. See !models, then choose with !model <id>.', detail),
   bad_request: ({ detail }) => withDetail('The provider did not accept the request.', detail),
   rate_limited: () =>
-    'The provider is limiting requests, also after several tries. Wait a little, then !retry.',
+    'The provider is limiting requests, even after several tries. Wait a little, then !retry.',
   provider_down: ({ detail }) =>
     withDetail(
-      'The provider could not be reached or broke off, also after several tries. Try !retry later.',
+      'The provider could not be reached or dropped the connection, even after several tries. Try !retry later.',
       detail,
     ),
   provider_nonsense: ({ detail }) =>
@@ -56,10 +56,10 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
     'The conversation is too long for this model. Begin a new one with !new, or choose a model with a larger context.',
   output_limit: () => 'The answer was cut off at the model’s output limit. Send “go on” to have the rest.',
   permission_denied: ({ detail }) =>
-    withDetail('The agent stopped at something that it may not do in this mode.', detail),
+    withDetail('The agent was stopped: it tried something that it may not do in this mode.', detail),
   loop: ({ detail }) =>
-    withDetail('The agent went round in circles, so it was ended. Try to say the task differently.', detail),
-  no_answer: () => 'The agent ended without a word. Try !retry, or another model: !models.',
+    withDetail('The agent went round in circles, so it was ended. Try to put the task differently.', detail),
+  no_answer: () => 'The agent ended without an answer. Try !retry, or another model: !models.',
   session_unknown: () => 'The backend no longer knows this conversation. Begin a new one with !new.',
   bad_configuration: ({ detail }) =>
     withDetail(
@@ -71,11 +71,11 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
   path_changed: ({ detail }) =>
     `${detail ?? 'A path of the workspace'} is a link or was replaced meanwhile, so the agent was not started: it could lead anywhere.`,
   no_wall: () =>
-    'No agent is started, because the wall that BOT_ISOLATION asks for cannot be built on this host. Whoever runs the bot can see more with doctor.',
+    'No agent is started, because the wall that BOT_ISOLATION asks for can’t be built on this host. Whoever runs the bot can see more with doctor.',
   limit: ({ detail }) => `The agent was ended: ${limitText(detail)}.`,
   backend_missing: ({ detail }) =>
     withDetail('The agent’s program is not there. Whoever runs the bot can see more with doctor.', detail),
-  crashed: ({ detail }) => withDetail('The agent’s program broke off. Try !retry.', detail),
+  crashed: ({ detail }) => withDetail('The agent’s program crashed. Try !retry.', detail),
 };
 
 /** Where a run that the wallet paid for fails differently: there is a node, and no login. What it cost is said elsewhere. */
@@ -100,10 +100,10 @@ const paidSentences: Readonly<
       ? `${detail} !continue goes on where it was.`
       : withDetail('The node did not accept the request. Try another model: !provider models.', detail),
   rate_limited: () =>
-    'The node is limiting requests, also after several tries. Wait a little, then !continue goes on where it was.',
+    'The node is limiting requests, even after several tries. Wait a little, then !continue goes on where it was.',
   provider_down: ({ detail }) =>
     withDetail(
-      'The node could not be reached or broke off, also after several tries. !continue goes on where it was, when it is back.',
+      'The node could not be reached or dropped the connection, even after several tries. !continue goes on where it was, when it is back.',
       detail,
     ),
   provider_nonsense: ({ detail }) =>

@@ -14,10 +14,10 @@ export const welcomeText = [
 
 /** To the admin whose invitation it was. */
 export const invitationUsedText = (member: PublicKey): string =>
-  `${nip19.npubEncode(member)} used your invitation and is a member now. !owners lists all, !limit gives them a daily limit, !owners remove sends them away.`;
+  `${nip19.npubEncode(member)} used your invitation and is a member now. !owners lists all, !limit gives them a daily limit, !owners remove removes them.`;
 
 /** An owner sent a code, which is for those who are none yet. */
 export const noteOnCodeText = (code: 'good' | 'used-up'): string =>
   code === 'good'
     ? 'You are an owner already, so the code was not used: it is for somebody who is none yet.'
-    : 'That code is not good any more. You are an owner already; !help shows what you can do.';
+    : 'That code no longer works. You are an owner already; !help shows what you can do.';

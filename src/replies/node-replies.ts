@@ -6,12 +6,12 @@ import { nodeName } from './provider-replies.ts';
 /** What a verdict means, as a sentence. */
 export const verdictText: Readonly<Record<Verdict, string>> = {
   trusted: 'Routstr reviewed it well.',
-  rejected: '⚠ Routstr WARNS of this node.',
-  unreviewed: '⚠ Nobody of Routstr has reviewed this node.',
+  rejected: '⚠ Routstr WARNS against this node.',
+  unreviewed: '⚠ Nobody at Routstr has reviewed this node.',
 };
 const verdictWord: Readonly<Record<Verdict, string>> = {
   trusted: 'reviewed well',
-  rejected: '⚠ WARNED OF',
+  rejected: '⚠ WARNED AGAINST',
   unreviewed: '⚠ not reviewed',
 };
 

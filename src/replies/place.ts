@@ -9,6 +9,6 @@ export type Place = {
 
 export const chat: Place = {
   command: (words) => `!${words}`,
-  goingOn: 'I go on asking and tell you.',
+  goingOn: 'I keep asking and will tell you.',
   addingMint: 'or let an admin add the mint: !wallet mints add <url>',
 };

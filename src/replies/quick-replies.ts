@@ -24,8 +24,7 @@ const endings = {
     some
       ? '(Cut off: an answer to !quick has a limit. Send it as a task for a longer one.)'
       : 'The model used up its limit with thinking. Send it as a task, or choose another model (!model).',
-  broken: (some: boolean) =>
-    some ? '(The node broke the answer off here.)' : 'The node broke the answer off.',
+  broken: (some: boolean) => (some ? '(The node cut the answer off here.)' : 'The node cut the answer off.'),
 };
 
 /** Why a question has no answer, and where its money is. */
@@ -84,6 +83,6 @@ function moneyText({ budget, money }: { readonly budget: Sat; readonly money: Wh
     case 'in_doubt':
       return `Where its ${formatSat(budget)} are is in doubt: !provider status says more.`;
     case 'coming':
-      return `What it did not cost of ${formatSat(budget)} is asked for; you are told when it is back.`;
+      return `What it did not cost of ${formatSat(budget)} is asked for; you will be told when it is back.`;
   }
 }

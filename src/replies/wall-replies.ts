@@ -112,7 +112,7 @@ export function noWallText({ to, wall }: WallRefusal): string {
   const mend = mendWall(wall.problems);
   return lines(
     `Not run: nothing on this host would keep the agent from the bot’s keys (${whyNot(wall.problems)}), so ${because}.`,
-    mend !== undefined && `Whoever runs the bot can mend that: ${mend}`,
+    mend !== undefined && `Whoever runs the bot can fix that: ${mend}`,
     to !== 'everybody' && '!ask and !plan work, which only read.',
   );
 }

@@ -45,7 +45,7 @@ export function foundText({ mint, recovered, spent, lost }: FoundMoney): string 
 /** To admins. */
 export const endingText = ({ mint, amount, endsAt, ended }: EndingMoney): string =>
   ended
-    ? `${formatSat(amount)} at ${mintName(mint)} cannot be spent any more: the mint has ended the keyset that they are of. Ask whoever runs it.`
+    ? `${formatSat(amount)} at ${mintName(mint)} can no longer be spent: the mint has ended the keyset that they are of. Ask whoever runs it.`
     : `${formatSat(amount)} at ${mintName(mint)} are of a keyset that the mint ends on ${new Date(endsAt).toISOString().slice(0, 10)}, and it has no newer one to move them to. Take them out before: !wallet withdraw or !wallet move.`;
 
 /** What recovery brought at start, a line each; nothing when there was nothing. */

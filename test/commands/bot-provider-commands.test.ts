@@ -71,7 +71,7 @@ describe('who pays', () => {
 
   test('has to be one that there is', async () => {
     expect(await ask('!provider set')).toStartWith(
-      'The provider is missing. There are: local, routstr.\nExpected: !provider set <name>',
+      'Which provider? There are: local, routstr.\nExpected: !provider set <name>',
     );
     const unknown = await ask('!provider set groq');
     expect(unknown).toContain('“groq”');
@@ -341,7 +341,7 @@ describe('nobody pays, and mint and node are away', () => {
     // The mint is needed to make a budget: it is said, and nothing begins.
     expect(await ask('say hello')).toContain('can’t be used right now');
     expect(await ask('!continue')).toStartWith(
-      'Your last task never began, so there is nothing to go on with. !retry runs it.',
+      'Your last task never started, so there is nothing to continue. !retry runs it.',
     );
     await house.startMint();
     await house.startNode();

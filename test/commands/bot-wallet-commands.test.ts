@@ -87,13 +87,13 @@ describe('money goes out', () => {
 
   test('a code works once, by command too, and only for whom it was given', async () => {
     const code = /send (\d{4})/.exec(await world.ask('!wallet send 10'))?.[1] ?? '';
-    expect(await world.ask('!wallet confirm 0000')).toBe('Nothing of yours waits for that code.');
+    expect(await world.ask('!wallet confirm 0000')).toBe('Nothing of yours is waiting for that code.');
     expect(await world.ask(`!wallet confirm ${code}`, /cashuB/)).toStartWith('cashuB');
     expect(await world.ask(code)).toContain('used already');
   });
 
   test('digits that are no code, and a bare yes, are answered and never a task', async () => {
-    expect(await world.ask('  0042 ')).toBe('Nothing of yours waits for that code.');
+    expect(await world.ask('  0042 ')).toBe('Nothing of yours is waiting for that code.');
     expect(await world.ask('yes')).toContain('Nothing waits for a yes');
     await world.ask('!wallet send 5');
     expect(await world.ask('Yes!')).toBe('To confirm, send the four digits of the code.');

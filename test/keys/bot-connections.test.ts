@@ -172,7 +172,7 @@ describe('when a connection fails', () => {
     await ask('named anthropic');
     expect(await ask('!provider disconnect anthropic')).toStartWith('Disconnected: the bot has forgotten');
     const instead = await ask('none left');
-    expect(instead).toContain('to which you have no connection any more, so local was used.');
+    expect(instead).toContain('which you are no longer connected to, so local was used.');
     expect(seen().map(([task, , keys]) => [task, keys?.endsWith(key)])).toEqual([
       ['begins with anthropic', true],
       ['goes on with anthropic', true],

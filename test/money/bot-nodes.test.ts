@@ -121,7 +121,7 @@ test('a node is not chosen by mistake', async () => {
   expect(await ask('!provider node 3')).toContain('does not answer as a Routstr node. Nothing was changed');
   expect(await ask('!provider node http://node.example')).toContain('begins with https://');
   const asked = await ask('!provider node 2');
-  expect(asked).toContain('Nobody of Routstr has reviewed this node.');
+  expect(asked).toContain('Nobody at Routstr has reviewed this node.');
   expect(asked).toContain(`!provider node ${nodes[1].url}/v1 yes`);
   const shown = await ask('!provider node');
   expect(shown).toContain(`${host(nodes[0])} (as configured)`);

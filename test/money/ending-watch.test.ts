@@ -31,7 +31,7 @@ test('money in a keyset that ends is told once before, once after, and again onl
   look(money('a', true));
   expect(told).toEqual([
     '1,200 sat at mint.example are of a keyset that the mint ends on 2027-01-02, and it has no newer one to move them to. Take them out before: !wallet withdraw or !wallet move.',
-    '1,200 sat at mint.example cannot be spent any more: the mint has ended the keyset that they are of. Ask whoever runs it.',
+    '1,200 sat at mint.example can no longer be spent: the mint has ended the keyset that they are of. Ask whoever runs it.',
     '1,200 sat at mint.example are of a keyset that the mint ends on 2027-01-02, and it has no newer one to move them to. Take them out before: !wallet withdraw or !wallet move.',
   ]);
   db.close();

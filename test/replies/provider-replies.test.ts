@@ -148,7 +148,7 @@ describe('the end of a paid run says the truth about its money', () => {
   test('other failures: of a node, not of a login; nothing is promised that is not known', () => {
     const nothing = { spent: 0, budget: 2000 };
     expect(said({ failure: 'provider_down' }, nothing)).toContain(
-      'The node could not be reached or broke off, also after several tries. !continue goes on where it was, when it is back.\nIt cost nothing: the whole budget is back.',
+      'The node could not be reached or dropped the connection, even after several tries. !continue goes on where it was, when it is back.\nIt cost nothing: the whole budget is back.',
     );
     // Nothing is said only of nothing: the mint may have taken something.
     expect(said({ failure: 'provider_down' }, { ...nothing, fee: 11 })).toContain(

@@ -82,7 +82,7 @@ not add up or money was spent elsewhere, 3 nothing is wrong, but not all of it c
   );
   command('mints', 'the mints that are accepted; the first is the default')
     .option('--add <url>', 'accept this one too')
-    .option('--remove <url>', 'accept this one no more; what is there stays')
+    .option('--remove <url>', 'stop accepting this one; what is there stays')
     .action((options: WalletOptions & { add?: string; remove?: string }) =>
       run(options, (commands, output) => commands.mints(output, options.add, options.remove)),
     );

@@ -22,7 +22,7 @@ export const nodeAccountCommands = ({ money }: CommandDeps): readonly Command[] 
     family: 'Provider',
     summary: 'keep money at the node, for run after run',
     detail:
-      'Runs spend from it while it covers their budget; then each has a budget of its own again. It saves the mint’s fees for every run, and the node holds the money meanwhile. !provider refund brings it home.',
+      'Runs spend from it while it covers their budget; then each has a budget of its own again. It saves the mint’s fees for every run, and the node holds the money meanwhile. !provider refund brings it back.',
     examples: ['!provider deposit 5000'],
     role: 'admin',
     instead:
@@ -40,7 +40,7 @@ export const nodeAccountCommands = ({ money }: CommandDeps): readonly Command[] 
       const result = await inTime(
         signal,
         routstr.provider().account.deposit(request, signal),
-        'The deposit takes longer than I wait. It is looked after, and nothing is lost: see !provider balance before you send it again.',
+        'The deposit takes longer than I wait for. I keep at it, and nothing is lost: see !provider balance before you send it again.',
       );
       if (result.state === 'refused') throw new RefusalError(depositRefusal(result.refusal));
       return depositedText(result, routstr.budget());
@@ -53,7 +53,7 @@ export const nodeAccountCommands = ({ money }: CommandDeps): readonly Command[] 
     detail: 'From every node that has some, also when another provider or node is chosen now.',
     role: 'admin',
     instead:
-      'The change of your own runs comes home by itself. !provider balance shows what is kept at nodes.',
+      'The change of your own runs comes back by itself. !provider balance shows what is kept at nodes.',
     kind: 'lasting',
     repeatable: true,
     run: async ({ resumed }, signal) => {
@@ -61,12 +61,12 @@ export const nodeAccountCommands = ({ money }: CommandDeps): readonly Command[] 
       const refunds = await inTime(
         signal,
         money.routstr.provider().account.refund(signal),
-        'The node takes longer than I wait. It is asked again and again; you are told when the money is back.',
+        'The node takes longer than I wait for; I keep asking. You will be told when the money is back.',
       );
       if (refunds.length > 0) {
         return lines(refunds.map(refundLine), `Balance: ${formatSat(wallet.balance().ready)}.`);
       }
-      return resumed ? 'Nothing is kept at a node any more; all of it is home.' : nothingKept;
+      return resumed ? 'Nothing is kept at a node any more; all of it is back.' : nothingKept;
     },
   },
   {

@@ -14,7 +14,7 @@ export const nodeCommands = (deps: CommandDeps): readonly Command[] => [
     family: 'Provider',
     summary: 'nodes announced on Nostr: price, mint, reviews',
     detail:
-      'Prices are for a typical small task with your present model. Nodes that nobody of Routstr has reviewed are marked, and never chosen by themselves.',
+      'Prices are for a typical small task with your present model. Nodes that nobody at Routstr has reviewed are marked, and never chosen by themselves.',
     role: 'member',
     kind: 'lasting',
     repeatable: true,

@@ -22,7 +22,7 @@ export const setProviderCommand = (deps: CommandDeps): Command => ({
     const others = deps.providers.connected(publicKey);
     const names = ['local', 'routstr', ...others.map(({ name }) => name)];
     if (argument === '') {
-      throw new UsageError(`The provider is missing. There are: ${names.join(', ')}.`);
+      throw new UsageError(`Which provider? There are: ${names.join(', ')}.`);
     }
     const name = names.find((known) => known === argument.toLowerCase());
     if (name === undefined) {

@@ -29,11 +29,11 @@ export const confirmCommand = (deps: WalletCommandDeps): Command => ({
       const taken = stores.confirmations.take(call.owner.publicKey, call.argument, call.message.id);
       switch (taken.state) {
         case 'unknown':
-          throw new RefusalError('Nothing of yours waits for that code.');
+          throw new RefusalError('Nothing of yours is waiting for that code.');
         case 'expired':
-          return 'That code has expired; nothing was done. Send the command again for a new one.';
+          return 'That code has expired, so nothing was done. Send the command again for a new one.';
         case 'used':
-          return 'That code has been used already; nothing was done now.';
+          return 'That code was used already, so nothing was done.';
         case 'taken':
           // What an earlier life of the bot began may have left the wallet already.
           if (!call.resumed && taken.action.kind !== 'move')
@@ -78,7 +78,7 @@ async function withdraw(
 ): Promise<Outcome> {
   const result = await wallet.withdraw(operation, signal);
   if (result.state === 'pending') {
-    const reply = `The payment of ${formatSat(amount)} is under way; Lightning can take long. The money stays reserved until it is known how it ended, and I’ll tell you.`;
+    const reply = `The payment of ${formatSat(amount)} is under way; Lightning can take long. The money stays reserved until it is known how it ended, and I’ll tell you when it has.`;
     return replyAndAnnounceEnd(deps, call, reply, operation);
   }
   return `Paid ${formatSat(result.amount)} (${feeText(result.fee)}). ${balanceLine(wallet.balance())}`;
@@ -107,7 +107,7 @@ async function move(
       );
     case 'paid':
       return announce(
-        `Paid (${feeText(moved.fee)}), and ${mintName(mint)} has not credited it yet. I go on asking and tell you.`,
+        `Paid (${feeText(moved.fee)}), and ${mintName(mint)} has not credited it yet. I keep asking and will tell you.`,
         topUp,
       );
     case 'moved':

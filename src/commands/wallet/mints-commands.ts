@@ -49,7 +49,7 @@ export const mintsCommands = ({ money }: WalletCommandDeps): readonly Command[] 
     path: 'wallet mints remove',
     parameters: '<url>',
     family: 'Wallet',
-    summary: 'accept a mint no longer; what is there stays ours',
+    summary: 'stop accepting a mint; what is there stays ours',
     examples: ['!wallet mints remove https://mint.example'],
     role: 'admin',
     instead: '!wallet mints shows whose tokens are accepted; ask an admin to take one out (!owners).',

@@ -91,7 +91,7 @@ const moveCommand = (deps: WalletCommandDeps): Command => ({
   family: 'Wallet',
   summary: 'move money to another mint over Lightning, after a code',
   detail:
-    'The mint is its address, its host or its number in !wallet mints. You are told the fees first. What is paid arrives, also when I am restarted meanwhile.',
+    'The mint is its address, its host or its number in !wallet mints. You are told the fees first. What is paid arrives, even if I am restarted meanwhile.',
   examples: ['!wallet move 2000 mint.example', '!wallet move 2000 2'],
   role: 'admin',
   instead:

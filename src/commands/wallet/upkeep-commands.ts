@@ -11,7 +11,7 @@ export const upkeepCommands = ({ money }: WalletCommandDeps): readonly Command[]
   {
     path: 'wallet check',
     family: 'Wallet',
-    summary: 'do the books add up, also with the mints’ own records?',
+    summary: 'do the books add up, by the mints’ own records, too?',
     role: 'member',
     kind: 'lasting',
     repeatable: true,

@@ -21,15 +21,15 @@ export function depositedText(
     balance < budget
       ? `A run has a budget of ${formatSat(budget)}, so this pays for none yet: deposit more, or !provider budget ${balance}.`
       : `Runs spend from it as long as it covers their budget of ${formatSat(budget)}.`;
-  return `Deposited ${formatSat(amount)} at ${nodeName(node)}; ${formatSat(balance)} are kept there now. ${use} !provider refund brings it home.`;
+  return `Deposited ${formatSat(amount)} at ${nodeName(node)}; ${formatSat(balance)} are kept there now. ${use} !provider refund brings it back.`;
 }
 
 export function depositRefusal(refusal: DepositRefusal): string {
   switch (refusal.kind) {
     case 'leaving':
-      return `The money at ${hostOf(refusal.node)} is on its way back; nothing is deposited meanwhile. !provider balance shows when it is home.`;
+      return `The money at ${hostOf(refusal.node)} is on its way back; nothing is deposited meanwhile. !provider balance shows when it is back.`;
     case 'arriving':
-      return `An earlier deposit of ${formatSat(refusal.amount)} at ${hostOf(refusal.node)} is not credited yet, and I look after it. Try again when !provider balance shows it.`;
+      return `An earlier deposit of ${formatSat(refusal.amount)} at ${hostOf(refusal.node)} is not credited yet; I keep asking. Try again when !provider balance shows it.`;
     case 'interrupted':
       return `The bot was restarted during this deposit, and the node has not credited it. ${moneyText(refusal)}`;
     case 'not_credited':
@@ -42,7 +42,7 @@ export function depositRefusal(refusal: DepositRefusal): string {
     case 'mint_away':
       return `The mint ${mintText(refusal.mint)} can’t be used right now. Nothing was spent; try it again later.`;
     case 'token_unfinished':
-      return 'The mint did not say whether the token was made. Nothing went to the node; the money is looked after, see !wallet pending.';
+      return 'The mint did not say whether the token was made. Nothing went to the node; the money is safe: see !wallet pending.';
     default:
       return budgetRefusal(refusal);
   }
@@ -59,7 +59,7 @@ function moneyText({ amount, money }: { readonly amount: Sat; readonly money: Wh
     case 'in_doubt':
       return 'Where the money is, is in doubt: !provider status says more.';
     case 'coming':
-      return 'The money is being taken back; you are told when it arrived.';
+      return 'The money is being taken back; you will be told when it is back.';
   }
 }
 
@@ -78,7 +78,7 @@ export function refundLine(refund: NodeAccountRefund): string {
       return `${at}: ${formatSat(refund.received)} are back in the wallet${fee}${kept}.`;
     }
     case 'under_way':
-      return `${at}: up to ${formatSat(refund.balance)} are not back yet. The node is asked again and again; I’ll tell you when they are.`;
+      return `${at}: up to ${formatSat(refund.balance)} are not back yet. I keep asking the node and will tell you when they are.`;
     case 'in_use':
       return `${at}: ${plural(refund.runs, 'run')} may still spend from it. Ask again when ${refund.runs === 1 ? 'it is' : 'they are'} done (!queue), or !stop.`;
     case 'doubtful':

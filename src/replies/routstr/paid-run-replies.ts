@@ -25,7 +25,7 @@ export function runRefusal(refusal: RunRefusal): string {
     case 'mint_away':
       return `The mint ${mintText(refusal.mint)} can’t be used right now, so there is no budget for this run. Nothing was spent; !retry runs it again.`;
     case 'token_unfinished':
-      return 'The mint did not say whether the budget token was made. The run was not started; the money is looked after, see !wallet pending.';
+      return 'The mint did not say whether the budget token was made. The run was not started; the money is safe: see !wallet pending.';
     case 'node_away':
       return `The node ${hostOf(refusal.node)} does not answer, so the run was not started and nothing was spent. !retry runs it again; !provider nodes shows other nodes, !provider set local is another way on.`;
     case 'account_away':
@@ -35,11 +35,11 @@ export function runRefusal(refusal: RunRefusal): string {
       const budget =
         money.state === 'back'
           ? `The budget is back in the wallet${lessFees(money)}.`
-          : 'The budget is being taken back; you are told when it arrived.';
+          : 'The budget is being taken back; you will be told when it is back.';
       return `${whatNodeDid(refusal)}, so the run was not started. ${budget} !retry runs it again; !provider nodes shows other nodes.`;
     }
     case 'credited_short':
-      return `${creditedShort(refusal, 'budget')}, so the run was not started. What it took is asked for again and again.`;
+      return `${creditedShort(refusal, 'budget')}, so the run was not started. What it took is asked for again until it comes.`;
     case 'no_fallback':
       return `${runRefusal(refusal.first)} The fallbacks can’t take it either: ${refusal.others.map(unableNode).join('; ')}.`;
     default:
@@ -84,7 +84,7 @@ export function budgetRefusal(refusal: BudgetRefusal): string {
       return (
         `Your limit of ${formatSat(refusal.limit)} for one day: ${formatSat(refusal.used)} are spent or at stake today, ` +
         `and this run would take ${formatSat(refusal.budget)} more. ` +
-        `${left === 0 ? 'Tomorrow it begins anew' : `End the task with !!${left} to use what is left`}; an admin can raise it (!limit), and !provider set local is another way on.`
+        `${left === 0 ? 'It starts afresh tomorrow' : `End the task with !!${left} to use what is left`}; an admin can raise it (!limit), and !provider set local is another way on.`
       );
     }
     case 'own_money':
@@ -101,7 +101,7 @@ export function moreRefusal(refusal: MoreRefusal): string {
     case 'run_over':
       return 'That run is over; !continue goes on with a new budget.';
     case 'still_adding':
-      return 'Where the money is that was to be added before is not known yet; I look after it. Try again in a minute.';
+      return 'Where the money is that was to be added before is not known yet; I keep asking. Try again in a minute.';
     case 'leaving':
       return `The money at ${hostOf(refusal.node)} is on its way back, so nothing can be added there now.`;
     case 'arriving':
@@ -112,11 +112,11 @@ export function moreRefusal(refusal: MoreRefusal): string {
     case 'mint_away':
       return `The mint ${mintText(refusal.mint)} can’t be used right now, so nothing was added. Try again in a minute.`;
     case 'token_unfinished':
-      return 'The mint did not say whether the token was made, so nothing was added. The money is looked after, see !wallet pending.';
+      return 'The mint did not say whether the token was made, so nothing was added. The money is safe: see !wallet pending.';
     case 'not_credited':
       return `${whatNodeDid(refusal)}, so nothing was added. ${refusal.money.state === 'back' ? `It is back in the wallet${lessFees(refusal.money)}.` : 'It is being taken back.'}`;
     case 'credited_short':
-      return `${creditedShort(refusal, 'deposit')}, so nothing was added. What it took is asked for again and again.`;
+      return `${creditedShort(refusal, 'deposit')}, so nothing was added. What it took is asked for again until it comes.`;
     default:
       return budgetRefusal(refusal);
   }
@@ -194,7 +194,7 @@ export function news(run: PaidRun): string {
   if (isIn(run, 'needs_operator')) {
     return `${operatorProblemText(run)} !provider status shows what its operator needs to know.`;
   }
-  return `The change of ${about} is not back yet: ${hostOf(run.node)} is asked for it again and again.`;
+  return `The change of ${about} is not back yet: ${hostOf(run.node)} is asked for it until it comes.`;
 }
 
 /** A run that needs a person. */
@@ -228,7 +228,7 @@ const operatorProblems: Readonly<Record<OperatorProblem, string>> = {
   key_unknown: 'the node took the money and does not know the account any more. Ask its operator',
   credited_short: 'the node credited less than half of what it was given. Ask its operator',
   not_credited: 'the token was redeemed, and the node has no account for it. Ask its operator',
-  refund_stuck: 'the node says that it cannot resolve the refund. Ask its operator',
+  refund_stuck: 'the node says that it can’t resolve the refund. Ask its operator',
   refund_refused: 'the node refuses the refund. Ask its operator',
   change_swept: 'the node took the change back because it was not fetched in time. Ask its operator',
   change_unreadable: "the node's answer cannot be read as a token",
