@@ -71,7 +71,7 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
   path_changed: ({ detail }) =>
     `${detail ?? 'A path of the workspace'} is a link or was replaced meanwhile, so the agent was not started: it could lead anywhere.`,
   no_wall: () =>
-    'No agent is started, because the wall that BOT_ISOLATION asks for can’t be built on this host. Whoever runs the bot can see more with doctor.',
+    'No agent is started, because the wall that BOT_ISOLATION asks for cannot be built on this host. Whoever runs the bot can see more with doctor.',
   limit: ({ detail }) => `The agent was ended: ${limitText(detail)}.`,
   backend_missing: ({ detail }) =>
     withDetail('The agent’s program is not there. Whoever runs the bot can see more with doctor.', detail),

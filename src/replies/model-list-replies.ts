@@ -68,7 +68,7 @@ export function syncText(synced: NodeModels & { readonly result: SyncResult }, n
           `${title}: ${ids.slice(0, named).join(', ')}${ids.length > named ? ` and ${ids.length - named} more` : ''}`,
         ];
   return [
-    `${plural(usable.length, 'model')} of ${nodeName(node)} an agent can use (${unusable} others it can’t).${ageOf(synced, now)}`,
+    `${plural(usable.length, 'model')} of ${nodeName(node)} an agent can use (${unusable} others it cannot).${ageOf(synced, now)}`,
     ...(result.changed ? [] : ['opencode.json has them already.']),
     ...list('Added', result.added),
     ...list('Removed', result.removed),

@@ -90,7 +90,7 @@ function describeCopy(path: string, problem: CopyProblem): string {
 function describeToken(problem: TokenProblem, now: number, { addingMint }: Place): string {
   switch (problem.kind) {
     case 'malformed':
-      return 'That token can’t be read: it is cut off or was changed on the way. It was not used. Copy it whole, from cashuA or cashuB to its end, and send it again.';
+      return 'That token cannot be read: it is cut off or was changed on the way. It was not used. Copy it whole, from cashuA or cashuB to its end, and send it again.';
     case 'too-large':
       return `That token is too large: ${problem.length.toLocaleString('en-US')} characters, at most ${problem.max.toLocaleString('en-US')} are taken. It was not used. Let its sender make several smaller ones.`;
     case 'too-many-proofs':
@@ -180,7 +180,7 @@ function describeMint(mint: string, problem: MintProblem, { command }: Place): s
   const name = mintName(mint);
   switch (problem.kind) {
     case 'unreachable':
-      return `The mint ${name} can’t be reached. Nothing was done and nothing is lost; try again later.`;
+      return `The mint ${name} cannot be reached. Nothing was done and nothing is lost; try again later.`;
     case 'timeout':
       return `The mint ${name} did not answer within ${formatDuration(problem.afterMs)}. Nothing is lost; try again later.`;
     case 'rate-limited':
@@ -216,7 +216,7 @@ function describeState(operation: string, state: string, pending: string): strin
     case 'expired':
       return `The mint’s offer has expired (${operation}). Send the command again for a new one.`;
     default:
-      return `That can’t be done with ${operation} now: it is ${state}. ${pending} shows what is open.`;
+      return `That cannot be done with ${operation} now: it is ${state}. ${pending} shows what is open.`;
   }
 }
 

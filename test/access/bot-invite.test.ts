@@ -84,7 +84,7 @@ describe('a code lets one stranger in', () => {
     const { id, wraps } = person.wraps(first, 3);
     for (const wrap of wraps) await person.publish(wrap);
     await person.answer(id, /Welcome/);
-    expect(await ask(person, first)).toContain('not good any more');
+    expect(await ask(person, first)).toContain('no longer works');
     expect(await ask(person, second)).toContain('was not used');
     expect(person.texts().filter((text) => text.startsWith('Welcome'))).toHaveLength(1);
     expect(await ask(bot.owner, '!invite list')).toContain('1. made');

@@ -191,7 +191,7 @@ describe('a budget at the end of a task', () => {
     expect(await askAsMember('say hello !!701')).toStartWith(
       '701 sat is more than a member may give one run: at most 700 sat',
     );
-    expect(await askAsMember('!continue 701')).toStartWith('There is nothing to go on with');
+    expect(await askAsMember('!continue 701')).toStartWith('There is nothing to continue');
     expect(await askAsMember('say hello !!690', /\n— /)).toContain('17 of 690 sat');
   });
 });

@@ -47,7 +47,7 @@ const made = (secrets: readonly string[], options: { unit?: string; amount?: num
 describe('a token that is not taken is answered with its own sentence, and is as good as before', () => {
   test('cut off', async () => {
     const token = await world.token(100);
-    expect(await refused(token.slice(0, -40))).toStartWith('That token can’t be read: it is cut off');
+    expect(await refused(token.slice(0, -40))).toStartWith('That token cannot be read: it is cut off');
     expect(await world.ask(token)).toStartWith('Received');
   });
 

@@ -52,7 +52,7 @@ describe('a run that does not begin is answered with what there is, what is need
       notCredited,
       /can’t be reached.*back in the wallet, less 2 sat of the mint’s/,
     ],
-    ['the same, for now', { ...notCredited, money: coming }, /being taken back; you are told/],
+    ['the same, for now', { ...notCredited, money: coming }, /being taken back; you will be told/],
     [
       'a node that took too much',
       { kind: 'credited_short', node, amount, creditedMsat: 100_000 },
@@ -144,7 +144,7 @@ describe('a question without an answer', () => {
       'The node node.example did not answer the question (429: slow down). The money is back in the wallet, less 2 sat of the mint’s fees.',
     );
     expect(unanswered({ ...refused, neededMsat: 540_000 })).toContain('wants 540 sat');
-    expect(unanswered(gone)).toMatch(/can’t be reached\. .*you are told when it is back/);
+    expect(unanswered(gone)).toMatch(/can’t be reached\. .*you will be told when it is back/);
     const dear = { state: 'back', spent: sat(1), change: sat(15), fee: sat(1) } as const;
     expect(unanswered({ state: 'no_answer', evidence }, dear)).toContain('It cost 1 sat; 15 sat are back');
     expect(questionRefusal({ kind: 'asked_before', budget, money: { state: 'never_left' } })).toMatch(

@@ -75,7 +75,7 @@ describe('the queue', () => {
     await bot.owner.answer(first, /^Stopped\..*!retry/);
     await bot.owner.reaction(first, '⏹');
     await bot.owner.answer(second, /did: second\n\nSession \w{5}: sleep 61\n— /);
-    await bot.owner.reaction(second, '👀');
+    await bot.owner.reaction(second, '✅');
     expect(
       bot.owner.said
         .filter(({ kind, about }) => kind === 7 && about === second)

@@ -53,7 +53,7 @@ async function orRefusal<T>(work: () => Promise<T>): Promise<T> {
     const { OpencodeConfigBusyError, OpencodeConfigError } = await import('@nostr-dm-agent/routstr/open');
     if (error instanceof OpencodeConfigError) {
       throw new RefusalError(
-        `BOT_HOME/opencode.json can’t be read, so nothing was written: ${error.problem}${error.line === undefined ? '' : ` in line ${error.line}`}. Whoever runs the bot can fix it.`,
+        `BOT_HOME/opencode.json cannot be read, so nothing was written: ${error.problem}${error.line === undefined ? '' : ` in line ${error.line}`}. Whoever runs the bot can fix it.`,
       );
     }
     if (error instanceof OpencodeConfigBusyError) {

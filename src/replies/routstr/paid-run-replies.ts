@@ -228,7 +228,7 @@ const operatorProblems: Readonly<Record<OperatorProblem, string>> = {
   key_unknown: 'the node took the money and does not know the account any more. Ask its operator',
   credited_short: 'the node credited less than half of what it was given. Ask its operator',
   not_credited: 'the token was redeemed, and the node has no account for it. Ask its operator',
-  refund_stuck: 'the node says that it can’t resolve the refund. Ask its operator',
+  refund_stuck: 'the node says that it cannot resolve the refund. Ask its operator',
   refund_refused: 'the node refuses the refund. Ask its operator',
   change_swept: 'the node took the change back because it was not fetched in time. Ask its operator',
   change_unreadable: "the node's answer cannot be read as a token",
