@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
@@ -31,6 +32,8 @@ export type AppDeps = {
   /** Keeps a secret out of the log until the returned function is called. */
   readonly protect?: (secret: string) => () => void;
   readonly clock?: Clock;
+  /** Ends the start: what it began is closed, and `startApp` rejects. */
+  readonly signal?: AbortSignal;
   /** Files and folders that no agent may see, beside `BOT_HOME`: the `.env` that was read. */
   readonly hiddenPaths?: readonly string[];
   /** Asked for relay lists beside the bot's own relays. Default: well-known public ones. */
@@ -84,6 +87,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   const { identity } = config;
   const { publicKey } = identity;
   const stopping = new AbortController();
+  deps.signal?.addEventListener('abort', () => stopping.abort(deps.signal?.reason), { once: true });
   const basics: Basics = {
     clock,
     random: Math.random,
@@ -140,7 +144,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   outbox.start(stopping.signal);
   for (const owner of stores.owners.list()) lists.warm(owner.publicKey);
   const parts = { stores, connections, messaging, money, work, intake };
-  const recovered = await recover(config, parts, basics, open);
+  const recovered = await untilAborted(recover(config, parts, basics, open), stopping.signal);
   const isNew = messages.createdAt >= startedAt;
   // The first message says what protects whoever reads it; it was tried while the money was looked at.
   await Promise.race([wall.done, sleep(wallPatienceMs, undefined, { ref: false })]);

@@ -1,3 +1,4 @@
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Backend, BackendName } from '../backends/backend.ts';
 import type { Jail } from '../backends/jail/types.ts';
 import type { Config } from '../config/config.ts';
@@ -51,7 +52,11 @@ export function createWork(
     refuseRun: async ({ owner, mode }, signal) => {
       const role = stores.owners.roleOf(owner) ?? 'member';
       const hasWallet = config.wallet !== undefined;
-      const refusal = wallRefusal(await parts.jail.wall(signal), { mode, role, hasWallet });
+      const refusal = wallRefusal(await untilAborted(parts.jail.wall(signal), signal), {
+        mode,
+        role,
+        hasWallet,
+      });
       return refusal === undefined ? undefined : noWallText(refusal);
     },
     limits: {

@@ -4,6 +4,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { findOnPath, isExecutable } from './executables.ts';
+import { entryAt } from './jail/pins.ts';
+import { firstBytes } from './jail/programs.ts';
 
 /** The version that the tests run with. */
 export const testedOpencode = '1.18.33';
@@ -87,3 +89,16 @@ export const findOpencode = async (
         problem: 'opencode is neither installed with this package nor on PATH',
       };
 };
+
+/** Where Bun, which opencode is made with, finds in its working directory which modules to load. */
+const moduleSettings = ['tsconfig.json', 'jsconfig.json', 'package.json', 'bunfig.toml', 'node_modules'];
+
+/**
+ * Where opencode is started: it takes its project from `PWD`. Never in a workspace that says what its modules are; the
+ * binary itself never in any, because another run may put that there. A script of the operator's may count on it.
+ */
+export const startPlace = (file: string, workspace: string): 'workspace' | 'home' =>
+  firstBytes(file).startsWith('#!') &&
+  moduleSettings.every((name) => entryAt(join(workspace, name)) === undefined)
+    ? 'workspace'
+    : 'home';

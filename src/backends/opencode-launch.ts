@@ -11,7 +11,7 @@ import type { BackendHealth, Mode, RunPayment } from './backend.ts';
 import { type Endpoint, endpointsOf } from './jail/endpoints.ts';
 import type { Cell, Launch, LaunchRequest, Wall } from './jail/types.ts';
 import { asNotStarted, NotStartedError } from './not-started.ts';
-import { findOpencode } from './opencode-binary.ts';
+import { findOpencode, startPlace } from './opencode-binary.ts';
 import {
   composeConfig,
   readBotConfig,
@@ -147,7 +147,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       hideCode: !trustWorkspace,
       identity: own ? await ownGitIdentity(ambient) : undefined,
       serve: undefined,
-      startIn: 'home',
+      startIn: startPlace(file, workspace),
     };
     return { request, model };
   };

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
@@ -5,11 +7,14 @@ import type { App } from '../app/app.ts';
 import { type ConfiguredOptions, configuredOrSetUp } from '../config/configured.ts';
 import { registerSecrets } from '../config/register-secrets.ts';
 
-/** How long an orderly stop may take after something has gone wrong inside. */
-const stopAfterCrashMs = 10_000;
+/**
+ * How long an orderly stop may take: agents are ended, runs settled as far as that goes, answers delivered. Whatever is
+ * open after that is finished by the next start.
+ */
+const stopWithinMs = 15_000;
 
 /**
- * `start`: reads the configuration, runs the bot until SIGINT or SIGTERM, stops it.
+ * `start`: reads the configuration, runs the bot until SIGINT, SIGTERM or SIGHUP, stops it.
  * @returns the exit code: 0 after an orderly stop, 1 when it failed, 2 when the configuration can't be used
  */
 export async function start(options: ConfiguredOptions): Promise<number> {
@@ -26,13 +31,23 @@ export async function start(options: ConfiguredOptions): Promise<number> {
   try {
     const { startApp } = await import('../app/app.ts');
     const envFile = options.envFile ?? join(process.cwd(), '.env');
-    const app = await startApp(config, {
+    const untilStarted = new AbortController();
+    const starting = startApp(config, {
       log,
       redact: redactor.text,
       protect: redactor.add,
       hiddenPaths: [envFile],
+      signal: untilStarted.signal,
     });
-    return await untilEnd(app, ending.reason, log);
+    const first = await Promise.race([starting, ending.reason]);
+    if (!('name' in first)) return await untilEnd(first, ending.reason, log);
+    log.info({ reason: first.name }, 'stopping before the start was complete');
+    untilStarted.abort();
+    const ended = starting.then(
+      (app) => app.stop(),
+      () => undefined,
+    );
+    return await codeOf(first, ended, log);
   } catch (error) {
     log.error({ error }, 'the bot could not be started');
     return 1;
@@ -44,17 +59,19 @@ export async function start(options: ConfiguredOptions): Promise<number> {
 async function untilEnd(app: App, reason: Promise<Ending>, log: Logger): Promise<number> {
   const ending = await reason;
   log.info({ reason: ending.name }, 'stopping');
-  if (ending.name !== 'crash') {
-    await app.stop();
-    log.info({}, 'stopped');
-    return 0;
-  }
-  // What is inside may be broken: give its subprocesses and sockets a chance to end, but no more than that.
-  await Promise.race([app.stop(), Bun.sleep(stopAfterCrashMs)]);
-  return 1;
+  return codeOf(ending, app.stop(), log);
 }
 
-type Ending = { readonly name: 'SIGINT' | 'SIGTERM' | 'crash' };
+/** The exit code, once everything has ended or the time for it is over. */
+async function codeOf(ending: Ending, ended: Promise<void>, log: Logger): Promise<number> {
+  const inTime = await Promise.race([ended.then(() => true), Bun.sleep(stopWithinMs).then(() => false)]);
+  if (inTime) log.info({}, 'stopped');
+  else log.warn({}, 'not everything came to its end in time; the next start settles what is open');
+  return ending.name === 'crash' ? 1 : 0;
+}
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type Ending = { readonly name: (typeof signals)[number] | 'crash' };
 
 /**
  * Resolves with the first reason to end. A second signal ends the process at once, for whoever does not want to wait.
@@ -63,24 +80,36 @@ type Ending = { readonly name: 'SIGINT' | 'SIGTERM' | 'crash' };
  */
 function endOfProcess(log: Logger): { readonly reason: Promise<Ending>; readonly release: () => void } {
   const { promise, resolve } = Promise.withResolvers<Ending>();
-  let signals = 0;
-  const onSignal = (name: 'SIGINT' | 'SIGTERM') => (): void => {
-    signals += 1;
-    if (signals > 1) process.exit(130);
-    resolve({ name });
-  };
+  let received = 0;
+  // The terminal may send a SIGHUP of its own after another signal: it is nobody's wish to hurry.
+  const handlers = signals
+    .filter((name) => name !== 'SIGHUP' || !isIgnored(name))
+    .map((name) => {
+      const handle = (): void => {
+        if (name !== 'SIGHUP') received += 1;
+        if (received > 1) process.exit(130);
+        resolve({ name });
+      };
+      return { name, handle };
+    });
   const onDefect = (error: unknown): void => {
     log.error({ error }, 'something failed that nobody handled');
     resolve({ name: 'crash' });
   };
-  const handlers = { SIGINT: onSignal('SIGINT'), SIGTERM: onSignal('SIGTERM') };
-  process.on('SIGINT', handlers.SIGINT).on('SIGTERM', handlers.SIGTERM);
+  for (const { name, handle } of handlers) process.on(name, handle);
   process.on('unhandledRejection', onDefect).on('uncaughtException', onDefect);
   return {
     reason: promise,
     release: () => {
-      process.off('SIGINT', handlers.SIGINT).off('SIGTERM', handlers.SIGTERM);
+      for (const { name, handle } of handlers) process.off(name, handle);
       process.off('unhandledRejection', onDefect).off('uncaughtException', onDefect);
     },
   };
+}
+
+/** Whoever starts the bot with `nohup` wants it to outlive the terminal: it inherits that SIGHUP is ignored. */
+function isIgnored(signal: 'SIGHUP'): boolean {
+  const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : '';
+  const mask = /^SigIgn:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0';
+  return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
 }

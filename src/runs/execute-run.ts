@@ -25,6 +25,9 @@ const sideBySideMs = 10 * 60_000;
 /** How long a run waits for a database that another program holds, before it is left to the next start. */
 const patienceMs = 10 * 60_000;
 
+/** How long settling may still take once somebody has stopped the run: they wait for its answer. */
+const stoppedSettleMs = 5_000;
+
 /** A run that has been taken off the queue. */
 type Job = {
   readonly run: Run;
@@ -36,9 +39,10 @@ type Job = {
 };
 
 /**
- * The life of one run, from the queue to its reply (docs/design.md#states-of-a-run). Aborting the signal with a
- * `StopReason` ends the agent; the run is then settled and answered all the same. Resolves when the run is done; does
+ * The life of one run, from the queue to its reply (docs/design.md#states-of-a-run). Resolves when the run is done; does
  * not throw.
+ * @param signal aborting it with a `StopReason` ends the agent; the run is then settled and answered all the same, be
+ * it that what it cost is not known yet
  */
 export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): Promise<void> {
   const { stores, clock, reached } = deps;
@@ -55,14 +59,17 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   try {
     ending = await work({ run, session, provider, model, log }, deps, signal);
   } catch (cause) {
-    log.error({ cause }, 'the run broke off');
-    ending = failed(cause);
+    if (signal.aborted) ending = { outcome: stopReasonOf(signal), answer: undefined, result: undefined };
+    else {
+      log.error({ cause }, 'the run broke off');
+      ending = failed(cause);
+    }
   }
   ending = withNote(ending, note === undefined ? otherModel(run, model, provider) : providerNoteText(note));
   // With its answer: a bot that is killed while it settles still has it.
   await inTime(() => stores.runs.settling(run.id, ending), log);
   reached('task:settling');
-  const settlement = await settle(run.id, provider, deps, log);
+  const settlement = await settle(run.id, provider, deps, signal, log);
   reached('task:settled');
   await inTime(() => conclude(run.id, ending, settlement, startedAt, deps), log);
   reached('task:done');
@@ -215,14 +222,24 @@ async function settle(
   runId: string,
   provider: Provider,
   { limits }: RunDeps,
+  signal: AbortSignal,
   log: Logger,
 ): Promise<Settlement> {
+  const patience = new AbortController();
+  const giveUp = () => patience.abort();
+  const timers = [setTimeout(giveUp, limits.settleMs)];
+  const hurry = () => timers.push(setTimeout(giveUp, stoppedSettleMs));
+  signal.addEventListener('abort', hurry, { once: true });
+  if (signal.aborted) hurry();
   try {
-    return await provider.finalizeRun(runId, AbortSignal.timeout(limits.settleMs));
+    return await provider.finalizeRun(runId, patience.signal);
   } catch (cause) {
     // The provider keeps what is owed in its own journal and goes on asking; the reply does not wait for it.
     log.error({ cause, provider: provider.name }, 'the run could not be settled yet');
     return undefined;
+  } finally {
+    signal.removeEventListener('abort', hurry);
+    timers.forEach(clearTimeout);
   }
 }
 

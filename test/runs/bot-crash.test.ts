@@ -119,10 +119,13 @@ describe('the bot is killed and started again', () => {
 });
 
 describe('the bot is stopped', () => {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const [signal, seconds] of [
+    ['SIGTERM', '72'],
+    ['SIGINT', '73'],
+    ['SIGHUP', '74'],
+  ] as const) {
     test(`${signal}: the run is ended and answered, children gone, exit code 0`, async () => {
       bot = await startTestBot();
-      const seconds = signal === 'SIGTERM' ? '72' : '73';
       const id = await bot.owner.send(`sleep ${seconds}`);
       await until(() => processesOf('sleep', seconds).length > 0, 'the agent sleeps');
       expect(await bot.end(signal)).toBe(0);

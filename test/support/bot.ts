@@ -87,7 +87,7 @@ export async function startTestBot(options: TestBotOptions = {}) {
     await until(() => isReady() || ended(), `the bot is ready; its log:\n${log}`, 60_000);
     if (ended()) throw new Error(`the bot ended with ${started.exitCode ?? started.signalCode}:\n${log}`);
   };
-  const end = async (signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<number | null> => {
+  const end = async (signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGHUP'): Promise<number | null> => {
     child?.kill(signal);
     await child?.exited;
     return child?.exitCode ?? null;

@@ -8,7 +8,8 @@ import { inside, liesIn } from './places.ts';
 /** A program as it is started inside, and what has to be shown for it. */
 export type Program = { readonly file: string; readonly shown: readonly Shown[] };
 
-const firstBytes = (path: string): string => {
+/** The beginning of a file of the operator's, byte by byte. */
+export const firstBytes = (path: string): string => {
   const fd = openSync(path, 'r');
   try {
     const buffer = Buffer.alloc(256);
