@@ -12,6 +12,7 @@ import type { PublicKey, Recipient } from '@nostr-dm-agent/nostr';
 import type { Role } from '../config/config.ts';
 import type { Awaited, AwaitedStore } from '../store/awaited-table.ts';
 import type { Background } from './background.ts';
+import { createClaimWatch } from './claim-watch.ts';
 
 /** What somebody who waited for an operation is to know: it has ended, or a person must look at it. */
 export type OperationEnd = {
@@ -27,6 +28,9 @@ export type OperationEnd = {
 const mostWatched = 20;
 const retryWatchMs = 30_000;
 
+/** States of a token that may still be claimed. */
+const out: readonly string[] = ['issued', 'handed_over', 'reclaiming'];
+
 /** States in which it is known how an operation has ended, as far as whoever asked for it is concerned. */
 const ends: Readonly<Record<OperationSummary['kind'], readonly string[]>> = {
   mint: ['done', 'expired', 'issued_before'],
@@ -35,21 +39,26 @@ const ends: Readonly<Record<OperationSummary['kind'], readonly string[]>> = {
   send: ['issued', 'handed_over', 'rolled_back', 'failed', 'claimed', 'reclaimed'],
 };
 
-/**
- * Tells everybody who waits for an operation how it ended, and watches the invoices of those that have not.
- *
- * @param tell is called in the transaction that forgets the promise
- * @returns looks at all of them, once
- */
-export function createEndWatch(deps: {
-  readonly wallet: Overview & Requests & Pick<Spend, 'handOver'> & Pick<Receive, 'watchTopUp'>;
+type EndWatchDeps = {
+  readonly wallet: Overview &
+    Requests &
+    Pick<Spend, 'handOver' | 'watchClaims'> &
+    Pick<Receive, 'watchTopUp'>;
   readonly awaited: AwaitedStore;
   readonly roleOf: (owner: PublicKey) => Role | undefined;
   readonly atomically: (change: () => void) => void;
   readonly tell: (end: OperationEnd) => void;
   readonly background: Background;
   readonly log: Logger;
-}): () => void {
+};
+
+/**
+ * Tells everybody who waits for an operation how it ended, and watches the invoices of those that have not.
+ *
+ * @param tell is called in the transaction that forgets the promise
+ * @returns looks at all of them, once
+ */
+export function createEndWatch(deps: EndWatchDeps): () => void {
   const { wallet, awaited, background, log } = deps;
   const watched = new Set<OperationId>();
   const elsewhere = new Set<OperationId>();
@@ -63,8 +72,12 @@ export function createEndWatch(deps: {
     deps.atomically(() => {
       if (!isSilent) deps.tell({ to, operation, token, asEcash });
       awaited.remove(id);
+      if (token !== undefined) awaited.add({ operation: id, to, claim: true });
     });
   };
+
+  /** Tokens whose claim is awaited, watched together at each mint: one request, one socket. */
+  const claims = createClaimWatch(deps, () => look());
 
   const watch = (operation: OperationId): void => {
     if (watched.has(operation) || watched.size >= mostWatched) return;
@@ -97,13 +110,20 @@ export function createEndWatch(deps: {
         elsewhere.add(each.operation);
         log.warn({ operation: each.operation }, 'an operation that somebody waits for is not in this wallet');
       }
+    } else if (each.claim && operation.state === 'reclaimed') {
+      // Whoever took it back knows.
+      awaited.remove(each.operation);
+    } else if (each.claim && out.includes(operation.state)) {
+      claims.expect(operation.mint, each.operation);
     } else if (ends[operation.kind].includes(operation.state) || operation.trouble !== undefined) {
       tell(each, operation, role);
     } else if (operation.kind === 'mint') watch(each.operation);
   };
 
   const look = (): void => {
-    if (!background.signal.aborted) for (const each of awaited.list()) lookAt(each);
+    if (background.signal.aborted) return;
+    for (const each of awaited.list()) lookAt(each);
+    claims.watch();
   };
   return look;
 }

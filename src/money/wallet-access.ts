@@ -21,8 +21,11 @@ export type WalletAccess = {
    * seconds. @throws NoWalletError
    */
   readonly settled: (signal: AbortSignal) => Promise<CashuWallet>;
-  /** Lets somebody know how an operation ends. To be part of the transaction that stores the promise to do so. */
-  readonly announceEnd: (operation: OperationId, to: Recipient) => void;
+  /**
+   * Lets somebody know how an operation ends, or, of a token that they are given (`claim`), that it is claimed. To be part
+   * of the transaction that stores the promise to do so.
+   */
+  readonly announceEnd: (operation: OperationId, to: Recipient, claim?: 'claim') => void;
   /** Learns the keysets of new mints, behind. */
   readonly warmUp: () => void;
   /** Admins are told when less than this is left; zero: never. */

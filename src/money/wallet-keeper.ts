@@ -97,8 +97,8 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
       await untilAborted(firstLook, signal);
       return mine;
     },
-    announceEnd: (operation, to) => {
-      awaited.add({ operation, to });
+    announceEnd: (operation, to, claim) => {
+      awaited.add({ operation, to, claim: claim !== undefined });
       // After the caller's transaction, which is still open here.
       queueMicrotask(() => background.run('looking at what is awaited', async () => open?.look()));
     },

@@ -7,10 +7,15 @@ import { z } from 'zod';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
 
 /** An operation of the wallet whose outcome somebody was promised to be told. */
-export type Awaited = { readonly operation: OperationId; readonly to: Recipient };
+export type Awaited = {
+  readonly operation: OperationId;
+  readonly to: Recipient;
+  /** Of a token: that it is claimed, or taken back by somebody else. Else: that the operation ends. */
+  readonly claim: boolean;
+};
 
 export type AwaitedStore = {
-  /** To be part of the transaction that stores the promise. */
+  /** To be part of the transaction that stores the promise. Once a token is made, its claim may be awaited instead. */
   readonly add: (awaited: Awaited) => void;
   readonly list: () => readonly Awaited[];
   readonly remove: (operation: OperationId) => void;
@@ -22,9 +27,11 @@ const row = rowOf({
   protocol: z.enum(['nip17', 'nip04']),
   fallbackRelays: jsonText(z.array(relayUrlColumn)),
   message: eventIdColumn.or(z.literal('')),
+  claim: z.number().transform((n) => n === 1),
 }).transform(
-  ({ operation, owner, protocol, fallbackRelays, message }): Awaited => ({
+  ({ operation, owner, protocol, fallbackRelays, message, claim }): Awaited => ({
     operation,
+    claim,
     to: { publicKey: owner, protocol, fallbackRelays, ...(message !== '' && { inReplyTo: message }) },
   }),
 );
@@ -32,12 +39,13 @@ const row = rowOf({
 export function createAwaitedStore(db: Database): AwaitedStore {
   const insert = change(
     db,
-    `INSERT INTO awaited_operations (operation, owner, protocol, fallback_relays, message) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (operation) DO NOTHING`,
+    `INSERT INTO awaited_operations (operation, owner, protocol, fallback_relays, message, claim)
+     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (operation) DO UPDATE SET claim = 1 WHERE excluded.claim = 1`,
   );
   return {
-    add: ({ operation, to }) => {
-      insert(operation, to.publicKey, to.protocol, JSON.stringify(to.fallbackRelays), to.inReplyTo ?? '');
+    add: ({ operation, to, claim }) => {
+      const relays = JSON.stringify(to.fallbackRelays);
+      insert(operation, to.publicKey, to.protocol, relays, to.inReplyTo ?? '', claim ? 1 : 0);
     },
     list: select(db, 'SELECT * FROM awaited_operations', row).all,
     remove: change(db, 'DELETE FROM awaited_operations WHERE operation = ?'),

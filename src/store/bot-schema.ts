@@ -196,4 +196,9 @@ export const botMigrations: readonly Migration[] = [
         payment TEXT PRIMARY KEY
       ) STRICT, WITHOUT ROWID;
     `),
+  (db) =>
+    db.exec(`
+      -- 1: that the token is claimed is what is awaited, not that it is made.
+      ALTER TABLE awaited_operations ADD COLUMN claim INTEGER NOT NULL DEFAULT 0;
+    `),
 ];

@@ -83,6 +83,10 @@ describe('money goes out', () => {
     const told = /so (\d+) sat leave the wallet|takes no fee/.exec(question);
     // Which proofs are taken is chosen anew when it is done, and their number decides the fee.
     expect(Math.abs(before - (await world.balance()) - Number(told?.[1] ?? 300))).toBeLessThanOrEqual(2);
+    // Without being asked, and once.
+    await world.owner.heard(/^The token worth 300 sat has been claimed/);
+    expect(await world.ask('!wallet pending')).toBe('Nothing is open.');
+    expect(world.owner.texts().filter((text) => /worth 300 sat has been claimed/.test(text))).toHaveLength(1);
   });
 
   test('a code works once, by command too, and only for whom it was given', async () => {

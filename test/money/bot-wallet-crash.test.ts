@@ -160,12 +160,17 @@ test('what recovery brought is in the notice that the bot is ready', async () =>
   expect(notice.text).toContain('finished what had been cut off: received 64 sat');
 });
 
-test('a code outlives a restart', async () => {
+test('a code outlives a restart, and so does the promise to say when its token is claimed', async () => {
   world = await startWalletBot({ funds: 1000 });
   const code = codeIn(await world.ask('!wallet send 50'));
   await world.bot.end('SIGKILL');
   await world.bot.start();
-  expect(await world.ask(code, /cashuB/)).toStartWith('cashuB');
+  const token = tokenIn(await world.ask(code, /cashuB/));
+  await world.bot.end('SIGKILL');
+  expect(await (await stranger(world.mint)).redeem(token)).toBe(50);
+  await world.bot.start();
+  await world.owner.heard(/^The token worth 50 sat has been claimed/);
+  expect(await addsUp()).toBeLessThanOrEqual(950);
 });
 
 test('a token that was asked for comes later, when the mint was away at the restart', async () => {

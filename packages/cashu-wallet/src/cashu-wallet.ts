@@ -28,6 +28,7 @@ import { quoteSend, send } from './operations/send.ts';
 import { confirmClaimed, handOver } from './operations/sent-token.ts';
 import { reclaim } from './operations/take-back.ts';
 import { ending, tidy } from './operations/tidy.ts';
+import { watchClaims } from './operations/watch-claims.ts';
 import { watchTopUp } from './operations/watch-top-up.ts';
 import { createPaymentRequests } from './payment-requests/payment-requests.ts';
 import { createShares } from './store/brought-in.ts';
@@ -81,7 +82,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
   const { mints, journal, policy } = core;
   return {
     ...withCore(core, {
-      ...{ quoteSend, send: sendOrRevive, handOver, confirmClaimed, reclaim },
+      ...{ quoteSend, send: sendOrRevive, handOver, confirmClaimed, watchClaims, reclaim },
       ...{ quoteWithdrawal, quotePayment, requestInvoice, withdraw, quoteMove, move },
       ...{ decode: previewToken, receive: receiveToken, topUp, claimTopUp, watchTopUp },
       ...{ keep, keptState, redeem: redeemKept, balance: readBalance, warmUp, recover, check },
@@ -181,6 +182,7 @@ function createCore(
       // Longer than the longest request can take.
       settleAfterMs: 120_000,
       watchExpiredMs: 24 * 3_600_000,
+      claimPollMs: 5_000,
       maxFeeReserve: (amount) => sat(Math.max(10, Math.ceil(amount * 0.03))),
       network: options.network,
       ...options.policy,

@@ -65,6 +65,15 @@ export type Spend = {
    * To be called inside `transaction`. @throws OperationStateError when there is no token
    */
   readonly confirmClaimed: (operation: OperationId) => void;
+  /**
+   * Waits until one of these tokens of a mint is claimed or taken back (NUT-17 where the mint has it, else by asking with
+   * pauses that grow).
+   */
+  readonly watchClaims: (
+    mint: MintUrl,
+    operations: readonly OperationId[],
+    signal: AbortSignal,
+  ) => Promise<void>;
   /** Takes an unclaimed token back, or finds that it was claimed. */
   readonly reclaim: (operation: OperationId, signal: AbortSignal) => Promise<Reclaimed>;
 };

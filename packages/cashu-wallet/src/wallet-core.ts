@@ -30,6 +30,8 @@ export type WalletPolicy = {
   readonly settleAfterMs: number;
   /** How long an invoice is asked about after it expired. */
   readonly watchExpiredMs: number;
+  /** How long after one look at tokens that were just given away the next one comes, where the mint can't tell. */
+  readonly claimPollMs: number;
   /** The most that a Lightning payment of this amount may reserve for fees. */
   readonly maxFeeReserve: (amount: Sat) => Sat;
   /** BOLT11 prefix of the network that the mints are on: `bc`; undefined accepts all (sandbox). */

@@ -3,6 +3,7 @@ import { UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { describeWalletError } from '../../replies/wallet-error-replies.ts';
 import { balanceLine, feeText, mintName, sentText } from '../../replies/wallet-replies.ts';
+import { replyTo } from '../../runs/messenger.ts';
 import type { ProposedAction } from '../../store/confirmations-table.ts';
 import { type Call, type Command, type Outcome, RefusalError, UsageError } from '../command.ts';
 import { orAnnounceEnd, replyAndAnnounceEnd } from './announce-end.ts';
@@ -64,12 +65,16 @@ function act(confirmed: Confirmed, action: ProposedAction): Promise<Outcome> {
 }
 
 async function send(
-  { wallet, call, signal }: Confirmed,
+  { deps, wallet, call, signal }: Confirmed,
   { amount, mint, key }: Action<'send'>,
 ): Promise<Outcome> {
   const sent = await wallet.send({ amount, mint, key }, signal);
   const token = wallet.handOver(sent.operation, call.owner.publicKey);
-  return { reply: `${sentText(amount, sent.fee, wallet.balance())}\n\n${token}`, holdsToken: true };
+  return {
+    reply: `${sentText(amount, sent.fee, wallet.balance())} I’ll tell you when it is claimed.\n\n${token}`,
+    holdsToken: true,
+    commit: () => deps.money.wallet.announceEnd(sent.operation, replyTo(call.message), 'claim'),
+  };
 }
 
 async function withdraw(
