@@ -17,7 +17,9 @@ import { createSealer } from '../keys/seal.ts';
 import { createMessageStore } from '../store/messages-table.ts';
 import { openStores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
+import { watchClock } from './clock-watch.ts';
 import { createIntake } from './intake.ts';
+import { keepInboxRecord } from './keep-inbox-record.ts';
 import { openMessaging } from './messaging.ts';
 import { createMoney } from './money.ts';
 import { rememberProblems } from './recent-problem.ts';
@@ -128,6 +130,8 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
     startedAt,
     relays: () => relays.own.map((relay) => inboxServiceOf(relay.status())),
     outbox: outbox.status,
+    inbox: () => intake.inbox.stats(),
+    clock: () => clockWatch.found(),
     health: healths.of,
     wall: wall.found,
     lastProblem,
@@ -140,6 +144,8 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
     basics,
   );
 
+  const clockWatch = watchClock(config, messaging.tellAdmins, basics);
+  keepInboxRecord(stores.meta, intake.inbox.stats, startedAt, basics);
   intake.inbox.start(stopping.signal);
   outbox.start(stopping.signal);
   for (const owner of stores.owners.list()) lists.warm(owner.publicKey);

@@ -7,6 +7,7 @@ import type { BotFacts } from '../commands/command-deps.ts';
 import { createDispatcher } from '../commands/dispatch.ts';
 import { type Meaning, readMeaning } from '../commands/meaning/meaning.ts';
 import { createTaskOrders } from '../commands/order-task.ts';
+import { createRefusedMessages } from '../commands/refused-messages.ts';
 import { isReadable } from '../commands/wallet/incoming-commands.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
@@ -64,16 +65,27 @@ export function createIntake(
     messenger,
     stores,
     redact,
-    limits: { catchupMs, gatherMs, commandTimeoutMs },
+    limits: { catchupMs, homeMadeAt: messages.createdAt, gatherMs, commandTimeoutMs },
     clock,
     log,
+  });
+  const refused = createRefusedMessages({
+    messenger,
+    meta: stores.meta,
+    homeMadeAt: messages.createdAt,
+    ownClockAheadMs: () => parts.bot.clock()?.aheadMs,
+    clock,
   });
   const inbox = createInbox({
     relays: relays.own,
     store: messages,
     isOwner: (publicKey) => owners.roleOf(publicKey) !== undefined,
     strangers: admission.strangers,
-    onMessage: dispatcher.accept,
+    onMessage: (message) => {
+      dispatcher.accept(message);
+      refused.noteClock(message);
+    },
+    onRefused: refused.refused,
     limits: { wantedMs: catchupMs },
     identity,
     clock,

@@ -1,8 +1,11 @@
+import { CLOCK_TOLERANCE_MS } from '@nostr-dm-agent/kit/compare-clock';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { BackendHealth } from '../backends/backend.ts';
 import type { Wall } from '../backends/jail/types.ts';
 import type { Owner } from '../config/config.ts';
+import { clockFact } from '../replies/clock-replies.ts';
 import { formatAgo, formatDuration, lines, shorten } from '../replies/format.ts';
+import { refusedLine } from '../replies/refusal-replies.ts';
 import { connectedCount, relayTroubles } from '../replies/relay-replies.ts';
 import { mendWall, wallLine } from '../replies/wall-replies.ts';
 import { balanceText, shareText } from '../replies/wallet-replies.ts';
@@ -86,7 +89,12 @@ function queueLine({ queue }: CommandDeps, owner: Owner): string {
 function forAdmins({ bot, clock }: CommandDeps): string {
   const { pending, undeliverable } = bot.outbox();
   const problem = bot.lastProblem();
+  const ownClock = bot.clock();
   return lines(
+    refusedLine(bot.inbox()),
+    ownClock !== undefined &&
+      Math.abs(ownClock.aheadMs) > CLOCK_TOLERANCE_MS &&
+      `Clock of this machine: ${clockFact(ownClock)}`,
     pending > 0 && `Replies on their way: ${pending}`,
     undeliverable > 0 && `Replies that could not be delivered: ${undeliverable}`,
     problem === undefined

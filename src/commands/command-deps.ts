@@ -1,5 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { InboxService, MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
+import type { ClockFinding } from '@nostr-dm-agent/kit/compare-clock';
+import type { InboxService, MessageLog, PublicKey, RejectionReason } from '@nostr-dm-agent/nostr';
 import type { BackendHealth, BackendName, Model } from '../backends/backend.ts';
 import type { Wall } from '../backends/jail/types.ts';
 import type { ConnectedProvider } from '../keys/connection.ts';
@@ -37,6 +38,10 @@ export type BotFacts = {
   readonly startedAt: number;
   /** Whether messages come through each of its relays. */
   readonly relays: () => readonly InboxService[];
+  /** What was turned away since the start. */
+  readonly inbox: () => { readonly rejected: Readonly<Partial<Record<RejectionReason, number>>> };
+  /** How this machine's clock compares with others'; undefined while that is not known. */
+  readonly clock: () => ClockFinding | undefined;
   readonly outbox: () => { readonly pending: number; readonly undeliverable: number };
   /** As found at start; undefined while it is still being looked at. */
   readonly health: (backend: BackendName) => BackendHealth | undefined;

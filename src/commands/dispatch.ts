@@ -11,7 +11,7 @@ import type { Confirmations } from '../store/confirmations-table.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Match } from './command-registry.ts';
 import type { Meaning } from './meaning/meaning.ts';
-import { createMissedList } from './missed-messages.ts';
+import { createMissedList, isLate } from './missed-messages.ts';
 import type { TaskOrders } from './order-task.ts';
 import { ordersIn, replyTo } from './orders.ts';
 import { createReply } from './reply.ts';
@@ -33,6 +33,8 @@ export type DispatchDeps = {
   readonly limits: {
     /** Older messages are listed, not acted on. */
     readonly catchupMs: number;
+    /** Unix ms: so are those from before. */
+    readonly homeMadeAt: number;
     /** How long more of them are waited for before they are told in one message. */
     readonly gatherMs: number;
     readonly commandTimeoutMs: number;
@@ -61,6 +63,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const missed = createMissedList({ ...deps, ...limits, atomically });
   const reply = createReply(messenger);
   const ending = new AbortController();
+  const upSince = clock.now();
   let started = false;
 
   const ownerOf = ({ sender: publicKey }: StoredMessage): Owner | undefined => {
@@ -80,7 +83,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const meaning = meaningOf(message.text);
     const orders = ordersIn(meaning, match);
     const timeless = orders?.commands.every((each) => each.found && each.command.timeless === true) === true;
-    const late = clock.now() - message.createdAt * 1000 > limits.catchupMs;
+    const late = isLate(message, { now: clock.now(), upSince, ...limits });
     const answer =
       replyTo(meaning, deps.confirmations.waiting(owner.publicKey)) ?? admission.noteOnCode(message.text);
     if (late && !timeless && (orders !== undefined || meaning.kind === 'task')) missed.add(message);

@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import type { MessageLog, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
+import { isOlderThanHome } from '@nostr-dm-agent/nostr';
 import { withoutSealed } from '../keys/keys-in-messages.ts';
 import { formatAgo, formatDuration, lines, plural, shorten } from '../replies/format.ts';
 import type { Messenger } from '../runs/messenger.ts';
@@ -12,6 +13,31 @@ export type MissedList = {
   /** Tells now instead of waiting for more, and nothing after that. */
   readonly close: () => void;
 };
+
+/** Phones' clocks differ, and relays and this program take some seconds. */
+const SLACK_MS = 30_000;
+/** What was written since the start has not been missed, unless it was under way for long. */
+const UNDERWAY_MS = 60 * 60_000;
+
+/**
+ * Whether a message is too old to be acted on. What was written since the start may have waited in a phone without a
+ * connection; so no time to catch up (`BOT_CATCHUP_HOURS=0`) means: nothing from before the start. Unix ms.
+ */
+export function isLate(
+  { createdAt }: Pick<StoredMessage, 'createdAt'>,
+  times: {
+    readonly now: number;
+    readonly upSince: number;
+    readonly homeMadeAt: number;
+    readonly catchupMs: number;
+  },
+): boolean {
+  const { now, upSince, homeMadeAt, catchupMs } = times;
+  if (isOlderThanHome({ createdAt }, homeMadeAt)) return true;
+  const sentAt = createdAt * 1000;
+  const wasUp = sentAt >= upSince - SLACK_MS;
+  return now - sentAt > (wasUp ? Math.max(catchupMs, UNDERWAY_MS) : catchupMs);
+}
 
 /** A message stays `received` until it is told, so that none is lost without a word. */
 export function createMissedList(deps: {

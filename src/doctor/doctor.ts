@@ -1,7 +1,9 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Config } from '../config/config.ts';
 import { checkBackends } from './check-backends.ts';
+import { checkClock } from './check-clock.ts';
 import { checkFiles } from './check-files.ts';
+import { checkInbox } from './check-inbox.ts';
 import { checkNode } from './check-node.ts';
 import { checkRelays } from './check-relays.ts';
 import { checkWallet } from './check-wallet.ts';
@@ -24,6 +26,8 @@ export async function runDoctor(
   const checks = [
     checkFiles(config, options.envFile),
     checkRelays(config, log, signal),
+    checkInbox(config),
+    checkClock(config, signal),
     checkBackends(config, options.envFile, log, signal),
     checkWallet(config, log, signal),
     checkNode(config, signal),

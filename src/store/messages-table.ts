@@ -127,7 +127,7 @@ export function createMessageStore(
     see(wrapId, receivedAt);
     const hidden = guard.hide(message);
     const text = state === 'missed' ? guard.forget(hidden, false) : hidden;
-    const { references, ...same } = { ...message, text };
+    const { references, aheadSeconds: _, ...same } = { ...message, text };
     const added = add.one({ ...same, refs: JSON.stringify(references), receivedAt, state });
     return added && { ...message, text, seq: added.seq, receivedAt };
   });

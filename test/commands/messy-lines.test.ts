@@ -305,7 +305,7 @@ function openChat() {
     messenger: { send: (_, text) => said.push(text), react: () => {} },
     stores,
     redact: (text) => text,
-    limits: { catchupMs: 1e9, gatherMs: 1, commandTimeoutMs: 5_000 },
+    limits: { homeMadeAt: 0, catchupMs: 1e9, gatherMs: 1, commandTimeoutMs: 5_000 },
     clock: deps.clock,
     log: silentLog,
   });

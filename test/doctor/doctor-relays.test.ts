@@ -1,9 +1,18 @@
 import { expect, setDefaultTimeout, test } from 'bun:test';
+import { dirname } from 'node:path';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { inboxServiceOf } from '@nostr-dm-agent/nostr';
 import { silentLogger } from '@nostr-dm-agent/nostr/testing/relay-client';
 import { relayWorld } from '@nostr-dm-agent/nostr/testing/relay-world';
+import { parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { checkClock } from '../../src/doctor/check-clock.ts';
+import { checkInbox } from '../../src/doctor/check-inbox.ts';
 import { checkRelays } from '../../src/doctor/check-relays.ts';
 import { connectedCount, relayTroubles } from '../../src/replies/relay-replies.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { saveInboxRecord } from '../../src/store/inbox-record.ts';
+import { createMeta } from '../../src/store/meta-table.ts';
+import { createDatabaseFile } from '../support/inbox.ts';
 import { newIdentity, relayList } from '../support/outbox-world.ts';
 
 setDefaultTimeout(30_000);
@@ -55,4 +64,24 @@ test('connected means that the inbox is served, and what is not is said with its
     `  ${url}: no old messages (NIP-04): blocked: kind`,
     `  ${url}: no answer to a ping`,
   ]);
+});
+
+test('doctor compares the clock, and says what the bot turned away', async () => {
+  await using net = relayWorld();
+  const { url } = net.relay();
+  const config = { relays: [url], wallet: undefined, node: parseNodeUrl('https://node.example/v1') };
+  const [right] = await checkClock(config, never);
+  expect(right).toMatchObject({ state: 'ok', fact: expect.stringContaining('right, says relay 127.0.0.1') });
+  const [slow] = await checkClock(config, never, { now: () => Date.now() - 3_600_000 });
+  expect(slow).toMatchObject({ state: 'broken', fact: expect.stringMatching(/(1 h|59 min).* behind/) });
+
+  const file = createDatabaseFile();
+  const home = dirname(file.path);
+  expect(checkInbox({ home })).toEqual([]);
+  using db = openDatabase(file.path, botMigrations);
+  saveInboxRecord(createMeta(db), { since: 0, rejected: { stranger: 3, expired: 1, recipient: 9 } });
+  expect(checkInbox({ home })).toMatchObject([
+    { fact: 'Not acted on: 1 expired, 3 from strangers (since the start at 1970-01-01T00:00:00.000Z)' },
+  ]);
+  file.remove();
 });

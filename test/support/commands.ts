@@ -46,6 +46,8 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       version: '0',
       startedAt: 0,
       relays: () => [],
+      inbox: () => ({ rejected: {} }),
+      clock: () => undefined,
       outbox: () => ({ pending: 0, undeliverable: 0 }),
       health: () => undefined,
       wall: () => undefined,

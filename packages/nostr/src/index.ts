@@ -6,8 +6,9 @@ export {
   publicKeyOf,
   signEvent,
 } from './event.ts';
-export { createInbox, type InboxOptions } from './inbox/inbox.ts';
+export { createInbox, type InboxOptions, type InboxStats } from './inbox/inbox.ts';
 export { type InboxService, inboxServiceOf } from './inbox/inbox-service.ts';
+export { isOlderThanHome } from './inbox/intake.ts';
 export type { InboxStore, MessageLog, StoredMessage } from './inbox/message-store.ts';
 export { type AnnounceOptions, announce } from './lists/announce.ts';
 export { keepAnnounced } from './lists/keep-announced.ts';
@@ -43,4 +44,5 @@ export { relayTargets } from './relay/relay-target.ts';
 export { hostOf, parseRelayUrl, RelayUrlError } from './relay/relay-url.ts';
 export { TokenTooLongError } from './text/unbreakable.ts';
 export { MOST_POW_BITS } from './wrap/proof-of-work.ts';
-export { createUnwrap, type StrangerPolicy } from './wrap/unwrap.ts';
+export type { FaultyReason, RejectionReason } from './wrap/rejection.ts';
+export { createUnwrap, type Refusal, type StrangerPolicy } from './wrap/unwrap.ts';

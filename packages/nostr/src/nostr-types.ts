@@ -44,8 +44,10 @@ export type InboundMessage = {
   readonly text: string;
   /** Ids in `e` tags: what is replied to, reacted to or deleted. */
   readonly references: readonly EventId[];
-  /** Unix seconds, as the sender states it (the rumor's, not the wrap's). */
+  /** Unix seconds, as the sender states it (the rumor's, not the wrap's); now when that lies ahead. */
   readonly createdAt: number;
+  /** How far the sender's clock is ahead, when that is worth telling. Not stored. */
+  readonly aheadSeconds?: number;
   /** Relay that delivered it first: the answer goes there when the sender has announced no DM relays. */
   readonly relay: RelayUrl;
 };

@@ -86,7 +86,10 @@ describe('published samples', () => {
     expect(open(open(samples[2].content, wrapper).content, author).content).toBe(
       'Are you going to the party tonight?',
     );
-    expect(unwrapFor(recipient)(samples[2], relay)).toEqual({ verdict: 'rejected', reason: 'other-kind' });
+    expect(unwrapFor(recipient)(samples[2], relay)).toMatchObject({
+      verdict: 'rejected',
+      reason: 'other-kind',
+    });
   });
 });
 
@@ -165,9 +168,70 @@ test('an expiration ahead, or one that is no number, does not matter', () => {
     ).toBe('x');
 });
 
-test('a clock that is 14 minutes ahead is forgiven, an old message is not rejected', () => {
-  expect(received('x', { rumor: { created_at: nowSeconds() + 14 * 60 } }).text).toBe('x');
-  expect(received('x', { rumor: { created_at: 1_600_000_000 } }).createdAt).toBe(1_600_000_000);
+describe('what a client writes otherwise than NIP-17 has it is read as it was meant, for its author is proven', () => {
+  const tags = [['p', bot.publicKey]];
+  const inTime = (createdAt: number) => Math.abs(createdAt - nowSeconds()) <= 2;
+  test.each([
+    ['no id', { id: undefined }],
+    ['null for an id', { id: null }],
+    ['an empty id', { id: '' }],
+    ['a fraction of a second', { created_at: Date.now() / 1000 }],
+    ['milliseconds', { created_at: Date.now() }],
+    ['microseconds', { created_at: Date.now() * 1000 }],
+    ['seconds as text', { created_at: String(nowSeconds()) }],
+    ['no time', { created_at: undefined }],
+    ['a time that is none', { created_at: 'now' }],
+    ['a time before all times', { created_at: -1 }],
+    ['an hour ahead', { created_at: nowSeconds() + 3_600 }],
+    ['years ahead', { created_at: nowSeconds() + 10 ** 8 }],
+    ['milliseconds and no id', { created_at: Date.now(), id: undefined }],
+    [
+      'a number in a tag',
+      {
+        tags: [
+          ['p', bot.publicKey, 1],
+          ['x', 5, null, 'y'],
+        ],
+      },
+    ],
+    ['tags that are no lists', { tags: ['p', ...tags, null, 7] }],
+    ['a recipient who is nobody', { tags: [['p'], ...tags] }],
+    ['no tags', { tags: undefined }],
+    ['an object for tags', { tags: {} }],
+  ])('%s', (_, rumor) => {
+    const message = received('do it', { rumor });
+    expect(message).toMatchObject({ text: 'do it', sender: owner.publicKey, kind: 14 });
+    expect(message.id).toMatch(/^[0-9a-f]{64}$/);
+    expect(inTime(message.createdAt)).toBe(true);
+  });
+
+  test('the same rumor without an id is the same message in every wrap of it', () => {
+    const rumor = { id: undefined, created_at: nowSeconds() - 7.25 };
+    expect(received('once', { rumor }).id).toBe(received('once', { rumor }).id);
+    expect(received('once', { rumor }).id).not.toBe(received('twice', { rumor }).id);
+  });
+
+  test('a clock that is ahead is told, one that is minutes ahead or right is not', () => {
+    const ahead = (seconds: number) =>
+      received('x', { rumor: { created_at: nowSeconds() + seconds } }).aheadSeconds;
+    expect(ahead(3_600)).toBeGreaterThan(3_590);
+    expect(ahead(100)).toBeUndefined();
+    expect(ahead(-3_600)).toBeUndefined();
+    expect(received('old', { rumor: { created_at: 1_600_000_000 } }).createdAt).toBe(1_600_000_000);
+  });
+
+  test('whatever stands in its time, tags and id, a proven owner’s text is read or they are told why not', () => {
+    const anything = fc.oneof(fc.jsonValue(), fc.constant(undefined), fc.double(), fc.integer());
+    fc.assert(
+      fc.property(anything, anything, fc.option(fc.constantFrom('', null)), (created_at, tags, id) => {
+        const judged = unwrap(forge(owner, bot.publicKey, 'x', { rumor: { created_at, tags, id } }), relay);
+        if (judged.verdict === 'message') {
+          expect(judged.message.createdAt).toBeLessThanOrEqual(nowSeconds());
+        } else expect(judged.refusal?.sender).toBe(owner.publicKey);
+      }),
+      { numRuns: 100 },
+    );
+  });
 });
 
 test('many peers at once: each message is read with its own sender’s key', () => {

@@ -1,17 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import type { NostrEvent, RelayUrl } from '../src/nostr-types.ts';
-import type { RejectionReason } from '../src/wrap/rejection.ts';
+import { isJunk, type RejectionReason } from '../src/wrap/rejection.ts';
 import { createUnwrap } from '../src/wrap/unwrap.ts';
-import {
-  createParty,
-  type Forgery,
-  forge,
-  forgeLegacy,
-  nowSeconds,
-  sealIn,
-  wrapAnew,
-} from './support/forge.ts';
+import { createParty, type Forgery, forge, forgeLegacy, sealIn, wrapAnew } from './support/forge.ts';
 
 const bot = createParty();
 const owner = createParty();
@@ -21,8 +13,14 @@ const clock = { now: () => Date.now() };
 const isOwner = (author: string) => author === owner.publicKey || author === bot.publicKey;
 const unwrap = createUnwrap({ identity: bot, isOwner, clock });
 
-const expectRejected = (event: NostrEvent, reason: RejectionReason) =>
-  expect(unwrap(event, relay)).toEqual({ verdict: 'rejected', reason });
+/** What is junk names nobody; what is proven to be an owner's names them, so that they can be told. */
+function expectRejected(event: NostrEvent, reason: RejectionReason) {
+  const judged = unwrap(event, relay);
+  expect(judged).toMatchObject({ verdict: 'rejected', reason });
+  const refusal = judged.verdict === 'rejected' ? judged.refusal : undefined;
+  if (isJunk(reason)) expect(refusal).toBeUndefined();
+  else expect(refusal).toMatchObject({ reason, sender: owner.publicKey, relay });
+}
 
 test('the message that the forgeries are made of is accepted', () => {
   expect(unwrap(forge(owner, bot.publicKey, 'hello'), relay)).toMatchObject({
@@ -38,7 +36,10 @@ describe('an owner cannot be impersonated', () => {
     const member = createParty();
     const two = createUnwrap({ identity: bot, isOwner: () => true, clock });
     const forged = forge(member, bot.publicKey, '!wallet send 1000', { rumor: { pubkey } });
-    expect(two(forged, relay)).toEqual({ verdict: 'rejected', reason: 'impersonation' });
+    expect(two(forged, relay)).toMatchObject({
+      ...{ verdict: 'rejected', reason: 'impersonation' },
+      refusal: { sender: member.publicKey },
+    });
   });
 
   test('by writing his key on a seal that another signed', () => {
@@ -174,19 +175,11 @@ describe('a rumor is rejected', () => {
   const third = getPublicKey(generateSecretKey());
   const cases: [string, Forgery, RejectionReason][] = [
     ['with another id', { rumor: { id: '00'.repeat(32) } }, 'rumor-id'],
-    ['without id', { rumor: { id: undefined } }, 'rumor-id'],
-    ['with null for an id', { rumor: { id: null } }, 'rumor-id'],
     ['with its id in capitals', { rumor: { id: 'AB'.repeat(32) } }, 'rumor-id'],
     ['whose content is a number', { rumor: { content: 5 } }, 'rumor'],
     ['whose content is missing', { rumor: { content: undefined } }, 'rumor'],
     ['whose kind is text', { rumor: { kind: '14' } }, 'rumor'],
     ['whose kind is a fraction', { rumor: { kind: 14.5 } }, 'rumor'],
-    ['whose time is text', { rumor: { created_at: 'now' } }, 'rumor'],
-    ['whose time is a fraction', { rumor: { created_at: nowSeconds() - 0.5 } }, 'rumor'],
-    ['whose time is negative', { rumor: { created_at: -1 } }, 'rumor'],
-    ['whose tags are no list', { rumor: { tags: {} } }, 'rumor'],
-    ['whose tags are strings', { rumor: { tags: ['p'] } }, 'rumor'],
-    ['whose tags hold numbers', { rumor: { tags: [['p', bot.publicKey, 1]] } }, 'rumor'],
     ['that is null', { rumorJson: 'null' }, 'rumor'],
     ['that is a list', { rumorJson: '[]' }, 'rumor'],
     ['that is no JSON', { rumorJson: '{"id":' }, 'seal-undecryptable'],
@@ -203,9 +196,6 @@ describe('a rumor is rejected', () => {
       'group',
     ],
     ['for somebody else', { rumor: { tags: [['p', third]] } }, 'group'],
-    ['for nobody named', { rumor: { tags: [['p']] } }, 'group'],
-    ['from the future', { rumor: { created_at: nowSeconds() + 16 * 60 } }, 'future'],
-    ['from the far future', { rumor: { created_at: 2 ** 40 } }, 'future'],
     [
       'past its expiration',
       {
@@ -218,6 +208,7 @@ describe('a rumor is rejected', () => {
       },
       'expired',
     ],
+    ['that is endless', { rumor: { content: 'x'.repeat(140_000) } }, 'too-large'],
     ['that is a Marmot welcome', { rumor: { kind: 444 } }, 'other-kind'],
     ['that is a note', { rumor: { kind: 1 } }, 'other-kind'],
     ['that is a NIP-04 DM', { rumor: { kind: 4 } }, 'other-kind'],
@@ -246,7 +237,6 @@ describe('a NIP-04 DM is rejected', () => {
     ],
     ['with a broken signature', { ...dm({}), sig: '00'.repeat(64) }, 'signature'],
     ['altered', { ...dm({}), content: forgeLegacy(owner, bot.publicKey, 'y').content }, 'signature'],
-    ['from the future', dm({ created_at: nowSeconds() + 16 * 60 }), 'future'],
     [
       'past its expiration',
       dm({
@@ -257,7 +247,8 @@ describe('a NIP-04 DM is rejected', () => {
       }),
       'expired',
     ],
-    ['that does not decrypt', dm({ content: 'hello' }), 'undecryptable'],
+    ['that does not decrypt', dm({ content: 'hello' }), 'seal-undecryptable'],
+    ['that is endless', forgeLegacy(owner, bot.publicKey, 'x'.repeat(200_000)), 'too-large'],
   ];
   test.each(cases)('%s', (_, event, reason) => expectRejected(event, reason));
 });

@@ -3,7 +3,7 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, every } from '@nostr-dm-agent/kit/timers';
 import type { Identity, NostrEvent, PublicKey, RelayUrl } from '../nostr-types.ts';
 import type { Relay } from '../relay/relay.ts';
-import { createUnwrap, isAddressedTo, type StrangerPolicy } from '../wrap/unwrap.ts';
+import { createUnwrap, isAddressedTo, type Refusal, type StrangerPolicy } from '../wrap/unwrap.ts';
 import { createCatchUp, windowMs } from './catch-up.ts';
 import { type InboxCounts, zeroCounts } from './inbox-counts.ts';
 import { defaultInboxLimits, type InboxLimits } from './inbox-limits.ts';
@@ -13,7 +13,7 @@ import type { InboxStore, StoredMessage } from './message-store.ts';
 import { createPump } from './pump.ts';
 import { createSeenWraps } from './seen-wraps.ts';
 
-type InboxStats = Readonly<InboxCounts> & {
+export type InboxStats = Readonly<InboxCounts> & {
   readonly relays: readonly {
     readonly url: RelayUrl;
     readonly waiting: number;
@@ -42,6 +42,8 @@ export type InboxOptions = {
   readonly log: Logger;
   /** Called once for each message, after it was stored, in the order of sending as far as that can be told. */
   readonly onMessage: (message: StoredMessage) => void;
+  /** Called for what an owner sent, which is proven, and nobody acts on. May come again after a restart. */
+  readonly onRefused?: (refusal: Refusal) => void;
   readonly limits?: Partial<InboxLimits>;
   /** Milliseconds of a clock that never jumps, for pacing. */
   readonly monotonic?: () => number;
@@ -86,6 +88,7 @@ export function createInbox(options: InboxOptions): Inbox {
   };
   const intake = createIntake({
     ...{ seen, store, limits, counts, log, onMessage: options.onMessage },
+    onRefused: options.onRefused ?? (() => {}),
     unwrap: createUnwrap(options),
   });
   const catchUp = createCatchUp({

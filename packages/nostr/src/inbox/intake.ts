@@ -1,10 +1,10 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { EventId, InboundMessage, NostrEvent } from '../nostr-types.ts';
 import { isJunk } from '../wrap/rejection.ts';
-import type { Unwrap } from '../wrap/unwrap.ts';
+import type { Refusal, Unwrap } from '../wrap/unwrap.ts';
 import type { InboxCounts } from './inbox-counts.ts';
 import type { InboxLimits } from './inbox-limits.ts';
-import type { Lane } from './lane.ts';
+import type { Lane, Urgency } from './lane.ts';
 import type { InboxStore, StoredMessage } from './message-store.ts';
 import { createReorder } from './reorder.ts';
 import type { SeenWraps } from './seen-wraps.ts';
@@ -17,12 +17,14 @@ type IntakeOptions = {
   readonly counts: InboxCounts;
   readonly log: Logger;
   readonly onMessage: (message: StoredMessage) => void;
+  /** An owner sent something that nobody acts on. */
+  readonly onRefused: (refusal: Refusal) => void;
 };
 
 /** What becomes of an event: judged, held until earlier ones have come, stored, handed on. */
 export type Intake = {
   /** Takes an event out of a lane. Never throws. */
-  readonly open: (lane: Lane, event: NostrEvent) => void;
+  readonly open: (lane: Lane, event: NostrEvent, urgency: Urgency) => void;
   /** Stores what is held and hands it on, in the order of sending. */
   readonly release: () => void;
   /** Drops what is held: it is not stored yet, so the relays deliver it again. */
@@ -30,12 +32,18 @@ export type Intake = {
 };
 
 /** How far senders' clocks may be off, ms. */
-export const GRACE_MS = 15 * 60_000;
+const GRACE_MS = 15 * 60_000;
+
+/** Whether a message is from before this database was made, or an earlier home of the bot: history, no order. */
+export const isOlderThanHome = (
+  { createdAt }: Pick<InboundMessage, 'createdAt'>,
+  homeMadeAt: number,
+): boolean => createdAt * 1000 < homeMadeAt - GRACE_MS;
 
 export function createIntake(options: IntakeOptions): Intake {
-  const { unwrap, seen, store, limits, counts, log, onMessage } = options;
+  const { unwrap, seen, store, limits, counts, log, onMessage, onRefused } = options;
 
-  const judge = (lane: Lane, event: NostrEvent, wrapId: EventId) => {
+  const judge = (lane: Lane, event: NostrEvent, wrapId: EventId, urgency: Urgency) => {
     if (seen.has(wrapId)) {
       counts.duplicates += 1;
       return;
@@ -43,18 +51,30 @@ export function createIntake(options: IntakeOptions): Intake {
     const judged = unwrap(event, lane.relay.url);
     if (judged.verdict === 'message') {
       seen.hold(wrapId);
-      held.add({ lane, wrapId, message: judged.message });
+      held.add({ lane, wrapId, urgency, message: judged.message });
       return;
     }
     counts.rejected[judged.reason] += 1;
     log.debug({ relay: lane.relay.url, event: wrapId, reason: judged.reason }, 'rejected an event');
-    if (isJunk(judged.reason)) lane.bucket.spend();
+    if (isJunk(judged.reason)) spendFor(lane, event);
     // The id does not cover the signature: another relay may have this event with the right one.
     if (judged.reason !== 'signature') seen.add(wrapId);
+    if (judged.refusal !== undefined) tellRefusal(judged.refusal);
   };
 
-  const accept = ({ lane, wrapId, message }: Held) => {
-    const isHistory = message.createdAt * 1000 < store.createdAt - GRACE_MS;
+  const tellRefusal = (refusal: Refusal) => {
+    log.info({ ...refusal }, 'an owner sent what is not acted on');
+    try {
+      onRefused(refusal);
+    } catch (error) {
+      counts.failed += 1;
+      log.error({ error, reason: refusal.reason }, 'an owner could not be told of what is not acted on');
+    }
+  };
+
+  const accept = ({ lane, wrapId, urgency, message }: Held) => {
+    // What comes only now, however old, is for those who act on messages: its sender waits for a word.
+    const isHistory = urgency === 'backlog' && isOlderThanHome(message, store.createdAt);
     let stored: StoredMessage | undefined;
     try {
       stored = store.insert(message, wrapId, isHistory ? 'missed' : 'received');
@@ -92,10 +112,10 @@ export function createIntake(options: IntakeOptions): Intake {
     release: accept,
   });
   return {
-    open: (lane, event) => {
+    open: (lane, event, urgency) => {
       const wrapId = event.id as EventId;
       try {
-        judge(lane, event, wrapId);
+        judge(lane, event, wrapId, urgency);
       } catch (error) {
         // A fault of this program that a stranger's event brought out must not end it.
         counts.failed += 1;
@@ -109,4 +129,16 @@ export function createIntake(options: IntakeOptions): Intake {
   };
 }
 
-type Held = { readonly lane: Lane; readonly wrapId: EventId; readonly message: InboundMessage };
+/** What it costs to look at junk: a large one as much as many small ones. */
+function spendFor(lane: Lane, { content }: NostrEvent): void {
+  for (let spent = 0; spent <= content.length; spent += BYTES_PER_TOKEN) lane.bucket.spend();
+}
+
+const BYTES_PER_TOKEN = 16 * 1024;
+
+type Held = {
+  readonly lane: Lane;
+  readonly wrapId: EventId;
+  readonly urgency: Urgency;
+  readonly message: InboundMessage;
+};

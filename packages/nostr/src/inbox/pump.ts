@@ -6,7 +6,7 @@ type PumpOptions = {
   /** How long events are opened at a stretch, ms. */
   readonly sliceMs: number;
   readonly monotonic: () => number;
-  readonly open: (lane: Lane, event: NostrEvent) => void;
+  readonly open: (lane: Lane, event: NostrEvent, urgency: Urgency) => void;
   readonly afterSlice: () => void;
 };
 
@@ -22,14 +22,16 @@ export function createPump({ lanes, sliceMs, monotonic, open, afterSlice }: Pump
   let stopped = false;
   let pending: { readonly at: 'next round' | 'next token'; readonly cancel: () => void } | undefined;
 
-  function takeNext(urgency: Urgency): { readonly lane: Lane; readonly event: NostrEvent } | undefined {
+  function takeNext(
+    urgency: Urgency,
+  ): { readonly lane: Lane; readonly event: NostrEvent; readonly urgency: Urgency } | undefined {
     for (let offset = 0; offset < lanes.length; offset += 1) {
       const index = (turn + offset) % lanes.length;
       const lane = lanes[index];
       const event = lane !== undefined && lane.bucket.waitMs() === 0 ? lane.take(urgency) : undefined;
       if (lane === undefined || event === undefined) continue;
       turn = index + 1;
-      return { lane, event };
+      return { lane, event, urgency };
     }
     return undefined;
   }
@@ -40,7 +42,7 @@ export function createPump({ lanes, sliceMs, monotonic, open, afterSlice }: Pump
     do {
       const next = takeNext('live') ?? takeNext('backlog');
       if (next === undefined) break;
-      open(next.lane, next.event);
+      open(next.lane, next.event, next.urgency);
     } while (monotonic() < end);
     afterSlice();
     wake();

@@ -120,7 +120,7 @@ export function createRelayAuth(context: RelayContext, options: RelayAuthOptions
 
 /** Signs, sends and waits for the relay's word. */
 function createChallengeAnswers(
-  { url, timings, clock, log }: RelayContext,
+  { url, timings, clock, capacity, log }: RelayContext,
   { sign, send }: Pick<RelayAuthOptions, 'sign' | 'send'>,
 ) {
   const awaitingOk = new Map<string, (outcome: AuthOutcome) => void>();
@@ -135,7 +135,9 @@ function createChallengeAnswers(
     ];
     const signal = limited(connection, timings.signMs);
     try {
-      const template = { kind: 22242, created_at: unixSeconds(clock), content: '', tags };
+      // By the relay's clock, where it shows one: it refuses what is minutes off, and ours may be.
+      const aheadS = Math.round((capacity.information()?.clockAheadMs ?? 0) / 1000);
+      const template = { kind: 22242, created_at: unixSeconds(clock) - aheadS, content: '', tags };
       return await untilAborted(sign(template, signal), signal);
     } catch (error) {
       log.warn({ relay: url, error }, 'signing AUTH failed');

@@ -1,4 +1,5 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { clockAheadOf } from '@nostr-dm-agent/kit/compare-clock';
 import { type Fetch, readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
@@ -77,15 +78,4 @@ export async function fetchRelayInformation(
     // Out of reach, not HTTP, refused by the guard: nothing is known.
     return undefined;
   }
-}
-
-/**
- * How far our clock is ahead of the one that dated an answer, ms. The date has whole seconds and lies between sending and
- * receiving: what that explains is 0.
- */
-export function clockAheadOf(response: Response, sentAt: number, receivedAt: number): number | undefined {
-  const date = Date.parse(response.headers.get('date') ?? '');
-  if (Number.isNaN(date)) return undefined;
-  if (sentAt > date + 1000) return sentAt - (date + 1000);
-  return receivedAt < date ? receivedAt - date : 0;
 }

@@ -11,7 +11,7 @@ export type RelayLimits = PagingLimits & {
 };
 
 export const defaultRelayLimits: RelayLimits = {
-  maxFrameLength: 256 * 1024,
+  maxFrameLength: 1024 * 1024,
   maxBadFrames: 1_000,
   maxQueryEvents: 5_000,
   minFullPage: 20,

@@ -23,21 +23,23 @@ const JUNK = [
 /** And after. */
 const FAULTY = [
   'seal-undecryptable',
-  /** What is inside the seal is no event: a field is missing or of the wrong type. */
+  /** What is inside the seal is no event: it has no kind or no content. */
   'rumor',
   /** The rumor names another author than the one who signed the seal. */
   'impersonation',
-  /** The rumor states no id, or not its hash. */
+  /** The rumor states an id that is not its hash. */
   'rumor-id',
   /** Somebody besides the bot and the sender is addressed. */
   'group',
-  /** Dated more than 15 minutes ahead. */
-  'future',
   /** Its NIP-40 expiration has passed. */
   'expired',
   /** A kind that is no DM, such as a Marmot welcome. */
   'other-kind',
+  /** More text than is read. */
+  'too-large',
 ] as const;
+
+export type FaultyReason = (typeof FAULTY)[number];
 
 export const REJECTION_REASONS = [...JUNK, ...FAULTY] as const;
 export type RejectionReason = (typeof REJECTION_REASONS)[number];

@@ -1,10 +1,68 @@
 import { eventHash, isEventId, type UnsignedEvent } from '../event.ts';
-import type { EventId, InboundMessage } from '../nostr-types.ts';
+import type { EventId, InboundMessage, PublicKey } from '../nostr-types.ts';
 
-/** Whether the stated id is there and is the hash: the id is what makes a message be acted on once. */
-export const hasOwnId = (
-  event: UnsignedEvent & { readonly id?: unknown },
-): event is UnsignedEvent & { readonly id: EventId } => event.id === eventHash(event);
+/** A rumor whose author has signed the seal around it: what clients get wrong is put right, or was left out. */
+export type Rumor = Pick<UnsignedEvent, 'kind' | 'content' | 'tags'> & {
+  readonly id: EventId;
+  /** Unix seconds, as stated; undefined when nothing sensible is. */
+  readonly statedAt: number | undefined;
+};
+
+/** Fields of JSON; `undefined` for whatever is no object. */
+const fieldsOf = (json: unknown): Readonly<Record<string, unknown>> | undefined =>
+  typeof json === 'object' && json !== null && !Array.isArray(json) ? { ...json } : undefined;
+
+/** Items that are no text are left out, and what is then no tag. */
+const soundTags = (tags: unknown): string[][] =>
+  (Array.isArray(tags) ? tags : [])
+    .map((tag: unknown) => (Array.isArray(tag) ? tag.filter((item) => typeof item === 'string') : []))
+    .filter((tag) => tag.length > 0);
+
+/** More than that are milliseconds, more than this microseconds: they lie thousands of years ahead else. */
+const MILLISECONDS_FROM = 100_000_000_000;
+const MICROSECONDS_FROM = 100_000_000_000_000;
+
+/** Whole Unix seconds of what is written as seconds, milliseconds, microseconds, with a fraction, or as text. */
+function soundTime(stated: unknown): number | undefined {
+  const number = typeof stated === 'string' && /^\d+(?:\.\d+)?$/.test(stated) ? Number(stated) : stated;
+  if (typeof number !== 'number' || !Number.isFinite(number) || number < 0) return undefined;
+  if (number >= MICROSECONDS_FROM) return Math.floor(number / 1_000_000);
+  return Math.floor(number >= MILLISECONDS_FROM ? number / 1000 : number);
+}
+
+/** By whom a rumor says that it is. */
+export const authorOf = (json: unknown): unknown => fieldsOf(json)?.pubkey;
+
+/**
+ * Reads a rumor leniently, for its author is proven: an id that is not there is computed, odd tag items are skipped, a time
+ * may be written in any way. An id that is there has to be the hash, of what was written or of what is read: it is what
+ * makes a message be acted on once.
+ */
+export function readRumor(json: unknown, pubkey: PublicKey): Rumor | 'rumor' | 'rumor-id' {
+  const fields = fieldsOf(json);
+  if (fields === undefined) return 'rumor';
+  const { id: stated, kind, content } = fields;
+  if (typeof content !== 'string' || !Number.isInteger(kind) || Number(kind) < 0 || Number(kind) > 65535) {
+    return 'rumor';
+  }
+  const statedAt = soundTime(fields.created_at);
+  const read = {
+    pubkey,
+    kind: Number(kind),
+    content,
+    tags: soundTags(fields.tags),
+    created_at: statedAt ?? 0,
+  };
+  const id = eventHash(read);
+  const rumor = { kind: read.kind, content, tags: read.tags, statedAt };
+  if (stated === undefined || stated === null || stated === '') return { ...rumor, id };
+  const asWritten = hashOf([0, pubkey, fields.created_at, kind, fields.tags, content]);
+  if (stated !== id && stated !== asWritten) return 'rumor-id';
+  return { ...rumor, id: stated === id ? id : asWritten };
+}
+
+const hashOf = (serialised: readonly unknown[]): EventId =>
+  new Bun.CryptoHasher('sha256').update(JSON.stringify(serialised)).digest('hex') as EventId;
 
 /** The values of all tags called `name`; `undefined` where a tag has none. */
 export const tagValues = (tags: readonly string[][], name: string): readonly (string | undefined)[] =>

@@ -1,17 +1,38 @@
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
-import { eventHash, InvalidKeyError, isEvent, isUnsignedEvent, verifyEvent } from '../event.ts';
-import type { Identity, InboundMessage, NostrEvent, PublicKey, RelayUrl } from '../nostr-types.ts';
+import { eventHash, InvalidKeyError, isEvent, verifyEvent } from '../event.ts';
+import type { Identity, InboundMessage, NostrEvent, Protocol, PublicKey, RelayUrl } from '../nostr-types.ts';
 import { DecryptionError } from './decryption.ts';
 import { sharedX } from './ecdh.ts';
 import * as nip04 from './nip04.ts';
 import * as nip44 from './nip44.ts';
-import { isJunk, type RejectionReason } from './rejection.ts';
-import { hasOwnId, isExpired, isMessageKind, referencesIn, tagValues, typedText } from './rumor.ts';
+import { type FaultyReason, isJunk, type RejectionReason } from './rejection.ts';
+import {
+  authorOf,
+  isExpired,
+  isMessageKind,
+  readRumor,
+  referencesIn,
+  tagValues,
+  typedText,
+} from './rumor.ts';
 
 /** What one event from a relay turned out to be. */
 export type Verdict =
   | { readonly verdict: 'message'; readonly message: InboundMessage }
-  | { readonly verdict: 'rejected'; readonly reason: RejectionReason };
+  /** `refusal`: an owner sent it, which is proven. */
+  | { readonly verdict: 'rejected'; readonly reason: RejectionReason; readonly refusal?: Refusal };
+
+/** What an owner sent and nobody acts on. */
+export type Refusal = {
+  readonly reason: FaultyReason;
+  readonly sender: PublicKey;
+  readonly protocol: Protocol;
+  /** The relay that delivered it. */
+  readonly relay: RelayUrl;
+  /** Unix seconds, as stated; undefined when that could not be read. */
+  readonly createdAt: number | undefined;
+  readonly kind: number | undefined;
+};
 
 /** Judges one kind 1059 or kind 4 event. Never throws, whatever it is given. */
 export type Unwrap = (event: NostrEvent, relay: RelayUrl) => Verdict;
@@ -39,11 +60,21 @@ type Keys = { readonly conversation: KeyOf; readonly shared: KeyOf };
 /** Where and when an event is judged. */
 type Circumstances = { readonly bot: PublicKey; readonly relay: RelayUrl; readonly now: number };
 
-const MAX_AHEAD_SECONDS = 15 * 60;
+/** A clock that is further ahead is told of; a message from the future is one of now. */
+const TOLD_AHEAD_SECONDS = 3 * 60;
+/** Characters of a message. */
+const MAX_TEXT_LENGTH = 128 * 1024;
 /** Peers whose keys are kept: owners only, strangers never get that far. */
 const CACHED_KEYS = 256;
 
 const rejected = (reason: RejectionReason): Verdict => ({ verdict: 'rejected', reason });
+
+type About = Pick<Refusal, 'sender' | 'protocol' | 'relay'> & Partial<Pick<Refusal, 'createdAt' | 'kind'>>;
+const refused = (reason: FaultyReason, { createdAt, kind, ...about }: About): Verdict => ({
+  verdict: 'rejected',
+  reason,
+  refusal: { reason, createdAt, kind, ...about },
+});
 
 /** Whether the event has exactly one `p` tag, and it is `publicKey`. */
 export function isAddressedTo(event: NostrEvent, publicKey: PublicKey): boolean {
@@ -71,8 +102,10 @@ export function createUnwrap({ identity, isOwner, strangers, clock }: UnwrapOpti
     if (strangers?.mayBeRead(sender) !== true) return rejected('stranger');
     const opened = open(fresh);
     if (opened.verdict === 'message' && strangers.isInvited(opened.message)) return opened;
-    // What else is wrong with it does not matter: it is junk.
-    return opened.verdict === 'rejected' && isJunk(opened.reason) ? opened : rejected('stranger');
+    // What else is wrong with it does not matter: it is junk, and nobody is told.
+    return opened.verdict === 'rejected' && isJunk(opened.reason)
+      ? rejected(opened.reason)
+      : rejected('stranger');
   };
 
   return (event, relay) => {
@@ -82,52 +115,76 @@ export function createUnwrap({ identity, isOwner, strangers, clock }: UnwrapOpti
     const author = event.pubkey as PublicKey;
     if (event.kind === 4) return from(author, ({ shared }) => openLegacy(event, author, shared, at));
     if (!verifyEvent(event)) return rejected('signature');
-    if (isExpired(event.tags, at.now)) return rejected('expired');
     const seal = openJson(event.content, author, fresh.conversation);
     if (seal === undefined) return rejected('undecryptable');
     // NIP-59 wants no tags on a seal, NIP-17 wants `expiration` there: tags are accepted.
     if (!isEvent(seal.json) || seal.json.kind !== 13) return rejected('seal');
     const sealed = seal.json;
-    return from(sealed.pubkey as PublicKey, ({ conversation }) => openSeal(sealed, conversation, at));
+    const late = isExpired(event.tags, at.now);
+    return from(sealed.pubkey as PublicKey, ({ conversation }) => openSeal(sealed, conversation, late, at));
   };
 }
 
-function openSeal(seal: NostrEvent, keyOf: KeyOf, { bot, relay, now }: Circumstances): Verdict {
+/** @param late the wrap around it has expired */
+function openSeal(
+  seal: NostrEvent,
+  keyOf: KeyOf,
+  late: boolean,
+  { bot, relay, now }: Circumstances,
+): Verdict {
   const sender = seal.pubkey as PublicKey;
   // Not redundant with the MAC: who holds the bot's key could compute that for any sender.
   if (!verifyEvent(seal)) return rejected('seal-signature');
-  if (isExpired(seal.tags, now)) return rejected('expired');
-  const rumor = openJson(seal.content, sender, keyOf);
-  if (rumor === undefined) return rejected('seal-undecryptable');
-  if (!isUnsignedEvent(rumor.json)) return rejected('rumor');
-  if (rumor.json.pubkey !== sender) return rejected('impersonation');
-  if (!hasOwnId(rumor.json)) return rejected('rumor-id');
-  const { id, kind, tags, content, created_at: createdAt } = rumor.json;
-  const isParty = (key: string | undefined) => key === bot || key === sender;
-  if (!tagValues(tags, 'p').every(isParty)) return rejected('group');
-  if (createdAt > now + MAX_AHEAD_SECONDS) return rejected('future');
-  if (isExpired(tags, now)) return rejected('expired');
-  if (!isMessageKind(kind)) return rejected('other-kind');
+  // From here on its author is proven: they are told what is wrong, and it is read as it was meant.
+  const about = { sender, protocol: 'nip17', relay } as const;
+  const opened = openJson(seal.content, sender, keyOf);
+  if (opened === undefined) return refused('seal-undecryptable', about);
+  if (authorOf(opened.json) === undefined) return refused('rumor', about);
+  if (authorOf(opened.json) !== sender) return refused('impersonation', about);
+  const rumor = readRumor(opened.json, sender);
+  if (typeof rumor === 'string') return refused(rumor, about);
+  const { id, kind, tags, content, statedAt } = rumor;
+  const known = { ...about, kind, createdAt: statedAt };
+  const isParty = (key: string | undefined) => key === undefined || key === bot || key === sender;
+  if (!tagValues(tags, 'p').every(isParty)) return refused('group', known);
+  if (late || isExpired(seal.tags, now) || isExpired(tags, now)) return refused('expired', known);
+  if (!isMessageKind(kind)) return refused('other-kind', known);
+  if (content.length > MAX_TEXT_LENGTH) return refused('too-large', known);
   const text = kind === 14 ? typedText(content) : content;
-  const references = referencesIn(tags);
-  return {
-    verdict: 'message',
-    message: { id, sender, protocol: 'nip17', kind, text, references, createdAt, relay },
-  };
+  const message = { id, kind, text, references: referencesIn(tags), ...datedAt(statedAt, now) };
+  return { verdict: 'message', message: { ...about, ...message } };
 }
 
-function openLegacy(event: NostrEvent, sender: PublicKey, keyOf: KeyOf, at: Circumstances): Verdict {
+function openLegacy(
+  event: NostrEvent,
+  sender: PublicKey,
+  keyOf: KeyOf,
+  { relay, now }: Circumstances,
+): Verdict {
   if (!verifyEvent(event)) return rejected('signature');
-  const { content, tags, created_at: createdAt } = event;
-  if (createdAt > at.now + MAX_AHEAD_SECONDS) return rejected('future');
-  if (isExpired(tags, at.now)) return rejected('expired');
+  const { content, tags, kind, created_at: createdAt } = event;
+  const about = { sender, protocol: 'nip04', relay } as const;
+  const known = { ...about, kind, createdAt };
+  if (isExpired(tags, now)) return refused('expired', known);
+  if (content.length > 2 * MAX_TEXT_LENGTH) return refused('too-large', known);
   const plaintext = attempt(() => nip04.decrypt(content, keyOf(sender)));
-  if (plaintext === undefined) return rejected('undecryptable');
+  if (plaintext === undefined) return refused('seal-undecryptable', known);
   const [id, text, references] = [eventHash(event), typedText(plaintext), referencesIn(tags)];
   return {
     verdict: 'message',
-    message: { id, sender, protocol: 'nip04', kind: 4, text, references, createdAt, relay: at.relay },
+    message: { ...about, id, kind: 4, text, references, ...datedAt(createdAt, now) },
   };
+}
+
+/** A message from the future is one of now, and how far its clock is ahead is kept. */
+function datedAt(
+  statedAt: number | undefined,
+  now: number,
+): Pick<InboundMessage, 'createdAt' | 'aheadSeconds'> {
+  const ahead = (statedAt ?? now) - now;
+  return ahead > TOLD_AHEAD_SECONDS
+    ? { createdAt: now, aheadSeconds: ahead }
+    : { createdAt: Math.min(statedAt ?? now, now) };
 }
 
 /** Decrypts NIP-44 and parses JSON; `undefined` when either fails. Boxed, because `null` is JSON as well. */

@@ -1,0 +1,40 @@
+import { Database } from 'bun:sqlite';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { messageOf } from '../replies/format.ts';
+import { refusedLine } from '../replies/refusal-replies.ts';
+import { inboxRecordIn } from '../store/inbox-record.ts';
+import { createMeta } from '../store/meta-table.ts';
+import type { Finding } from './finding.ts';
+
+/** What the bot has turned away since its last start, as it wrote down itself. */
+export function checkInbox({ home }: Pick<Config, 'home'>): readonly Finding[] {
+  const path = join(home, 'bot.db');
+  if (!existsSync(path)) return [];
+  const subject = 'messages';
+  try {
+    using db = new Database(path, { readonly: true });
+    const record = inboxRecordIn(createMeta(db));
+    if (record === undefined) return [];
+    const since = `since the start at ${new Date(record.since).toISOString()}`;
+    const refused = refusedLine(record);
+    return [
+      {
+        subject,
+        state: 'ok',
+        fact: refused === undefined ? `none was turned away ${since}` : `${refused} (${since})`,
+      },
+    ];
+  } catch (cause) {
+    // Damaged, or of another version: the start says what to do about that.
+    return [
+      {
+        subject,
+        state: 'warning',
+        fact: `${path} can’t be read: ${messageOf(cause)}`,
+        remedy: 'see what the start says',
+      },
+    ];
+  }
+}
