@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import { lockedLine, lockedNotice, noWalletForRoutstr } from '../replies/connection-replies.ts';
 import { firstSteps, readyNotice } from '../replies/ready-notice.ts';
-import { wallLine, wallWarning } from '../replies/wall-replies.ts';
+import { wallNotice, wallWarning } from '../replies/wall-replies.ts';
 import { recoveryLines } from '../replies/wallet-news.ts';
 import { endLeftovers, recoverRuns } from '../runs/recover-runs.ts';
 import type { Stores } from '../store/open-stores.ts';
@@ -77,7 +77,7 @@ export function begin(
   const { wall } = bot;
   messaging.tellAdmins(
     readyNotice(bot.version, recovered, [
-      wall && (wallWarning(wall, hasWallet) ?? (bot.isNew && `Wall: ${wallLine(wall)}.`)),
+      wall && (wallWarning(wall, hasWallet) ?? (bot.isNew && wallNotice(wall))),
       bot.isNew && config.provider === 'local' && firstSteps(hasWallet),
       recovered.walletLines,
       recovered.lines,

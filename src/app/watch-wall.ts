@@ -1,6 +1,6 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Jail, Wall } from '../backends/jail/types.ts';
-import { rootWarning, wallLine } from '../replies/wall-replies.ts';
+import { mendWall, rootWarning, wallLine } from '../replies/wall-replies.ts';
 
 export type WallWatch = {
   /** As found at start; undefined while it is still being tried. */
@@ -15,9 +15,11 @@ export function watchWall(jail: Pick<Jail, 'wall'>, log: Logger, signal: AbortSi
   const done = jail.wall(signal).then(
     (wall) => {
       found = wall;
-      const safe = wall.kind === 'bwrap' || wall.kind === 'landlock';
-      if (safe) log.info({ wall: wall.kind }, `wall around agents: ${wallLine(wall)}`);
-      else log.warn({ wall: wall.kind }, `wall around agents: ${wallLine(wall)}`);
+      if (wall.kind === 'bwrap') log.info({ wall: wall.kind }, `wall around agents: ${wallLine(wall)}`);
+      else {
+        const mend = wall.kind === 'none' && wall.chosen ? undefined : mendWall(wall.problems);
+        log.warn({ wall: wall.kind, mend }, `wall around agents: ${wallLine(wall)}`);
+      }
       if (process.getuid?.() === 0) log.warn({}, rootWarning);
     },
     (error: unknown) => {

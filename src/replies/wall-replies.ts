@@ -78,6 +78,12 @@ export function wallLine(wall: Wall): string {
   }
 }
 
+/** What wall there is, with the command that makes it a better one. */
+export function wallNotice(wall: Wall): string {
+  const mend = wall.kind === 'landlock' ? mendWall(wall.problems) : undefined;
+  return lines(`Wall: ${wallLine(wall)}.`, mend !== undefined && `On the host: ${mend}`);
+}
+
 /** For the first message of a bot and for each start without a wall. Undefined when there is nothing to warn of. */
 export function wallWarning(wall: Wall, hasWallet: boolean): string | undefined {
   if (wall.kind === 'bwrap' || wall.kind === 'landlock') return undefined;

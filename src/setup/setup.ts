@@ -12,7 +12,7 @@ import { describeConfigError } from '../config/describe-config-error.ts';
 import { readEnvFile } from '../config/env-file.ts';
 import type { Places } from '../config/env-schema.ts';
 import { loadConfig } from '../config/load-config.ts';
-import { rootWarning, wallLine, wallWarning } from '../replies/wall-replies.ts';
+import { rootWarning, wallNotice, wallWarning } from '../replies/wall-replies.ts';
 import { type Answers, variablesOf } from './answers.ts';
 import { envText, UnwritableValueError } from './env-text.ts';
 import { askAnswers, askKeyPassword, askReplace, SetupCancelledError } from './questions.ts';
@@ -113,7 +113,7 @@ async function report({ path, backup, config, wall, wallet }: Outcome, surface: 
     '',
     `The bot is ${npub}`,
     '',
-    wallWarning(wall, wallet) ?? `Wall: ${wallLine(wall)}.`,
+    wallWarning(wall, wallet) ?? wallNotice(wall),
     ...(process.getuid?.() === 0 ? [rootWarning] : []),
     '',
     ...(qr === undefined ? [] : [qr, '']),

@@ -64,7 +64,7 @@ const recorded = [
 
 let stand = 0;
 /** A backend whose executable keeps what it was given, prints these lines and does the rest of its script. */
-const cursorThat = (output: readonly (object | string)[], rest = 'exit 0') => {
+const cursorThat = (output: readonly (object | string)[], rest = 'exit 0', around = deps) => {
   const folder = join(root, `cursor-${++stand}`);
   mkdirSync(folder);
   const text = output.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
@@ -84,7 +84,7 @@ ${rest}
   );
   chmodSync(bin, 0o755);
   const ambient = { ...place.settings.ambient, CURSOR_API_KEY: 'cursor-key', OTHER_SECRET: 'no' };
-  const backend = createBackends({ ...place.settings, ambient, cursorBin: bin }, deps).get('cursor');
+  const backend = createBackends({ ...place.settings, ambient, cursorBin: bin }, around).get('cursor');
   if (backend === undefined) throw new Error('no cursor');
   const given = (name: string): string => readFileSync(join(folder, name), 'utf8');
   const started = (): boolean => existsSync(join(folder, 'task'));
@@ -139,6 +139,32 @@ test('it sees the user’s login and nothing else of theirs', async () => {
   expect(environment).toContain('NOSTR_DM_AGENT_RUN=');
   expect(environment).not.toContain('OTHER_SECRET');
 });
+
+const wall = await place.behind('bwrap').jail.wall(AbortSignal.timeout(20_000));
+test.if(wall.kind === 'bwrap')(
+  'behind bubblewrap it has its login and its owner’s conversations, and sees nothing else of the user',
+  async () => {
+    for (const [name, text] of [
+      ['.config/cursor/auth.json', 'the-login'],
+      ['.cursor/mcp.json', 'no-such-thing'],
+      ['.ssh/id_ed25519', 'no-such-key'],
+    ] as const) {
+      mkdirSync(join(place.user, name, '..'), { recursive: true });
+      writeFileSync(join(place.user, name), text);
+    }
+    const look = `cat ~/.config/cursor/auth.json ~/.cursor/mcp.json ${place.user}/.ssh/id_ed25519 ${place.settings.home}/* 2>/dev/null
+      ls ~/.cursor/chats; date +%s > ~/.cursor/chats/kept; pwd; touch made`;
+    const rest = `said=$( (${look}) | tr '\\n' ' ')
+      printf '{"type":"result","subtype":"success","is_error":false,"result":"%s","session_id":"${session}"}\\n' "$said"
+      printf '{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"%s"}]},"session_id":"${session}"}\\n' "$said"`;
+    const { run } = cursorThat([init], rest, place.behind('bwrap'));
+    expect((await run()).answer.trim()).toBe(`the-login${workspace}`);
+    expect((await run()).answer.trim()).toBe(`the-loginkept ${workspace}`);
+    expect((await run({ owner: 'b'.repeat(64) })).answer.trim()).toBe(`the-login${workspace}`);
+    expect(existsSync(join(workspace, 'made'))).toBe(true);
+  },
+  30_000,
+);
 
 test('nobody else can pay for it', async () => {
   const { run, started } = cursorThat(recorded);
