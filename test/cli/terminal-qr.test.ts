@@ -1,31 +1,9 @@
 import { expect, test } from 'bun:test';
-import jsQR from 'jsqr';
 import { terminalQr } from '../../src/cli/terminal-qr.ts';
+import { scan } from '../support/scan-qr.ts';
 
 const invoice = `lnbc20u1${'p'.repeat(30)}${'qpzry9x8gf2tvdw0s3jn54khce6mua7l'.repeat(8)}`.toUpperCase();
 const request = `CREQB1${'QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L'.repeat(8)}`;
-
-/** What somebody sees who points a phone at it; escape sequences set the colours, and those must be its own. */
-function scan(drawn: string, { scale = 3, color = true } = {}): string | undefined {
-  const lines = drawn.split('\n').map((line) => {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-    const [, cells] = /^\u001b\[38;5;16;48;5;231m([ █▀▄]+)\u001b\[0m$/.exec(line) ?? [];
-    expect(cells !== undefined).toBe(color);
-    return [...(cells ?? line)];
-  });
-  const [width, height] = [lines[0]?.length ?? 0, lines.length * 2];
-  const pixels = new Uint8ClampedArray(width * scale * height * scale * 4);
-  for (let y = 0; y < height * scale; y += 1) {
-    for (let x = 0; x < width * scale; x += 1) {
-      const row = Math.floor(y / scale);
-      const character = lines[row >> 1]?.[Math.floor(x / scale)] ?? ' ';
-      const isDark = character === '█' || character === (row % 2 === 0 ? '▀' : '▄');
-      pixels.fill(isDark ? 0 : 255, (y * width * scale + x) * 4, (y * width * scale + x) * 4 + 3);
-      pixels[(y * width * scale + x) * 4 + 3] = 255;
-    }
-  }
-  return jsQR(pixels, width * scale, height * scale)?.data;
-}
 
 test.each([
   ['an npub', 'nostr:npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg'],

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { payment } from '../support/payer.ts';
 import { startWalletBot } from '../support/wallet-bot.ts';
 
 let world: Awaited<ReturnType<typeof startWalletBot>>;
@@ -40,6 +42,20 @@ test('while the bot runs, the command line asks the bot, and both see the same m
   const restore = await wallet('restore');
   expect(restore.code).toBe(1);
   expect(restore.stderr).toContain('bot');
+});
+
+test('a top-up from the command line can be paid with ecash, while a bot runs that receives it', async () => {
+  const { stdout } = await wallet('topup', '41', '--json', '--no-wait');
+  const { request, operation } = JSON.parse(stdout);
+  expect(request.text).toMatch(/^creqA/);
+  expect(request.qr).toMatch(/^CREQB1/);
+  expect((await wallet('pending')).stdout).toMatch(/payment request for 41 sat, not paid yet/);
+  world.mint.lightning.incoming = 'at-once';
+  const proofs = await (await stranger(world.mint)).proofs(41);
+  world.mint.lightning.incoming = 'on-demand';
+  await world.owner.publish(payment(request.text, world.mint.url, proofs));
+  expect((await world.owner.heard(/request for 41 sat/)).text).toStartWith('Paid: 41 sat came as ecash');
+  expect((await wallet('pending')).stdout).not.toContain(operation);
 });
 
 test('killed or stopped, the bot leaves the wallet to the command line', async () => {

@@ -24,7 +24,7 @@ describe('money comes in', () => {
   test('a top-up is an invoice alone in its message, a link, and word when it is paid', async () => {
     const { owner, mint } = world;
     const id = await owner.send('!wallet topup 2k');
-    expect((await owner.answer(id)).text).toStartWith('Invoice for 2,000 sat');
+    expect((await owner.answer(id)).text).toStartWith('(1/4)\nInvoice for 2,000 sat');
     const invoice = invoiceIn((await owner.answer(id, /^lnbc/)).text);
     expect((await owner.answer(id, /lightning:/)).text).toBe(`lightning:${invoice}`);
     expect(await world.ask('!wallet pending')).toContain('invoice for 2,000 sat, not paid yet');

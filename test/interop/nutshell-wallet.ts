@@ -6,6 +6,8 @@ import type { Nutshell } from './nutshell-install.ts';
 /** Nutshell's own wallet: another implementation of everything that ours does. */
 export type NutshellWallet = {
   readonly token: (amount: number) => Promise<string>;
+  /** Pays a payment request (NUT-18, NUT-26): it makes the token, and prints it where a request wants it over Nostr. */
+  readonly pay: (request: string) => Promise<string>;
   readonly receive: (token: string) => Promise<void>;
   readonly balance: () => Promise<number>;
   /** What it finds from these words; to be called on a fresh wallet. */
@@ -45,12 +47,14 @@ export function createNutshellWallet(nutshell: Nutshell, mintUrl: string): Nutsh
     if (found === undefined) throw new Error(`no balance in:\n${output}`);
     return Number(found);
   };
+  const tokenIn = (output: string): string => {
+    const found = /cashu[AB][\w=-]+/.exec(output)?.[0];
+    if (found === undefined) throw new Error('Nutshell made no token');
+    return found;
+  };
   return {
-    async token(amount) {
-      const found = /^cashu[AB]\S+$/m.exec(await run(['-y', 'send', String(amount)]))?.[0];
-      if (found === undefined) throw new Error('Nutshell made no token');
-      return found;
-    },
+    token: async (amount) => tokenIn(await run(['-y', 'send', String(amount)])),
+    pay: async (request) => tokenIn(await run(['-y', 'pay', request])),
     receive: async (token) => void (await run(['-y', 'receive', token])),
     balance: async () => balanceIn(await run(['balance'])),
     restore: async (words) => balanceIn(await run(['restore'], `${words}\n`)),

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import { InvoiceRefusedError, MintError, TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
+import { keyIn, nprofileOf, payloadOf } from '@nostr-dm-agent/cashu-wallet/testing/payer';
 import {
   type Bench,
   createBench,
@@ -139,6 +140,36 @@ for (const feePpk of [0, 100]) {
       } finally {
         other.end();
       }
+    });
+
+    test("a payment request is paid by Nutshell's command line, in either writing, and nets exactly what was asked for", async () => {
+      const wallet = bench.wallet(front);
+      wallet.requests.reachedAt(nprofileOf, () => undefined);
+      const payer = theirs();
+      await payer.receive(await handed(await funded(1000), 900));
+      let paid = 0;
+      await withMint({ FAKEWALLET_BRR: 'FALSE' }, async () => {
+        for (const [amount, writing] of [
+          [300, 'text'],
+          [123, 'qr'],
+        ] as const) {
+          const { operation, request } = await wallet.topUp({ amount: sat(amount) }, soon());
+          if (request === undefined) throw new Error('no request was made');
+          const token = await payer.pay(request[writing]);
+          // It prints what it does not deliver. In a payload it has the short keyset ids of the token.
+          const { proofs } = (await stranger(front)).wallet.decodeToken(token);
+          const short = proofs.map((proof) => ({ ...proof, id: proof.id.slice(0, 16) }));
+          const payload = payloadOf(request.text, front.url, short);
+          expect(wallet.requests.deliver(keyIn(request.text), payload)).toBe('kept');
+          expect(await wallet.requests.redeemNext(soon())).toBe('redeemed');
+          paid += amount;
+          expect(wallet.balance().ready).toBe(sat(paid));
+          expect(wallet.requests.news().at(-1)).toMatchObject({ kind: 'came', received: { amount } });
+          expect(wallet.requests.paidFor(operation)).toBeGreaterThanOrEqual(amount);
+        }
+      });
+      await audit(wallet);
+      payer.end();
     });
 
     test('a second wallet of ours nets exactly what was sent, whatever the amount', async () => {

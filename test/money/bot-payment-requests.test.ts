@@ -42,7 +42,7 @@ describe('with a bot that runs', () => {
   test('a top-up is one sentence, and an invoice, a link and a request, each alone', async () => {
     const { said, text } = await topUp(300);
     expect(said[0]).toMatch(
-      /^Invoice for 300 sat to \S+, valid for .*creqA… below instead: pay one of them\. I’ll tell you/,
+      /^\(1\/4\)\nInvoice for 300 sat to \S+, valid for .*creqA… below instead: pay one of them\. I’ll tell you/,
     );
     expect(said).toEqual([said[0] ?? '', said[1] ?? '', `lightning:${said[1]}`, text]);
     expect(said[1]).toMatch(/^lnbc\w+$/);

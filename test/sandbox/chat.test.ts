@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { PassThrough, Writable } from 'node:stream';
+import { PaymentRequest } from '@cashu/cashu-ts';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
@@ -10,6 +11,7 @@ import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import { createRumor, createSeal, createWrap, unwrapEvent } from 'nostr-tools/nip59';
 import { chatByLines, chatOnTerminal } from '../../src/sandbox/chat.ts';
 import { createChatClient } from '../../src/sandbox/chat-client.ts';
+import { scanAll } from '../support/scan-qr.ts';
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const newIdentity = (): Identity => {
@@ -19,6 +21,8 @@ const newIdentity = (): Identity => {
 
 class Collected extends Writable {
   text = '';
+  /** As a terminal says how wide it is. */
+  columns: number | undefined;
   override _write(chunk: Buffer, _: string, done: () => void): void {
     this.text += chunk.toString();
     done();
@@ -234,6 +238,32 @@ describe('on a terminal', () => {
     expect(scene.output.text).toEndWith('Goodbye.\n');
     expect(scene.received).toHaveLength(1);
   }, 30_000);
+
+  test.each([
+    ['of 80 columns', 80, 2],
+    ['that nobody has given a size', 0, 2],
+    ['that is too narrow', 30, 0],
+  ])(
+    'an invoice and a payment request are QR codes under their messages, on a terminal %s',
+    async (_, columns, codes) => {
+      const request = new PaymentRequest([], 'a1b2c3d4', 500, 'sat', ['https://mint.example']);
+      const invoice = `lnbc5u1${'qpzry9x8gf2tvdw0s3jn54khce6mua7l'.repeat(7)}`;
+      const scene = startScene((_, { say }) => {
+        for (const text of [invoice, `lightning:${invoice}`, request.toEncodedRequest(), 'That is all.'])
+          say(text);
+      });
+      scene.output.columns = columns;
+      const chat = scene.onTerminal();
+      scene.input.write('!wallet topup 500\n');
+      await until(() => scene.output.text.includes('That is all.'), 'all messages');
+      scene.input.write('/quit\n');
+      await chat;
+      const wanted = [invoice.toUpperCase(), request.toEncodedCreqB().toUpperCase()];
+      expect(scanAll(scene.output.text)).toEqual(wanted.slice(0, codes));
+      expect(scene.output.text).toContain(`bot> lightning:${invoice}\n`);
+    },
+    30_000,
+  );
 
   test.each([
     ['Ctrl-C', '\x03'],

@@ -30,7 +30,7 @@ import { reclaim } from './operations/take-back.ts';
 import { ending, tidy } from './operations/tidy.ts';
 import { watchClaims } from './operations/watch-claims.ts';
 import { watchTopUp } from './operations/watch-top-up.ts';
-import { createPaymentRequests } from './payment-requests/payment-requests.ts';
+import { createPaymentRequests, isPaidAsEcash } from './payment-requests/payment-requests.ts';
 import { createShares } from './store/brought-in.ts';
 import { createCounters } from './store/counters.ts';
 import { signatureOf, signDatabase, whoseDatabase } from './store/fingerprint.ts';
@@ -91,7 +91,9 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
     operationFor: journal.byKey,
     operation: journal.find,
     operations: ({ limit, unfinished, owner }) =>
-      unfinished === true ? journal.unfinished(limit, owner) : journal.latest(limit, owner),
+      unfinished === true
+        ? journal.unfinished(limit, owner).filter((head) => !isPaidAsEcash(core, head))
+        : journal.latest(limit, owner),
     info: () => ({
       fingerprint: options.seed.fingerprint,
       file,

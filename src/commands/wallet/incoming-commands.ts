@@ -75,10 +75,14 @@ export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] =>
         signal,
       );
       const validMs = expiresAt === undefined ? undefined : expiresAt - deps.clock.now();
-      const reply = topUpText({ amount, mint, validMs, hasRequest: request !== undefined });
-      // Each alone in its message, to be copied or tapped.
-      const also = [invoice, `lightning:${invoice}`, ...(request === undefined ? [] : [request.text])];
-      return { ...replyAndAnnounceEnd(deps, call, reply, operation), also };
+      // Each becomes a message of its own, to be copied or tapped.
+      const reply = [
+        topUpText({ amount, mint, validMs, hasRequest: request !== undefined }),
+        invoice,
+        `lightning:${invoice}`,
+        ...(request === undefined ? [] : [request.text]),
+      ].join('\n\n');
+      return replyAndAnnounceEnd(deps, call, reply, operation);
     },
   },
   {

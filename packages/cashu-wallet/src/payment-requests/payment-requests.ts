@@ -2,12 +2,15 @@
  * Payment requests (NUT-18): the way to pay a top-up with ecash. A payer is a stranger, so each request has a key of its
  * own, derived from the words; what comes to it is checked here before any mint is asked, and is on disk before that, too.
  */
+
+import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { requestKey } from '../crypto/request-keys.ts';
 import type { PaymentRequests } from '../faces.ts';
 import type { StoredPayment } from '../store/payment-store.ts';
 import type { StoredRequest } from '../store/request-store.ts';
 import type { Core } from '../wallet-core.ts';
 import { TokenRefusedError } from '../wallet-errors.ts';
+import type { OperationId, OperationSummary } from '../wallet-types.ts';
 import { lookForOlderPayments, olderNumbers, requestOf } from './older-requests.ts';
 import { type Payload, readPayload } from './read-payload.ts';
 import { redeemPayment } from './redeem-payment.ts';
@@ -43,12 +46,18 @@ export function createPaymentRequests(core: Core): PaymentRequests {
         .watched()
         .filter((request) => owner === undefined || request.owner === owner)
         .flatMap((request) => openRequest(core, request) ?? []),
-    paidFor: (topUp) => {
-      const request = requests.byTopUp(topUp);
-      return request && payments.total(request.number, 'redeemed').face;
-    },
+    paidFor: (topUp) => paidFor(core, topUp),
   };
 }
+
+function paidFor({ requests, payments }: Core, topUp: OperationId): Sat | undefined {
+  const request = requests.byTopUp(topUp);
+  return request && payments.total(request.number, 'redeemed').face;
+}
+
+/** An invoice that nobody waits for any more, although it can be paid: its request was. */
+export const isPaidAsEcash = (core: Core, { operation, kind, state, amount }: OperationSummary): boolean =>
+  kind === 'mint' && state === 'quoted' && (paidFor(core, operation) ?? 0) >= amount;
 
 function deliver(core: Core, publicKey: string, content: string): Delivery {
   const { requests, payments, store } = core;

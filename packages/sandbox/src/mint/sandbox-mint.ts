@@ -235,7 +235,8 @@ function describe({
   const supported = { supported: true };
   return {
     name: 'Sandbox mint',
-    pubkey: `02${'11'.repeat(32)}`,
+    // The curve's generator: CDK's wallet wants a point, whichever it is.
+    pubkey: '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798',
     version: 'nostr-dm-agent-sandbox/1',
     description: 'Test money only',
     contact: [],
