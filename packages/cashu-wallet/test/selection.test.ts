@@ -94,6 +94,9 @@ describe('many small proofs', () => {
   test('nothing is gathered for what the large ones pay', () => {
     expect(gather(coins([...Array(1900).fill(1), 2048], 100), 1500, 1000, 100)?.first).toEqual([]);
   });
+  test('nor where a mint takes so few at once that they would be no fewer', () => {
+    expect(gather(coins([512, 256, 128, 64, 32, 8], 0), 980, 4, 0)).toBeUndefined();
+  });
   test('and none for what they cannot pay', () => {
     expect(gather(coins(Array(1900).fill(1), 100), 1710, 1000, 100)).toBeUndefined();
     expect(gather(coins(Array(1900).fill(1), 1000), 1, 1000, 1000)).toBeUndefined();

@@ -218,7 +218,10 @@ for (const what of ['a token', 'a receipt', 'a top-up', 'a payment'] as const) {
       first.backup(copy);
       await fund(first, 300);
       putBack(first, copy);
-      life.mint.faults.add({ path: '/v1/restore', when: 'before', effect: { kind: 'status', status: 500 } });
+      // What takes proofs looks before it chooses them, and before its outputs.
+      const times = what === 'a token' || what === 'a payment' ? 2 : 1;
+      const effect = { kind: 'status', status: 500 } as const;
+      life.mint.faults.add({ path: '/v1/restore', when: 'before', effect, times });
       const wallet = open(life);
       const { mint } = life;
       if (what === 'a token') await give(wallet, mint, amount);

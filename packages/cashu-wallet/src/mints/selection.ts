@@ -148,7 +148,8 @@ export function gather<T extends Coin>(
     const cost = feeOf(group);
     fee += cost;
     const made = powersOfTwo(group.reduce((sum, { amount }) => sum + amount, 0) - cost);
-    if (made.length === 0) return undefined;
+    // They could be no fewer: a mint that takes only a handful.
+    if (made.length === 0 || made.length >= group.length) return undefined;
     pool = [...sorted.slice(0, -most), ...made.map((amount) => ({ amount, feePpk, stale: false }))];
   }
 }

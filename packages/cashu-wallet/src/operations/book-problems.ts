@@ -18,9 +18,10 @@ const problemRow = z.discriminatedUnion('kind', [
 const putIn = `(SELECT coalesce(sum(amount), 0) FROM proofs
   WHERE operation = o.id AND state = 'spent' AND origin IS NOT o.id)`;
 const cameOut = '(SELECT coalesce(sum(amount), 0) FROM proofs WHERE origin = o.id)';
-/** Fees of swaps that were made for a payment stand in the payment, too. */
-const feeOfParts = `(SELECT coalesce(sum(fee), 0) FROM operations
-  WHERE json_extract(CASE state WHEN 'regrouped' THEN data END, '$.partOf') = o.id)`;
+/** Fees of swaps that were made for a payment, or to gather what a send takes, stand in that, too. */
+const parts = `parts AS MATERIALIZED (SELECT json_extract(data, '$.partOf') AS whole, fee FROM operations
+  WHERE kind = 'send' AND state = 'regrouped')`;
+const feeOfParts = '(SELECT coalesce(sum(fee), 0) FROM parts WHERE whole = o.id)';
 
 /** What must not be there whenever no transaction is under way. */
 const problemQueries = [
@@ -36,9 +37,9 @@ const problemQueries = [
    WHERE o.state IN ('done', 'found') AND o.kind IN ('receive', 'mint') GROUP BY o.id HAVING made <> o.amount`,
   // What was put in is what came out, what was paid, and the fee. Older money that was found since may have been its own
   // (an operation that was undone, and went through all the same).
-  `SELECT 'inputs-other' AS kind, operation, made, amount FROM (
+  `WITH ${parts} SELECT 'inputs-other' AS kind, operation, made, amount FROM (
      SELECT o.id AS operation, ${putIn} AS amount,
-       ${cameOut} + o.fee + CASE o.kind WHEN 'melt' THEN o.amount - ${feeOfParts} ELSE 0 END AS made
+       ${cameOut} + o.fee - ${feeOfParts} + CASE o.kind WHEN 'melt' THEN o.amount ELSE 0 END AS made
      FROM operations o
      WHERE NOT EXISTS (SELECT 1 FROM operations f WHERE f.kind = 'receive' AND f.state = 'found' AND f.mint = o.mint
          AND f.created_at >= o.created_at)

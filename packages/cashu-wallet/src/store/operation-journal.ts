@@ -110,6 +110,7 @@ const headRow = z
       updatedAt: updated_at,
     }),
   );
+const fees = z.object({ fee: satSchema });
 const bodySchema = z.record(z.string(), z.unknown());
 const columns =
   'id, kind, state, open, mint, amount, fee, key, note, trouble, attempts, next_at, created_at, updated_at';
@@ -142,6 +143,10 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
     select(`WHERE id >= ?1 AND id < ?1 || '~' AND ${where} LIMIT 2`, text);
   const data = db.query<{ state: string; data: string }, [string]>(
     'SELECT state, data FROM operations WHERE id = ?',
+  );
+  const parts = db.query(
+    `SELECT coalesce(sum(fee), 0) AS fee FROM operations
+     WHERE kind = 'send' AND state = 'regrouped' AND json_extract(data, '$.partOf') = ?`,
   );
   return {
     head,
@@ -221,11 +226,7 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
         `WHERE kind = 'melt' AND state IN ('prepared', 'pending', 'paid') AND ${forInvoice} LIMIT 1`,
         invoice,
       ).length > 0,
-    feeOfParts: (id) =>
-      z
-        .object({ fee: satSchema })
-        .parse(db.query(`SELECT coalesce(sum(fee), 0) AS fee FROM operations WHERE ${partOf} = ?`).get(id))
-        .fee,
+    feeOfParts: (id) => fees.parse(parts.get(id)).fee,
     open: () => select('WHERE open = 1 ORDER BY seq'),
     openOutputs: () =>
       new Set(

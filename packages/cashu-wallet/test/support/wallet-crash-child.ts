@@ -16,8 +16,10 @@ const orderSchema = crashOrder.extend({
     z.object({ kind: z.literal('melt'), invoice: z.string() }),
     z.object({ kind: z.literal('reclaim'), operation: z.string() }),
     z.object({ kind: z.literal('request'), amount: z.number(), payload: z.string() }),
+    z.object({ kind: z.literal('tidy') }),
     z.object({ kind: z.literal('move'), amount: z.number(), to: z.string() }),
   ]),
+  policy: z.object({ maxInputs: z.number().optional(), manyProofs: z.number().optional() }).optional(),
 });
 export type CrashOrder = z.infer<typeof orderSchema>;
 
@@ -37,6 +39,8 @@ async function act(wallet: CashuWallet, action: CrashOrder['action'], signal: Ab
       const { operation } = await wallet.quoteWithdrawal({ invoice: action.invoice }, signal);
       return wallet.withdraw(operation, signal);
     }
+    case 'tidy':
+      return wallet.warmUp(signal);
     case 'reclaim':
       return wallet.reclaim(action.operation as OperationId, signal);
     case 'request': {
@@ -57,6 +61,9 @@ if (import.meta.main) {
   await obeyOrder(
     orderSchema,
     ({ wallet, order, signal }) => act(wallet, order.action, signal),
-    ({ action }) => ({ mints: action.kind === 'move' ? [readMintUrl(action.to)] : [] }),
+    ({ action, policy = {} }) => ({
+      mints: action.kind === 'move' ? [readMintUrl(action.to)] : [],
+      policy: Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined)),
+    }),
   );
 }
