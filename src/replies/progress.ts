@@ -1,3 +1,4 @@
+import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { AgentEvent } from '../backends/backend.ts';
 import { formatDuration, plural, shorten } from './format.ts';
 
@@ -7,26 +8,51 @@ export type Progress = {
   readonly steps: number;
   /** The last thing that the agent was seen doing. */
   readonly last: AgentEvent | undefined;
-  /** The provider's words for what it cost so far. */
-  readonly cost: string | undefined;
+  /** A command of the agent's that is running now. */
+  readonly command: string | undefined;
+  /** Sat; undefined where nobody counts. */
+  readonly cost: { readonly spent: number; readonly budget: number } | undefined;
   /** Its model calls wait for money. */
   readonly held: boolean;
 };
 
-/** `⏳ 2 min · 5 steps · bash: Run the tests`. */
-export function progressLine({ elapsedMs, steps, last, cost, held }: Progress): string {
+/** `⏳ 2 min · editing src/a.ts · 12 steps · 340 of 2,000 sat`. */
+export function progressLine({ elapsedMs, steps, last, command, cost, held }: Progress): string {
   const facts = [
     formatDuration(elapsedMs),
+    held ? undefined : command === undefined ? doing(last) : `running: ${shorten(command, 80)}`,
     plural(steps, 'step'),
-    cost,
-    held ? 'waits for money: !more or !stop' : doing(last),
+    cost && `${cost.spent.toLocaleString('en-US')} of ${formatSat(sat(cost.budget))}`,
+    held ? 'waits for money: !more or !stop' : undefined,
   ];
-  return `⏳ ${facts.filter((fact) => fact !== undefined).join(' · ')}`;
+  return `⏳ ${facts.filter((fact) => fact !== undefined && fact !== '').join(' · ')}`;
 }
 
+/** What a tool does, as one would say it; others are called by their name. */
+const verbs: Readonly<Record<string, string>> = {
+  edit: 'editing',
+  multiedit: 'editing',
+  patch: 'editing',
+  apply_patch: 'editing',
+  write: 'writing',
+  read: 'reading',
+  list: 'listing',
+  ls: 'listing',
+  grep: 'searching for',
+  glob: 'searching for',
+  webfetch: 'fetching',
+  websearch: 'searching the web for',
+  bash: 'ran',
+  shell: 'ran',
+  task: 'subtask:',
+};
+
 function doing(event: AgentEvent | undefined): string | undefined {
-  if (event?.type === 'tool')
-    return shorten(event.title === '' ? event.tool : `${event.tool}: ${event.title}`, 80);
+  if (event?.type === 'tool') {
+    const verb = verbs[event.tool.toLowerCase()];
+    if (event.title === '') return event.tool;
+    return shorten(verb === undefined ? `${event.tool}: ${event.title}` : `${verb} ${event.title}`, 80);
+  }
   if (event?.type === 'text') return shorten(event.text, 80);
   return undefined;
 }

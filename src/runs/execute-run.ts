@@ -9,7 +9,7 @@ import type { Provider, Settlement } from './provider.ts';
 import type { Run, RunOutcome, RunResult, Session, StopReason } from './run.ts';
 import { startRunDeadline } from './run-deadline.ts';
 import type { RunDeps } from './run-deps.ts';
-import { startProgress } from './run-progress.ts';
+import { type RunProgress, startProgress } from './run-progress.ts';
 import { runWithRetries } from './run-with-retries.ts';
 
 /** How a run went, before it is settled. */
@@ -129,7 +129,7 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
       title: `nostr-dm-agent ${runId}`,
       payment: prepared.payment,
     };
-    const seen = observerOf(job, deps, progress.saw, deadline.touch);
+    const seen = observerOf(job, deps, progress, deadline.touch);
     const result = await runWithRetries(
       () => backend.run(request, seen, deadline.signal),
       provider.retryPauses ?? [],
@@ -156,7 +156,7 @@ const inTime = (change: () => void, log: Logger): Promise<void> =>
 function observerOf(
   { run, session, log }: Job,
   { stores, reached }: RunDeps,
-  saw: NonNullable<RunObserver['onEvent']>,
+  progress: RunProgress,
   onActivity: () => void,
 ): RunObserver {
   /** Written once more when the agent has ended; while it works, nothing of it may end it. */
@@ -170,6 +170,7 @@ function observerOf(
   return {
     onSpawn: (pid) => {
       note(() => stores.runs.running(run.id, pid));
+      progress.spawned(pid);
       reached('task:running');
       log.info({ pid, backend: session.backend, mode: run.mode }, 'agent started');
     },
@@ -177,7 +178,7 @@ function observerOf(
       if (event.type === 'session' && event.backendSession !== session.backendSession) {
         note(() => stores.sessions.update(session.id, { backendSession: event.backendSession }));
       }
-      saw(event);
+      progress.saw(event);
     },
     onActivity,
   };

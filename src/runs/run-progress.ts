@@ -1,9 +1,9 @@
 import { every } from '@nostr-dm-agent/kit/timers';
 import type { RunObserver } from '@nostr-dm-agent/routstr';
 import type { AgentEvent } from '../backends/backend.ts';
+import { runningCommand } from '../backends/running-command.ts';
 import { progressLine } from '../replies/progress.ts';
 import { holdNotice } from '../replies/provider-replies.ts';
-import { costText } from '../replies/run-replies.ts';
 import { replyToRun } from './messenger.ts';
 import type { Provider } from './provider.ts';
 import type { Run } from './run.ts';
@@ -11,6 +11,7 @@ import type { RunDeps } from './run-deps.ts';
 
 /** Tells the owner of a run how it goes. */
 export type RunProgress = {
+  readonly spawned: (pid: number) => void;
   readonly saw: (event: AgentEvent) => void;
   /** Its model calls wait for money. */
   readonly onHold: NonNullable<RunObserver['onHold']>;
@@ -28,6 +29,8 @@ export function startProgress(
   let steps = 0;
   let last: AgentEvent | undefined;
   let held = false;
+  let agent: number | undefined;
+  let over = false;
   /** The meter calls it too, so it must not throw. */
   const tell = (text: () => string): void => {
     try {
@@ -36,16 +39,18 @@ export function startProgress(
       log.error({ cause, run: run.id }, 'the owner could not be told how a run goes');
     }
   };
-  const howItGoes = (): string => {
-    const usage = provider.usage?.(run.id);
-    const cost = usage && costText(usage);
-    return progressLine({ elapsedMs: clock.now() - startedAt, steps, last, cost, held });
+  const tellHowItGoes = async (): Promise<void> => {
+    const command = agent === undefined || held ? undefined : await runningCommand(agent);
+    if (over) return;
+    const cost = provider.usage?.(run.id);
+    tell(() => progressLine({ elapsedMs: clock.now() - startedAt, steps, last, command, cost, held }));
   };
   const cancel =
-    limits.progressMs > 0
-      ? every(limits.progressMs, { name: 'progress', log }, () => tell(howItGoes))
-      : undefined;
+    limits.progressMs > 0 ? every(limits.progressMs, { name: 'progress', log }, tellHowItGoes) : undefined;
   return {
+    spawned: (pid) => {
+      agent = pid;
+    },
     saw: (event) => {
       if (event.type === 'step') steps += 1;
       if (event.type === 'tool' || event.type === 'text') last = event;
@@ -58,6 +63,9 @@ export function startProgress(
     onHoldEnd: () => {
       held = false;
     },
-    stop: () => cancel?.(),
+    stop: () => {
+      over = true;
+      cancel?.();
+    },
   };
 }
