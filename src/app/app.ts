@@ -22,6 +22,7 @@ import { createIntake } from './intake.ts';
 import { keepInboxRecord } from './keep-inbox-record.ts';
 import { openMessaging } from './messaging.ts';
 import { createMoney } from './money.ts';
+import { isKeyKnown } from './own-key.ts';
 import { rememberProblems } from './recent-problem.ts';
 import { begin, recover } from './startup.ts';
 import { watchWall } from './watch-wall.ts';
@@ -130,31 +131,31 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
     startedAt,
     relays: () => relays.own.map((relay) => inboxServiceOf(relay.status())),
     outbox: outbox.status,
-    inbox: () => intake.inbox.stats(),
+    inbox: () => intake.stats(),
     clock: () => clockWatch.found(),
     health: healths.of,
     wall: wall.found,
     lastProblem,
   };
   const { redact } = deps;
-  const { tools } = connections;
   const intake = createIntake(
     config,
-    { bot, stores, messages, messaging, connections: tools, money, work, redact },
+    { bot, stores, messages, messaging, connections: connections.tools, money, work, redact },
     basics,
   );
 
   const clockWatch = watchClock(config, messaging.tellAdmins, basics);
-  keepInboxRecord(stores.meta, intake.inbox.stats, startedAt, basics);
-  intake.inbox.start(stopping.signal);
+  keepInboxRecord(stores.meta, intake.stats, startedAt, basics);
+  intake.start();
   outbox.start(stopping.signal);
   for (const owner of stores.owners.list()) lists.warm(owner.publicKey);
   const parts = { stores, connections, messaging, money, work, intake };
-  const recovered = await untilAborted(recover(config, parts, basics, open), stopping.signal);
   const isNew = messages.createdAt >= startedAt;
+  const known = isKeyKnown({ relays, identity, meta: stores.meta, isNew }, stopping.signal);
+  const recovered = await untilAborted(recover(config, parts, basics, open), stopping.signal);
   // The first message says what protects whoever reads it; it was tried while the money was looked at.
   await Promise.race([wall.done, sleep(wallPatienceMs, undefined, { ref: false })]);
-  begin(config, parts, recovered, { version, isNew, wall: wall.found() }, basics);
+  begin(config, parts, recovered, { version, isNew, keyIsKnown: await known, wall: wall.found() }, basics);
   void keepAnnounced(
     { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
     stopping.signal,

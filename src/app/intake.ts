@@ -16,6 +16,7 @@ import type { Money } from '../money/money.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import type { Messaging } from './messaging.ts';
+import { guardOwnKey } from './own-key.ts';
 import type { Work } from './work.ts';
 
 /** How long a command, and gathering missed messages, may take. */
@@ -35,8 +36,9 @@ export function createIntake(
     readonly work: Work;
     readonly redact: (text: string) => string;
   },
-  { clock, log }: Basics,
+  basics: Basics,
 ) {
+  const { clock, log, stopping } = basics;
   const { stores, messages, money, work, redact } = parts;
   const { relays, messenger, tell } = parts.messaging;
   const { owners, invites, confirmations } = stores;
@@ -76,6 +78,7 @@ export function createIntake(
     ownClockAheadMs: () => parts.bot.clock()?.aheadMs,
     clock,
   });
+  const ownKey = guardOwnKey({ identity, meta: stores.meta, ...parts.messaging }, basics);
   const inbox = createInbox({
     relays: relays.own,
     store: messages,
@@ -86,11 +89,17 @@ export function createIntake(
       refused.noteClock(message);
     },
     onRefused: refused.refused,
+    onOwnCopy: ownKey.onOwnCopy,
     limits: { wantedMs: catchupMs },
     identity,
     clock,
     log,
   });
-  return { inbox, dispatcher };
+  const start = () => {
+    inbox.start(stopping);
+    // Behind the inbox: a relay may serve only so many subscriptions.
+    ownKey.start();
+  };
+  return { start, stats: inbox.stats, dispatcher };
 }
 export type Intake = ReturnType<typeof createIntake>;

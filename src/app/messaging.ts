@@ -57,6 +57,16 @@ export function openMessaging(
   const tellAdmins = (text: string): void => {
     for (const { publicKey, role } of stores.owners.list()) if (role === 'admin') tell(publicKey, text);
   };
-  return { allowLoopback, relays, indexers, lists, outbox, messenger, tell, tellAdmins };
+  return {
+    allowLoopback,
+    relays,
+    isOurs: outboxStore.knows,
+    indexers,
+    lists,
+    outbox,
+    messenger,
+    tell,
+    tellAdmins,
+  };
 }
 export type Messaging = ReturnType<typeof openMessaging>;

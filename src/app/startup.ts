@@ -58,7 +58,12 @@ export function begin(
   config: Config,
   { stores, connections, messaging, money, work, intake }: StartupParts,
   recovered: Awaited<ReturnType<typeof recover>>,
-  bot: { readonly version: string; readonly isNew: boolean; readonly wall: Wall | undefined },
+  bot: {
+    readonly version: string;
+    readonly isNew: boolean;
+    readonly keyIsKnown: boolean;
+    readonly wall: Wall | undefined;
+  },
   { log }: Basics,
 ): void {
   money.routstr.start();
@@ -68,7 +73,7 @@ export function begin(
     if (theirs.length > 0) messaging.tell(publicKey, lockedNotice(theirs));
   }
   work.queue.start();
-  intake.dispatcher.start();
+  intake.dispatcher.start(bot.keyIsKnown);
   const lacksWallet = work.providers.lacksWallet();
   if (lacksWallet) {
     log.warn({ needed: 'CASHU_MNEMONIC' }, 'provider routstr is set, but there is no wallet');

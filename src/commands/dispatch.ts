@@ -47,8 +47,11 @@ export type DispatchDeps = {
 export type Dispatcher = {
   /** Takes a message that has just been stored. Before `start` it only waits in the database. */
   readonly accept: (message: StoredMessage) => void;
-  /** Begins to act, first on what was stored before. */
-  readonly start: () => void;
+  /**
+   * Begins to act, first on what was stored before. `keyIsKnown`: the bot's key was used before this home was made, so that
+   * no message from before it is acted on.
+   */
+  readonly start: (keyIsKnown?: boolean) => void;
   /** Waits for commands under way to be answered. */
   readonly close: () => Promise<void>;
 };
@@ -65,6 +68,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const ending = new AbortController();
   const upSince = clock.now();
   let started = false;
+  let graceMs: number | undefined;
 
   const ownerOf = ({ sender: publicKey }: StoredMessage): Owner | undefined => {
     const role = owners.roleOf(publicKey);
@@ -83,7 +87,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const meaning = meaningOf(message.text);
     const orders = ordersIn(meaning, match);
     const timeless = orders?.commands.every((each) => each.found && each.command.timeless === true) === true;
-    const late = isLate(message, { now: clock.now(), upSince, ...limits });
+    const late = isLate(message, { now: clock.now(), upSince, graceMs, ...limits });
     const answer =
       replyTo(meaning, deps.confirmations.waiting(owner.publicKey)) ?? admission.noteOnCode(message.text);
     if (late && !timeless && (orders !== undefined || meaning.kind === 'task')) missed.add(message);
@@ -134,8 +138,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     accept: (message) => {
       if (started) guarded(message, act);
     },
-    start: () => {
+    start: (keyIsKnown = false) => {
       started = true;
+      graceMs = keyIsKnown ? 0 : undefined;
       for (const { state, ...message } of messages.open()) {
         guarded(message, state === 'acting' ? resume : act);
       }

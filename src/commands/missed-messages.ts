@@ -29,11 +29,13 @@ export function isLate(
     readonly now: number;
     readonly upSince: number;
     readonly homeMadeAt: number;
+    /** How much older than the home a message may be that is acted on; undefined: as clocks differ. */
+    readonly graceMs?: number | undefined;
     readonly catchupMs: number;
   },
 ): boolean {
   const { now, upSince, homeMadeAt, catchupMs } = times;
-  if (isOlderThanHome({ createdAt }, homeMadeAt)) return true;
+  if (isOlderThanHome({ createdAt }, homeMadeAt, times.graceMs)) return true;
   const sentAt = createdAt * 1000;
   const wasUp = sentAt >= upSince - SLACK_MS;
   return now - sentAt > (wasUp ? Math.max(catchupMs, UNDERWAY_MS) : catchupMs);
@@ -56,6 +58,13 @@ export function createMissedList(deps: {
   const waiting = new Map<PublicKey, StoredMessage[]>();
   let cancel: Cancel | undefined;
 
+  const whyMissed = (list: readonly StoredMessage[]): string => {
+    const isOld = ({ createdAt }: StoredMessage) => clock.now() - createdAt * 1000 > deps.catchupMs;
+    if (deps.catchupMs > 0 && list.every(isOld))
+      return `reached me more than ${formatDuration(deps.catchupMs)} late`;
+    const since = deps.catchupMs > 0 ? 'was set up here' : 'started';
+    return `reached me from before I ${since}, or long late`;
+  };
   const tellOne = (list: readonly StoredMessage[]) => {
     const last = list.at(-1);
     if (last === undefined) return;
@@ -68,7 +77,7 @@ export function createMissedList(deps: {
       messenger.send(
         { publicKey: last.sender, protocol: last.protocol, fallbackRelays: [last.relay] },
         lines(
-          `${plural(list.length, 'message')} reached me more than ${formatDuration(deps.catchupMs)} late, so I did not act:`,
+          `${plural(list.length, 'message')} ${whyMissed(list)}, so I did not act:`,
           entries,
           `!retry ${last.seq} runs that task now. Send commands again.`,
         ),

@@ -70,6 +70,7 @@ export function createOutboxStore(db: Database): OutboxStore {
       });
     }
   };
+  const known = select(db, 'SELECT seq FROM outbox WHERE message_id = ?', z.object({ seq: z.number() }));
   const remove = change(db, 'DELETE FROM outbox WHERE seq = ?');
   const replace = db.transaction((...[seq, messages, now]: Parameters<OutboxStore['replace']>) => {
     remove(seq);
@@ -85,6 +86,7 @@ export function createOutboxStore(db: Database): OutboxStore {
       'SELECT seq, recipient, state, next_at FROM outbox WHERE next_at IS NOT NULL ORDER BY seq',
       rowOf({ ...openRow, nextAt: z.number() }),
     ).all,
+    knows: (messageId) => known.one(messageId) !== undefined,
     get: select(db, 'SELECT * FROM outbox WHERE seq = ?', row).one,
     save: (seq, progress) => {
       const deliveries = JSON.stringify(Object.fromEntries(progress.deliveries));

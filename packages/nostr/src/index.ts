@@ -10,6 +10,7 @@ export { createInbox, type InboxOptions, type InboxStats } from './inbox/inbox.t
 export { type InboxService, inboxServiceOf } from './inbox/inbox-service.ts';
 export { isOlderThanHome } from './inbox/intake.ts';
 export type { InboxStore, MessageLog, StoredMessage } from './inbox/message-store.ts';
+export { type ForeignUse, watchOwnKey } from './inbox/own-key-watch.ts';
 export { type AnnounceOptions, announce } from './lists/announce.ts';
 export { keepAnnounced } from './lists/keep-announced.ts';
 export type { RelayListStore } from './lists/relay-list-cache.ts';

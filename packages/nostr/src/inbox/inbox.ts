@@ -44,6 +44,8 @@ export type InboxOptions = {
   readonly onMessage: (message: StoredMessage) => void;
   /** Called for what an owner sent, which is proven, and nobody acts on. May come again after a restart. */
   readonly onRefused?: (refusal: Refusal) => void;
+  /** Called when somebody else who has the bot's key wrote something, at that time (Unix seconds). */
+  readonly onOwnCopy?: (writtenAt: number) => void;
   readonly limits?: Partial<InboxLimits>;
   /** Milliseconds of a clock that never jumps, for pacing. */
   readonly monotonic?: () => number;
@@ -89,6 +91,7 @@ export function createInbox(options: InboxOptions): Inbox {
   const intake = createIntake({
     ...{ seen, store, limits, counts, log, onMessage: options.onMessage },
     onRefused: options.onRefused ?? (() => {}),
+    onOwnCopy: options.onOwnCopy ?? (() => {}),
     unwrap: createUnwrap(options),
   });
   const catchUp = createCatchUp({

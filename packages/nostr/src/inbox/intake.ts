@@ -19,6 +19,8 @@ type IntakeOptions = {
   readonly onMessage: (message: StoredMessage) => void;
   /** An owner sent something that nobody acts on. */
   readonly onRefused: (refusal: Refusal) => void;
+  /** Somebody who has the bot's key wrote something, at that time (Unix seconds). */
+  readonly onOwnCopy: (writtenAt: number) => void;
 };
 
 /** What becomes of an event: judged, held until earlier ones have come, stored, handed on. */
@@ -38,7 +40,8 @@ const GRACE_MS = 15 * 60_000;
 export const isOlderThanHome = (
   { createdAt }: Pick<InboundMessage, 'createdAt'>,
   homeMadeAt: number,
-): boolean => createdAt * 1000 < homeMadeAt - GRACE_MS;
+  graceMs = GRACE_MS,
+): boolean => createdAt * 1000 < homeMadeAt - graceMs;
 
 export function createIntake(options: IntakeOptions): Intake {
   const { unwrap, seen, store, limits, counts, log, onMessage, onRefused } = options;
@@ -60,6 +63,7 @@ export function createIntake(options: IntakeOptions): Intake {
     // The id does not cover the signature: another relay may have this event with the right one.
     if (judged.reason !== 'signature') seen.add(wrapId);
     if (judged.refusal !== undefined) tellRefusal(judged.refusal);
+    if (judged.ownCopyAt !== undefined) options.onOwnCopy(judged.ownCopyAt);
   };
 
   const tellRefusal = (refusal: Refusal) => {

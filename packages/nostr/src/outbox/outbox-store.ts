@@ -52,6 +52,8 @@ export type OutboxStore = {
   /** Those with something left to be tried, in the order in which they were stored. */
   readonly open: () => readonly OpenDelivery[];
   readonly get: (seq: number) => StoredOutgoing | undefined;
+  /** Whether a message with this id went, or goes, through here. */
+  readonly knows: (messageId: EventId) => boolean;
   readonly save: (seq: number, progress: Progress) => void;
   /** Puts others in the place of one, due at once, in one transaction. */
   readonly replace: (seq: number, messages: readonly Outgoing[], now: number) => void;

@@ -72,6 +72,16 @@ function wrapSeal(seal: NostrEvent, createdAt: number, options: Omit<WrapOptions
   return signEvent(wrapTemplate(seal, createdAt, key, options), key);
 }
 
+/** The same as {@link giftWrap}, dated now and of the kind that relays do not keep (21059). */
+export function ephemeralWrap(
+  rumor: EventTemplate,
+  options: WrapOptions & { readonly from: Identity },
+): NostrEvent {
+  const { seal } = giftWrap(rumor, options);
+  const key = generateSecretKey();
+  return signEvent({ ...wrapTemplate(seal, unixSeconds(options.clock), key, options), kind: 21059 }, key);
+}
+
 function wrapTemplate(
   seal: NostrEvent,
   createdAt: number,

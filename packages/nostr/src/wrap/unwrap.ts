@@ -19,8 +19,16 @@ import {
 /** What one event from a relay turned out to be. */
 export type Verdict =
   | { readonly verdict: 'message'; readonly message: InboundMessage }
-  /** `refusal`: an owner sent it, which is proven. */
-  | { readonly verdict: 'rejected'; readonly reason: RejectionReason; readonly refusal?: Refusal };
+  /**
+   * `refusal`: an owner sent it, which is proven. `ownCopyAt`: somebody who has the bot's key wrote it, at that time (Unix
+   * seconds); the bot sends itself no copies.
+   */
+  | {
+      readonly verdict: 'rejected';
+      readonly reason: RejectionReason;
+      readonly refusal?: Refusal;
+      readonly ownCopyAt?: number;
+    };
 
 /** What an owner sent and nobody acts on. */
 export type Refusal = {
@@ -67,7 +75,7 @@ const MAX_TEXT_LENGTH = 128 * 1024;
 /** Peers whose keys are kept: owners only, strangers never get that far. */
 const CACHED_KEYS = 256;
 
-const rejected = (reason: RejectionReason): Verdict => ({ verdict: 'rejected', reason });
+const rejected = (reason: RejectionReason) => ({ verdict: 'rejected', reason }) as const;
 
 type About = Pick<Refusal, 'sender' | 'protocol' | 'relay'> & Partial<Pick<Refusal, 'createdAt' | 'kind'>>;
 const refused = (reason: FaultyReason, { createdAt, kind, ...about }: About): Verdict => ({
@@ -121,6 +129,7 @@ export function createUnwrap({ identity, isOwner, strangers, clock }: UnwrapOpti
     if (!isEvent(seal.json) || seal.json.kind !== 13) return rejected('seal');
     const sealed = seal.json;
     const late = isExpired(event.tags, at.now);
+    if (sealed.pubkey === bot) return ownCopy(sealed, kept.conversation, bot);
     return from(sealed.pubkey as PublicKey, ({ conversation }) => openSeal(sealed, conversation, late, at));
   };
 }
@@ -153,6 +162,15 @@ function openSeal(
   const text = kind === 14 ? typedText(content) : content;
   const message = { id, kind, text, references: referencesIn(tags), ...datedAt(statedAt, now) };
   return { verdict: 'message', message: { ...about, ...message } };
+}
+
+/** What the bot's key has sealed, if it has: a stranger may write that key on a seal. */
+function ownCopy(seal: NostrEvent, keyOf: KeyOf, bot: PublicKey): Verdict {
+  const opened = verifyEvent(seal) ? openJson(seal.content, bot, keyOf) : undefined;
+  const rumor = opened === undefined ? undefined : readRumor(opened.json, bot);
+  return typeof rumor === 'object' && rumor.statedAt !== undefined
+    ? { ...rejected('self'), ownCopyAt: rumor.statedAt }
+    : rejected('self');
 }
 
 function openLegacy(
