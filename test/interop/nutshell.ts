@@ -156,11 +156,11 @@ function readBooks(path: string): NutshellBooks {
 }
 
 /** Nobody listens there; another process could take it before the mint does, which would then not start. */
-function freePort(): number {
+export function freePort(): number {
   const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
   const { port } = probe;
   probe.stop(true);
   return port;
 }
 
-const tail = (file: string): string => readFileSync(file, 'utf8').slice(-3000);
+export const tail = (file: string): string => readFileSync(file, 'utf8').slice(-3000);
