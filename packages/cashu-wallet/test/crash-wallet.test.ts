@@ -20,12 +20,13 @@ import { balanceFromWords, createBench, fund, newWords, soon, stranger } from '.
 const moments = ['reserved', 'prepared', 'undone', 'lost', 'answered', 'done'] as const;
 /** A payment request is made, a payment is stored, what became of it is. */
 const ofPayments = ['asked', 'kept', 'settled'] as const;
-const olderMoments = ['collided', 'prepared#2', 'answered', 'done'] as const;
+const olderMoments = ['collided', 'planned', 'answered', 'done'] as const;
 type Moment =
   | (typeof moments)[number]
   | (typeof ofPayments)[number]
   | (typeof olderMoments)[number]
   | 'reserved#2'
+  | 'prepared#2'
   | 'answered#2'
   | 'done#2';
 

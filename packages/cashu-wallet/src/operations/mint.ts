@@ -283,6 +283,7 @@ async function planAgain(core: Core, session: Session, id: OperationId): Promise
   core.store.write(() =>
     core.journal.move<MintOperation>(id, ['prepared'], { ...body, plans: [...before, next] }),
   );
+  core.reached('mint:planned');
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

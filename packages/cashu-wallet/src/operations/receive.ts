@@ -286,6 +286,7 @@ async function goOn(
   const again = { ...body, plans: [...plans, next] };
   const { amount, fee } = next;
   core.store.write(() => core.journal.move<ReceiveOperation>(id, ['prepared'], again, { amount, fee }));
+  core.reached('receive:planned');
   return settle(core, session, id, signal, true, collisions);
 }
 

@@ -91,6 +91,7 @@ async function planAgain(core: Core, session: Session, head: OperationHead): Pro
     const fee = feeWithParts(core, id, next);
     core.journal.move<SendOperation>(id, ['prepared'], again, { fee });
   });
+  core.reached('send:planned');
 }
 
 /** What a send costs, with the swaps that gathered small proofs for it. */
