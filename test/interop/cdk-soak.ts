@@ -6,6 +6,8 @@
  *
  * docs/interop.md says how to come by it. Exit codes: 0 every sat is accounted for, 1 not, 2 it did not begin.
  */
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { getEncodedToken } from '@cashu/cashu-ts';
 import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
@@ -52,8 +54,8 @@ function same(what: string, found: unknown, wanted: unknown): void {
 type Settings = {
   readonly kills: number;
   readonly seed: number;
-  readonly feePpk: number;
   readonly mintEvery: number;
+  readonly oldEvery: number;
 };
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -62,7 +64,7 @@ type Others = { gave: number; took: number };
 
 async function soak(
   mint: CdkMint,
-  { kills, seed, mintEvery }: Settings,
+  { kills, seed, mintEvery, oldEvery }: Settings,
   ends: AsyncDisposableStack,
 ): Promise<void> {
   const random = seededRandom(seed);
@@ -81,12 +83,16 @@ async function soak(
   const others: Others = { gave: 0, took: 0 };
   const died = new Map<string, number>();
 
+  const copy = join(bench.folder(), 'copy.db');
+  let olds = 0;
   let wallet = open();
   await fund(wallet, 5000);
   for (let killed = 0, round = 0; killed < kills; round += 1) {
     const operation = wallet.balance().ready < 1500 ? 'mint' : pick(operations);
     const moment = pick(moments);
     const action = await prepare(operation, wallet, { mint, friend, others, random });
+    const ages = oldEvery > 0 && round % oldEvery === oldEvery - 1;
+    if (ages) wallet.backup(copy);
     wallet.close();
     const inFlight = moment === 'undone' || moment === 'lost';
     if (inFlight) mint.front.hold(paths[operation], moment === 'lost' ? 'after' : 'before');
@@ -107,17 +113,37 @@ async function soak(
     }
     wallet = open();
     await count(mint, wallet, `${operation} ${moment}`);
+    if (ages) {
+      wallet = await putBack(wallet, copy, open);
+      olds += 1;
+      await count(mint, wallet, `an old database, after ${operation} ${moment}`);
+    }
     if (random() < 0.5) await claimOne(wallet, friend, others);
     if (killed > 0 && killed % 25 === 0 && life.killed)
       say(`${killed} kills, ${wallet.balance().ready} sat ready`);
   }
   await countAll(mint, wallet, words, others);
+  if (olds > 0) say(`an old database was put back ${olds} times`);
+  else countJournal(mint, wallet, others);
   say(
     `died in: ${[...died]
       .map(([name, times]) => `${name} ${times}`)
       .toSorted()
       .join(', ')}`,
   );
+}
+
+/** What was done since the copy was made is forgotten: the money is the words', and is found. */
+async function putBack(wallet: CashuWallet, copy: string, open: () => CashuWallet): Promise<CashuWallet> {
+  const { file } = wallet.info();
+  wallet.close();
+  for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
+  renameSync(copy, file);
+  const again = open();
+  await again.recover(soon());
+  // Proofs that were spent without anything new: only the mint knows.
+  await again.check(soon());
+  return again;
 }
 
 type Means = {
@@ -195,12 +221,16 @@ async function countAll(mint: CdkMint, wallet: CashuWallet, words: string, other
     books.paidIn,
     books.outstanding + books.paidOut + books.earned,
   );
+}
+
+/** Not of a journal that was put back. */
+function countJournal(mint: CdkMint, wallet: CashuWallet, others: Others): void {
   const journal = wallet.operations({ limit: 100_000 });
   const sum = (kind: string, states: readonly string[]): number =>
     journal
       .filter((each) => each.kind === kind && states.includes(each.state))
       .reduce((total, { amount }) => total + amount, 0);
-  same('top-ups that are here', sum('mint', ['done']) + others.gave, books.issued);
+  same('top-ups that are here', sum('mint', ['done']) + others.gave, mint.books().issued);
   say(`${journal.length} operations; paid out ${sum('melt', ['paid'])} sat over Lightning`);
 }
 
@@ -211,16 +241,20 @@ const { values: flags } = parseArgs({
     'fee-ppk': { type: 'string', default: '100' },
     /** The mint is killed as well, after every so many lives; 0: never. */
     'mint-every': { type: 'string', default: '10' },
+    /** After every so many lives the database is put back to what it was before the last one; 0: never. */
+    'old-every': { type: 'string', default: '0' },
   },
 });
 
 async function main(): Promise<number> {
-  const numbers = [flags.kills, flags.seed, flags['fee-ppk'], flags['mint-every']].map(Number);
-  const [kills = 0, seed = 0, feePpk = 0, mintEvery = 0] = numbers;
+  const numbers = [flags.kills, flags.seed, flags['fee-ppk'], flags['mint-every'], flags['old-every']].map(
+    Number,
+  );
+  const [kills = 0, seed = 0, feePpk = 0, mintEvery = 0, oldEvery = 0] = numbers;
   const binary = process.env.CDK_MINTD;
   if (binary === undefined || !numbers.every((n) => Number.isSafeInteger(n) && n >= 0)) {
     process.stderr.write(
-      'usage: CDK_MINTD=path cdk-soak.ts [--kills N] [--seed N] [--fee-ppk N] [--mint-every N]\n',
+      'usage: CDK_MINTD=path cdk-soak.ts [--kills N] [--seed N] [--fee-ppk N] [--mint-every N] [--old-every N]\n',
     );
     return 2;
   }
@@ -236,7 +270,7 @@ async function main(): Promise<number> {
   const begun = performance.now();
   say(`${mint.version}, ${feePpk} ppk, seed ${seed}`);
   try {
-    await soak(mint, { kills, seed, feePpk, mintEvery }, ends);
+    await soak(mint, { kills, seed, mintEvery, oldEvery }, ends);
     say(
       `${kills} kills in ${Math.round((performance.now() - begun) / 1000)} s. Everything adds up, to the sat.`,
     );

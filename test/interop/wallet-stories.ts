@@ -1,8 +1,11 @@
 /*
  * The wallet against a mint that is not ours, and against that mint's own wallet: every operation as an owner sees it.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
+import { copyFileSync, rmSync } from 'node:fs';
+import { getEncodedToken } from '@cashu/cashu-ts';
 import type { CashuWallet } from '@nostr-dm-agent/cashu-wallet';
 import { InvoiceRefusedError, MintError, TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
 import { keyIn, nprofileOf, payloadOf } from '@nostr-dm-agent/cashu-wallet/testing/payer';
@@ -317,6 +320,42 @@ for (const feePpk of [0, 100]) {
       // The numbers go on after those that were found.
       await found.send({ amount: sat(50) }, soon());
       await audit(found, words);
+    });
+
+    test('a database that is put back, and the same words elsewhere: older money is found and told, and nothing is used twice', async () => {
+      const words = newWords();
+      const directory = bench.folder();
+      const first = bench.wallet(front, { words, directory });
+      await fund(first, 500);
+      const { file } = first.info();
+      const copy = `${bench.folder()}/copy.db`;
+      first.backup(copy);
+      await fund(first, 300);
+      const friend = await stranger(front);
+      await friend.redeem(await handed(first, 600));
+      const left = first.balance().ready;
+      first.close();
+      for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
+      copyFileSync(copy, file);
+
+      const back = bench.wallet(front, { words, directory });
+      // The amount that was topped up before: the same numbers, and another quote.
+      await fund(back, 300);
+      const token = await friend.proofs(200);
+      await back.receive(
+        getEncodedToken({ mint: front.url, proofs: token, unit: 'sat' }),
+        { cap: true },
+        soon(),
+      );
+      const [receipt] = back.operations({ limit: 1 });
+      expect(back.found().reduce((sum, { recovered }) => sum + recovered, 0)).toBeGreaterThan(0);
+      await back.check(soon());
+      expect(await audit(back, words)).toBe(sat(left + 300 + (receipt?.amount ?? 0)));
+
+      const elsewhere = bench.wallet(front, { words });
+      await fund(elsewhere, 300);
+      expect(elsewhere.balance().ready).toBe(sat(back.balance().ready + 300));
+      expect(await audit(elsewhere, words)).toBe(elsewhere.balance().ready);
     });
 
     test('after a rotation of its keyset, money of the old one is spent, received and restored', async () => {
