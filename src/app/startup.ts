@@ -3,6 +3,7 @@ import { installOpencodeConfig } from '../backends/opencode-config.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import { lockedLine, lockedNotice, noWalletForRoutstr } from '../replies/connection-replies.ts';
+import { movedText } from '../replies/mint-replies.ts';
 import { firstSteps, readyNotice } from '../replies/ready-notice.ts';
 import { wallNotice, wallWarning } from '../replies/wall-replies.ts';
 import { recoveryLines } from '../replies/wallet-news.ts';
@@ -48,7 +49,7 @@ export async function recover(
   return {
     ...runs,
     processes,
-    walletLines: recoveryLines(walletRecovery),
+    walletLines: [...recoveryLines(walletRecovery), ...(wallet?.info().moved ?? []).map(movedText)],
     waiting: stores.runs.open().length,
   };
 }

@@ -1,3 +1,4 @@
+import { movedMints, readMintUrl } from '@nostr-dm-agent/cashu-wallet/open';
 import { usableModels } from '@nostr-dm-agent/routstr';
 import { createAbilitySource, createNodeClient } from '@nostr-dm-agent/routstr/open';
 import type { Config } from '../config/config.ts';
@@ -30,7 +31,9 @@ export async function checkNode(
   }
   const { name = 'no name', version = 'unknown version', mints } = info.value;
   const findings: Finding[] = [{ subject, state: 'ok', fact: `${name} ${version}, answers in ${took}` }];
-  const ours = [wallet.mintUrl, ...wallet.mints];
+  const named = [wallet.mintUrl, ...wallet.mints];
+  const moved = movedMints(wallet);
+  const ours = [...named, ...named.flatMap((url) => moved.get(readMintUrl(url)) ?? [])];
   if (mints.length > 0 && !mints.some((mint) => ours.some((url) => sameAddress(url, mint)))) {
     findings.push({
       subject,

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BadMnemonicError, type WalletConfig, WalletInUseError } from '@nostr-dm-agent/cashu-wallet';
-import { createWallet, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
+import { createWallet, movedMints, readMintUrl, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
@@ -44,12 +44,24 @@ export async function checkWallet(
       },
     ];
   }
-  const mints = [...new Set([wallet.mintUrl, ...wallet.mints])];
+  const database = await checkDatabase(wallet, file, log);
+  const moved = movedMints(wallet);
+  const today = (url: string): string => moved.get(readMintUrl(url)) ?? url;
+  const named = [...new Set([wallet.mintUrl, ...wallet.mints])];
+  const mints = [...new Set(named.map(today))];
   return [
-    ...(await checkDatabase(wallet, file, log)),
-    ...(await Promise.all(mints.map((url) => checkMint(url, url === wallet.mintUrl, signal)))),
+    ...database,
+    ...named.filter((url) => today(url) !== url).map((url) => movedFinding(url, today(url))),
+    ...(await Promise.all(mints.map((url) => checkMint(url, url === today(wallet.mintUrl), signal)))),
   ];
 }
+
+const movedFinding = (before: string, today: string): Finding => ({
+  subject: `mint ${mintName(before)}`,
+  state: 'warning',
+  fact: `it has moved to ${mintName(today)}; the old address in CASHU_MINT_URL or CASHU_MINTS works on as a name of it`,
+  remedy: `name ${today} there`,
+});
 
 async function checkDatabase(wallet: WalletConfig, file: string, log: Logger): Promise<readonly Finding[]> {
   const subject = 'wallet';

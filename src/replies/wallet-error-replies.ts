@@ -4,6 +4,7 @@ import {
   type InvoiceProblem,
   type LnurlProblem,
   type MintProblem,
+  type RenameProblem,
   type TokenProblem,
   WalletError,
   type WalletErrorFacts,
@@ -59,6 +60,8 @@ export function describeWalletError(
     }
     case 'CopyRefusedError':
       return `${describeCopy(facts.path, facts.problem)} Nothing was changed.`;
+    case 'RenameRefusedError':
+      return `${describeRename(facts.from, facts.to, facts.problem)} Nothing was changed.`;
     case 'BackupRefusedError':
       return facts.problem.kind === 'exists'
         ? `There is a file at ${facts.path} already, and a backup never replaces one. Give another name.`
@@ -86,6 +89,32 @@ function describeCopy(path: string, problem: CopyProblem): string {
       return `${path} was written by a newer version of this program (${problem.found}, known up to ${problem.supported}). Install that one, or a newer one, first.`;
   }
 }
+
+function describeRename(from: string, to: string, problem: RenameProblem): string {
+  const [before, now] = [mintName(from), mintName(to)];
+  switch (problem.kind) {
+    case 'nothing-known':
+      return `Nothing is known of ${before} that could be compared with ${now}; a mint that is new is added.`;
+    case 'another-mint':
+      return `${now} is known as a mint of its own (${plural(problem.keysets.length, 'keyset')}), so it is not where ${before} has moved to.`;
+    case 'differs': {
+      const { missing, different } = problem;
+      const parts = [
+        ...(missing.length > 0 ? [`it does not have ${keysetNames(missing)}`] : []),
+        ...(different.length > 0 ? [`it has other keys for ${keysetNames(different)}`] : []),
+      ];
+      return `${now} is not the mint that ${before} was: ${parts.join(', and ')}.`;
+    }
+    case 'busy':
+      return `Something is under way at ${before} (${problem.operation}); try again in a moment.`;
+  }
+}
+
+const keysetNames = (ids: readonly string[]): string =>
+  `${ids.length === 1 ? 'keyset' : 'keysets'} ${ids
+    .slice(0, 3)
+    .map((id) => shorten(id, 18))
+    .join(', ')}${ids.length > 3 ? `, and ${ids.length - 3} more` : ''}`;
 
 function describeToken(problem: TokenProblem, now: number, { addingMint }: Place): string {
   switch (problem.kind) {

@@ -155,6 +155,11 @@ async function everyCommand(house: Household): Promise<void> {
     answer: { consistent: true, problems: [], spentElsewhere: 0 },
   });
 
+  expect(await json(['mints', 'rename', mint.url, 'http://127.0.0.1:9'])).toMatchObject({
+    code: 1,
+    answer: { error: { kind: 'MintError' } },
+  });
+  expect((await run(['mints', 'rename', mint.url])).code).toBe(2);
   const copy = join(house.directory, 'copy.db');
   expect(await json(['backup', 'copy.db'])).toMatchObject({ code: 0, answer: { path: copy } });
   expect(statSync(copy).mode & 0o777).toBe(0o600);

@@ -214,6 +214,36 @@ describe('upkeep', () => {
     expect(await world.ask('!wallet mints add http://mint.example')).toContain('begins with https://');
   });
 
+  test('a mint that has moved is renamed once its keysets were compared, another one is refused with why', async () => {
+    const { mint, other } = world;
+    const door = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch: (request): Promise<Response> => {
+        const { pathname, search } = new URL(request.url);
+        return fetch(new Request(`${mint.url}${pathname}${search}`, request));
+      },
+    });
+    try {
+      const address = `http://${door.url.host}`;
+      expect(await world.ask(`!wallet mints rename ${mint.url}`)).toContain('Two addresses are needed');
+      expect(await world.ask(`!wallet mints rename 1 ${other?.url}`)).toMatch(
+        /is known as a mint of its own|is not the mint that/,
+      );
+      const before = await world.balance();
+      const said = await world.ask(`!wallet mints rename 1 ${address}`);
+      expect(said).toContain(`is ${door.url.host} from now on: 1 keyset compared`);
+      expect(said).toContain('CASHU_MINT_URL');
+      expect(await world.ask('!wallet mints')).toContain(`1. ${door.url.host}`);
+      expect(await world.balance()).toBe(before);
+      expect(await world.ask(await world.token(20))).toStartWith('Received');
+      expect(await world.ask('!wallet check')).toStartWith('The books add up');
+      expect(await world.ask(`!wallet mints rename ${address} ${mint.url}`)).toContain('from now on');
+    } finally {
+      await door.stop(true);
+    }
+  });
+
   test('history lists what was done, without a token', async () => {
     const text = await world.ask('!wallet history 40');
     for (const part of ['topped up 2,000 sat', 'received', 'paid 100 sat', 'claimed', 'taken back']) {
@@ -244,6 +274,7 @@ test('a member takes money in and looks, but moves none out and changes nothing'
     '!wallet confirm 1234',
     '!wallet reclaim abcdefghjk',
     '!wallet mints add https://mint.example',
+    `!wallet mints rename ${world.mint.url} https://mint.example`,
     `!wallet mints remove ${world.mint.url}`,
     '!wallet alert 5',
   ]) {

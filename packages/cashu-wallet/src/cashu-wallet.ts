@@ -22,6 +22,7 @@ import { quotePayment } from './operations/pay-to.ts';
 import { receiveToken } from './operations/receive-token.ts';
 import { recover } from './operations/recovery.ts';
 import { keptState, redeemKept } from './operations/redeem-kept.ts';
+import { renameMint } from './operations/rename-mint.ts';
 import { restore } from './operations/restore.ts';
 import { revive } from './operations/revive.ts';
 import { quoteSend, send } from './operations/send.ts';
@@ -86,7 +87,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       ...{ quoteWithdrawal, quotePayment, requestInvoice, withdraw, quoteMove, move },
       ...{ decode: previewToken, receive: receiveToken, topUp, claimTopUp, watchTopUp },
       ...{ keep, keptState, redeem: redeemKept, balance: readBalance, warmUp, recover, check },
-      ...{ restore, found, foundTold, ending },
+      ...{ renameMint, restore, found, foundTold, ending },
     }),
     operationFor: journal.byKey,
     operation: journal.find,
@@ -99,6 +100,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       file,
       defaultMint: mints.defaultMint,
       mints: mints.accepted(),
+      moved: mints.names.all().filter(({ before }) => mints.configured().includes(before)),
       maxBalance: policy.maxBalance,
     }),
     acceptedMint: mints.find,

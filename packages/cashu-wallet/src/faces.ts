@@ -35,6 +35,7 @@ import type {
   RecoveryReport,
   RecoveryScope,
   Redeemed,
+  RenamedMint,
   RestoreReport,
   SendQuote,
   SendRequest,
@@ -178,6 +179,11 @@ export type MintList = {
   readonly addMint: (url: string) => MintUrl;
   /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted */
   readonly removeMint: (url: string) => MintUrl;
+  /** A mint has moved: compares the keysets, then it is known by its new address. @throws RenameRefusedError, MintError */
+  readonly renameMint: (
+    request: { readonly from: string; readonly to: string },
+    signal: AbortSignal,
+  ) => Promise<RenamedMint>;
   /**
    * Learns the keysets of every accepted mint, so that nobody waits for it later, and puts its money in order when nothing
    * else is done there. Mints that are away are left out.

@@ -1,3 +1,5 @@
+import { Database } from 'bun:sqlite';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
@@ -6,6 +8,7 @@ import { openCashuWallet } from './cashu-wallet.ts';
 import { readMnemonic } from './crypto/seed.ts';
 import type { CashuWallet } from './faces.ts';
 import { readMintUrl } from './mints/mint-list.ts';
+import type { MintUrl } from './wallet-types.ts';
 
 /** The wallet's part of the environment (docs/design.md#environment), as text. */
 export type WalletConfig = {
@@ -49,6 +52,23 @@ export function createWallet(
 
 /** Names the wallet of these words without giving anything away. @throws BadMnemonicError */
 export const fingerprintOf = (mnemonic: string): string => readMnemonic(mnemonic).fingerprint;
+
+/** Mints that have moved, by the addresses that they had; read beside whoever has the wallet. */
+export function movedMints(config: WalletConfig): ReadonlyMap<string, MintUrl> {
+  const file = walletFile(config);
+  if (!existsSync(file)) return new Map();
+  const db = new Database(file, { readonly: true });
+  try {
+    db.exec('PRAGMA busy_timeout=5000');
+    const rows = db.query<{ before: string; mint: MintUrl }, []>('SELECT before, mint FROM mint_names').all();
+    return new Map(rows.map(({ before, mint }) => [before, mint]));
+  } catch {
+    // Of an older version, or none that can be read: that is told by whoever opens it.
+    return new Map();
+  } finally {
+    db.close();
+  }
+}
 
 /** The database of this wallet, whether it is there yet or not. @throws BadMnemonicError */
 export const walletFile = ({ directory, mnemonic }: WalletConfig): string =>

@@ -207,6 +207,31 @@ export class WalletInUseError extends WalletError {
   }
 }
 
+/** Why a mint is not called by another address from now on. */
+export type RenameProblem =
+  /** Nothing of it was ever seen, so there is nothing to compare. */
+  | { readonly kind: 'nothing-known' }
+  /** The new address is that of a mint which is known by these keysets of its own. */
+  | { readonly kind: 'another-mint'; readonly keysets: readonly string[] }
+  /** Keysets that the new one does not have, and those that it has with other keys. */
+  | { readonly kind: 'differs'; readonly missing: readonly string[]; readonly different: readonly string[] }
+  /** Something is under way there at this moment. */
+  | { readonly kind: 'busy'; readonly operation: OperationId };
+
+/** Two addresses that are not the same mint's, as far as can be told. Nothing was changed. */
+export class RenameRefusedError extends WalletError {
+  override readonly name = 'RenameRefusedError';
+  readonly from: string;
+  readonly to: string;
+  readonly problem: RenameProblem;
+  constructor(from: string, to: string, problem: RenameProblem) {
+    super(`${from} is not ${to}: ${problem.kind}`);
+    this.from = from;
+    this.to = to;
+    this.problem = problem;
+  }
+}
+
 /** Why a file is not put in the place of the wallet's database. */
 export type CopyProblem =
   | { readonly kind: 'missing' }
@@ -271,6 +296,7 @@ export type WalletErrorFacts = FactsOf<
   | SpentElsewhereError
   | WalletInUseError
   | CopyRefusedError
+  | RenameRefusedError
   | BackupRefusedError
   | BadMnemonicError
 >;

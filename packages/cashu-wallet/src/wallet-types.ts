@@ -33,7 +33,23 @@ export type WalletInfo = {
   readonly file: string;
   readonly defaultMint: MintUrl;
   readonly mints: readonly MintUrl[];
+  /** Mints that the configuration names by an address that they had before. */
+  readonly moved: readonly { readonly before: MintUrl; readonly today: MintUrl }[];
   readonly maxBalance: Sat;
+};
+
+/** A mint that is known by another address now. */
+export type RenamedMint = {
+  readonly from: MintUrl;
+  readonly to: MintUrl;
+  /** So many were compared, ids and keys; 0: it was renamed before. */
+  readonly keysets: number;
+  /** Ready there. */
+  readonly ready: Sat;
+  /** The configuration names it by an old address: that works on, and is to be changed there. */
+  readonly configured: boolean;
+  /** Whether it shows the public key that it had (NUT-06); undefined: it shows none. */
+  readonly sameKey: boolean | undefined;
 };
 
 export type SendRequest = {

@@ -15,6 +15,7 @@ import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
 import { checkText } from '../../replies/check-replies.ts';
 import { plural } from '../../replies/format.ts';
+import { renamedText } from '../../replies/mint-replies.ts';
 import { openRequestLine } from '../../replies/request-replies.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
 import { foundText } from '../../replies/wallet-news.ts';
@@ -270,6 +271,15 @@ export async function mints(
     answer,
     answer.mints.map((mint) => (mint === answer.default ? `${mint} (default)` : mint)).join('\n'),
   );
+}
+
+export async function renameMint(output: WalletOutput, words: readonly string[]): Promise<undefined> {
+  const [word, from, to, ...more] = words;
+  if (word !== 'rename' || from === undefined || to === undefined || more.length > 0) {
+    throw new CommandFailure('WalletUsageError', 'wallet mints takes nothing, or: rename <old> <new>.');
+  }
+  const answer = await output.ask('rename', { from, to });
+  output.answer(answer, renamedText(answer));
 }
 
 export async function check(output: WalletOutput): Promise<number> {

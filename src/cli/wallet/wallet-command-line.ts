@@ -83,8 +83,13 @@ not add up or money was spent elsewhere, 3 nothing is wrong, but not all of it c
   command('mints', 'the mints that are accepted; the first is the default')
     .option('--add <url>', 'accept this one too')
     .option('--remove <url>', 'stop accepting this one; what is there stays')
-    .action((options: WalletOptions & { add?: string; remove?: string }) =>
-      run(options, (commands, output) => commands.mints(output, options.add, options.remove)),
+    .argument('[rename...]', 'rename <old> <new>: a mint has moved; its keysets are compared first')
+    .action((words: readonly string[], options: WalletOptions & { add?: string; remove?: string }) =>
+      run(options, (commands, output) =>
+        words.length > 0
+          ? commands.renameMint(output, words)
+          : commands.mints(output, options.add, options.remove),
+      ),
     );
   command(
     'check',

@@ -1,11 +1,13 @@
+import type { Overview } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { lines } from '../../replies/format.ts';
+import { renamedText } from '../../replies/mint-replies.ts';
 import { mintName } from '../../replies/wallet-replies.ts';
 import { type Command, RefusalError, UsageError } from '../command.ts';
 import { parseMint } from './wallet-arguments.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
-/** `!wallet mints`, `!wallet mints add`, `!wallet mints remove`. */
+/** `!wallet mints`, `!wallet mints add`, `!wallet mints remove`, `!wallet mints rename`. */
 export const mintsCommands = ({ money }: WalletCommandDeps): readonly Command[] => [
   {
     path: 'wallet mints',
@@ -67,4 +69,35 @@ export const mintsCommands = ({ money }: WalletCommandDeps): readonly Command[] 
       return `Tokens of ${mintName(mint)} are not accepted any more.${rest}`;
     },
   },
+  {
+    path: 'wallet mints rename',
+    parameters: '<old> <new>',
+    family: 'Wallet',
+    summary: 'a mint has moved to another address',
+    detail:
+      'The keysets of both are compared, their ids and their keys, also when the old address is gone. Then what is there, what is open, and the default mint are at the new address. Keys can be copied by anybody: take the address from the mint’s operator.',
+    examples: ['!wallet mints rename https://mint.example https://mint.example.org'],
+    role: 'admin',
+    instead: '!wallet mints shows where the mints are; ask an admin when one has moved (!owners).',
+    kind: 'lasting',
+    repeatable: true,
+    run: async ({ argument }, signal) => {
+      const [old = '', now = '', ...more] = argument.split(/\s+/);
+      if (now === '' || more.length > 0)
+        throw new UsageError('Two addresses are needed: the old one and the new one.');
+      const wallet = await money.wallet.settled(signal);
+      const to = /^https?:\/\//i.test(now) ? now : `https://${now}`;
+      return renamedText(await wallet.renameMint({ from: oldAddress(wallet, old), to }, signal));
+    },
+  },
 ];
+
+/** By its number or host as long as it is accepted; else as it was typed: it may be an old name. */
+function oldAddress(wallet: Overview, text: string): string {
+  try {
+    return parseMint(wallet, text);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return /^https?:\/\//i.test(text) ? text : `https://${text}`;
+  }
+}

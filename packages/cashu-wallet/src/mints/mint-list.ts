@@ -3,10 +3,14 @@ import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import type { Store } from '../store/wallet-database.ts';
 import { MintError } from '../wallet-errors.ts';
 import type { MintUrl } from '../wallet-types.ts';
+import { createMintNames, type MintNames } from './mint-names.ts';
 
-/** Which mints are accepted. */
+/** Which mints are accepted, by the addresses that they have today. */
 export type AcceptedMints = {
   readonly defaultMint: MintUrl;
+  /** As the configuration names them, the default one first. */
+  readonly configured: () => readonly MintUrl[];
+  readonly names: MintNames;
   readonly accepted: () => readonly MintUrl[];
   /** Which accepted mint an address means, however it is written; before any connection is made to it. */
   readonly find: (url: string) => MintUrl | undefined;
@@ -29,19 +33,21 @@ export function readMintUrl(text: string): MintUrl {
 
 /** @param configured those of the configuration, the default one first */
 export function createMintList(
-  { db, write }: Store,
+  store: Store,
   defaultMint: MintUrl,
   configured: readonly MintUrl[],
 ): AcceptedMints {
+  const { db, write } = store;
+  const names = createMintNames(store);
   const accepted = (): readonly MintUrl[] => {
     const added = db
       .query<{ url: MintUrl }, []>('SELECT url FROM mints WHERE accepted = 1 ORDER BY url')
       .all();
-    return [...new Set([defaultMint, ...configured, ...added.map(({ url }) => url)])];
+    return [...new Set([defaultMint, ...configured, ...added.map(({ url }) => url)].map(names.today))];
   };
   const find = (text: string): MintUrl | undefined => {
     try {
-      const url = readMintUrl(text);
+      const url = names.today(readMintUrl(text));
       return accepted().includes(url) ? url : undefined;
     } catch (error) {
       if (error instanceof MintError) return undefined;
@@ -49,7 +55,11 @@ export function createMintList(
     }
   };
   return {
-    defaultMint,
+    get defaultMint() {
+      return names.today(defaultMint);
+    },
+    configured: () => [...new Set([defaultMint, ...configured])],
+    names,
     accepted,
     find,
     require(text) {
@@ -57,7 +67,8 @@ export function createMintList(
       if (url === undefined) throw new MintError(text, { kind: 'not-accepted', accepted: accepted() });
       return url;
     },
-    setAccepted(url, value) {
+    setAccepted(named, value) {
+      const url = names.today(named);
       write(() =>
         db
           .query(

@@ -17,6 +17,8 @@ export type MintMemory = {
   readonly recall: (mint: MintUrl) => KnownMint | undefined;
   /** @throws MintError `keyset-conflict` when it shows a keyset of another mint */
   readonly remember: (mint: MintUrl, now: KnownMint) => void;
+  /** The mint has moved, and is accepted where it is now. Inside the transaction that moves what is kept of it. */
+  readonly replace: (before: MintUrl, mint: MintUrl, now: KnownMint) => void;
 };
 
 export function createMintMemory({ db, write }: Store, clock: Clock, log: Logger): MintMemory {
@@ -58,20 +60,30 @@ export function createMintMemory({ db, write }: Store, clock: Clock, log: Logger
     }
   };
 
+  const put = (mint: MintUrl, now: KnownMint): void => {
+    pin(mint, now.keys);
+    db.query(
+      `INSERT INTO mints (url, info, keys, fetched_at) VALUES (?, ?, ?, ?) ON CONFLICT (url)
+         DO UPDATE SET info = excluded.info, keys = excluded.keys, fetched_at = excluded.fetched_at`,
+    ).run(mint, JSON.stringify(now.info), JSON.stringify(now.keys), now.fetchedAt);
+  };
+
   return {
     recall,
+    replace(before, mint, now) {
+      put(mint, now);
+      db.query('UPDATE mints SET accepted = 1 WHERE url = ?').run(mint);
+      db.query('DELETE FROM mints WHERE url = ?').run(before);
+      known.delete(before);
+      // Read from the disk, once it is there.
+      known.delete(mint);
+    },
     remember(mint, now) {
       const before = recall(mint)?.info.pubkey;
       if (before !== now.info.pubkey && recall(mint)) {
         log.warn({ mint, before, now: now.info.pubkey }, 'a mint shows another public key');
       }
-      write(() => {
-        pin(mint, now.keys);
-        db.query(
-          `INSERT INTO mints (url, info, keys, fetched_at) VALUES (?, ?, ?, ?) ON CONFLICT (url)
-             DO UPDATE SET info = excluded.info, keys = excluded.keys, fetched_at = excluded.fetched_at`,
-        ).run(mint, JSON.stringify(now.info), JSON.stringify(now.keys), now.fetchedAt);
-      });
+      write(() => put(mint, now));
       known.set(mint, now);
     },
   };

@@ -1,4 +1,4 @@
-import { type CounterSource, Mint, Wallet } from '@cashu/cashu-ts';
+import { type CounterSource, type KeyChainCache, Mint, Wallet } from '@cashu/cashu-ts';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Seed } from '../crypto/seed.ts';
@@ -21,6 +21,11 @@ export type Mints = AcceptedMints & {
    * @throws MintError
    */
   readonly open: (mint: MintUrl, signal: AbortSignal) => Promise<Session>;
+  /** What is known of a mint. */
+  readonly recall: MintMemory['recall'];
+  readonly replace: MintMemory['replace'];
+  /** What is at an address, keys of these keysets included; nothing of it is remembered. @throws MintError */
+  readonly inspect: (mint: MintUrl, keysets: readonly string[], signal: AbortSignal) => Promise<KnownMint>;
   /** The same, with keysets asked for now. @throws MintError */
   readonly refresh: (mint: MintUrl, signal: AbortSignal) => Promise<Session>;
   /** Ids of the keysets that a mint shows now. @throws MintError */
@@ -47,6 +52,35 @@ type MintsParts = {
 const freshForMs = 6 * 3_600_000;
 /** The same where nothing is known that signs. */
 const retryEmptyMs = 60_000;
+
+/**
+ * What a mint shows, and beside it what is known of before: keys of inactive keysets, which are not sent unasked, and
+ * keysets that it shows no longer. Those are old, not gone: what is there may be worth something still.
+ */
+export function withKnown(fresh: KeyChainCache, before: KeyChainCache | undefined): KeyChainCache {
+  const carried = new Map(before?.keysets.map((keyset) => [keyset.id, keyset.keys]) ?? []);
+  const keysets = fresh.keysets.map((keyset) => {
+    const keys = keyset.keys ?? carried.get(keyset.id);
+    return keys ? { ...keyset, keys } : keyset;
+  });
+  const shown = new Set(fresh.keysets.map(({ id }) => id));
+  const hidden = (before?.keysets ?? [])
+    .filter(({ id, keys }) => !shown.has(id) && keys !== undefined)
+    .map((keyset) => ({ ...keyset, active: false }));
+  return { ...fresh, keysets: [...keysets, ...hidden] };
+}
+
+/** Keys of these keysets, where the mint has them. */
+async function askForKeys(session: Session, mint: MintUrl, keysets: readonly string[], signal: AbortSignal) {
+  const shown = new Set(session.keyChain.getKeysets().map(({ id }) => id));
+  for (const id of keysets.filter((each) => shown.has(each))) {
+    if (session.keyChain.getKeyset(id).hasKeys) continue;
+    await askMint(mint, signal, () => session.keyChain.ensureKeysetKeys(id)).catch((error: unknown) => {
+      // It names it, and has no keys of it: what that means is for whoever compares.
+      if (!(error instanceof MintError) || error.problem.kind !== 'refused') throw error;
+    });
+  }
+}
 
 export function createMints({
   seed,
@@ -90,24 +124,12 @@ export function createMints({
     return session;
   };
 
-  const refresh: Mints['refresh'] = async (mint, signal) => {
+  const refresh: Mints['refresh'] = async (named, signal) => {
+    const mint = list.names.today(named);
     const session = blank(mint, signal);
     await askMint(mint, signal, () => session.loadMint());
-    // Keys of inactive keysets that were asked for once are not asked for again.
-    const before = recall(mint);
-    const carried = new Map(before?.keys.keysets.map((keyset) => [keyset.id, keyset.keys]) ?? []);
-    const fresh = session.keyChain.cache;
-    const keysets = fresh.keysets.map((keyset) => {
-      const keys = keyset.keys ?? carried.get(keyset.id);
-      return keys ? { ...keyset, keys } : keyset;
-    });
-    // What the mint shows no longer is old, not gone: what is there may be worth something still.
-    const shown = new Set(fresh.keysets.map(({ id }) => id));
-    const hidden = (before?.keys.keysets ?? [])
-      .filter(({ id, keys }) => !shown.has(id) && keys !== undefined)
-      .map((keyset) => ({ ...keyset, active: false }));
     const info = session.getMintInfo().cache;
-    const keys = { ...fresh, keysets: [...keysets, ...hidden] };
+    const keys = withKnown(session.keyChain.cache, recall(mint)?.keys);
     memory.remember(mint, { info, keys, fetchedAt: clock.now() });
     session.loadMintFromCache(info, keysetsAt(keys, clock.now()));
     return session;
@@ -115,7 +137,20 @@ export function createMints({
 
   return {
     ...list,
-    async open(mint, signal) {
+    // A spread would fix what it is at this moment.
+    get defaultMint() {
+      return list.defaultMint;
+    },
+    recall,
+    replace: memory.replace,
+    async inspect(mint, keysets, signal) {
+      const session = blank(mint, signal);
+      await askMint(mint, signal, () => session.loadMint());
+      await askForKeys(session, mint, keysets, signal);
+      return { info: session.getMintInfo().cache, keys: session.keyChain.cache, fetchedAt: clock.now() };
+    },
+    async open(named, signal) {
+      const mint = list.names.today(named);
       signal.throwIfAborted();
       const what = recall(mint);
       if (!what) return refresh(mint, signal);

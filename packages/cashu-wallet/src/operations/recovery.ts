@@ -38,6 +38,7 @@ export async function recover(
   signal: AbortSignal,
   scope: RecoveryScope = 'all',
 ): Promise<RecoveryReport> {
+  core.mints.names.tidy();
   const before = core.journal.open();
   const seen = new Set<OperationId>();
   await atEachMint(core, collect(core, scope, before, seen), signal);

@@ -67,7 +67,7 @@ export async function send(core: Core, request: SendRequest, signal: AbortSignal
           mint,
           amount: request.amount,
           fee: feeWithParts(core, id, plan),
-          body: { state: 'prepared', plans: [plan], mintName: nameFor(mint, request.mintName) },
+          body: { state: 'prepared', plans: [plan], mintName: nameFor(core, mint, request.mintName) },
           key: request.key,
           note: request.note,
         });
@@ -97,9 +97,9 @@ async function gather(
 }
 
 /** What the token is to call its mint, when not by its address. @throws MintError `not-accepted` unless it means that mint */
-function nameFor(mint: MintUrl, mintName: string | undefined): string | undefined {
+function nameFor(core: Core, mint: MintUrl, mintName: string | undefined): string | undefined {
   if (mintName === undefined || mintName === mint) return undefined;
-  if (readMintUrl(mintName) === mint) return mintName;
+  if (core.mints.names.today(readMintUrl(mintName)) === mint) return mintName;
   throw new MintError(mintName, { kind: 'not-accepted', accepted: [mint] });
 }
 

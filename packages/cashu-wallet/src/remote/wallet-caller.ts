@@ -32,6 +32,7 @@ const offline: ReadonlySet<WalletCommand> = new Set([
   'pending',
   'decode',
   'mints',
+  'rename',
   'backup',
   'claim',
 ]);

@@ -28,6 +28,7 @@ const argumentSchemas = {
   reclaim: z.object({ operation }),
   decode: z.object({ token: z.string() }),
   mints: z.object({ add: mint, remove: mint }),
+  rename: z.object({ from: z.string(), to: z.string() }),
   check: nothing,
   backup: z.object({ path: z.string() }),
   restore: nothing,
@@ -100,6 +101,7 @@ const handlers = {
     const { defaultMint, mints } = wallet.info();
     return { default: defaultMint, mints };
   },
+  rename: (wallet, request, signal) => wallet.renameMint(request, signal),
   check: (wallet, _, signal) => wallet.check(signal),
   backup(wallet, { path }) {
     wallet.backup(path);

@@ -7,6 +7,10 @@ import type { Store } from './wallet-database.ts';
 export type KeysetTable = {
   /** The mint knows it no more: what is of it can't be spent. */
   readonly setGone: (keyset: string, gone: boolean) => void;
+  /** All that a mint has shown. */
+  readonly of: (mint: MintUrl) => readonly string[];
+  /** Those of which there is money, or was. */
+  readonly used: () => readonly string[];
   /** Those that the mint was asked about before that moment (ms), and did not know. */
   readonly goneBefore: (mint: MintUrl, moment: number) => readonly string[];
 };
@@ -18,6 +22,18 @@ export function createKeysetTable({ db }: Store, clock: Clock): KeysetTable {
     setGone: (keyset, gone) => {
       db.query('UPDATE keysets SET gone_at = ? WHERE id = ?').run(gone ? clock.now() : null, keyset);
     },
+    of: (mint) =>
+      db
+        .query('SELECT id FROM keysets WHERE mint = ?')
+        .all(mint)
+        .map((row) => idRow.parse(row)),
+    used: () =>
+      db
+        .query(
+          "SELECT keyset AS id FROM counters WHERE next > 0 UNION SELECT keyset FROM proofs WHERE state <> 'spent'",
+        )
+        .all()
+        .map((row) => idRow.parse(row)),
     goneBefore: (mint, moment) =>
       db
         .query('SELECT id FROM keysets WHERE mint = ? AND gone_at < ?')

@@ -217,6 +217,14 @@ export const walletMigrations: readonly Migration[] = [
       CREATE INDEX request_payments_new ON request_payments (seq) WHERE state = 'new';
       CREATE INDEX request_payments_untold ON request_payments (seq) WHERE state = 'redeemed' AND told = 0;
     `),
+  (db) =>
+    db.exec(`
+      -- Mints that have moved: the address that one had, which stays a name of it, and the one that it has.
+      CREATE TABLE mint_names (
+        before TEXT PRIMARY KEY,
+        mint TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `),
 ];
 
 const leaseShape = z.object({ pid: z.number(), host: z.string(), taken_at: z.number(), beat_at: z.number() });

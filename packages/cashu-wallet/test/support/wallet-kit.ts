@@ -67,6 +67,19 @@ export function createBench() {
       ends.push(() => mint.stop());
       return mint;
     },
+    /** Another address of a mint, as a proxy is one. */
+    door(mint: MintAddress): string {
+      const server = Bun.serve({
+        hostname: '127.0.0.1',
+        port: 0,
+        fetch: (request) => {
+          const { pathname, search } = new URL(request.url);
+          return fetch(new Request(`${mint.url}${pathname}${search}`, request));
+        },
+      });
+      ends.push(() => server.stop(true));
+      return `http://127.0.0.1:${server.port}`;
+    },
     wallet(mint: MintAddress, options: Partial<OpenOptions> = {}): CashuWallet {
       const wallet = openWallet(mint, { words: newWords(), directory: folder(), ...options });
       let open = true;
