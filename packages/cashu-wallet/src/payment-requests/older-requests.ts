@@ -47,7 +47,7 @@ export function olderNumbers(core: Core): readonly number[] {
 }
 
 /** The request that a key is of: ours, or, not written down yet, one of another database. */
-export function requestOf(core: Core, publicKey: string): Omit<StoredRequest, 'refusal'> | undefined {
+export function requestOf(core: Core, publicKey: string): StoredRequest | undefined {
   const known = core.requests.byKey(publicKey);
   if (known !== undefined) return known;
   const number = olderNumbers(core).find((one) => requestKey(core.seed, one).publicKey === publicKey);
@@ -56,6 +56,6 @@ export function requestOf(core: Core, publicKey: string): Omit<StoredRequest, 'r
   return {
     ...{ number, id: requestKey(core.seed, number).id as RequestId, key: publicKey },
     ...{ topUp: undefined, mint: undefined, amount: undefined, owner: undefined },
-    ...{ createdAt, watchedUntil: createdAt + lookOnMs },
+    ...{ createdAt, watchedUntil: createdAt + lookOnMs, refusal: undefined },
   };
 }

@@ -70,7 +70,8 @@ function deliver(core: Core, publicKey: string, content: string): Delivery {
     if (!(error instanceof TokenRefusedError)) throw error;
     const { problem } = error;
     core.log.info({ request: request.id, problem: problem.kind }, 'a payment can not be taken');
-    store.write(() => requests.noteRefusal(request.number, problem));
+    // Only once: each write waits for the disk, and strangers send as many as they like.
+    if (request.refusal === undefined) store.write(() => requests.noteRefusal(request.number, problem));
     return 'refused';
   }
   if (payload === undefined) return 'junk';
