@@ -80,6 +80,7 @@ try {
         }),
       },
       shares: { of: () => undefined },
+      exchange: () => undefined,
     },
     stores: { confirmations },
     clock: systemClock,

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { exchangeRate } from '../money/exchange-rate.ts';
 import { createRelayBoard } from '../money/node-board.ts';
 import { createNodeChoice } from '../money/node-choice.ts';
 import { createRequestKeeper } from '../money/request-keeper.ts';
@@ -66,6 +67,7 @@ export function createMoney(
     nodes,
     routstr,
     shares,
+    exchange: () => exchangeRate(config.currency, routstr.knownModels()),
     /** Takes payments for requests, if there is a wallet. After its recovery. */
     takePayments: (): void => {
       const opened = wallet.opened();

@@ -41,6 +41,8 @@ export type Config = {
   readonly git: { readonly name: string | undefined; readonly email: string | undefined };
   /** `separate`: each owner spends what they brought in; `shared`: everybody what is in the wallet. */
   readonly accounts: 'shared' | 'separate';
+  /** `BOT_CURRENCY`, three capitals: what sats are explained in, where a node tells a rate. */
+  readonly currency: string | undefined;
   /** undefined: no mnemonic, so no wallet. */
   readonly wallet: WalletConfig | undefined;
   /** Where paid runs are served: `ROUTSTR_BASE_URL`. */

@@ -213,6 +213,11 @@ function readMnemonic(text: string, report: Report): string {
   return normalMnemonic(text);
 }
 
+function readCurrency(text: string, report: Report): string {
+  if (!/^[a-z]{3}$/i.test(text)) report('must be a currency of three letters');
+  return text.toUpperCase();
+}
+
 /** A mint's address: https, or http on this machine. What is wrong names the host alone; the rest may be a secret. */
 function readMint(text: string, report: Report): string {
   const url = URL.parse(text);
@@ -303,6 +308,7 @@ export const environmentSchema = (places: Places) => {
     BOT_GIT_NAME: z.string().optional(),
     BOT_GIT_EMAIL: z.string().optional(),
     BOT_ACCOUNTS: oneOf('shared', 'separate').prefault('shared'),
+    BOT_CURRENCY: variable(readCurrency).optional(),
     CASHU_MNEMONIC: variable(readMnemonic).optional(),
     CASHU_MINT_URL: variable(readMint).prefault('https://mint.minibits.cash/Bitcoin'),
     CASHU_MINTS: variable(readMints).prefault(''),

@@ -107,6 +107,7 @@ export async function loadConfig(
     agentPaths: freeze(env.BOT_AGENT_PATHS.map(({ path, writable }) => freeze({ path, writable }))),
     git: freeze({ name: env.BOT_GIT_NAME, email: env.BOT_GIT_EMAIL }),
     accounts: env.BOT_ACCOUNTS,
+    currency: env.BOT_CURRENCY,
     wallet: walletOf(env),
     node: env.ROUTSTR_BASE_URL,
     fallbacks: env.ROUTSTR_FALLBACKS,

@@ -11,6 +11,7 @@ export const variables = {
   OPENCODE_BIN: 'OPENCODE_BIN=~/.local/bin/opencode',
   CURSOR_BIN: 'CURSOR_BIN=~/.local/bin/cursor-agent',
   BOT_ACCOUNTS: 'BOT_ACCOUNTS=shared',
+  BOT_CURRENCY: 'BOT_CURRENCY=USD',
   BOT_MODEL: 'BOT_MODEL=anthropic/claude-sonnet-4-5',
   BOT_CONCURRENCY: 'BOT_CONCURRENCY=2',
   BOT_RUN_TIMEOUT_MINUTES: 'BOT_RUN_TIMEOUT_MINUTES=60',

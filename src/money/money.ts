@@ -1,3 +1,4 @@
+import type { ExchangeRate } from './exchange-rate.ts';
 import type { NodeChoice } from './node-choice.ts';
 import type { RoutstrAccess } from './routstr-access.ts';
 import type { Shares } from './shares.ts';
@@ -9,4 +10,6 @@ export type Money = {
   readonly routstr: RoutstrAccess;
   readonly nodes: NodeChoice;
   readonly shares: Shares;
+  /** undefined: sats are not explained in money. */
+  readonly exchange: () => ExchangeRate | undefined;
 };

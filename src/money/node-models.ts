@@ -2,13 +2,15 @@ import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { readFileIfThere } from '@nostr-dm-agent/kit/files';
 import type { NodeUrl, RoutstrModel, SyncResult, UsableModel } from '@nostr-dm-agent/routstr';
-import { usableModels } from '@nostr-dm-agent/routstr';
+import { usableModels, usdPerSat } from '@nostr-dm-agent/routstr';
 import { configPath } from '../backends/opencode-config.ts';
 
 /** A node's models that an agent can use, cheapest for a typical task first. */
 export type NodeModels = {
   readonly node: NodeUrl;
   readonly usable: readonly UsableModel[];
+  /** What a sat is worth by its prices; undefined: it has none. */
+  readonly usdPerSat: number | undefined;
   /** How many more it lists that an agent cannot use. */
   readonly unusable: number;
   /** Milliseconds since the Unix epoch. */
@@ -74,7 +76,10 @@ export function createNodeModels(deps: {
     stale: boolean,
   ): NodeModels => {
     const { usable, unusable } = usableModels(list.models, abilities());
-    known = { node: list.node, usable, unusable: unusable.length, fetchedAt: list.fetchedAt, stale };
+    known = {
+      ...{ node: list.node, fetchedAt: list.fetchedAt, stale },
+      ...{ usable, unusable: unusable.length, usdPerSat: usdPerSat(list.models) },
+    };
     return known;
   };
   const onDisk = (): NodeModels | undefined => {

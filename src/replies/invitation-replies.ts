@@ -1,5 +1,6 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import * as nip19 from 'nostr-tools/nip19';
+import { satText } from './ready-notice.ts';
 
 /** What somebody reads who was let in with a code: what they may do, on one screen of a phone. */
 export const welcomeText = [
@@ -7,6 +8,7 @@ export const welcomeText = [
   '',
   'Send a task as a plain message, and a coding agent works on it: 👀 means begun, ⏸ waiting, ✅ done, ⏹ stopped, ❌ failed.',
   '!ask <question> changes nothing. !new begins afresh, !stop ends the run, !queue shows what waits.',
+  satText,
   '!wallet balance shows the money, !wallet topup <sats> adds some, !spend shows what you used.',
   '',
   'Your sessions are yours alone. !help lists all that you may do.',

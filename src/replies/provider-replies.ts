@@ -1,6 +1,7 @@
 import { formatSat, msatToSatFloor, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { EvidenceEntry, Owed, PaidRun, PaidRunIn } from '@nostr-dm-agent/routstr';
 import type { Owner } from '../config/config.ts';
+import type { ExchangeRate } from '../money/exchange-rate.ts';
 import { formatAgo, formatDuration, plural, shorten } from './format.ts';
 import { operatorProblemText } from './routstr/paid-run-replies.ts';
 
@@ -138,4 +139,14 @@ function moreFor(hold: {
   const missing = Math.max(0, needed - available);
   const usual = budget === undefined || budget === 0 ? 1000 : Math.min(1000, budget);
   return missing <= usual ? usual : Math.ceil(missing / 100) * 100;
+}
+
+/** `That is about $1.23 by the prices of api.routstr.com.` */
+export function worthText(amount: Sat, rate: ExchangeRate | undefined): string | undefined {
+  if (rate === undefined || amount === 0) return undefined;
+  const { currency, perSat, node } = rate;
+  const worth = amount * perSat;
+  const money = (value: number) => value.toLocaleString('en-US', { style: 'currency', currency });
+  const said = worth < 0.01 ? `less than ${money(0.01)}` : `about ${money(worth)}`;
+  return `That is ${said} by the prices of ${nodeName(node)}.`;
 }

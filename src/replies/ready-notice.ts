@@ -1,11 +1,16 @@
 import type { Recovered } from '../runs/recover-runs.ts';
 import { type Lines, lines, plural } from './format.ts';
 
+/** For who has never paid with sats: said once, where they first hear of them. */
+export const satText =
+  'A sat is a hundred-millionth of a bitcoin. A task costs from a few sat (a question, a small model) to some hundreds (an edit, a large one); the last line of its answer says how many.';
+
 /** What admins are told once, where the backend's own login pays as long as nothing else was said. */
 export const firstSteps = (hasWallet: boolean): string =>
   lines(
     'Your tasks use the backend’s own login on the host (provider local). !provider shows who pays.',
     hasWallet && 'To pay with ecash: !wallet topup 5000, then !provider set routstr.',
+    hasWallet && satText,
     'With an API key of yours: !provider connect <id> <key>.',
   );
 

@@ -219,6 +219,7 @@ function configOf(
     agentPaths: [],
     git: { name: undefined, email: undefined },
     accounts: 'shared' as const,
+    currency: environment.BOT_CURRENCY?.toUpperCase(),
     wallet,
     node,
     fallbacks: [],

@@ -63,6 +63,7 @@ describe('a bot with nothing but a key and an owner', () => {
       trustWorkspace: false,
       isolation: 'auto',
       accounts: 'shared',
+      currency: undefined,
       logLevel: 'info',
       logFormat: 'json',
     });

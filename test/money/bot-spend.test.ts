@@ -29,7 +29,7 @@ describe('three owners, one wallet', () => {
       opencode: 'paying',
       funds: 20_000,
       budget: 1000,
-      env: { BOT_CONCURRENCY: '4' },
+      env: { BOT_CONCURRENCY: '4', BOT_CURRENCY: 'usd' },
     });
     const join = async () => {
       const person = await createOwner(world.bot.relay.url, world.bot.publicKey);
@@ -65,7 +65,12 @@ describe('three owners, one wallet', () => {
     expect(adas).toBeGreaterThan(bobs);
     expect(adas + bobs + admins).toBe(total);
     expect(all).toContain(`${shortName(ada)}: ${digits(adas)} sat, 2 runs`);
-    expect(numberIn(await world.ask('!wallet balance'), /([\d,]+) sat ready/)).toBe(20_000 - total);
+    const wallet = await world.ask('!wallet');
+    const ready = numberIn(wallet, /([\d,]+) sat ready/);
+    expect(ready).toBe(20_000 - total);
+    // The node's prices are made with one dollar for a thousand sat.
+    const worth = /^That is about \$([\d.]+) by the prices of \S+\.$/m.exec(wallet)?.[1];
+    expect(Number(worth)).toBeCloseTo(ready / 1000, 1);
   });
 
   test('a member sees their own history and nothing of the others, an admin all of it by asking for it', async () => {

@@ -118,6 +118,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
         close: async () => {},
       },
       shares: { of: () => undefined },
+      exchange: () => undefined,
     },
     providers: {
       chosenBy: () => 'local',

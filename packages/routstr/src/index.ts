@@ -19,6 +19,7 @@ export {
   type UsableModel,
   usableModels,
 } from './models/usable-models.ts';
+export { usdPerSat } from './models/usd-per-sat.ts';
 export { createNodeInfoCache, type NodeInfoCache } from './node/node-info-cache.ts';
 export { type NodeUrl, NodeUrlError, parseNodeUrl } from './node/node-url.ts';
 export type { OneCallOutcome } from './node/one-call.ts';

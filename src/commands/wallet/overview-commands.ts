@@ -4,7 +4,7 @@ import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { Owner } from '../../config/config.ts';
 import { lines } from '../../replies/format.ts';
 import { ownerName } from '../../replies/owner-name.ts';
-import { openRunLine, owedLines, showsTask } from '../../replies/provider-replies.ts';
+import { openRunLine, owedLines, showsTask, worthText } from '../../replies/provider-replies.ts';
 import { openRequestLine } from '../../replies/request-replies.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
 import { balanceText, ledgerLine, operationLine, shareText } from '../../replies/wallet-replies.ts';
@@ -22,7 +22,7 @@ export const overviewCommands = (deps: WalletCommandDeps): readonly Command[] =>
     kind: 'immediate',
     run: ({ owner }) => {
       const out = owner.role === 'admin' ? ' Out: !wallet send, !wallet withdraw.' : '';
-      return `${holdings(deps, owner)}\nIn: paste a token, or !wallet topup <sats>.${out} More: !help wallet`;
+      return `${lines(holdings(deps, owner), worth(deps, owner))}\nIn: paste a token, or !wallet topup <sats>.${out} More: !help wallet`;
     },
   },
   {
@@ -76,6 +76,13 @@ function holdings({ money }: WalletCommandDeps, owner: Owner): string {
     owedLines(money.routstr.provider().owed()),
     share !== undefined && shareText(share),
   );
+}
+
+/** What an owner has, in money; nothing where no currency is set, or no rate is known. */
+function worth({ money }: WalletCommandDeps, owner: Owner): string | undefined {
+  const share = money.shares.of(owner.publicKey);
+  const amount = share?.role === 'member' ? share.available : money.wallet.wallet().balance().ready;
+  return worthText(amount, money.exchange());
 }
 
 function pendingText({ money, clock }: WalletCommandDeps, owner: Owner): string {

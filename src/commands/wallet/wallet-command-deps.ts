@@ -5,7 +5,7 @@ import type { CommandDeps } from '../command-deps.ts';
 /** The part of `CommandDeps` that the `!wallet` family works with. */
 export type WalletCommandDeps = Pick<CommandDeps, 'clock'> & {
   readonly stores: Pick<CommandDeps['stores'], 'confirmations'>;
-  readonly money: Pick<Money, 'wallet' | 'shares'> & {
+  readonly money: Pick<Money, 'wallet' | 'shares' | 'exchange'> & {
     /** What nodes have of the wallet's money. */
     readonly routstr: {
       readonly provider: () => Pick<RoutstrProvider, 'owed'> & {
