@@ -1,4 +1,4 @@
-import { movedMints, readMintUrl } from '@nostr-dm-agent/cashu-wallet/open';
+import { mintsToday } from '@nostr-dm-agent/cashu-wallet/open';
 import { usableModels } from '@nostr-dm-agent/routstr';
 import { createAbilitySource, createNodeClient } from '@nostr-dm-agent/routstr/open';
 import type { Config } from '../config/config.ts';
@@ -32,8 +32,7 @@ export async function checkNode(
   const { name = 'no name', version = 'unknown version', mints } = info.value;
   const findings: Finding[] = [{ subject, state: 'ok', fact: `${name} ${version}, answers in ${took}` }];
   const named = [wallet.mintUrl, ...wallet.mints];
-  const moved = movedMints(wallet);
-  const ours = [...named, ...named.flatMap((url) => moved.get(readMintUrl(url)) ?? [])];
+  const ours = [...named, ...named.map(mintsToday(wallet))];
   if (mints.length > 0 && !mints.some((mint) => ours.some((url) => sameAddress(url, mint)))) {
     findings.push({
       subject,

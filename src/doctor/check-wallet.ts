@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BadMnemonicError, type WalletConfig, WalletInUseError } from '@nostr-dm-agent/cashu-wallet';
-import { createWallet, movedMints, readMintUrl, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
+import { createWallet, mintsToday, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
@@ -45,8 +45,7 @@ export async function checkWallet(
     ];
   }
   const database = await checkDatabase(wallet, file, log);
-  const moved = movedMints(wallet);
-  const today = (url: string): string => moved.get(readMintUrl(url)) ?? url;
+  const today = mintsToday(wallet);
   const named = [...new Set([wallet.mintUrl, ...wallet.mints])];
   const mints = [...new Set(named.map(today))];
   return [

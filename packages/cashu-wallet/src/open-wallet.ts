@@ -8,7 +8,6 @@ import { openCashuWallet } from './cashu-wallet.ts';
 import { readMnemonic } from './crypto/seed.ts';
 import type { CashuWallet } from './faces.ts';
 import { readMintUrl } from './mints/mint-list.ts';
-import type { MintUrl } from './wallet-types.ts';
 
 /** The wallet's part of the environment (docs/design.md#environment), as text. */
 export type WalletConfig = {
@@ -53,20 +52,37 @@ export function createWallet(
 /** Names the wallet of these words without giving anything away. @throws BadMnemonicError */
 export const fingerprintOf = (mnemonic: string): string => readMnemonic(mnemonic).fingerprint;
 
-/** Mints that have moved, by the addresses that they had; read beside whoever has the wallet. */
-export function movedMints(config: WalletConfig): ReadonlyMap<string, MintUrl> {
-  const file = walletFile(config);
-  if (!existsSync(file)) return new Map();
-  const db = new Database(file, { readonly: true });
+/**
+ * Where a mint of the configuration is today, as far as this wallet knows that it has moved; read beside whoever has it
+ * open. What can't be read, words included, is told by whoever opens it.
+ */
+export function mintsToday(config: WalletConfig): (url: string) => string {
+  const moved = movedMints(config);
+  return (url) => {
+    try {
+      return moved.get(readMintUrl(url)) ?? url;
+    } catch {
+      return url;
+    }
+  };
+}
+
+function movedMints(config: WalletConfig): ReadonlyMap<string, string> {
   try {
-    db.exec('PRAGMA busy_timeout=5000');
-    const rows = db.query<{ before: string; mint: MintUrl }, []>('SELECT before, mint FROM mint_names').all();
-    return new Map(rows.map(({ before, mint }) => [before, mint]));
+    const file = walletFile(config);
+    if (!existsSync(file)) return new Map();
+    const db = new Database(file, { readonly: true });
+    try {
+      db.exec('PRAGMA busy_timeout=5000');
+      const rows = db
+        .query<{ before: string; mint: string }, []>('SELECT before, mint FROM mint_names')
+        .all();
+      return new Map(rows.map(({ before, mint }) => [before, mint]));
+    } finally {
+      db.close();
+    }
   } catch {
-    // Of an older version, or none that can be read: that is told by whoever opens it.
     return new Map();
-  } finally {
-    db.close();
   }
 }
 
