@@ -8,6 +8,7 @@ import { addWalletCommands } from './cli/wallet/wallet-command-line.ts';
 const exitCodes = `
 Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`;
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one flat list of what there is
 function commandLine(finish: (code: number) => void): Command {
   const program = new Command('nostr-dm-agent')
     .description(manifest.description)
@@ -46,6 +47,10 @@ function commandLine(finish: (code: number) => void): Command {
       false,
     )
     .option('-y, --yes', 'ask nothing', false)
+    .option(
+      '--service [user|system]',
+      'also write a systemd unit that starts the bot; where there is a .env already, only that',
+    )
     .action(async (options: import('./setup/setup.ts').SetupOptions) => {
       const [{ runSetup }, { processTerminal }] = await Promise.all([
         import('./setup/setup.ts'),

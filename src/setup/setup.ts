@@ -15,8 +15,11 @@ import { loadConfig } from '../config/load-config.ts';
 import { rootWarning, wallNotice, wallWarning } from '../replies/wall-replies.ts';
 import { type Answers, variablesOf } from './answers.ts';
 import { envText, UnwritableValueError } from './env-text.ts';
+import { installService, NoSystemdError } from './install-service.ts';
 import { askAnswers, askKeyPassword, askReplace, SetupCancelledError } from './questions.ts';
 import { FileExistsError, writeSecretFile } from './secret-file.ts';
+import { serviceText } from './service-text.ts';
+import { type ServiceKind, UnwritableUnitError } from './service-unit.ts';
 
 const wallTimeoutMs = 30_000;
 
@@ -26,6 +29,8 @@ export type SetupOptions = Answers & {
   readonly force: boolean;
   /** Ask nothing. */
   readonly yes: boolean;
+  /** Also write a unit for systemd; where there is a `.env` already, only that. true: the user's. */
+  readonly service?: boolean | string | undefined;
 };
 
 /** Where it is run; `out` is what the QR code is shown on. */
@@ -60,7 +65,14 @@ async function setUp(options: SetupOptions, surroundings: SetupTerminal): Promis
   const path = resolve(directory, options.envFile ?? '.env');
   const ask = surroundings.interactive && !options.yes;
 
+  const service = serviceKind(options.service);
   const old = readEnvFile(path);
+  if (service !== undefined && old !== undefined && !options.force) {
+    // What the service will read, and nothing of this terminal.
+    await loadConfig({ HOME: places.userHome }, directory, { envFile: path });
+    out(serviceText(installService(service, environment, path)));
+    return 0;
+  }
   if (old !== undefined && !options.force) {
     if (!ask) throw new FileExistsError(path);
     if (!(await askReplace(path))) throw new SetupCancelledError('setup was cancelled');
@@ -82,7 +94,20 @@ async function setUp(options: SetupOptions, surroundings: SetupTerminal): Promis
   out(
     await report({ path, backup, config, wall, wallet: values.CASHU_MNEMONIC !== undefined }, surroundings),
   );
+  if (service !== undefined) out(serviceText(installService(service, environment, path)));
   return 0;
+}
+
+/** @throws UnknownServiceError */
+function serviceKind(given: SetupOptions['service']): ServiceKind | undefined {
+  if (given === undefined || given === false) return undefined;
+  if (given === true || given === 'user') return 'user';
+  if (given === 'system') return 'system';
+  throw new UnknownServiceError(`--service takes user or system, not ${given}`);
+}
+
+class UnknownServiceError extends Error {
+  override readonly name = 'UnknownServiceError';
 }
 
 /** Which wall agents will have here; tried in a folder of its own, so that the bot's home is first made by its start. */
@@ -135,6 +160,19 @@ function explain(error: unknown): { readonly code: 1 | 2; readonly sentence: str
     return { code: 2, sentence: `${describeConfigError(error)}${hint}\nNothing was written.` };
   }
   if (error instanceof UnwritableValueError) return { code: 2, sentence: `${error.message}.` };
+  if (error instanceof UnknownServiceError) return { code: 2, sentence: `${error.message}.` };
+  if (error instanceof UnwritableUnitError) {
+    return {
+      code: 1,
+      sentence: `No unit was written: ${error.message}. Move the bot to a folder with a plain name.`,
+    };
+  }
+  if (error instanceof NoSystemdError) {
+    return {
+      code: 1,
+      sentence: `No unit was written: ${error.message}. Let the service manager of this system run: ${process.execPath} --no-env-file ${resolve(import.meta.dir, '../index.ts')} start`,
+    };
+  }
   if (error instanceof SetupCancelledError) return { code: 1, sentence: 'Nothing was written.' };
   if (error instanceof FileExistsError) {
     return {
