@@ -24,6 +24,7 @@ import { openMessaging } from './messaging.ts';
 import { createMoney } from './money.ts';
 import { isKeyKnown } from './own-key.ts';
 import { rememberProblems } from './recent-problem.ts';
+import { reportMissing } from './report-missing.ts';
 import { begin, recover } from './startup.ts';
 import { watchWall } from './watch-wall.ts';
 import { createWork } from './work.ts';
@@ -161,6 +162,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
     stopping.signal,
   );
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
+  void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);
 
   return {
     publicKey,

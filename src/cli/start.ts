@@ -6,6 +6,7 @@ import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import type { App } from '../app/app.ts';
 import { type ConfiguredOptions, configuredOrSetUp } from '../config/configured.ts';
 import { registerSecrets } from '../config/register-secrets.ts';
+import { operatorHint } from './start-failure.ts';
 
 /**
  * How long an orderly stop may take: agents are ended, runs settled as far as that goes, answers delivered. Whatever is
@@ -27,7 +28,8 @@ export async function start(options: ConfiguredOptions): Promise<number> {
   const log = await createLogger({ level: config.logLevel, format: config.logFormat, redactor });
   for (const notice of notices) log.warn({}, notice);
 
-  const ending = endOfProcess(log);
+  const { home } = config;
+  const ending = endOfProcess(log, home);
   try {
     const { startApp } = await import('../app/app.ts');
     const envFile = options.envFile ?? join(process.cwd(), '.env');
@@ -49,7 +51,7 @@ export async function start(options: ConfiguredOptions): Promise<number> {
     );
     return await codeOf(first, ended, log);
   } catch (error) {
-    log.error({ error }, 'the bot could not be started');
+    tellFault(log, error, home, 'the bot could not be started');
     return 1;
   } finally {
     ending.release();
@@ -60,6 +62,13 @@ async function untilEnd(app: App, reason: Promise<Ending>, log: Logger): Promise
   const ending = await reason;
   log.info({ reason: ending.name }, 'stopping');
   return codeOf(ending, app.stop(), log);
+}
+
+/** What an operator can put right is one line; a fault of the program comes with its stack. */
+function tellFault(log: Logger, error: unknown, home: string, message: string): void {
+  const hint = operatorHint(error, home);
+  if (hint === undefined) log.error({ error }, message);
+  else log.error({}, hint);
 }
 
 /** The exit code, once everything has ended or the time for it is over. */
@@ -78,7 +87,10 @@ type Ending = { readonly name: (typeof signals)[number] | 'crash' };
  * A rejection or exception that nobody handled is a defect: it is logged and ends the process, rather than leaving a
  * bot that is half alive.
  */
-function endOfProcess(log: Logger): { readonly reason: Promise<Ending>; readonly release: () => void } {
+function endOfProcess(
+  log: Logger,
+  home: string,
+): { readonly reason: Promise<Ending>; readonly release: () => void } {
   const { promise, resolve } = Promise.withResolvers<Ending>();
   let received = 0;
   // The terminal may send a SIGHUP of its own after another signal: it is nobody's wish to hurry.
@@ -93,7 +105,7 @@ function endOfProcess(log: Logger): { readonly reason: Promise<Ending>; readonly
       return { name, handle };
     });
   const onDefect = (error: unknown): void => {
-    log.error({ error }, 'something failed that nobody handled');
+    tellFault(log, error, home, 'something failed that nobody handled');
     resolve({ name: 'crash' });
   };
   for (const { name, handle } of handlers) process.on(name, handle);

@@ -2,11 +2,12 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { isBusy } from '@nostr-dm-agent/kit/sqlite';
 import { withoutTokens } from '@nostr-dm-agent/kit/token-text';
-import type { StoredMessage } from '@nostr-dm-agent/nostr';
+import type { PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Owner } from '../config/config.ts';
+import { ownerName } from '../replies/owner-name.ts';
 import { type Messenger, replyTo } from '../runs/messenger.ts';
 import type { Call, Command, Lasting, Outcome } from './command.ts';
-import { describeCommandError, describeForbidden, isExpected } from './command-errors.ts';
+import { describeCommandError, describeForbidden, isExpected, outcomeOf } from './command-errors.ts';
 import type { Match } from './command-registry.ts';
 import { unknownCommand } from './help-command.ts';
 import type { TaskOrders } from './order-task.ts';
@@ -56,6 +57,9 @@ export function createCommandAnswers(deps: AnswerDeps): CommandAnswers {
       apply(message, outcome);
       then();
     });
+  /** One line for each command: who, which, and what came of it; never what it was given, which may be a secret. */
+  const note = (from: PublicKey, path: string, outcome: string, startedAt: number): void =>
+    log.info({ from: ownerName(from), command: path, outcome, ms: clock.now() - startedAt }, 'command');
   const fault = (command: Command, cause: unknown): string => {
     if (!isExpected(cause)) log.error({ cause, command: command.path }, 'a command failed');
     return redact(describeCommandError(command, cause, clock.now()));
@@ -70,28 +74,39 @@ export function createCommandAnswers(deps: AnswerDeps): CommandAnswers {
         });
       if (!match.found) {
         say(redact(unknownCommand(match.asked, match.nearest)));
+        note(owner.publicKey, '?', 'unknown', clock.now());
         return;
       }
       const { command, argument } = match;
       if (command.role === 'admin' && owner.role !== 'admin') {
         say(describeForbidden(command));
+        note(owner.publicKey, command.path, 'forbidden', clock.now());
         return;
       }
       if (command.kind === 'lasting') throw new RangeError(`!${command.path} takes its time`);
       try {
         // One transaction for what it changes and for what is said of it.
+        const startedAt = clock.now();
         atomically(() => store(message, command.run({ owner, message, argument, resumed: false }), then));
+        note(owner.publicKey, command.path, 'done', startedAt);
       } catch (cause) {
         if (isBusy(cause)) throw cause;
         say(fault(command, cause));
+        note(owner.publicKey, command.path, outcomeOf(cause), clock.now());
       }
     },
     outcomeOf: async (call, command, ending) => {
       const limit = AbortSignal.any([ending, AbortSignal.timeout(deps.commandTimeoutMs)]);
+      const startedAt = clock.now();
+      const { publicKey } = call.owner;
       try {
-        return await command.run(call, limit);
+        const outcome = await command.run(call, limit);
+        note(publicKey, command.path, 'done', startedAt);
+        return outcome;
       } catch (cause) {
-        return ending.aborted ? undefined : fault(command, cause);
+        if (ending.aborted) return undefined;
+        note(publicKey, command.path, outcomeOf(cause), startedAt);
+        return fault(command, cause);
       }
     },
     store,

@@ -12,6 +12,13 @@ export const isExpected = (cause: unknown): boolean =>
   cause instanceof NoWalletError ||
   isTimeout(cause);
 
+/** In a word, for the log. */
+export function outcomeOf(cause: unknown): 'wrong usage' | 'refused' | 'timeout' | 'failed' {
+  if (cause instanceof UsageError) return 'wrong usage';
+  if (isTimeout(cause)) return 'timeout';
+  return isExpected(cause) ? 'refused' : 'failed';
+}
+
 /** Bad input gets one clear line and an example, a refusal its reason; a fault of ours is logged and loses nothing. */
 export function describeCommandError(command: Command, cause: unknown, now: number): string {
   if (cause instanceof UsageError) {

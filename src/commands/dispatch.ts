@@ -6,6 +6,7 @@ import type { MessageLog, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
 import type { Owner } from '../config/config.ts';
 import { noFiles } from '../replies/meaning-replies.ts';
+import { ownerName } from '../replies/owner-name.ts';
 import type { Messenger } from '../runs/messenger.ts';
 import type { Confirmations } from '../store/confirmations-table.ts';
 import type { Stores } from '../store/open-stores.ts';
@@ -92,8 +93,10 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       replyTo(meaning, deps.confirmations.waiting(owner.publicKey)) ?? admission.noteOnCode(message.text);
     if (late && !timeless && (orders !== undefined || meaning.kind === 'task')) missed.add(message);
     else if (orders !== undefined) commands.run(message, owner, orders);
-    else if (answer !== undefined) replyOnce(message, answer);
-    else once(message, () => tasks.order(message, { task: message.text }));
+    else if (answer !== undefined) {
+      replyOnce(message, answer);
+      log.info({ from: ownerName(owner.publicKey), as: meaning.kind }, 'message answered');
+    } else once(message, () => tasks.order(message, { task: message.text }));
   };
 
   const act = (message: StoredMessage): void => {

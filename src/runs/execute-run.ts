@@ -3,7 +3,8 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import { whenFree } from '@nostr-dm-agent/kit/sqlite';
 import type { AgentRequest, AgentResult, RunObserver } from '../backends/backend.ts';
 import { providerNoteText } from '../replies/connection-replies.ts';
-import { finalReply, otherModelText } from '../replies/run-replies.ts';
+import { ownerName } from '../replies/owner-name.ts';
+import { costText, finalReply, otherModelText } from '../replies/run-replies.ts';
 import { messageOf, type RunReaction, replyToRun } from './messenger.ts';
 import type { Provider, Settlement } from './provider.ts';
 import type { Run, RunOutcome, RunResult, Session, StopReason } from './run.ts';
@@ -73,7 +74,19 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   reached('task:settled');
   await inTime(() => conclude(run.id, ending, settlement, startedAt, deps), log);
   reached('task:done');
-  log.info({ outcome: ending.outcome, ms: clock.now() - startedAt }, 'run done');
+  log.info(
+    {
+      from: ownerName(run.owner),
+      outcome: ending.outcome,
+      failure: ending.result?.failure?.kind,
+      mode: run.mode,
+      backend: session.backend,
+      provider: provider.name,
+      cost: settlement && costText(settlement),
+      ms: clock.now() - startedAt,
+    },
+    'run done',
+  );
 }
 
 /** Takes it off the queue, and says so. */
@@ -172,7 +185,7 @@ function observerOf(
       note(() => stores.runs.running(run.id, pid));
       progress.spawned(pid);
       reached('task:running');
-      log.info({ pid, backend: session.backend, mode: run.mode }, 'agent started');
+      log.debug({ pid, backend: session.backend, mode: run.mode }, 'agent started');
     },
     onEvent: (event) => {
       if (event.type === 'session' && event.backendSession !== session.backendSession) {

@@ -37,7 +37,7 @@ describe('while another program holds the database for longer than a write waits
   }, 120_000);
 
   test('a run comes to its end, and is answered afterwards', async () => {
-    bot = await startTestBot();
+    bot = await startTestBot({ env: { LOG_LEVEL: 'debug' } });
     const task = await bot.owner.send('sleep 2');
     await logged('agent started');
     const other = await holdDatabase(join(bot.home, 'bot.db'));

@@ -100,7 +100,8 @@ export function createIntake(options: IntakeOptions): Intake {
   const handOn = (message: StoredMessage) => {
     counts.accepted += 1;
     const { id, sender, protocol, kind, relay } = message;
-    log.info({ message: id, sender, protocol, kind, relay }, 'message received');
+    // What comes of it is logged by whoever acts on it.
+    log.debug({ message: id, sender, protocol, kind, relay }, 'message received');
     try {
       onMessage(message);
     } catch (error) {
