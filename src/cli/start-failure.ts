@@ -8,7 +8,7 @@ export function operatorHint(error: unknown, home: string): string | undefined {
     if (cause instanceof LockHeldError) {
       const { path, holder } = cause;
       const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
-      return `${who} works with ${path.replace(/\.lock$/, '')} already. Stop that one first, or give this bot a BOT_HOME (and CASHU_WALLET_DIR) of its own.`;
+      return `${path.replace(/\.lock$/, '')} is held by ${who}. Stop that one first, or give this bot a BOT_HOME (and CASHU_WALLET_DIR) of its own.`;
     }
     if (cause instanceof DatabaseTooNewError) {
       return `${cause.path} was written by a newer version of this program. Start that one, or put back the copy from before it (docs/backup.md).`;
@@ -27,7 +27,7 @@ function hintOf(cause: Error, home: string): string | undefined {
     case 'ENOSPC':
     case 'EDQUOT':
     case 'SQLITE_FULL':
-      return `There is no room left on the disk of ${path}. Make some, then start again: nothing is lost.`;
+      return `there is no room left on the disk of ${path}. Make some, then start again: nothing is lost.`;
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
@@ -40,15 +40,15 @@ function hintOf(cause: Error, home: string): string | undefined {
     case 'SQLITE_CANTOPEN':
       return `${path} can’t be opened or made (${code}). Are BOT_HOME and CASHU_WALLET_DIR right, and is every part of them a folder of this user?`;
     case 'EADDRINUSE':
-      return `An address that the bot listens on is taken (${cause.message}). Stop what has it, or choose another port.`;
+      return `an address that the bot listens on is taken (${cause.message}). Stop what has it, or choose another port.`;
     case 'EMFILE':
     case 'ENFILE':
-      return 'Too many files are open. Raise the limit (ulimit -n, LimitNOFILE=), then start again.';
+      return 'too many files are open. Raise the limit (ulimit -n, LimitNOFILE=), then start again.';
     default:
       break;
   }
   if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB') {
-    return `A database in ${home} is damaged. Put it aside and put a copy back (docs/backup.md); doctor says more.`;
+    return `a database in ${home} is damaged. Put it aside and put a copy back (docs/backup.md); doctor says more.`;
   }
   return code?.startsWith('SQLITE_IOERR') === true
     ? `The disk of ${home} does not work, or is full (${code}). Look at it, then start again: nothing is lost.`

@@ -68,7 +68,7 @@ async function untilEnd(app: App, reason: Promise<Ending>, log: Logger): Promise
 function tellFault(log: Logger, error: unknown, home: string, message: string): void {
   const hint = operatorHint(error, home);
   if (hint === undefined) log.error({ error }, message);
-  else log.error({}, hint);
+  else log.error({}, `${message}: ${hint}`);
 }
 
 /** The exit code, once everything has ended or the time for it is over. */
@@ -105,7 +105,7 @@ function endOfProcess(
       return { name, handle };
     });
   const onDefect = (error: unknown): void => {
-    tellFault(log, error, home, 'something failed that nobody handled');
+    tellFault(log, error, home, 'the bot ends after something failed');
     resolve({ name: 'crash' });
   };
   for (const { name, handle } of handlers) process.on(name, handle);

@@ -138,7 +138,7 @@ test.skipIf(!isThere('unshare', '-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'))
     await service.stop();
     expect(service.exits.slice(0, 2)).toEqual([1, 1]);
     expect(service.exits.at(-1)).toBe(0);
-    expect(service.log()).toContain('no room left on the disk');
+    expect(service.log()).toContain('the bot could not be started: there is no room left on the disk');
     expect(service.log()).not.toContain('"stack"');
   },
   60_000,
