@@ -110,8 +110,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
     log,
   });
   const messages = createMessageStore(stores.db, clock, connections.guard);
-  const { indexers } = deps;
-  const messaging = openMessaging(config, { stores, messages, indexers }, basics, open);
+  const messaging = openMessaging(config, { stores, messages, indexers: deps.indexers }, basics, open);
   const { relays, lists, outbox, messenger } = messaging;
   const money = createMoney(config, { stores, messaging }, basics, open);
   makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
@@ -138,10 +137,9 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
     wall: wall.found,
     lastProblem,
   };
-  const { redact } = deps;
   const intake = createIntake(
     config,
-    { bot, stores, messages, messaging, connections: connections.tools, money, work, redact },
+    { bot, stores, messages, messaging, connections: connections.tools, money, work, redact: deps.redact },
     basics,
   );
 
