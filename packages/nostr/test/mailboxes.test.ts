@@ -187,6 +187,16 @@ test('a flood is read slowly, the newest first, and does not hold up the program
   expect(performance.now() - began).toBeLessThan(5_000);
 });
 
+test('a relay that does not answer for these keys is known not to deliver, until it does', async () => {
+  const relay = createScriptedRelay('one', true);
+  const running = start({ relays: [relay], limits: { patienceMs: 0 } }, [createParty()]);
+  relay.connect({ eose: false });
+  await Bun.sleep(1);
+  expect(running.isServedBy(relay.url)).toBe(false);
+  relay.sendEose();
+  expect(running.isServedBy(relay.url)).toBe(true);
+});
+
 test('over a socket: stored and live letters, with a relay’s restart between', async () => {
   await using world = relayWorld();
   const relay = world.relay();

@@ -29,6 +29,8 @@ export type MailboxLimits = LaneLimits & {
   readonly sliceMs: number;
   /** Between two subscriptions made to get what was dropped, ms. */
   readonly askAgainMs: number;
+  /** A relay that has said nothing by then is not one that delivers. */
+  readonly patienceMs: number;
 };
 
 /** All who write here are strangers: a flood costs some 3 % of one core and 4 MiB for each relay. */
@@ -41,6 +43,7 @@ const defaultLimits: MailboxLimits = {
   seenInMemory: 20_000,
   sliceMs: 4,
   askAgainMs: 10_000,
+  patienceMs: 10_000,
 };
 
 /** What one relay has been asked for. `stored`: until everything stored came. */
@@ -59,8 +62,6 @@ export type Mailboxes = {
 /** Wraps are dated back by up to two days (NIP-59), and clocks are wrong. */
 const WINDOW_S = 3 * 24 * 60 * 60;
 const HOUSEKEEPING_MS = 1000;
-/** A relay that has said nothing by then is not one that delivers. */
-const PATIENCE_MS = 10_000;
 
 /**
  * One subscription for all keys at each relay. What comes has lanes of its own beside those of the inbox, bounded and read
@@ -157,7 +158,7 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
       const subscription = lane && subscriptions.get(lane);
       if (lane === undefined || subscription === undefined) return undefined;
       if (subscription.phase === 'live') return true;
-      return monotonic() - subscription.since > PATIENCE_MS ? false : undefined;
+      return monotonic() - subscription.since > limits.patienceMs ? false : undefined;
     },
   };
 }
