@@ -120,11 +120,15 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   const backends = createBackends(config, { log, jail });
   const healths = watchHealth(backends, log, stopping.signal);
   // Closing aborts first, which ends their processes, and then waits for them.
-  open.defer(() => healths.done);
+  open.defer(healths.done);
   open.defer(() => wall.done);
   open.defer(() => stopping.abort());
   const { routstr } = money;
-  const work = createWork(config, { stores, connections, routstr, backends, jail, messenger }, basics);
+  const work = createWork(
+    config,
+    { stores, connections, routstr, backends, healths, jail, messenger },
+    basics,
+  );
   const bot = {
     publicKey,
     version,

@@ -1,6 +1,7 @@
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
-import type { Backend, BackendName } from '../backends/backend.ts';
+import type { AgentFailureKind, Backend, BackendName } from '../backends/backend.ts';
 import type { Jail } from '../backends/jail/types.ts';
+import type { HealthWatch } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
@@ -14,6 +15,11 @@ import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import { createProviderChoice } from './provider-choice.ts';
 
+/** Failures for which the backend itself may be the reason. */
+const ofBackend: ReadonlySet<AgentFailureKind> = new Set([
+  ...(['backend_missing', 'backend_unknown', 'crashed', 'no_answer', 'no_wall'] as const),
+]);
+
 /** How long settling a run may take. */
 const settleMs = 60_000;
 
@@ -25,6 +31,7 @@ export function createWork(
     readonly connections: ConnectionKeeper;
     readonly routstr: Pick<RoutstrKeeper, 'status'>;
     readonly backends: ReadonlyMap<BackendName, Backend>;
+    readonly healths: Pick<HealthWatch, 'of' | 'again'>;
     readonly jail: Pick<Jail, 'wall'>;
     readonly messenger: Messenger;
   },
@@ -58,6 +65,12 @@ export function createWork(
         hasWallet,
       });
       return refusal === undefined ? undefined : noWallText(refusal);
+    },
+    lookAgain: (backend, failure) => {
+      const { healths } = parts;
+      const doubtful = failure !== undefined && ofBackend.has(failure.kind);
+      const wasMissing = failure === undefined && healths.of(backend)?.state === 'missing';
+      if (doubtful || wasMissing) healths.again(backend);
     },
     limits: {
       timeoutMs: config.runTimeoutMs,

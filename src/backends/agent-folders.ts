@@ -17,6 +17,8 @@ export type BackendDeps = {
   readonly jail: Jail;
   /** Between SIGTERM and SIGKILL. Default 3000. */
   readonly graceMs?: number;
+  /** How long an agent that has said that it is done may take to exit. Default 8000. */
+  readonly lingerMs?: number;
 };
 
 /** True for an existing folder. */
@@ -58,7 +60,8 @@ export const openOwnerStore = async (botHome: string, owner: string): Promise<st
   return store;
 };
 
-const isPlainFile = async (path: string): Promise<boolean> => {
+/** True for a regular file without a second name; links are not followed. */
+export const isPlainFile = async (path: string): Promise<boolean> => {
   try {
     const entry = await lstat(path);
     return entry.isFile() && entry.nlink === 1;

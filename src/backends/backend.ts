@@ -70,12 +70,16 @@ export const agentFailureKinds = [
   'loop', // the same step over and over
   'no_answer', // ended well and said nothing
   'session_unknown', // the backend has forgotten its session
+  'store_damaged', // its sessions could not be read; they were moved aside
+  'store_locked', // another program holds its sessions
   'bad_configuration',
   'workspace_code', // the workspace brings plugins, which could not be kept from opencode
   'path_changed', // the workspace, or what git runs in it, is a link or was replaced
   'no_wall', // BOT_ISOLATION asks for a wall that can't be built
   'limit', // it took more than the jail gives: memory, processes, disk
+  'workspace_gone', // the directory is not there
   'backend_missing', // the executable is not there
+  'backend_unknown', // it runs, and says nothing that is understood
   'crashed', // ended by a signal that was not ours, or a non-zero exit without a reason
 ] as const;
 export type AgentFailureKind = (typeof agentFailureKinds)[number];
@@ -104,6 +108,8 @@ export type AgentResult = {
   readonly model: string | undefined;
   /** Lines of the backend's output that no schema knew; tolerated and counted. */
   readonly unknownEvents: number;
+  /** The workspace's instructions that are too long to be read to their end: `AGENTS.md`. */
+  readonly cutInstructions?: string;
   /** Bounds of the jail that it met. */
   readonly limits: readonly LimitMet[];
   /** `.git` entries that it made or changed: their settings and hooks run when somebody uses git there. */

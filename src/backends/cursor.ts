@@ -94,8 +94,7 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
     if (typeof file !== 'string') return failureOf('backend_missing', file.problem);
     const wall = await jail.wall(signal);
     if (wall.kind === 'refused') return failureOf('no_wall', '');
-    if (!(await isFolder(workspace)))
-      return failureOf('bad_configuration', `the workspace ${workspace} is not there`);
+    if (!(await isFolder(workspace))) return failureOf('workspace_gone', workspace);
     let cell: Cell | undefined;
     try {
       cell = await jail.open(wall, { runId, workspace, writable: mode === 'agent', store: undefined });

@@ -85,13 +85,14 @@ const longestInstructions = 64 * 1024;
  */
 export const workspaceInstructions = (
   workspace: string,
-): { readonly name: string; readonly text: string } | undefined => {
+): { readonly name: string; readonly text: string; readonly cut: boolean } | undefined => {
   for (const name of ['AGENTS.md', 'CLAUDE.md']) {
     const text = readPlainFile(join(workspace, name), longestInstructions + 1);
     if (text === undefined) continue;
     const cut = text.length > longestInstructions;
     return {
       name,
+      cut,
       text: cut ? `${text.slice(0, longestInstructions)}\n\n[${name} is longer than this]\n` : text,
     };
   }

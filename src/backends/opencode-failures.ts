@@ -116,6 +116,8 @@ const classifyError = (error: OpencodeError): AgentFailure => {
 /** What opencode says on standard error when it does not even begin. */
 const byStderr: readonly (readonly [RegExp, AgentFailureKind])[] = [
   [/Session not found/i, 'session_unknown'],
+  [/file is not a database|database disk image is malformed|file is encrypted or is not/i, 'store_damaged'],
+  [/database is locked|SQLITE_BUSY|Failed query:/i, 'store_locked'],
   [
     /Configuration is invalid|Config(?:uration)? file .* is not valid|ConfigInvalidError/i,
     'bad_configuration',

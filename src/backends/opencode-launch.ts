@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { opencodeEnvironment, userFolders } from './agent-environment.ts';
 import {
   type BackendDeps,
@@ -50,6 +51,16 @@ export type Prepared = {
   readonly command: Launch;
   readonly cell: Cell;
   readonly model: string | undefined;
+  /** Of opencode. */
+  readonly version: string;
+  /** The workspace's instructions that are too long to be read to their end. */
+  readonly cutInstructions: string | undefined;
+};
+
+/** What tells that a program has been replaced; empty when it is gone. */
+const stampOf = (path: string): string => {
+  const entry = statSync(path, { throwIfNoEntry: false });
+  return entry === undefined ? '' : `${entry.ino} ${entry.size} ${entry.mtimeMs}`;
 };
 
 /** Finds opencode and makes the commands that start it: environment, configuration, jail. */
@@ -58,6 +69,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
   const { home, ambient, trustWorkspace } = settings;
   const { jail } = deps;
   let binary: Extract<FoundOpencode, { state: 'found' }> | undefined;
+  let stamp = '';
 
   /** Of the program itself, before there is a wall: it is not told anything. */
   const tryVersion = async (path: string, signal: AbortSignal): Promise<string | undefined> => {
@@ -81,9 +93,10 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     }
   };
 
-  /** The first binary that runs on this machine; known once it was found. */
+  /** The first binary that runs on this machine; known for as long as it is the same file. */
   const find = async (signal: AbortSignal): Promise<FoundOpencode> => {
-    if (binary !== undefined) return binary;
+    if (binary !== undefined && stampOf(binary.path) === stamp) return binary;
+    binary = undefined;
     const found = await findOpencode(settings.opencodeBin, ambient.PATH);
     if (found.state === 'missing') return found;
     for (const path of found.candidates) {
@@ -91,6 +104,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       signal.throwIfAborted();
       if (version === undefined) continue;
       binary = { state: 'found', path, version };
+      stamp = stampOf(path);
       return binary;
     }
     return {
@@ -112,7 +126,11 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     invocation: Invocation,
     file: string,
     cell: Cell,
-  ): Promise<{ readonly request: LaunchRequest; readonly model: string | undefined }> => {
+  ): Promise<{
+    readonly request: LaunchRequest;
+    readonly model: string | undefined;
+    readonly cutInstructions: string | undefined;
+  }> => {
     const { payment, mode, workspace } = invocation;
     const own = payment.credentials === 'own';
     const user = await readUserConfig(userFolders(ambient).config);
@@ -149,7 +167,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       serve: undefined,
       startIn: startPlace(file, workspace),
     };
-    return { request, model };
+    return { request, model, cutInstructions: guide?.cut === true ? guide.name : undefined };
   };
 
   /** @throws NotStartedError when something that it needs is not there */
@@ -159,14 +177,13 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     if (found.state === 'missing') throw new NotStartedError('backend_missing', found.problem);
     const wall = await jail.wall(signal);
     if (wall.kind === 'refused') throw new NotStartedError('no_wall', '');
-    if (!(await isFolder(workspace)))
-      throw new NotStartedError('bad_configuration', `the workspace ${workspace} is not there`);
+    if (!(await isFolder(workspace))) throw new NotStartedError('workspace_gone', workspace);
     const store = owner === nobody ? undefined : await openOwnerStore(home, owner);
     let cell: Cell | undefined;
     try {
       cell = await jail.open(wall, { runId, workspace, writable: mode === 'agent', store });
-      const { request, model } = await requestOf(invocation, found.path, cell);
-      return { command: await cell.launch(request), cell, model };
+      const { request, ...facts } = await requestOf(invocation, found.path, cell);
+      return { command: await cell.launch(request), cell, version: found.version, ...facts };
     } catch (error) {
       await cell?.close();
       throw asNotStarted(error);
@@ -195,3 +212,4 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
 
   return { prepare, ask, look };
 };
+export type Launcher = ReturnType<typeof createLauncher>;

@@ -60,6 +60,14 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
   loop: ({ detail }) =>
     withDetail('The agent went round in circles, so it was ended. Try to put the task differently.', detail),
   no_answer: () => 'The agent ended without an answer. Try !retry, or another model: !models.',
+  store_damaged: ({ detail }) =>
+    `The agent’s own memory of its sessions could not be read, and was moved aside${detail === undefined ? '' : ` (${detail})`}. !retry begins a new one.`,
+  store_locked: () =>
+    'Another program on the host holds the agent’s memory of its sessions. Try !retry in a moment.',
+  workspace_gone: ({ detail }) =>
+    `The workspace is not there any more${detail === undefined ? '' : `: ${detail}`}. !workspace shows the others; whoever runs the bot can bring it back.`,
+  backend_unknown: ({ detail }) =>
+    `The agent’s program says nothing that this bot understands${detail === undefined ? '' : ` (${detail})`}. Whoever runs the bot can see more with doctor.`,
   session_unknown: () => 'The backend no longer knows this conversation. Begin a new one with !new.',
   bad_configuration: ({ detail }) =>
     withDetail(

@@ -26,6 +26,16 @@ function factsLine(run: Run, durationMs: number, settlement: Settlement): string
 const owedText = ({ owed = 0 }: NonNullable<Settlement>): string =>
   owed === 0 ? '' : ` (${formatSat(sat(owed))} still owed by the node; it is asked for)`;
 
+/** The agent works without what it knew: its owner must not think that it remembers. */
+export const begunAnewText = ({ kind, detail }: AgentFailure): string =>
+  kind === 'store_damaged'
+    ? `⚠ The agent’s own memory of its sessions could not be read. It was moved aside${detail === undefined ? '' : ` (${detail})`}, and a new one was begun: it does not know what was said before.`
+    : '⚠ The agent no longer had this conversation, so it began a new one: it does not know what was said before.';
+
+/** @param name of the workspace's instructions */
+export const cutInstructionsText = (name: string): string =>
+  `⚠ ${name} is longer than 64 KiB: the agent reads its beginning only.`;
+
 /** A run's provider is not known to have the model that its owner chose. */
 export const otherModelText = (provider: string, wanted: string, used: string | undefined): string =>
   `Provider ${provider} is not known to have ${wanted}, so ${used ?? 'its default model'} was asked for. !model sets another one.`;

@@ -1,10 +1,16 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { whenFree } from '@nostr-dm-agent/kit/sqlite';
-import type { AgentRequest, AgentResult, RunObserver } from '../backends/backend.ts';
+import type { AgentFailure, AgentRequest, AgentResult, RunObserver } from '../backends/backend.ts';
 import { providerNoteText } from '../replies/connection-replies.ts';
 import { ownerName } from '../replies/owner-name.ts';
-import { costText, finalReply, otherModelText } from '../replies/run-replies.ts';
+import {
+  begunAnewText,
+  costText,
+  cutInstructionsText,
+  finalReply,
+  otherModelText,
+} from '../replies/run-replies.ts';
 import { messageOf, type RunReaction, replyToRun } from './messenger.ts';
 import type { Provider, Settlement } from './provider.ts';
 import type { Run, RunOutcome, RunResult, Session, StopReason } from './run.ts';
@@ -143,22 +149,43 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
       payment: prepared.payment,
     };
     const seen = observerOf(job, deps, progress, deadline.touch);
-    const result = await runWithRetries(
-      () => backend.run(request, seen, deadline.signal),
-      provider.retryPauses ?? [],
-      deadline.signal,
-    );
+    const attempt = (backendSession: string | undefined): Promise<AgentResult> =>
+      runWithRetries(
+        () => backend.run({ ...request, backendSession }, seen, deadline.signal),
+        provider.retryPauses ?? [],
+        deadline.signal,
+      );
+    const first = await attempt(session.backendSession);
+    const lost = memoryLost(first);
+    const result = lost === undefined || deadline.signal.aborted ? first : await attempt(undefined);
     if (result.outcome !== 'stopped') provider.ended?.(runId, result.failure);
     const { backendSession } = result;
     if (backendSession !== undefined) {
       await inTime(() => deps.stores.sessions.update(session.id, { backendSession }), job.log);
     }
-    return withNote(endingOf(result, deadline.signal), prepared.note);
+    deps.lookAgain(session.backend, result.failure);
+    const notes = [prepared.note, lost && begunAnewText(lost), cutNote(session, result)];
+    return withNote(
+      endingOf(result, deadline.signal),
+      notes.filter((note) => note !== undefined).join('\n\n') || undefined,
+    );
   } finally {
     deadline.stop();
     progress.stop();
   }
 }
+
+/** Why a backend can't go on with what it knew; undefined when it can. Nothing was done or paid then. */
+const memoryLost = ({ failure, steps }: AgentResult): AgentFailure | undefined =>
+  steps === 0 && (failure?.kind === 'session_unknown' || failure?.kind === 'store_damaged')
+    ? failure
+    : undefined;
+
+/** Said once in a session. */
+const cutNote = (session: Session, { cutInstructions }: AgentResult): string | undefined =>
+  cutInstructions === undefined || session.backendSession !== undefined
+    ? undefined
+    : cutInstructionsText(cutInstructions);
 
 /** What the agent has done must not be lost because another program holds the database. */
 const inTime = (change: () => void, log: Logger): Promise<void> =>

@@ -1,6 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { Backend, BackendName } from '../backends/backend.ts';
+import type { AgentFailure, Backend, BackendName } from '../backends/backend.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { ChosenProvider } from './chosen-provider.ts';
 import type { Messenger } from './messenger.ts';
@@ -20,6 +20,8 @@ export type RunDeps = {
   readonly messenger: Messenger;
   /** Why a run must not be begun here, for its owner; undefined when it may. */
   readonly refuseRun: (run: Run, signal: AbortSignal) => Promise<string | undefined>;
+  /** A run has ended: what is known of its backend may have changed. */
+  readonly lookAgain: (backend: BackendName, failure: AgentFailure | undefined) => void;
   readonly limits: RunLimits;
   /** Told between two steps, when everything is on disk. Tests end the process there. */
   readonly reached: (checkpoint: TaskCheckpoint) => void;

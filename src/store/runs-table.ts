@@ -39,10 +39,12 @@ const runResult = z
     // Runs of earlier versions have neither.
     limits: z.array(z.enum(limitsMet)).default([]),
     newGit: z.array(z.string()).default([]),
+    cutInstructions: z.string().optional(),
   })
   .transform(
-    ({ failure, backendSession, model, ...rest }): RunResult => ({
+    ({ failure, backendSession, model, cutInstructions, ...rest }): RunResult => ({
       ...rest,
+      ...(cutInstructions === undefined ? {} : { cutInstructions }),
       backendSession,
       model,
       failure: failure && { kind: failure.kind, detail: failure.detail, status: failure.status },

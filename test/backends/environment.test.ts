@@ -235,9 +235,10 @@ test('the instructions of a workspace are read, unless they are a link or no fil
   Bun.spawnSync(['mkfifo', join(workspace, 'AGENTS.md')]);
   expect(workspaceInstructions(workspace)).toBeUndefined();
   writeFileSync(join(workspace, 'CLAUDE.md'), 'be kind');
-  expect(workspaceInstructions(workspace)).toEqual({ name: 'CLAUDE.md', text: 'be kind' });
+  expect(workspaceInstructions(workspace)).toEqual({ name: 'CLAUDE.md', text: 'be kind', cut: false });
   rmSync(join(workspace, 'AGENTS.md'));
   writeFileSync(join(workspace, 'AGENTS.md'), 'x'.repeat(200_000));
+  expect(workspaceInstructions(workspace)?.cut).toBe(true);
   const text = workspaceInstructions(workspace)?.text ?? '';
   expect(text.length).toBeLessThan(70_000);
   expect(text).toEndWith('[AGENTS.md is longer than this]\n');

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -364,6 +365,19 @@ test(
       outcome: 'failed',
       failure: { kind: 'model_unknown' },
     });
+  },
+  limit,
+);
+
+test(
+  'a store of sessions that opencode cannot read is moved aside, and it begins a new one',
+  async () => {
+    const store = join(settings.home, 'agent', `owner-${'a'.repeat(16)}`, 'store');
+    rmSync(store, { recursive: true, force: true });
+    mkdirSync(store, { recursive: true });
+    writeFileSync(join(store, 'opencode.db'), 'garbage '.repeat(1000));
+    expect(await run('say hi')).toMatchObject({ outcome: 'failed', failure: { kind: 'store_damaged' } });
+    expect(await run('say hi')).toMatchObject({ outcome: 'answered', answer: 'hi' });
   },
   limit,
 );

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from 'bun:test';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { processesOf, startTestBot, type TestBot } from '../support/bot.ts';
+import { writeOddOpencode } from '../support/odd-opencode.ts';
 
 let bot: TestBot;
 afterEach(() => bot.cleanUp());
@@ -36,6 +39,39 @@ describe('a task is done', () => {
     const id = await bot.owner.send('fail 401');
     expect((await bot.owner.answer(id)).text).toContain('refused the credentials (401)');
     await bot.owner.reaction(id, '❌');
+  });
+
+  test('an agent that has lost its memory begins anew, and says so; what its program is comes with `!status`', async () => {
+    let odd: ReturnType<typeof writeOddOpencode> | undefined;
+    bot = await startTestBot({
+      opencode: (directory) => {
+        odd = writeOddOpencode(directory);
+        return odd.path;
+      },
+    });
+    const { owner } = bot;
+    const answerTo = async (task: string) =>
+      (await owner.answer(await owner.send(task), /\n— |failed|agent’s/)).text;
+    expect(await answerTo('one')).toStartWith('did: one\n\n— ');
+    odd?.set('forgets');
+    expect(await answerTo('two')).toMatch(
+      /^did: two\n\n⚠ The agent no longer had this conversation, so it began a new one/,
+    );
+    odd?.set('');
+    expect(await answerTo('three')).toStartWith('did: three\n\n— ');
+    odd?.set('damaged');
+    const owners = join(bot.home, 'agent');
+    const [mine = ''] = readdirSync(owners).filter((name) => name.startsWith('owner-'));
+    writeFileSync(join(owners, mine, 'store', 'opencode.db'), 'garbage');
+    expect(await answerTo('four')).toMatch(
+      /^did: four\n\n⚠ The agent’s own memory .+ was moved aside \(.+\/damaged\/.+\)/,
+    );
+    odd?.remove();
+    expect(await answerTo('five')).toStartWith('The agent’s program is not there.');
+    await until(
+      async () => /Backend: .*(?:not|no) /.test((await owner.answer(await owner.send('!status'))).text),
+      'it is seen to be missing',
+    );
   });
 
   test('a long run reports its progress', async () => {

@@ -66,6 +66,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       {
         stores,
         backends: new Map(),
+        lookAgain: () => undefined,
         providers: {
           providers: new Map(),
           providerFor: () => ({ provider: createLocalProvider(), note: undefined }),
