@@ -114,14 +114,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   const { relays, lists, outbox, messenger } = messaging;
   const money = createMoney(config, { stores, messaging }, basics, open);
   makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
-  const jail = createAgentJail(config, deps.hiddenPaths ?? []);
-  // Not with the problems that `!status` tells of: it has a line of its own there.
-  const wall = watchWall(jail, deps.log, stopping.signal);
-  const backends = createBackends(config, { log, jail });
-  const healths = watchHealth(backends, log, stopping.signal);
-  // Closing aborts first, which ends their processes, and then waits for them.
-  open.defer(healths.done);
-  open.defer(() => wall.done);
+  const { jail, wall, backends, healths } = openBackends(config, deps, basics, open);
   open.defer(() => stopping.abort());
   const { routstr } = money;
   const work = createWork(
@@ -175,4 +168,22 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
       await open.disposeAsync();
     },
   };
+}
+
+/** The agents' programs and the jail that they run in, both looked at behind. */
+function openBackends(
+  config: Config,
+  deps: Pick<AppDeps, 'log' | 'hiddenPaths'>,
+  { log, stopping }: Basics,
+  open: AsyncDisposableStack,
+) {
+  const jail = createAgentJail(config, deps.hiddenPaths ?? []);
+  // Not with the problems that `!status` tells of: it has a line of its own there.
+  const wall = watchWall(jail, deps.log, stopping);
+  const backends = createBackends(config, { log, jail });
+  const healths = watchHealth(backends, log, stopping);
+  // Closing aborts first, which ends their processes, and then waits for them.
+  open.defer(healths.done);
+  open.defer(() => wall.done);
+  return { jail, wall, backends, healths };
 }
