@@ -104,9 +104,11 @@ const paidSentences: Readonly<
       detail,
     ),
   bad_request: ({ detail }) =>
-    detail === refusals.request_limit[1]
-      ? `${detail} !continue goes on where it was.`
-      : withDetail('The node did not accept the request. Try another model: !provider models.', detail),
+    detail === refusals.node_contradicts[1]
+      ? 'The node contradicts its own bills, so the run was ended. !continue goes on where it was, best at another node.'
+      : detail === refusals.request_limit[1]
+        ? `${detail} !continue goes on where it was.`
+        : withDetail('The node did not accept the request. Try another model: !provider models.', detail),
   rate_limited: () =>
     'The node is limiting requests, even after several tries. Wait a little, then !continue goes on where it was.',
   provider_down: ({ detail }) =>

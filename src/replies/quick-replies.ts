@@ -1,19 +1,20 @@
 import { addSat, formatSat, msatToSatCeil, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { QuestionRefusal, QuickResult, Whereabouts } from '@nostr-dm-agent/routstr';
 import { depositRefusal } from './routstr/node-account-replies.ts';
-import { hostOf } from './routstr/paid-run-replies.ts';
+import { hostOf, unexplainedText } from './routstr/paid-run-replies.ts';
 import { tooLittleMoney } from './too-little-money.ts';
 
 /** The answer to `!quick`, and `— quick · 3 sat · claude-sonnet-4.5`. */
 export function quickReply(result: QuickResult): string {
   if (result.state === 'refused') return questionRefusal(result.refusal);
-  const { text, end, spent, fee, owed, model } = result;
+  const { text, end, spent, fee, owed, unexplained, model } = result;
   const cost = formatSat(addSat(spent, fee));
   const parts = [
     ...(fee > 0 ? [`${cost}, ${formatSat(fee)} of it the mint’s fees`] : [cost]),
     ...(owed ? ['the change is not back yet; it is asked for'] : []),
   ];
-  return [text, endings[end](text !== ''), `— quick · ${parts.join(' · ')} · ${model}`]
+  const note = unexplained > 0 ? `⚠ ${unexplainedText(unexplained)}` : '';
+  return [text, endings[end](text !== ''), note, `— quick · ${parts.join(' · ')} · ${model}`]
     .filter((part) => part !== '')
     .join('\n\n');
 }

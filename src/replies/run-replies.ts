@@ -5,6 +5,7 @@ import type { Run, RunResult, Session } from '../runs/run.ts';
 import { describeConnectionFailure } from './connection-replies.ts';
 import { describeFailure, limitsLine, newGitLine } from './failure-replies.ts';
 import { formatDuration, lines, plural, shorten } from './format.ts';
+import { unexplainedText } from './routstr/paid-run-replies.ts';
 
 /** `138 of 2000 sat`: what a run cost, or has cost so far. */
 export const costText = ({ spent, budget }: { readonly spent: number; readonly budget: number }): string =>
@@ -54,12 +55,33 @@ export function finalReply(
   // It never began: there are no facts.
   if (run.outcome === 'refused' && text !== '') return { text, foot: '' };
   const facts = lines(session && sessionLine(session), factsLine(run, durationMs, settlement));
-  const foot = [ending(run, settlement), jailNotes(run), facts];
+  const foot = [ending(run, settlement), nodeNotes(settlement), jailNotes(run), facts];
   return { text, foot: foot.filter((part) => part !== '').join('\n\n') };
 }
 
 const sessionLine = ({ id, title }: Pick<Session, 'id' | 'title'>): string =>
   `Session ${id}${title === '' ? '' : `: ${shorten(title, 50)}`}`;
+
+/** What a node did that its own bills contradict. */
+function nodeNotes(settlement: Settlement): string {
+  const { contradiction, unexplained } = settlement ?? {};
+  const notes = [
+    ...(contradiction ? [contradictionText(contradiction)] : []),
+    ...(unexplained ? [`⚠ ${unexplainedText(sat(unexplained))}`] : []),
+  ];
+  return notes.join('\n');
+}
+
+const contradictionText = ({
+  said,
+  least,
+}: NonNullable<NonNullable<Settlement>['contradiction']>): string => {
+  const left = said === undefined ? 'too little was left' : `${formatSat(sat(said))} were left`;
+  return (
+    `⚠ The node said that ${left} of this run’s budget; by its own bills it had to be ${formatSat(sat(least))} or more. ` +
+    'So no more money was asked for. What it said is kept; !provider nodes shows other nodes.'
+  );
+};
 
 /** What the jail has to tell beside the answer. */
 const jailNotes = ({ result }: Run): string => {
@@ -144,7 +166,7 @@ function moneyOf(run: Run, settlement: Settlement): string {
       : '';
   }
   const { spent, owed = 0, fee = 0 } = settlement;
-  const fees = fee > 0 ? `${formatSat(sat(fee))} of the mint’s fees` : 'nothing';
+  const fees = fee > 0 ? `${formatSat(sat(fee))} in fees` : 'nothing';
   if (owed > 0) return spent === 0 ? `It cost ${fees} so far.` : '';
   if (spent > 0) return 'What was not spent is back.';
   return `It cost ${fees}: the ${fee > 0 ? 'rest of the' : 'whole'} budget is back.`;

@@ -16,6 +16,10 @@ export type Settlement =
       readonly fee?: number;
       /** The change is not back yet: `spent` is the provider's own estimate, and this is owed. It is asked for. */
       readonly owed?: number;
+      /** What of `spent` no bill of the provider explains. */
+      readonly unexplained?: number;
+      /** The provider said that this much was left, when by its bills it had to be `least` at the least. */
+      readonly contradiction?: { readonly said: number | undefined; readonly least: number };
     }
   | undefined;
 

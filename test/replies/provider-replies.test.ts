@@ -145,6 +145,18 @@ describe('the end of a paid run says the truth about its money', () => {
     );
   });
 
+  test('a node that contradicts its own bills: once, with both numbers, and no more money is asked for', () => {
+    const text = said(
+      { failure: 'bad_request' },
+      { spent: 5, budget: 2500, contradiction: { said: 3, least: 2470 }, unexplained: 12 },
+    );
+    expect(
+      text.match(/3 sat were left of this run’s budget; by its own bills it had to be 2,470 sat or more/g),
+    ).toHaveLength(1);
+    expect(text).toContain('The node kept 12 sat more than its own bills say.');
+    expect(text).not.toMatch(/!more|!wallet topup/);
+  });
+
   test('other failures: of a node, not of a login; nothing is promised that is not known', () => {
     const nothing = { spent: 0, budget: 2000 };
     expect(said({ failure: 'provider_down' }, nothing)).toContain(
@@ -152,10 +164,10 @@ describe('the end of a paid run says the truth about its money', () => {
     );
     // Nothing is said only of nothing: the mint may have taken something.
     expect(said({ failure: 'provider_down' }, { ...nothing, fee: 11 })).toContain(
-      '\nIt cost 11 sat of the mint’s fees: the rest of the budget is back.',
+      '\nIt cost 11 sat in fees: the rest of the budget is back.',
     );
     expect(said({ failure: 'provider_down' }, { ...nothing, owed: 1989, fee: 11 })).toContain(
-      '\nIt cost 11 sat of the mint’s fees so far.',
+      '\nIt cost 11 sat in fees so far.',
     );
     expect(said({ failure: 'provider_down' }, { ...nothing, owed: 2000 })).toMatch(
       /It cost nothing so far\.\n\n.+2,000 sat still owed/,

@@ -36,7 +36,7 @@ import { askQuickly, pastQuestion, type QuickRequest, type QuickResult } from '.
 import { recoverRuns } from './paid-run/recover-runs.ts';
 import { createRunEndpoints } from './paid-run/run-endpoint.ts';
 import type { PaidRunCost, PreparedPaidRun, RunTicket } from './paid-run/run-ticket.ts';
-import { wholeBudget } from './paid-run/top-up.ts';
+import { wholeBudget } from './paid-run/whole-budget.ts';
 
 export type RoutstrProviderOptions = {
   readonly wallet: PayingWallet;

@@ -683,3 +683,100 @@ describe('A request that the money does not cover is held', () => {
     await patient.close();
   });
 });
+
+describe('A node that says 402 although the money must be there (core #520)', () => {
+  const short = (message: string) =>
+    Response.json(
+      { detail: { error: { message, type: 'insufficient_quota', code: 'insufficient_balance' } } },
+      { status: 402 },
+    );
+  const texts = [
+    'Insufficient balance: 40000 mSats required. 3000 available. (reserved: 0)',
+    'Insufficient balance: 40 sats (40000 msats) required for this model; 3 sats (3000 msats) available.',
+    'Insufficient balance: 40000 mSats required.',
+    'Insufficient balance',
+  ];
+  test.each(texts)(
+    '“%s” is named once, with what its bills say, and nobody is asked for more',
+    async (words) => {
+      let calls = 0;
+      upstream.play(() => {
+        calls += 1;
+        return calls === 1 ? stream([...text('x'), bill(5000), done]) : short(words);
+      });
+      const holds: Hold[] = [];
+      const { run, post } = world.open(
+        { spendMsat: 2_500_000, recheckMs: [1, 1] },
+        { onHold: (hold) => holds.push(hold) },
+      );
+      expect(await (await post(ask())).text()).toContain('x');
+      for (let times = 0; times < 3; times += 1) {
+        const answer = await post(ask());
+        expect(answer.status).toBe(400);
+        expect(isFinal(400, await answer.text())).toBe(true);
+      }
+      // Looked at twice more, as it may be behind with its books; then never asked again.
+      expect(calls).toBe(4);
+      expect(holds).toEqual([]);
+      const { contradiction, refusal, mostMsat } = await run.close();
+      expect(mostMsat).toBe(5000);
+      expect(refusal).toMatchObject({ code: 'node_contradicts' });
+      expect(contradiction?.detail).toContain('Insufficient balance');
+      expect(contradiction?.leastMsat).toBe(2_500_000 - 5000 - 25_000);
+      if (words.includes('available')) expect(contradiction?.saidMsat).toBe(3000);
+    },
+  );
+
+  test('for a moment only, because it was behind with its books: the agent never notices', async () => {
+    let calls = 0;
+    upstream.play(() => {
+      calls += 1;
+      return calls < 3 ? short(texts[0] ?? '') : stream([...text('here'), bill(5), done]);
+    });
+    const { run, post } = world.open({ spendMsat: 2_500_000, recheckMs: [1, 1, 1] });
+    expect(await (await post(ask())).text()).toContain('here');
+    expect((await run.close()).contradiction).toBeUndefined();
+  });
+
+  const honest: readonly (readonly [string, () => Response | Promise<Response>, object])[] = [
+    ['what it billed is nearly all', () => stream([...text('x'), bill(2_480_000), done]), {}],
+    [
+      'an answer came without a bill, and without a price nobody knows',
+      () => stream([...text('x'), done]),
+      { price: () => undefined },
+    ],
+    ['it is not known what the run may spend', () => stream([...text('x'), bill(5), done]), { limits: {} }],
+  ];
+  test.each(honest)('but not when %s: then more money is asked for as ever', async (_name, first, rest) => {
+    let calls = 0;
+    upstream.play(() => {
+      calls += 1;
+      return calls === 1 ? first() : short(texts[0] ?? '');
+    });
+    const holds: Hold[] = [];
+    const limits = 'limits' in rest ? {} : { spendMsat: 2_500_000 };
+    const { run, post } = world.open(
+      { ...limits, recheckMs: [1], holdMs: 30 },
+      { onHold: (hold) => holds.push(hold), ...('price' in rest ? { price: () => undefined } : {}) },
+    );
+    await (await post(ask())).text();
+    expect((await post(ask())).status).toBe(402);
+    expect(holds).toHaveLength(1);
+    expect((await run.close()).contradiction).toBeUndefined();
+  });
+
+  test('what was cut off or never answered may have been charged: it is no contradiction that it is gone', async () => {
+    let calls = 0;
+    upstream.play(() => {
+      calls += 1;
+      if (calls === 1) return new Response('<html>', { headers: { 'content-type': 'text/html' } });
+      return short('Insufficient balance: 4000 mSats required. 1000 available. (reserved: 0)');
+    });
+    const { run, post } = world.open({ spendMsat: 5500, recheckMs: [1], holdMs: 30 });
+    await post(ask());
+    expect(run.usage().spentMsat).toBe(0);
+    expect(run.usage().mostMsat).toBeGreaterThan(4000);
+    expect((await post(ask())).status).toBe(402);
+    await run.close();
+  });
+});

@@ -189,13 +189,17 @@ export function news(run: PaidRun): string {
     }
     if (ticket.purpose === 'account') return `${formatSat(body.change)} of ${about} are back in the wallet.`;
     const fees = body.fee > 0 ? ` and ${formatSat(body.fee)} of the mint’s fees` : '';
-    return `Change is back: ${formatSat(body.change)} of ${about}, which cost ${formatSat(body.spent)}${fees}.`;
+    return `Change is back: ${formatSat(body.change)} of ${about}, which cost ${formatSat(body.spent)}${fees}.${body.unexplained === undefined ? '' : ` ${unexplainedText(body.unexplained)}`}`;
   }
   if (isIn(run, 'needs_operator')) {
     return `${operatorProblemText(run)} !provider status shows what its operator needs to know.`;
   }
   return `The change of ${about} is not back yet: ${hostOf(run.node)} is asked for it until it comes.`;
 }
+
+/** Of a run, or a question. */
+export const unexplainedText = (amount: Sat): string =>
+  `The node kept ${formatSat(amount)} more than its own bills say. The evidence is kept; !provider nodes shows other nodes.`;
 
 /** A run that needs a person. */
 export function operatorProblemText(run: PaidRunIn<'needs_operator'>): string {

@@ -1,5 +1,6 @@
 import { type Fetch, readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
+import { reservationMsat } from '../models/usable-models.ts';
 import { retryAfterMs } from '../node/node-http.ts';
 import { scrub } from '../node/refusal-shapes.ts';
 import { type ChatRequest, writeChatRequest } from './chat-request.ts';
@@ -31,6 +32,7 @@ export async function forward(passage: Passage): Promise<Response> {
   const { run, request, session, signal } = passage;
   /** Lowered when the node says that less money is there than we thought. */
   let ceiling: number | undefined;
+  let rechecks = 0;
   for (;;) {
     const permit = await run.admit(request, session, ceiling, signal);
     if (typeof permit === 'string') return refused(run, permit, undefined, '');
@@ -51,10 +53,26 @@ export async function forward(passage: Passage): Promise<Response> {
         continue;
       }
     }
+    if (run.usage().inFlight === 0) {
+      const said = { saidMsat: availableMsat, neededMsat, detail: short.detail };
+      const verdict = await run.recheck(said, wantedMsat(passage, permit), rechecks, signal);
+      rechecks += 1;
+      if (verdict === 'contradicts') return refused(run, 'node_contradicts', 402, short.detail);
+      if (verdict === 'again') continue;
+    }
     const end = await run.wait({ neededMsat, availableMsat, model: request.model }, signal);
     if (end === 'let_go') return refused(run, 'insufficient_balance', 402, short.detail);
     ceiling = undefined;
+    rechecks = 0;
   }
+}
+
+/** What the call may cost by our count. */
+function wantedMsat({ run, request }: Passage, { maxTokens }: Permit): number | undefined {
+  const price = run.options.price(request.model);
+  return price && maxTokens !== undefined
+    ? reservationMsat(price.sat, request.promptTokens, maxTokens)
+    : undefined;
 }
 
 type Short = {
@@ -96,9 +114,9 @@ async function send(passage: Passage, permit: Permit): Promise<Response | Short>
     }
     return await whole(passage, permit, response);
   } catch (error) {
-    // It is us who left, or the connection broke before there was an answer: then nothing is charged.
+    // It is us who left, or the connection broke before there was an answer.
     if (upstream.signal.aborted) permit.abandon();
-    else permit.settle(undefined);
+    else permit.unanswered();
     signal.throwIfAborted();
     const detail = upstream.signal.aborted
       ? 'nothing came from the node'
@@ -189,7 +207,7 @@ async function whole(passage: Passage, permit: Permit, response: Response): Prom
     const part = billSchema.safeParse(json).data;
     if (part) addToBill(bill, part);
     settle(passage, permit, bill, body?.length ?? 0);
-  } else permit.settle(undefined);
+  } else permit.unanswered();
   // A stream was asked for: opencode would find no event in anything else and ask again for ever.
   if (request.stream || !answer) {
     return refused(run, 'nonsense', response.status, scrub((body ?? '').slice(0, 300)));

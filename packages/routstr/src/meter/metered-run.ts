@@ -26,6 +26,11 @@ export type RunLimits = {
   readonly sameAnswers: number;
   /** Silence of the node after which a request is given up. */
   readonly silenceMs: number;
+  /**
+   * Pauses before a request is sent once more to a node that says that money is missing which must be there: what it set
+   * aside for an answer that is over may come back a moment later.
+   */
+  readonly recheckMs: readonly number[];
 };
 
 export const defaultLimits: RunLimits = {
@@ -41,6 +46,7 @@ export const defaultLimits: RunLimits = {
   sameAnswers: 12,
   // opencode gives up after 300 s; being first makes the failure ours to word.
   silenceMs: 280_000,
+  recheckMs: [300, 1000, 2500],
 };
 
 /** The prices of a model in sat, and what a sat is worth where a node prices in USD. */
@@ -84,9 +90,25 @@ export type RequestUsage = {
   readonly completionTokens: number | undefined;
 };
 
+/** A node says that less is left than its own bills leave, in msat. */
+export type Contradiction = {
+  /** What is left, and what a call needs, by its 402; undefined: it did not say. */
+  readonly saidMsat: number | undefined;
+  readonly neededMsat: number | undefined;
+  /** What must be left at the least, by all of its bills. */
+  readonly leastMsat: number;
+  /** As the node said it (no secrets, at most 300 characters). */
+  readonly detail: string;
+};
+
 /** What a run has used so far. The books are the node's (`info`, the refund); this is what is known while it runs. */
 export type RunUsage = {
   readonly spentMsat: number;
+  /**
+   * The most that the node can have charged by its own word: its bills, and all that was reserved where a bill is
+   * missing. undefined: nobody can tell.
+   */
+  readonly mostMsat: number | undefined;
   /** Requests that were sent to the node. */
   readonly requests: number;
   /** Under way, and what they may cost at most. */
@@ -98,6 +120,8 @@ export type RunUsage = {
   readonly last: RequestUsage | undefined;
   /** Why the agent was refused last, with what the node said (no secrets, at most 300 characters). */
   readonly refusal: AgentRefusal | undefined;
+  /** Nothing more is asked of a node that contradicts itself. */
+  readonly contradiction: Contradiction | undefined;
 };
 
 export type AgentRefusal = {

@@ -7,6 +7,7 @@ import { parseRefusal, parseShortage, type Shortage } from '../node/refusal-shap
  */
 export const refusals = {
   insufficient_balance: [402, 'The budget of this run is used up.'],
+  node_contradicts: [400, 'The node contradicts its own bills about what is left of the budget.'],
   key_refused: [401, 'The node does not accept the key of this run.'],
   model_unknown: [404, 'The node does not know this model.'],
   no_price: [400, 'The price of this model is not known, so this run cannot use it.'],

@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import { reservationMsat } from '../models/usable-models.ts';
 import { type ChatRequest, clampTokens, fitTokens } from './chat-request.ts';
 import { createHoldQueue } from './hold-queue.ts';
-import type { Hold, MeteredRunOptions, RequestUsage, RunUsage } from './metered-run.ts';
+import type { Contradiction, Hold, MeteredRunOptions, RequestUsage, RunUsage } from './metered-run.ts';
 import type { RefusalCode } from './refusals.ts';
 
 /** Leave to send one request. It is settled exactly once, whatever becomes of it. */
@@ -15,6 +16,8 @@ export type Permit = {
    * worst is booked: all that was reserved.
    */
   readonly abandon: () => void;
+  /** No word came of it: booked as nothing, and it may have been charged all the same. */
+  readonly unanswered: () => void;
 };
 
 /** What a failure that may pass means: another try, with a pause or without, or the end. */
@@ -34,6 +37,18 @@ export type RunState = {
   ) => Promise<Permit | RefusalCode>;
   /** The node says that the money is short: waits for other requests to give back what they reserved, or for more. */
   readonly wait: (hold: Hold, signal: AbortSignal) => Promise<'again' | 'let_go'>;
+  /**
+   * The node says that the money is short, with nothing else under way. `again`: it must be there, by the node's own
+   * bills, and the node may only be behind with its books; a pause was made. `contradicts`: it stays with it.
+   *
+   * @param wantedMsat what the call may cost by our count; undefined: not known
+   */
+  readonly recheck: (
+    short: Omit<Contradiction, 'leastMsat'>,
+    wantedMsat: number | undefined,
+    times: number,
+    signal: AbortSignal,
+  ) => Promise<'short' | 'again' | 'contradicts'>;
   readonly failed: (line: string) => AfterFailure;
   readonly answered: (line: string, session: string, toolCalls: string | undefined) => void;
   readonly mayCompact: () => boolean;
@@ -57,6 +72,8 @@ export function createRunState(options: MeteredRunOptions): RunState {
   let settled: (() => void)[] = [];
   let spendMsat = limits.spendMsat;
   let spentMsat = 0;
+  let mostMsat: number | undefined = 0;
+  let contradiction: Contradiction | undefined;
   let requests = 0;
   let compactions = 0;
   let remainingMsat: number | undefined;
@@ -72,6 +89,7 @@ export function createRunState(options: MeteredRunOptions): RunState {
   const reservedMsat = (): number => [...reserved.values()].reduce((sum, msat) => sum + msat, 0);
   const usage = (): RunUsage => ({
     spentMsat,
+    mostMsat,
     requests,
     inFlight: reserved.size,
     reservedMsat: reservedMsat(),
@@ -79,6 +97,7 @@ export function createRunState(options: MeteredRunOptions): RunState {
     remainingMsat,
     last,
     refusal,
+    contradiction,
   });
 
   /** Resolves when one of the requests under way is settled. */
@@ -96,15 +115,33 @@ export function createRunState(options: MeteredRunOptions): RunState {
     return (await holds.wait(hold, signal)) === 'more' ? 'again' : 'let_go';
   };
 
-  const permit = (model: string, maxTokens: number | undefined, msat: number): Permit => {
+  const recheck: RunState['recheck'] = async (short, wantedMsat, times, signal) => {
+    const leastMsat = leftAtLeast(spendMsat, mostMsat);
+    if (leastMsat === undefined || !contradicts(short, wantedMsat, leastMsat)) return 'short';
+    const pause = limits.recheckMs[times];
+    if (pause !== undefined) {
+      await sleep(pause, undefined, { signal });
+      return 'again';
+    }
+    contradiction ??= { ...short, leastMsat };
+    return 'contradicts';
+  };
+
+  /** @param msat undefined: without a price nothing is known of it beforehand */
+  const permit = (model: string, maxTokens: number | undefined, msat: number | undefined): Permit => {
     const unknown = { promptTokens: undefined, completionTokens: undefined };
     const granted: Permit = {
       maxTokens,
-      abandon: () => granted.settle({ model, msat, source: 'estimate', ...unknown }),
+      abandon: () => granted.settle({ model, msat: msat ?? 0, source: 'estimate', ...unknown }),
+      unanswered: () => {
+        if (reserved.has(granted)) mostMsat = add(mostMsat, msat);
+        granted.settle(undefined);
+      },
       settle: (cost, remaining) => {
         if (!reserved.delete(granted)) return;
         if (cost) {
           spentMsat += cost.msat;
+          mostMsat = add(mostMsat, mostOf(cost, msat));
           last = cost;
         }
         remainingMsat = remaining ?? remainingMsat;
@@ -114,7 +151,7 @@ export function createRunState(options: MeteredRunOptions): RunState {
         for (const resolve of waiting) resolve();
       },
     };
-    reserved.set(granted, msat);
+    reserved.set(granted, msat ?? 0);
     requests += 1;
     return granted;
   };
@@ -122,6 +159,7 @@ export function createRunState(options: MeteredRunOptions): RunState {
   const admit: RunState['admit'] = async (request, session, ceiling, signal) => {
     for (;;) {
       signal.throwIfAborted();
+      if (contradiction !== undefined) return 'node_contradicts';
       if (requests >= limits.requests) return 'request_limit';
       if ((repeated.get(session)?.times ?? 0) >= limits.sameAnswers) return 'loop';
       const clamped = clampTokens(request, limits);
@@ -130,7 +168,7 @@ export function createRunState(options: MeteredRunOptions): RunState {
       if (!price && limits.pricedOnly) return 'no_price';
       if (!price) {
         // Without a price nothing can be estimated beforehand: what is left at all is the bound.
-        if (spendMsat === undefined || spentMsat < spendMsat) return permit(request.model, wanted, 0);
+        if (spendMsat === undefined || spentMsat < spendMsat) return permit(request.model, wanted, undefined);
         if (
           (await wait({ neededMsat: undefined, availableMsat: 0, model: request.model }, signal)) === 'let_go'
         ) {
@@ -160,6 +198,7 @@ export function createRunState(options: MeteredRunOptions): RunState {
     closed: closing.signal,
     admit,
     wait,
+    recheck,
     failed: (line) => {
       const times = (failures.get(line) ?? 0) + 1;
       failures.set(line, times);
@@ -192,3 +231,30 @@ export function createRunState(options: MeteredRunOptions): RunState {
 }
 
 const neverAborted = new AbortController().signal;
+
+const add = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? undefined : a + b;
+
+/** A bill is the node's word; tokens times prices come close to it; an estimate may be anything up to what was reserved. */
+function mostOf({ msat, source }: RequestUsage, reservedMsat: number | undefined): number | undefined {
+  if (source === 'node') return msat;
+  if (source === 'tokens') return msat * 1.05;
+  return reservedMsat === undefined ? undefined : Math.max(reservedMsat, msat);
+}
+
+/** What a node must have left of a run's money, with some room for how it rounds; undefined: nobody can tell. */
+const leftAtLeast = (spendMsat: number | undefined, mostMsat: number | undefined): number | undefined =>
+  spendMsat === undefined || mostMsat === undefined
+    ? undefined
+    : Math.max(0, spendMsat - mostMsat - Math.max(1000, spendMsat * 0.01));
+
+function contradicts(
+  { saidMsat, neededMsat }: Omit<Contradiction, 'leastMsat'>,
+  wantedMsat: number | undefined,
+  leastMsat: number,
+): boolean {
+  if (saidMsat !== undefined) return saidMsat < leastMsat;
+  if (neededMsat !== undefined) return neededMsat < leastMsat;
+  // A node's estimate is not ours.
+  return wantedMsat !== undefined && wantedMsat * 2 < leastMsat;
+}

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WalletError } from '@nostr-dm-agent/cashu-wallet';
+import type { RunUsage } from '../meter/metered-run.ts';
 import { askForChange, lookAgain, redeemChange } from './ask-for-change.ts';
 import { billNodeAccount } from './bill-node-account.ts';
 import { issueToken } from './issue-token.ts';
@@ -10,6 +11,9 @@ import { type NodeRefusal, whereaboutsOf } from './payment-refusals.ts';
 import { wait } from './postpone.ts';
 import { takeBack } from './take-back.ts';
 
+/** The longest way from one end to the other is half as long. */
+const mostSteps = 12;
+
 /**
  * Brings the money of a run that is over as far home as it gets now. What cannot be had now has a time at which it is
  * asked for again (`nextAt`). To be called for one run by one caller at a time, and never while its agent may live.
@@ -18,7 +22,8 @@ import { takeBack } from './take-back.ts';
  */
 export async function advance(deps: PaidRunDeps, id: string, signal: AbortSignal): Promise<PaidRun> {
   let run = deps.store.get(id);
-  while (isOpen(run.body)) {
+  // No answers of a node or a mint can keep it here.
+  for (let steps = 0; steps < mostSteps && isOpen(run.body); steps += 1) {
     const before = run.body.state;
     run = await step(deps, run, signal);
     if (run.body.state === before || run.body.state === 'needs_operator') break;
@@ -75,7 +80,7 @@ async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promi
   }
   if (isIn(run, 'deposited') && isNodeAccount(run)) return keepNodeAccount(deps, run);
   if (isIn(run, 'deposited', 'running')) return becomeDue(deps, run, undefined);
-  if (isIn(run, 'spending')) return becomeOver(deps, run, run.body.meteredMsat, true);
+  if (isIn(run, 'spending')) return becomeOver(deps, run, interruptedAt(run), true);
   if (isIn(run, 'unreckoned')) {
     await billNodeAccount(deps, run.ticket.account ?? '', signal);
     return store.get(run.id);
@@ -96,11 +101,20 @@ async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promi
   return run;
 }
 
+/** What the meter knows of a run that is over: its count, and the most that the node can have charged by its bills. */
+export type Metered = Pick<RunUsage, 'spentMsat' | 'mostMsat'>;
+
+/** The meter may have missed the end. */
+const interruptedAt = ({ body }: PaidRunIn<'spending'>): Metered => ({
+  spentMsat: body.meteredMsat,
+  mostMsat: undefined,
+});
+
 /** The agent is gone, and its requests with it. */
 export function becomeDue(
   deps: PaidRunDeps,
   run: PaidRunIn<'deposited' | 'running' | 'kept'>,
-  meteredMsat: number | undefined,
+  metered: Metered | undefined,
 ): PaidRun {
   // Until the node has answered, it is as well off in the state before.
   const due = deps.wallet.transaction(
@@ -109,7 +123,8 @@ export function becomeDue(
         ...run.body,
         state: 'refund_due',
         dueSince: deps.clock.now(),
-        meteredMsat,
+        meteredMsat: metered?.spentMsat,
+        mostMsat: metered?.mostMsat,
       }),
     'soon',
   );
@@ -128,13 +143,14 @@ export function keepNodeAccount(deps: PaidRunDeps, run: PaidRunIn<'deposited'>):
 export function becomeOver(
   deps: PaidRunDeps,
   run: PaidRunIn<'spending'>,
-  meteredMsat: number,
+  { spentMsat, mostMsat }: Metered,
   interrupted: boolean,
 ): PaidRun {
   const over = deps.store.move(run.id, ['spending'], {
     state: 'unreckoned',
     out: run.body.out,
-    meteredMsat,
+    meteredMsat: spentMsat,
+    mostMsat,
     interrupted,
     dueSince: deps.clock.now(),
   });

@@ -1,11 +1,11 @@
 import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
-import { sat } from '@nostr-dm-agent/kit/sat';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { apiKeyOf } from '../node/api-key.ts';
 import type { Evidence, RefundOutcome } from '../node/outcomes.ts';
-import { close, noChange } from './close-books.ts';
+import { close, isExplained, noChange } from './close-books.ts';
 import { type Asking, keepChange } from './keep-change.ts';
 import { askForKey, worthOf } from './key-at-node.ts';
-import { isIn, type OperatorProblem, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
+import { dueOf, isIn, type OperatorProblem, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator, wait } from './postpone.ts';
 import { believeNode } from './question-change.ts';
@@ -106,10 +106,9 @@ async function believeEmpty(
   const credited = run.body.creditedMsat ?? 0;
   const spent = totalSpentMsat ?? run.body.meteredMsat ?? 0;
   // Less than a sat of it can't be given back.
-  if (availableMsat + reservedMsat < 1000 && spent + 999 >= credited) return close(deps, run, noChange);
-  if (dueFor < doubtMs) return wait(deps, run, 'doubt');
-  const detail = `credited ${credited} msat, spent ${spent}, left ${availableMsat}, reserved ${reservedMsat}`;
-  return needOperator(deps, run, 'balance_missing', detail);
+  const empty = availableMsat + reservedMsat < 1000 && spent + 999 >= credited;
+  if (empty && isExplained(run, noChange.face)) return close(deps, run, noChange);
+  return missing(deps, run, dueFor, `spent ${spent}, left ${availableMsat}, reserved ${reservedMsat}`);
 }
 
 /** The node credited it and knows nothing of it now. Our own token may still be good; trying it tells. */
@@ -160,7 +159,7 @@ function refused(deps: PaidRunDeps, run: PaidRunIn<'change_held'>, error: TokenR
   const { problem } = error;
   switch (problem.kind) {
     case 'dust':
-      return close(deps, run, { face: problem.amount, received: noChange.received });
+      return dust(deps, run, problem.amount);
     case 'already-received':
       return nothingNew(deps, run);
     case 'spent':
@@ -178,11 +177,33 @@ function nothingNew(deps: PaidRunDeps, { id }: PaidRun): PaidRun {
   // A token of our own that was taken back has closed its run.
   if (!isIn(run, 'change_held')) return run;
   if (run.body.own === true) return needOperator(deps, run, 'key_unknown', '');
-  const { creditedMsat, dueSince, meteredMsat } = run.body;
-  const body = { ...tokenOf(run.body), state: 'refund_due', creditedMsat, dueSince, meteredMsat } as const;
-  const due = { ...deps.store.move(id, ['change_held'], body), body };
-  const evidence = { status: undefined, code: undefined, message: '', requestId: undefined };
-  return repeated(deps, due, deps.clock.now() - dueSince, evidence);
+  const due = dueAgain(deps, run);
+  return repeated(deps, due, deps.clock.now() - due.body.dueSince, noWord);
+}
+
+const noWord = { status: undefined, code: undefined, message: '', requestId: undefined };
+
+/** What it gave was no change of this run, or not all of it. */
+function dueAgain(deps: PaidRunDeps, run: PaidRunIn<'change_held'>): PaidRunIn<'refund_due'> {
+  const body = { ...tokenOf(run.body), ...dueOf(run.body), state: 'refund_due' } as const;
+  return { ...deps.store.move(run.id, ['change_held'], body), body };
+}
+
+/** A token that is worth less than its redemption costs: right only if all the rest was spent. */
+function dust(deps: PaidRunDeps, run: PaidRunIn<'change_held'>, face: Sat): PaidRun {
+  if (isExplained(run, face)) return close(deps, run, { face, received: noChange.received });
+  return needOperator(deps, run, 'balance_missing', missingOf(run, `a token of ${face} sat came back`));
+}
+
+/** The node has less than it was given, and its bills do not say why. */
+function missing(deps: PaidRunDeps, run: Asking, dueFor: number, said: string): PaidRun {
+  if (dueFor < doubtMs) return wait(deps, run, 'doubt');
+  return needOperator(deps, run, 'balance_missing', missingOf(run, said));
+}
+
+function missingOf({ body }: Asking | PaidRunIn<'change_held'>, said: string): string {
+  const billed = body.mostMsat === undefined ? '' : `, billed at most ${Math.ceil(body.mostMsat)}`;
+  return `credited ${body.creditedMsat} msat${billed}, ${said}`;
 }
 
 /** Once a day: what a person did, or the node's operator, may have freed the money. */

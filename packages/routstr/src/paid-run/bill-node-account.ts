@@ -5,6 +5,7 @@ import { isIn, isOpen, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { wait } from './postpone.ts';
 import { doubtMs } from './retry-pauses.ts';
+import { unexplainedOf } from './unexplained.ts';
 
 /*
  * What runs on an account cost. While they run, the meter's own count is what is known; after a SIGKILL it may lack the
@@ -82,12 +83,14 @@ export function bookRuns(
       const share = shares[i] ?? 0;
       const spent = sat(most === 'budget' ? Math.min(share, run.body.out) : share);
       const out = sat(Math.max(run.body.out, spent));
+      const unexplained = i === runs.length - 1 ? unexplainedOf(sat(fresh), mostOf(runs)) : sat(0);
       store.move(run.id, [run.body.state], {
         state: 'settled',
         out,
         spent,
         change: sat(out - spent),
         fee: sat(0),
+        ...(unexplained > 0 && { unexplained }),
       });
       // His reply has told the owner what it cost; he has had none of a run that was cut off.
       if (!wasInterrupted(run)) store.setTold(run.id);
@@ -96,6 +99,16 @@ export function bookRuns(
     const now = store.get(account.id);
     if (isOpen(now.body)) store.move(account.id, [now.body.state], now.body);
   });
+}
+
+/** The most that the runs together can have cost by the node's bills; undefined: nobody can tell. */
+function mostOf(runs: readonly Over[]): number | undefined {
+  let most = 0;
+  for (const { body } of runs) {
+    if (body.state === 'spending' || body.mostMsat === undefined) return undefined;
+    most += body.mostMsat;
+  }
+  return most;
 }
 
 const wasInterrupted = ({ body }: Over): boolean => body.state === 'spending' || body.interrupted;

@@ -3,6 +3,7 @@ import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { bookRuns } from './bill-node-account.ts';
 import { type InState, isNodeAccount, type PaidRun } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
+import { unexplainedOf } from './unexplained.ts';
 
 /** What came back of a run: the face of its token, and what of it is ours after the mint's fee. */
 export type Change = { readonly face: Sat; readonly received: Sat };
@@ -33,8 +34,16 @@ export function figures(
   return { out, spent: sat(spent), change: sat(received), fee: sat(out - spent - received) };
 }
 
+const noWord = { status: undefined, code: undefined, requestId: undefined };
+
 const keptByNode = ({ face, creditedMsat = 0 }: Facts, change: Change): Sat =>
   sat(Math.max(0, Math.min(Math.floor(creditedMsat / 1000), face) - change.face));
+
+/** Whether the bills of a run's node explain that no more than this comes back. */
+export const isExplained = ({ body }: PaidRun, face: Sat): boolean =>
+  !('mostMsat' in body) ||
+  !('face' in body) ||
+  unexplainedOf(keptByNode(body, { face, received: face }), body.mostMsat) === 0;
 
 /** Closes a run and its ledger row. One transaction, or a part of the one around it. */
 export function close(deps: PaidRunDeps, run: PaidRun, change: Change): PaidRun {
@@ -42,9 +51,20 @@ export function close(deps: PaidRunDeps, run: PaidRun, change: Change): PaidRun 
   if (!('face' in run.body)) return run;
   const facts = { creditedMsat: undefined, ...run.body };
   const { state } = run.body;
+  const mostMsat = 'mostMsat' in run.body ? run.body.mostMsat : undefined;
   return deps.wallet.transaction(() => {
     const booked = isNodeAccount(run) ? closeRunsOn(deps, run, keptByNode(facts, change)) : sat(0);
-    return deps.store.move(run.id, [state], { state: 'settled', ...figures(facts, change, booked) });
+    const books = figures(facts, change, booked);
+    const unexplained = unexplainedOf(books.spent, mostMsat);
+    if (unexplained > 0) {
+      const message = `kept ${books.spent} sat, billed at most ${Math.ceil(mostMsat ?? 0)} msat`;
+      deps.store.record(run.id, 'settle', 'unexplained', { ...noWord, message });
+    }
+    return deps.store.move(run.id, [state], {
+      ...books,
+      state: 'settled',
+      ...(unexplained > 0 && { unexplained }),
+    });
   });
 }
 

@@ -1,6 +1,6 @@
 import type { KeptTokenId } from '@nostr-dm-agent/cashu-wallet';
 import { readRefundBody } from '../node/node-client.ts';
-import { type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
+import { dueOf, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 
 export type Asking = PaidRunIn<'refund_due' | 'needs_operator'>;
@@ -12,7 +12,7 @@ export type Asking = PaidRunIn<'refund_due' | 'needs_operator'>;
 export function keepChange(deps: PaidRunDeps, run: Asking, raw: string): PaidRun | 'none' | 'repeated' {
   const { wallet, store } = deps;
   const token = readRefundBody(raw);
-  const { creditedMsat, dueSince, meteredMsat } = run.body;
+  const { creditedMsat } = run.body;
   if (token === undefined || creditedMsat === undefined) return 'none';
   // The answer that it is in was kept before, and the swap that redeems it comes after.
   const kept = wallet.transaction(() => {
@@ -21,7 +21,8 @@ export function keepChange(deps: PaidRunDeps, run: Asking, raw: string): PaidRun
     if ('keptToken' in run.body && run.body.keptToken === keptToken) return undefined;
     return store.move(run.id, [run.body.state], {
       ...tokenOf(run.body),
-      ...{ state: 'change_held', creditedMsat, dueSince, meteredMsat, keptToken },
+      ...dueOf({ ...run.body, creditedMsat }),
+      ...{ state: 'change_held', keptToken },
     });
   }, 'soon');
   if (kept) deps.reached('run:change_held');

@@ -5,7 +5,8 @@ import { issueOrRefuse } from './issue-token.ts';
 import { isIn, isOpen } from './paid-run.ts';
 import type { MoreRefusal } from './payment-refusals.ts';
 import type { RunMeans } from './prepare-run.ts';
-import { topUp, wholeBudget } from './top-up.ts';
+import { topUp } from './top-up.ts';
+import { wholeBudget } from './whole-budget.ts';
 
 /** What came of more money for a run. */
 export type MoreMoney =

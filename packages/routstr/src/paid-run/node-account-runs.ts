@@ -1,7 +1,7 @@
 import { addSat, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import { type ApiKey, apiKeyOf } from '../node/api-key.ts';
 import type { NodeUrl } from '../node/node-url.ts';
-import { advanceWhileWaiting, becomeOver } from './advance.ts';
+import { advanceWhileWaiting, becomeOver, type Metered } from './advance.ts';
 import type { BudgetRefusal } from './budget-rules.ts';
 import { askForKey } from './key-at-node.ts';
 import { accountAt, readBooks, spendingOn } from './node-account-books.ts';
@@ -44,7 +44,7 @@ export type NodeAccountRuns = {
   /** The meter's count, after each model call. */
   readonly metered: (id: string, spentMsat: number) => void;
   /** The run is over. Gives it as settled as it gets now. */
-  readonly finish: (id: string, meteredMsat: number | undefined, signal: AbortSignal) => Promise<PaidRun>;
+  readonly finish: (id: string, metered: Metered | undefined, signal: AbortSignal) => Promise<PaidRun>;
 };
 
 export function createNodeAccountRuns(deps: PaidRunDeps): NodeAccountRuns {
@@ -115,9 +115,11 @@ export function createNodeAccountRuns(deps: PaidRunDeps): NodeAccountRuns {
       if (run && isIn(run, 'spending')) store.move(id, ['spending'], { ...run.body, meteredMsat: spentMsat });
     },
 
-    finish: (id, meteredMsat, signal) => {
+    finish: (id, metered, signal) => {
       const run = store.get(id);
-      if (isIn(run, 'spending')) becomeOver(deps, run, meteredMsat ?? run.body.meteredMsat, false);
+      if (isIn(run, 'spending')) {
+        becomeOver(deps, run, metered ?? { spentMsat: run.body.meteredMsat, mostMsat: undefined }, false);
+      }
       return lock(nodeAccountMoney(run.node), () => advanceWhileWaiting(deps, id, signal));
     },
   };

@@ -142,7 +142,10 @@ async function refund(deps: PaidRunDeps, id: string, signal: AbortSignal): Promi
   if (runs > 0) return { node, state: 'in_use', runs };
   if (isIn(before, 'kept')) {
     await billNodeAccount(deps, id, signal);
-    becomeDue(deps, before, store.bookedOn(id) * 1000 + meteredOn(store, id));
+    becomeDue(deps, before, {
+      spentMsat: store.bookedOn(id) * 1000 + meteredOn(store, id),
+      mostMsat: undefined,
+    });
   }
   const account = await advanceWhileWaiting(deps, id, signal);
   store.setTold(id);

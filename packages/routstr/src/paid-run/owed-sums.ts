@@ -46,7 +46,10 @@ function heldByNode({ body }: PaidRun): Sat {
 
 /** What a run cost, as far as it is known. */
 export function costOf({ body }: PaidRun, budget: Sat): PaidRunCost {
-  if (body.state === 'settled') return { spent: body.spent, budget, ...feeOf(body.fee) };
+  if (body.state === 'settled') {
+    const { spent, fee, unexplained } = body;
+    return { spent, budget, ...feeOf(fee), ...(unexplained !== undefined && { unexplained }) };
+  }
   if (body.state === 'spending' || body.state === 'unreckoned') {
     return { spent: msatToSatCeil(body.meteredMsat), budget };
   }

@@ -27,6 +27,8 @@ const asking = {
   dueSince: time,
   /** The meter's own count, for nodes that keep no sums. */
   meteredMsat: z.number().optional(),
+  /** The most that the node can have charged by its own bills (`RunUsage.mostMsat`); absent: nobody can tell. */
+  mostMsat: z.number().nonnegative().optional(),
 };
 
 const reserved = {
@@ -66,6 +68,8 @@ export const bodies = {
     state: z.literal('unreckoned'),
     ...reserved,
     dueSince: time,
+    /** As in `asking`. */
+    mostMsat: z.number().nonnegative().optional(),
     /** The bot died meanwhile: the meter may have missed the end. */
     interrupted: z.boolean(),
   }),
@@ -98,6 +102,7 @@ export const bodies = {
     creditedMsat: z.number().int().nonnegative().optional(),
     dueSince: time,
     meteredMsat: z.number().optional(),
+    mostMsat: z.number().nonnegative().optional(),
     keptToken: keptToken.optional(),
   }),
   settled: z.object({
@@ -107,6 +112,8 @@ export const bodies = {
     spent: satColumn,
     change: satColumn,
     fee: satColumn,
+    /** What of `spent` no bill of the node explains; absent: nothing, or nobody can tell. */
+    unexplained: satColumn.optional(),
   }),
   /** A top-up whose money is the other run's now; that one's books have it. */
   merged: z.object({ state: z.literal('merged') }),

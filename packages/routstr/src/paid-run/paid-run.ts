@@ -81,6 +81,15 @@ export type MoneyLock = <T>(money: string, work: () => Promise<T>) => Promise<T>
 export const tokenOf = ({ operation, token, out, face }: Issued): Issued => ({ operation, token, out, face });
 type Issued = Omit<InState<'token_issued'>, 'state'>;
 
+/** What a body has to say of how its change is asked for, beside its token. */
+export const dueOf = ({ creditedMsat, dueSince, meteredMsat, mostMsat }: Due): Due => ({
+  creditedMsat,
+  dueSince,
+  meteredMsat,
+  mostMsat,
+});
+type Due = Pick<InState<'refund_due'>, 'creditedMsat' | 'dueSince' | 'meteredMsat' | 'mostMsat'>;
+
 /** Money of ours may still be elsewhere. */
 export const isOpen = (body: PaidRunBody): boolean =>
   body.state !== 'settled' && body.state !== 'void' && body.state !== 'merged';

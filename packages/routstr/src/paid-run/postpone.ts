@@ -36,6 +36,7 @@ export function needOperator(
     creditedMsat: 'creditedMsat' in run.body ? run.body.creditedMsat : undefined,
     dueSince: 'dueSince' in run.body ? run.body.dueSince : deps.clock.now(),
     meteredMsat: 'meteredMsat' in run.body ? run.body.meteredMsat : undefined,
+    mostMsat: 'mostMsat' in run.body ? run.body.mostMsat : undefined,
     keptToken: 'keptToken' in run.body ? run.body.keptToken : undefined,
   });
   return wait(deps, deps.store.get(run.id), 'operator');

@@ -6,6 +6,9 @@ import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator, wait } from './postpone.ts';
 import { doubtMs } from './retry-pauses.ts';
 
+/** The most that a node can charge whose bill, or the tokens in it, come to this much. */
+export const mostFor = (billedMsat: number): number => billedMsat * 1.05;
+
 /** The node has redeemed the token of a question: what it gives back of it is to be asked for. */
 export function paymentTaken(deps: PaidRunDeps, run: PaidRunIn<'reclaim'>): PaidRun {
   return deps.store.move(run.id, ['reclaim'], {
@@ -14,6 +17,7 @@ export function paymentTaken(deps: PaidRunDeps, run: PaidRunIn<'reclaim'>): Paid
     creditedMsat: run.ticket.budget * 1000,
     dueSince: deps.clock.now(),
     meteredMsat: run.body.meteredMsat,
+    mostMsat: run.body.meteredMsat === undefined ? undefined : mostFor(run.body.meteredMsat),
   });
 }
 

@@ -25,6 +25,7 @@ import { isIn, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
 import { type PastQuestion, type QuestionRefusal, whereaboutsOf } from './payment-refusals.ts';
+import { mostFor } from './question-change.ts';
 
 export type QuickRequest = {
   /** The same key again asks nothing and pays nothing: it says what became of it. */
@@ -48,6 +49,8 @@ export type QuickResult =
       readonly fee: Sat;
       /** The change is not back yet; it is asked for. */
       readonly owed: boolean;
+      /** What the node kept of it beyond its own bill. */
+      readonly unexplained: Sat;
     }
   | { readonly state: 'refused'; readonly refusal: QuestionRefusal };
 
@@ -135,6 +138,7 @@ async function ask(
     spent: done?.spent ?? sat(Math.min(msatToSatCeil(outcome.costMsat ?? 0), budget)),
     fee: done?.fee ?? sat(0),
     owed: done === undefined,
+    unexplained: done?.unexplained ?? sat(0),
   };
 }
 
@@ -167,11 +171,15 @@ async function settle(
   signal: AbortSignal,
 ): Promise<PaidRun> {
   const { store } = deps;
-  if (isIn(store.get(run.id), 'token_issued')) {
-    // Only the mint knows whether the node has taken it. A stream without a bill is given no change for (seen with
-    // 0.4.5): then all of it is spent.
-    const meteredMsat =
-      outcome.state === 'answered' ? (outcome.costMsat ?? run.ticket.budget * 1000) : undefined;
+  // A stream without a bill is given no change for (seen with 0.4.5): then all of it is spent.
+  const meteredMsat =
+    outcome.state === 'answered' ? (outcome.costMsat ?? run.ticket.budget * 1000) : undefined;
+  const now = store.get(run.id);
+  if (isIn(now, 'change_held') && meteredMsat !== undefined) {
+    store.move(run.id, ['change_held'], { ...now.body, meteredMsat, mostMsat: mostFor(meteredMsat) });
+  }
+  if (isIn(now, 'token_issued')) {
+    // Only the mint knows whether the node has taken it.
     const reason = outcome.state;
     store.move(run.id, ['token_issued'], { ...run.body, state: 'reclaim', reason, meteredMsat });
     deps.reached('run:reclaim');

@@ -6,6 +6,7 @@ import {
   type MeteredRunOptions,
   type MeterPrice,
   type RunLimits,
+  type RunUsage,
 } from '../meter/metered-run.ts';
 import type { BudgetRules } from './budget-rules.ts';
 import { nameAtNode, type ReadyRun, type RunTicket } from './run-ticket.ts';
@@ -23,8 +24,8 @@ export type RunEndpoints = {
   /** Opens a run's endpoint, and says how its agent gets there. */
   readonly open: (ticket: RunTicket, funds: RunFunds) => ReadyRun;
   readonly find: (runId: string) => MeteredRun | undefined;
-  /** Ends what the run has under way. Gives what it has spent, in msat; undefined: it has none. */
-  readonly close: (runId: string) => Promise<number | undefined>;
+  /** Ends what the run has under way. Gives what it has used; undefined: it has none. */
+  readonly close: (runId: string) => Promise<RunUsage | undefined>;
   readonly closeAll: () => Promise<void>;
 };
 
@@ -69,7 +70,7 @@ export function createRunEndpoints(
     close: async (runId) => {
       const usage = await metered.get(runId)?.close();
       metered.delete(runId);
-      return usage?.spentMsat;
+      return usage;
     },
     closeAll: async () => {
       await Promise.all([...metered.values()].map((run) => run.close()));

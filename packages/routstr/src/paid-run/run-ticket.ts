@@ -49,6 +49,10 @@ export type PaidRunCost =
       readonly fee?: Sat;
       /** The change is not back yet: `spent` is what the meter counted, and this is asked for. */
       readonly owed?: Sat;
+      /** What of `spent` no bill of the node explains. */
+      readonly unexplained?: Sat;
+      /** The node said that this much was left, when by its bills it had to be `least` at the least. */
+      readonly contradiction?: { readonly said: Sat | undefined; readonly least: Sat };
     }
   | undefined;
 

@@ -1,10 +1,10 @@
-import { addSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { addSat } from '@nostr-dm-agent/kit/sat';
 import { apiKeyOf } from '../node/api-key.ts';
 import type { TopUpOutcome } from '../node/outcomes.ts';
 import { askForKey, worthOf } from './key-at-node.ts';
 import { isIn, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
-import { PaidRunStateError, type PaidRunStore } from './paid-run-store.ts';
+import { PaidRunStateError } from './paid-run-store.ts';
 
 /** What became of more money on its way to a run's account. */
 export type TopUpResult =
@@ -80,15 +80,3 @@ export function merge(
   deps.reached('run:merged');
   return merged;
 }
-
-/** A run's budget with all that was added to it. */
-export const wholeBudget = (store: Pick<PaidRunStore, 'topUpsOf'>, run: PaidRun): Sat => {
-  if (run.ticket.account !== undefined) return 'out' in run.body ? run.body.out : run.ticket.budget;
-  return addSat(
-    run.ticket.budget,
-    ...store
-      .topUpsOf(run.id)
-      .filter((topUp) => isIn(topUp, 'merged'))
-      .map((topUp) => topUp.ticket.budget),
-  );
-};

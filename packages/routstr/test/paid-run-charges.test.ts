@@ -1,0 +1,173 @@
+/** What a node charges, gives back and says is held against its own bills. */
+import { afterEach, describe, expect, test } from 'bun:test';
+import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { openFilledWallet } from '@nostr-dm-agent/sandbox/testing/filled-wallet';
+import { createNodeClient, type NodeClient } from '../src/node/node-client.ts';
+import type { NodeUrl } from '../src/node/node-url.ts';
+import {
+  call,
+  costly,
+  expectAllHome,
+  lastEntry,
+  type PaidWorld,
+  type PaidWorldOptions,
+  sonnet,
+  startPaidWorld,
+} from './support/paid-world.ts';
+
+let world: PaidWorld;
+afterEach(() => world.end());
+
+const minute = 60_000;
+const day = 24 * 60 * minute;
+const evidence = (status: number) => ({ status, code: undefined, message: '', requestId: 'req-1' });
+
+/** A run whose one call was billed with 135.3 sat, at a node that bends its answers. */
+async function spent(
+  bend: Partial<NodeClient> | ((node: NodeClient) => Partial<NodeClient>),
+  rest: PaidWorldOptions = {},
+): Promise<void> {
+  const at = (url: NodeUrl): NodeClient => {
+    const node = createNodeClient(url);
+    return { ...node, ...(typeof bend === 'function' ? bend(node) : bend) };
+  };
+  world = await startPaidWorld({
+    mint: { feePpk: 0 },
+    nodes: { at },
+    rules: { model: () => sonnet },
+    ...rest,
+  });
+  const prepared = await world.prepare('r1');
+  world.upstream.reply({ usage: costly });
+  expect((await call(prepared)).status).toBe(200);
+  await until(() => world.node.audit().reservedMsat === 0, 'the node has booked the answer');
+}
+
+describe('less comes back than the bills leave:', () => {
+  /** Change of so much instead of what is right, made by somebody else. */
+  const giving = (amount: number) => (): Partial<NodeClient> => ({
+    refund: async (_key, keep) => {
+      const payer = await openFilledWallet(world.mint.url, amount + 100);
+      const token = await payer.token(amount);
+      const raw = JSON.stringify({ token, sats: String(amount) });
+      keep(raw);
+      return { state: 'token', token, raw, evidence: evidence(200) };
+    },
+  });
+
+  test.each([
+    [1864, undefined],
+    [1863, undefined],
+    [1860, 4],
+    [1500, 364],
+    [20, 1844],
+  ] as const)('%d sat of 1,864', async (amount, unexplained) => {
+    await spent(giving(amount));
+    const cost = await world.finalize('r1');
+    expect(world.state('r1')).toBe('settled');
+    expect(lastEntry(world)).toMatchObject({ budget: 2000, spent: 2000 - amount, refund: amount });
+    expect(cost?.unexplained).toBe(unexplained);
+    expect(world.outcomes('r1', 'settle')).toEqual(unexplained === undefined ? [] : ['unexplained']);
+  });
+
+  test('more than it got: what is beyond the budget is the wallet’s', async () => {
+    await spent(giving(2500));
+    expect(await world.finalize('r1')).toEqual({ spent: 0, budget: 2000 });
+    expect(lastEntry(world)).toMatchObject({ spent: 0, refund: 2000 });
+    expect(world.wallet().balance().ready).toBe(sat(world.funds + 500));
+  });
+
+  test('nothing, in a token of 1 sat that costs as much: that is no change', async () => {
+    await spent(giving(1), { mint: { feePpk: 1000 } });
+    await world.finalize('r1');
+    expect(world.state('r1')).toBe('needs_operator');
+    await world.later(day);
+    expect(world.news).toMatchObject([{ id: 'r1', body: { trouble: 'balance_missing' } }]);
+  });
+});
+
+test('a node that says that all was spent, against its bills, is not believed', async () => {
+  let lies = true;
+  await spent((node) => ({
+    refund: async (key, keep, signal) =>
+      lies ? { state: 'no_balance', evidence: evidence(400) } : node.refund(key, keep, signal),
+    info: async (key, signal) =>
+      lies
+        ? {
+            state: 'known',
+            balance: { availableMsat: 0, reservedMsat: 0, totalSpentMsat: 2_000_000 },
+            evidence: evidence(200),
+          }
+        : node.info(key, signal),
+  }));
+  await world.finalize('r1');
+  expect(world.state('r1')).toBe('refund_due');
+  for (let minutes = 0; minutes < 13; minutes += 1) await world.later(minute);
+  expect(world.news).toMatchObject([{ id: 'r1', body: { trouble: 'balance_missing' } }]);
+  expect(world.news[0]?.body).toMatchObject({ detail: expect.stringContaining('billed at most 135300') });
+  lies = false;
+  await world.later(day);
+  expect(lastEntry(world)).toMatchObject({ spent: 136, state: 'settled' });
+  await expectAllHome(world);
+});
+
+test('a 402 that the bills contradict ends the run, and is told with what it cost', async () => {
+  await spent({}, { provider: { limits: { recheckMs: [1], holdMs: 50 } } });
+  const prepared = await world.prepare('r2');
+  const message = 'Insufficient balance: 40000 mSats required. 3000 available. (reserved: 0)';
+  const error = { message, type: 'insufficient_quota', code: 'insufficient_balance' };
+  const body = { detail: { error }, error, request_id: 'req-1' };
+  world.node.faults.add({
+    endpoint: 'chat',
+    when: 'before',
+    effect: { kind: 'status', status: 402, body },
+    times: 9,
+  });
+  expect((await call(prepared)).status).toBe(400);
+  expect((await call(prepared)).status).toBe(400);
+  world.node.faults.clear();
+  expect(await world.finalize('r2')).toEqual({
+    spent: 0,
+    budget: 2000,
+    contradiction: { said: 3, least: 1980 },
+  });
+  expect(world.provider().paidRuns.evidence('r2')).toContainEqual(
+    expect.objectContaining({
+      step: 'call',
+      outcome: 'contradiction',
+      message: expect.stringContaining(message),
+    }),
+  );
+  await world.finalize('r1');
+  await expectAllHome(world);
+});
+
+test('on money that is kept at the node: what it took beyond its bills is named with the run', async () => {
+  let extra = 0;
+  await spent((node) => ({
+    info: async (key, signal) => {
+      const info = await node.info(key, signal);
+      if (info.state !== 'known') return info;
+      const { availableMsat, totalSpentMsat = 0, reservedMsat } = info.balance;
+      return {
+        ...info,
+        balance: {
+          availableMsat: availableMsat - extra,
+          reservedMsat,
+          totalSpentMsat: totalSpentMsat + extra,
+        },
+      };
+    },
+  }));
+  await world.finalize('r1');
+  const { account } = world.provider();
+  await account.deposit({ amount: sat(3000), key: 'd', owner: 'ada' }, soon());
+  const prepared = await world.prepare('r2');
+  world.upstream.reply({ usage: costly });
+  expect((await call(prepared)).status).toBe(200);
+  await until(() => world.node.audit().reservedMsat === 0, 'the node has booked the answer');
+  extra = 300_000;
+  expect(await world.finalize('r2')).toMatchObject({ spent: 436, unexplained: 300 });
+});
