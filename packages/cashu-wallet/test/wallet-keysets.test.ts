@@ -104,6 +104,16 @@ describe('a keyset that ends', () => {
     await wallet.send({ amount: sat(900) }, soon());
     await addsUp(mint, wallet);
   });
+  test('is left while a payment hangs, too', async () => {
+    const { mint, wallet, old, pass } = await endingIn30Days(0);
+    mint.lightning.outgoing = 'pending';
+    const { operation } = await wallet.quoteWithdrawal({ invoice: mint.invoice(100) }, soon());
+    expect(await wallet.withdraw(operation, soon())).toMatchObject({ state: 'pending' });
+    mint.rotate();
+    await pass(20 * day);
+    expect(mint.audit().outstanding[old]).toBe(wallet.balance().reserved);
+    expect(wallet.ending()).toEqual([]);
+  });
   test('is said to end where the mint has no other one, and left as soon as it has', async () => {
     const { mint, wallet, pass } = await endingIn30Days(0);
     await pass(day);
@@ -183,6 +193,36 @@ describe('keys that a mint has lost', () => {
       expect(await wallet.withdraw(operation, soon())).toMatchObject({ state: 'paid', amount });
     }),
   );
+  test.each([true, false])('a keyset that the mint lists no more, taken all the same: %p', async (taken) => {
+    let now = Date.now();
+    const clock = { now: () => now };
+    const mint = bench.mint({ keysetVersion: '01', clock });
+    const wallet = bench.wallet(mint, { clock });
+    await fund(wallet, 512);
+    const [old] = mint.keysets();
+    mint.rotate();
+    const unlisted = (body: string) => {
+      const { keysets } = JSON.parse(body) as { keysets: readonly { readonly id: string }[] };
+      return JSON.stringify({ keysets: keysets.filter(({ id }) => id !== old?.id) });
+    };
+    mint.faults.add({
+      path: '/v1/keysets',
+      when: 'after',
+      effect: { kind: 'edit', edit: unlisted },
+      times: 99,
+    });
+    if (!taken) mint.loseKeys(old?.id ?? '');
+    now += 7 * 3_600_000;
+    await fund(wallet, 256);
+    expect(wallet.balance().ready).toBe(sat(768));
+    const { operation } = await wallet.send({ amount: sat(100) }, soon());
+    expect(await (await stranger(mint)).redeem(wallet.handOver(operation, 'x'))).toBe(100);
+    if (taken) {
+      await wallet.send({ amount: sat(600) }, soon());
+      expect(wallet.balance().unusable).toBeUndefined();
+    } else expect(wallet.balance()).toMatchObject({ ready: 156, unusable: 512 });
+    expect(await wallet.check(soon())).toMatchObject({ consistent: true, spentElsewhere: 0 });
+  });
   test('and a mint that refuses everything for a while has lost nothing', async () => {
     const mint = bench.mint({ feePpk: 100 });
     const wallet = bench.wallet(mint);

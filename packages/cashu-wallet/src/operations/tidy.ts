@@ -20,8 +20,7 @@ const restMs = 3_600_000;
  */
 export async function tidy(core: Core, mint: MintUrl, signal: AbortSignal): Promise<void> {
   const known = await core.mints.open(mint, signal);
-  const isIdle = !core.mintLock.isHeld(mint) && !core.journal.open().some((head) => head.mint === mint);
-  if (!isIdle || (core.restingUntil.get(mint) ?? 0) > core.clock.now()) return;
+  if (core.mintLock.isHeld(mint) || (core.restingUntil.get(mint) ?? 0) > core.clock.now()) return;
   await askAgain(core, known, mint);
   if (choose(core, known, mint).length === 0) return;
   try {
@@ -62,7 +61,8 @@ function choose(core: Core, session: Session, mint: MintUrl): readonly StoredPro
   );
   const ending = ready.filter(({ id }) => early.has(id)).slice(-maxInputs);
   if (ending.length > 0 && feeFor(ending) < sumProofs(ending)) return ending;
-  if (ready.length <= manyProofs) return [];
+  // What is about to end does not wait for a payment that hangs for days; dust does.
+  if (ready.length <= manyProofs || core.journal.open().some((head) => head.mint === mint)) return [];
   const small = ready.slice(0, Math.min(maxInputs, ready.length - Math.floor(manyProofs / 2)));
   // No more than a hundredth of them.
   return feeFor(small) * 100 <= sumProofs(small) ? small : [];
