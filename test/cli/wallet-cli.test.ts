@@ -455,6 +455,26 @@ test.each([
   expect((await house.json(['balance'])).answer.ready).toBeWithin(left - 10, left + 1);
 });
 
+test('send all says first what it comes to: a terminal is asked, a pipe gets exactly that', async () => {
+  const house = household({ feePpk: 100 });
+  await house.funded(1000);
+  const terminal = commandOnTerminal(['wallet', 'send', 'all'], { directory: house.directory });
+  try {
+    await terminal.answer('Make this token?', 'n');
+    expect(await terminal.exited).toBe(1);
+  } finally {
+    terminal.kill();
+  }
+  expect(terminal.screen()).toMatch(/All that is ready at .*: a token worth 99\d sat. The mint takes about/);
+  expect(terminal.screen()).toContain('No token was made');
+  const { code, stdout, stderr } = await house.run(['send', 'all']);
+  expect(code).toBe(0);
+  const worth = Number(/a token worth (\d+) sat/.exec(stderr)?.[1]);
+  expect(await (await house.someone()).redeem(stdout.trim())).toBe(worth);
+  expect((await house.json(['balance'])).answer.ready).toBe(0);
+  expect((await house.json(['send', 'all'])).code).toBe(1);
+});
+
 test('nothing that the command line says holds the words, and no token is said twice', async () => {
   const house = household();
   await house.funded(100);

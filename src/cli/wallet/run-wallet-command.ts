@@ -9,7 +9,7 @@ import {
   type WalletAnswer,
 } from '@nostr-dm-agent/cashu-wallet/remote';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
-import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
 import { paidRunTables } from '@nostr-dm-agent/routstr';
 import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
@@ -110,10 +110,28 @@ export async function send(
   output: WalletOutput,
   amount: Sat | 'all',
   mint: string | undefined,
+  yes: boolean,
 ): Promise<undefined> {
-  const answer = await output.ask('send', { amount, mint });
+  const sure = amount === 'all' ? await agreeToAll(output, mint, yes) : { amount, mint };
+  const answer = await output.ask('send', sure);
   output.remark(sentText(answer.amount, answer.fee, answer.balance));
   output.answer(answer, answer.token);
+}
+
+/**
+ * What `all` comes to, and what it costs, before it is sent: exactly this is sent then. Somebody at a terminal is asked;
+ * where nobody is, or a script reads (`--json`), it is said beside the answer.
+ */
+async function agreeToAll(output: WalletOutput, mint: string | undefined, yes: boolean) {
+  const quote = await output.ask('quoteSend', { amount: 'all', mint });
+  const fees = addSat(subtractSat(quote.face, quote.amount), quote.fee);
+  output.remark(
+    `All that is ready at ${mintName(quote.mint)}: a token worth ${formatSat(quote.amount)}. ${fees === 0 ? 'The mint takes no fee.' : `The mint takes about ${formatSat(fees)}.`}`,
+  );
+  if (output.interactive && !output.json && !yes && !(await confirmed('Make this token?'))) {
+    throw new CommandFailure('Declined', 'No token was made.');
+  }
+  return { amount: quote.amount, mint: quote.mint };
 }
 
 export async function topup(
@@ -195,7 +213,7 @@ export async function withdraw(
   }
   const quote = await output.ask('quote', { to: to.trim(), amount, mint });
   output.remark(`${formatSat(quote.amount)} from ${mintName(quote.mint)}. ${costText(quote)}`);
-  if (!yes && !(await confirmed())) {
+  if (!yes && !(await confirmed('Pay this?'))) {
     throw new CommandFailure('Declined', 'Nothing was paid.');
   }
   const { withdrawal, balance: left } = await output.ask('pay', { operation: quote.operation });
@@ -207,9 +225,9 @@ export async function withdraw(
   );
 }
 
-async function confirmed(): Promise<boolean> {
+async function confirmed(message: string): Promise<boolean> {
   const { confirm } = await import('@clack/prompts');
-  return (await confirm({ message: 'Pay this?', initialValue: false })) === true;
+  return (await confirm({ message, initialValue: false })) === true;
 }
 
 export async function history(output: WalletOutput, limit: number): Promise<undefined> {

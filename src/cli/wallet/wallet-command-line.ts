@@ -12,6 +12,8 @@ export function addWalletCommands(program: Command, finish: (code: number) => vo
       'after',
       `
 Amounts are whole sat: 2000, 2k, 2000sat. With --json the answer is one JSON document on stdout.
+withdraw and send all say first what they come to and cost, and ask. Without a terminal withdraw wants --yes; send
+all says it on stderr and goes on, as it does with --json.
 Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration. check: 0 all proven, 1 the books do
 not add up or money was spent elsewhere, 3 nothing is wrong, but not all of it could be looked at.`,
     );
@@ -42,8 +44,9 @@ not add up or money was spent elsewhere, 3 nothing is wrong, but not all of it c
   command('send', 'make a token that nets its receiver exactly this; prints the token alone')
     .argument('<sats|all>', 'what the receiver nets; all: as much as the mint has, less its fees', satsOrAll)
     .option('--mint <url>', 'from this mint')
-    .action((amount: Sat | 'all', options: WalletOptions & { mint?: string }) =>
-      run(options, (commands, output) => commands.send(output, amount, options.mint)),
+    .option('-y, --yes', 'send all without asking', false)
+    .action((amount: Sat | 'all', options: WalletOptions & { mint?: string; yes: boolean }) =>
+      run(options, (commands, output) => commands.send(output, amount, options.mint, options.yes)),
     );
   command('topup', 'a Lightning invoice that fills the wallet; waits until it is paid')
     .argument('<sats>', 'the amount of the invoice', sats)

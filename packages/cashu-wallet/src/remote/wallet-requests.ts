@@ -16,7 +16,9 @@ const nothing = z.object({});
 const argumentSchemas = {
   balance: nothing,
   receive: z.object({ token: z.string() }),
-  send: z.object({ amount: z.union([amount, z.literal('all')]), mint }),
+  send: z.object({ amount, mint }),
+  /** What a token would cost. */
+  quoteSend: z.object({ amount: z.union([amount, z.literal('all')]), mint }),
   topup: z.object({ amount, mint }),
   /** Whether a top-up was paid; takes the money when it was. */
   claim: z.object({ operation }),
@@ -59,13 +61,12 @@ const handlers = {
   },
   async send(wallet, args, signal) {
     const from = at(wallet, args.mint);
-    const { amount } =
-      args.amount === 'all' ? await wallet.quoteSend({ amount: 'all', ...from }, signal) : args;
-    if (amount === 'all') throw new TypeError('a quote is over an amount');
-    const sent = await wallet.send({ amount, note: 'command line', ...from }, signal);
+    const sent = await wallet.send({ amount: args.amount, note: 'command line', ...from }, signal);
     const token = wallet.handOver(sent.operation, 'command line');
     return { ...sent, token, balance: wallet.balance() };
   },
+  quoteSend: (wallet, args, signal) =>
+    wallet.quoteSend({ amount: args.amount, ...at(wallet, args.mint) }, signal),
   topup: (wallet, args, signal) => wallet.topUp({ amount: args.amount, ...at(wallet, args.mint) }, signal),
   async claim(wallet, args, signal) {
     const state = await wallet.claimTopUp(args.operation, signal);
