@@ -7,6 +7,7 @@ import {
   unreadNote,
 } from '../replies/meaning-replies.ts';
 import type { Match } from './command-registry.ts';
+import { isConsent } from './meaning/everyday-words.ts';
 import type { Meaning } from './meaning/meaning.ts';
 
 /** What one message asks for, in order; `note`: said after the last answer. */
@@ -50,6 +51,8 @@ export function replyTo(meaning: Meaning, waiting: boolean): string | undefined 
       return secretReply;
     case 'empty':
       return emptyMessage;
+    case 'task':
+      return waiting && isConsent(meaning.text) ? nothingToAnswer('yes', true) : undefined;
     default:
       return undefined;
   }

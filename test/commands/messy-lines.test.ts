@@ -1,4 +1,6 @@
 import { expect, test } from 'bun:test';
+import type { MintUrl } from '@nostr-dm-agent/cashu-wallet';
+import { sat } from '@nostr-dm-agent/kit/sat';
 import type { EventId, InboundMessage, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import { createCommands } from '../../src/commands/all-commands.ts';
 import type { OrderedTask } from '../../src/commands/command.ts';
@@ -315,6 +317,14 @@ function openChat() {
     meaningOf,
     said,
     tasks,
+    /** As after `!wallet send 10`. */
+    proposes: (code: string) =>
+      stores.confirmations.propose(
+        owner,
+        code,
+        { kind: 'send', amount: sat(10), mint: 'https://mint.example' as MintUrl, key: 'send' },
+        deps.clock.now() + 60_000,
+      ),
     send: async (text: string) => {
       count += 1;
       const message: InboundMessage = {
@@ -330,11 +340,12 @@ function openChat() {
       const stored = messages.insert(message, message.id, 'received');
       if (stored === undefined) throw new Error('stored before');
       const before = said.length + tasks.length;
+      const tasksBefore = tasks.length;
       dispatcher.accept(stored);
       for (let turn = 0; turn < 1000 && said.length + tasks.length === before; turn++) await Bun.sleep(0);
       return {
         stored: stored.text,
-        isTask: tasks.at(-1)?.task === text,
+        isTask: tasks.length > tasksBefore && tasks.at(-1)?.task === text,
         answered: said.length + tasks.length - before,
       };
     },
@@ -356,6 +367,18 @@ test('no line is a task that was none, and none is unanswered', async () => {
     if (isTask !== (meaning === 'task')) wrong.push(`${isTask ? 'a task' : 'no task'}: ${line}`);
   }
   expect(wrong).toEqual([]);
+  await chat.close();
+});
+
+test('while a code waits, no consent is a task; without one it is', async () => {
+  const chat = openChat();
+  expect((await chat.send('Go ahead!')).isTask).toBe(true);
+  chat.proposes('4711');
+  for (const line of ['Go ahead!', 'do it', 'ok, do it pls', 'send it 👍', 'yes', 'pay']) {
+    expect([line, (await chat.send(line)).isTask]).toEqual([line, false]);
+    expect(chat.said.at(-1)).toContain('four digits');
+  }
+  expect((await chat.send('do it in Rust')).isTask).toBe(true);
   await chat.close();
 });
 

@@ -8,6 +8,10 @@ const YES = words(
 const NO = words(
   'n|no|noo|nooo|nope|nah|no way|never|don’t|dont|do not|cancel that|decline|declined|deny|reject|rejected|never mind|nevermind|nein|nee|nö|ne|non|não|nao|нет|ні|nie|net|nej|nei|ei|hayır|hayir|nem|όχι|لا|نه|नहीं|いいえ|不|不是|不要|不行|否|아니요|아니|ไม่|không|tidak|hapana|👎|❌|🚫|✋',
 );
+/** Said to an agent it is work; while a code waits, it is a yes. */
+const CONSENTS = words(
+  'do it|do that|go|go ahead|go for it|go on|proceed|pay|pay it|send it|move it|confirm it|confirm that|let’s go|lets go|yes do it|yes pay|yes send it|ok do it|ok go|please do',
+);
 /** Meant for whoever reads it, not as work. */
 const COURTESIES = words(
   'thanks|thank you|thank u|many thanks|thanks a lot|thank you so much|thx|ty|tysm|cheers|great|great thanks|nice|nice one|cool|perfect|awesome|well done|good job|good bot|lol|haha|danke|merci|gracias|obrigado|obrigada|grazie|gm|gn|good morning|good night|good evening|bye|bye bye|goodbye|good bye|see you|cya|quit|exit|logout|you there|are you there|u there|anybody there|anyone there|still there|are you alive|are you ok',
@@ -60,6 +64,11 @@ export function everydayMeaning(plain: string): Everyday | undefined {
   const asked = said.replace(QUESTION, '');
   return asked === said ? undefined : { kind: 'command', words: asked };
 }
+
+/** Whether somebody who was asked says yes by it. */
+export const isConsent = (text: string): boolean =>
+  text.length <= 40 &&
+  CONSENTS.has(withoutCourtesy(text.trim().toLowerCase().replace(/[.,!]/g, '').replaceAll("'", '’')));
 
 const PLEASE = 'please|pls|plz|plox|bitte|por favor|s’il te plaît|s’il vous plaît|prego|onegai';
 const BEFORE = new RegExp(

@@ -146,6 +146,11 @@ function parseWithdrawal(argument: string): {
 } {
   const [, first = '', rest = ''] = /^(\S*)\s*(.*)$/s.exec(argument) ?? [];
   if (first === '') throw new UsageError('The invoice or Lightning address is missing.');
+  if (/^creq[ab]/i.test(first)) {
+    throw new RefusalError(
+      'That is a Cashu payment request, which this wallet can’t pay. !wallet send <sats> makes a token that you can hand over instead.',
+    );
+  }
   if (/^[\d,.]+k?$/i.test(first)) {
     throw new UsageError('First the invoice or the Lightning address, then the amount.');
   }
