@@ -2,7 +2,8 @@ import type { EndingMoney, Upkeep } from '@nostr-dm-agent/cashu-wallet';
 import type { Meta } from '../store/meta-table.ts';
 
 const key = 'wallet_ending_told';
-const nameOf = ({ keyset, ended }: EndingMoney): string => `${keyset}${ended ? ' ended' : ''}`;
+const nameOf = ({ held, keyset, ended }: EndingMoney): string =>
+  [held, keyset, ended ? 'ended' : ''].join(' ');
 
 /** Notices money in keysets that end and cannot be left: once before it ends, and once when it has. */
 export function createEndingWatch(meta: Meta, atomically: (change: () => void) => void) {

@@ -43,10 +43,18 @@ export function foundText({ mint, recovered, spent, lost }: FoundMoney): string 
 }
 
 /** To admins. */
-export const endingText = ({ mint, amount, endsAt, ended }: EndingMoney): string =>
-  ended
-    ? `${formatSat(amount)} at ${mintName(mint)} can no longer be spent: the mint has ended the keyset that they are of. Ask whoever runs it.`
-    : `${formatSat(amount)} at ${mintName(mint)} are of a keyset that the mint ends on ${new Date(endsAt).toISOString().slice(0, 10)}, and it has no newer one to move them to. Take them out before: !wallet withdraw or !wallet move.`;
+export function endingText({ held, mint, amount, endsAt, ended }: EndingMoney): string {
+  const day = new Date(endsAt).toISOString().slice(0, 10);
+  const sum = formatSat(amount);
+  if (held === 'sent') {
+    return ended
+      ? `${sum} at ${mintName(mint)}, in tokens that nobody claimed, can no longer be claimed: the mint has ended the keyset that they are of. Ask whoever runs it.`
+      : `${sum} at ${mintName(mint)} are in tokens that nobody has claimed, of a keyset that the mint ends on ${day}; after that nobody can. !wallet pending shows them, !wallet reclaim <id> takes one back.`;
+  }
+  return ended
+    ? `${sum} at ${mintName(mint)} can no longer be spent: the mint has ended the keyset that they are of. Ask whoever runs it.`
+    : `${sum} at ${mintName(mint)} are of a keyset that the mint ends on ${day}, and it has no newer one to move them to. Take them out before: !wallet withdraw or !wallet move.`;
+}
 
 /** What recovery brought at start, a line each; nothing when there was nothing. */
 export function recoveryLines(recovery: RecoveryReport | 'no-wallet' | 'mint-away'): readonly string[] {

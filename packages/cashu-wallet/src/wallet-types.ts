@@ -219,8 +219,10 @@ export type FoundMoney = {
   readonly lost: Sat;
 };
 
-/** Ready money of a keyset that ends soon (NUT-02) and could not be moved into another one yet, or that has ended. */
+/** Money of a keyset that ends soon (NUT-02) and could not be moved into another one yet, or that has ended. */
 export type EndingMoney = {
+  /** `sent`: in tokens that nobody has claimed; they can be taken back before it ends. */
+  readonly held: 'ready' | 'sent';
   readonly mint: MintUrl;
   readonly keyset: string;
   readonly amount: Sat;

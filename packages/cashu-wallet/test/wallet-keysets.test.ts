@@ -114,11 +114,21 @@ describe('a keyset that ends', () => {
     expect(mint.audit().outstanding[old]).toBe(wallet.balance().reserved);
     expect(wallet.ending()).toEqual([]);
   });
+  test('is said to end with tokens in it that nobody has claimed; taken back, they are of another one', async () => {
+    const { mint, wallet, pass } = await endingIn30Days(0);
+    const { operation } = await wallet.send({ amount: sat(100) }, soon());
+    mint.rotate();
+    await pass(25 * day);
+    expect(wallet.ending()).toMatchObject([{ held: 'sent', amount: 100, ended: false }]);
+    expect(await wallet.reclaim(operation, soon())).toMatchObject({ state: 'reclaimed' });
+    expect(wallet.ending()).toEqual([]);
+    await addsUp(mint, wallet);
+  });
   test('is said to end where the mint has no other one, and left as soon as it has', async () => {
     const { mint, wallet, pass } = await endingIn30Days(0);
     await pass(day);
     await pass(25 * day);
-    expect(wallet.ending()).toMatchObject([{ mint: mint.url, amount: 1000, ended: false }]);
+    expect(wallet.ending()).toMatchObject([{ held: 'ready', mint: mint.url, amount: 1000, ended: false }]);
     expect(count(mint, '/v1/swap')).toBe(0);
     mint.rotate();
     await pass(day);

@@ -52,7 +52,7 @@ function choose(core: Core, session: Session, mint: MintUrl): readonly StoredPro
   const early = new Set(
     core.proofs
       .ending(core.clock.now() + leaveEarlyMs)
-      .filter(({ endsAt }) => endsAt < lasts)
+      .filter(({ held, endsAt }) => held === 'ready' && endsAt < lasts)
       .map(({ keyset }) => keyset),
   );
   // Smallest first, and none that costs more than it is worth.

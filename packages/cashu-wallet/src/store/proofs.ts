@@ -25,8 +25,9 @@ export type ProofTotal = {
   readonly state: ProofState | 'unusable';
   readonly amount: Sat;
 };
-/** Ready proofs of a keyset that ends (ms), or has. */
+/** Proofs of a keyset that ends (ms), or has: ready ones, or those of tokens that nobody has claimed. */
 export type Ending = {
+  readonly held: 'ready' | 'sent';
   readonly mint: MintUrl;
   readonly keyset: string;
   readonly endsAt: number;
@@ -37,7 +38,7 @@ export type Ending = {
 export type Proofs = {
   /** What can be spent: of no keyset that has ended or is gone. */
   readonly ready: (mint: MintUrl) => readonly StoredProof[];
-  /** What is ready in keysets that end before this moment (ms), or have. */
+  /** What is in keysets that end before this moment (ms), or have. */
   readonly ending: (before: number) => readonly Ending[];
   readonly heldBy: (operation: OperationId, state: ProofState) => readonly StoredProof[];
   readonly all: (mint: MintUrl, state: ProofState) => readonly StoredProof[];
@@ -79,6 +80,7 @@ const totalRow = z
   })
   .transform(({ counts_as: state, ...rest }) => ({ ...rest, state }));
 const endingRow = z.object({
+  held: z.enum(['ready', 'sent']),
   mint: mintUrlSchema,
   keyset: z.string(),
   endsAt: z.number(),
@@ -93,9 +95,9 @@ export function createProofs({ db }: Store, clock: Clock): Proofs {
     `SELECT proof FROM proofs WHERE state = 'ready' AND mint = ?2 AND NOT ${unusable} ORDER BY amount`,
   );
   const endingSums = db.query(
-    `SELECT proofs.mint, keyset, ends_at AS endsAt, sum(amount) AS amount
+    `SELECT state AS held, proofs.mint, keyset, ends_at AS endsAt, sum(amount) AS amount
      FROM proofs JOIN keysets ON keysets.id = keyset
-     WHERE state = 'ready' AND ends_at <= ? GROUP BY keyset`,
+     WHERE state IN ('ready', 'sent') AND ends_at <= ? GROUP BY keyset, state`,
   );
   const byState = db.query('SELECT proof FROM proofs WHERE state = ? AND mint = ? ORDER BY amount');
   const byHolder = db.query('SELECT proof FROM proofs WHERE operation = ? AND state = ?');
