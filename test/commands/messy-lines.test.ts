@@ -374,7 +374,7 @@ test('while a code waits, no consent is a task; without one it is', async () => 
   const chat = openChat();
   expect((await chat.send('Go ahead!')).isTask).toBe(true);
   chat.proposes('4711');
-  for (const line of ['Go ahead!', 'do it', 'ok, do it pls', 'send it 👍', 'yes', 'pay']) {
+  for (const line of ['Go ahead!', 'do it', 'ok, do it pls', 'send it 👍', 'yes', 'pay it']) {
     expect([line, (await chat.send(line)).isTask]).toEqual([line, false]);
     expect(chat.said.at(-1)).toContain('four digits');
   }
