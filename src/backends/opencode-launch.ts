@@ -34,7 +34,7 @@ export type FoundOpencode =
   | { readonly state: 'found'; readonly path: string; readonly version: string }
   | Extract<BackendHealth, { state: 'missing' }>;
 
-/** One call of opencode: what it is told and in which surroundings. */
+/** One call of opencode: what it is told, where, and who pays. */
 export type Invocation = {
   readonly runId: string;
   readonly owner: string;
@@ -190,7 +190,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     }
   };
 
-  /** Runs one of opencode's short commands in the surroundings that a run would have. */
+  /** Runs one of opencode's short commands in the jail that a run would have. */
   const ask = async (asking: Omit<Invocation, 'runId'>, signal: AbortSignal): Promise<string> => {
     const runId = crypto.randomUUID();
     const { command, cell } = await prepare({ ...asking, runId }, signal);

@@ -49,21 +49,21 @@ export type SetupTerminal = QrSurface & {
  * Makes the bot's configuration: asks, or takes flags; writes `.env` and shows the bot's npub.
  * @returns the exit code: 0, 1 when it was cancelled or the file was not written, 2 when the answers can't be used
  */
-export async function runSetup(options: SetupOptions, surroundings: SetupTerminal): Promise<number> {
+export async function runSetup(options: SetupOptions, terminal: SetupTerminal): Promise<number> {
   try {
-    return await setUp(options, surroundings);
+    return await setUp(options, terminal);
   } catch (error) {
     const { code, sentence } = explain(error);
-    surroundings.error(`${sentence}\n`);
+    terminal.error(`${sentence}\n`);
     return code;
   }
 }
 
-async function setUp(options: SetupOptions, surroundings: SetupTerminal): Promise<number> {
-  const { environment, directory, out } = surroundings;
+async function setUp(options: SetupOptions, terminal: SetupTerminal): Promise<number> {
+  const { environment, directory, out } = terminal;
   const places: Places = { directory, userHome: environment.HOME ?? homedir() };
   const path = resolve(directory, options.envFile ?? '.env');
-  const ask = surroundings.interactive && !options.yes;
+  const ask = terminal.interactive && !options.yes;
 
   const service = serviceKind(options.service);
   const old = readEnvFile(path);
@@ -77,7 +77,7 @@ async function setUp(options: SetupOptions, surroundings: SetupTerminal): Promis
     if (!ask) throw new FileExistsError(path);
     if (!(await askReplace(path))) throw new SetupCancelledError('setup was cancelled');
   }
-  const key = options.key === '-' ? (await surroundings.readInput()).trim() : options.key;
+  const key = options.key === '-' ? (await terminal.readInput()).trim() : options.key;
   const given: Answers = { ...options, key };
   const answers = ask ? await askAnswers(given, old?.values ?? {}, places) : given;
   const values = variablesOf(answers, old?.values ?? {}, places);
@@ -91,9 +91,7 @@ async function setUp(options: SetupOptions, surroundings: SetupTerminal): Promis
   // With the bot's other secrets, in a folder that is closed to others and that no agent sees.
   const backup = writeSecretFile(path, envText(values), old !== undefined, join(config.home, 'secrets'));
   const wall = await tryWall(config, path);
-  out(
-    await report({ path, backup, config, wall, wallet: values.CASHU_MNEMONIC !== undefined }, surroundings),
-  );
+  out(await report({ path, backup, config, wall, wallet: values.CASHU_MNEMONIC !== undefined }, terminal));
   if (service !== undefined) out(serviceText(installService(service, environment, path)));
   return 0;
 }

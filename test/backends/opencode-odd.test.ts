@@ -2,9 +2,11 @@
 import { afterAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 import { createBackends } from '../../src/backends/all-backends.ts';
 import type { AgentRequest } from '../../src/backends/backend.ts';
 import { makePlace, watch } from '../support/backend.ts';
+import { processesOf } from '../support/bot.ts';
 import { writeOddOpencode } from '../support/odd-opencode.ts';
 
 const place = makePlace();
@@ -18,6 +20,8 @@ const run = (more: Partial<AgentRequest> = {}) => {
   if (opencode === undefined) throw new Error('no opencode');
   return opencode.run(place.request('say hi', more), watch().observer, AbortSignal.timeout(20_000));
 };
+/** Whether the stand-in sits at what does not end. */
+const isAsleep = (): boolean => processesOf('sleep', '6172').length > 0;
 const store = join(place.settings.home, 'agent', `owner-${'a'.repeat(16)}`, 'store');
 
 test('one that has answered and does not exit is ended, and its answer counts', async () => {
@@ -85,4 +89,16 @@ test('instructions that are too long are told', async () => {
   mkdirSync(workspace);
   writeFileSync(join(workspace, 'AGENTS.md'), 'x'.repeat(70_000));
   expect(await run({ workspace })).toMatchObject({ outcome: 'answered', cutInstructions: 'AGENTS.md' });
+});
+
+test('a run is stopped while its program does not say what it is', async () => {
+  odd.version('hangs');
+  const stop = new AbortController();
+  const running = opencode?.run(place.request('say hi'), watch().observer, stop.signal);
+  await until(isAsleep, 'its version is asked for');
+  const begun = performance.now();
+  stop.abort('stopped');
+  expect(await running).toMatchObject({ outcome: 'stopped' });
+  expect(performance.now() - begun).toBeLessThan(3_000);
+  expect(isAsleep()).toBe(false);
 });

@@ -25,7 +25,7 @@ export const writeOddOpencode = (directory: string) => {
 
 const script = (directory: string, version: string): string => `#!/bin/sh
 case "$1" in
-  --version) echo ${version}; exit 0 ;;
+  --version) ${version === 'hangs' ? 'exec sleep 6172' : `echo ${version}`}; exit 0 ;;
   models) printf 'odd/small\\n{\\n  "name": "Small"\\n}\\n'; exit 0 ;;
   session) echo '[]'; exit 0 ;;
 esac
@@ -46,5 +46,5 @@ base='"id":"prt_1","messageID":"msg_1","sessionID":"'$session'"'
 step step_start "{$base,\\"type\\":\\"step-start\\"}"
 step text "{$base,\\"type\\":\\"text\\",\\"text\\":\\"did: $task\\"}"
 step step_finish "{$base,\\"reason\\":\\"stop\\",\\"type\\":\\"step-finish\\",\\"tokens\\":{\\"total\\":30,\\"input\\":20,\\"output\\":10,\\"reasoning\\":0,\\"cache\\":{\\"write\\":0,\\"read\\":0}},\\"cost\\":0}"
-[ "$odd" != lingers ] || exec sleep 600
+[ "$odd" != lingers ] || exec sleep 6172
 `;

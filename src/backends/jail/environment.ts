@@ -4,7 +4,7 @@ import { agentUser, inside, liesIn } from './places.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
-/** Variables of the bot's surroundings that every agent may see: nothing in them is secret. */
+/** Variables of the bot's own environment that every agent may see: nothing in them is secret. */
 const harmless = /^(?:LANG|LANGUAGE|LC_[A-Z]+|TERM|TZ)$/;
 /** Where certificates are: files and folders. */
 const certificates = [
