@@ -41,6 +41,10 @@ export const cutInstructionsText = (name: string): string =>
 export const otherModelText = (provider: string, wanted: string, used: string | undefined): string =>
   `Provider ${provider} is not known to have ${wanted}, so ${used ?? 'its default model'} was asked for. !model sets another one.`;
 
+/** Instead of an answer that could not be written down. */
+export const answerLostText =
+  'The run is done, and its answer could not be stored: the disk of the bot may be full. Its session still has it: ask for it there once there is room.';
+
 /**
  * The final reply of a run that is done. The foot is read also when the text is too long to be sent at once.
  * @param session named where answers of several arrive side by side

@@ -5,6 +5,7 @@ import type { AgentFailure, AgentRequest, AgentResult, RunObserver } from '../ba
 import { providerNoteText } from '../replies/connection-replies.ts';
 import { ownerName } from '../replies/owner-name.ts';
 import {
+  answerLostText,
   begunAnewText,
   costText,
   cutInstructionsText,
@@ -74,11 +75,16 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   }
   ending = withNote(ending, note === undefined ? otherModel(run, model, provider) : providerNoteText(note));
   // With its answer: a bot that is killed while it settles still has it.
-  await inTime(() => stores.runs.settling(run.id, ending), log);
+  await keepOr(() => stores.runs.settling(run.id, ending), log);
   reached('task:settling');
+  // Whatever becomes of its answer: a full disk, or one that no database takes, leaves no money at a provider.
   const settlement = await settle(run.id, provider, deps, signal, log);
   reached('task:settled');
-  await inTime(() => conclude(run.id, ending, settlement, startedAt, deps), log);
+  if (!(await keepOr(() => conclude(run.id, ending, settlement, startedAt, deps), log))) {
+    ending = { outcome: ending.outcome, answer: answerLostText, result: undefined };
+    // What cannot be written either is told after the next start.
+    if (!(await keepOr(() => conclude(run.id, ending, settlement, startedAt, deps), log))) return;
+  }
   reached('task:done');
   log.info(
     {
@@ -186,6 +192,17 @@ const cutNote = (session: Session, { cutInstructions }: AgentResult): string | u
   cutInstructions === undefined || session.backendSession !== undefined
     ? undefined
     : cutInstructionsText(cutInstructions);
+
+/** Whether it could be written. */
+async function keepOr(change: () => void, log: Logger): Promise<boolean> {
+  try {
+    await inTime(change, log);
+    return true;
+  } catch (cause) {
+    log.error({ cause }, 'what came of a run could not be stored');
+    return false;
+  }
+}
 
 /** What the agent has done must not be lost because another program holds the database. */
 const inTime = (change: () => void, log: Logger): Promise<void> =>

@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite';
 import { afterEach, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { holdDatabase } from '@nostr-dm-agent/kit/testing/hold-database';
@@ -57,3 +58,15 @@ describe('while another program holds the database for longer than a write waits
     await bot.owner.answer(ping, /^pong/, 60_000);
   }, 120_000);
 });
+
+test('a run whose answer cannot be stored is settled and answered all the same, and the next one runs', async () => {
+  bot = await startTestBot();
+  const db = new Database(join(bot.home, 'bot.db'));
+  db.exec(`PRAGMA busy_timeout = 5000; CREATE TRIGGER no_room BEFORE UPDATE OF answer ON runs WHEN NEW.answer LIKE '%no room%'
+    BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`);
+  db.close();
+  const task = await bot.owner.send('say there is no room');
+  await bot.owner.answer(task, /its answer could not be stored/);
+  await bot.owner.answer(await bot.owner.send('say hello'), /^did: say hello/);
+  expect(bot.hasEnded()).toBe(false);
+}, 60_000);

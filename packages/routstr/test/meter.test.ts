@@ -780,3 +780,58 @@ describe('A node that says 402 although the money must be there (core #520)', ()
     await run.close();
   });
 });
+
+describe('An agent cannot use up what the bot may open', () => {
+  test('a connection that asks nothing is closed; one whose request is held is not', async () => {
+    const brief = startMetered({ idleSeconds: 1 });
+    brief.upstream.play(() =>
+      Response.json({ detail: { error: { message: 'x', code: 'insufficient_balance' } } }, { status: 402 }),
+    );
+    const { run, post } = brief.open({ holdMs: 60_000 });
+    let closed = 0;
+    const sockets = Array.from({ length: 200 }, () =>
+      connect(brief.meter.port, '127.0.0.1')
+        .on('close', () => {
+          closed += 1;
+        })
+        .on('error', () => undefined),
+    );
+    const held = post(ask());
+    await until(() => run.usage().held === 1, 'it waits');
+    await until(() => closed === sockets.length, 'they are closed', 30_000);
+    expect(run.usage().held).toBe(1);
+    brief.upstream.play(() => stream([...text('paid'), done]));
+    run.more(1);
+    expect(await (await held).text()).toContain('paid');
+    await brief.close();
+  }, 60_000);
+
+  test('a run has so many calls under way, and no more', async () => {
+    upstream.play(() => new Promise<Response>(() => undefined));
+    const { run, post } = world.open({ requests: 500 });
+    const all = Array.from({ length: 70 }, () => post(ask()).then(({ status }) => status));
+    await until(() => run.usage().inFlight === 64, 'as many as there may be');
+    expect((await post(ask())).status).toBe(400);
+    await run.close();
+    const statuses = await Promise.all(all);
+    expect(statuses.filter((status) => status === 400).length).toBe(6);
+  });
+
+  test('bodies of all runs together are bounded: what is too much is refused, and the rest goes on', async () => {
+    const gate = Promise.withResolvers<void>();
+    upstream.play(async () => {
+      await gate.promise;
+      return Response.json({ choices: [] });
+    });
+    const { run, post } = world.open();
+    const big = { ...ask({ stream: false }), metadata: { pad: 'x'.repeat(40 * 1024 * 1024) } };
+    const first = [post(big), post(big)];
+    await until(() => run.usage().inFlight === 2, 'both are on their way');
+    expect((await post(big)).status).toBe(400);
+    gate.resolve();
+    await Promise.all(first);
+    upstream.play(() => stream([...text('again'), done]));
+    expect(await (await post(ask())).text()).toContain('again');
+    await run.close();
+  });
+});

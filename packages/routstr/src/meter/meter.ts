@@ -28,8 +28,13 @@ const largestRequest = 64 * 1024 * 1024;
 /** Of all requests together that are read or on their way: twelve of the largest at once took 2 GiB. */
 const mostInFlight = 96 * 1024 * 1024;
 
+/** Calls of one run that are under way or wait for money. */
+const mostAtOnce = 64;
+
 export type MeterOptions = {
   readonly commitMs?: number;
+  /** After so long a connection on which nothing is asked is closed, in seconds; at most 255. */
+  readonly idleSeconds?: number;
   /** How nodes are asked; one that somebody else chose is to be looked at first. */
   readonly fetch?: Fetch;
 };
@@ -43,16 +48,19 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
-    // A request may be silent as long as it is held; each has timers of its own.
-    idleTimeout: 0,
+    // Connections that ask nothing are not kept: an agent could use up all that the bot may open.
+    idleTimeout: options.idleSeconds ?? 60,
     maxRequestBodySize: largestRequest,
     development: false,
-    fetch: async (http) => {
+    fetch: async (http, server) => {
       const [, secret = '', ...path] = new URL(http.url).pathname.split('/');
       const run = runs.get(secret);
       if (!run) return refuse('run_over');
       if (!isKey(http.headers.get('authorization'), run.options.agentKey)) return refuse('key_refused');
       if (http.method !== 'POST' || path.join('/') !== 'v1/chat/completions') return refuse('bad_request');
+      if (run.usage().inFlight + run.usage().held >= mostAtOnce) return refuse('request_limit');
+      // A request may be silent as long as it is held; each has timers of its own.
+      server.timeout(http, 0);
       const size = Number(http.headers.get('content-length') ?? largestRequest);
       if (inFlight + size > mostInFlight) return refuse('bad_request');
       inFlight += size;

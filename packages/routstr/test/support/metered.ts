@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { createMeter } from '../../src/meter/meter.ts';
+import { createMeter, type MeterOptions } from '../../src/meter/meter.ts';
 import {
   defaultLimits,
   type MeteredRunOptions,
@@ -26,7 +26,7 @@ export function recordingLog() {
 }
 
 /** A meter in front of an upstream that plays scenarios. */
-export function startMetered(options?: { readonly commitMs: number }) {
+export function startMetered(options?: MeterOptions) {
   const upstream = startModelUpstream();
   const { log, lines } = recordingLog();
   const meter = createMeter(log, options);
