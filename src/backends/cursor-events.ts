@@ -27,7 +27,7 @@ const cursorEvent = z.discriminatedUnion('type', [
 ]);
 
 /** One line of `agent -p --output-format stream-json` that is understood. */
-export type CursorEvent = z.infer<typeof cursorEvent>;
+type CursorEvent = z.infer<typeof cursorEvent>;
 
 export const parseCursorEvent = (line: string): CursorEvent | undefined => {
   try {

@@ -5,9 +5,9 @@ import { type ProcessEntry, type ReadProcesses, readProcesses } from './process-
 /** The variable that names the run in the environment of every process of it. */
 export const markerVariable = 'NOSTR_DM_AGENT_RUN';
 
-export type ProcessIdentity = Pick<ProcessEntry, 'pid' | 'started'>;
+type ProcessIdentity = Pick<ProcessEntry, 'pid' | 'started'>;
 
-export type EndRunOptions = {
+type EndRunOptions = {
   readonly runId: string;
   /** The process that was started, if it is known: its descendants belong to the run even without the marker. */
   readonly root?: ProcessIdentity | undefined;

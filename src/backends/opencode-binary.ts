@@ -10,7 +10,7 @@ import { firstBytes } from './jail/programs.ts';
 /** The version that the tests run with. */
 export const testedOpencode = '1.18.33';
 
-export type FoundBinary =
+type FoundBinary =
   /** Best first: which of them this CPU can run is known once one is started. */
   | { readonly state: 'found'; readonly candidates: readonly string[] }
   | { readonly state: 'missing'; readonly looked: readonly string[]; readonly problem: string };

@@ -30,12 +30,12 @@ const shortTimeoutMs = 30_000;
 /** Linux refuses a longer variable (MAX_ARG_STRLEN is 128 KiB). */
 const longestVariable = 100_000;
 
-export type FoundOpencode =
+type FoundOpencode =
   | { readonly state: 'found'; readonly path: string; readonly version: string }
   | Extract<BackendHealth, { state: 'missing' }>;
 
 /** One call of opencode: what it is told, where, and who pays. */
-export type Invocation = {
+type Invocation = {
   readonly runId: string;
   readonly owner: string;
   readonly workspace: string;
@@ -47,7 +47,7 @@ export type Invocation = {
 };
 
 /** A call that can be started; whoever starts it closes the cell. */
-export type Prepared = {
+type Prepared = {
   readonly command: Launch;
   readonly cell: Cell;
   readonly model: string | undefined;

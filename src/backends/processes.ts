@@ -55,7 +55,7 @@ async function* watched(
   }
 }
 
-export type AgentProcessHandlers = {
+type AgentProcessHandlers = {
   readonly onSpawn?: ((pid: number) => void) | undefined;
   /** Any byte of output. */
   readonly onActivity?: (() => void) | undefined;

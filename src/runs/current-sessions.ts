@@ -10,7 +10,7 @@ import type { Session } from './run.ts';
 
 const idLength = 5;
 
-export type SessionDefaults = {
+type SessionDefaults = {
   readonly workspaces: readonly Workspace[];
   readonly backend: BackendName;
   readonly model: string | undefined;
@@ -39,7 +39,7 @@ export type CurrentSessions = {
   readonly choices: (owner: PublicKey) => Choices;
 };
 
-export type Choices = {
+type Choices = {
   readonly workspace: Workspace;
   readonly backend: BackendName;
   readonly mode: Mode;

@@ -4,7 +4,7 @@ import type { StopReason } from './run.ts';
 export type RunDeadlines = { readonly timeoutMs: number; readonly idleMs: number };
 
 /** Aborts when a run takes too long, or is silent for too long. */
-export type RunDeadline = {
+type RunDeadline = {
   readonly signal: AbortSignal;
   /** The run gave a sign of life. */
   readonly touch: () => void;

@@ -39,9 +39,4 @@ export type RunLimits = RunDeadlines & {
   readonly settleMs: number;
 };
 
-export type TaskCheckpoint =
-  | 'task:preparing'
-  | 'task:running'
-  | 'task:settling'
-  | 'task:settled'
-  | 'task:done';
+type TaskCheckpoint = 'task:preparing' | 'task:running' | 'task:settling' | 'task:settled' | 'task:done';

@@ -12,7 +12,7 @@ import { type CodeEntry, codeNames, workspaceCode } from './workspace-code.ts';
 export type Shown = { readonly from: string; readonly to: string; readonly writable: boolean };
 
 /** What one jail is to hold. */
-export type BubblewrapPlan = {
+type BubblewrapPlan = {
   readonly workspace: string;
   readonly writable: boolean;
   /** Folders whose code that opencode would run is kept out of sight: the workspace, and others that lie in it. */
@@ -32,7 +32,7 @@ export type BubblewrapPlan = {
 };
 
 /** What bubblewrap is started with. The descriptors are its 3, 4, …; the bot closes its own after the start. */
-export type BubblewrapLine = {
+type BubblewrapLine = {
   readonly args: readonly string[];
   readonly fds: readonly number[];
   readonly covered: InitPlan['covered'];

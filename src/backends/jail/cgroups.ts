@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Bounds of one jail. */
 export type Bounds = { readonly memoryBytes: number; readonly processes: number };
-export type Bounded = keyof Bounds;
+type Bounded = keyof Bounds;
 
 /** Where new groups can be made, and what they can hold in bounds. */
 type Parent = { readonly folder: string; readonly version: 1 | 2; readonly bounds: readonly Bounded[] };

@@ -37,7 +37,7 @@ const pick = (ambient: Variables, names: Iterable<string>): Record<string, strin
     }),
   );
 
-export type JailEnvironment = {
+type JailEnvironment = {
   /** The environment of whoever runs the bot. */
   readonly ambient: Variables;
   readonly home: string;

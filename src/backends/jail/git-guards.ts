@@ -42,7 +42,7 @@ const isGitFolder = (path: string): boolean =>
   ['HEAD', 'objects', 'refs'].every((name) => entryAt(join(path, name)) !== undefined);
 
 /** How a path is bound: as a mount point that stays writable, read-only, or as an empty folder. */
-export type Guard = { readonly path: string; readonly as: 'writable' | 'readonly' | 'empty' };
+type Guard = { readonly path: string; readonly as: 'writable' | 'readonly' | 'empty' };
 
 const guardsOf = (git: string): readonly Guard[] => {
   const entry = entryAt(git);
@@ -86,7 +86,7 @@ const guardedPaths = (git: string): readonly string[] => {
   return [...inIt, ...modules.flatMap((module) => [join(module, 'config'), join(module, 'hooks')])];
 };
 
-export type GitGuards = {
+type GitGuards = {
   readonly guards: readonly Guard[];
   /**
    * When the run is over and no process of it is left: takes away what redirects git and was not there before.

@@ -7,7 +7,7 @@ import { inside } from './places.ts';
 import { createProxy, dial, mostConnections, splice } from './proxy.ts';
 
 /** What a jail can reach beside itself. */
-export type NetworkPlan = {
+type NetworkPlan = {
   readonly mode: 'internet' | 'none';
   readonly endpoints: readonly Endpoint[];
   readonly ssh: boolean;

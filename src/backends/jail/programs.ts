@@ -6,7 +6,7 @@ import { type PathRules, realPath, workspaceProblem } from './path-rules.ts';
 import { inside, liesIn } from './places.ts';
 
 /** A program as it is started inside, and what has to be shown for it. */
-export type Program = { readonly file: string; readonly shown: readonly Shown[] };
+type Program = { readonly file: string; readonly shown: readonly Shown[] };
 
 /** The beginning of a file of the operator's, byte by byte. */
 export const firstBytes = (path: string): string => {
