@@ -103,7 +103,7 @@ test('a second bot with the same words refuses to start and says who has the wal
       CASHU_WALLET_DIR: world.walletDirectory,
     },
   });
-  await expect(second).rejects.toThrow(`the wallet is in use by process ${world.bot.pid()} on `);
+  await expect(second).rejects.toThrow(`is held by process ${world.bot.pid()} on `);
   expect(await world.ask('!wallet')).toStartWith('0 sat ready');
 });
 
