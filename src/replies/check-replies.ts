@@ -1,6 +1,7 @@
 import type { BookProblem, CheckReport, Mended, NotLooked } from '@nostr-dm-agent/cashu-wallet';
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { plural, shorten } from './format.ts';
+import { nodeName } from './provider-replies.ts';
 import { describeTrouble } from './wallet-error-replies.ts';
 import { mintName, operationText } from './wallet-replies.ts';
 
@@ -29,6 +30,13 @@ function bookProblemText(problem: BookProblem): string {
       return `Operation ${problem.operation} took ${formatSat(problem.amount)} and accounts for ${formatSat(problem.made)}.`;
     case 'top-up-unpaid':
       return `The top-up of ${formatSat(problem.amount)} (${problem.operation}) is booked, and its mint says that nobody paid it.`;
+    case 'node': {
+      const { run, node, expected, found } = problem;
+      const said = found === undefined ? 'does not know it' : `says that ${formatSat(found)} are left`;
+      return `${formatSat(expected)} should be at ${nodeName(node)} (${shorten(run, 40)}), which ${said}.`;
+    }
+    case 'ledger-other':
+      return `Run ${shorten(problem.run, 40)} and its row of the ledger say something else.`;
     case 'ledger':
       return `Run ${problem.run} of the ledger does not add up.`;
   }
@@ -69,6 +77,8 @@ function notLookedText(part: NotLooked): string {
       const text = operationText({ kind, state: 'prepared', open: true, amount });
       return why === 'open' ? `${text} (${operation}).` : `${text} (${operation}). ${describeTrouble(why)}.`;
     }
+    case 'run':
+      return `Up to ${formatSat(part.amount)} at ${nodeName(part.node)} (${shorten(part.run, 40)})${reason(part.why)}.`;
     case 'keyset':
       return `${formatSat(part.amount)} at ${mintName(part.mint)} are of keyset ${shorten(part.keyset, 20)}, which it shows no longer: whether they can be spent is not known.`;
   }
@@ -80,6 +90,10 @@ const reasons: Readonly<Record<string, string>> = {
   'rate-limited': 'it wants fewer requests',
   'too-many': 'there are many; the next check goes on',
   nonsense: 'what it answers is no answer',
+  under_way: 'a run is spending from it now',
+  node_away: 'the node does not answer',
+  owed: 'it is asked for',
+  doubtful: 'a person has to look, see !provider status',
 };
 const reason = (why: string): string => {
   const text = reasons[why];

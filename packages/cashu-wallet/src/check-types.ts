@@ -22,6 +22,17 @@ export type BookProblem =
     }
   /** One that is booked, and that the mint calls unpaid. */
   | { readonly kind: 'top-up-unpaid'; readonly operation: OperationId; readonly amount: Sat }
+  /** Money at a node that says that it has less than it should, or does not know it. Sums in sat. */
+  | {
+      readonly kind: 'node';
+      readonly run: string;
+      readonly node: string;
+      readonly expected: Sat;
+      /** undefined: it does not know it. */
+      readonly found: Sat | undefined;
+    }
+  /** A run, and its row of the ledger, which say something else. */
+  | { readonly kind: 'ledger-other'; readonly run: string }
   /** A settled row of the ledger in which `budget = spent + refund + fee` does not hold. */
   | { readonly kind: 'ledger'; readonly run: number };
 
@@ -70,6 +81,14 @@ export type NotLooked =
       readonly operation: OperationId;
       readonly kind: OperationKind;
       readonly mint: MintUrl;
+      readonly amount: Sat;
+      readonly why: string;
+    }
+  /** Money at a node that was not asked, or could not say; `why`: `under_way`, `node_away`, `doubtful` or `owed`. */
+  | {
+      readonly what: 'run';
+      readonly run: string;
+      readonly node: string;
       readonly amount: Sat;
       readonly why: string;
     }

@@ -13,6 +13,7 @@ import {
   refuseMint,
   usedSince,
 } from './paid-run/budget-rules.ts';
+import { checkRuns } from './paid-run/check-runs.ts';
 import { closeWhenRedeemed } from './paid-run/close-books.ts';
 import { finalizeRun } from './paid-run/finalize-run.ts';
 import { createLiveRuns, type LiveRuns } from './paid-run/live-runs.ts';
@@ -124,6 +125,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   const account = createNodeAccounts(deps);
   const endpoints = createRunEndpoints(meter, rules, options.limits);
   const means: RunMeans = { deps, rules, endpoints, onAccount: createNodeAccountRuns(deps) };
+  wallet.addCheck((findings, signal) => checkRuns(deps, findings, signal));
   const stopListening = wallet.onRedeemed((redeemed) => closeWhenRedeemed(deps, redeemed));
   const owed = (): Owed => owedIn(store.open(), account.books(), deps.live.has);
 
