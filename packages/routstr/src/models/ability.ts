@@ -28,7 +28,7 @@ const known = new Map<string, ModelAbility>([
  * The models that opencode 1.18.33 ships knowledge of (models.dev, its lists of OpenRouter, OpenAI and Anthropic), by
  * canonical id. Made from `opencode models --verbose`.
  */
-export const catalogueAbility: AbilitySource = (id) => known.get(canonicalId(id));
+const catalogueAbility: AbilitySource = (id) => known.get(canonicalId(id));
 
 /** Families whose members have called tools since these versions; for models that are younger than the catalogue. */
 const toolFamilies =
