@@ -90,6 +90,7 @@ const reasons: Readonly<Record<string, string>> = {
   'rate-limited': 'it wants fewer requests',
   'too-many': 'there are many; the next check goes on',
   nonsense: 'what it answers is no answer',
+  no_bot: 'the bot asks its node when it runs',
   under_way: 'a run is spending from it now',
   node_away: 'the node does not answer',
   owed: 'it is asked for',

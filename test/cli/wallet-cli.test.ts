@@ -14,6 +14,7 @@ import {
 } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { createPaidRunStore, parseNodeUrl } from '@nostr-dm-agent/routstr';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { checkWallet } from '../../src/doctor/check-wallet.ts';
 import { commandOnTerminal, runCommand } from '../support/command.ts';
@@ -453,6 +454,20 @@ test.each([
   expect(terminal.screen()).toContain('200 sat from');
   expect(terminal.screen()).toContain(said);
   expect((await house.json(['balance'])).answer.ready).toBeWithin(left - 10, left + 1);
+});
+
+test('a check where no bot runs names the paid runs whose nodes it did not ask, and exits with 3', async () => {
+  const house = household();
+  await house.funded(100);
+  const wallet = house.open();
+  const ticket = { purpose: 'run', owner: 'nobody', prompt: 'x', budget: sat(70) } as const;
+  createPaidRunStore(wallet, { now: Date.now }).create('r1', parseNodeUrl('http://127.0.0.1:9/v1'), ticket);
+  wallet.close();
+  expect(await house.json(['check'])).toMatchObject({
+    code: 3,
+    answer: { consistent: true, notLooked: [{ what: 'run', run: 'r1', amount: 70, why: 'no_bot' }] },
+  });
+  expect((await house.run(['check'])).stdout).toContain('70 sat at 127.0.0.1:9');
 });
 
 test('send all says first what it comes to: a terminal is asked, a pipe gets exactly that', async () => {

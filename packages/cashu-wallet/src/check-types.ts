@@ -84,7 +84,7 @@ export type NotLooked =
       readonly amount: Sat;
       readonly why: string;
     }
-  /** Money at a node that was not asked, or could not say; `why`: `under_way`, `node_away`, `doubtful` or `owed`. */
+  /** Money at a node that was not asked, or could not say; `why`: `under_way`, `node_away`, `doubtful`, `owed` or `no_bot`. */
   | {
       readonly what: 'run';
       readonly run: string;

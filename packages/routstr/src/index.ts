@@ -26,6 +26,7 @@ export type { OneCallOutcome } from './node/one-call.ts';
 export type { NotCredited } from './node/outcomes.ts';
 export type { BudgetRefusal, ModelTerms } from './paid-run/budget-rules.ts';
 export type { UnableNode } from './paid-run/fallback-nodes.ts';
+export { nameOpenRuns } from './paid-run/name-open-runs.ts';
 export type { DepositResult, NodeAccountBalance, NodeAccountRefund } from './paid-run/node-account.ts';
 export type { Owed } from './paid-run/owed-sums.ts';
 export {

@@ -2,15 +2,17 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FoundMoney, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import {
+  type CallerConfig,
   createWalletCaller,
   RemoteError,
   restoreFrom as restoreDatabase,
   toJson,
   type WalletAnswer,
 } from '@nostr-dm-agent/cashu-wallet/remote';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
-import { paidRunTables } from '@nostr-dm-agent/routstr';
+import { createPaidRunStore, nameOpenRuns, paidRunTables } from '@nostr-dm-agent/routstr';
 import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
 import { checkText } from '../../replies/check-replies.ts';
@@ -61,7 +63,9 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
       found.push(...more);
       output.remark(more.map(foundText).join('\n'));
     };
-    const call = createWalletCaller({ ...config, onFound }, log);
+    const addChecks: CallerConfig['addChecks'] = (wallet) =>
+      wallet.addCheck(nameOpenRuns(createPaidRunStore(wallet, systemClock)));
+    const call = createWalletCaller({ ...config, onFound, addChecks }, log);
     const failWith =
       (explain: typeof failureOf) =>
       (error: unknown): never => {

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { pause, untilAborted } from '@nostr-dm-agent/kit/abort';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { Upkeep } from '../faces.ts';
+import type { Books, Upkeep, WalletJournal } from '../faces.ts';
 import { createWallet, fingerprintOf, type WalletConfig } from '../open-wallet.ts';
 import { WalletInUseError } from '../wallet-errors.ts';
 import type { FoundMoney } from '../wallet-types.ts';
@@ -21,6 +21,8 @@ export type WalletCaller = <C extends WalletCommand>(
 export type CallerConfig = {
   readonly home: string;
   readonly wallet: WalletConfig;
+  /** Adds to a check what others keep in the wallet (`WalletJournal.addCheck`), where no bot does it. */
+  readonly addChecks?: (wallet: WalletJournal & Books) => void;
   /** Told of older money with these words; a bot that is running tells its admins instead. */
   readonly onFound?: (found: readonly FoundMoney[]) => void;
 };
@@ -94,6 +96,7 @@ async function performHere<C extends WalletCommand>(
 ): Promise<WalletAnswer<C>> {
   const wallet = createWallet(config.wallet, { log });
   try {
+    if (request.command === 'check') config.addChecks?.(wallet);
     if (!offline.has(request.command)) await recoverFor(wallet, signal);
     return await perform(wallet, request, signal);
   } finally {
