@@ -40,7 +40,7 @@ export function createIntake(
 ) {
   const { clock, log, stopping } = basics;
   const { stores, messages, money, work, redact } = parts;
-  const { relays, messenger, tell } = parts.messaging;
+  const { relays, messenger, tell, brake } = parts.messaging;
   const { owners, invites, confirmations } = stores;
   const { queue, currentSessions } = work;
   const isWholeToken = (text: string): boolean => isReadable(money.wallet.opened(), text);
@@ -51,7 +51,7 @@ export function createIntake(
   const monotonic = () => performance.now();
   const admission = createAdmission({ invites, owners, messenger, tell, monotonic, log });
   const memberBudget = money.routstr.budget;
-  const tasks = createTaskOrders({ owners, currentSessions, queue, messenger, memberBudget });
+  const tasks = createTaskOrders({ owners, currentSessions, queue, messenger, memberBudget, log });
   const dispatcher = createDispatcher({
     meaningOf: (text) => {
       const command = connectShorthand(text);
@@ -60,6 +60,8 @@ export function createIntake(
         : { kind: 'commands', commands: [registry.match(command)], unread: '' };
     },
     match: registry.match,
+    brake,
+    answeredBy: parts.messaging.outbox.answered,
     confirmations,
     tasks,
     admission,

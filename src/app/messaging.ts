@@ -9,6 +9,7 @@ import {
   relayTargets,
   signEvent,
 } from '@nostr-dm-agent/nostr';
+import { createAutoReplyBrake } from '../commands/auto-reply-brake.ts';
 import type { Config } from '../config/config.ts';
 import type { Stores } from '../store/open-stores.ts';
 import { createOutboxStore } from '../store/outbox-table.ts';
@@ -47,7 +48,8 @@ export function openMessaging(
   const lists = createRelayLists({ store: listStore, relays, indexers, clock, log, signal });
   const outboxStore = createOutboxStore(stores.db);
   const outbox = createOutbox({ store: outboxStore, identity, relays, lists, clock, random, log });
-  const messenger = createOutboxMessenger(outbox, stores.rests);
+  const brake = createAutoReplyBrake();
+  const messenger = createOutboxMessenger(outbox, stores.rests, brake.said);
 
   /** Says something by itself, in the protocol that its reader wrote in last. */
   const tell = (publicKey: PublicKey, text: string): void => {
@@ -65,6 +67,7 @@ export function openMessaging(
     lists,
     outbox,
     messenger,
+    brake,
     tell,
     tellAdmins,
   };

@@ -1,4 +1,4 @@
-import type { Outbox, Recipient } from '@nostr-dm-agent/nostr';
+import type { Outbox, PublicKey, Recipient } from '@nostr-dm-agent/nostr';
 import { TokenTooLongError } from '@nostr-dm-agent/nostr';
 import { leftOut, restNotice } from '../replies/long-replies.ts';
 import type { Messenger } from '../runs/messenger.ts';
@@ -11,8 +11,18 @@ const endlessWord = /\S{20000,}/g;
  * Speaks through the outbox. What no message can carry is named and left out, so that the rest arrives; what is too long
  * for one reply is kept for its reader, who is told so.
  */
-export function createOutboxMessenger(outbox: Outbox, rests: Rests): Messenger {
+export function createOutboxMessenger(
+  outbox: Pick<Outbox, 'send' | 'react'>,
+  rests: Rests,
+  /** So many messages were sent to somebody. */
+  onSaid: (owner: PublicKey, messages: number) => void = () => {},
+): Messenger {
   const sendAll = (to: Recipient, text: string) => {
+    const sent = sendWhole(to, text);
+    onSaid(to.publicKey, sent.ids.length);
+    return sent;
+  };
+  const sendWhole = (to: Recipient, text: string) => {
     try {
       return outbox.send(to, text);
     } catch (error) {

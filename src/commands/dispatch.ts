@@ -1,48 +1,16 @@
-import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Logger } from '@nostr-dm-agent/kit/log';
 import { isBusy } from '@nostr-dm-agent/kit/sqlite';
 import { after } from '@nostr-dm-agent/kit/timers';
-import type { MessageLog, StoredMessage } from '@nostr-dm-agent/nostr';
-import type { Admission } from '../access/admission.ts';
+import type { StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Owner } from '../config/config.ts';
 import { noFiles } from '../replies/meaning-replies.ts';
-import { ownerName } from '../replies/owner-name.ts';
-import type { Messenger } from '../runs/messenger.ts';
-import type { Confirmations } from '../store/confirmations-table.ts';
-import type { Stores } from '../store/open-stores.ts';
-import type { Match } from './command-registry.ts';
-import type { Meaning } from './meaning/meaning.ts';
+import { createReactionActions } from './act-on-reaction.ts';
+import { createTextActions } from './act-on-text.ts';
+import type { DispatchDeps } from './dispatch-deps.ts';
 import { createMissedList, isLate } from './missed-messages.ts';
-import type { TaskOrders } from './order-task.ts';
-import { ordersIn, replyTo } from './orders.ts';
+import { ordersIn } from './orders.ts';
 import { createReply } from './reply.ts';
 import { createCommandRunner } from './run-command.ts';
-
-export type DispatchDeps = {
-  readonly meaningOf: (text: string) => Meaning;
-  /** The command that a text begins with. */
-  readonly match: (text: string) => Match;
-  readonly confirmations: Pick<Confirmations, 'waiting'>;
-  readonly tasks: TaskOrders;
-  /** Lets strangers in who have a code. */
-  readonly admission: Pick<Admission, 'admit' | 'noteOnCode'>;
-  readonly messages: MessageLog;
-  readonly messenger: Messenger;
-  readonly stores: Pick<Stores, 'owners' | 'atomically'>;
-  /** Takes secrets out of what a message is quoted with. */
-  readonly redact: (text: string) => string;
-  readonly limits: {
-    /** Older messages are listed, not acted on. */
-    readonly catchupMs: number;
-    /** Unix ms: so are those from before. */
-    readonly homeMadeAt: number;
-    /** How long more of them are waited for before they are told in one message. */
-    readonly gatherMs: number;
-    readonly commandTimeoutMs: number;
-  };
-  readonly clock: Clock;
-  readonly log: Logger;
-};
+import { createTwins } from './twins.ts';
 
 /** Acts on stored messages, each exactly once: a command is answered, a task is put in the queue. */
 export type Dispatcher = {
@@ -67,9 +35,12 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const missed = createMissedList({ ...deps, ...limits, atomically });
   const reply = createReply(messenger);
   const ending = new AbortController();
+  const twins = createTwins({ ...deps, ...limits, signal: ending.signal });
   const upSince = clock.now();
   let started = false;
   let graceMs: number | undefined;
+  const isTooLate = (message: StoredMessage): boolean =>
+    isLate(message, { now: clock.now(), upSince, graceMs, ...limits });
 
   const ownerOf = ({ sender: publicKey }: StoredMessage): Owner | undefined => {
     const role = owners.roleOf(publicKey);
@@ -84,21 +55,6 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     });
   const replyOnce = (message: StoredMessage, text: string): void => once(message, () => reply(message, text));
 
-  const actOnText = (message: StoredMessage, owner: Owner): void => {
-    const meaning = meaningOf(message.text);
-    const orders = ordersIn(meaning, match);
-    const timeless = orders?.commands.every((each) => each.found && each.command.timeless === true) === true;
-    const late = isLate(message, { now: clock.now(), upSince, graceMs, ...limits });
-    const answer =
-      replyTo(meaning, deps.confirmations.waiting(owner.publicKey)) ?? admission.noteOnCode(message.text);
-    if (late && !timeless && (orders !== undefined || meaning.kind === 'task')) missed.add(message);
-    else if (orders !== undefined) commands.run(message, owner, orders);
-    else if (answer !== undefined) {
-      replyOnce(message, answer);
-      log.info({ from: ownerName(owner.publicKey), as: meaning.kind }, 'message answered');
-    } else once(message, () => tasks.order(message, { task: message.text }));
-  };
-
   const act = (message: StoredMessage): void => {
     const owner = ownerOf(message);
     if (owner === undefined) {
@@ -109,18 +65,24 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     switch (message.kind) {
       case 4:
       case 14:
-        actOnText(message, owner);
+        twins.meet(message, {
+          act: () => guarded(message, (same) => texts.act(same, owner)),
+          drop: () => once(message, () => {}),
+        });
         break;
       case 5:
-        once(message, () => tasks.dropDeleted(message));
+        once(message, () => void tasks.callOff(message.sender, message.references));
         break;
       case 7:
-        once(message, () => {});
+        once(message, () => reactions.act(message));
         break;
       case 15:
         replyOnce(message, noFiles);
     }
   };
+
+  const texts = createTextActions({ ...deps, once, commands, missed, isTooLate });
+  const reactions = createReactionActions(deps);
 
   /** What an earlier life of the bot had begun. */
   const resume = (message: StoredMessage): void =>

@@ -1,10 +1,11 @@
+import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
-import type { PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
-import { plural } from '../replies/format.ts';
+import type { EventId, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import { type Messenger, replyTo } from '../runs/messenger.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { Owners } from '../store/owners-table.ts';
+import { createAcknowledgements } from './acknowledgements.ts';
 import { beginsWithBudget, notABudget, overMemberBudget, splitBudget, taskMissing } from './budget-suffix.ts';
 import type { OrderedTask } from './command.ts';
 import { createReply } from './reply.ts';
@@ -13,8 +14,8 @@ import { createReply } from './reply.ts';
 export type TaskOrders = {
   /** A task, or the reply why it is none that can be run. */
   readonly order: (message: StoredMessage, asked: OrderedTask) => void;
-  /** Takes the tasks off the queue whose messages their sender has deleted (NIP-09). */
-  readonly dropDeleted: (deletion: StoredMessage) => void;
+  /** Ends the tasks that these messages of an owner asked for, or takes them off the queue. Returns how many. */
+  readonly callOff: (owner: PublicKey, messages: readonly EventId[]) => number;
 };
 
 export function createTaskOrders(deps: {
@@ -24,8 +25,18 @@ export function createTaskOrders(deps: {
   readonly messenger: Messenger;
   /** The most that a member may give one run. */
   readonly memberBudget: () => Sat;
+  readonly log: Logger;
 }): TaskOrders {
   const { owners, currentSessions, queue, messenger } = deps;
+  const acknowledgements = createAcknowledgements({
+    ...deps,
+    aheadOf: ({ sender, id }) => {
+      const open = queue.list();
+      const run = open.find(({ owner, message }) => owner === sender && message === id);
+      if (run?.state !== 'queued') return undefined;
+      return open.filter(({ session, seq }) => session === run.session && seq < run.seq).length;
+    },
+  });
   const reply = createReply(messenger);
 
   /** The task without the budget at its end, or why it is not run. */
@@ -66,16 +77,12 @@ export function createTaskOrders(deps: {
       });
       // What begins at once says so itself.
       if (waits) messenger.react(replyTo(message), { id, author: sender, kind }, '⏸');
-      if (ahead > 0) {
-        reply(
-          message,
-          `Queued behind ${plural(ahead, 'task')} of this session. !queue shows them, !new begins another session.`,
-        );
-      }
+      if (ahead > 0) acknowledgements.waits(message);
     },
-    dropDeleted: ({ sender, references }) => {
-      const deleted = queue.list().filter((run) => run.owner === sender && references.includes(run.message));
-      for (const run of deleted) queue.drop(run.id);
-    },
+    callOff: (owner, messages) =>
+      queue
+        .list()
+        .filter((run) => run.owner === owner && messages.includes(run.message))
+        .filter((run) => queue.drop(run.id) || queue.stop(run.id)).length,
   };
 }

@@ -86,6 +86,7 @@ export function createOutboxStore(db: Database): OutboxStore {
       'SELECT seq, recipient, state, next_at FROM outbox WHERE next_at IS NOT NULL ORDER BY seq',
       rowOf({ ...openRow, nextAt: z.number() }),
     ).all,
+    byMessageId: select(db, 'SELECT * FROM outbox WHERE message_id = ?', row).one,
     knows: (messageId) => known.one(messageId) !== undefined,
     get: select(db, 'SELECT * FROM outbox WHERE seq = ?', row).one,
     save: (seq, progress) => {

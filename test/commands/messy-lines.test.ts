@@ -301,7 +301,7 @@ function openChat() {
     meaningOf,
     match: registry.match,
     confirmations: stores.confirmations,
-    tasks: { order: (_, asked) => tasks.push(asked), dropDeleted: () => {} },
+    tasks: { order: (_, asked) => tasks.push(asked), callOff: () => 0 },
     admission: { admit: () => {}, noteOnCode: () => undefined },
     messages,
     messenger: { send: (_, text) => said.push(text), react: () => {} },

@@ -54,6 +54,7 @@ export type OutboxStore = {
   readonly get: (seq: number) => StoredOutgoing | undefined;
   /** Whether a message with this id went, or goes, through here. */
   readonly knows: (messageId: EventId) => boolean;
+  readonly byMessageId: (messageId: EventId) => StoredOutgoing | undefined;
   readonly save: (seq: number, progress: Progress) => void;
   /** Puts others in the place of one, due at once, in one transaction. */
   readonly replace: (seq: number, messages: readonly Outgoing[], now: number) => void;

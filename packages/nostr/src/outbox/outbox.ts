@@ -6,6 +6,7 @@ import {
   composeSmaller,
   composeText,
   type ReactionTarget,
+  referredBy,
 } from '../text/compose.ts';
 import { createDelivery, type DeliveryOptions, type OutboxStatus } from './delivery.ts';
 import type { Outgoing } from './outbox-store.ts';
@@ -33,6 +34,8 @@ export type Outbox = {
   readonly send: (to: Recipient, text: string) => Sent;
   /** Reacts to a message, such as with 👀. False: nothing was sent, NIP-04 has no reactions. */
   readonly react: (to: Recipient, target: ReactionTarget, reaction: string) => boolean;
+  /** Which message the one with this id answered, or reacted to; undefined when it is not ours, answered none, or is forgotten. */
+  readonly answered: (messageId: EventId) => EventId | undefined;
   /** Delivers until the signal aborts, beginning with what an earlier life left. To be called once. */
   readonly start: (signal: AbortSignal) => void;
   /** Waits until nothing is pending. False when the time was up or the signal aborted before. */
@@ -75,6 +78,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (to.protocol !== 'nip17') return false;
       enqueue(to, () => ({ outgoing: [composeReaction(to, target, reaction, composing)] }));
       return true;
+    },
+    answered: (messageId) => {
+      const message = store.byMessageId(messageId);
+      return message && referredBy(message, identity);
     },
     start: delivery.start,
     flush: delivery.flush,

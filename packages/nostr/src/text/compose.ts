@@ -7,6 +7,7 @@ import { sharedX } from '../wrap/ecdh.ts';
 import { giftWrap } from '../wrap/gift-wrap.ts';
 import * as nip04 from '../wrap/nip04.ts';
 import { conversationKey, decrypt } from '../wrap/nip44.ts';
+import { referencesIn } from '../wrap/rumor.ts';
 import { chunkToFit } from './chunks.ts';
 import { type EventRoom, eventSize, fitsInto } from './event-size.ts';
 
@@ -78,6 +79,10 @@ function composeMessages(
       : legacy(to, message, options);
   });
 }
+
+/** The message that one of the bot's own refers to (its `e` tag). */
+export const referredBy = (message: Outgoing, identity: Identity): EventId | undefined =>
+  referencesIn(readOwn(message, identity).tags)[0];
 
 /** @throws when the event is not one of the bot's own to this recipient: what is in the outbox always is */
 function readOwn({ event, seal, recipient }: Outgoing, { secretKey }: Identity) {

@@ -1,0 +1,44 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { EventId, MessageLog } from '@nostr-dm-agent/nostr';
+import type { Admission } from '../access/admission.ts';
+import type { Messenger } from '../runs/messenger.ts';
+import type { Confirmations } from '../store/confirmations-table.ts';
+import type { Stores } from '../store/open-stores.ts';
+import type { AutoReplyBrake } from './auto-reply-brake.ts';
+import type { Match } from './command-registry.ts';
+import type { Meaning } from './meaning/meaning.ts';
+import type { TaskOrders } from './order-task.ts';
+
+/** What acting on messages works with. */
+export type DispatchDeps = {
+  readonly meaningOf: (text: string) => Meaning;
+  /** The command that a text begins with. */
+  readonly match: (text: string) => Match;
+  /** For a client that answers by itself. Absent: there is none. */
+  readonly brake?: Pick<AutoReplyBrake, 'hears'>;
+  readonly confirmations: Pick<Confirmations, 'waiting'>;
+  readonly tasks: TaskOrders;
+  /** Lets strangers in who have a code. */
+  readonly admission: Pick<Admission, 'admit' | 'noteOnCode'>;
+  readonly messages: MessageLog;
+  readonly messenger: Messenger;
+  readonly stores: Pick<Stores, 'owners' | 'atomically'>;
+  /** Takes secrets out of what a message is quoted with. */
+  readonly redact: (text: string) => string;
+  readonly limits: {
+    /** Older messages are listed, not acted on. */
+    readonly catchupMs: number;
+    /** Unix ms: so are those from before. */
+    readonly homeMadeAt: number;
+    /** How long more of them are waited for before they are told in one message. */
+    readonly gatherMs: number;
+    readonly commandTimeoutMs: number;
+    /** How long an old message (NIP-04) waits for the same by NIP-17; default: some seconds. */
+    readonly twinMs?: number;
+  };
+  /** Which message of theirs a message of the bot's answered. */
+  readonly answeredBy?: (messageId: EventId) => EventId | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+};

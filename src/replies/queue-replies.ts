@@ -1,0 +1,17 @@
+import { plural } from './format.ts';
+
+/** A task waits behind others of its session. */
+export const queuedText = (ahead: number): string =>
+  `Queued behind ${plural(ahead, 'task')} of this session. !queue shows them, !new begins another session.`;
+
+/** Several came at once. */
+export const queuedAllText = (count: number): string =>
+  `Queued ${plural(count, 'task')}, one after the other. !queue shows them, !queue drop all takes them off, !stop all ends the running one too.`;
+
+/** ❌ on a message whose task is over, or that was none. */
+export const nothingToStop =
+  'There is nothing to stop: that task is over, or it was none. !queue shows what runs.';
+
+/** A client that answers by itself. @param quietMs how long it has to be quiet */
+export const autoReplyText = (quietMs: number): string =>
+  `Your app seems to answer each of my messages by itself, and each answer would be a task. I act on no plain message until none has come for ${quietMs / 1000} seconds. Commands work as always.`;
