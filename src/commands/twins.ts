@@ -17,6 +17,8 @@ export type Twins = { readonly meet: (message: StoredMessage, fate: Fate) => voi
 
 /** Between the times that the two state; clients send one after the other. */
 const APART_S = 10;
+/** It costs nothing, is answered at once, and people repeat one to see whether the other protocol works. */
+const isShortCommand = (text: string): boolean => /^[!/]\s?\S+(?: \S+){0,2}$/.test(text);
 /** How long the old one waits. */
 const HOLD_MS = 3_000;
 const REMEMBERED_MS = 60_000;
@@ -67,9 +69,18 @@ export function createTwins(deps: {
     meet: (message, fate) => {
       const text = normal(message.text);
       const met: Met = { message, text, at: performance.now(), fate, hold: undefined, paired: false };
+      if (isShortCommand(text)) {
+        fate.act();
+        return;
+      }
       const twin = lately
         .get(message.sender)
-        ?.find((other) => !other.paired && isTwin(message, text, other.message));
+        ?.find(
+          (other) =>
+            !other.paired &&
+            met.at - other.at <= 1000 * APART_S + holdMs &&
+            isTwin(message, text, other.message),
+        );
       if (twin !== undefined) {
         twin.paired = true;
         log.info({ message: message.id, twin: twin.message.id }, 'one message came by both protocols');
