@@ -35,4 +35,8 @@ export const isDefiniteRefusal = (error: unknown): boolean =>
   isMintOperationError(error) ||
   (error instanceof HttpResponseError && error.status >= 400 && error.status < 500);
 
+/** The mint has signed these outputs before: NUT-00's code, and that of older mints. Says nothing of where money is. */
+export const isSignedBefore = (error: unknown): boolean =>
+  isMintOperationError(error) && (error.code === 11003 || error.code === 10002);
+
 export { isMintOperationError };

@@ -10,7 +10,7 @@ import type { OperationId } from '../wallet-types.ts';
 import { type MeltOperation, meltSchema, type UnderWay } from './melt-states.ts';
 import { expectPaid } from './mint.ts';
 import { addFound, giveBack, takeOlder } from './older.ts';
-import { type InputState, nonsense, restoreOutputs, type Signed, statesOf } from './swap.ts';
+import { canRestore, type InputState, nonsense, restoreOutputs, type Signed, statesIfKnown } from './swap.ts';
 
 type MeltAnswer = Pick<MeltQuoteBolt11Response, 'state' | 'change' | 'payment_preimage'>;
 
@@ -37,13 +37,18 @@ export function judgeMelt({
   lapsed,
 }: {
   readonly quote: string;
-  readonly inputs: readonly InputState[];
+  readonly inputs: readonly (InputState | 'UNKNOWN')[];
   readonly decided: boolean;
   readonly lapsed: boolean;
 }): MeltVerdict {
   if (quote === MeltQuoteState.PENDING) return 'pending';
   if (quote !== MeltQuoteState.PAID && quote !== MeltQuoteState.UNPAID) return 'unknown';
   if (inputs.length === 0 || inputs.includes('PENDING')) return 'unknown';
+  // A mint without NUT-07: its word on the quote is all there is.
+  if (inputs.includes('UNKNOWN')) {
+    if (quote === MeltQuoteState.PAID) return 'paid';
+    return decided ? 'undone' : 'unknown';
+  }
   // PAID among them: by somebody else, with other proofs.
   if (inputs.includes('UNSPENT')) return decided ? 'undone' : 'unknown';
   if (quote === MeltQuoteState.PAID) return 'paid';
@@ -66,7 +71,7 @@ export async function applyAnswer(
   const unfinished = (cause: unknown) => new UnfinishedOperationError(id, undefined, cause);
   const asked = answer.state !== MeltQuoteState.PENDING;
   const inputs = asked
-    ? await statesOf(session, plan.inputs).catch((cause: unknown) => {
+    ? await statesIfKnown(session, plan.inputs).catch((cause: unknown) => {
         throw unfinished(cause);
       })
     : [];
@@ -182,6 +187,10 @@ export async function readChange(
       faulty = cause;
     }
   }
+  if (!canRestore(session)) {
+    if (faulty !== undefined) throw faulty;
+    return { proofs: [], older: [] };
+  }
   const restored = await restoreOutputs(session, plan.outputs);
   const signed = plan.outputs.flatMap((output, i): readonly Signed[] => {
     const proof = restored[i];
@@ -190,7 +199,7 @@ export async function readChange(
   if (signed.length === 0 && faulty !== undefined) throw faulty;
   const proofs = signed.map(({ proof }) => proof);
   const left = remainingSat(sumProofs(plan.inputs), amount);
-  const ours = sumProofs(proofs) <= left && !(await statesOf(session, proofs)).includes('SPENT');
+  const ours = sumProofs(proofs) <= left && !(await statesIfKnown(session, proofs)).includes('SPENT');
   return ours ? { proofs, older: [] } : { proofs: [], older: signed };
 }
 

@@ -26,7 +26,7 @@
  */
 import { Amount, type MeltQuoteBolt11Response } from '@cashu/cashu-ts';
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { explainMintError, isDefiniteRefusal } from '../mints/mint-errors.ts';
+import { explainMintError, isDefiniteRefusal, isSignedBefore } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
 import { NotSentError } from '../mints/mint-transport.ts';
 import { loadOutput, loadProof, type StoredProof, storeOutput, storeProof } from '../store/stored-proof.ts';
@@ -40,7 +40,7 @@ import { type MeltOperation, meltSchema } from './melt-states.ts';
 import { lookBeforeUse, takeOlder } from './older.ts';
 import { gatherProofsFor, makeExact, usable } from './own-swap.ts';
 import { reopen } from './reopen-mint.ts';
-import { restoreOutputs } from './swap.ts';
+import { canRestore, restoreOutputs } from './swap.ts';
 
 /** The inputs, made first where they have to be. Holds the mint's lock. @throws what `send` throws */
 async function takeInputs(
@@ -74,7 +74,8 @@ export const withdraw = (core: Core, id: OperationId, signal: AbortSignal): Prom
       try {
         await attempt();
       } catch (error) {
-        if (!(error instanceof InvoiceRefusedError) || !(await backToQuoted(core, id, signal))) throw error;
+        if (!(error instanceof InvoiceRefusedError) || !(await backToQuoted(core, id, signal, error.cause)))
+          throw error;
         await attempt();
       }
     }
@@ -130,7 +131,12 @@ async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: Abort
 }
 
 /** True when the payment was refused because its change can't be signed, or its fee is another one: it can be tried anew. */
-async function backToQuoted(core: Core, id: OperationId, signal: AbortSignal): Promise<boolean> {
+async function backToQuoted(
+  core: Core,
+  id: OperationId,
+  signal: AbortSignal,
+  refusal: unknown,
+): Promise<boolean> {
   const body = core.journal.body(id, meltSchema);
   if (body.state !== 'rolled_back') return false;
   const { mint } = core.journal.head(id);
@@ -143,7 +149,8 @@ async function backToQuoted(core: Core, id: OperationId, signal: AbortSignal): P
       const proof = restored[i];
       return proof === undefined ? [] : [{ output, proof }];
     });
-    if (signed.length > 0) await takeOlder(core, session, { mint, keysets: [body.plan.keyset], signed });
+    if (signed.length > 0 || (!canRestore(session) && isSignedBefore(refusal)))
+      await takeOlder(core, session, { mint, keysets: [body.plan.keyset], signed });
     else if (!(await noteGone(core, mint, signal))) return false;
   }
   core.store.write(() =>

@@ -2,6 +2,7 @@
 import { MintQuoteState } from '@cashu/cashu-ts';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
+import { isSignedBefore } from '../mints/mint-errors.ts';
 import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
 import {
   loadOutput,
@@ -11,7 +12,7 @@ import {
   storeProof,
 } from '../store/stored-proof.ts';
 import { type Attempt, drive } from './drive.ts';
-import { isAsAsked, isPresent, restoreOutputs, type Signed, statesOf } from './swap.ts';
+import { canRestore, isAsAsked, isPresent, restoreOutputs, type Signed, statesIfKnown } from './swap.ts';
 
 export const mintQuoteSchema = z.object({
   quote: z.string(),
@@ -101,6 +102,8 @@ type IssueOutcome =
  */
 async function findIssued(session: Session, { quote, plans }: Issue): Promise<IssueOutcome> {
   if (plans.at(-1)?.outputs.length === 0) return { kind: 'collided', signed: [] };
+  // The identical request again, and then the mint's word on its quote.
+  if (!canRestore(session)) return { kind: 'untouched' };
   const outputs = plans.flatMap((plan) => plan.outputs);
   const restored = await restoreOutputs(session, outputs);
   const signed = outputs.flatMap((output, i): readonly Signed[] => {
@@ -111,7 +114,7 @@ async function findIssued(session: Session, { quote, plans }: Issue): Promise<Is
   const { state } = await session.checkMintQuoteBolt11(quote.quote);
   if (state === MintQuoteState.UNPAID || state === MintQuoteState.PAID) return { kind: 'collided', signed };
   if (state !== MintQuoteState.ISSUED) return { kind: 'pending' };
-  const states = await statesOf(
+  const states = await statesIfKnown(
     session,
     signed.map(({ proof }) => proof),
   );
@@ -142,6 +145,11 @@ export async function driveIssue(session: Session, { fresh, settled, refresh, ..
       if (!refreshed.keyChain.getKeyset(plan.keyset).isActive)
         return { kind: 'rotated', session: refreshed } as const;
       const { state } = await refreshed.checkMintQuoteBolt11(quote.quote);
+      if (!canRestore(refreshed)) {
+        return state === MintQuoteState.PAID && isSignedBefore(error)
+          ? ({ kind: 'collided', signed: [] } as const)
+          : ({ kind: 'unknown', error } as const);
+      }
       if (state !== MintQuoteState.ISSUED || !settled) return { kind: 'unknown', error } as const;
       // Once more: it could have been issued to us after the last look.
       const restored = await restoreOutputs(

@@ -241,6 +241,13 @@ async function settle(
       await planAgain(core, session, id);
       return settle(core, session, id, signal, true, collisions + 1);
     case 'issued-elsewhere':
+      // By this operation, perhaps: another wallet with these words has found what it made, and spent it.
+      if (await isIssuedBefore(core, session, core.journal.head(id))) {
+        core.store.write(() =>
+          core.journal.move<MintOperation>(id, ['prepared'], { state: 'issued_before', quote: body.quote }),
+        );
+        return;
+      }
       core.store.write(() => {
         core.journal.move<MintOperation>(id, ['prepared'], { ...body, state: 'failed' });
         core.journal.setTrouble(id, 'issued-elsewhere');

@@ -19,7 +19,7 @@ import {
 import { type Core, newOperationId } from '../wallet-core.ts';
 import { MintError, UnfinishedOperationError } from '../wallet-errors.ts';
 import type { FoundMoney, MintUrl, OperationId } from '../wallet-types.ts';
-import { type InputState, restoreOutputs, type Signed, statesOf } from './swap.ts';
+import { canRestore, type InputState, restoreOutputs, type Signed, statesIfKnown } from './swap.ts';
 
 /** What became of it: stands in the history as a receipt. */
 const foundSchema = z.object({
@@ -33,6 +33,8 @@ const foundSchema = z.object({
 });
 type FoundOperation = z.infer<typeof foundSchema>;
 
+/** So far the numbers go on, at least, where a mint can't say which of them it has signed. */
+const leap = 100;
 /** How many numbers are asked about before the first one of a keyset is used. */
 const few = 25;
 
@@ -86,12 +88,17 @@ export async function takeOlder(
   const ends = new Map<string, number>();
   for (const keyset of new Set(keysets)) {
     const from = core.counters.next(keyset);
+    if (!canRestore(session)) {
+      // How many there are, nobody can be asked: farther each time.
+      ends.set(keyset, Math.max(leap, from * 2));
+      continue;
+    }
     const behind = await findSigned(core, session, keyset, { from, least: from });
     older.push(...behind.signed);
     ends.set(keyset, behind.next);
   }
   const ready = core.proofs.all(mint, 'ready');
-  const states = await statesOf(session, [...older.map(({ proof }) => proof), ...ready]);
+  const states = await statesIfKnown(session, [...older.map(({ proof }) => proof), ...ready]);
   const lost = ready.filter((_, i) => states[older.length + i] === 'SPENT');
   core.store.write(() => {
     also?.();
@@ -110,7 +117,7 @@ export async function takeOlderFor(
   also: () => void,
 ): Promise<void> {
   // It was taken, and the process ended before the operation went on.
-  if (older.signed.length === 0) return;
+  if (older.signed.length === 0 && canRestore(session)) return;
   try {
     await takeOlder(core, session, { ...older, also });
   } catch (cause) {
@@ -126,17 +133,19 @@ export function addFound(
   core: Core,
   mint: MintUrl,
   older: readonly Signed[],
-  states: readonly InputState[],
+  states: readonly (InputState | 'UNKNOWN')[],
   lost: readonly StoredProof[],
   told = false,
 ): { readonly operation: OperationId; readonly recovered: Sat; readonly proofs: number } | undefined {
   const awaited = core.journal.openOutputs();
-  const inState = (state: InputState): readonly StoredProof[] => [
+  const inState = (...wanted: (InputState | 'UNKNOWN')[]): readonly StoredProof[] => [
     ...new Map(
       older
         .filter(
           ({ output, proof }, i) =>
-            states[i] === state && !awaited.has(output.blindedMessage.B_) && !core.proofs.exists(yOf(proof)),
+            wanted.some((state) => states[i] === state) &&
+            !awaited.has(output.blindedMessage.B_) &&
+            !core.proofs.exists(yOf(proof)),
         )
         .map(({ proof }) => [proof.secret, proof]),
     ).values(),
@@ -145,7 +154,7 @@ export function addFound(
   const spent = inState('SPENT');
   core.proofs.setStateFrom(lost, 'ready', 'quarantined');
   // Whose payment it is in the middle of is not known: `check` finds it free, or spent.
-  core.proofs.add(mint, inState('PENDING'), 'quarantined', undefined);
+  core.proofs.add(mint, inState('PENDING', 'UNKNOWN'), 'quarantined', undefined);
   const nothing = unspent.length + lost.length === 0 && (told || spent.length === 0);
   if (nothing) return undefined;
   const operation = newOperationId();
@@ -179,7 +188,7 @@ export async function lookAhead(core: Core, session: Session, mint: MintUrl): Pr
     .getKeysets()
     .filter((keyset) => keyset.isActive && keyset.hasHexId && !core.looked.has(keyset.id))
     .map(({ id }) => id);
-  if (keysets.length === 0 || !session.getMintInfo().isSupported(9).supported) return;
+  if (keysets.length === 0 || !canRestore(session)) return;
   try {
     const outputs = keysets.flatMap((id) => outputsAt(core, id, core.counters.next(id), few));
     const restored = await restoreOutputs(session, outputs);

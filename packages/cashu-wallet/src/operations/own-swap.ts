@@ -70,7 +70,7 @@ export async function gatherProofsFor(
     const ready = usable(core, session, mint);
     const first = gatherProofs(session, ready, need, maxInputs)?.first ?? [];
     if (first.length === 0) return;
-    await swapOwn(core, session, mint, planOf(await prepareWhole(session, first)), signal, partOf);
+    await swapOwn(core, session, mint, planOf(await prepareWhole(core, session, first)), signal, partOf);
   }
 }
 

@@ -156,9 +156,19 @@ export function usableProofs(
   return { usable, shortage };
 }
 
-/** All of these, in as few proofs as there can be. */
-export const prepareWhole = (session: Session, inputs: readonly StoredProof[]): Promise<SwapPreview> =>
-  session.ops.receive(inputs.map(loadProof)).asDeterministic().prepare();
+/** All of these, in as few proofs as there can be. @throws MintError when keys of an old keyset can't be had */
+export async function prepareWhole(
+  core: Core,
+  session: Session,
+  inputs: readonly StoredProof[],
+): Promise<SwapPreview> {
+  // cashu-ts looks at them as if a stranger had sent them, and a mint sends the keys of inactive keysets only when asked.
+  await core.mints.ensureKeys(
+    session,
+    inputs.map(({ id }) => id),
+  );
+  return session.ops.receive(inputs.map(loadProof)).asDeterministic().prepare();
+}
 
 /** Outputs that net their holder `amount`, and the change. @throws InsufficientFundsError */
 export async function prepare(
@@ -192,7 +202,7 @@ async function prepareAgain(
 ): Promise<SwapPlan> {
   const last = before.at(-1);
   const own = last?.inputs ?? [];
-  if (last?.whole ?? last?.send.length === 0) return planOf(await prepareWhole(session, own));
+  if (last?.whole ?? last?.send.length === 0) return planOf(await prepareWhole(core, session, own));
   return prepare(session, head.mint, head.amount, own).catch((cause) => {
     if (!(cause instanceof InsufficientFundsError)) throw cause;
     return prepare(session, head.mint, head.amount, [...own, ...core.proofs.ready(head.mint)]);

@@ -1,5 +1,6 @@
-import { Amount, type SwapPreview } from '@cashu/cashu-ts';
+import { Amount, HttpResponseError, type SwapPreview } from '@cashu/cashu-ts';
 import { z } from 'zod';
+import { isSignedBefore } from '../mints/mint-errors.ts';
 import type { Session } from '../mints/mint-sessions.ts';
 import {
   loadOutput,
@@ -98,6 +99,26 @@ export async function statesOf(
   return states.map(({ state }) => z.enum(['UNSPENT', 'PENDING', 'SPENT']).parse(state));
 }
 
+/**
+ * The same where a mint without NUT-07 is not to stop everything: it says nothing of them, and what depends on them is
+ * left to its other words.
+ */
+export async function statesIfKnown(
+  session: Session,
+  proofs: readonly StoredProof[],
+): Promise<readonly (InputState | 'UNKNOWN')[]> {
+  try {
+    return await statesOf(session, proofs);
+  } catch (cause) {
+    const refused = cause instanceof HttpResponseError && cause.status >= 400 && cause.status < 500;
+    if (!refused || session.getMintInfo().isSupported(7).supported) throw cause;
+    return proofs.map(() => 'UNKNOWN');
+  }
+}
+
+/** NUT-09. Where there is none, nobody can be asked what is signed. */
+export const canRestore = (session: Session): boolean => session.getMintInfo().isSupported(9).supported;
+
 /** A signature that was found, and what it was made on. */
 export type Signed = { readonly output: StoredOutput; readonly proof: StoredProof };
 
@@ -130,6 +151,8 @@ export async function findSwapOutcome(session: Session, plans: readonly SwapPlan
 }
 
 async function look(session: Session, plans: readonly SwapPlan[]): Promise<SwapOutcome> {
+  // The identical request again: a mint without NUT-09 has its answer in its cache (NUT-19), or refuses it.
+  if (!canRestore(session)) return { kind: 'untouched' };
   const restored = await restoreOutputs(session, plans.flatMap(outputsOf));
   let offset = 0;
   const touched = plans.flatMap((plan) => {
@@ -146,14 +169,16 @@ async function look(session: Session, plans: readonly SwapPlan[]): Promise<SwapO
     ...inputs,
     ...touched.flatMap(({ plan, signed }) => [...plan.inputs, ...signed.map(({ proof }) => proof)]),
   ];
-  const states = await statesOf(session, asked);
+  const states = await statesIfKnown(session, asked);
   const stateOf = new Map(asked.map(({ secret }, i) => [secret, states[i]]));
   const is = (state: InputState) => (proof: StoredProof) => stateOf.get(proof.secret) === state;
   if (inputs.some(is('PENDING'))) return { kind: 'pending' };
+  // Whose signatures they are can't be told.
+  if (touched.length > 0 && states.includes('UNKNOWN')) return { kind: 'pending' };
   const [first] = touched;
   if (first === undefined) {
     return inputs.some(is('SPENT'))
-      ? { kind: 'spent', states: states.slice(0, inputs.length) }
+      ? { kind: 'spent', states: inputs.map((proof) => (is('SPENT')(proof) ? 'SPENT' : 'UNSPENT')) }
       : { kind: 'untouched' };
   }
   const { plan, signed, whole } = first;
@@ -213,6 +238,13 @@ export async function driveSwap(session: Session, { plans, refresh, fresh, settl
       return outcome.kind === 'untouched' || outcome.kind === 'pending' ? outcome.kind : outcome;
     },
     refused: async (error, decided) => {
+      if (!canRestore(session)) {
+        const states = await statesIfKnown(session, plan.inputs);
+        // By our own request, perhaps, whose answer is lost and can't be had again.
+        if (states.some((state) => state === 'SPENT' || state === 'PENDING'))
+          return { kind: 'unknown', error } as const;
+        if (isSignedBefore(error)) return { kind: 'collided', signed: [], plan } as const;
+      }
       const refreshed = await refresh();
       const rotated = { kind: 'rotated', session: refreshed } as const;
       if (!refreshed.keyChain.getKeyset(plan.keyset).isActive) return rotated;

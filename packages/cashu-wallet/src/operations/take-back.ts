@@ -6,7 +6,7 @@ import type { OperationId, Received, Reclaimed } from '../wallet-types.ts';
 import { finishReceive, receiveProofs } from './receive.ts';
 import { sendSchema } from './send-states.ts';
 import { beginReclaim, markClaimed } from './sent-token.ts';
-import { statesOf } from './swap.ts';
+import { statesIfKnown, statesOf } from './swap.ts';
 
 /** Takes back what is left of a token. Throws what `takeBack` throws. */
 export async function reclaim(core: Core, id: OperationId, signal: AbortSignal): Promise<Reclaimed> {
@@ -56,9 +56,9 @@ async function takeBackInTurn(
         session,
         held.map((proof) => proof.id),
       );
-      const states = await askMint(mint, signal, () => statesOf(session, held));
+      const states = await askMint(mint, signal, () => statesIfKnown(session, held));
       if (states.includes('PENDING')) throw new UnfinishedOperationError(id, undefined);
-      const left = held.filter((_, i) => states[i] === 'UNSPENT');
+      const left = held.filter((_, i) => states[i] !== 'SPENT');
       if (left.length === 0) {
         markClaimed(core, id);
         return undefined;

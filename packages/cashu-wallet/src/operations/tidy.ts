@@ -29,7 +29,7 @@ export async function tidy(core: Core, mint: MintUrl, signal: AbortSignal): Prom
       const proofs = choose(core, session, mint);
       if (proofs.length === 0) return;
       core.log.info({ mint, amount: sumProofs(proofs), proofs: proofs.length }, 'proofs are made new');
-      await swapOwn(core, session, mint, planOf(await prepareWhole(session, proofs)), signal);
+      await swapOwn(core, session, mint, planOf(await prepareWhole(core, session, proofs)), signal);
     });
   } catch (error) {
     if (!(error instanceof WalletError)) throw error;
