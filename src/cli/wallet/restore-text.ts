@@ -1,11 +1,12 @@
 import type { RestoredFrom } from '@nostr-dm-agent/cashu-wallet/remote';
+import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { formatAgo, plural } from '../../replies/format.ts';
 import { foundText } from '../../replies/wallet-news.ts';
 import { balanceLine, mintName } from '../../replies/wallet-replies.ts';
 
 /** What became of a copy that was put back: what it is, what was done since, what was replaced. */
 export function restoredFromText(restored: RestoredFrom, now: number): string {
-  const { from, kept, carried, lastEntryAt, found, check, balance } = restored;
+  const { from, kept, carried, lastEntryAt, found, recovered, check, balance } = restored;
   const age =
     lastEntryAt === undefined ? 'it was empty' : `its last entry is from ${formatAgo(now - lastEntryAt)}`;
   const came = [
@@ -14,10 +15,11 @@ export function restoredFromText(restored: RestoredFrom, now: number): string {
   ];
   return [
     `Put back from ${from}; ${age}. ${balanceLine(balance)}`,
-    ...(found.length === 0 && check.spentElsewhere === 0 && check.unreachable.length === 0
+    ...(found.length + recovered === 0 && check.spentElsewhere === 0 && check.unreachable.length === 0
       ? ['The mints know of nothing that was done since.']
       : []),
     ...found.map(foundText),
+    ...(recovered > 0 ? [`${formatSat(recovered)} more were found with the words.`] : []),
     ...check.unreachable.map(
       (mint) =>
         `${mintName(mint)} could not be asked what was done since: it is, before anything is used there.`,

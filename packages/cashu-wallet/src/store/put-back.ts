@@ -148,12 +148,16 @@ function versionsOf(db: Database, tables: ReadonlySet<string>, known: Readonly<R
 
 const timeRow = z.object({ at: z.number().nullable() });
 
-/** The history says that it is a copy which was put back. */
+/** The history says that it is a copy which was put back, and no number of it is used twice. */
 function writeEntry(staged: string, mint: MintUrl): number | undefined {
   const db = new Database(staged, { strict: true });
   try {
     const { at } = timeRow.parse(db.query('SELECT max(updated_at) AS at FROM operations').get());
     const now = Date.now();
+    // What was not signed when the copy was made may have been since.
+    if (db.query("SELECT 1 FROM sqlite_master WHERE name = 'spare_numbers'").get() !== null) {
+      db.exec('DELETE FROM spare_numbers');
+    }
     db.query(
       `INSERT INTO operations (id, kind, state, open, mint, amount, data, created_at, updated_at)
        VALUES (?, 'receive', 'put_back', 0, ?, 0, '{}', ?, ?)`,
