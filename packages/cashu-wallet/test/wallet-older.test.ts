@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import type { CashuWallet } from '../src/faces.ts';
-import { SpentElsewhereError } from '../src/wallet-errors.ts';
+import { SpentElsewhereError, UnfinishedOperationError } from '../src/wallet-errors.ts';
 import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();
@@ -157,6 +157,33 @@ test('two machines with the same words in turn: what the one makes is never the 
   const audit = one.mint.audit();
   expect(audit.minted).toBe(put);
   expect(await balanceFromWords(one.mint, one.words, 60)).toBe(ready(last));
+});
+
+test('a top-up whose answer is lost, found and spent on the other machine: it is over, and nobody has to look', async () => {
+  const life = begin();
+  const { mint } = life;
+  const wallet = open(life);
+  const { operation } = await wallet.topUp({ amount: sat(64) }, soon());
+  mint.faults.add({ path: '/v1/mint/bolt11', when: 'after', effect: { kind: 'status', status: 500 } });
+  mint.faults.add({ path: '/v1/restore', when: 'before', effect: { kind: 'status', status: 500 }, times: 9 });
+  await expect(wallet.claimTopUp(operation, soon())).rejects.toBeInstanceOf(UnfinishedOperationError);
+  mint.faults.clear();
+  const other = open(elsewhere(life));
+  await other.recover(soon());
+  expect(sums(other)).toEqual([[64, 0, 0]]);
+  await give(other, mint, 64);
+  await wallet.recover(soon());
+  expect(wallet.operation(operation)).toMatchObject({
+    open: false,
+    state: 'issued_before',
+    trouble: undefined,
+  });
+  // What it made, and what the other one made of it: both are told as spent.
+  expect(sums(wallet)).toEqual([
+    [0, 64, 0],
+    [0, 64, 0],
+  ]);
+  await expectWhole(wallet, life);
 });
 
 test('a database that is put back twice is noticed twice', async () => {
