@@ -55,6 +55,26 @@ describe.each([0, 700, 2000])('a fee that becomes %p ppk in place', (feePpk) => 
   });
 });
 
+test('a token that is taken back while its fee grows beyond what it is worth: it is out, and nothing stays open', async () => {
+  const mint = bench.mint({ cache: false, keysetVersion: '00' });
+  const wallet = bench.wallet(mint);
+  await fund(wallet, 64);
+  const { operation } = await wallet.send({ amount: sat(3) }, soon());
+  wallet.handOver(operation, 'nobody');
+  mint.faults.add({ path: '/v1/swap', when: 'before', effect: { kind: 'status', status: 500 }, times: 2 });
+  await expect(wallet.reclaim(operation, soon())).rejects.toThrow();
+  mint.changeFee(2000);
+  await wallet.recover(soon());
+  expect(wallet.operations({ limit: 9 }).filter(({ open }) => open)).toEqual([]);
+  expect(wallet.operation(operation)).toMatchObject({ state: 'handed_over' });
+  expect(wallet.balance()).toMatchObject({
+    ready: sat(61),
+    reserved: sat(0),
+    sent: sat(3),
+    incoming: sat(0),
+  });
+});
+
 test('what a mint announces of its signatures (DLEQ) is wanted of those that it gives once more, too', async () => {
   const mint = bench.mint({ feePpk: 100 });
   const wallet = bench.wallet(mint);

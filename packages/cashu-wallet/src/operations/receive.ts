@@ -155,7 +155,13 @@ async function settle(
       return { operation: id, mint: head.mint, amount: verdict.plan.amount, fee: verdict.plan.fee };
     case 'rotated': {
       const inputs = body.plans.at(-1)?.inputs ?? [];
-      return goOn(core, verdict.session, id, body, await prepare(verdict.session, inputs), signal);
+      const next = await prepare(verdict.session, inputs).catch((error: unknown) => {
+        // The fee has grown beyond what it is worth: that is its end, and a token of ours stays what it was.
+        if (ifDust(error) === undefined)
+          close(core, id, body, { ...body, state: 'refused', detail: 'its fee is more than it is worth' });
+        throw error;
+      });
+      return goOn(core, verdict.session, id, body, next, signal);
     }
     case 'collided': {
       const { plan, signed } = verdict;
