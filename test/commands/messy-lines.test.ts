@@ -127,6 +127,14 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     broken(token, 50, '\n'),
     broken(token, 50, ' '),
   ].map((line) => [line, 'tokens'] as const),
+  // Hardly more than its beginning, and nothing else.
+  ...['cashuBfoo', 'cashu:cashuBo2F0', 'redeem cashuBo2F0 pls', 'cashuAeyJ0b2…'].map(
+    (line) => [line, 'tokens'] as const,
+  ),
+  ...['what is cashuBo2F0?', 'cashubtc', 'Cashu'].map((line) => [line, 'task'] as const),
+  ['lnbc1notaninvoice', 'payee lnbc1notaninvoice'],
+  ['pay LNBC20U1ABC please', 'payee LNBC20U1ABC'],
+  ['lnbc1 is a prefix, explain it', 'task'],
   [`!ask what is ${token}`, 'tokens'],
   [`!wallet ${token}`, 'tokens'],
   [`!redeme ${token}`, 'tokens'],

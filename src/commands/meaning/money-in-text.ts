@@ -51,7 +51,16 @@ function tokenAt(text: string, start: number, isWhole: (token: string) => boolea
     }
   }
   // Cut off or changed on the way: all the same nobody's business but the wallet's, which says what is wrong with it.
-  return first.length < LEAST ? undefined : candidates[0];
+  return first.length < LEAST && !isAllOf(text, first) ? undefined : candidates[0];
+}
+
+const BESIDE_TOKEN =
+  /\b(?:cashu|redeem|receive|claim|take|here|is|a|the|my|this|token|please|pls|plz|thanks)\b/gi;
+
+/** Nothing but the first letters of a token, perhaps with the words round it; a name has no capital there. */
+function isAllOf(text: string, token: string): boolean {
+  if (!/^cashu[AB]/.test(token)) return false;
+  return !/[\p{L}\p{N}]/u.test(text.replace(token, ' ').replace(BESIDE_TOKEN, ' '));
 }
 
 /** A sentence may go on right behind a token with what could be its own letters. */
@@ -97,6 +106,8 @@ const isWholeInvoice = (text: string): boolean => bech32.decodeUnsafe(text, fals
 /** Whom a text means that can be paid, or is said to be no payee of this wallet: in the words of whoever pays. */
 const PAYEE = new RegExp(
   [
+    // Cut off or mistyped, at any length: alone it is meant as an invoice.
+    String.raw`(?:lightning:(?:\/\/)?)?ln(?:bcrt|bc|tbs|tb|sb)[0-9]{0,20}[munp]?1[a-z0-9]+`,
     String.raw`(?:lightning:(?:\/\/)?)?lnurl1${BECH32}{20,}`,
     String.raw`(?:lightning:(?:\/\/)?)?lno1${BECH32}{40,}`,
     String.raw`lnurl[pw]:\S+`,
