@@ -90,13 +90,13 @@ export async function startPaidBot(
          WHERE open = 1 AND state NOT IN ('created', 'running', 'change_held', 'needs_operator')`,
       ) === 0,
     /** Pids of the run's agent and its children. */
-    agents: () => processesWith(`PWD=${bot.workspace}`),
+    agents: () => processesWith(`HOME=${bot.home}/`),
     /** The wallet's books, read by somebody else. While the bot is dead. */
     books: () => readBooks(mint, words, directory),
     check: () => checkBooks(mint, words, directory),
     cleanUp: async () => {
       await bot.cleanUp();
-      for (const pid of processesWith(`PWD=${bot.workspace}`)) kill(pid);
+      for (const pid of processesWith(`HOME=${bot.home}/`)) kill(pid);
     },
   };
 }
@@ -138,7 +138,7 @@ async function checkBooks(mint: { readonly url: string }, words: string, directo
   }
 }
 
-/** Living processes with this entry in their environment. */
+/** Living processes of runs with an entry in their environment that begins so. */
 function processesWith(entry: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -147,7 +147,8 @@ function processesWith(entry: string): number[] {
       try {
         const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
         return (
-          environment.includes(entry) && environment.some((one) => one.startsWith('NOSTR_DM_AGENT_RUN='))
+          environment.some((one) => one.startsWith(entry)) &&
+          environment.some((one) => one.startsWith('NOSTR_DM_AGENT_RUN='))
         );
       } catch {
         return false; // ended meanwhile, or not ours
