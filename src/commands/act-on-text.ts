@@ -48,6 +48,12 @@ export function createTextActions(
 
   return {
     act: (message: StoredMessage, owner: Owner): void => {
+      if (messages.isDeleted(message)) {
+        once(message, () =>
+          log.info({ from: ownerName(owner.publicKey) }, 'message deleted before it was acted on'),
+        );
+        return;
+      }
       const meaning = meaningOf(message.text);
       const orders = ordersIn(meaning, match);
       if (orders === undefined && isBraked(message)) return;

@@ -17,8 +17,8 @@ export type Twins = { readonly meet: (message: StoredMessage, fate: Fate) => voi
 
 /** Between the times that the two state; clients send one after the other. */
 const APART_S = 10;
-/** It costs nothing, is answered at once, and people repeat one to see whether the other protocol works. */
-const isShortCommand = (text: string): boolean => /^[!/]\s?\S+(?: \S+){0,2}$/.test(text);
+/** It does nothing, and people repeat one to see whether the other protocol works. Any other command twice is done twice. */
+const isProbe = (text: string): boolean => /^[!/]\s?(?:ping|status|version|help)[.!?]*$/i.test(text);
 /** How long the old one waits. */
 const HOLD_MS = 3_000;
 const REMEMBERED_MS = 60_000;
@@ -69,7 +69,7 @@ export function createTwins(deps: {
     meet: (message, fate) => {
       const text = normal(message.text);
       const met: Met = { message, text, at: performance.now(), fate, hold: undefined, paired: false };
-      if (isShortCommand(text)) {
+      if (isProbe(text)) {
         fate.act();
         return;
       }

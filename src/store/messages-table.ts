@@ -65,6 +65,9 @@ function createSeenWraps(db: Database, meta: Meta, clock: Clock) {
   } satisfies Partial<InboxStore> & { readonly see: unknown };
 }
 
+/** So many messages apart, a deletion still finds what it deletes. */
+const DELETIONS_WITHIN = 500;
+
 /** What became of each message. */
 function createMessageLog(db: Database, guard: MessageGuard): MessageLog {
   const begin = change(db, "UPDATE messages SET state = 'acting' WHERE seq = ? AND state = 'received'");
@@ -79,6 +82,12 @@ function createMessageLog(db: Database, guard: MessageGuard): MessageLog {
     db,
     `${selectMessages} WHERE sender = ? AND kind IN (4, 14, 15) ORDER BY seq DESC LIMIT ?`,
     row,
+  );
+  // By the number alone, of which a bounded part is looked at.
+  const deletion = select(
+    db,
+    'SELECT seq FROM messages WHERE seq > ? AND +sender = ? AND kind = 5 AND instr(refs, ?) > 0 LIMIT 1',
+    z.object({ seq: z.int() }),
   );
   const forgetSecrets = (seq: number, done: boolean): void => {
     const text = stored.one(seq)?.text ?? '';
@@ -102,6 +111,7 @@ function createMessageLog(db: Database, guard: MessageGuard): MessageLog {
     ).all,
     history: (sender, limit) => latest.all(sender, limit).toReversed(),
     missed: select(db, `${selectMessages} WHERE sender = ? AND seq = ? AND state = 'missed'`, row).one,
+    isDeleted: ({ seq, sender, id }) => deletion.one(seq - DELETIONS_WITHIN, sender, id) !== undefined,
     byId: select(db, `${selectMessages} WHERE sender = ? AND id = ?`, row).one,
   };
 }

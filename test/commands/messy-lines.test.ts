@@ -51,6 +51,9 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     ],
     ...['exclamation mark stop', '¡stop!', '❗️stop', '‼️ stop'.replace(' ', ''), '“stop.”', `${npub} stop`],
   ].map((line) => [line, '!stop'] as const),
+  ...['stop stop stop!', 'STOP, STOP', 'Stop. Stop.', 'stop there', 'wait, stop!', 'stop :('].map(
+    (line) => [line, '!stop'] as const,
+  ),
   ...['stop everything!', 'STOP ALL', '!stop all.', '!stopall', 'cancel all'].map(
     (line) => [line, '!stop all'] as const,
   ),
@@ -73,6 +76,13 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ['#help', '!help'],
   ['Balance?', '!wallet balance'],
   ['balance pls', '!wallet balance'],
+  ['how many sats are left?', '!wallet balance'],
+  ['How many sats do I have', '!wallet balance'],
+  ['top up my wallet pls', '!wallet topup'],
+  ['who are you?', '!help'],
+  ['what’s going on?', '!status'],
+  ['status :)', '!status'],
+  ['queue drop 2 :)', '!queue drop 2'],
   ['what’s my balance?', '!wallet balance'],
   ["what's my balance", '!wallet balance'],
   ['how much is left?', '!wallet balance'],
@@ -206,6 +216,8 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     '👎🏿',
     '❌',
     'never mind',
+    'no no no',
+    'no :(',
   ].map((line) => [line, 'no'] as const),
   // Kind, and no work.
   ...[
@@ -219,6 +231,21 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     'bye',
     'you there?',
     'Great, thanks!',
+    ...[
+      'thx :)',
+      ':D',
+      'xD',
+      '<3',
+      '^^',
+      'thanks <3',
+      '🤷',
+      '🤷🏽‍♂️',
+      '👀',
+      'Thank you very much!',
+      'lgtm',
+      'Great work!',
+    ],
+    ...['oops, sorry', 'wrong chat', 'thanks, thanks', 'haha haha'],
   ].map((line) => [line, 'courtesy'] as const),
   ...['', '  ', '\u200b', '…', '!'].map((line) => [line, 'empty'] as const),
   // A slip: asked about when it is near, else said to be none.
@@ -237,6 +264,9 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     'help me write a parser',
     'yes, and add a test',
     'go on',
+    'stop stop words in the index',
+    'fix the :) in the footer',
+    'top up my wallet page with a footer',
   ].map((line) => [line, 'task'] as const),
   ...[
     'no, use tabs',
@@ -284,6 +314,8 @@ const named = (meaning: Meaning): string => {
       return meaning.kind;
   }
 };
+
+const idOf = (count: number) => count.toString(16).padStart(64, '0') as EventId;
 
 /** A bot without relays and without an agent: what it makes of a message. */
 function openChat() {
@@ -333,10 +365,10 @@ function openChat() {
         { kind: 'send', amount: sat(10), mint: 'https://mint.example' as MintUrl, key: 'send' },
         deps.clock.now() + 60_000,
       ),
-    send: async (text: string) => {
+    send: async (text: string, rest: Partial<Pick<InboundMessage, 'kind' | 'references'>> = {}) => {
       count += 1;
       const message: InboundMessage = {
-        id: count.toString(16).padStart(64, '0') as EventId,
+        id: idOf(count),
         sender: owner,
         protocol: 'nip17',
         kind: 14,
@@ -344,6 +376,7 @@ function openChat() {
         references: [],
         createdAt: Math.floor(deps.clock.now() / 1000),
         relay: 'wss://relay.example/' as RelayUrl,
+        ...rest,
       };
       const stored = messages.insert(message, message.id, 'received');
       if (stored === undefined) throw new Error('stored before');
@@ -398,5 +431,13 @@ test('a secret key that was sent is neither kept nor said again', async () => {
     expect(chat.said.at(-1)).toContain('holds a secret key');
   }
   expect(chat.tasks).toEqual([]);
+  await chat.close();
+});
+
+test('what was deleted before it came is not done; the same words again are', async () => {
+  const chat = openChat();
+  await chat.send('', { kind: 5, references: [idOf(2)] });
+  expect(await chat.send('fix the bug')).toMatchObject({ isTask: false, answered: 0 });
+  expect((await chat.send('fix the bug')).isTask).toBe(true);
   await chat.close();
 });

@@ -49,6 +49,23 @@ test.each([
   expect(here.log).toEqual([...expected]);
 });
 
+test.each(['!continue 2k', '!provider deposit 500', '!stop', '!queue drop 1', '/new'])(
+  'a command by both protocols is done once: %s',
+  (command) => {
+    for (const order of [['nip17', 'nip04'] as const, ['nip04', 'nip17'] as const]) {
+      const here = world();
+      for (const protocol of order) here.meet(message(command, protocol));
+      expect(here.log.filter((line) => !line.startsWith('not'))).toEqual([`nip17 ${command}`]);
+    }
+  },
+);
+
+test('what only shows something is answered in both, for people try a protocol by it', () => {
+  const here = world();
+  for (const protocol of ['nip17', 'nip04'] as const) here.meet(message('!ping', protocol));
+  expect(here.log).toEqual(['nip17 !ping', 'nip04 !ping']);
+});
+
 test('two of one protocol are two, and each has one twin', async () => {
   const here = world();
   for (const protocol of ['nip17', 'nip04', 'nip17', 'nip17', 'nip04'] as const)

@@ -171,6 +171,14 @@ test('an expiration ahead, or one that is no number, does not matter', () => {
     ).toBe('x');
 });
 
+test('without an id and a time, the same words are another message in another seal, and the same one in the same', () => {
+  const undated = (sealedAt: number) =>
+    received('go on', { rumor: { id: undefined, created_at: undefined }, seal: { created_at: sealedAt } }).id;
+  const now = nowSeconds();
+  expect(undated(now)).not.toBe(undated(now - 7));
+  expect(undated(now)).toBe(undated(now));
+});
+
 describe('what a client writes otherwise than NIP-17 has it is read as it was meant, for its author is proven', () => {
   const tags = [['p', bot.publicKey]];
   const inTime = (createdAt: number) => Math.abs(createdAt - nowSeconds()) <= 2;

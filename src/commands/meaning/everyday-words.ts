@@ -14,29 +14,34 @@ const CONSENTS = words(
 );
 /** Meant for whoever reads it, not as work. */
 const COURTESIES = words(
-  'thanks|thank you|thank u|many thanks|thanks a lot|thank you so much|thx|ty|tysm|cheers|great|great thanks|nice|nice one|cool|perfect|awesome|well done|good job|good bot|lol|haha|danke|merci|gracias|obrigado|obrigada|grazie|gm|gn|good morning|good night|good evening|bye|bye bye|goodbye|good bye|see you|cya|quit|exit|logout|you there|are you there|u there|anybody there|anyone there|still there|are you alive|are you ok',
+  'thanks|thank you|thank u|many thanks|thanks a lot|thank you so much|thx|ty|tysm|cheers|great|great thanks|nice|nice one|cool|perfect|awesome|well done|good job|good bot|lol|haha|danke|merci|gracias|obrigado|obrigada|grazie|gm|gn|good morning|good night|good evening|bye|bye bye|goodbye|good bye|see you|cya|quit|exit|logout|you there|are you there|u there|anybody there|anyone there|still there|are you alive|are you ok|good work|great work|nice work|great job|nice job|amazing|awesome work|wow|brilliant|excellent|fantastic|love it|all good|looks good|lgtm|hm|hmm|hmmm|oh|ah|oops|ups|sorry|my bad|wrong chat|wrong window|wrong person|sorry wrong chat|oops wrong chat|oops sorry|oops, sorry|np|no problem|no worries|brb|afk|one sec|one moment|thank you very much|thanks so much|thanks man|sleep well|see you later|see you tomorrow|ha|hahaha|lmao|rofl|xd',
 );
 /** Emoji that people answer with; others may be a task. */
-const FEELINGS = /^[❤♥🧡💛💚💙💜🖤🤍🙏👏🙌💪🤝🫡🎉🥳🔥⚡😀-🙏🤗🤔🤣🥰🤩🚀⭐✨]+$/u;
+const FEELINGS = /^[❤♥🧡💛💚💙💜🖤🤍🙏👏🙌💪🤝🫡🎉🥳🔥⚡😀-🙏🤐-🤯🤷🤦♂♀🥰🥱🥲🥹🫠👋👀💀🤞🚀⭐✨]+$/u;
+/** `:)`, `:-D`, `<3`, `^^`, in lower case. */
+const EMOTICON = String.raw`(?:[:;=]['’]?-?[()\[\]dpo3|/\\*]+|<3+|\^_*\^)`;
+const ONLY_EMOTICONS = new RegExp(`^${EMOTICON}(?:\\s+${EMOTICON})*$`, 'u');
 
 /** Bare words that everybody tries, beside the commands' own. */
 const COMMANDS: ReadonlyMap<string, string> = new Map(
   Object.entries({
-    stop: 'no stop|no, stop|abort|cancel|halt|stopp|arrête|arrete|arrêter|alto|para|pare|detente|basta|стоп|止めて|やめて|停|停止|🛑|kill it|abort it|cancel it',
+    stop: 'no stop|no, stop|wait stop|wait, stop|abort|cancel|halt|stopp|arrête|arrete|arrêter|alto|para|pare|detente|basta|стоп|止めて|やめて|停|停止|🛑|kill it|abort it|cancel it',
     'stop all': 'stop all|stop everything|stopall|cancel all|cancel everything|abort all|kill all',
     'queue drop all': 'queue clear|clear queue|empty queue|drop all|empty the queue|clear the queue',
-    help: 'commands|menu|start|hilfe|ayuda|aide|ajuda|aiuto|help me|help me out|i need help|what can you do|how does this work|how do i use this|помощь|帮助|ヘルプ',
-    status: 'info|what are you doing|what’s up|whats up|what is up',
+    help: 'commands|menu|start|hilfe|ayuda|aide|ajuda|aiuto|help me|help me out|i need help|what can you do|how does this work|how do i use this|how do i use you|how do you work|who are you|what are you|помощь|帮助|ヘルプ',
+    status:
+      'info|what are you doing|what’s up|whats up|what is up|what’s going on|whats going on|what is going on|are you busy',
     'wallet balance':
-      'money|my money|sats|how much is left|how much money is left|how much money do i have|how much do i have|saldo|solde|guthaben|kontostand',
-    'wallet topup': 'add funds|add money|top it up',
+      'money|my money|sats|how much is left|how much money is left|how much money do i have|how much do i have|how many sats are left|how many sats left|how many sats do i have|how many sats do you have|how much sats do i have|sats left|how much money do you have|saldo|solde|guthaben|kontostand',
+    'wallet topup':
+      'add funds|add money|add sats|top it up|top up my wallet|top up the wallet|topup my wallet|topup wallet|fund my wallet|fund the wallet|refill my wallet|how do i top up',
     new: 'new session|new chat|new conversation|start new session|start a new session|reset',
   }).flatMap(([command, said]) => said.split('|').map((each) => [each, command] as const)),
 );
 
 /** `stop the run now`: nothing but what can be stopped. */
 const STOP =
-  /^(?:stop|stopp|cancel|abort|halt|kill)(?:\s+(?:it|that|this|now|right now|immediately|running|working|the|a|my|run|task|agent|job|work|bot|current|one))+$/u;
+  /^(?:stop|stopp|cancel|abort|halt|kill)(?:\s+(?:it|that|this|now|right now|immediately|there|here|running|working|the|a|my|run|task|agent|job|work|bot|current|one))+$/u;
 /** `what’s my balance`, `my balance`: about one of the bot's own things. */
 const QUESTION =
   /^(?:(?:what(?:’s| is| are)?|whats|show(?: me)?|check|see|view|get|give me|tell me|list)\s+)?(?:(?:my|the|our|your|all|is|current)\s+)*(?=(?:wallet|balance|queue|status|sessions|models|help|commands|owners|nodes|providers|pending|mints|spend)$)/u;
@@ -57,7 +62,7 @@ export function everydayMeaning(plain: string): Everyday | undefined {
     .replace(/^(\p{Extended_Pictographic})\1+$/u, '$1');
   if (YES.has(said)) return { kind: 'answer', answer: 'yes' };
   if (NO.has(said)) return { kind: 'answer', answer: 'no' };
-  if (COURTESIES.has(said) || FEELINGS.test(said)) return { kind: 'courtesy' };
+  if (COURTESIES.has(said) || FEELINGS.test(said) || ONLY_EMOTICONS.test(said)) return { kind: 'courtesy' };
   if (/^\?+$/.test(said)) return { kind: 'command', words: 'help' };
   const command = COMMANDS.get(said) ?? (STOP.test(said) ? 'stop' : undefined);
   if (command !== undefined) return { kind: 'command', words: command };
@@ -79,12 +84,14 @@ const AFTER = new RegExp(
   `[\\s,]+(?:${PLEASE}|thanks|thank you|thx|ty|danke|merci|gracias|now|right now|asap|bot)$`,
   'u',
 );
+const EMOTICON_AFTER = new RegExp(`\\s+${EMOTICON}$`, 'u');
 const EMOJI =
   /^(?:\s|\p{Extended_Pictographic}|\p{Emoji_Modifier}|[\ufe0e\ufe0f])+|(?:\s|\p{Extended_Pictographic}|\p{Emoji_Modifier}|[\ufe0e\ufe0f])+$/gu;
 
 /** Without the politeness and the emoji at both ends, as long as something is left. */
 export function withoutCourtesy(text: string): string {
-  const next = [text.replace(EMOJI, ''), text.replace(BEFORE, ''), text.replace(AFTER, '')]
+  const next = [EMOJI, EMOTICON_AFTER, BEFORE, AFTER]
+    .map((beside) => text.replace(beside, ''))
     .map((each) => each.replace(/[\s.,;:!?…！。]+$/u, '').trim())
     .find((each) => each !== '' && each.length < text.length);
   return next === undefined ? text : withoutCourtesy(next);

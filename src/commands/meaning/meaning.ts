@@ -61,8 +61,11 @@ export function readMeaning(text: string, options: MeaningOptions): Meaning {
 function meaningOfWords(plain: string, options: MeaningOptions): Meaning | undefined {
   const code = codeIn(plain);
   if (code !== undefined) return { kind: 'code', digits: code };
-  // `.help`, `--help`, `!!help`, `/start`
-  const words = plain.replace(/^(?:[.#~\\/]|--?|[!！]{2,})(?=\p{L})/u, '');
+  const words = plain
+    // `.help`, `--help`, `!!help`, `/start`
+    .replace(/^(?:[.#~\\/]|--?|[!！]{2,})(?=\p{L})/u, '')
+    // `stop stop stop`, `no, no`
+    .replace(/^(\p{L}+)(?:[\s,.!]+\1)+$/u, '$1');
   const everyday = everydayMeaning(words);
   if (everyday !== undefined && everyday.kind !== 'command') return everyday;
   const command =

@@ -113,7 +113,8 @@ export function createIntake(options: IntakeOptions): Intake {
   const held = createReorder<Held>({
     holdMs: limits.holdMs,
     capacity: limits.heldMessages,
-    sentAt: ({ message }) => message.createdAt,
+    // Of the same second: what ends or likes a message comes after it, though relays deliver the newest first.
+    sentAt: ({ message: { createdAt, kind } }) => createdAt + (kind === 5 || kind === 7 ? 0.5 : 0),
     release: accept,
   });
   return {

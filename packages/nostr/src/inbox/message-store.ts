@@ -47,6 +47,8 @@ export type MessageLog = {
   readonly open: () => readonly OpenMessage[];
   /** The last `limit` texts and files of a sender, oldest first. */
   readonly history: (sender: PublicKey, limit: number) => readonly StoredMessage[];
+  /** Whether its sender has deleted it, also before it came: relays deliver in any order. */
+  readonly isDeleted: (message: Pick<StoredMessage, 'seq' | 'sender' | 'id'>) => boolean;
   readonly byId: (sender: PublicKey, id: EventId) => StoredMessage | undefined;
   /** A message that was too old to be acted on, by the number under which it was listed to its sender. */
   readonly missed: (sender: PublicKey, seq: number) => StoredMessage | undefined;

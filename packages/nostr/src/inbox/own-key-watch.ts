@@ -1,6 +1,7 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { unixSeconds } from '@nostr-dm-agent/kit/clock';
 import { parseJson } from '@nostr-dm-agent/kit/json';
+import { createTokenBucket } from '@nostr-dm-agent/kit/token-bucket';
 import { z } from 'zod';
 import { InvalidKeyError, isEvent, verifyEvent } from '../event.ts';
 import type { EventId, Identity, NostrEvent, PublicKey } from '../nostr-types.ts';
@@ -29,6 +30,12 @@ const PRESENCE = 20_059;
 const PUBLISH_MS = 10_000;
 /** Between two words of ours on one relay, however often another one speaks. */
 const ANSWER_SPACING_MS = 30_000;
+
+/** Anybody may write to the bot's key: so many are opened per second in the long run, and at once. */
+const OPENED_PER_SECOND = 2;
+const OPENED_AT_ONCE = 50;
+/** Far more than a word of presence has. */
+const MOST_CONTENT = 8 * 1024;
 
 const presence = z.object({ kind: z.literal(PRESENCE), content: z.string(), created_at: z.number() });
 
@@ -64,6 +71,7 @@ export function watchOwnKey(options: OwnKeyWatchOptions): void {
   };
 
   for (const relay of options.relays) {
+    const bucket = createTokenBucket(OPENED_PER_SECOND, OPENED_AT_ONCE, () => performance.now());
     let spokeAt = Number.NEGATIVE_INFINITY;
     const speak = () => {
       spokeAt = performance.now();
@@ -74,7 +82,10 @@ export function watchOwnKey(options: OwnKeyWatchOptions): void {
         lesser: true,
         filters: () => [{ kinds: [EPHEMERAL_WRAP], '#p': [bot], since: unixSeconds(clock) - 3 * 24 * 3600 }],
         onEvent: (event) => {
-          const heard = event.kind === EPHEMERAL_WRAP ? readPresence(event) : undefined;
+          if (event.kind !== EPHEMERAL_WRAP || event.content.length > MOST_CONTENT) return;
+          if (bucket.waitMs() > 0) return;
+          bucket.spend();
+          const heard = readPresence(event);
           if (heard === undefined || heard === instance) return;
           onForeign('instance');
           if (performance.now() - spokeAt > ANSWER_SPACING_MS) speak();

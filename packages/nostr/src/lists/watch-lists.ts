@@ -51,8 +51,12 @@ export function watchRelayLists(options: WatchOptions): ListWatch {
     watched.set(url, { authors: authors.join(), ending });
     const ends = AbortSignal.any([signal, ending.signal]);
     const filters = () => [{ kinds: [...relayListKinds], authors: [...authors] }];
+    // A relay may send anybody's, and each would be verified and kept.
+    const onEvent = (event: NostrEvent) => {
+      if (authors.some((author) => author === event.pubkey)) options.onEvent(event);
+    };
     const subscribe = async (relay: Relay) => {
-      relay.subscribe({ lesser: true, filters, onEvent: options.onEvent }, ends);
+      relay.subscribe({ lesser: true, filters, onEvent }, ends);
       await untilAborted(Promise.withResolvers<never>().promise, ends);
     };
     relays.borrow(url, subscribe).catch((error: unknown) => {

@@ -37,8 +37,11 @@ export const authorOf = (json: unknown): unknown => fieldsOf(json)?.pubkey;
  * Reads a rumor leniently, for its author is proven: an id that is not there is computed, odd tag items are skipped, a time
  * may be written in any way. An id that is there has to be the hash, of what was written or of what is read: it is what
  * makes a message be acted on once.
+ *
+ * @param sealedAt when its seal says that it was made: without an id and a time, the same words in another seal are another
+ *   message
  */
-export function readRumor(json: unknown, pubkey: PublicKey): Rumor | 'rumor' | 'rumor-id' {
+export function readRumor(json: unknown, pubkey: PublicKey, sealedAt: number): Rumor | 'rumor' | 'rumor-id' {
   const fields = fieldsOf(json);
   if (fields === undefined) return 'rumor';
   const { id: stated, kind, content } = fields;
@@ -51,7 +54,7 @@ export function readRumor(json: unknown, pubkey: PublicKey): Rumor | 'rumor' | '
     kind: Number(kind),
     content,
     tags: soundTags(fields.tags),
-    created_at: statedAt ?? 0,
+    created_at: statedAt ?? sealedAt,
   };
   const id = eventHash(read);
   const rumor = { kind: read.kind, content, tags: read.tags, statedAt };

@@ -150,7 +150,7 @@ function openSeal(
   if (opened === undefined) return refused('seal-undecryptable', about);
   if (authorOf(opened.json) === undefined) return refused('rumor', about);
   if (authorOf(opened.json) !== sender) return refused('impersonation', about);
-  const rumor = readRumor(opened.json, sender);
+  const rumor = readRumor(opened.json, sender, seal.created_at);
   if (typeof rumor === 'string') return refused(rumor, about);
   const { id, kind, tags, content, statedAt } = rumor;
   const known = { ...about, kind, createdAt: statedAt };
@@ -167,7 +167,7 @@ function openSeal(
 /** What the bot's key has sealed, if it has: a stranger may write that key on a seal. */
 function ownCopy(seal: NostrEvent, keyOf: KeyOf, bot: PublicKey): Verdict {
   const opened = verifyEvent(seal) ? openJson(seal.content, bot, keyOf) : undefined;
-  const rumor = opened === undefined ? undefined : readRumor(opened.json, bot);
+  const rumor = opened === undefined ? undefined : readRumor(opened.json, bot, seal.created_at);
   return typeof rumor === 'object' && rumor.statedAt !== undefined
     ? { ...rejected('self'), ownCopyAt: rumor.statedAt }
     : rejected('self');
