@@ -18,6 +18,9 @@ const living = (word: string): boolean =>
     }
   });
 
+const fastOpen = (send: string): string =>
+  `python3 -c 'import socket;s=socket.socket();${send};d=s.recv(9999);print(d if b"LOOP" in d else s.recv(9999))' | grep LOOP`;
+
 /** One way out in each line: its name, and a command that succeeds where it is open. */
 const ways = (place: ReturnType<typeof makeJailPlace>, bot: number, port: number, abstract: string) => ({
   'environ of the bot': `tr "\\0" "\\n" < /proc/${bot}/environ | grep DECOY`,
@@ -27,6 +30,13 @@ const ways = (place: ReturnType<typeof makeJailPlace>, bot: number, port: number
   ...(hasTmux ? { 'tmux of the host': `tmux -S ${place.root}/tmux ls` } : {}),
   'an abstract socket': `python3 -c 'import socket;s=socket.socket(1,1);s.connect("\\0${abstract}")'`,
   'another port of the loopback': `curl -s -m 2 --noproxy '*' http://127.0.0.1:${port}/ | grep LOOP`,
+  'the same by TCP Fast Open': fastOpen(`s.sendto(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n",0x20000000,("127.0.0.1",${port}))`),
+  'the same by a message': fastOpen(`s.sendmsg([b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"],[],0x20000000,("127.0.0.1",${port}))`),
+  'a port that others can connect to': `python3 -c 'import socket;socket.socket().listen()'`,
+  'limits of the bot': `python3 -c 'import resource;resource.prlimit(${bot},resource.RLIMIT_CORE,(0,0))'`,
+  'priority of the bot': `python3 -c 'import os;os.setpriority(0,${bot},19)'`,
+  'processors of the bot': `python3 -c 'import os;os.sched_setaffinity(${bot},os.sched_getaffinity(0))'`,
+  'memory that outlives the run': `python3 -c 'import ctypes,sys;l=ctypes.CDLL(None);i=l.shmget(0,4096,0o1600);l.shmctl(i,0,None);sys.exit(i<0)'`,
   'the same through the proxy': `curl -sf -m 2 --noproxy '' http://127.0.0.1:${port}/ | grep LOOP`,
   'a datagram': `python3 -c 'import socket;socket.socket(2,2)'`,
   vsock: `python3 -c 'import socket;socket.socket(40,1)'`,
@@ -75,6 +85,9 @@ for (const who of works ? everybody() : [])
         'capabilities',
         'vsock',
         'the same through the proxy',
+        // a kernel may have it switched off
+        'the same by TCP Fast Open',
+        'the same by a message',
       ];
       expect(withoutWall).toEqual(
         Object.keys(all)

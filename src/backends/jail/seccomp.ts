@@ -17,6 +17,10 @@ const numbers: Readonly<Record<Cpu, Readonly<Record<string, number>>>> = {
     ...{ kexec_load: 246, kexec_file_load: 320, init_module: 175, finit_module: 313, delete_module: 176 },
     ...{ reboot: 169, acct: 163, swapon: 167, swapoff: 168, syslog: 103, quotactl: 179, uselib: 134 },
     ...{ modify_ldt: 154, iopl: 172, ioperm: 173 },
+    ...{ sendto: 44, sendmsg: 46, sendmmsg: 307, listen: 50, prlimit64: 302, setpriority: 141, ioprio_set: 251 },
+    ...{ sched_setparam: 142, sched_setscheduler: 144, sched_setaffinity: 203, sched_setattr: 314 },
+    ...{ shmget: 29, shmat: 30, shmctl: 31, semget: 64, semop: 65, semctl: 66, semtimedop: 220 },
+    ...{ msgget: 68, msgsnd: 69, msgrcv: 70, msgctl: 71, mq_open: 240, mq_unlink: 241 },
   },
   arm64: {
     ...{ audit: 0xc00000b7, ioctl: 29, socket: 198, clone: 220 },
@@ -28,6 +32,10 @@ const numbers: Readonly<Record<Cpu, Readonly<Record<string, number>>>> = {
     ...{ kexec_load: 104, kexec_file_load: 294, init_module: 105, finit_module: 273, delete_module: 106 },
     ...{ reboot: 142, acct: 89, swapon: 224, swapoff: 225, syslog: 116, quotactl: 60, uselib: -1 },
     ...{ modify_ldt: -1, iopl: -1, ioperm: -1 },
+    ...{ sendto: 206, sendmsg: 211, sendmmsg: 269, listen: 201, prlimit64: 261, setpriority: 140, ioprio_set: 30 },
+    ...{ sched_setparam: 118, sched_setscheduler: 119, sched_setaffinity: 122, sched_setattr: 274 },
+    ...{ shmget: 194, shmat: 196, shmctl: 195, semget: 190, semop: 193, semctl: 191, semtimedop: 192 },
+    ...{ msgget: 186, msgsnd: 189, msgrcv: 188, msgctl: 187, mq_open: 180, mq_unlink: 181 },
   },
 };
 
@@ -50,13 +58,15 @@ const fchmodat2 = 452;
 const [LOAD, AND, EQUAL, AT_LEAST, HAS_BITS, RETURN] = [0x20, 0x54, 0x15, 0x35, 0x45, 0x06];
 const ALLOW = 0x7fff0000;
 const KILL = 0x80000000;
-const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97];
+const [EPERM, EACCES, ENOSYS, EOPNOTSUPP, EAFNOSUPPORT] = [1, 13, 38, 95, 97];
 const errno = (code: number): number => 0x00050000 | code;
 
 /** Linux's own numbers. */
 const [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK] = [1, 2, 10, 16];
 const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c];
 const newNamespaces = 0x7e020000;
+const MSG_FASTOPEN = 0x20000000;
+const [PRIO_USER, IOPRIO_WHO_USER] = [2, 3];
 const [createsFile, setuidBit, setgidBit] = [0o100 | 0o20000000, 0o4000, 0o2000];
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
@@ -119,11 +129,34 @@ const noSetuid = (call: (name: string) => number, bits: number): readonly Instru
   ...refuse(call('openat'), EPERM, [[hasBits(2, createsFile), hasBits(3, bits)]]),
 ];
 
+const sharedMemory = [
+  ...['shmget', 'shmat', 'shmctl', 'semget', 'semop', 'semctl', 'semtimedop'],
+  ...['msgget', 'msgsnd', 'msgrcv', 'msgctl', 'mq_open', 'mq_unlink'],
+];
+
+/**
+ * What Landlock does not judge and no namespace keeps apart: connecting while sending (TCP Fast Open), listening at a
+ * port that was not asked for, limits and priorities of other processes, memory and queues that a user's processes
+ * share and that outlive them.
+ */
+const besideLandlock = (call: (name: string) => number): readonly Instruction[] => [
+  ...refuse(call('sendto'), EOPNOTSUPP, [[hasBits(3, MSG_FASTOPEN)]]),
+  ...refuse(call('sendmsg'), EOPNOTSUPP, [[hasBits(2, MSG_FASTOPEN)]]),
+  ...refuse(call('sendmmsg'), EOPNOTSUPP, [[hasBits(3, MSG_FASTOPEN)]]),
+  ...refuse(call('listen'), EACCES),
+  ...['prlimit64', 'sched_setparam', 'sched_setscheduler', 'sched_setaffinity', 'sched_setattr'].flatMap(
+    (name) => refuse(call(name), EPERM, [[isNoneOf(0, [0])]]),
+  ),
+  ...refuse(call('setpriority'), EPERM, [[isNoneOf(1, [0])], [isOneOf(0, [PRIO_USER])]]),
+  ...refuse(call('ioprio_set'), EPERM, [[isNoneOf(1, [0])], [isOneOf(0, [IOPRIO_WHO_USER])]]),
+  ...sharedMemory.flatMap((name) => refuse(call(name), ENOSYS)),
+];
+
 const isCpu = (name: string): name is Cpu => Object.hasOwn(numbers, name);
 
 /**
- * @param sockets `all`: Unix, IP and netlink sockets, as in a network namespace of its own; `tcp`: nothing but TCP,
- * because Landlock judges neither Unix sockets by path nor UDP
+ * @param sockets `all`: Unix, IP and netlink sockets, as in namespaces of its own; `tcp`: nothing but TCP to where
+ * Landlock lets it, because that judges neither Unix sockets by path nor UDP, nor what else namespaces would keep apart
  * @param cpu as `process.arch` names it
  * @returns undefined on a CPU whose system calls are not known here
  */
@@ -153,6 +186,7 @@ export const seccompProgram = (
         ? [[isNoneOf(0, [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK])]]
         : [[isNoneOf(0, [AF_INET, AF_INET6])], [isNoneOf(1, [1], 0xf)], [isNoneOf(2, [0, 6])]],
     ),
+    ...(sockets === 'tcp' ? besideLandlock(call) : []),
     // The group's bit is common on folders; only root's group is worth anything to others.
     ...noSetuid(call, root ? setuidBit | setgidBit : setuidBit),
     [RETURN, 0, 0, ALLOW],
