@@ -1,9 +1,12 @@
 import { expect, test } from 'bun:test';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { landlockVersion, oldestLandlock } from '../../src/backends/jail/inside/landlock.ts';
 import { makeJailPlace, until } from '../support/jail.ts';
 import { asEverybody } from '../support/jail-stories.ts';
+
+const landlockHere = landlockVersion() >= oldestLandlock;
 
 /** A service of the host, which answers with the path it was asked for. */
 const service = Bun.serve({
@@ -66,6 +69,34 @@ await asEverybody((who) => {
       expect([name, existsSync(join(place.workspace, name))]).toEqual([name, false]);
     expect(readFileSync(join(place.workspace, '.git/config'), 'utf8')).toBe(before);
     place.remove();
+  }, 60_000);
+
+  test('whatever an agent makes of its folders and closes, its run ends, and so does the next', async () => {
+    for (const isolation of landlockHere ? (['bwrap', 'landlock'] as const) : (['bwrap'] as const)) {
+      const place = makeJailPlace(who);
+      const settings = { isolation };
+      const folder = (name: string): string => join(place.workspace, name);
+      await place.tell({ settings, script: 'git init -q . ; git init -q sub; git init -q closed; git init -q bent' });
+      const first = await place.tell({
+        settings,
+        script: `mkdir -p .git/commondir .git/config.worktree/full
+          mv sub moved; mkdir -p sub/.git; chmod 0 closed/.git
+          mv bent away; mkdir bent elsewhere; touch elsewhere/commondir; ln -s ../elsewhere bent/.git
+          for f in "$HOME" "$TMPDIR" ${isolation === 'bwrap' ? '/run/jail/store' : place.store}; do
+            mkdir -p "$f/in/closed"; touch "$f/in/closed/x"; chmod 0 "$f/in/closed" "$f/in"; done
+          chmod 500 ${isolation === 'bwrap' ? '/run/jail/store' : place.store} .; echo said`,
+      });
+      expect([isolation, first.stdout, first.problem]).toEqual([isolation, 'said\n', undefined]);
+      for (const name of ['.git/config.worktree', 'sub/.git', 'bent/.git'])
+        expect([name, first.end?.newGit.includes(folder(name))]).toEqual([name, true]);
+      expect(existsSync(folder('elsewhere/commondir'))).toBe(true);
+      expect(readdirSync(join(place.home, 'jail')).filter((name) => name !== 'trash')).toEqual([]);
+      chmodSync(folder('closed/.git'), 0o700);
+      unlinkSync(folder('bent/.git'));
+      const next = await place.tell({ settings, script: `chmod 700 . && ls -A "$STORE"`, launch: { environment: { STORE: isolation === 'bwrap' ? '/run/jail/store' : place.store } } });
+      expect([next.stdout, next.problem]).toEqual(['', undefined]);
+      place.remove();
+    }
   }, 60_000);
 
   test('node, python and local packages work, and the bot’s tools stand first in PATH', async () => {

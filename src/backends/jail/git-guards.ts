@@ -1,7 +1,7 @@
-import { closeSync, readdirSync, unlinkSync } from 'node:fs';
+import { closeSync, readdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { entryAt, pin } from './pins.ts';
+import { entryAt, PathChangedError, pin } from './pins.ts';
 
 /** What in a `.git` runs programs later, when its owner uses git: none of it may be changed by an agent. */
 const guarded = ['hooks', 'config', 'config.worktree', 'info/attributes', 'modules', 'commondir', 'gitdir'];
@@ -60,9 +60,45 @@ const guardsOf = (git: string): readonly Guard[] => {
   ];
 };
 
+/** As `entryAt`; undefined as well where an agent closed or bent the way to it. */
+const reachable = (path: string): Stats | undefined => {
+  try {
+    return entryAt(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return undefined;
+    throw error;
+  }
+};
+
+/**
+ * Takes away an entry that redirects git. An agent may have made anything of it and of the folder that it is in.
+ * @returns false when something is there that can't be taken away
+ */
+const takeAway = (git: string, name: string): boolean => {
+  let folder: number;
+  try {
+    folder = pin(git);
+  } catch (error) {
+    if (error instanceof PathChangedError) return true; // gone, or another one: that is told by itself
+    throw error;
+  }
+  try {
+    const path = `/proc/self/fd/${folder}/${name}`;
+    const entry = entryAt(path);
+    if (entry?.isDirectory()) rmdirSync(path);
+    else if (entry !== undefined) unlinkSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return false; // not empty, or closed to this user
+    throw error;
+  } finally {
+    closeSync(folder);
+  }
+};
+
 /** What an entry is at this moment; of a folder also what is in it. Nobody but root can set `ctime`. */
 const stampOf = (path: string): string => {
-  const entry = entryAt(path);
+  const entry = reachable(path);
   if (entry === undefined) return '';
   const own = `${entry.ino} ${entry.ctimeMs} ${entry.size}`;
   return entry.isDirectory()
@@ -80,7 +116,7 @@ const namesIn = (folder: string): readonly string[] => {
 
 /** What is guarded in a `.git`, path by path. A submodule's own has as much. */
 const guardedPaths = (git: string): readonly string[] => {
-  if (entryAt(git)?.isDirectory() !== true) return [git];
+  if (reachable(git)?.isDirectory() !== true) return [git];
   const inIt = guarded.filter((name) => name !== 'modules').map((name) => join(git, name));
   const modules = namesIn(join(git, 'modules')).map((name) => join(git, 'modules', name));
   return [...inIt, ...modules.flatMap((module) => [join(module, 'config'), join(module, 'hooks')])];
@@ -109,21 +145,18 @@ export const guardGit = async (root: string, held: boolean): Promise<GitGuards> 
     .flatMap((git) => unwanted.map((name) => ({ git, name })))
     .filter(({ git, name }) => entryAt(join(git, name)) === undefined);
 
+  const inodes = new Map(known.map((git) => [git, reachable(git)?.ino]));
   const stamps = held ? [] : repositories.flatMap(guardedPaths).map((path) => [path, stampOf(path)] as const);
   const settle = async (): Promise<readonly string[]> => {
-    for (const { git, name } of absent) {
-      if (entryAt(join(git, name)) === undefined) continue;
-      const folder = pin(git);
-      try {
-        unlinkSync(`/proc/self/fd/${folder}/${name}`);
-      } finally {
-        closeSync(folder);
-      }
-    }
+    const left = absent.filter(({ git, name }) => !takeAway(git, name)).map(({ git, name }) => join(git, name));
     const changed = stamps.filter(([path, stamp]) => stampOf(path) !== stamp).map(([path]) => path);
     const now = await findGit(root, after);
-    const made = now.filter((git) => !known.includes(git) && (entryAt(git)?.birthtimeMs ?? 0) >= started);
-    return [...made, ...changed];
+    // A folder that holds a guarded `.git` can be moved away with it, and made anew.
+    const made = now.filter((git) => {
+      const entry = reachable(git);
+      return inodes.has(git) ? entry?.ino !== inodes.get(git) : (entry?.birthtimeMs ?? 0) >= started;
+    });
+    return [...new Set([...made, ...changed, ...left])];
   };
   return { guards: repositories.flatMap(guardsOf), settle };
 };

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findParents, openGroup } from './cgroups.ts';
 import { type Built, type CellContext, entering } from './launch.ts';
@@ -7,6 +7,7 @@ import { launchLandlock, launchPlain, plainPlaces } from './launch-plain.ts';
 import { type LimitWatch, limits, watchLimits } from './limits.ts';
 import { inside } from './places.ts';
 import { probeWalls } from './probe.ts';
+import { removeTree } from './remove-tree.ts';
 import { createReservedNames } from './reserved-names.ts';
 import { cleanStore } from './store.ts';
 import type { Cell, CellEnd, CellRequest, Jail, JailSettings, Wall } from './types.ts';
@@ -74,14 +75,16 @@ export const createJail = (settings: JailSettings): Jail => {
     let closing: Promise<CellEnd> | undefined;
 
     const close = async (): Promise<CellEnd> => {
-      const met = (await watch?.finish()) ?? [];
-      await group?.end();
-      await built?.closeNetwork();
-      built?.freeNames();
-      const newGit = (await built?.settleGit()) ?? [];
-      leaveStore();
-      await rm(folder, { recursive: true, force: true });
-      return { limits: met, newGit };
+      try {
+        const met = (await watch?.finish()) ?? [];
+        await group?.end();
+        await built?.closeNetwork();
+        built?.freeNames();
+        return { limits: met, newGit: (await built?.settleGit()) ?? [] };
+      } finally {
+        leaveStore();
+        await removeTree(folder);
+      }
     };
 
     return {
@@ -127,6 +130,6 @@ export const createJail = (settings: JailSettings): Jail => {
   return {
     wall,
     open: (found, request) => openWith(settings, found, request),
-    clear: (runId) => rm(runFolder(settings.home, runId), { recursive: true, force: true }),
+    clear: (runId) => removeTree(runFolder(settings.home, runId)),
   };
 };

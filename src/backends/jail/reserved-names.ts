@@ -53,22 +53,20 @@ const giveBack = (workspace: string, made: readonly Made[]): void => {
     return; // it is gone, or another one stands in its place
   }
   try {
-    for (const { name, entry } of made) {
-      const path = `/proc/self/fd/${folder}/${name}`;
-      const now = entryAt(path);
-      if (now?.ino !== entry.ino || now.dev !== entry.dev) continue;
-      if (now.isFile() && isPlaceholder(path)) unlinkSync(path);
-      else if (now.isDirectory()) removeIfEmpty(path);
-    }
+    for (const one of made) giveBackOne(`/proc/self/fd/${folder}/${one.name}`, one.entry);
   } finally {
     closeSync(folder);
   }
 };
 
-const removeIfEmpty = (path: string): void => {
+const giveBackOne = (path: string, made: Stats): void => {
   try {
-    rmdirSync(path);
+    const now = entryAt(path);
+    if (now?.ino !== made.ino || now.dev !== made.dev) return;
+    if (now.isFile() && isPlaceholder(path)) unlinkSync(path);
+    else if (now.isDirectory()) rmdirSync(path);
   } catch (error) {
+    // Not empty, or an agent closed the workspace: whoever takes the names next takes it away.
     if (!(error instanceof Error && 'code' in error)) throw error;
   }
 };

@@ -1,7 +1,7 @@
-import { closeSync, mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { chmodSync, closeSync, mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { entryAt, pin } from './pins.ts';
+import { openUp, removeTree } from './remove-tree.ts';
 
 /** What opencode keeps its sessions in. */
 const plainNames = /^opencode\.db(?:-wal|-shm)?$/;
@@ -19,6 +19,8 @@ export const cleanStore = async (store: string, trash: string, busy: boolean): P
   const thrown: string[] = [];
   try {
     const place = `/proc/self/fd/${folder}`;
+    // An agent may have closed it to everybody, itself included.
+    chmodSync(place, 0o700);
     for (const name of readdirSync(`${place}/.`)) {
       const entry = entryAt(`${place}/${name}`);
       const plain = plainNames.test(name) && entry?.isFile() === true && entry.nlink === 1;
@@ -26,6 +28,7 @@ export const cleanStore = async (store: string, trash: string, busy: boolean): P
       if (!entry.isDirectory()) unlinkSync(`${place}/${name}`);
       else {
         mkdirSync(trash, { recursive: true, mode: 0o700 });
+        openUp(`${place}/${name}`);
         const away = join(trash, crypto.randomUUID());
         renameSync(`${place}/${name}`, away);
         thrown.push(away);
@@ -35,5 +38,5 @@ export const cleanStore = async (store: string, trash: string, busy: boolean): P
     closeSync(folder);
   }
   // With a run under way something may still be written there: the next run without one sweeps it.
-  if (!busy) for (const path of thrown) await rm(path, { recursive: true, force: true });
+  if (!busy) for (const path of thrown) await removeTree(path);
 };
