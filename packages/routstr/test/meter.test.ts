@@ -486,9 +486,11 @@ describe('A run is held in bounds', () => {
       web_search_options: {},
       modalities: ['audio'],
     };
-    await (await post(ask({ ...more, temperature: 0.5, tools: [] }))).text();
+    const own = { type: 'function', function: { name: 'read', parameters: {} } };
+    const tools = [own, { type: 'web_search' }, { type: 'openrouter:web_search' }, 'x', null];
+    await (await post(ask({ ...more, temperature: 0.5, tools }))).text();
     const sent: unknown = upstream.bodies.at(-1);
-    expect(sent).toMatchObject({ temperature: 0.5, tools: [] });
+    expect(sent).toMatchObject({ temperature: 0.5, tools: [own] });
     for (const name of Object.keys(more)) expect(sent).not.toHaveProperty(name);
     await run.close();
   });
@@ -787,7 +789,7 @@ describe('An agent cannot use up what the bot may open', () => {
     brief.upstream.play(() =>
       Response.json({ detail: { error: { message: 'x', code: 'insufficient_balance' } } }, { status: 402 }),
     );
-    const { run, post } = brief.open({ holdMs: 60_000 });
+    const { run, post, agentKey } = brief.open({ holdMs: 60_000 });
     let closed = 0;
     const sockets = Array.from({ length: 200 }, () =>
       connect(brief.meter.port, '127.0.0.1')
@@ -796,6 +798,12 @@ describe('An agent cannot use up what the bot may open', () => {
         })
         .on('error', () => undefined),
     );
+    // Some of them announce a request and never send it.
+    const path = new URL(run.baseUrl).pathname;
+    for (const socket of sockets.slice(100, 130))
+      socket.write(
+        `POST ${path}/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${agentKey}\r\ncontent-length: 9\r\n\r\n`,
+      );
     const held = post(ask());
     await until(() => run.usage().held === 1, 'it waits');
     await until(() => closed === sockets.length, 'they are closed', 30_000);
@@ -823,15 +831,19 @@ describe('An agent cannot use up what the bot may open', () => {
       await gate.promise;
       return Response.json({ choices: [] });
     });
-    const { run, post } = world.open();
+    const [one, other, third] = [world.open(), world.open(), world.open()];
     const big = { ...ask({ stream: false }), metadata: { pad: 'x'.repeat(40 * 1024 * 1024) } };
-    const first = [post(big), post(big)];
-    await until(() => run.usage().inFlight === 2, 'both are on their way');
-    expect((await post(big)).status).toBe(400);
+    const first = [one.post(big)];
+    await until(() => one.run.usage().inFlight === 1, 'it is on its way');
+    // A run takes no more than its share: others get through.
+    expect((await one.post(big)).status).toBe(400);
+    first.push(other.post(big));
+    await until(() => other.run.usage().inFlight === 1, 'it is on its way as well');
+    expect((await third.post(big)).status).toBe(400);
     gate.resolve();
     await Promise.all(first);
     upstream.play(() => stream([...text('again'), done]));
-    expect(await (await post(ask())).text()).toContain('again');
-    await run.close();
+    expect(await (await third.post(ask())).text()).toContain('again');
+    for (const { run } of [one, other, third]) await run.close();
   });
 });

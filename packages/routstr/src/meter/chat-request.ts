@@ -55,11 +55,17 @@ const passedOn = new Set([
   ...['prompt_cache_key', 'usage'],
 ]);
 
+/** Tools that the agent carries out itself; others (`web_search`, …) are the node's, and billed apart. */
+const ownTools = (tools: unknown): unknown =>
+  Array.isArray(tools) ? tools.filter((tool) => functionTool.safeParse(tool).success) : undefined;
+const functionTool = z.looseObject({ type: z.literal('function') });
+
 /** The body for the node, asking for one answer of at most `maxTokens`. */
 export function writeChatRequest(request: ChatRequest, maxTokens: number | undefined): string {
   const known = Object.fromEntries(Object.entries(request.body).filter(([name]) => passedOn.has(name)));
   const body = {
     ...known,
+    ...('tools' in known ? { tools: ownTools(known.tools) } : {}),
     ...(request.body.max_completion_tokens == null ? {} : { max_completion_tokens: maxTokens }),
     // The field that every node's reservation reads; older ones know no other.
     ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),

@@ -27,6 +27,8 @@ const commitMs = 250_000;
 const largestRequest = 64 * 1024 * 1024;
 /** Of all requests together that are read or on their way: twelve of the largest at once took 2 GiB. */
 const mostInFlight = 96 * 1024 * 1024;
+/** Of one run's, so that others get through beside it. */
+const mostOfOneRun = largestRequest;
 
 /** Calls of one run that are under way or wait for money. */
 const mostAtOnce = 64;
@@ -44,6 +46,8 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   const { fetch = globalThis.fetch } = options;
   const runs = new Map<string, RunState>();
   let inFlight = 0;
+  /** Per run: requests whose body is still being read, and the bytes of all. */
+  const loads = new WeakMap<RunState, { reading: number; bytes: number }>();
 
   const server = Bun.serve({
     hostname: '127.0.0.1',
@@ -58,17 +62,27 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
       if (!run) return refuse('run_over');
       if (!isKey(http.headers.get('authorization'), run.options.agentKey)) return refuse('key_refused');
       if (http.method !== 'POST' || path.join('/') !== 'v1/chat/completions') return refuse('bad_request');
-      if (run.usage().inFlight + run.usage().held >= mostAtOnce) return refuse('request_limit');
-      // A request may be silent as long as it is held; each has timers of its own.
-      server.timeout(http, 0);
+      const load = loads.get(run) ?? { reading: 0, bytes: 0 };
+      loads.set(run, load);
+      if (run.usage().inFlight + run.usage().held + load.reading >= mostAtOnce)
+        return refuse('request_limit');
       const size = Number(http.headers.get('content-length') ?? largestRequest);
-      if (inFlight + size > mostInFlight) return refuse('bad_request');
+      if (inFlight + size > mostInFlight || load.bytes + size > mostOfOneRun) return refuse('bad_request');
       inFlight += size;
+      load.bytes += size;
+      const free = (): void => {
+        inFlight -= size;
+        load.bytes -= size;
+      };
+      load.reading += 1;
       const request = readChatRequest(await http.text().catch(() => ''));
       if (!request) {
-        inFlight -= size;
+        load.reading -= 1;
+        free();
         return refuse('bad_request');
       }
+      // From now on it may be silent as long as it is held: each has timers of its own.
+      server.timeout(http, 0);
 
       const signal = AbortSignal.any([http.signal, run.closed]);
       const session = http.headers.get('x-session-id') ?? '';
@@ -80,9 +94,8 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
           log.error({ error, run: run.options.runId }, 'the meter failed');
           return refuse('node_down');
         })
-        .finally(() => {
-          inFlight -= size;
-        });
+        .finally(free);
+      load.reading -= 1;
       if (!request.stream) return answer;
       const late = Promise.withResolvers<undefined>();
       const timer = setTimeout(() => late.resolve(undefined), options.commitMs ?? commitMs);
