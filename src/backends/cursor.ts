@@ -22,7 +22,7 @@ import { toDetail } from './cover-secrets.ts';
 import { classifyCursorWords, createCursorTranscript, parseCursorEvent } from './cursor-events.ts';
 import { findOnPath, isExecutable } from './executables.ts';
 import type { LimitMet } from './jail/limits.ts';
-import type { Cell, Launch, LaunchRequest } from './jail/types.ts';
+import type { Cell, CellEnd, Launch, LaunchRequest } from './jail/types.ts';
 import { endRun, ProcessesRemainError } from './leftovers.ts';
 import { asNotStarted, NotStartedError } from './not-started.ts';
 import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
@@ -140,6 +140,7 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
     let failure: AgentFailure | undefined;
     let cell: Cell | undefined;
     let limit: LimitMet | undefined;
+    let over: CellEnd = { limits: [], newGit: [] };
     const overLimit = new AbortController();
     try {
       const prepared = await prepare({ ...request, args: argumentsOf(request) }, signal);
@@ -184,8 +185,9 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
         end = { exit: { code: undefined, signal: undefined }, stderr: '', stopped: true };
         failure = failureOf('crashed', '');
       } else throw error;
+    } finally {
+      over = (await cell?.close()) ?? over;
     }
-    const over = (await cell?.close()) ?? { limits: [], newGit: [] };
     if (limit !== undefined && !signal.aborted) failure = failureOf('limit', limit);
     const facts = transcript.read();
     const stopped = end?.stopped === true && failure !== undefined && failure.kind !== 'limit';

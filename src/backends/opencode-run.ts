@@ -168,6 +168,7 @@ export const createOpencodeRunner = (
     let failure: AgentFailure | undefined;
     let cutInstructions: string | undefined;
     let cell: Cell | undefined;
+    let over: CellEnd = { limits: [], newGit: [] };
     try {
       await checkSession(request, signal);
       const args = (known: string | undefined): readonly string[] => argumentsOf(request, known);
@@ -195,8 +196,8 @@ export const createOpencodeRunner = (
       } else failure = failureOf(error, log);
     } finally {
       following.stop();
+      over = (await cell?.close()) ?? over;
     }
-    const over = (await cell?.close()) ?? { limits: [], newGit: [] };
     const limit = following.limit();
     if (limit !== undefined && !signal.aborted) failure = { kind: 'limit', detail: limit, status: undefined };
     const transcript = following.read();

@@ -156,9 +156,14 @@ export const runAgentProcess = async (
   /** What the agent leaves behind may hold its output open, so it is ended as soon as the agent has exited. */
   const supervise = async (): Promise<void> => {
     const root = await identify(pid);
-    await Promise.race([exited, ending.promise, reading.then(() => exited)]);
+    // A line that can't be coped with ends the agent like anything else.
+    const allRead = reading.then(
+      () => exited,
+      () => undefined,
+    );
+    await Promise.race([exited, ending.promise, allRead]);
     await endRun({ runId: options.runId, root, graceMs: options.graceMs ?? 3000 });
-    await Promise.race([reading, sleep(2000, undefined, { ref: false })]);
+    await Promise.race([allRead, sleep(2000, undefined, { ref: false })]);
     agent.stdout.destroy();
     agent.stderr.destroy();
   };

@@ -95,6 +95,24 @@ test('what outlives a finished agent is ended, though it left the session and ig
   expect(await ofRun(runId)).toBe(0);
 }, 40_000);
 
+test('a line that its reader cannot cope with ends the agent and all that it started', async () => {
+  const runId = crypto.randomUUID();
+  const environment = { PATH: settings.ambient.PATH ?? '', [markerVariable]: runId };
+  const args = ['-c', 'setsid sleep 600 & echo odd; wait'];
+  const ended = runAgentProcess(
+    { file: '/bin/sh', args, cwd: workspace, environment },
+    { runId, stdin: '', graceMs: 300 },
+    {
+      onLine: () => {
+        throw new RangeError('too deep');
+      },
+    },
+    soon(),
+  );
+  expect(await ended.catch(String)).toBe('RangeError: too deep');
+  expect(await ofRun(runId)).toBe(0);
+}, 40_000);
+
 test('a process that starts itself anew while it is being ended is ended too', async () => {
   const runId = crypto.randomUUID();
   const phoenix = `trap 'test $1 -gt 0 && setsid sh phoenix.sh $(($1 - 1)) & exit' TERM; echo "life $1"; while :; do sleep 0.05; done`;

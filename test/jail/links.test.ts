@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { PathChangedError } from '../../src/backends/jail/pins.ts';
 import { createReservedNames } from '../../src/backends/jail/reserved-names.ts';
 import { cleanStore } from '../../src/backends/jail/store.ts';
+import { hasWorkspaceCode } from '../../src/backends/jail/workspace-code.ts';
 import { type JailPlace, makeJailPlace } from '../support/jail.ts';
 import { asEverybody } from '../support/jail-stories.ts';
 
@@ -165,6 +166,15 @@ test('names are kept for as long as there is a run, also those that a killed bot
   symlinkSync(place.folder('elsewhere'), join(place.root, 'way'));
   expect(() => names.reserve(join(place.root, 'way'))).toThrow(PathChangedError);
   expect(readdirSync(join(place.root, 'elsewhere'))).toEqual([]);
+  place.remove();
+});
+
+test('a configuration that is nested without end is no harmless one, and is looked past by nobody', () => {
+  const place = makeJailPlace({ name: 'me', uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
+  place.file('workspace/opencode.jsonc', '{}');
+  expect(hasWorkspaceCode(place.workspace)).toBe(false);
+  place.file('workspace/opencode.json', `{"x":${'['.repeat(400_000)}`);
+  expect(hasWorkspaceCode(place.workspace)).toBe(true);
   place.remove();
 });
 

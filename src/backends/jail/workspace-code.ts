@@ -44,8 +44,13 @@ const isHarmless = (path: string): boolean => {
   const text = readPlainFile(path, largestSettings);
   if (text === undefined || text.length === largestSettings) return false;
   const errors: ParseError[] = [];
-  const tree = parseTree(text, errors, { allowTrailingComma: true });
-  return errors.length === 0 && tree?.type === 'object' && !namesPlugin(tree);
+  try {
+    const tree = parseTree(text, errors, { allowTrailingComma: true });
+    return errors.length === 0 && tree?.type === 'object' && !namesPlugin(tree);
+  } catch (error) {
+    if (error instanceof RangeError) return false; // nested deeper than can be read
+    throw error;
+  }
 };
 
 const namesPlugin = (node: NonNullable<ReturnType<typeof parseTree>>): boolean =>
