@@ -76,7 +76,10 @@ await asEverybody((who) => {
       const place = makeJailPlace(who);
       const settings = { isolation };
       const folder = (name: string): string => join(place.workspace, name);
-      await place.tell({ settings, script: 'git init -q . ; git init -q sub; git init -q closed; git init -q bent' });
+      await place.tell({
+        settings,
+        script: 'git init -q . ; git init -q sub; git init -q closed; git init -q bent',
+      });
       const first = await place.tell({
         settings,
         script: `mkdir -p .git/commondir .git/config.worktree/full
@@ -93,7 +96,11 @@ await asEverybody((who) => {
       expect(readdirSync(join(place.home, 'jail')).filter((name) => name !== 'trash')).toEqual([]);
       chmodSync(folder('closed/.git'), 0o700);
       unlinkSync(folder('bent/.git'));
-      const next = await place.tell({ settings, script: `chmod 700 . && ls -A "$STORE"`, launch: { environment: { STORE: isolation === 'bwrap' ? '/run/jail/store' : place.store } } });
+      const next = await place.tell({
+        settings,
+        script: `chmod 700 . && ls -A "$STORE"`,
+        launch: { environment: { STORE: isolation === 'bwrap' ? '/run/jail/store' : place.store } },
+      });
       expect([next.stdout, next.problem]).toEqual(['', undefined]);
       place.remove();
     }

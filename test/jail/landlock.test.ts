@@ -30,8 +30,12 @@ const ways = (place: ReturnType<typeof makeJailPlace>, bot: number, port: number
   ...(hasTmux ? { 'tmux of the host': `tmux -S ${place.root}/tmux ls` } : {}),
   'an abstract socket': `python3 -c 'import socket;s=socket.socket(1,1);s.connect("\\0${abstract}")'`,
   'another port of the loopback': `curl -s -m 2 --noproxy '*' http://127.0.0.1:${port}/ | grep LOOP`,
-  'the same by TCP Fast Open': fastOpen(`s.sendto(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n",0x20000000,("127.0.0.1",${port}))`),
-  'the same by a message': fastOpen(`s.sendmsg([b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"],[],0x20000000,("127.0.0.1",${port}))`),
+  'the same by TCP Fast Open': fastOpen(
+    `s.sendto(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n",0x20000000,("127.0.0.1",${port}))`,
+  ),
+  'the same by a message': fastOpen(
+    `s.sendmsg([b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"],[],0x20000000,("127.0.0.1",${port}))`,
+  ),
   'a port that others can connect to': `python3 -c 'import socket;socket.socket().listen()'`,
   'limits of the bot': `python3 -c 'import resource;resource.prlimit(${bot},resource.RLIMIT_CORE,(0,0))'`,
   'priority of the bot': `python3 -c 'import os;os.setpriority(0,${bot},19)'`,

@@ -148,7 +148,9 @@ export const guardGit = async (root: string, held: boolean): Promise<GitGuards> 
   const inodes = new Map(known.map((git) => [git, reachable(git)?.ino]));
   const stamps = held ? [] : repositories.flatMap(guardedPaths).map((path) => [path, stampOf(path)] as const);
   const settle = async (): Promise<readonly string[]> => {
-    const left = absent.filter(({ git, name }) => !takeAway(git, name)).map(({ git, name }) => join(git, name));
+    const left = absent
+      .filter(({ git, name }) => !takeAway(git, name))
+      .map(({ git, name }) => join(git, name));
     const changed = stamps.filter(([path, stamp]) => stampOf(path) !== stamp).map(([path]) => path);
     const now = await findGit(root, after);
     // A folder that holds a guarded `.git` can be moved away with it, and made anew.

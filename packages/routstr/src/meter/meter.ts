@@ -45,9 +45,7 @@ export type MeterOptions = {
 export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   const { fetch = globalThis.fetch } = options;
   const runs = new Map<string, RunState>();
-  let inFlight = 0;
-  /** Per run: requests whose body is still being read, and the bytes of all. */
-  const loads = new WeakMap<RunState, { reading: number; bytes: number }>();
+  const loads = createLoads();
 
   const server = Bun.serve({
     hostname: '127.0.0.1',
@@ -62,18 +60,11 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
       if (!run) return refuse('run_over');
       if (!isKey(http.headers.get('authorization'), run.options.agentKey)) return refuse('key_refused');
       if (http.method !== 'POST' || path.join('/') !== 'v1/chat/completions') return refuse('bad_request');
-      const load = loads.get(run) ?? { reading: 0, bytes: 0 };
-      loads.set(run, load);
+      const load = loads.of(run);
       if (run.usage().inFlight + run.usage().held + load.reading >= mostAtOnce)
         return refuse('request_limit');
-      const size = Number(http.headers.get('content-length') ?? largestRequest);
-      if (inFlight + size > mostInFlight || load.bytes + size > mostOfOneRun) return refuse('bad_request');
-      inFlight += size;
-      load.bytes += size;
-      const free = (): void => {
-        inFlight -= size;
-        load.bytes -= size;
-      };
+      const free = loads.take(load, Number(http.headers.get('content-length') ?? largestRequest));
+      if (!free) return refuse('bad_request');
       load.reading += 1;
       const request = readChatRequest(await http.text().catch(() => ''));
       if (!request) {
@@ -146,6 +137,31 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
       await server.stop(true);
     },
   };
+}
+
+/** Of one run: requests whose body is still being read, and the bytes of all that it has under way. */
+type Load = { reading: number; bytes: number };
+
+/** Counts what is held in memory for requests, of each run and of all together. */
+function createLoads() {
+  const loads = new WeakMap<RunState, Load>();
+  let inFlight = 0;
+  const of = (run: RunState): Load => {
+    const load = loads.get(run) ?? { reading: 0, bytes: 0 };
+    loads.set(run, load);
+    return load;
+  };
+  /** @returns gives the bytes back; undefined: they are too many */
+  const take = (load: Load, bytes: number): (() => void) | undefined => {
+    if (inFlight + bytes > mostInFlight || load.bytes + bytes > mostOfOneRun) return undefined;
+    inFlight += bytes;
+    load.bytes += bytes;
+    return () => {
+      inFlight -= bytes;
+      load.bytes -= bytes;
+    };
+  };
+  return { of, take };
 }
 
 /** Takes the same time whatever was shown. */
