@@ -61,16 +61,14 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
       if (!isKey(http.headers.get('authorization'), run.options.agentKey)) return refuse('key_refused');
       if (http.method !== 'POST' || path.join('/') !== 'v1/chat/completions') return refuse('bad_request');
       const load = loads.of(run);
-      if (run.usage().inFlight + run.usage().held + load.reading >= mostAtOnce)
-        return refuse('request_limit');
+      if (underWay(run) + load.reading >= mostAtOnce) return refuse('request_limit');
       const free = loads.take(load, Number(http.headers.get('content-length') ?? largestRequest));
       if (!free) return refuse('bad_request');
       load.reading += 1;
       const request = readChatRequest(await http.text().catch(() => ''));
       if (!request) {
         load.reading -= 1;
-        free();
-        return refuse('bad_request');
+        return free(refuse('bad_request'));
       }
       // From now on it may be silent as long as it is held: each has timers of its own.
       server.timeout(http, 0);
@@ -85,7 +83,7 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
           log.error({ error, run: run.options.runId }, 'the meter failed');
           return refuse('node_down');
         })
-        .finally(free);
+        .then(free);
       load.reading -= 1;
       if (!request.stream) return answer;
       const late = Promise.withResolvers<undefined>();
@@ -139,6 +137,8 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   };
 }
 
+const underWay = (run: RunState): number => run.usage().inFlight + run.usage().held;
+
 /** Of one run: requests whose body is still being read, and the bytes of all that it has under way. */
 type Load = { reading: number; bytes: number };
 
@@ -151,14 +151,15 @@ function createLoads() {
     loads.set(run, load);
     return load;
   };
-  /** @returns gives the bytes back; undefined: they are too many */
-  const take = (load: Load, bytes: number): (() => void) | undefined => {
+  /** @returns gives the bytes back when there is an answer, and passes that on; undefined: they are too many */
+  const take = (load: Load, bytes: number): ((answer: Response) => Response) | undefined => {
     if (inFlight + bytes > mostInFlight || load.bytes + bytes > mostOfOneRun) return undefined;
     inFlight += bytes;
     load.bytes += bytes;
-    return () => {
+    return (answer) => {
       inFlight -= bytes;
       load.bytes -= bytes;
+      return answer;
     };
   };
   return { of, take };
