@@ -54,6 +54,9 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ...['stop stop stop!', 'STOP, STOP', 'Stop. Stop.', 'stop there', 'wait, stop!', 'stop :('].map(
     (line) => [line, '!stop'] as const,
   ),
+  ...['stop\n\nSent from my iPhone', 'Stop.\n-- \nAlice', '⏹️', '⏸', 'stop what you are doing'].map(
+    (line) => [line, '!stop'] as const,
+  ),
   ...['stop everything!', 'STOP ALL', '!stop all.', '!stopall', 'cancel all'].map(
     (line) => [line, '!stop all'] as const,
   ),
@@ -177,6 +180,7 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     '#4711',
     '４７１１',
     'code 4711',
+    'code: 47 11',
     'the code is 4711',
     '4711 please',
     'yes 4711',
@@ -218,6 +222,9 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     'never mind',
     'no no no',
     'no :(',
+    'nvm',
+    'Never mind, forget it!',
+    "no, don't",
   ].map((line) => [line, 'no'] as const),
   // Kind, and no work.
   ...[
@@ -250,6 +257,9 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ...['', '  ', '\u200b', '…', '!'].map((line) => [line, 'empty'] as const),
   // A slip: asked about when it is near, else said to be none.
   ['!stauts', '? status'],
+  ['sotp', '? stop'],
+  ['Hlep!', '? help'],
+  ['blance', '? wallet balance'],
   ['!pign', '? ping'],
   ['!balanec', '? wallet balance'],
   ['!wallet blance', '? wallet balance'],
@@ -265,6 +275,10 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     'yes, and add a test',
     'go on',
     'stop stop words in the index',
+    'merge',
+    'test',
+    'deploy',
+    'fix it\n\nSent from my iPhone',
     'fix the :) in the footer',
     'top up my wallet page with a footer',
   ].map((line) => [line, 'task'] as const),

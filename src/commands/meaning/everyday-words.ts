@@ -6,7 +6,7 @@ const YES = words(
   'y|ye|yes|yess|yesss|yep|yup|yeah|yea|ya|yah|aye|ok|oke|oké|okay|okey|okey dokey|k|kk|sure|sure thing|of course|confirm|confirmed|agreed|approve|approved|correct|fine|ja|jo|joo|jawohl|klar|oui|ouais|sí|si|claro|vale|sim|certo|da|да|так|tak|ano|áno|evet|igen|kyllä|ναι|نعم|بله|हाँ|हां|はい|うん|是|是的|好|好的|可以|对|對|네|예|응|ใช่|vâng|hai|ndiyo|👍|✅|👌|💯',
 );
 const NO = words(
-  'n|no|noo|nooo|nope|nah|no way|never|don’t|dont|do not|cancel that|decline|declined|deny|reject|rejected|never mind|nevermind|nein|nee|nö|ne|non|não|nao|нет|ні|nie|net|nej|nei|ei|hayır|hayir|nem|όχι|لا|نه|नहीं|いいえ|不|不是|不要|不行|否|아니요|아니|ไม่|không|tidak|hapana|👎|❌|🚫|✋',
+  'n|no|noo|nooo|nope|nah|no way|never|don’t|dont|do not|cancel that|decline|declined|deny|reject|rejected|never mind|nevermind|never mind, forget it|nvm|forget it|forget about it|no don’t|no, don’t|don’t do that|don’t do it|do not do that|nein|nee|nö|ne|non|não|nao|нет|ні|nie|net|nej|nei|ei|hayır|hayir|nem|όχι|لا|نه|नहीं|いいえ|不|不是|不要|不行|否|아니요|아니|ไม่|không|tidak|hapana|👎|❌|🚫|✋',
 );
 /** Said to an agent it is work; while a code waits, it is a yes. */
 const CONSENTS = words(
@@ -25,7 +25,7 @@ const ONLY_EMOTICONS = new RegExp(`^${EMOTICON}(?:\\s+${EMOTICON})*$`, 'u');
 /** Bare words that everybody tries, beside the commands' own. */
 const COMMANDS: ReadonlyMap<string, string> = new Map(
   Object.entries({
-    stop: 'no stop|no, stop|wait stop|wait, stop|abort|cancel|halt|stopp|arrête|arrete|arrêter|alto|para|pare|detente|basta|стоп|止めて|やめて|停|停止|🛑|kill it|abort it|cancel it',
+    stop: 'no stop|no, stop|wait stop|wait, stop|abort|cancel|halt|stopp|arrête|arrete|arrêter|alto|para|pare|detente|basta|стоп|止めて|やめて|停|停止|🛑|⏹|⏸|⛔|stop what you are doing|stop what you’re doing|kill it|abort it|cancel it',
     'stop all': 'stop all|stop everything|stopall|cancel all|cancel everything|abort all|kill all',
     'queue drop all': 'queue clear|clear queue|empty queue|drop all|empty the queue|clear the queue',
     help: 'commands|menu|start|hilfe|ayuda|aide|ajuda|aiuto|help me|help me out|i need help|what can you do|how does this work|how do i use this|how do i use you|how do you work|who are you|what are you|помощь|帮助|ヘルプ',
@@ -112,7 +112,8 @@ export function codeIn(plain: string): string | undefined {
     .replace(BESIDE_CODE, ' ')
     .replace(/[^\p{L}\p{N}]+/gu, ' ')
     .trim();
-  if (/^\d{4}$/.test(rest)) return rest;
+  const digits = /^[\d ]+$/.test(rest) ? rest.replaceAll(' ', '') : '';
+  if (digits.length === 4) return digits;
   const spoken = rest.split(' ').map((word) => DIGIT_WORDS.indexOf(word === 'oh' ? 'zero' : word));
   return spoken.length === 4 && spoken.every((digit) => digit >= 0) ? spoken.join('') : undefined;
 }

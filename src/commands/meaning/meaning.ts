@@ -1,3 +1,4 @@
+import { distance } from 'fastest-levenshtein';
 import { holdsSecretKey } from '../../keys/secret-keys.ts';
 import type { Match } from '../command-registry.ts';
 import { codeIn, everydayMeaning, withoutCourtesy } from './everyday-words.ts';
@@ -70,8 +71,21 @@ function meaningOfWords(plain: string, options: MeaningOptions): Meaning | undef
   if (everyday !== undefined && everyday.kind !== 'command') return everyday;
   const command =
     everyday === undefined ? bareCommand(words, options) : known(options.match(`!${everyday.words}`));
-  return command && { kind: 'commands', commands: [command], unread: '' };
+  const meant = command ?? slipOf(words, options);
+  return meant && { kind: 'commands', commands: [meant], unread: '' };
 }
+
+/** `sotp`, `hlep`, `blance`: one word alone that is hardly another than a command's; it is asked about. */
+function slipOf(word: string, { match }: MeaningOptions): Match | undefined {
+  if (!/^[a-z]{4,}$/.test(word)) return undefined;
+  const found = match(`!${word}`);
+  const near = found.found ? undefined : found.nearest?.path.split(' ').at(-1);
+  if (near === undefined) return undefined;
+  const isSlip = word.length >= 5 && distance(word, near) === 1;
+  return isSlip || lettersOf(word) === lettersOf(near) ? found : undefined;
+}
+
+const lettersOf = (word: string): string => [...word].sort().join('');
 
 const known = (match: Match): Match | undefined => (match.found ? match : undefined);
 

@@ -28,8 +28,16 @@ const WRAPPERS: readonly (readonly [open: string, close: string])[] = [
 export const visible = (text: string): string =>
   text.replace(INVISIBLE, '').replace(/[\u00a0\u2000-\u200a\u202f\u205f\u3000]/gu, ' ');
 
-/** What somebody wrote below what they quoted (`> …`) and after whom they mentioned; all of it when nothing else is there. */
-export function ownWords(text: string): string {
+/** What a mail program or a phone writes below the words. */
+const SIGNATURE =
+  /\n\s*(?:--[ \t]*\n[\s\S]{0,200}|(?:sent (?:from|with|via|using)|gesendet (?:von|mit)|envoyé (?:de|depuis)|enviado desde|get outlook for) [^\n]{1,60})$/iu;
+
+/**
+ * What somebody wrote below what they quoted (`> …`), after whom they mentioned and above their phone's signature; all of it
+ * when nothing else is there.
+ */
+export function ownWords(all: string): string {
+  const text = all.trimEnd().replace(SIGNATURE, '');
   const lines = text.split('\n');
   const first = lines.findIndex((line) => line.trim() !== '' && !/^\s*>/.test(line));
   let words = (first === -1 ? text : lines.slice(first).join('\n')).trim();
