@@ -77,6 +77,8 @@ for (const who of works ? everybody() : [])
           ([name, command], index) =>
             `cat > w${index} <<'EOF'\n${command}\nEOF\nif timeout 5 bash w${index} > out 2>&1; then echo "OPEN ${name}"; fi`,
         )
+        // A program of the user's own home would be closed itself, and prove nothing.
+        .toSpliced(0, 0, 'PATH=/usr/bin:/bin')
         .join('\n');
       const open = async (isolation: 'none' | 'landlock') =>
         (await place.tell({ settings: { isolation }, script })).stdout
