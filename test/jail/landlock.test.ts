@@ -121,8 +121,11 @@ for (const who of works ? everybody() : [])
       });
       expect(first).toMatchObject({ stdout: `LOOP${place.workspace}\nA\n`, code: 0 });
       expect(living(seconds)).toBe(false);
+      // A program of the user's that cannot be run there does not stand before the system's.
+      place.file('user/bin/ls', '#!/bin/sh\necho mine\n', 0o755);
+      const PATH = `${join(place.userHome, 'bin')}:/usr/bin:/bin`;
       const second = await place.tell({
-        settings,
+        settings: { ...settings, ambient: { PATH, HOME: place.userHome } },
         cell: { writable: false },
         script: 'ls "$HOME/h" "$TMPDIR/t" 2>/dev/null; touch no 2>/dev/null || echo held; ls',
       });

@@ -40,11 +40,15 @@ const furnish = async ({ folder, settings }: CellContext, request: LaunchRequest
   }
 };
 
-const environmentOf = ({ folder, settings, cell }: CellContext, proxy: string | undefined) => {
+/** @param narrow only what the jail shows can be run: the user's own folders of programs only stand in the way */
+const environmentOf = (
+  { folder, settings, cell }: CellContext,
+  { proxy, narrow }: { readonly proxy: string | undefined; readonly narrow: boolean },
+) => {
   const { home, temporary, bin, texts } = plainPlaces(folder);
   return jailEnvironment({
     ...{ ambient: settings.ambient, workspace: cell.workspace, home, temporary, bin, proxy },
-    ...{ paths: settings.paths, narrow: false, author: settings.author, sshCommand: undefined },
+    ...{ paths: settings.paths, narrow, author: settings.author, sshCommand: undefined },
     gitSettings: join(texts, 'gitconfig'),
   });
 };
@@ -60,7 +64,7 @@ export const launchPlain = async (context: CellContext, request: LaunchRequest):
       file: request.file,
       args: request.args,
       cwd: request.startIn === 'home' ? plainPlaces(context.folder).home : context.cell.workspace,
-      environment: { ...environmentOf(context, undefined), ...request.environment },
+      environment: { ...environmentOf(context, { proxy: undefined, narrow: false }), ...request.environment },
       fds: [],
     },
     closeNetwork: async () => undefined,
@@ -105,7 +109,7 @@ export const launchLandlock = async (context: CellContext, request: LaunchReques
       args: ['--smol', landlockFile, request.file, ...request.args],
       cwd: '/',
       environment: {
-        ...environmentOf(context, network.proxy),
+        ...environmentOf(context, { proxy: network.proxy, narrow: true }),
         ...request.environment,
         [landlockVariable]: JSON.stringify(plan),
       },
