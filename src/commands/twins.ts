@@ -1,6 +1,7 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import type { MessageLog, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
+import { ownerName } from '../replies/owner-name.ts';
 
 /** What may become of a message that some clients send in both protocols at once. */
 type Fate = {
@@ -83,7 +84,7 @@ export function createTwins(deps: {
         );
       if (twin !== undefined) {
         twin.paired = true;
-        log.info({ message: message.id, twin: twin.message.id }, 'one message came by both protocols');
+        log.info({ from: ownerName(message.sender) }, 'one message came by both protocols');
         if (twin.hold === undefined) {
           fate.drop();
           return;

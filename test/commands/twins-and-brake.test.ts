@@ -21,15 +21,17 @@ const message = (text: string, protocol: Protocol, createdAt = 1_000): StoredMes
 
 function world(before: readonly StoredMessage[] = [], twinMs = 30) {
   const log: string[] = [];
+  const logged: string[] = [];
   const stored = [...before];
   const twins = createTwins({
     messages: { history: () => stored },
-    log: silentLog,
+    log: { ...silentLog, info: (facts) => logged.push(JSON.stringify(facts)) },
     twinMs,
     signal: new AbortController().signal,
   });
   return {
     log,
+    logged,
     meet: (one: StoredMessage) => {
       stored.push(one);
       const name = `${one.protocol} ${one.text}`;
@@ -47,6 +49,9 @@ test.each([
     here.meet(message('hi', protocol, 1_000 + 4 * index));
   });
   expect(here.log).toEqual([...expected]);
+  // Who, and no ids of events.
+  expect(here.logged).toHaveLength(1);
+  expect(here.logged[0]).not.toMatch(/[0-9a-f]{64}/);
 });
 
 test.each(['!continue 2k', '!provider deposit 500', '!stop', '!queue drop 1', '/new'])(
