@@ -55,6 +55,18 @@ describe.each([0, 700, 2000])('a fee that becomes %p ppk in place', (feePpk) => 
   });
 });
 
+test('a fee that grows in place before the swap that a payment needs: nothing is taken beyond what was shown', async () => {
+  const mint = bench.mint({ cache: false, keysetVersion: '00', feePpk: 100 });
+  const wallet = bench.wallet(mint);
+  await fund(wallet, 1000);
+  const { operation, inputFee } = await wallet.quoteWithdrawal({ invoice: mint.invoice(600) }, soon());
+  mint.changeFee(2000);
+  await expect(wallet.withdraw(operation, soon())).rejects.toMatchObject({
+    problem: { kind: 'costs-more', shown: inputFee },
+  });
+  expect(wallet.balance()).toMatchObject({ ready: sat(1000), reserved: sat(0) });
+});
+
 test('a token that is taken back while its fee grows beyond what it is worth: it is out, and nothing stays open', async () => {
   const mint = bench.mint({ cache: false, keysetVersion: '00' });
   const wallet = bench.wallet(mint);

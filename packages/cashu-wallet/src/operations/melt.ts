@@ -107,7 +107,12 @@ async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: Abort
   if (quote.mintFee !== undefined && way.mintFee > quote.mintFee) {
     throw new InvoiceRefusedError({ kind: 'costs-more', shown: quote.mintFee, fee: way.mintFee });
   }
-  const inputs = await takeInputs(core, session, id, need, way, signal);
+  const inputs = await takeInputs(core, session, id, need, way, signal).catch(async (error: unknown) => {
+    if (!(error instanceof InvoiceRefusedError) || quote.mintFee === undefined) throw error;
+    // A fee has grown in place, and a swap for the payment would have cost more.
+    const { mintFee } = wayToPay(core, await core.mints.open(mint, signal), mint, need);
+    throw new InvoiceRefusedError({ kind: 'costs-more', shown: quote.mintFee, fee: mintFee }, error);
+  });
   // Keysets may have changed during a swap.
   if (way.swap) session = await core.mints.open(mint, signal);
   const inputFee = sat(session.getFeesForProofs(inputs.map(loadProof)).toNumber());

@@ -6,7 +6,12 @@ import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
 import type { OperationHead } from '../store/operation-journal.ts';
 import { loadProof, type StoredProof, sumProofs } from '../store/stored-proof.ts';
 import { type Core, commit } from '../wallet-core.ts';
-import { InsufficientFundsError, SpentElsewhereError, UnfinishedOperationError } from '../wallet-errors.ts';
+import {
+  InsufficientFundsError,
+  InvoiceRefusedError,
+  SpentElsewhereError,
+  UnfinishedOperationError,
+} from '../wallet-errors.ts';
 import type { MintUrl, OperationId } from '../wallet-types.ts';
 import { giveBack, takeOlderFor } from './older.ts';
 import { type SendOperation, sendSchema } from './send-states.ts';
@@ -83,6 +88,12 @@ async function planAgain(core: Core, session: Session, head: OperationHead): Pro
     rollBack(core, id, body);
     throw cause;
   });
+  const shown = body.plans.at(-1)?.fee ?? next.fee;
+  if (body.partOf !== undefined && core.journal.head(body.partOf).kind === 'melt' && next.fee > shown) {
+    // Whoever pays was shown what it costs at the most.
+    rollBack(core, id, body);
+    throw new InvoiceRefusedError({ kind: 'costs-more', shown, fee: next.fee });
+  }
   core.store.write(() => {
     core.proofs.release(id);
     core.proofs.reserve(next.inputs, id);
