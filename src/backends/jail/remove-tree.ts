@@ -5,11 +5,13 @@ import { entryAt } from './pins.ts';
 
 const O_PATH = 0o10000000;
 
-/** Lets this user into a folder that an agent may have closed. Anything else, links as well, is left as it is. */
+/** Lets this user into a folder of theirs that an agent may have closed. Anything else, links as well, is left as it is. */
 export const openUp = (folder: string): void => {
   const fd = openSync(folder, O_PATH | constants.O_NOFOLLOW);
   try {
-    if (fstatSync(fd).isDirectory()) chmodSync(`/proc/self/fd/${fd}`, 0o700);
+    const found = fstatSync(fd);
+    // Whoever else's it is, no agent of ours has closed it.
+    if (found.isDirectory() && found.uid === process.getuid?.()) chmodSync(`/proc/self/fd/${fd}`, 0o700);
   } finally {
     closeSync(fd);
   }

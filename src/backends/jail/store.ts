@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, fstatSync, mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { entryAt, pin } from './pins.ts';
 import { openUp, removeTree } from './remove-tree.ts';
@@ -19,8 +19,8 @@ export const cleanStore = async (store: string, trash: string, busy: boolean): P
   const thrown: string[] = [];
   try {
     const place = `/proc/self/fd/${folder}`;
-    // An agent may have closed it to everybody, itself included.
-    chmodSync(place, 0o700);
+    // An agent may have closed it to everybody, itself included. What is somebody else's, it can't have.
+    if (fstatSync(folder).uid === process.getuid?.()) chmodSync(place, 0o700);
     for (const name of readdirSync(`${place}/.`)) {
       const entry = entryAt(`${place}/${name}`);
       const plain = plainNames.test(name) && entry?.isFile() === true && entry.nlink === 1;
