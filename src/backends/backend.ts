@@ -1,8 +1,11 @@
+import type { ApprovalRule, Asked } from './approval.ts';
 import type { LimitMet } from './jail/limits.ts';
+import type { Mode } from './mode.ts';
+import type { RunPayment, StandingPayment } from './payment.ts';
+import type { Changes, SessionDesk, Todo } from './session-desk.ts';
 
-/** `ask` and `plan` only read, `agent` edits files and runs commands. */
-export const modes = ['ask', 'plan', 'agent'] as const;
-export type Mode = (typeof modes)[number];
+export { type Mode, modes } from './mode.ts';
+export type { RunPayment, StandingPayment } from './payment.ts';
 
 export const backendNames = ['opencode', 'cursor'] as const;
 export type BackendName = (typeof backendNames)[number];
@@ -25,19 +28,12 @@ export type AgentRequest = {
   /** Unique title of a new session, by which it is found again if the agent dies before it names its id. */
   readonly title: string;
   readonly payment: RunPayment;
-};
-
-/**
- * Who pays for the model calls of this run, as the subprocess needs to know it.
- * `own`: the user's own login, configuration and API-key variables pass through (provider `local`).
- * `provided`: only `variables` and `configuration` reach the agent; it sees none of the user's credentials.
- */
-export type RunPayment = {
-  readonly credentials: 'own' | 'provided';
-  /** Added to the agent's environment, e.g. `ROUTSTR_API_KEY`. Secrets: never logged. */
-  readonly variables: Readonly<Record<string, string>>;
-  /** Merged over the backend's configuration (for opencode: `provider`, `model`, `small_model` …). */
-  readonly configuration: Readonly<Record<string, unknown>>;
+  /** What is asked before it is done. Absent: nothing. */
+  readonly approvals?: ApprovalRule;
+  /** `compact`: the conversation is shortened by the model, and `task` is empty. Absent: `task`. */
+  readonly job?: 'task' | 'compact';
+  /** How a server that is kept ready would be paid; undefined: this run gets a process of its own. */
+  readonly standing?: StandingPayment | undefined;
 };
 
 /** What the agent does while it runs, in the order it happens. */
@@ -45,7 +41,12 @@ export type AgentEvent =
   | { readonly type: 'session'; readonly backendSession: string }
   | { readonly type: 'step' }
   | { readonly type: 'tool'; readonly tool: string; readonly title: string; readonly ok: boolean }
-  | { readonly type: 'text'; readonly text: string };
+  | { readonly type: 'text'; readonly text: string }
+  /** A piece of the answer, as it is written. */
+  | { readonly type: 'delta'; readonly text: string }
+  | { readonly type: 'todos'; readonly todos: readonly Todo[] }
+  /** The model could not be reached and is asked again. */
+  | { readonly type: 'retry'; readonly message: string };
 
 export type Tokens = {
   readonly input: number;
@@ -114,6 +115,12 @@ export type AgentResult = {
   readonly limits: readonly LimitMet[];
   /** `.git` entries that it made or changed: their settings and hooks run when somebody uses git there. */
   readonly newGit: readonly string[];
+  /** The backend's own id of the task's message: what `!diff` and `!undo` are about. */
+  readonly prompt?: string | undefined;
+  /** Absent: the backend does not know such things. */
+  readonly changes?: Changes;
+  /** Tokens of the conversation in the model's context, and how many fit; `of` undefined: not known. */
+  readonly context?: { readonly used: number; readonly of: number | undefined };
 };
 
 export type BackendHealth =
@@ -139,7 +146,7 @@ export type RunObserver = {
   readonly onEvent?: (event: AgentEvent) => void;
   /** Any byte of output: the run is not idle. */
   readonly onActivity?: () => void;
-};
+} & Asked;
 
 /** The program that does the work. */
 export type Backend = {
@@ -155,4 +162,13 @@ export type Backend = {
   readonly health: (signal: AbortSignal) => Promise<BackendHealth>;
   /** Models that can be chosen with `!model`, for the given payment. */
   readonly models: (payment: RunPayment, signal: AbortSignal) => Promise<readonly Model[]>;
+  /** A sign of life of an owner: a server is made ready for their next task. Returns at once, never throws. */
+  readonly warm?: (
+    place: Pick<AgentRequest, 'owner' | 'workspace' | 'mode' | 'model' | 'standing' | 'approvals'>,
+  ) => void;
+  /** A word to a run in hand. False: it is not there any more, or can't be told. */
+  readonly tell?: (runId: string, text: string, signal: AbortSignal) => Promise<boolean>;
+  readonly desk?: SessionDesk;
+  /** Ends every server that is kept ready. */
+  readonly close?: () => Promise<void>;
 };

@@ -1,5 +1,5 @@
 import type { RunTicket } from '@nostr-dm-agent/routstr';
-import type { RunPayment } from '../backends/backend.ts';
+import type { RunPayment, StandingPayment } from '../backends/backend.ts';
 
 /** Too little money or a provider that is away is an answer for the owner, not an error. */
 export type PreparedRun =
@@ -37,6 +37,8 @@ export type Provider = {
   readonly name: string;
   /** What a run is to ask for when this model was chosen; undefined: the default. Absent: any model as it is. */
   readonly model?: (chosen: string | undefined) => string | undefined;
+  /** How an agent server is paid that outlives its runs; absent or undefined: each run starts one of its own. */
+  readonly standing?: (owner: string) => StandingPayment | undefined;
   readonly prepareRun: (ticket: RunTicket, signal: AbortSignal) => Promise<PreparedRun>;
   /**
    * A run whose model calls failed for a passing reason, before anything was done, is tried again after each of these
