@@ -1,7 +1,10 @@
 // How quick the whole bot is, from socket to socket, against the shortest bot that one writes with nostr-tools
-// (naive-bot.ts), in the same run: medians in milliseconds, and the ratio. Needs an idle machine.
+// (naive-bot.ts) and against another checkout of this repository: `bun bench/bot.ts /path/to/it`. All of them run at
+// the same time and are asked in turns, so what else the machine does is in all figures alike: medians (and the least)
+// in milliseconds, and the ratio. Needs an idle machine.
 //   from an EVENT at the relay to the agent's process, from the agent's end to the reply's EVENT,
 //   a command answered (also during a run), start to subscribed, memory at rest.
+// `BENCH_ISOLATION=bwrap` starts ours with a jail; `BENCH_STARTS` and `BENCH_TASKS` change how often.
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,11 +12,11 @@ import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import * as nip59 from 'nostr-tools/nip59';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 
-const rounds = 25;
-const root = resolve(import.meta.dir, '..');
+const commands = 25;
+const starts = Number(process.env.BENCH_STARTS ?? 11);
+// Fewer than 25 in a row: the bot takes more for a client that answers by itself.
+const tasks = Number(process.env.BENCH_TASKS ?? 20);
 const directory = mkdtempSync(join(tmpdir(), 'nostr-dm-agent-bench-'));
-const workspace = join(directory, 'work');
-mkdirSync(workspace);
 const agent = join(directory, 'agent');
 // Says when it began and when it ended, in nanoseconds; the pause lets the bot become idle in between.
 writeFileSync(
@@ -22,7 +25,7 @@ writeFileSync(
 case "$1" in --version) echo 1.18.33; exit 0 ;; esac
 begun=$(date +%s%N)
 task=$(cat)
-case "$task" in long*) sleep 3 ;; *) sleep 0.2 ;; esac
+case "$task" in long*) sleep 4 ;; *) sleep 0.2 ;; esac
 base='"id":"prt_1","messageID":"msg_1","sessionID":"ses_1"'
 step() { printf '{"type":"%s","timestamp":1,"sessionID":"ses_1","part":%s}\\n' "$1" "$2"; }
 step step_start "{$base,\\"type\\":\\"step-start\\"}"
@@ -34,40 +37,55 @@ echo "$begun $(date +%s%N)" >> times
 );
 chmodSync(agent, 0o755);
 
-type Figures = {
-  toAgent: number;
-  fromAgent: number;
-  command: number;
-  busy: number;
-  start: number;
-  rss: number;
-};
-const median = (values: readonly number[]) =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-const nowMs = () => performance.timeOrigin + performance.now();
+/** In the order in which they are asked. */
+const figures = {
+  toAgent: 'EVENT at the relay → agent’s process (ms)',
+  fromAgent: 'agent’s end → reply’s EVENT (ms)',
+  command: 'command answered (ms)',
+  busy: 'command answered during a run (ms)',
+  start: 'start → subscribed (ms)',
+  rss: 'memory at rest (MiB)',
+} as const;
+type Figure = keyof typeof figures;
 
-type Kind = 'ours' | 'naive';
+const nowMs = () => performance.timeOrigin + performance.now();
 const ownerKey = generateSecretKey();
 const owner = getPublicKey(ownerKey);
-const botKeys = { ours: generateSecretKey(), naive: generateSecretKey() };
 
-function spawnBot(kind: Kind, relay: string): Bun.Subprocess {
+/** One of the bots that are compared. */
+type Contestant = {
+  readonly name: string;
+  /** Where its source is; undefined: the naive one's. */
+  readonly root: string | undefined;
+  readonly key: Uint8Array;
+  readonly workspace: string;
+  readonly samples: Record<Figure, number[]>;
+};
+
+function contestant(name: string, root: string | undefined): Contestant {
+  const workspace = join(directory, `work-${name}`);
+  mkdirSync(workspace);
+  const samples = { toAgent: [], fromAgent: [], command: [], busy: [], start: [], rss: [] };
+  return { name, root, key: generateSecretKey(), workspace, samples };
+}
+
+function spawnBot({ name, root, key, workspace }: Contestant, relay: string): Bun.Subprocess {
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: directory,
-    BOT_KEY: Buffer.from(botKeys[kind]).toString('hex'),
+    BOT_KEY: Buffer.from(key).toString('hex'),
     BOT_OWNERS: owner,
     BOT_RELAYS: relay,
-    BOT_HOME: join(directory, kind),
+    BOT_HOME: join(directory, `home-${name}`),
     BOT_WORKSPACE: workspace,
-    BOT_ISOLATION: process.env.BENCH_ISOLATION ?? 'none',
+    ...(name === 'ours' ? { BOT_ISOLATION: process.env.BENCH_ISOLATION ?? 'none' } : {}),
     OPENCODE_BIN: agent,
-    LOG_LEVEL: 'warn',
+    LOG_LEVEL: 'error',
   };
   const command =
-    kind === 'ours'
-      ? [process.execPath, join(root, 'src/index.ts'), 'start']
-      : [process.execPath, join(import.meta.dir, 'naive-bot.ts'), relay, env.BOT_KEY, agent, workspace];
+    root === undefined
+      ? [process.execPath, join(import.meta.dir, 'naive-bot.ts'), relay, env.BOT_KEY, agent, workspace]
+      : [process.execPath, join(root, 'src/index.ts'), 'start'];
   return Bun.spawn(command, {
     cwd: directory,
     env,
@@ -78,10 +96,9 @@ function spawnBot(kind: Kind, relay: string): Bun.Subprocess {
 }
 
 /** From the process to its first REQ, over and over: one start alone says more about the machine than about the bot. */
-async function measureStarts(): Promise<Record<Kind, number>> {
-  const times: Record<Kind, number[]> = { ours: [], naive: [] };
-  for (let round = 0; round < 11; round += 1) {
-    for (const kind of ['ours', 'naive'] as const) {
+async function measureStarts(bots: readonly Contestant[]): Promise<void> {
+  for (let round = 0; round < starts; round += 1) {
+    for (const bot of bots) {
       const subscribed = Promise.withResolvers<number>();
       const relay = startSandboxRelay({
         onMessage: ([type]) => {
@@ -89,19 +106,22 @@ async function measureStarts(): Promise<Record<Kind, number>> {
         },
       });
       const startedAt = nowMs();
-      const child = spawnBot(kind, relay.url);
-      times[kind].push((await subscribed.promise) - startedAt);
+      const child = spawnBot(bot, relay.url);
+      const took = (await subscribed.promise) - startedAt;
+      // The first one makes the database.
+      if (round > 0) bot.samples.start.push(took);
+      // What a start does behind its back would be in the next one's figure.
+      await Bun.sleep(300);
       child.kill('SIGTERM');
       await child.exited;
       await relay.stop();
     }
   }
-  // The first one makes the database.
-  return { ours: median(times.ours.slice(1)), naive: median(times.naive.slice(1)) };
 }
 
-async function measure(kind: Kind, start: number): Promise<Figures> {
-  const bot = getPublicKey(botKeys[kind]);
+/** A bot that runs at a relay of its own, and its owner. */
+async function openBot(bot: Contestant, open: AsyncDisposableStack) {
+  const publicKey = getPublicKey(bot.key);
   /** Texts that arrived at the relay for the owner, with when. */
   const arrived: { readonly text: string; readonly at: number }[] = [];
   let subscribed = false;
@@ -115,9 +135,8 @@ async function measure(kind: Kind, start: number): Promise<Figures> {
       if (rumor.kind === 14) arrived.push({ text: rumor.content, at });
     },
   });
-  const child = spawnBot(kind, relay.url);
-  await using ending = new AsyncDisposableStack();
-  ending.defer(async () => {
+  const child = spawnBot(bot, relay.url);
+  open.defer(async () => {
     child.kill('SIGTERM');
     await child.exited;
     await relay.stop();
@@ -125,91 +144,123 @@ async function measure(kind: Kind, start: number): Promise<Figures> {
   const until = async (condition: () => boolean) => {
     const deadline = nowMs() + 30_000;
     while (!condition()) {
-      if (nowMs() > deadline) throw new Error(`${kind}: nothing came`);
+      if (nowMs() > deadline) throw new Error(`${bot.name}: nothing came`);
       await Bun.sleep(0.5);
     }
   };
   await until(() => subscribed);
-  await Bun.sleep(2500);
 
   const send = (text: string) => {
-    const rumor = nip59.createRumor(
-      {
-        kind: 14,
-        content: text,
-        tags: [
-          ['p', bot],
-          ['client', crypto.randomUUID()],
-        ],
-      },
-      ownerKey,
-    );
-    const wrap = nip59.createWrap(nip59.createSeal(rumor, ownerKey, bot), bot);
+    const tags = [
+      ['p', publicKey],
+      ['client', crypto.randomUUID()],
+    ];
+    const rumor = nip59.createRumor({ kind: 14, content: text, tags }, ownerKey);
+    const wrap = nip59.createWrap(nip59.createSeal(rumor, ownerKey, publicKey), publicKey);
     const at = nowMs();
     relay.inject(wrap);
     return at;
   };
-  const exchange = async (text: string) => {
-    const before = arrived.length;
-    const sentAt = send(text);
+  const answered = async (before: number) => {
     await until(() => arrived.length > before);
-    return { sentAt, arrivedAt: arrived[before]?.at ?? Number.NaN };
+    return arrived[before]?.at ?? Number.NaN;
   };
-  const pings = async () => {
-    const times: number[] = [];
-    for (let round = 0; round < rounds; round += 1) {
+  return {
+    ...bot,
+    send,
+    count: () => arrived.length,
+    answered,
+    exchange: async (text: string) => {
+      const before = arrived.length;
+      const sentAt = send(text);
+      return { sentAt, arrivedAt: await answered(before) };
+    },
+    memory: () =>
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
+  };
+}
+type Open = Awaited<ReturnType<typeof openBot>>;
+
+/** Asked in turns; the first three only warm up. */
+async function measureCommands(bots: readonly Open[], figure: 'command' | 'busy', rounds: number) {
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { exchange, samples } of bots) {
       const { sentAt, arrivedAt } = await exchange('!ping');
-      times.push(arrivedAt - sentAt);
-      await Bun.sleep(20);
+      if (round >= 3) samples[figure].push(arrivedAt - sentAt);
     }
-    return median(times.slice(3));
-  };
-  const quiet = await pings();
-  await Bun.sleep(Number(process.env.REST ?? 3000));
-  const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
-
-  writeFileSync(join(workspace, 'times'), '');
-  const tasks: { sentAt: number; arrivedAt: number }[] = [];
-  // Each in other words and fewer than 25 in a row: the bot takes more for a client that answers by itself.
-  for (let round = 0; round < 20; round += 1) {
-    tasks.push(await exchange(`work ${round}`));
-    await Bun.sleep(50);
+    await Bun.sleep(20);
   }
-  const agentTimes = readFileSync(join(workspace, 'times'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' ').map((nanoseconds) => Number(nanoseconds) / 1e6));
-  const toAgent = median(tasks.map(({ sentAt }, index) => (agentTimes[index]?.[0] ?? Number.NaN) - sentAt));
-  const fromAgent = median(
-    tasks.map(({ arrivedAt }, index) => arrivedAt - (agentTimes[index]?.[1] ?? Number.NaN)),
-  );
-
-  const before = arrived.length;
-  send('long work');
-  await Bun.sleep(300);
-  const busy = await pings();
-  await until(() => arrived.slice(before).some(({ text }) => text.includes('d')));
-  return { toAgent, fromAgent, command: quiet, busy, start, rss };
 }
 
-const names: Readonly<Record<keyof Figures, string>> = {
-  toAgent: 'EVENT at the relay → agent’s process (ms)',
-  fromAgent: 'agent’s end → reply’s EVENT (ms)',
-  command: 'command answered (ms)',
-  busy: 'command answered during a run (ms)',
-  start: 'start → subscribed (ms)',
-  rss: 'memory at rest (MiB)',
-};
-try {
-  const starts = await measureStarts();
-  const ours = await measure('ours', starts.ours);
-  const naive = await measure('naive', starts.naive);
-  for (const key of Object.keys(names) as (keyof Figures)[]) {
-    const ratio = (ours[key] / naive[key]).toFixed(2);
-    console.log(
-      `${names[key].padEnd(46)} ours ${ours[key].toFixed(1).padStart(7)}   naive ${naive[key].toFixed(1).padStart(7)}   ratio ${ratio}`,
-    );
+async function measureTasks(bots: readonly Open[]): Promise<void> {
+  for (let round = 0; round < tasks; round += 1) {
+    for (const { exchange, workspace, samples } of bots) {
+      const times = join(workspace, 'times');
+      rmSync(times, { force: true });
+      // Each in other words: the same ones again are taken for a client that repeats itself.
+      const { sentAt, arrivedAt } = await exchange(`work ${round}`);
+      const [began = Number.NaN, ended = Number.NaN] = readFileSync(times, 'utf8')
+        .trim()
+        .split(' ')
+        .map((nanoseconds) => Number(nanoseconds) / 1e6);
+      // What is loaded with the first task comes only once.
+      if (round > 0) {
+        samples.toAgent.push(began - sentAt);
+        samples.fromAgent.push(arrivedAt - ended);
+      }
+      await Bun.sleep(50);
+    }
   }
+}
+
+async function measure(contestants: readonly Contestant[]): Promise<void> {
+  await using open = new AsyncDisposableStack();
+  const bots: Open[] = [];
+  for (const bot of contestants) bots.push(await openBot(bot, open));
+  await Bun.sleep(2500);
+  await measureCommands(bots, 'command', commands);
+  await Bun.sleep(Number(process.env.REST ?? 3000));
+  for (const { memory, samples } of bots) samples.rss.push(memory());
+  await measureTasks(bots);
+
+  const before = bots.map(({ count, send }) => {
+    send('long work');
+    return count();
+  });
+  await Bun.sleep(500);
+  await measureCommands(bots, 'busy', 15);
+  const answers = before.map((count) => count + 15);
+  for (const [index, { answered }] of bots.entries()) await answered(answers[index] ?? 0);
+}
+
+const median = (values: readonly number[]) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const least = (values: readonly number[]) => Math.min(...values);
+
+function report([ours, ...others]: readonly Contestant[]): void {
+  for (const [figure, name] of Object.entries(figures) as [Figure, string][]) {
+    const mine = ours?.samples[figure] ?? [];
+    const of = (values: readonly number[]) =>
+      `${median(values).toFixed(1).padStart(6)} (${least(values).toFixed(1)})`;
+    const compared = others.map(({ name: other, samples }) => {
+      const theirs = samples[figure];
+      const ratio = (median(mine) / median(theirs)).toFixed(2);
+      return `${other} ${of(theirs)}, ratio ${ratio} (${(least(mine) / least(theirs)).toFixed(2)})`;
+    });
+    console.log(`${name.padEnd(42)} ours ${of(mine)}   ${compared.join('   ')}`);
+  }
+}
+
+const before = process.argv[2];
+try {
+  const bots = [
+    contestant('ours', resolve(import.meta.dir, '..')),
+    ...(before === undefined ? [] : [contestant('before', resolve(before))]),
+    contestant('naive', undefined),
+  ];
+  await measureStarts(bots);
+  await measure(bots);
+  report(bots);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
