@@ -62,8 +62,11 @@ export const installOpencodeConfig = async (botHome: string): Promise<'created' 
 
 /** The bot's configuration, or what ships when there is none. @throws OpencodeConfigError */
 export const readBotConfig = async (botHome: string): Promise<{ bot: Json; shipped: Json }> => {
-  const shipped = (await readConfig(shippedConfigPath)) ?? {};
-  return { bot: (await readConfig(configPath(botHome))) ?? shipped, shipped };
+  const [shipped = {}, bot] = await Promise.all([
+    readConfig(shippedConfigPath),
+    readConfig(configPath(botHome)),
+  ]);
+  return { bot: bot ?? shipped, shipped };
 };
 
 /** `over` wins; objects are merged, everything else is replaced as a whole. */

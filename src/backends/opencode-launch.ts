@@ -20,7 +20,7 @@ import {
   type UserConfig,
   workspaceInstructions,
 } from './opencode-config.ts';
-import { ownGitIdentity, ownLogin, pretendInstalled } from './opencode-login.ts';
+import { createGitIdentity, ownLogin, pretendInstalled } from './opencode-login.ts';
 import { opencodeVariables } from './opencode-variables.ts';
 import { SpawnError } from './processes.ts';
 import { runShortCommand } from './short-command.ts';
@@ -70,6 +70,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
   const { jail } = deps;
   let binary: Extract<FoundOpencode, { state: 'found' }> | undefined;
   let stamp = '';
+  const gitIdentity = createGitIdentity(ambient);
 
   /** Of the program itself, before there is a wall: it is not told anything. */
   const tryVersion = async (path: string, signal: AbortSignal): Promise<string | undefined> => {
@@ -133,11 +134,16 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
   }> => {
     const { payment, mode, workspace } = invocation;
     const own = payment.credentials === 'own';
-    const user = await readUserConfig(userFolders(ambient).config);
+    const [user, configurations, homeFiles, identity] = await Promise.all([
+      readUserConfig(userFolders(ambient).config),
+      readBotConfig(home),
+      own ? ownLogin(ambient) : [],
+      own ? gitIdentity() : undefined,
+    ]);
     const environment = environmentOf(invocation, cell, user);
     const guide = trustWorkspace ? undefined : workspaceInstructions(workspace);
     const configuration = composeConfig({
-      ...(await readBotConfig(home)),
+      ...configurations,
       ...{ payment, mode, model: invocation.model, environment, trustWorkspace },
       instructions: guide === undefined ? [] : [cell.textPath(guide.name)],
     });
@@ -156,14 +162,14 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
         ...(long ? { OPENCODE_CONFIG: cell.textPath('run.json') } : { OPENCODE_CONFIG_CONTENT: text }),
       },
       endpoints,
-      homeFiles: own ? await ownLogin(ambient) : [],
+      homeFiles,
       homeTexts: own ? {} : pretendInstalled,
       texts: {
         ...(guide === undefined ? {} : { [guide.name]: guide.text }),
         ...(long ? { 'run.json': text } : {}),
       },
       hideCode: !trustWorkspace,
-      identity: own ? await ownGitIdentity(ambient) : undefined,
+      identity,
       serve: undefined,
       startIn: startPlace(file, workspace),
     };

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
@@ -43,21 +43,40 @@ export const ownLogin = async (ambient: Readonly<Record<string, string>>): Promi
   return [...logins, ...settings];
 };
 
-/** Who the user is to git; undefined when it was not told, or is not there. */
-export const ownGitIdentity = async (
-  ambient: Readonly<Record<string, string>>,
-): Promise<LaunchRequest['identity']> => {
+/** The user's own settings of git; a file that can't be read says nothing, to git neither. */
+const gitSettingsOf = (home: string): Promise<readonly string[]> =>
+  Promise.all(
+    ['.config/git/config', '.gitconfig'].map((name) => readFile(join(home, name), 'utf8').catch(() => '')),
+  );
+
+const askGit = async (PATH: string, HOME: string): Promise<LaunchRequest['identity']> => {
   const ask = async (name: string): Promise<string> => {
-    const { PATH = '', HOME = '' } = ambient;
-    const { stdout } = await promisify(execFile)('git', ['config', '--global', '--get', name], {
+    const { stdout } = await promisify(execFile)('git', ['config', '--global', '--includes', '--get', name], {
       env: { PATH, HOME },
       cwd: '/',
       timeout: 5_000,
     }).catch(() => ({ stdout: '' }));
     return stdout.trim();
   };
-  const [name, email] = [await ask('user.name'), await ask('user.email')];
+  const [name = '', email = ''] = await Promise.all([ask('user.name'), ask('user.email')]);
   return name === '' || email === '' ? undefined : { name, email };
+};
+
+/**
+ * Finds out who the user is to git; undefined when it was not told, or is not there. Git is asked again when the user's
+ * settings have changed, and each time when they take others in: a process takes longer than all else before a run.
+ */
+export const createGitIdentity = ({ PATH = '', HOME = '' }: Readonly<Record<string, string>>) => {
+  let known: { readonly settings: string; readonly identity: LaunchRequest['identity'] } | undefined;
+  return async (): Promise<LaunchRequest['identity']> => {
+    const texts = await gitSettingsOf(HOME);
+    if (texts.every((text) => text === '')) return undefined;
+    const settings = JSON.stringify(texts);
+    if (known?.settings === settings) return known.identity;
+    const identity = await askGit(PATH, HOME);
+    known = identity === undefined || /\binclude/i.test(settings) ? undefined : { settings, identity };
+    return identity;
+  };
 };
 
 const pluginPackage = '@opencode-ai/plugin';

@@ -17,6 +17,8 @@ import { sessionByTitle, sessionDirectory } from './opencode-sessions.ts';
 import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
 
 const listTimeoutMs = 30_000;
+/** So many sessions are remembered with the workspace in which they answered. */
+const mostKnown = 1_000;
 /** How long opencode may take to exit once it has said that it is done. */
 const lingerMs = 8_000;
 const nothingYet: AgentProcessEnd = {
@@ -142,6 +144,14 @@ export const createOpencodeRunner = (
   { prepare, ask }: Pick<Launcher, 'prepare' | 'ask'>,
   log: Logger,
 ) => {
+  /** Of a session that answered in its workspace nothing has to be asked: opencode never moves one. */
+  const answeredIn = new Map<string, string>();
+  const keyOf = (owner: string, session: string): string => `${owner} ${session}`;
+  const remember = ({ owner, workspace }: AgentRequest, session: string): void => {
+    if (answeredIn.size >= mostKnown) answeredIn.clear();
+    answeredIn.set(keyOf(owner, session), workspace);
+  };
+
   /** An agent that was ended before its first token has made a session all the same. */
   const findSession = async (request: AgentRequest): Promise<string | undefined> => {
     const { owner, workspace, payment, mode, model, title } = request;
@@ -153,8 +163,9 @@ export const createOpencodeRunner = (
 
   const checkSession = async (request: AgentRequest, signal: AbortSignal): Promise<void> => {
     const { backendSession, owner, workspace } = request;
+    if (backendSession === undefined || answeredIn.get(keyOf(owner, backendSession)) === workspace) return;
     const wall = await deps.jail.wall(signal);
-    if (backendSession === undefined || wall.kind === 'refused') return;
+    if (wall.kind === 'refused') return;
     const place = { wall, botHome: home, store: await openOwnerStore(home, owner) };
     const directory = await sessionDirectory(deps.jail, place, backendSession, signal);
     if (directory !== undefined && directory !== workspace)
@@ -204,6 +215,7 @@ export const createOpencodeRunner = (
     let session = transcript.session ?? request.backendSession;
     const wasEnded = end !== undefined && (end.stopped || following.verdict() !== undefined);
     if (session === undefined && wasEnded && end !== nothingYet) session = await findSession(request);
+    if (failure === undefined && transcript.session !== undefined) remember(request, transcript.session);
     const unknownEvents = following.unknownEvents();
     return resultOf({
       ...{ transcript, end, failure, session, model, unknownEvents, cutInstructions },
