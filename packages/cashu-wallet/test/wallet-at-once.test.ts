@@ -5,6 +5,7 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint, SandboxMintOptions } from '@nostr-dm-agent/sandbox/mint';
 import type { CashuWallet } from '../src/faces.ts';
 import {
+  BalanceCapError,
   InvoiceRefusedError,
   OperationStateError,
   TokenRefusedError,
@@ -107,6 +108,19 @@ test('two tokens that share a proof: all of both is ours', async () => {
   await receive(wallet, encode(mint, [d, e]));
   expect(await receive(wallet, encode(mint, [e, f, f]))).toMatchObject({ amount: f.amount.toNumber() - 1 });
   await expectWhole(wallet, mint, words);
+});
+
+test('two tokens that fit under the cap one by one and not together: the first is ours, the other stays its sender’s', async () => {
+  const mint = bench.mint();
+  const wallet = bench.wallet(mint, { maxBalance: sat(1000) });
+  const friend = await stranger(mint);
+  const tokens = [await friend.token(600), await friend.token(700)];
+  const outcome = await outcomes(...tokens.map((token) => receive(wallet, token)));
+  expect(outcome.filter((each) => each instanceof BalanceCapError)).toHaveLength(1);
+  expect([600, 700]).toContain(wallet.balance().ready);
+  // One that was received is known, however full the wallet is.
+  const [first] = outcome[0] instanceof BalanceCapError ? tokens.toReversed() : tokens;
+  await expect(receive(wallet, first ?? '')).rejects.toMatchObject({ problem: { kind: 'already-received' } });
 });
 
 test('a token while the mint is away: both are told that it goes on by itself', async () => {

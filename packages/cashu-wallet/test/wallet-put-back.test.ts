@@ -19,6 +19,7 @@ import { RemoteError } from '../src/remote/remote-error.ts';
 import { restoreFrom } from '../src/remote/restore-from.ts';
 import { BackupRefusedError } from '../src/wallet-errors.ts';
 import { createOldWallet } from './support/old-wallet.ts';
+import { keyIn, nprofileOf, payloadOf } from './support/payer.ts';
 import {
   balanceFromWords,
   createBench,
@@ -38,6 +39,10 @@ const begin = (options: Parameters<typeof bench.mint>[0] = {}): Life => ({
   words: newWords(),
   directory: bench.folder(),
 });
+const reachable = (wallet: CashuWallet): CashuWallet => {
+  wallet.requests.reachedAt(nprofileOf, () => undefined);
+  return wallet;
+};
 const open = ({ mint, ...options }: Life): CashuWallet => bench.wallet(mint, options);
 const putBack = ({ mint, words, directory }: Life, from: string) =>
   restoreFrom(
@@ -73,7 +78,7 @@ test('a backup is put back into an empty folder: all of it is there, and the his
   expect(await putBack(there, copy)).toMatchObject({
     kept: undefined,
     found: [],
-    carried: { operations: 0, keptTokens: 0 },
+    carried: { operations: 0, keptTokens: 0, unread: false },
     balance: { ready: sat(1000) },
   });
   // The backup is as it was, and nothing lies beside it or in the folder that does not belong there.
@@ -101,19 +106,26 @@ test('an older backup in the place of a newer database: what was done since is f
   first.handOver(out.operation, 'nobody yet');
   const late = await first.topUp({ amount: sat(50) }, soon());
   life.mint.lightning.incoming = 'at-once';
-  first.keep(await (await stranger(life.mint)).token(30), 'a node');
+  const payer = await stranger(life.mint);
+  first.keep(await payer.token(30), 'a node');
+  const payment = await payer.proofs(16);
   life.mint.lightning.incoming = 'on-demand';
+  // A payment for a request, on disk while the mint is away.
+  const { request } = await reachable(first).topUp({ amount: sat(16) }, soon());
+  const { text = '' } = request ?? {};
+  expect(first.requests.deliver(keyIn(text), payloadOf(text, life.mint.url, payment))).toBe('kept');
   const before = first.balance();
   first.close();
 
   const put = await putBack(life, copy);
   expect(put.kept).toContain('before-restore');
-  expect(put.carried).toEqual({ operations: 3, keptTokens: 1 });
+  expect(put.carried).toEqual({ operations: 4, keptTokens: 2, unread: false });
   const wallet = open(life);
   const { ready, sent } = wallet.balance();
   expect<number>(sent).toBe(before.sent - claimed.face);
-  // The same ready money as before, and the kept token's.
-  expect(ready).toBeWithin(before.ready + 28, before.ready + 31);
+  // The same ready money as before, and that of the kept token and of the payment.
+  expect(ready).toBeWithin(before.ready + 42, before.ready + 46);
+  expect(wallet.requests.news()).toMatchObject([{ kind: 'came', asked: sat(16) }]);
   expect(wallet.operation(out.operation)).toMatchObject({ state: 'handed_over' });
   expect(await wallet.reclaim(out.operation, soon())).toMatchObject({ state: 'reclaimed' });
   // An invoice that only the replaced database knew is still taken.
@@ -143,6 +155,29 @@ test('a damaged database is replaced all the same, and kept byte for byte', asyn
     expect(balance.ready).toBe(sat(1000));
     if (junk !== '') expect(readFileSync(kept ?? '', 'utf8')).toBe(junk);
   }
+  await expectWhole(life);
+});
+
+test.each([
+  ['overwritten in places', (bytes: Buffer) => bytes.fill(0x41, 20_480, bytes.length - 4096)],
+  ['cut off', (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
+  ['full of zeros', (bytes: Buffer) => bytes.fill(0, 4096)],
+] as const)('a database that is damaged in its middle is replaced, too: %s', async (_, damage) => {
+  const life = begin();
+  const first = open(life);
+  await fund(first, 1000);
+  const copy = copyPath();
+  first.backup(copy);
+  await first.send({ amount: sat(10) }, soon());
+  const { file } = first.info();
+  first.close();
+  writeFileSync(file, damage(readFileSync(file)));
+  expect(await putBack(life, copy)).toMatchObject({
+    kept: expect.stringContaining('damaged'),
+    carried: { operations: 0, unread: true },
+    balance: { ready: sat(1000) },
+  });
+  expect(readdirSync(life.directory).filter((name) => /incoming|\.part/.test(name))).toEqual([]);
   await expectWhole(life);
 });
 
@@ -243,7 +278,16 @@ test('a database that an older version wrote is put back and brought up to date'
   const life = begin();
   const path = copyPath();
   createOldWallet(path, 3).close();
-  expect(await putBack(life, path)).toMatchObject({ balance: { ready: sat(0) } });
+  const newer = open(life);
+  await fund(newer, 100);
+  const { operation } = await newer.send({ amount: sat(10) }, soon());
+  newer.handOver(operation, 'somebody');
+  newer.close();
+  // What is out stays out, whichever version wrote the copy.
+  expect(await putBack(life, path)).toMatchObject({
+    carried: { operations: 1, unread: false },
+    balance: { ready: sat(90), sent: sat(10) },
+  });
   await expectWhole(life);
 });
 

@@ -130,6 +130,24 @@ test('spent, forged and already received tokens are told apart; nothing stays op
   expect(await wallet.check(soon())).toMatchObject({ consistent: true, spentElsewhere: 0 });
 });
 
+test('a token that was refused once, and whose numbers another one had: spent by its sender, it is nothing of ours', async () => {
+  const mint = bench.mint({ cache: false });
+  const wallet = bench.wallet(mint);
+  const { proofs, redeem } = await stranger(mint);
+  const encode = (given: Awaited<ReturnType<typeof proofs>>) =>
+    getEncodedToken({ mint: mint.url, proofs: given, unit: 'sat' });
+  const [refused, other] = [encode(await proofs(64)), encode(await proofs(64))];
+  mint.faults.add({ path: '/v1/swap', when: 'before', effect: { kind: 'status', status: 403 } });
+  await expect(wallet.receive(refused, { cap: true }, soon())).rejects.toThrow(TokenRefusedError);
+  await wallet.receive(other, { cap: true }, soon());
+  await redeem(refused);
+  await expect(wallet.receive(refused, { cap: true }, soon())).rejects.toMatchObject({
+    problem: { kind: 'spent' },
+  });
+  expect(await wallet.check(soon())).toMatchObject({ consistent: true });
+  expect(wallet.balance().ready).toBe(sat(64));
+});
+
 test('of a token that is partly spent the rest is taken', async () => {
   const mint = bench.mint({ feePpk: 100 });
   const wallet = bench.wallet(mint);

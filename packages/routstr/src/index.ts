@@ -53,4 +53,5 @@ export type {
 } from './paid-run/payment-refusals.ts';
 export type { QuickResult } from './paid-run/quick.ts';
 export type { PaidRunCost, PreparedPaidRun, RunObserver, RunTicket } from './paid-run/run-ticket.ts';
+export { type RunsLeft, runsLeftIn } from './paid-run/runs-left.ts';
 export type { RoutstrProvider, RoutstrStatus } from './routstr-provider.ts';

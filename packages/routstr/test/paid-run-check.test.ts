@@ -1,9 +1,11 @@
 /** `check` holds money at nodes against what they say, and the ledger against the runs; it names what it could not look at. */
 import { afterEach, expect, test } from 'bun:test';
+import { join } from 'node:path';
 import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { createNodeClient, type NodeClient } from '../src/node/node-client.ts';
 import type { NodeUrl } from '../src/node/node-url.ts';
+import { runsLeftIn } from '../src/paid-run/runs-left.ts';
 import { call, costly, expectAllHome, type PaidWorld, sonnet, startPaidWorld } from './support/paid-world.ts';
 
 let world: PaidWorld;
@@ -88,4 +90,16 @@ test('a row of the ledger that says something else than its run is named', async
   });
   change(3000);
   expect(await check()).toMatchObject({ consistent: true });
+});
+
+test('runs that a database alone knows are counted beside another one, with what may be at their node', async () => {
+  await begin();
+  const { file } = world.wallet().info();
+  const older = join(world.directory, 'older.db');
+  world.wallet().backup(older);
+  await world.prepare('r1');
+  expect(runsLeftIn(file, older)).toEqual({ runs: 1, amount: sat(2000) });
+  expect(runsLeftIn(file, file)).toEqual({ runs: 0, amount: sat(0) });
+  await world.finalize('r1');
+  expect(runsLeftIn(file, older)).toEqual({ runs: 0, amount: sat(0) });
 });

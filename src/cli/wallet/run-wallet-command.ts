@@ -11,8 +11,8 @@ import {
 } from '@nostr-dm-agent/cashu-wallet/remote';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
-import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
-import { createPaidRunStore, nameOpenRuns, paidRunTables } from '@nostr-dm-agent/routstr';
+import { addSat, formatSat, type Sat, subtractSat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import { createPaidRunStore, nameOpenRuns, paidRunTables, runsLeftIn } from '@nostr-dm-agent/routstr';
 import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
 import { checkText } from '../../replies/check-replies.ts';
@@ -345,7 +345,9 @@ export async function restore(output: WalletOutput, from: string | undefined): P
 
 async function restoreFromFile(output: WalletOutput, path: string): Promise<number> {
   const answer = await output.restoreFrom(path);
-  output.answer(answer, restoredFromText(answer, Date.now()));
+  const { kept, file } = answer;
+  const runsLeft = kept === undefined ? { runs: 0, amount: zeroSat } : runsLeftIn(kept, file);
+  output.answer({ ...answer, runsLeft }, restoredFromText(answer, runsLeft, Date.now()));
   return answer.check.unreachable.length === 0 ? 0 : 1;
 }
 

@@ -235,6 +235,22 @@ export function foundTold(core: Core, operations: readonly OperationId[]): void 
   });
 }
 
+/**
+ * Numbers of outputs that nobody had signed are used again (`giveBack`). So what is found signed of an operation that was
+ * undone may be another one's answer: it is in the wallet already, or that one waits for it.
+ */
+export function isAnothers(
+  core: Core,
+  proofs: readonly StoredProof[],
+  outputs: readonly StoredOutput[],
+): boolean {
+  const awaited = core.journal.openOutputs();
+  return (
+    proofs.some((proof) => core.proofs.exists(yOf(proof))) ||
+    outputs.some(({ blindedMessage }) => awaited.has(blindedMessage.B_))
+  );
+}
+
 /** Numbers are looked for among so many of the newest. */
 const reach = 200;
 

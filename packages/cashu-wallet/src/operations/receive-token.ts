@@ -7,7 +7,6 @@ import { type ReadToken, readProofs, readToken, requireAcceptable } from '../min
 import { bringFor } from '../store/brought-in.ts';
 import { requireRoom } from '../store/holdings.ts';
 import { yOf } from '../store/proofs.ts';
-import type { StoredProof } from '../store/stored-proof.ts';
 import type { Core } from '../wallet-core.ts';
 import { TokenRefusedError } from '../wallet-errors.ts';
 import type { KeptTokenId, OperationId, Received, ReceiveOptions } from '../wallet-types.ts';
@@ -72,10 +71,7 @@ async function receiveOthers(
   signal: AbortSignal,
 ): Promise<Received> {
   const mint = requireAcceptable(core, token);
-  if (cap) {
-    const fresh = token.proofs.filter(({ secret }) => core.proofs.sentBySecret(secret) === undefined);
-    requireRoom(core, sat(fresh.reduce((sum, { amount }) => sum + amount, 0)));
-  }
+  if (cap) requireRoomFor(core, token.proofs);
   const { session, proofs: all } = await readProofs(core, mint, token, signal);
   const proofs = all.filter(({ secret }) => !except.has(secret));
   let finished: Received | undefined;
@@ -91,8 +87,12 @@ async function receiveOthers(
           bringFor(core.store, id, owner);
           also?.(id);
         },
-        // Somebody else may have begun with one of them while this was prepared.
-        isStale: (): boolean => sortOut(core, fresh).fresh.length < fresh.length,
+        // Somebody else may have begun with one of them while this was prepared, or filled the wallet.
+        isStale: (): boolean => {
+          if (sortOut(core, fresh).fresh.length < fresh.length) return true;
+          if (cap) requireRoomFor(core, fresh);
+          return false;
+        },
       };
       const outcome = await receiveProofs(core, session, mint, fresh, origin, signal);
       if (outcome !== undefined) return outcome;
@@ -104,8 +104,16 @@ async function receiveOthers(
   }
 }
 
-type Sorted = {
-  readonly fresh: readonly StoredProof[];
+/** Room for what is not in the wallet in any way. @throws BalanceCapError */
+function requireRoomFor(core: Core, proofs: ReadToken['proofs']): void {
+  const fresh = sortOut(core, proofs).fresh.filter(
+    ({ secret }) => core.proofs.sentBySecret(secret) === undefined,
+  );
+  if (fresh.length > 0) requireRoom(core, sat(fresh.reduce((sum, { amount }) => sum + amount, 0)));
+}
+
+type Sorted<P> = {
+  readonly fresh: readonly P[];
   /** A receipt that has one of them, and whose end is not known. */
   readonly underWay: OperationId | undefined;
   /** A receipt that took one of them. */
@@ -113,8 +121,8 @@ type Sorted = {
 };
 
 /** What is known of each proof. Those that are in the wallet itself, and not given away, are in none of these. */
-function sortOut(core: Core, proofs: readonly StoredProof[]): Sorted {
-  const fresh: StoredProof[] = [];
+function sortOut<P extends { readonly secret: string }>(core: Core, proofs: readonly P[]): Sorted<P> {
+  const fresh: P[] = [];
   let underWay: OperationId | undefined;
   let received: OperationId | undefined;
   for (const proof of proofs) {

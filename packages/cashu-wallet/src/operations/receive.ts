@@ -29,7 +29,7 @@ import { loadProof, operationIdSchema, type StoredProof, sumProofs } from '../st
 import { type Core, commit, newOperationId } from '../wallet-core.ts';
 import { TokenRefusedError, UnfinishedOperationError } from '../wallet-errors.ts';
 import type { KeptTokenId, MintUrl, OperationId, Received } from '../wallet-types.ts';
-import { giveBack, takeOlderFor } from './older.ts';
+import { giveBack, isAnothers, takeOlderFor } from './older.ts';
 import { reopen } from './reopen-mint.ts';
 import { endReclaim, endSend } from './sent-token.ts';
 import {
@@ -269,6 +269,7 @@ async function findEarlier(
     const outcome = await findSwapOutcome(session, body.plans);
     if (outcome.kind !== 'signed') continue;
     const { plan, swapped } = outcome;
+    if (isAnothers(core, swapped.keep, plan.keep)) continue;
     commit(core, head.operation, () =>
       book(core, head.operation, head.mint, { reclaims, kept }, plan, swapped, 'refused'),
     );

@@ -1,8 +1,8 @@
-import { yOf } from '../store/proofs.ts';
 import type { Core } from '../wallet-core.ts';
 import type { OperationId } from '../wallet-types.ts';
 import { book, judgeMelt, readChange } from './melt-outcome.ts';
 import { meltSchema } from './melt-states.ts';
+import { isAnothers } from './older.ts';
 import { sendSchema } from './send-states.ts';
 import { issue } from './send-swap.ts';
 import { findSwapOutcome, keysetsOf, statesOf } from './swap.ts';
@@ -24,17 +24,17 @@ export async function revive(
       await core.mints.ensureKeys(session, keysetsOf(plans));
       const outcome = await findSwapOutcome(session, plans);
       if (outcome.kind !== 'signed') continue;
-      // Numbers of outputs that nobody had signed were used again: it is another operation's.
-      const { keep, send } = outcome.swapped;
-      if ([...keep, ...send].some((proof) => core.proofs.exists(yOf(proof)))) continue;
-      core.store.write(() => issue(core, head, 'rolled_back', outcome.plan, outcome.swapped));
+      const { plan, swapped } = outcome;
+      if (isAnothers(core, [...swapped.keep, ...swapped.send], [...plan.keep, ...plan.send])) continue;
+      core.store.write(() => issue(core, head, 'rolled_back', plan, swapped));
     } else {
       const body = core.journal.body(head.operation, meltSchema, 'rolled_back');
       const answer = await session.checkMeltQuoteBolt11(body.quote.quote);
       const inputs = await statesOf(session, body.plan.inputs);
       const verdict = judgeMelt({ quote: answer.state, inputs, decided: true, lapsed: false });
       if (verdict !== 'paid') continue;
-      const { proofs } = await readChange(core, session, body, head.amount, answer);
+      const change = await readChange(core, session, body, head.amount, answer);
+      const proofs = isAnothers(core, change.proofs, body.plan.outputs) ? [] : change.proofs;
       core.store.write(() => book(core, head.operation, body, proofs, answer));
     }
     revived.push(head.operation);

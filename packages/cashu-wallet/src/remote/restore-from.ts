@@ -13,6 +13,8 @@ import { patiently } from './wallet-caller.ts';
 /** What became of a copy of the database that was put in its place. */
 export type RestoredFrom = PutBack & {
   readonly from: string;
+  /** Where it is now. */
+  readonly file: string;
   /** What was done since the copy was made, as far as the mints tell it. */
   readonly found: readonly FoundMoney[];
   /** What the words brought beside that. */
@@ -36,10 +38,11 @@ export async function restoreFrom(
   signal: AbortSignal,
 ): Promise<RestoredFrom> {
   try {
+    const file = walletFile(config);
     const put = await patiently(
       async () =>
         putBack(
-          { from, to: walletFile(config), mint: readMintUrl(config.mintUrl) },
+          { from, to: file, mint: readMintUrl(config.mintUrl) },
           readMnemonic(config.mnemonic),
           extensions,
         ),
@@ -47,7 +50,7 @@ export async function restoreFrom(
     );
     const wallet = createWallet(config, { log });
     try {
-      return { from, ...put, ...(await lookOver(wallet, signal)) };
+      return { from, file, ...put, ...(await lookOver(wallet, signal)) };
     } finally {
       wallet.close();
     }

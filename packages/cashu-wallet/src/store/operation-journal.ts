@@ -60,7 +60,7 @@ export type Journal = {
   ) => void;
   readonly recordInputs: (id: OperationId, inputs: readonly StoredProof[]) => void;
   /** Operations that once put in one of these proofs. */
-  readonly withInputs: (inputs: readonly StoredProof[]) => readonly OperationHead[];
+  readonly withInputs: (inputs: readonly { readonly secret: string }[]) => readonly OperationHead[];
   /** Undone operations that had put in some proof that this one put in. */
   readonly rolledBackSharingInputsWith: (id: OperationId) => readonly OperationHead[];
   /** It could not be finished now; not to be asked again before. */

@@ -6,13 +6,13 @@ import { Database } from 'bun:sqlite';
 import { chmodSync, constants, copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { syncToDisk } from '@nostr-dm-agent/kit/files';
-import { keepCopy } from '@nostr-dm-agent/kit/sqlite';
+import { keepCopy, openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import type { Seed } from '../crypto/seed.ts';
 import { newOperationId } from '../wallet-core.ts';
 import { CopyRefusedError } from '../wallet-errors.ts';
 import type { MintUrl } from '../wallet-types.ts';
-import { type CarriedOver, carryOver } from './carry-over.ts';
+import { type CarriedOver, carryOver, isDamage } from './carry-over.ts';
 import { whoseDatabase } from './fingerprint.ts';
 import { lockWallet } from './wallet-database.ts';
 import { walletMigrations } from './wallet-tables.ts';
@@ -41,6 +41,7 @@ export function putBack(
     stage(from, to, staged);
     examine(from, staged, seed, extensions);
     const kept = existsSync(to) ? keepAsItIs(to) : undefined;
+    bringUpToDate(staged);
     const carried = carryOver(kept, staged);
     const lastEntryAt = writeEntry(staged, mint);
     syncToDisk(staged);
@@ -146,6 +147,18 @@ function versionsOf(db: Database, tables: ReadonlySet<string>, known: Readonly<R
   ];
 }
 
+/** What is carried over comes out of a database of this program's version. */
+function bringUpToDate(staged: string): void {
+  const db = openDatabase(staged, walletMigrations);
+  try {
+    // The copy that this makes of an older one beside it is of no use: where it came from is as it was.
+    rmSync(`${staged}.before-v${walletMigrations.length}`, { force: true });
+    db.exec('PRAGMA journal_mode=DELETE');
+  } finally {
+    db.close();
+  }
+}
+
 const timeRow = z.object({ at: z.number().nullable() });
 
 /** The history says that it is a copy which was put back, and no number of it is used twice. */
@@ -155,9 +168,7 @@ function writeEntry(staged: string, mint: MintUrl): number | undefined {
     const { at } = timeRow.parse(db.query('SELECT max(updated_at) AS at FROM operations').get());
     const now = Date.now();
     // What was not signed when the copy was made may have been since.
-    if (db.query("SELECT 1 FROM sqlite_master WHERE name = 'spare_numbers'").get() !== null) {
-      db.exec('DELETE FROM spare_numbers');
-    }
+    db.exec('DELETE FROM spare_numbers');
     db.query(
       `INSERT INTO operations (id, kind, state, open, mint, amount, data, created_at, updated_at)
        VALUES (?, 'receive', 'put_back', 0, ?, 0, '{}', ?, ?)`,
@@ -173,10 +184,8 @@ function keepAsItIs(path: string): string {
   try {
     return keepCopy(path, 'before-restore').path;
   } catch (error) {
-    const cause = error instanceof Error ? errorCode(error.cause) : undefined;
     // Damaged: perhaps the very reason why a copy is put back. Byte for byte, then.
-    if (cause?.startsWith('SQLITE_CORRUPT') !== true && cause?.startsWith('SQLITE_NOTADB') !== true)
-      throw error;
+    if (!(error instanceof Error) || !isDamage(error.cause)) throw error;
   }
   const wanted = `${path}.before-restore-damaged`;
   let place = wanted;

@@ -54,6 +54,7 @@ export function keepCopy(path: string, name: string): KeptCopy {
       },
     };
   } catch (cause) {
+    rmSync(part, { force: true });
     throw new KeepCopyError(path, wanted, { cause });
   }
 }
