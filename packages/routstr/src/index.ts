@@ -7,7 +7,8 @@ export {
   ROUTSTR_REVIEWER,
   readBulletins,
 } from './discovery/announcements.ts';
-export type { Door, Lease } from './meter/door.ts';
+export type { Door } from './meter/door.ts';
+export type { Lease } from './meter/lease.ts';
 export type { Meter } from './meter/meter.ts';
 export { defaultLimits } from './meter/metered-run.ts';
 export { refusals } from './meter/refusals.ts';

@@ -1,37 +1,27 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { readChatRequest } from './chat-request.ts';
-import { forward } from './forward.ts';
-import { answerLater } from './keep-alive.ts';
+import { createDoor, type Door } from './door.ts';
+import { largestRequest } from './loads.ts';
 import type { MeteredRun, MeteredRunOptions } from './metered-run.ts';
+import { createOpenRuns } from './open-runs.ts';
+import { answerByItself } from './own-answer.ts';
+import { createPassage } from './passage.ts';
+import { type Entrance, payerOfRun } from './payer.ts';
 import { refuse } from './refusals.ts';
 import { createRunState, type RunState } from './run-state.ts';
 
 /**
  * The loopback endpoint through which paid runs reach their node (docs/design.md#the-meter). Each run has a path of
- * its own that cannot be guessed, and must show its own key on it.
+ * its own that cannot be guessed, and must show its own key on it; an agent server has a door, which runs share.
  */
 export type Meter = {
   readonly port: number;
   readonly open: (options: MeteredRunOptions) => MeteredRun;
+  readonly openDoor: () => Door;
   /** Ends every run's requests and the endpoint. */
   readonly close: () => Promise<void>;
 };
-
-/**
- * After this an answer is begun although it is not known yet. opencode waits 300 s for the headers of an answer, and
- * its HTTP client no longer either.
- */
-const commitMs = 250_000;
-const largestRequest = 64 * 1024 * 1024;
-/** Of all requests together that are read or on their way: twelve of the largest at once took 2 GiB. */
-const mostInFlight = 96 * 1024 * 1024;
-/** Of one run's, so that others get through beside it. */
-const mostOfOneRun = largestRequest;
-
-/** Calls of one run that are under way or wait for money. */
-const mostAtOnce = 64;
 
 export type MeterOptions = {
   readonly commitMs?: number;
@@ -43,9 +33,11 @@ export type MeterOptions = {
 
 /** Listens on 127.0.0.1, at a port of the system's choice. */
 export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
-  const { fetch = globalThis.fetch } = options;
-  const runs = new Map<string, RunState>();
-  const loads = createLoads();
+  const entrances = new Map<string, Entrance>();
+  const open = new Set<RunState>();
+  const doors = new Set<Door>();
+  const runs = createOpenRuns();
+  const passOn = createPassage(log, options.fetch ?? globalThis.fetch, options.commitMs);
 
   const server = Bun.serve({
     hostname: '127.0.0.1',
@@ -54,43 +46,16 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
     idleTimeout: options.idleSeconds ?? 60,
     maxRequestBodySize: largestRequest,
     development: false,
-    fetch: async (http, server) => {
+    fetch: (http, server) => {
       const [, secret = '', ...path] = new URL(http.url).pathname.split('/');
-      const run = runs.get(secret);
-      if (!run) return refuse('run_over');
-      if (!isKey(http.headers.get('authorization'), run.options.agentKey)) return refuse('key_refused');
+      const entrance = entrances.get(secret);
+      if (!entrance) return refuse('run_over');
+      if (!isKey(http.headers.get('authorization'), entrance.key)) return refuse('key_refused');
       if (http.method !== 'POST' || path.join('/') !== 'v1/chat/completions') return refuse('bad_request');
-      const load = loads.of(run);
-      if (underWay(run) + load.reading >= mostAtOnce) return refuse('request_limit');
-      const free = loads.take(load, Number(http.headers.get('content-length') ?? largestRequest));
-      if (!free) return refuse('bad_request');
-      load.reading += 1;
-      const request = readChatRequest(await http.text().catch(() => ''));
-      if (!request) {
-        load.reading -= 1;
-        return free(refuse('bad_request'));
-      }
-      // From now on it may be silent as long as it is held: each has timers of its own.
-      server.timeout(http, 0);
-
-      const signal = AbortSignal.any([http.signal, run.closed]);
-      const session = http.headers.get('x-session-id') ?? '';
-      const answer = forward({ run, request, session, signal, fetch })
-        .catch((error: unknown) => {
-          if (run.closed.aborted) return refuse('run_over');
-          // The agent hung up: nobody reads this.
-          if (http.signal.aborted) return refuse('bad_request');
-          log.error({ error, run: run.options.runId }, 'the meter failed');
-          return refuse('node_down');
-        })
-        .then(free);
-      load.reading -= 1;
-      if (!request.stream) return answer;
-      const late = Promise.withResolvers<undefined>();
-      const timer = setTimeout(() => late.resolve(undefined), options.commitMs ?? commitMs);
-      const response = await Promise.race([answer, late.promise]);
-      clearTimeout(timer);
-      return response ?? answerLater(answer);
+      const payer = entrance.payerOf(http.headers);
+      if (payer === undefined) return refuse('no_lease');
+      if (payer === 'meter') return answerByItself(http);
+      return passOn(http, payer, () => server.timeout(http, 0));
     },
     error: (error) => {
       log.error({ error }, 'the meter failed');
@@ -99,27 +64,34 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   });
   const port = server.port;
   if (port === undefined) throw new Error('the meter has no port');
-
-  const open = (options: MeteredRunOptions): MeteredRun => {
+  /** A path of its own, with what comes in there. */
+  const newPath = () => {
     const secret = randomBytes(24).toString('base64url');
-    const run = createRunState(options);
-    runs.set(secret, run);
     return {
-      baseUrl: `http://127.0.0.1:${port}/${secret}/v1`,
+      at: `http://127.0.0.1:${port}/${secret}`,
+      enter: (entrance: Entrance) => entrances.set(secret, entrance),
+      leave: () => entrances.delete(secret),
+    };
+  };
+
+  const openRun = (options: MeteredRunOptions): MeteredRun => {
+    const run = createRunState(options);
+    const payer = payerOfRun(run);
+    const path = newPath();
+    path.enter({ key: options.agentKey, payerOf: () => payer });
+    open.add(run);
+    runs.open(run);
+    return {
+      baseUrl: `${path.at}/v1`,
       usage: run.usage,
       more: run.more,
       close: async () => {
-        runs.delete(secret);
+        path.leave();
+        open.delete(run);
+        runs.closed(run);
         const usage = await run.close();
-        log.debug(
-          {
-            run: options.runId,
-            msat: usage.spentMsat,
-            requests: usage.requests,
-            refusal: usage.refusal?.code,
-          },
-          'metered run closed',
-        );
+        const { spentMsat: msat, requests, refusal } = usage;
+        log.debug({ run: options.runId, msat, requests, refusal: refusal?.code }, 'metered run closed');
         return usage;
       },
     };
@@ -127,42 +99,24 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
 
   return {
     port,
-    open,
+    open: openRun,
+    openDoor: () => {
+      const path = newPath();
+      const { door, entrance } = createDoor(path.at, runs, () => {
+        path.leave();
+        doors.delete(door);
+      });
+      path.enter(entrance);
+      doors.add(door);
+      return door;
+    },
     close: async () => {
-      const open = [...runs.values()];
-      runs.clear();
-      await Promise.all(open.map((run) => run.close()));
+      for (const door of [...doors]) door.close();
+      entrances.clear();
+      await Promise.all([...open].map((run) => run.close()));
       await server.stop(true);
     },
   };
-}
-
-const underWay = (run: RunState): number => run.usage().inFlight + run.usage().held;
-
-/** Of one run: requests whose body is still being read, and the bytes of all that it has under way. */
-type Load = { reading: number; bytes: number };
-
-/** Counts what is held in memory for requests, of each run and of all together. */
-function createLoads() {
-  const loads = new WeakMap<RunState, Load>();
-  let inFlight = 0;
-  const of = (run: RunState): Load => {
-    const load = loads.get(run) ?? { reading: 0, bytes: 0 };
-    loads.set(run, load);
-    return load;
-  };
-  /** @returns gives the bytes back when there is an answer, and passes that on; undefined: they are too many */
-  const take = (load: Load, bytes: number): ((answer: Response) => Response) | undefined => {
-    if (inFlight + bytes > mostInFlight || load.bytes + bytes > mostOfOneRun) return undefined;
-    inFlight += bytes;
-    load.bytes += bytes;
-    return (answer) => {
-      inFlight -= bytes;
-      load.bytes -= bytes;
-      return answer;
-    };
-  };
-  return { of, take };
 }
 
 /** Takes the same time whatever was shown. */

@@ -19,6 +19,7 @@ export const refusals = {
   loop: [400, 'The model repeats the same step over and over.'],
   request_limit: [400, 'This run has made as many model calls as it may.'],
   run_over: [403, 'This run is over.'],
+  no_lease: [403, 'No run pays for the calls of this session.'],
 } as const satisfies Record<string, readonly [status: number, message: string]>;
 
 export type RefusalCode = keyof typeof refusals;

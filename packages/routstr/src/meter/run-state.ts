@@ -55,6 +55,8 @@ export type RunState = {
   readonly refused: (code: RefusalCode, status: number | undefined, detail: string) => void;
   readonly usage: () => RunUsage;
   readonly more: (addMsat: number) => boolean;
+  /** Resolves when nothing is under way at the node; all of it is counted then. */
+  readonly idle: () => Promise<void>;
   readonly close: () => Promise<RunUsage>;
 };
 
@@ -193,6 +195,10 @@ export function createRunState(options: MeteredRunOptions): RunState {
     }
   };
 
+  const idle = async (): Promise<void> => {
+    while (reserved.size > 0) await nextSettled(neverAborted);
+  };
+
   return {
     options,
     closed: closing.signal,
@@ -222,9 +228,10 @@ export function createRunState(options: MeteredRunOptions): RunState {
       if (spendMsat !== undefined) spendMsat += addMsat;
       return holds.end('more');
     },
+    idle,
     close: async () => {
       closing.abort(new DOMException('the run is over', 'AbortError'));
-      while (reserved.size > 0) await nextSettled(neverAborted);
+      await idle();
       return usage();
     },
   };

@@ -129,6 +129,7 @@ export async function startPaidWorld(options: PaidWorldOptions = {}) {
   return {
     mint,
     node,
+    meter,
     upstream,
     clock,
     words,
