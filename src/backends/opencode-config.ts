@@ -152,6 +152,21 @@ const payingProviders = (payment: RunPayment, model: string | undefined): readon
   return provider === undefined ? [] : [provider];
 };
 
+/**
+ * Whether a run with this model needs opencode's own catalogue: not where the configuration describes every model that it
+ * may call. To read the catalogue takes opencode a third of its start.
+ */
+export const needsCatalogue = (config: Json, model: string | undefined): boolean => {
+  const agents = isObject(config.agent) ? Object.values(config.agent) : [];
+  const others = [config.small_model, ...agents.map((agent) => isObject(agent) && agent.model)];
+  return ![model, ...others.filter(Boolean)].every((called) => {
+    const id = providerOf(called);
+    const provider = id !== undefined && isObject(config.provider) ? config.provider[id] : undefined;
+    const models = isObject(provider) && typeof provider.npm === 'string' ? provider.models : undefined;
+    return isObject(models) && Object.hasOwn(models, String(called).slice(`${id}/`.length));
+  });
+};
+
 /** Without the providers that may not serve, and without a default model of theirs. */
 const withProviders = (config: Json, serves: (id: string, provider: unknown) => boolean): Json => {
   const all = isObject(config.provider) ? config.provider : {};

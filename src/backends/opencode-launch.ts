@@ -15,6 +15,7 @@ import { asNotStarted, NotStartedError } from './not-started.ts';
 import { findOpencode, startPlace } from './opencode-binary.ts';
 import {
   composeConfig,
+  needsCatalogue,
   readBotConfig,
   readUserConfig,
   type UserConfig,
@@ -151,6 +152,8 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     const long = text.length > longestVariable;
     const fallback = own ? (configuration.model ?? user.model) : configuration.model;
     const model = invocation.model ?? (typeof fallback === 'string' ? fallback : undefined);
+    // `models` lists what the catalogue has.
+    const bare = !own && invocation.owner !== nobody && !needsCatalogue(configuration, model);
     const endpoints: readonly Endpoint[] = [configuration, ...(own ? user.files : [])].flatMap((config) =>
       endpointsOf(config, environment),
     );
@@ -159,6 +162,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       args: typeof invocation.args === 'function' ? invocation.args(model) : invocation.args,
       environment: {
         ...environment,
+        ...(bare ? { OPENCODE_MODELS_PATH: cell.textPath('no-models.json') } : {}),
         ...(long ? { OPENCODE_CONFIG: cell.textPath('run.json') } : { OPENCODE_CONFIG_CONTENT: text }),
       },
       endpoints,
@@ -167,6 +171,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       texts: {
         ...(guide === undefined ? {} : { [guide.name]: guide.text }),
         ...(long ? { 'run.json': text } : {}),
+        ...(bare ? { 'no-models.json': '{}' } : {}),
       },
       hideCode: !trustWorkspace,
       identity,

@@ -9,6 +9,7 @@ import {
   composeConfig,
   configPath,
   installOpencodeConfig,
+  needsCatalogue,
   OpencodeConfigError,
   readBotConfig,
   readUserConfig,
@@ -262,4 +263,20 @@ test('a binary that was named and is not there is not replaced by another', asyn
   expect(await findOpencode(join(place.root, 'nowhere'), process.env.PATH)).toMatchObject({
     state: 'missing',
   });
+});
+
+test('opencode reads its catalogue only where a model may be called that the configuration does not describe', () => {
+  const routstr = { npm: '@ai-sdk/openai-compatible', models: { 'a/b': {}, small: {} } };
+  const config = { small_model: 'routstr/small', agent: { ask: {} }, provider: { routstr } };
+  const needed = (change: object, model: string | undefined = 'routstr/a/b') =>
+    needsCatalogue({ ...config, ...change }, model);
+  expect(needed({})).toBe(false);
+  expect([
+    needed({}, 'routstr/toString'),
+    needed({}, 'anthropic/claude-sonnet-5'),
+    needsCatalogue(config, undefined),
+    needed({ small_model: 'routstr/none' }),
+    needed({ agent: { other: { model: 'anthropic/claude-sonnet-5' } } }),
+    needed({ provider: { routstr: { models: routstr.models } } }),
+  ]).toEqual(Array(6).fill(true));
 });

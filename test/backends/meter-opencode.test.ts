@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { type NodeUrl, parseNodeUrl, usableModels } from '@nostr-dm-agent/routstr';
 import { createAbilitySource, opencodeModel } from '@nostr-dm-agent/routstr/open';
@@ -29,17 +29,6 @@ const refusal = (
   code = 'x',
   headers: Record<string, string> = {},
 ): Response => Response.json({ error: { message, type: 't', code } }, { status, headers });
-
-const play = async (
-  scenario: Scenario,
-  options: { limits?: RunLimits; model?: object; node?: NodeUrl } = {},
-) => {
-  world.upstream.play(scenario);
-  const { run, agentKey } = world.open(options.limits, options.node && { node: options.node });
-  const result = await opencode.run({ baseUrl: run.baseUrl, key: agentKey }, { model: options.model ?? {} });
-  await run.close();
-  return { ...result, requests: world.upstream.bodies.length, output: JSON.stringify(result.events) };
-};
 
 /**
  * Each of these makes opencode 1.18.33 go on for ever, or pay for the same request six times
@@ -183,17 +172,27 @@ describe('opencode behind the meter ends once and fast', () => {
     },
   ];
 
-  test.each(rows.map((row) => [row.name, row] as const))(
+  let runs: readonly ReturnType<typeof world.open>[];
+  let ask: Awaited<ReturnType<typeof opencode.serve>>;
+  beforeAll(async () => {
+    runs = rows.map(({ limits, node }) => world.open(limits, node && { node }));
+    ask = await opencode.serve(
+      runs.map(({ run, agentKey }, i) => ({
+        ...{ baseUrl: run.baseUrl, key: agentKey },
+        model: rows[i]?.model ?? {},
+      })),
+    );
+  }, 60_000);
+
+  test.each(rows.map((row, i) => [row.name, row, i] as const))(
     '%s',
-    async (_name, { scenario, limits, model, node, exit, requests, says }) => {
-      const result = await play(scenario, {
-        ...(limits && { limits }),
-        ...(model && { model }),
-        ...(node && { node }),
-      });
+    async (_name, { scenario, exit, requests, says }, i) => {
+      world.upstream.play(scenario);
+      const result = await ask(i);
+      await runs[i]?.run.close();
       expect(result.exitCode).toBe(exit);
-      expect(result.requests).toBeLessThanOrEqual(requests);
-      expect(result.output).toMatch(new RegExp(says));
+      expect(world.upstream.bodies.length).toBeLessThanOrEqual(requests);
+      expect(JSON.stringify(result.events)).toMatch(new RegExp(says));
       // Nothing is said twice.
       const messages = result.events.filter((event) => event.type === 'error');
       expect(messages.length).toBeLessThanOrEqual(exit === 0 ? 0 : Math.max(1, requests));
@@ -215,7 +214,7 @@ test('a request that waits for money is answered when there is more, and opencod
     opencodeModel,
   )[0];
   if (!model) throw new Error('not usable');
-  const running = opencode.run({ baseUrl: run.baseUrl, key: agentKey }, { model });
+  const running = opencode.run({ baseUrl: run.baseUrl, key: agentKey, model });
   await until(() => run.usage().held === 1, 'the request is held', 60_000);
   paid = true;
   run.more(1000);

@@ -19,7 +19,7 @@ import type { Jail } from '../../src/backends/jail/types.ts';
 import { sandboxOpencodeConfig, writeOpencodeUserConfig } from '../../src/sandbox/opencode-user-config.ts';
 import { makePlace, watch } from '../support/backend.ts';
 
-// With the real binary: about three seconds a run, so each test looks at several things.
+// With the real binary: about three seconds of the processor a run, so each test looks at several things.
 const limit = 90_000;
 const ambientSecrets = {
   BOT_KEY: 'bot-secret-1',
@@ -80,7 +80,7 @@ test(
 );
 
 test(
-  'a task writes a file, is watched, and its session goes on whoever pays',
+  'a task writes a file, is watched, and its session goes on whoever pays, but nowhere else',
   async () => {
     writeFileSync(join(workspace, 'AGENTS.md'), 'The magic word is rhubarb.');
     const first = await run('write hello.txt with the text Hi there then remember the word kiwi');
@@ -103,21 +103,15 @@ test(
     expect(second).toMatchObject({ outcome: 'answered', backendSession: session, model: 'routstr/tiny' });
     expect(second.answer).toContain('kiwi');
     expect(model.requests.at(-1)?.headers.authorization).toBe('Bearer budget-key');
-  },
-  limit,
-);
 
-test(
-  'a session of another directory is refused before anything is paid',
-  async () => {
-    const first = await run('say hi');
+    // Refused before anything is paid.
     const other = join(place.root, 'other');
     mkdirSync(other);
     const before = model.requests.length;
-    const second = await run('say hi', { workspace: other, backendSession: first.backendSession });
-    expect(second).toMatchObject({ outcome: 'failed', failure: { kind: 'session_unknown' }, pids: [] });
-    const third = await run('say hi', { backendSession: 'ses_00000000000000000000000000' });
-    expect(third).toMatchObject({ outcome: 'failed', failure: { kind: 'session_unknown' } });
+    const third = await run('say hi', { workspace: other, backendSession: session });
+    expect(third).toMatchObject({ outcome: 'failed', failure: { kind: 'session_unknown' }, pids: [] });
+    const fourth = await run('say hi', { backendSession: 'ses_00000000000000000000000000' });
+    expect(fourth).toMatchObject({ outcome: 'failed', failure: { kind: 'session_unknown' } });
     expect(model.requests).toHaveLength(before);
   },
   limit,
@@ -154,6 +148,9 @@ test(
     expect(result.answer).toContain('NOSTR_DM_AGENT_RUN=');
     const told = model.requests.at(-1)?.chat.messages.at(-1)?.content ?? '';
     expect(told).toContain('ROUTSTR_API_KEY=budget-key');
+    // All its models are described: it starts without a catalogue of others.
+    expect(told).toMatch(/^OPENCODE_MODELS_PATH=.*\/no-models\.json$/m);
+    expect(told).not.toContain(place.settings.ambient.OPENCODE_MODELS_PATH ?? 'none');
     expect(told).toContain(`PWD=${workspace}`);
     for (const secret of Object.values(ambientSecrets)) expect(told).not.toContain(secret);
     expect(told).not.toContain(`=${user}`);
@@ -196,8 +193,12 @@ const hostileWorkspace = (name: string, plugins: boolean): string => {
   return hostile;
 };
 
-const expectHarmless = async (backend: Backend, hostile: string): Promise<void> => {
-  for (const payment of [provided, undefined]) {
+const expectHarmless = async (
+  backend: Backend,
+  hostile: string,
+  payments: readonly (RunPayment | undefined)[],
+): Promise<void> => {
+  for (const payment of payments) {
     const more = { workspace: hostile, mode: 'ask', ...(payment ? { payment } : {}) } as const;
     const { observer } = watch();
     const task = request('run touch made then read .env then say done', more);
@@ -212,7 +213,7 @@ const expectHarmless = async (backend: Backend, hostile: string): Promise<void> 
 
 test(
   'a hostile workspace cannot configure the agent',
-  () => expectHarmless(opencode, hostileWorkspace('hostile', false)),
+  () => expectHarmless(opencode, hostileWorkspace('hostile', false), [provided, undefined]),
   limit,
 );
 
@@ -239,7 +240,7 @@ test.if(wall.kind === 'bwrap')(
   async () => {
     const walled = createBackends(settings, place.behind('bwrap')).get('opencode');
     if (walled === undefined) throw new Error('no opencode');
-    await expectHarmless(walled, hostileWorkspace('hostile-walled', true));
+    await expectHarmless(walled, hostileWorkspace('hostile-walled', true), [provided]);
   },
   limit,
 );
@@ -282,7 +283,7 @@ test.if(wall.kind === 'bwrap')(
     const other = await neighbour(
       jail,
       shared,
-      `for round in $(seq 40); do
+      `for round in $(seq 25); do
          for name in opencode.json opencode.jsonc; do
            cat new-opencode.json > $name; cp new-opencode.json ~/x; mv -f ~/x $name; ln -sf new-opencode.json $name
            rm -f $name; mkfifo $name; mv $name y; mv $name/ y
@@ -291,7 +292,7 @@ test.if(wall.kind === 'bwrap')(
          ln -sfn new-.opencode .opencode; mkdir -p .opencode/plugin; sleep 0.1
        done 2>/dev/null`,
     );
-    const task = request('run sleep 9; git status --porcelain then say done', {
+    const task = request('run sleep 6; git status --porcelain then say done', {
       ...{ workspace: shared, payment: provided },
     });
     const { observer } = watch();
@@ -348,7 +349,6 @@ test(
   'what a provider refuses is told as what it is',
   async () => {
     const cases = [
-      ['fail with 402', 'budget_exhausted', 402],
       ['write half.txt with the text half then fail with 401', 'unauthorized', 401],
       ['error in the stream', 'provider_nonsense', undefined],
       ['say nothing', 'no_answer', undefined],

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '@nostr-dm-agent/kit/log';
@@ -26,12 +26,18 @@ export const makePlace = (overrides: Partial<BackendSettings> = {}) => {
   };
   const user = folder('user');
   const workspace = folder('workspace');
+  // The models of these stories are described in their configuration: opencode starts faster without its catalogue of others.
+  const catalogue = join(root, 'no-models.json');
+  writeFileSync(catalogue, '{}');
   const settings: BackendSettings = {
     home: folder('bot'),
     opencodeBin: undefined,
     cursorBin: undefined,
     trustWorkspace: false,
-    ambient: { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: user, OPENCODE_DISABLE_MODELS_FETCH: '1' },
+    ambient: {
+      ...{ PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: user },
+      ...{ OPENCODE_DISABLE_MODELS_FETCH: '1', OPENCODE_MODELS_PATH: catalogue },
+    },
     ...overrides,
   };
   const jailOf = (isolation: JailConfig['isolation']): Jail =>
