@@ -79,6 +79,8 @@ function notLookedText(part: NotLooked): string {
     }
     case 'run':
       return `Up to ${formatSat(part.amount)} at ${nodeName(part.node)} (${shorten(part.run, 40)})${reason(part.why)}.`;
+    case 'old-keyset':
+      return `Older money of keyset ${shorten(part.keyset, 20)} at ${mintName(part.mint)}, which signs with it no more, was not looked for to the end: \`wallet restore\` on the command line does.`;
     case 'keyset':
       return `${formatSat(part.amount)} at ${mintName(part.mint)} are of keyset ${shorten(part.keyset, 20)}, which it shows no longer: whether they can be spent is not known.`;
   }

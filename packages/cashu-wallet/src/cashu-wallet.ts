@@ -13,11 +13,12 @@ import type { RequestLimits } from './mints/mint-transport.ts';
 import { faceOf, previewToken } from './mints/read-token.ts';
 import { check } from './operations/check-books.ts';
 import { withoutGone } from './operations/gone-keysets.ts';
+import { lookBeforeUse } from './operations/look-ahead.ts';
 import { withdraw } from './operations/melt.ts';
 import { quoteWithdrawal } from './operations/melt-quote.ts';
 import { claimTopUp, topUp } from './operations/mint.ts';
 import { move, quoteMove } from './operations/move.ts';
-import { found, foundTold, lookBeforeUse } from './operations/older.ts';
+import { found, foundTold } from './operations/older.ts';
 import { quotePayment } from './operations/pay-to.ts';
 import { receiveToken } from './operations/receive-token.ts';
 import { recover } from './operations/recovery.ts';
@@ -195,7 +196,7 @@ function createCore(
     depth: options.restoreDepth ?? { gap: 300, batch: 100 },
     keysets: createKeysetTable(store, clock),
     restingUntil: new Map(),
-    looked: new Set(),
+    looked: new Map(),
     furtherChecks: [],
     mintLock: createKeyedLock(),
     turns: createKeyedLock(),

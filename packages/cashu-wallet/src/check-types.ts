@@ -92,6 +92,8 @@ export type NotLooked =
       readonly amount: Sat;
       readonly why: string;
     }
+  /** It signs no more, and was not searched for older money to its end: the mint said no, or some is being paid with. */
+  | { readonly what: 'old-keyset'; readonly mint: MintUrl; readonly keyset: string }
   /** Its mint shows it no longer; the state of its proofs was had, whether they can be spent is not known. */
   | {
       readonly what: 'keyset';

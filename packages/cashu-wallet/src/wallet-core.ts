@@ -67,8 +67,8 @@ export type Core = {
   readonly keysets: KeysetTable;
   /** Mints that refused to have proofs made new, and until when (ms) they are left alone. */
   readonly restingUntil: Map<MintUrl, number>;
-  /** Keysets whose next numbers were asked about in this life. */
-  readonly looked: Set<string>;
+  /** Keysets whose next numbers were asked about in this life, and what they were then. */
+  readonly looked: Map<string, 'active' | 'inactive'>;
   /** Those of packages that keep their books here. */
   readonly furtherChecks: FurtherCheck[];
   readonly seed: Seed;

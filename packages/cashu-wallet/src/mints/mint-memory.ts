@@ -43,7 +43,7 @@ export function createMintMemory({ db, write }: Store, clock: Clock, log: Logger
 
   /** The same keyset id at another mint would make the wallet use the same secrets twice. */
   const pin = (mint: MintUrl, keys: KeyChainCache): void => {
-    for (const { id, unit, final_expiry: expiry } of keys.keysets) {
+    for (const { id, unit, active, final_expiry: expiry } of keys.keysets) {
       db.query('INSERT OR IGNORE INTO keysets (id, mint, unit, seen_at) VALUES (?, ?, ?, ?)').run(
         id,
         mint,
@@ -57,6 +57,7 @@ export function createMintMemory({ db, write }: Store, clock: Clock, log: Logger
         throw new MintError(mint, { kind: 'keyset-conflict', keyset: id, owner });
       }
       db.query('UPDATE keysets SET ends_at = ? WHERE id = ?').run(expiry ? expiry * 1000 : null, id);
+      if (active) db.query('UPDATE keysets SET searched_at = NULL WHERE id = ?').run(id);
     }
   };
 

@@ -9,6 +9,7 @@ import { createFindings, type Findings } from './check-findings.ts';
 import { checkProofs } from './check-proofs.ts';
 import { checkTopUps } from './check-top-ups.ts';
 import { recover } from './recovery.ts';
+import { canRestore } from './swap.ts';
 
 /**
  * Proves that the books add up: what is open is asked about, every proof and every top-up is held against its mint, what
@@ -38,6 +39,12 @@ async function checkMint(core: Core, mint: MintUrl, findings: Findings, signal: 
     await checkProofs(core, session, mint, findings);
     await checkTopUps(core, session, mint, findings, signal);
     await checkKeysets(core, mint, findings, signal);
+    if (!canRestore(session)) return;
+    const unsearched = core.keysets.unsearched(mint);
+    for (const { id, isActive, hasHexId } of session.keyChain.getKeysets()) {
+      if (!isActive && hasHexId && unsearched.has(id))
+        findings.skip({ what: 'old-keyset', mint, keyset: id });
+    }
   } catch (cause) {
     signal.throwIfAborted();
     const error = explainMintError(mint, cause);

@@ -33,8 +33,9 @@ import type { OperationHead } from '../store/operation-journal.ts';
 import { type Core, commit, newOperationId } from '../wallet-core.ts';
 import { UnfinishedOperationError } from '../wallet-errors.ts';
 import type { MintUrl, OperationId, TopUp, TopUpState } from '../wallet-types.ts';
+import { lookAhead } from './look-ahead.ts';
 import { driveIssue, mintPlanSchema, mintQuoteSchema, prepareIssue } from './mint-issue.ts';
-import { lookAhead, olderMoney, takeOlderFor } from './older.ts';
+import { olderMoney, takeOlderFor } from './older.ts';
 import { reopen } from './reopen-mint.ts';
 import { maxPlans, type Signed } from './swap.ts';
 

@@ -6,7 +6,6 @@
 import { OutputData } from '@cashu/cashu-ts';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
-import { explainMintError } from '../mints/mint-errors.ts';
 import type { Session } from '../mints/mint-sessions.ts';
 import { yOf } from '../store/proofs.ts';
 import {
@@ -17,7 +16,7 @@ import {
   sumProofs,
 } from '../store/stored-proof.ts';
 import { type Core, newOperationId } from '../wallet-core.ts';
-import { MintError, UnfinishedOperationError } from '../wallet-errors.ts';
+import { UnfinishedOperationError } from '../wallet-errors.ts';
 import type { FoundMoney, MintUrl, OperationId } from '../wallet-types.ts';
 import { canRestore, type InputState, restoreOutputs, type Signed, statesIfKnown } from './swap.ts';
 
@@ -35,11 +34,14 @@ type FoundOperation = z.infer<typeof foundSchema>;
 
 /** So far the numbers go on, at least, where a mint can't say which of them it has signed. */
 const leap = 100;
-/** How many numbers are asked about before the first one of a keyset is used. */
-const few = 25;
 
 /** Outputs of these numbers, blank: a signature says its own amount. */
-function outputsAt({ seed }: Core, keyset: string, from: number, count: number): readonly StoredOutput[] {
+export function outputsAt(
+  { seed }: Core,
+  keyset: string,
+  from: number,
+  count: number,
+): readonly StoredOutput[] {
   return Array.from({ length: count }, (_, i) =>
     storeOutput(OutputData.createSingleDeterministicData(0, seed.bytes, from + i, keyset)),
   );
@@ -68,7 +70,10 @@ export async function findSigned(
   return { signed, next };
 }
 
-/** Signatures that are known to be older, and those behind them, as one entry of the history. `also`: in its transaction. */
+/**
+ * Signatures that are known to be older, and those behind them, as one entry of the history. `also`: in its transaction.
+ * @returns keysets of which something is in the middle of a payment: its change may be signed yet
+ */
 export async function takeOlder(
   core: Core,
   session: Session,
@@ -83,7 +88,7 @@ export async function takeOlder(
     readonly signed?: readonly Signed[];
     readonly also?: () => void;
   },
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const older = [...signed];
   const ends = new Map<string, number>();
   for (const keyset of new Set(keysets)) {
@@ -106,6 +111,8 @@ export async function takeOlder(
     const news = addFound(core, mint, older, states, lost);
     if (news !== undefined) core.log.warn({ mint, ...news }, 'older money with these words was found');
   });
+  const underWay = older.filter((_, i) => states[i] === 'PENDING' || states[i] === 'UNKNOWN');
+  return new Set(underWay.map(({ proof }) => proof.id));
 }
 
 /** The same on the way of an operation, which goes on when it is asked about again. @throws UnfinishedOperationError */
@@ -175,43 +182,6 @@ export function addFound(
   core.proofs.add(mint, unspent, 'ready', operation);
   if (!told) core.proofs.add(mint, spent, 'spent', undefined);
   return { operation, recovered, proofs: unspent.length };
-}
-
-/**
- * Asks a mint, in one request, whether the next few numbers of its active keysets are signed already, and takes what is
- * found. Asks once for each keyset in the life of a process.
- *
- * @throws MintError when it can't be asked
- */
-export async function lookAhead(core: Core, session: Session, mint: MintUrl): Promise<void> {
-  const keysets = session.keyChain
-    .getKeysets()
-    .filter((keyset) => keyset.isActive && keyset.hasHexId && !core.looked.has(keyset.id))
-    .map(({ id }) => id);
-  if (keysets.length === 0 || !canRestore(session)) return;
-  try {
-    const outputs = keysets.flatMap((id) => outputsAt(core, id, core.counters.next(id), few));
-    const restored = await restoreOutputs(session, outputs);
-    const used = new Set(restored.flatMap((proof) => (proof === undefined ? [] : [proof.id])));
-    if (used.size > 0) await takeOlder(core, session, { mint, keysets: used });
-  } catch (cause) {
-    throw explainMintError(mint, cause);
-  }
-  for (const id of keysets) core.looked.add(id);
-}
-
-/** The same before an operation takes proofs or numbers. @throws MintError when the mint is away */
-export async function lookBeforeUse(core: Core, session: Session, mint: MintUrl): Promise<void> {
-  try {
-    await lookAhead(core, session, mint);
-  } catch (error) {
-    if (!(error instanceof MintError)) throw error;
-    const { kind } = error.problem;
-    // Who can't be reached does nothing else either. Where restoring alone is broken, numbers that are used twice are
-    // noticed when the mint refuses them.
-    if (kind === 'unreachable' || kind === 'timeout') throw error;
-    core.log.warn({ mint, problem: kind }, 'a mint could not be asked what is signed already');
-  }
 }
 
 /** Everything that was ever found, oldest first. */

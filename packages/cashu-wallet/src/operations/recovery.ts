@@ -17,9 +17,9 @@ import type {
   RecoveryReport,
   RecoveryScope,
 } from '../wallet-types.ts';
+import { lookAhead } from './look-ahead.ts';
 import { finishMelt } from './melt.ts';
 import { claimTopUp } from './mint.ts';
-import { lookAhead } from './older.ts';
 import { finishReceive } from './receive.ts';
 import { redeemKept } from './redeem-kept.ts';
 import { retryPause } from './retry-pause.ts';

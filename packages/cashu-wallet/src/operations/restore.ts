@@ -54,6 +54,8 @@ async function searchKeyset(core: Core, session: Session, mint: MintUrl, keyset:
   );
   return core.store.write(() => {
     core.counters.moveTo(keyset, next);
+    if (!session.keyChain.getKeyset(keyset).isActive && !states.includes('PENDING'))
+      core.keysets.setSearched(keyset);
     return addFound(core, mint, signed, states, [], true);
   });
 }

@@ -31,7 +31,7 @@ import type { StoredProof } from '../store/stored-proof.ts';
 import { type Core, newOperationId } from '../wallet-core.ts';
 import { MintError, OperationStateError } from '../wallet-errors.ts';
 import type { MintUrl, OperationId, SendQuote, SendRequest, SentToken } from '../wallet-types.ts';
-import { lookBeforeUse } from './older.ts';
+import { lookBeforeUse } from './look-ahead.ts';
 import { gatherProofsFor } from './own-swap.ts';
 import { reopen } from './reopen-mint.ts';
 import { type SendOperation, sendSchema } from './send-states.ts';

@@ -58,6 +58,17 @@ async function submitSwap(session: Session, plan: SwapPlan): Promise<Swapped> {
   return { keep: keep.map(storeProof), send: send.map(storeProof) };
 }
 
+/** Of which keysets outputs are signed, whoever asked for it (NUT-09). Keys are not needed for that. */
+export async function signedAmong(
+  session: Session,
+  outputs: readonly StoredOutput[],
+): Promise<ReadonlySet<string>> {
+  const asked = outputs.map((output) => loadOutput(output).blindedMessage);
+  const answer = await session.mint.restore({ outputs: asked });
+  const signed = new Set(answer.outputs.map(({ B_ }) => B_));
+  return new Set(asked.flatMap(({ id, B_ }) => (signed.has(B_) ? [id] : [])));
+}
+
 /**
  * Asks for the mint's signatures on exactly these outputs (NUT-09), in their order; undefined where it never signed.
  * With the amount that was signed, which need not be the one that is asked with: outputs depend on their number alone,

@@ -1,12 +1,11 @@
 import { askMint } from '../mints/mint-errors.ts';
-import { sumProofs } from '../store/stored-proof.ts';
 import type { Core } from '../wallet-core.ts';
 import { OperationStateError, UnfinishedOperationError } from '../wallet-errors.ts';
 import type { OperationId, Received, Reclaimed } from '../wallet-types.ts';
 import { finishReceive, receiveProofs } from './receive.ts';
 import { sendSchema } from './send-states.ts';
 import { beginReclaim, markClaimed } from './sent-token.ts';
-import { statesIfKnown, statesOf } from './swap.ts';
+import { statesIfKnown } from './swap.ts';
 
 /** Takes back what is left of a token. Throws what `takeBack` throws. */
 export async function reclaim(core: Core, id: OperationId, signal: AbortSignal): Promise<Reclaimed> {
@@ -70,14 +69,4 @@ async function takeBackInTurn(
     default:
       throw new OperationStateError(id, body.state);
   }
-}
-
-/** Asks whether a token was claimed. True once all of it is spent. @throws MintError */
-export async function isClaimed(core: Core, id: OperationId, signal: AbortSignal): Promise<boolean> {
-  const { mint } = core.journal.head(id);
-  const held = core.proofs.heldBy(id, 'sent');
-  const states = await statesOf(await core.mints.open(mint, signal), held);
-  if (sumProofs(held) === 0 || !states.every((state) => state === 'SPENT')) return false;
-  markClaimed(core, id);
-  return true;
 }

@@ -9,6 +9,9 @@ export type KeysetTable = {
   readonly setGone: (keyset: string, gone: boolean) => void;
   /** All that a mint has shown. */
   readonly of: (mint: MintUrl) => readonly string[];
+  /** Those that were not asked about since the mint signs with them no more: money with these words may be of them. */
+  readonly unsearched: (mint: MintUrl) => ReadonlySet<string>;
+  readonly setSearched: (keyset: string) => void;
   /** Those of which there is money, or was. */
   readonly used: () => readonly string[];
   /** Those that the mint was asked about before that moment (ms), and did not know. */
@@ -27,6 +30,16 @@ export function createKeysetTable({ db }: Store, clock: Clock): KeysetTable {
         .query('SELECT id FROM keysets WHERE mint = ?')
         .all(mint)
         .map((row) => idRow.parse(row)),
+    unsearched: (mint) =>
+      new Set(
+        db
+          .query('SELECT id FROM keysets WHERE mint = ? AND searched_at IS NULL')
+          .all(mint)
+          .map((row) => idRow.parse(row)),
+      ),
+    setSearched: (keyset) => {
+      db.query('UPDATE keysets SET searched_at = ? WHERE id = ?').run(clock.now(), keyset);
+    },
     used: () =>
       db
         .query(

@@ -225,6 +225,12 @@ export const walletMigrations: readonly Migration[] = [
         mint TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
     `),
+  (db) =>
+    db.exec(`
+      -- When the mint was asked for money of this keyset with these words, after it had signed with it for the last time;
+      -- NULL: never, or it signs with it.
+      ALTER TABLE keysets ADD COLUMN searched_at INTEGER;
+    `),
 ];
 
 const leaseShape = z.object({ pid: z.number(), host: z.string(), taken_at: z.number(), beat_at: z.number() });
