@@ -51,7 +51,10 @@ export function createIntake(
   const monotonic = () => performance.now();
   const admission = createAdmission({ invites, owners, messenger, tell, monotonic, log });
   const memberBudget = money.routstr.budget;
-  const tasks = createTaskOrders({ owners, currentSessions, queue, messenger, memberBudget, log });
+  const tasks = createTaskOrders({
+    ...{ owners, runs: stores.runs, messages, currentSessions, queue, messenger, memberBudget },
+    log,
+  });
   const dispatcher = createDispatcher({
     meaningOf: (text) => {
       const command = connectShorthand(text);

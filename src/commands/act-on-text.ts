@@ -54,14 +54,17 @@ export function createTextActions(
         );
         return;
       }
-      const meaning = meaningOf(message.text);
+      const codeWaits = confirmations.waiting(owner.publicKey);
+      const read = meaningOf(message.text);
+      const meaning = read.kind === 'called-off' && !codeWaits ? read.instead : read;
       const orders = ordersIn(meaning, match);
       if (orders === undefined && isBraked(message)) return;
       const timeless =
         orders?.commands.every((each) => each.found && each.command.timeless === true) === true;
       const answer =
-        replyTo(meaning, confirmations.waiting(owner.publicKey)) ?? admission.noteOnCode(message.text);
-      const isOrder = orders !== undefined || meaning.kind === 'task';
+        replyTo(meaning, { codeWaits, continues: (fragment) => tasks.continues(message, fragment) }) ??
+        admission.noteOnCode(message.text);
+      const isOrder = orders !== undefined || answer === undefined;
       if (isOrder && !timeless && deps.isTooLate(message)) missed.add(message);
       else if (orders !== undefined) commands.run(message, owner, orders);
       else if (answer !== undefined) {

@@ -1,19 +1,26 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
-import type { EventId, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
+import type { EventId, MessageLog, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import { type Messenger, replyTo } from '../runs/messenger.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { Owners } from '../store/owners-table.ts';
+import type { RunStore } from '../store/runs-table.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
 import { beginsWithBudget, notABudget, overMemberBudget, splitBudget, taskMissing } from './budget-suffix.ts';
 import type { OrderedTask } from './command.ts';
+import type { RefersTo } from './meaning/small-talk.ts';
 import { createReply } from './reply.ts';
 
 /** Puts tasks into the queue. Both are to be part of the transaction that acts on the message. */
 export type TaskOrders = {
   /** A task, or the reply why it is none that can be run. */
   readonly order: (message: StoredMessage, asked: OrderedTask) => void;
+  /**
+   * Whether words that mean something before them can mean the session's: anything that the agent was told in it, or
+   * (`last`) its answer to the message just before.
+   */
+  readonly continues: (message: StoredMessage, refersTo: RefersTo) => boolean;
   /** Ends the tasks that these messages of an owner asked for, or takes them off the queue. Returns how many. */
   readonly callOff: (owner: PublicKey, messages: readonly EventId[]) => number;
 };
@@ -22,12 +29,14 @@ export function createTaskOrders(deps: {
   readonly owners: Pick<Owners, 'roleOf'>;
   readonly currentSessions: CurrentSessions;
   readonly queue: RunQueue;
+  readonly runs: Pick<RunStore, 'ofSession'>;
+  readonly messages: Pick<MessageLog, 'history'>;
   readonly messenger: Messenger;
   /** The most that a member may give one run. */
   readonly memberBudget: () => Sat;
   readonly log: Logger;
 }): TaskOrders {
-  const { owners, currentSessions, queue, messenger } = deps;
+  const { owners, currentSessions, queue, runs, messages, messenger } = deps;
   const acknowledgements = createAcknowledgements({
     ...deps,
     aheadOf: ({ sender, id }) => {
@@ -78,6 +87,15 @@ export function createTaskOrders(deps: {
       // What begins at once says so itself.
       if (waits) messenger.react(replyTo(message), { id, author: sender, kind }, '⏸');
       if (ahead > 0) acknowledgements.waits(message);
+    },
+    continues: ({ sender, seq }, refersTo) => {
+      const session = currentSessions.current(sender);
+      if (session === undefined) return false;
+      const [latest] = runs.ofSession(session.id, 1);
+      if (refersTo === 'session') return session.backendSession !== undefined || latest?.state !== 'done';
+      // Of the two last messages, this one and the one before it.
+      const before = messages.history(sender, 20).findLast((each) => each.seq < seq);
+      return latest?.outcome === 'answered' && latest.message === before?.id;
     },
     callOff: (owner, messages) =>
       queue

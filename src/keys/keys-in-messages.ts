@@ -1,5 +1,6 @@
 import type { InboundMessage } from '@nostr-dm-agent/nostr';
 import { distance } from 'fastest-levenshtein';
+import { holdsAccessKey, withoutAccessKeys } from './access-keys.ts';
 import { looksLikeKey } from './key-form.ts';
 import { type SealContext, type Sealer, sealedPattern } from './seal.ts';
 
@@ -69,7 +70,10 @@ export function createMessageKeys(sealer: Sealer, isProvider: (id: string) => bo
         const meant = first.replace(/^[^a-z]+/, '') === 'provider' && second === 'connect';
         if (meant && afterProvider !== undefined && afterProvider === words[3])
           return sealFrom(afterProvider.at);
-        return words.length <= fewWords ? sealFrom(known?.at) : text;
+        // Nobody asked for it in a sentence; `!agent …` gives the agent one.
+        // Broken in two by a phone, each part may be short.
+        const isKey = known !== undefined && holdsAccessKey(text.slice(known.at).replace(/\s+/g, ''));
+        return isKey && words.length <= fewWords ? sealFrom(known.at) : withoutAccessKeys(text);
       }
       const connecting = wordsToConnect(first, second);
       if (connecting !== undefined) {

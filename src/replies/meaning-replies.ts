@@ -5,6 +5,34 @@ export const emptyMessage = 'That message was empty. Send a task, or !help.';
 /** Thanks, a heart, good night. */
 export const courtesyReply = '🙂 I’m here. Send a task whenever you like, or !help.';
 
+/** Hello, or a try whether anybody is there. */
+export const greetingReply =
+  '🙂 Hello, I’m here. Send a task in a sentence, like “explain what this project does”, or !help.';
+
+/** Wait, one moment. */
+export const holdReply = 'I’m here whenever you are. If you mean the running task: !stop ends it.';
+
+/** `1000 sats` and nothing else. */
+export const amountReply =
+  'What is the amount for? !wallet topup <sats> adds money, !more <sats> gives it to the running task, !provider budget <sats> sets the budget of each task.';
+
+/** A key or a note of Nostr's and nothing else. */
+export const referenceReply =
+  'A Nostr address alone is no task: say in a sentence what is to be done with it. To let somebody use the bot: !owners add <npub>.';
+
+/** `> …` and nothing below it. */
+export const quoteReply = 'That message only quotes. Send what is to be done as text of its own.';
+
+/** @param refersTo what it could have meant */
+export const fragmentReply = (text: string, refersTo: 'session' | 'last'): string =>
+  refersTo === 'last'
+    ? `“${shorten(text, 40)}” alone answers nothing that was asked just now. Send a task in a sentence, or !help.`
+    : `“${shorten(text, 40)}”: nothing was said in this session yet that it could mean. Send a task in a sentence, or !help.`;
+
+/** An API key or an access token in a sentence. */
+export const accessKeyReply =
+  'Your message holds an API key or access token, so nothing was done with it: no agent saw it, and I have not kept it. To pay a provider with it: !provider connect <provider> <key>. To give it to the agent all the same, begin the task with !agent.';
+
 /** A Nostr secret key, the words of a wallet. */
 export const secretReply =
   'Your message holds a secret key, so nothing was done with it: no agent saw it, and I have not kept it. Delete the message in your client, too. If it was a task, send it again without the key.';
@@ -24,7 +52,9 @@ export function nothingToAnswer(answer: 'yes' | 'no', waiting: boolean): string 
       ? 'To confirm, send the four digits of the code.'
       : 'Nothing was paid. The code runs out by itself; you need not do anything.';
   }
-  return `Nothing waits for a ${answer}. If it is for the agent, say it in a sentence: “${answer === 'yes' ? 'Yes, go on.' : 'No, leave it as it is.'}”`;
+  return answer === 'yes'
+    ? 'Nothing waits for a yes. If it is for the agent, say it in a sentence: “Yes, add the tests.”'
+    : 'Nothing waits for a no. !stop ends the running task. If it is for the agent, say it in a sentence: “No, leave it as it is.”';
 }
 
 /** Of a command that the end of the bot cut off, and that may have done what it was for. */

@@ -112,6 +112,16 @@ describe('an owner commands the bot from a phone', () => {
     expect(await ask(bot, '!resume 99')).toContain('Expected: !resume');
   });
 
+  test('a word that means what was said before is a task where something was; a number, right behind an answer', async () => {
+    await ask(bot, '!new');
+    for (const line of ['why?', '2']) expect(await ask(bot, line)).toContain('Send a task in a sentence');
+    await ask(bot, 'which file is the largest', /did: which/);
+    expect(await ask(bot, '2', /did/)).toContain('did: 2');
+    expect(await ask(bot, '!ping')).toStartWith('pong');
+    expect(await ask(bot, '2')).toContain('Send a task in a sentence');
+    expect(await ask(bot, 'why?', /did/)).toContain('did: why?');
+  });
+
   test('a file is answered with a sentence', async () => {
     const id = await bot.owner.send('https://files.example/x', { kind: 15 });
     expect((await bot.owner.answer(id)).text).toContain('can’t open files');

@@ -114,7 +114,6 @@ describe('work for the agent stays as it was sent', () => {
     'a note\n!ping',
     '> quoted\nwhy is that?',
     'lnbc is a prefix, of what?',
-    'ok do it',
     'ask',
   ])('%j', (text) => {
     expect(read(text)).toEqual({ kind: 'task', text });

@@ -20,6 +20,7 @@ const lnurl = `lnurl1${'dp68gurn8ghj7um9wfmxjcm99e3k7mf0v9cxj0m385ekvcenxc6r2c35
 const nsec = `nsec1${'vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5'.slice(0, 58)}`;
 const words = `${'abandon '.repeat(11)}about`;
 const nwc = `nostr+walletconnect://${'b8'.repeat(32)}?relay=wss%3A%2F%2Frelay.example&secret=${'71'.repeat(32)}`;
+const apiKey = `sk-proj-${'QwErTyUiOp12'.repeat(4)}`;
 const broken = (text: string, width: number, by: string) =>
   text.replace(new RegExp(`(.{${width}})`, 'g'), `$1${by}`);
 
@@ -144,7 +145,7 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ...['cashuBfoo', 'cashu:cashuBo2F0', 'redeem cashuBo2F0 pls', 'cashuAeyJ0b2…'].map(
     (line) => [line, 'tokens'] as const,
   ),
-  ...['what is cashuBo2F0?', 'cashubtc', 'Cashu'].map((line) => [line, 'task'] as const),
+  ...['what is cashuBo2F0?', 'cashubtc', 'Cashu wallet'].map((line) => [line, 'task'] as const),
   ['lnbc1notaninvoice', 'payee lnbc1notaninvoice'],
   ['pay LNBC20U1ABC please', 'payee LNBC20U1ABC'],
   ['lnbc1 is a prefix, explain it', 'task'],
@@ -231,12 +232,11 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     'thanks',
     'Thank you!',
     'thx 🙏',
-    'gm',
+    'gn',
     '❤️',
     '😂',
     'good night',
     'bye',
-    'you there?',
     'Great, thanks!',
     ...[
       'thx :)',
@@ -267,20 +267,114 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ['!provider anthropic', '?'],
   ['!fork', '?'],
   ['! fix the bug', '?'],
+  // Somebody who looks whether anybody is there.
+  ...[
+    ...[
+      'hi',
+      'Hello there!',
+      'Hey bot',
+      'heyyy',
+      'hi, how are you?',
+      'Good morning ☀️',
+      'gm',
+      'you there?',
+      'hola',
+    ],
+    ...['Guten Morgen!', 'bom dia', 'test', 'Testing 1 2 3', 'just a test', 'this is a test', 'test test'],
+  ].map((line) => [line, 'greeting'] as const),
+  ...['wait', 'Hold on!', 'one moment please', 'warte mal'].map((line) => [line, 'hold'] as const),
+  ...[
+    'thanks for the help, great job!',
+    'Danke schön',
+    'muchas gracias',
+    'got it',
+    'that looks great 👌',
+  ].map((line) => [line, 'courtesy'] as const),
+  ...['is it done yet?', 'done?', 'status update?', 'any progress?', 'fertig?'].map(
+    (line) => [line, '!status'] as const,
+  ),
+  ...['how much left', 'how much money do i have left?', 'how many sats have you got', 'wieviel noch?'].map(
+    (line) => [line, '!wallet balance'] as const,
+  ),
+  ...['!stop it', '!stop the run please', '@bot stop', `stop nostr:${npub}`, 'pause', 'halt stop'].map(
+    (line) => [line, '!stop'] as const,
+  ),
+  ...['parar', 'abbrechen', '—stop', '<!stop>', '- !stop', '1. !stop', 'thanks! stop.'].map(
+    (line) => [line, '!stop'] as const,
+  ),
+  ...['!help me', 'What can I do here?', 'how do I start?'].map((line) => [line, '!help'] as const),
+  ['help with the wallet', '!help wallet'],
+  ['Cashu', '!help wallet'],
+  ['!new session', '!new'],
+  ['start over', '!new'],
+  ['status\nqueue', '!status + !queue'],
+  ['Hi! Status?', '!status'],
+  ['!yes', 'yes'],
+  ['!no thanks', 'no'],
+  ["no don't do that", 'no'],
+  ['/login', '?'],
+  ...['cancel that', 'Cancel it please', '✋'].map((line) => [line, 'called-off'] as const),
+  ...['1000 sats', '2k', '1,000 sat', '₿ 500 sats'].map((line) => [line, 'amount'] as const),
+  ...[npub, `nostr:${npub}`].map((line) => [line, 'reference'] as const),
+  ['> you said this\n> and this', 'quote'],
+  // What means nothing without what stands before it.
+  ...['go on', 'more', 'try again', 'why?', 'what?', 'and?', 'undo that', 'nochmal', 'ok, next'].map(
+    (line) => [line, 'fragment'] as const,
+  ),
+  ...['2', '#2', '2)', 'done', '100%'].map((line) => [line, 'fragment'] as const),
+  // What lets its holder in.
+  ...[
+    `my openai key is ${apiKey}, use it please`,
+    `put OPENAI_API_KEY=${apiKey} into the file .env and run it`,
+    `ghp_${'QwErTy12'.repeat(5)}`,
+  ].map((line) => [line, 'access-key'] as const),
   // Work.
   ...[
     'fix the bug',
     'stop the server on port 3000',
     'help me write a parser',
     'yes, and add a test',
-    'go on',
     'stop stop words in the index',
     'merge',
-    'test',
+    'test it',
     'deploy',
     'fix it\n\nSent from my iPhone',
     'fix the :) in the footer',
     'top up my wallet page with a footer',
+  ].map((line) => [line, 'task'] as const),
+  ...[
+    ...[
+      'test this',
+      'test the login page',
+      'tests',
+      'again the tests fail',
+      'more tests',
+      'why does it fail?',
+    ],
+    ...[
+      'undo the last commit',
+      'what is left to do?',
+      'hi, add a license',
+      'good morning message: localize it',
+    ],
+    ...[
+      'is this good?',
+      'option 2',
+      '2 more tests',
+      'balance the tree in tree.ts',
+      'pause the video on scroll',
+    ],
+    ...[
+      'use process.env.OPENAI_API_KEY',
+      'rename .sk-chasing-dot-before-2 in a.css',
+      'thanks page: add a title',
+    ],
+    ...[
+      'restart the server',
+      'what is this function for?',
+      '> quoted\nshorten it',
+      'use 1000 sats as default',
+    ],
   ].map((line) => [line, 'task'] as const),
   ...[
     'no, use tabs',
@@ -303,9 +397,7 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     'reset the database',
     'thanks, now fix the tests',
   ].map((line) => [line, 'task'] as const),
-  ...['abandon the plan about the zoo', 'more', 'try again', 'what is an nsec1 key?', '🧪'].map(
-    (line) => [line, 'task'] as const,
-  ),
+  ...['abandon the plan about the zoo', 'what is an nsec1 key?', '🧪'].map((line) => [line, 'task'] as const),
 ];
 
 const named = (meaning: Meaning): string => {
@@ -350,12 +442,14 @@ function openChat() {
   const owner = 'a'.repeat(64) as PublicKey;
   stores.owners.put(owner, 'admin', owner);
   const said: string[] = [];
+  /** Whether something was said before. */
+  const continues = { now: false };
   const tasks: OrderedTask[] = [];
   const dispatcher = createDispatcher({
     meaningOf,
     match: registry.match,
     confirmations: stores.confirmations,
-    tasks: { order: (_, asked) => tasks.push(asked), callOff: () => 0 },
+    tasks: { order: (_, asked) => tasks.push(asked), callOff: () => 0, continues: () => continues.now },
     admission: { admit: () => {}, noteOnCode: () => undefined },
     messages,
     messenger: { send: (_, text) => said.push(text), react: () => {} },
@@ -371,6 +465,7 @@ function openChat() {
     meaningOf,
     said,
     tasks,
+    continues,
     /** As after `!wallet send 10`. */
     proposes: (code: string) =>
       stores.confirmations.propose(
@@ -427,6 +522,7 @@ test('no line is a task that was none, and none is unanswered', async () => {
 
 test('while a code waits, no consent is a task; without one it is', async () => {
   const chat = openChat();
+  chat.continues.now = true;
   expect((await chat.send('Go ahead!')).isTask).toBe(true);
   chat.proposes('4711');
   for (const line of ['Go ahead!', 'do it', 'ok, do it pls', 'send it 👍', 'yes', 'pay it']) {
@@ -434,6 +530,33 @@ test('while a code waits, no consent is a task; without one it is', async () => 
     expect(chat.said.at(-1)).toContain('four digits');
   }
   expect((await chat.send('do it in Rust')).isTask).toBe(true);
+  for (const line of ['2', '1000 sats', 'cancel that', 'wait']) {
+    expect([line, (await chat.send(line)).isTask]).toEqual([line, false]);
+    expect(chat.said.at(-1)).toMatch(/four digits|Nothing was paid/);
+  }
+  await chat.close();
+});
+
+test('what means something only by what stands before it is work where something does', async () => {
+  const chat = openChat();
+  for (const line of ['why?', 'Again!', '2', 'go on']) {
+    expect([line, (await chat.send(line)).isTask]).toEqual([line, false]);
+    chat.continues.now = true;
+    expect([line, (await chat.send(line)).isTask]).toEqual([line, true]);
+    chat.continues.now = false;
+  }
+  await chat.close();
+});
+
+test('a token, an address and politeness beside them are not said to be unread; other words are', async () => {
+  const chat = openChat();
+  for (const line of [`here is some money ${token} thanks`, `please pay ${invoice}`, `${token}\n\n!status`]) {
+    await chat.send(line);
+    expect(chat.said.at(-1)).not.toContain('was not read');
+  }
+  expect(chat.said.at(-1)).toContain('Relays:');
+  await chat.send(`fix the login ${token}`);
+  expect(chat.said.at(-1)).toContain('“fix the login”');
   await chat.close();
 });
 
@@ -444,7 +567,13 @@ test('a secret key that was sent is neither kept nor said again', async () => {
     expect(stored).not.toContain(secret);
     expect(chat.said.at(-1)).toContain('holds a secret key');
   }
+  const { stored } = await chat.send(`use ${apiKey} for the requests in a.ts`);
+  expect(stored).not.toContain(apiKey);
+  expect(chat.said.at(-1)).toContain('no agent saw it');
   expect(chat.tasks).toEqual([]);
+  // Said on purpose, it is the agent's.
+  await chat.send(`!agent use ${apiKey} for the requests in a.ts`);
+  expect(chat.tasks.at(-1)?.task).toContain(apiKey);
   await chat.close();
 });
 

@@ -101,7 +101,8 @@ test.each([
   'what does openai gpt-4.1-mini-2025-04-14 cost?',
   'connect openai to the login form',
   `!ask why does the client send ${key} twice?`,
-  `please put ${key} into the .env of the demo`,
+  'rename .sk-chasing-dot-before-2 in a.css',
+  `!agent put ${key} into the .env of the demo`,
   '!provider connect',
   '!provider connect anthropic',
   '!provider connect anthropic replace',
@@ -111,6 +112,12 @@ test.each([
   '',
 ])('everything else is stored as it was sent: %s', (text) => {
   expect(hide(text)).toBe(text);
+});
+
+test('nobody asked for a key in a sentence: it is taken out, and the words stay', () => {
+  expect(hide(`please put ${key} into the .env of the demo`)).toBe(
+    'please put [access key removed] into the .env of the demo',
+  );
 });
 
 test('what was sealed in one message does not open in another', () => {

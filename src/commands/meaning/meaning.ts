@@ -1,9 +1,19 @@
 import { distance } from 'fastest-levenshtein';
+import { holdsAccessKey } from '../../keys/access-keys.ts';
 import { holdsSecretKey } from '../../keys/secret-keys.ts';
 import type { Match } from '../command-registry.ts';
-import { codeIn, everydayMeaning, withoutCourtesy } from './everyday-words.ts';
+import { codeIn, type Everyday, everydayMeaning, withoutCourtesy } from './everyday-words.ts';
 import { invoiceInText, payeeInText, tokensInText } from './money-in-text.ts';
-import { ownWords, unwrapped, visible, withoutFinalPunctuation, withPlainMark } from './plain-text.ts';
+import {
+  isQuoteAlone,
+  isReferenceAlone,
+  ownWords,
+  unwrapped,
+  visible,
+  withoutFinalPunctuation,
+  withPlainMark,
+} from './plain-text.ts';
+import { isAmountAlone, type RefersTo, refersTo, type SmallTalk } from './small-talk.ts';
 
 /**
  * What a message is. Only a `task` ever reaches a model: what holds money, a secret key, a code or nothing but the words of
@@ -21,12 +31,21 @@ export type Meaning =
   | { readonly kind: 'payee'; readonly payee: string; readonly amount: string }
   /** A secret key, or the words of a wallet. */
   | { readonly kind: 'secret' }
+  /** An API key or an access token in a sentence. */
+  | { readonly kind: 'access-key' }
   /** Nothing but digits, as confirmation codes are. */
   | { readonly kind: 'code'; readonly digits: string }
   /** A bare yes or no, without what it answers. */
   | { readonly kind: 'answer'; readonly answer: 'yes' | 'no' }
-  /** Thanks, good night, a heart. */
-  | { readonly kind: 'courtesy' }
+  /** `cancel that`: a no while a code waits, else what `instead` is. */
+  | { readonly kind: 'called-off'; readonly instead: Meaning }
+  | { readonly kind: SmallTalk }
+  /** An amount of money and nothing that is to be done with it. */
+  | { readonly kind: 'amount' }
+  /** A key or a note of Nostr's alone; a quote alone. */
+  | { readonly kind: 'reference' | 'quote' }
+  /** `why?`, `again`, `2`: for the agent where something was said before, of itself nothing. */
+  | { readonly kind: 'fragment'; readonly refersTo: RefersTo; readonly text: string }
   | { readonly kind: 'task'; readonly text: string };
 
 export type MeaningOptions = {
@@ -45,17 +64,52 @@ export function readMeaning(text: string, options: MeaningOptions): Meaning {
   if (marked !== undefined) return readCommands(marked, seen, options);
   const money = moneyIn(seen, options);
   if (money !== undefined) return money;
+  if (holdsAccessKey(seen)) return { kind: 'access-key' };
   const payee = payeeInText(seen);
   if (payee !== undefined) return { kind: 'payee', ...payee };
-  const plain = unwrapped(withoutFinalPunctuation(bare)).toLowerCase();
-  // A whole sentence is no bare word.
-  if (plain.length <= 100) {
-    for (const each of new Set([bare.trim().toLowerCase(), plain, withoutCourtesy(plain)])) {
-      const meaning = meaningOfWords(each, options);
-      if (meaning !== undefined) return meaning;
-    }
-  }
+  if (isReferenceAlone(bare)) return { kind: 'reference' };
+  if (isQuoteAlone(seen)) return { kind: 'quote' };
+  const words = meaningOfBareWords(bare, options);
+  if (words?.kind === 'fragment') return { ...words, text };
+  if (words !== undefined) return words;
   return /^[\s\p{P}]*$/u.test(bare) ? { kind: 'empty' } : { kind: 'task', text };
+}
+
+/** A whole sentence is no bare word. */
+const MOST_OF_BARE_WORDS = 100;
+
+/** Of a message of a few words: all of it, or each of its parts. undefined: it may be anything. */
+function meaningOfBareWords(bare: string, options: MeaningOptions): Meaning | undefined {
+  if (bare.length > MOST_OF_BARE_WORDS) return undefined;
+  const whole = meaningOfPart(bare, options);
+  if (whole !== undefined) return whole;
+  const parts = bare.split(/\s*\n\s*|(?<=[.!?…,;])\s+/).filter((part) => /[^\s\p{P}]/u.test(part));
+  const meanings = parts.length > 1 ? parts.map((part) => meaningOfPart(part, options)) : [];
+  return together(
+    meanings.filter((meaning) => meaning !== undefined),
+    meanings.length,
+  );
+}
+
+function meaningOfPart(part: string, options: MeaningOptions): Meaning | undefined {
+  const asked = part.trim().toLowerCase();
+  const plain = unwrapped(withoutFinalPunctuation(asked));
+  for (const each of new Set([asked, plain, withoutCourtesy(plain)])) {
+    const meaning = meaningOfWords(each, options);
+    if (meaning !== undefined) return meaning;
+  }
+  return undefined;
+}
+
+/** `Thanks! Status?`, `hi, how are you?`, `no, again`: of several things said at once, what there is to do. */
+function together(meanings: readonly Meaning[], parts: number): Meaning | undefined {
+  if (meanings.length < parts) return undefined;
+  const kinds = ['fragment', 'answer', 'hold', 'greeting', 'courtesy'] as const;
+  const commands = meanings.flatMap((meaning) => (meaning.kind === 'commands' ? meaning.commands : []));
+  const others = meanings.filter(({ kind }) => kind !== 'commands');
+  if (!others.every(({ kind }) => kinds.some((each) => each === kind))) return undefined;
+  if (commands.length > 0) return { kind: 'commands', commands, unread: '' };
+  return kinds.map((kind) => others.find((each) => each.kind === kind)).find((each) => each !== undefined);
 }
 
 /** Of a message of a few words, lower case. */
@@ -63,17 +117,34 @@ function meaningOfWords(plain: string, options: MeaningOptions): Meaning | undef
   const code = codeIn(plain);
   if (code !== undefined) return { kind: 'code', digits: code };
   const words = plain
-    // `.help`, `--help`, `!!help`, `/start`
-    .replace(/^(?:[.#~\\/]|--?|[!！]{2,})(?=\p{L})/u, '')
+    // `.help`, `--help`, `—stop`, `!!help`, `/start`
+    .replace(/^(?:[.#~\\/–—•*]|--?|[!！]{2,})\s?(?=\p{L})/u, '')
     // `stop stop stop`, `no, no`
-    .replace(/^(\p{L}+)(?:[\s,.!]+\1)+$/u, '$1');
-  const everyday = everydayMeaning(words);
-  if (everyday !== undefined && everyday.kind !== 'command') return everyday;
-  const command =
-    everyday === undefined ? bareCommand(words, options) : known(options.match(`!${everyday.words}`));
-  const meant = command ?? slipOf(words, options);
-  return meant && { kind: 'commands', commands: [meant], unread: '' };
+    .replace(/^(\p{L}+)(?:[\s,.!]+\1)+$/u, '$1')
+    .replace(
+      /^(?:can (?:you|i) |i need |please )?help (?:me )?(?:with|about|on) (?:the )?(?=\p{L})/u,
+      'help ',
+    );
+  const meant = meaningOfEveryday(everydayMeaning(words), options) ?? bareCommand(words, options);
+  if (meant !== undefined) return meant;
+  const said = words.replaceAll("'", '’');
+  if (isAmountAlone(said)) return { kind: 'amount' };
+  const before = refersTo(said);
+  if (before !== undefined) return { kind: 'fragment', refersTo: before, text: plain };
+  return commandsOf(slipOf(words, options));
 }
+
+function meaningOfEveryday(everyday: Everyday | undefined, { match }: MeaningOptions): Meaning | undefined {
+  if (everyday === undefined) return undefined;
+  if (everyday.kind === 'command') return commandsOf(known(match(`!${everyday.words}`)));
+  if (everyday.kind !== 'answer') return { kind: everyday.kind };
+  const { kind, answer, command } = everyday;
+  const instead = command === undefined ? undefined : commandsOf(known(match(`!${command}`)));
+  return instead === undefined ? { kind, answer } : { kind: 'called-off', instead };
+}
+
+const commandsOf = (match: Match | undefined): Meaning | undefined =>
+  match && { kind: 'commands', commands: [match], unread: '' };
 
 /** `sotp`, `hlep`, `blance`: one word alone that is hardly another than a command's; it is asked about. */
 function slipOf(word: string, { match }: MeaningOptions): Match | undefined {
@@ -97,7 +168,9 @@ function commandText(bare: string, { match }: MeaningOptions): string | undefine
   if (isMarked(bare)) return bare;
   const marked = withPlainMark(bare);
   const isKnown = match(marked).found || match(withoutFinalPunctuation(marked)).found;
-  return marked !== bare && isKnown ? marked : undefined;
+  if (marked === bare) return undefined;
+  // `/deploy` and nothing else: no path, no sentence.
+  return isKnown || /^\/[a-z]+$/i.test(bare) ? marked : undefined;
 }
 
 /** What a command may be given without its mark: an amount, a number, a code. */
@@ -108,7 +181,11 @@ const TALK = new Set(['more', 'wallet move']);
 const MARK_NEEDED = new Set(['provider deposit']);
 
 /** A command's own words and nothing else, but for what could be nothing else. */
-function bareCommand(words: string, { match }: MeaningOptions): Match | undefined {
+function bareCommand(words: string, options: MeaningOptions): Meaning | undefined {
+  return commandsOf(bareMatch(words, options));
+}
+
+function bareMatch(words: string, { match }: MeaningOptions): Match | undefined {
   const found = match(`!${words}`);
   if (!found.found) return undefined;
   const { command, argument } = found;
@@ -132,6 +209,10 @@ const literalsIn = (parameters: string): readonly string[] =>
 
 /** Every line that begins with the mark is a command of its own; a task goes on to the end of the message. */
 function readCommands(body: string, seen: string, options: MeaningOptions): Meaning {
+  const talk = everydayOf(body);
+  if (talk !== undefined && talk.kind !== 'command' && !options.match(body).found) {
+    return meaningOfEveryday(talk, options) ?? { kind: 'empty' };
+  }
   const lines = body.split('\n');
   const commands: Match[] = [];
   const unread: string[] = [];
@@ -170,18 +251,26 @@ function readCommands(body: string, seen: string, options: MeaningOptions): Mean
   return { kind: 'commands', commands, unread: unread.join('\n').trim() };
 }
 
-/** `!stop.` on a phone, where two spaces make a full stop; `!status, !queue`; `!wallet please`; `!hilfe`. */
-function matchLine(line: string, { match }: MeaningOptions): Match {
+/** `!stop.` on a phone, where two spaces make a full stop; `!status, !queue`; `!wallet please`; `!hilfe`; `!help me`. */
+function matchLine(line: string, options: MeaningOptions): Match {
+  const { match } = options;
   const first = match(line);
+  const said = everydayOf(line);
+  const everyday = said?.kind === 'command' ? match(`!${said.words}`) : undefined;
+  // What people say instead of a command's words is no argument of it: `!stop it`, `!new session`.
+  if (first.found && everyday?.found === true && everyday.command === first.command) return everyday;
   if (first.found) return first;
-  const everyday = everydayMeaning(withoutFinalPunctuation(line.replace(/^[!！]\s*/u, '')).toLowerCase());
   const others = [
     withoutFinalPunctuation(line),
     withoutCourtesy(line),
     line.replace(/^([!！]\s*\p{L}+)[,;:.!?]+(?=\s)/u, '$1'),
-    everyday?.kind === 'command' ? `!${everyday.words}` : line,
-  ];
-  return others.map(match).find(({ found }) => found) ?? first;
+  ].map(match);
+  return others.find(({ found }) => found) ?? (everyday?.found === true ? everyday : first);
+}
+
+function everydayOf(line: string): Everyday | undefined {
+  const plain = withoutFinalPunctuation(line.replace(/^[!！]\s*/u, '')).toLowerCase();
+  return everydayMeaning(plain) ?? everydayMeaning(withoutCourtesy(plain));
 }
 
 function moneyIn(text: string, { isWholeToken }: MeaningOptions): Meaning | undefined {
@@ -190,7 +279,7 @@ function moneyIn(text: string, { isWholeToken }: MeaningOptions): Meaning | unde
     let words = '';
     let from = 0;
     for (const { start, end } of tokens) {
-      words += text.slice(from, start).replace(/(?:(?:web\+)?cashu:(?:\/\/)?|https?:\/\/\S*)$/i, '');
+      words += text.slice(from, start).replace(/(?:nostr:|(?:web\+)?cashu:(?:\/\/)?|https?:\/\/\S*)$/i, '');
       from = end;
     }
     return {

@@ -6,6 +6,18 @@ const INVISIBLE = /[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u00ad]/gu;
 /** A mention that a client writes before the words (NIP-27), of whomever. */
 const MENTION = /^(?:(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,})[,:;]?\s*/iu;
 
+/** The same behind the words. */
+const MENTION_AFTER = /[\s,;:]+(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,}[.!?]*$/iu;
+/** A key or a note of Nostr's and nothing else. */
+const ONLY_REFERENCE =
+  /^(?:(?:nostr:|@)*(?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{20,}[\s,.;:!?]*)+$/iu;
+
+export const isReferenceAlone = (text: string): boolean => ONLY_REFERENCE.test(text.trim());
+
+/** `> …` and nothing below it. */
+export const isQuoteAlone = (text: string): boolean =>
+  text.split('\n').every((line) => line.trim() === '' || /^\s*>/.test(line)) && /[\p{L}\p{N}]/u.test(text);
+
 /** Opening marks with what closes them. */
 const WRAPPERS: readonly (readonly [open: string, close: string])[] = [
   ['```', '```'],
@@ -22,6 +34,7 @@ const WRAPPERS: readonly (readonly [open: string, close: string])[] = [
   ['«', '»'],
   ['(', ')'],
   ['[', ']'],
+  ['<', '>'],
 ];
 
 /** The text without characters that nobody sees, white space of other kinds made plain. */
@@ -42,7 +55,8 @@ export function ownWords(all: string): string {
   const first = lines.findIndex((line) => line.trim() !== '' && !/^\s*>/.test(line));
   let words = (first === -1 ? text : lines.slice(first).join('\n')).trim();
   while (MENTION.test(words)) words = words.replace(MENTION, '');
-  return words === '' ? text.trim() : words;
+  const alone = words.replace(MENTION_AFTER, '');
+  return words === '' ? text.trim() : alone === '' ? words : alone;
 }
 
 /** Without the quotes, backticks or stars that stand round all of it. */
@@ -60,9 +74,9 @@ export function unwrapped(text: string): string {
 /** How a mark is written that is no plain one, and how it is spoken to a phone. */
 const OTHER_MARKS =
   /^(?:[¡‼❗❕﹗︕ǃ]\ufe0f?|\/ ?(?=[\p{L}-]+(?:@\w+)?(?:\s|[.!?]?$))|(?:exclamation (?:mark|point)|bang|slash|ausrufezeichen)[,:.]?\s+(?=\p{L}))/iu;
-/** What stands before a mark when somebody speaks to the bot: `hey !ping`, `@bot !ping`. */
+/** What stands before a mark when somebody speaks to the bot: `hey !ping`, `@bot !ping`, `1. !ping`. */
 const CALL =
-  /^(?:(?:hey|hi|hello|yo|ok|okay|dear|please|pls|now|and|bot|@[\w.-]{1,40})[\s,:]+){1,4}(?=[!！]\s*\p{L})/iu;
+  /^(?:(?:[-–—•·*]|\d{1,2}[.)])\s*)?(?:(?:hey|hi|hello|yo|ok|okay|dear|please|pls|now|and|bot|@[\w.-]{1,40})[\s,:]+){0,4}(?=[!！]\s*\p{L})/iu;
 
 /** With a plain mark at its beginning, where another way to write or say one may stand there; else the same text. */
 export const withPlainMark = (text: string): string =>
