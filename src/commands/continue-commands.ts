@@ -2,7 +2,7 @@ import { formatSat } from '@nostr-dm-agent/kit/sat';
 import { describeFailure } from '../replies/failure-replies.ts';
 import { plural, shorten } from '../replies/format.ts';
 import { noRest } from '../replies/long-replies.ts';
-import { moreRefusal } from '../replies/routstr/paid-run-replies.ts';
+import { moreRefusal, shortText } from '../replies/routstr/paid-run-replies.ts';
 import type { Run } from '../runs/run.ts';
 import { type Command, RefusalError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
@@ -56,7 +56,8 @@ export const continueCommands = (deps: CommandDeps): readonly Command[] => [
       if (result.state === 'refused') throw new RefusalError(moreRefusal(result.refusal));
       const usage = provider.usage(run.id);
       const spent = usage === undefined ? '' : `, ${formatSat(usage.spent)} spent so far`;
-      return `Added ${formatSat(amount)}: the budget of this run is ${formatSat(result.budget)} now${spent}.`;
+      const short = result.short === undefined ? '' : `\n⚠ ${shortText(result.short, amount)}`;
+      return `Added ${formatSat(amount)}: the budget of this run is ${formatSat(result.budget)} now${spent}.${short}`;
     },
   },
   {

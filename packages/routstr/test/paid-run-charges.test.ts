@@ -35,9 +35,9 @@ async function spent(
   };
   world = await startPaidWorld({
     mint: { feePpk: 0 },
-    nodes: { at },
     rules: { model: () => sonnet },
     ...rest,
+    nodes: { at, ...rest.nodes },
   });
   const prepared = await world.prepare('r1');
   world.upstream.reply({ usage: costly });
@@ -85,6 +85,47 @@ describe('less comes back than the bills leave:', () => {
     expect(world.state('r1')).toBe('needs_operator');
     await world.later(day);
     expect(world.news).toMatchObject([{ id: 'r1', body: { trouble: 'balance_missing' } }]);
+  });
+});
+
+describe('a node that credits less than it got:', () => {
+  /** Of each token it has this share, by its own books as well. */
+  const taking = (share: number): PaidWorldOptions => ({
+    node: { behaviour: { creditShare: share } },
+    nodes: { mintsOf: () => [world.mint.url] },
+  });
+
+  test.each([0.5, 0.75, 0.99])(
+    '%d of the budget: what is missing is the node’s, named, with evidence',
+    async (share) => {
+      await spent({}, taking(share));
+      const cost = await world.finalize('r1');
+      const missing = 2000 - share * 2000;
+      expect(lastEntry(world)).toMatchObject({ state: 'settled', spent: 136 + missing, fee: 0 });
+      expect(cost).toMatchObject({ spent: 136 + missing, unexplained: missing });
+      expect(world.outcomes('r1', 'credit')).toEqual(['short']);
+      expect(world.outcomes('r1', 'settle')).toEqual(['unexplained']);
+    },
+  );
+
+  test('a run that uses up all that was credited ends, and what is missing is named', async () => {
+    await spent({}, { ...taking(0.75), rules: { model: () => sonnet, budget: () => sat(200) } });
+    expect(await world.finalize('r1')).toMatchObject({ budget: 200, unexplained: 50 });
+    expect(world.state('r1')).toBe('settled');
+  });
+
+  test('more money for a run, and a deposit that is kept there', async () => {
+    await spent({}, taking(0.75));
+    expect(await world.more('r1', 1000)).toEqual({ state: 'added', budget: 3000, short: 250 });
+    expect(await world.finalize('r1')).toMatchObject({ spent: 136 + 750, unexplained: 750 });
+    const { account } = world.provider();
+    const deposit = (key: string) => account.deposit({ amount: sat(1000), key, owner: 'ada' }, soon());
+    expect(await deposit('d')).toMatchObject({ state: 'deposited', balance: 750, short: 250 });
+    expect(await deposit('e')).toMatchObject({ state: 'deposited', balance: 1500, short: 250 });
+    expect(await account.refund(soon())).toMatchObject([
+      { state: 'returned', received: 1500, kept: 500, fee: 0 },
+    ]);
+    expect(await world.wallet().check(soon())).toMatchObject({ consistent: true });
   });
 });
 

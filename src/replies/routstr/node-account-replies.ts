@@ -9,19 +9,28 @@ import type {
 import { plural } from '../format.ts';
 import { nodeName } from '../provider-replies.ts';
 import { tooLittleMoney } from '../too-little-money.ts';
-import { budgetRefusal, creditedShort, hostOf, mintText, news, whatNodeDid } from './paid-run-replies.ts';
+import {
+  budgetRefusal,
+  creditedShort,
+  hostOf,
+  mintText,
+  news,
+  shortText,
+  whatNodeDid,
+} from './paid-run-replies.ts';
 
 /** What is kept at nodes across runs: `!provider deposit`, `refund`, `balance`. */
 
 export function depositedText(
-  { amount, node, balance }: Extract<DepositResult, { state: 'deposited' }>,
+  { amount, node, balance, short }: Extract<DepositResult, { state: 'deposited' }>,
   budget: Sat,
 ): string {
   const use =
     balance < budget
       ? `A run has a budget of ${formatSat(budget)}, so this pays for none yet: deposit more, or !provider budget ${balance}.`
       : `Runs spend from it as long as it covers their budget of ${formatSat(budget)}.`;
-  return `Deposited ${formatSat(amount)} at ${nodeName(node)}; ${formatSat(balance)} are kept there now. ${use} !provider refund brings it back.`;
+  const missing = short === undefined ? '' : `\n⚠ ${shortText(short, amount)}`;
+  return `Deposited ${formatSat(amount)} at ${nodeName(node)}; ${formatSat(balance)} are kept there now. ${use} !provider refund brings it back.${missing}`;
 }
 
 export function depositRefusal(refusal: DepositRefusal): string {

@@ -201,6 +201,10 @@ export function news(run: PaidRun): string {
 export const unexplainedText = (amount: Sat): string =>
   `The node kept ${formatSat(amount)} more than its own bills say. The evidence is kept; !provider nodes shows other nodes.`;
 
+/** Of a deposit, or of money that was added. */
+export const shortText = (short: Sat, amount: Sat): string =>
+  `The node credited ${formatSat(short)} less than the ${formatSat(amount)} that it got. The evidence is kept; !provider nodes shows other nodes.`;
+
 /** A run that needs a person. */
 export function operatorProblemText(run: PaidRunIn<'needs_operator'>): string {
   const { trouble, detail } = run.body;

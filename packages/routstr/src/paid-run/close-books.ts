@@ -3,7 +3,9 @@ import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { bookRuns } from './bill-node-account.ts';
 import { type InState, isNodeAccount, type PaidRun } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
+import { shortOf } from './short-credit.ts';
 import { unexplainedOf } from './unexplained.ts';
+import { wholeBudget } from './whole-budget.ts';
 
 /** What came back of a run: the face of its token, and what of it is ours after the mint's fee. */
 export type Change = { readonly face: Sat; readonly received: Sat };
@@ -49,15 +51,21 @@ export const isExplained = ({ body }: PaidRun, face: Sat): boolean =>
 export function close(deps: PaidRunDeps, run: PaidRun, change: Change): PaidRun {
   // Nothing left the wallet, or it is closed.
   if (!('face' in run.body)) return run;
-  const facts = { creditedMsat: undefined, ...run.body };
+  const said = { creditedMsat: undefined, ...run.body };
   const { state } = run.body;
   const mostMsat = 'mostMsat' in run.body ? run.body.mostMsat : undefined;
   return deps.wallet.transaction(() => {
-    const booked = isNodeAccount(run) ? closeRunsOn(deps, run, keptByNode(facts, change)) : sat(0);
-    const books = figures(facts, change, booked);
-    const unexplained = unexplainedOf(books.spent, mostMsat);
+    // What it got and did not credit is with it, too: no mint took that.
+    const { creditedMsat } = said;
+    const missing = creditedMsat === undefined ? sat(0) : shortOf(deps, run, creditedMsat);
+    const gotMsat = missing > 0 ? wholeBudget(deps.store, run) * 1000 : creditedMsat;
+    const booked = isNodeAccount(run) ? closeRunsOn(deps, run, keptByNode(said, change)) : sat(0);
+    const books = figures({ ...said, creditedMsat: gotMsat }, change, booked);
+    const short = sat(Math.min(missing, books.spent));
+    const unexplained = mostMsat === undefined ? short : unexplainedOf(books.spent, mostMsat);
     if (unexplained > 0) {
-      const message = `kept ${books.spent} sat, billed at most ${Math.ceil(mostMsat ?? 0)} msat`;
+      const billed = mostMsat === undefined ? '' : `, billed at most ${Math.ceil(mostMsat)} msat`;
+      const message = `kept ${books.spent} sat${billed}${short > 0 ? `, ${short} sat were never credited` : ''}`;
       deps.store.record(run.id, 'settle', 'unexplained', { ...noWord, message });
     }
     return deps.store.move(run.id, [state], {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CreateOutcome, NotCredited } from '../node/outcomes.ts';
+import type { CreateOutcome, Evidence, NotCredited } from '../node/outcomes.ts';
 import { askForKey, worthOf } from './key-at-node.ts';
 import type { PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator } from './postpone.ts';
+import { noteShort } from './short-credit.ts';
 
 /** What became of a run's money on its way to the node. */
 export type DepositOutcome =
@@ -35,12 +36,12 @@ export async function deposit(
   }
   if (outcome.state === 'credited') {
     deps.reached('run:credited');
-    return credited(outcome.balanceMsat);
+    return credited(outcome.balanceMsat, outcome.evidence);
   }
   // It may have been credited all the same: then its account is there.
   if (outcome.state === 'ambiguous' || outcome.state === 'spent') {
     const info = await askForKey(deps, run, signal);
-    if (info.state === 'known') return credited(worthOf(info.balance));
+    if (info.state === 'known') return credited(worthOf(info.balance), info.evidence);
   }
   deps.store.move(run.id, ['token_issued'], {
     ...run.body,
@@ -50,9 +51,10 @@ export async function deposit(
   deps.reached('run:reclaim');
   return { state: 'not_credited', outcome };
 
-  function credited(balanceMsat: number): DepositOutcome {
+  function credited(balanceMsat: number, evidence: Evidence): DepositOutcome {
     // The token nets the budget: the fee of redeeming it is on top.
     const worth = run.ticket.budget * 1000;
+    noteShort(deps, run, balanceMsat, evidence);
     if (balanceMsat * 2 >= worth) return { state: 'deposited', run: credit(deps, run, balanceMsat) };
     const taken = credit(deps, run, worth);
     needOperator(deps, taken, 'credited_short', `${balanceMsat} msat for a token of ${run.body.face} sat`);

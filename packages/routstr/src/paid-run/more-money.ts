@@ -1,16 +1,17 @@
-import type { Sat } from '@nostr-dm-agent/kit/sat';
+import { type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { notCredited } from './advance.ts';
 import { refuseMint, refuseSpending } from './budget-rules.ts';
 import { issueOrRefuse } from './issue-token.ts';
 import { isIn, isOpen } from './paid-run.ts';
 import type { MoreRefusal } from './payment-refusals.ts';
 import type { RunMeans } from './prepare-run.ts';
-import { topUp } from './top-up.ts';
+import { type TopUpResult, topUp } from './top-up.ts';
 import { wholeBudget } from './whole-budget.ts';
 
 /** What came of more money for a run. */
 export type MoreMoney =
-  | { readonly state: 'added'; readonly budget: Sat }
+  /** `short`: what the node did not credit of it. */
+  | { readonly state: 'added'; readonly budget: Sat; readonly short?: Sat }
   | { readonly state: 'refused'; readonly refusal: MoreRefusal };
 
 const refused = (refusal: MoreRefusal) => ({ state: 'refused', refusal }) as const;
@@ -32,7 +33,9 @@ export async function moreMoney(
     : await deps.lock(runId, () => addToken(means, runId, amount, signal));
   if (added.state === 'refused') return added;
   endpoints.find(runId)?.more(added.addedMsat);
-  return { state: 'added', budget: wholeBudget(store, store.get(runId)) };
+  const { short = zeroSat } = added;
+  const budget = wholeBudget(store, store.get(runId));
+  return { state: 'added', budget, ...(short > 0 && { short }) };
 }
 
 /** By a token of its own, which its node credits to the run's key. */
@@ -41,7 +44,7 @@ async function addToken(
   runId: string,
   budget: Sat,
   signal: AbortSignal,
-): Promise<{ readonly state: 'added'; readonly addedMsat: number } | ReturnType<typeof refused>> {
+): Promise<Extract<TopUpResult, { state: 'added' }> | ReturnType<typeof refused>> {
   const { store } = deps;
   const run = store.find(runId);
   if (!run || !isIn(run, 'running') || !endpoints.find(runId)) return refused({ kind: 'run_over' });

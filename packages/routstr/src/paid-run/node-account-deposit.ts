@@ -7,10 +7,11 @@ import { accountAt, readBooks } from './node-account-books.ts';
 import { isIn, type PaidRunTicket } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import type { DepositRefusal } from './payment-refusals.ts';
-import { topUp } from './top-up.ts';
+import { shortOf } from './short-credit.ts';
+import { type TopUpResult, topUp } from './top-up.ts';
 
 export type Deposited =
-  | { readonly state: 'added'; readonly addedMsat: number }
+  | Extract<TopUpResult, { state: 'added' }>
   | { readonly state: 'refused'; readonly refusal: Exclude<DepositRefusal, { kind: 'interrupted' }> };
 
 /** A deposit into the account at a node, or the first one, which makes it. To be called with the account's lock. */
@@ -46,9 +47,11 @@ export async function depositAtNode(
     switch (outcome.state) {
       case 'added':
         return outcome;
-      case 'deposited':
+      case 'deposited': {
         keepNodeAccount(deps, outcome.run);
-        return { state: 'added', addedMsat: outcome.run.body.creditedMsat };
+        const { creditedMsat } = outcome.run.body;
+        return { state: 'added', addedMsat: creditedMsat, short: shortOf(deps, outcome.run, creditedMsat) };
+      }
       case 'credited_short': {
         store.setTold(id);
         const { creditedMsat } = outcome;

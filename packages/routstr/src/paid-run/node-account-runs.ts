@@ -1,4 +1,4 @@
-import { addSat, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
+import { addSat, msatToSatFloor, type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { type ApiKey, apiKeyOf } from '../node/api-key.ts';
 import type { NodeUrl } from '../node/node-url.ts';
 import { advanceWhileWaiting, becomeOver, type Metered } from './advance.ts';
@@ -93,6 +93,7 @@ export function createNodeAccountRuns(deps: PaidRunDeps): NodeAccountRuns {
         if (early) return { state: 'refused', refusal: early };
         const free = typeof seen === 'number' ? Math.max(0, seen) : 0;
         let msat = amount * 1000;
+        let short = zeroSat;
         if (free < msat) {
           const { owner, prompt } = account.ticket;
           const ticket = { purpose: 'account', owner, prompt, budget: amount } as const;
@@ -100,6 +101,7 @@ export function createNodeAccountRuns(deps: PaidRunDeps): NodeAccountRuns {
           const added = await depositAtNode(deps, id, run.node, ticket, signal);
           if (added.state === 'refused') return added;
           msat = Math.min(msat, free + added.addedMsat);
+          short = added.short;
         }
         const { body } = store.get(run.id);
         if (body.state !== 'spending') return over;
@@ -107,7 +109,7 @@ export function createNodeAccountRuns(deps: PaidRunDeps): NodeAccountRuns {
         if (refusal) return { state: 'refused', refusal };
         const more = msatToSatFloor(msat);
         store.move(run.id, ['spending'], { ...body, out: addSat(body.out, more) });
-        return { state: 'added', addedMsat: more * 1000 };
+        return { state: 'added', addedMsat: more * 1000, short };
       }),
 
     metered: (id, spentMsat) => {

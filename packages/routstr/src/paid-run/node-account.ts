@@ -23,7 +23,7 @@
  * word. Nothing is deposited while a refund is under way, and no refund is asked for while a run may spend or a deposit
  * is on its way.
  */
-import { msatToSatFloor, type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { msatToSatFloor, type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { NodeUrl } from '../node/node-url.ts';
 import { advanceWhileWaiting, becomeDue } from './advance.ts';
 import { billNodeAccount } from './bill-node-account.ts';
@@ -33,6 +33,7 @@ import { type Deposited, depositAtNode } from './node-account-deposit.ts';
 import { isIn, nodeAccountMoney, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { type DepositRefusal, whereaboutsOf } from './payment-refusals.ts';
+import { shortOf } from './short-credit.ts';
 
 /** An account as its node sees it. */
 export type NodeAccountBalance = NodeAccountBooks & {
@@ -42,7 +43,14 @@ export type NodeAccountBalance = NodeAccountBooks & {
 
 /** What came of a deposit. */
 export type DepositResult =
-  | { readonly state: 'deposited'; readonly amount: Sat; readonly node: NodeUrl; readonly balance: Sat }
+  | {
+      readonly state: 'deposited';
+      readonly amount: Sat;
+      readonly node: NodeUrl;
+      readonly balance: Sat;
+      /** What the node did not credit of it; absent: nothing. */
+      readonly short?: Sat;
+    }
   | { readonly state: 'refused'; readonly refusal: DepositRefusal };
 
 /** What came of asking for an account's money. */
@@ -94,7 +102,9 @@ export function createNodeAccounts(deps: PaidRunDeps): NodeAccounts {
         const row = store.get(id);
         const account = accountAt(store, row.node);
         const balance = account === undefined ? sat(0) : readBooks(store, account).balance;
-        return { state: 'deposited', amount: row.ticket.budget, node: row.node, balance };
+        const short = shortIn(deps, row);
+        const { budget: amount } = row.ticket;
+        return { state: 'deposited', amount, node: row.node, balance, ...(short > 0 && { short }) };
       });
     },
 
@@ -109,6 +119,13 @@ export function createNodeAccounts(deps: PaidRunDeps): NodeAccounts {
 
     balance: (signal) => Promise.all(accounts().map((account) => look(deps, account, signal))),
   };
+}
+
+/** Of a deposit that was made: what its node did not credit; of the first one with those after it. */
+function shortIn(deps: PaidRunDeps, run: PaidRun): Sat {
+  const { body } = run;
+  if (body.state === 'merged') return body.short ?? zeroSat;
+  return body.state === 'kept' ? shortOf(deps, run, body.creditedMsat) : zeroSat;
 }
 
 /** undefined: it is made. */

@@ -116,7 +116,11 @@ export const bodies = {
     unexplained: satColumn.optional(),
   }),
   /** A top-up whose money is the other run's now; that one's books have it. */
-  merged: z.object({ state: z.literal('merged') }),
+  merged: z.object({
+    state: z.literal('merged'),
+    /** What the node did not credit of it. */
+    short: satColumn.optional(),
+  }),
   /** No money moved. */
   void: z.object({ state: z.literal('void') }),
 };

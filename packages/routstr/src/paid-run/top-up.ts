@@ -1,14 +1,20 @@
-import { addSat } from '@nostr-dm-agent/kit/sat';
+import { addSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { apiKeyOf } from '../node/api-key.ts';
 import type { TopUpOutcome } from '../node/outcomes.ts';
 import { askForKey, worthOf } from './key-at-node.ts';
 import { isIn, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { PaidRunStateError } from './paid-run-store.ts';
+import { noteShort, shortOf } from './short-credit.ts';
 
 /** What became of more money on its way to a run's account. */
 export type TopUpResult =
-  | { readonly state: 'added'; readonly addedMsat: number }
+  | {
+      readonly state: 'added';
+      readonly addedMsat: number;
+      /** What the node did not credit of it. */
+      readonly short: Sat;
+    }
   /** It is to be taken back. */
   | { readonly state: 'not_credited'; readonly outcome: Exclude<TopUpOutcome, { state: 'credited' }> };
 
@@ -23,14 +29,16 @@ export async function topUp(
   const outcome = await deps.nodes.at(parent.node).topup(key, run.body.token, signal);
   deps.store.record(run.id, 'topup', outcome.state, outcome.evidence);
   if (outcome.state === 'credited') {
+    const short = noteShort(deps, run, outcome.addedMsat, outcome.evidence);
     merge(deps, run, parent.id, outcome.addedMsat);
-    return { state: 'added', addedMsat: outcome.addedMsat };
+    return { state: 'added', addedMsat: outcome.addedMsat, short };
   }
   if (outcome.state === 'ambiguous' || outcome.state === 'spent') {
     const added = await findAdded(deps, run, parent.id, signal);
     if (typeof added === 'number') {
+      const short = noteShort(deps, run, added, outcome.evidence);
       merge(deps, run, parent.id, added);
-      return { state: 'added', addedMsat: added };
+      return { state: 'added', addedMsat: added, short };
     }
   }
   deps.store.move(run.id, ['token_issued'], { ...run.body, state: 'reclaim', reason: outcome.state });
@@ -75,7 +83,8 @@ export function merge(
       face: addSat(parent.body.face, run.body.face),
       creditedMsat: parent.body.creditedMsat + Math.min(addedMsat, run.body.face * 1000),
     });
-    return store.move(run.id, [run.body.state], { state: 'merged' });
+    const short = shortOf(deps, run, addedMsat);
+    return store.move(run.id, [run.body.state], { state: 'merged', ...(short > 0 && { short }) });
   });
   deps.reached('run:merged');
   return merged;

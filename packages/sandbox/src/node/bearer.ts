@@ -104,6 +104,7 @@ export async function credit(
     node.life,
   );
   await passMiddle(node, endpoint);
+  const msat = Math.floor(amount * 1000 * node.behaviour.creditShare);
   return node.db.transaction(() => {
     addTransaction(node.db, {
       type: 'in',
@@ -116,6 +117,6 @@ export async function credit(
       collected: 0,
       created_at: node.clock.now(),
     });
-    return { account: node.accounts.credit(hash, amount * 1000, from), msat: amount * 1000 };
+    return { account: node.accounts.credit(hash, msat, from), msat };
   })();
 }

@@ -24,6 +24,8 @@ export type NodeBehaviour = {
   maxHeaderBytes: number | undefined;
   /** When funds for a refund's swap fee are short, the operator mints some more: real nodes have a float. */
   operatorTopsUp: boolean;
+  /** What of a token's worth is credited to its key: 1 is honest. */
+  creditShare: number;
 };
 
 export type Upstream = {

@@ -55,6 +55,7 @@ export function startSandboxNode(options: SandboxNodeOptions): SandboxNode {
     foreignMints: profile === 'main' ? 'reject' : 'swap',
     maxHeaderBytes: undefined,
     operatorTopsUp: true,
+    creditShare: 1,
     ...options.behaviour,
   };
   const faults = createNodeFaults();
