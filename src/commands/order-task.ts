@@ -92,7 +92,9 @@ export function createTaskOrders(deps: {
       const session = currentSessions.current(sender);
       if (session === undefined) return false;
       const [latest] = runs.ofSession(session.id, 1);
-      if (refersTo === 'session') return session.backendSession !== undefined || latest?.state !== 'done';
+      if (refersTo === 'session') {
+        return session.backendSession !== undefined || (latest !== undefined && latest.state !== 'done');
+      }
       // Of the two last messages, this one and the one before it.
       const before = messages.history(sender, 20).findLast((each) => each.seq < seq);
       return latest?.outcome === 'answered' && latest.message === before?.id;

@@ -66,6 +66,8 @@ describe('a command is understood', () => {
     [`nostr:npub1${'q'.repeat(58)} !ping`, ['ping']],
     [`@npub1${'q'.repeat(58)}, stop`, ['stop']],
     ['stop', ['stop']],
+    [`stop nostr:npub1${'q'.repeat(58)}`, ['stop']],
+    [`!help npub1${'q'.repeat(58)}`, [`help: npub1${'q'.repeat(58)}`]],
     ['Stop!', ['stop']],
     ['STOP', ['stop']],
     ['cancel', ['stop']],

@@ -11,6 +11,7 @@ import {
   unwrapped,
   visible,
   withoutFinalPunctuation,
+  withoutMentionAfter,
   withPlainMark,
 } from './plain-text.ts';
 import { isAmountAlone, type RefersTo, refersTo, type SmallTalk } from './small-talk.ts';
@@ -69,7 +70,7 @@ export function readMeaning(text: string, options: MeaningOptions): Meaning {
   if (payee !== undefined) return { kind: 'payee', ...payee };
   if (isReferenceAlone(bare)) return { kind: 'reference' };
   if (isQuoteAlone(seen)) return { kind: 'quote' };
-  const words = meaningOfBareWords(bare, options);
+  const words = meaningOfBareWords(bare, options) ?? meaningOfBareWords(withoutMentionAfter(bare), options);
   if (words?.kind === 'fragment') return { ...words, text };
   if (words !== undefined) return words;
   return /^[\s\p{P}]*$/u.test(bare) ? { kind: 'empty' } : { kind: 'task', text };

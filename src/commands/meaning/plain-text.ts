@@ -8,6 +8,8 @@ const MENTION = /^(?:(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,})[,:;]?
 
 /** The same behind the words. */
 const MENTION_AFTER = /[\s,;:]+(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,}[.!?]*$/iu;
+export const withoutMentionAfter = (text: string): string => text.replace(MENTION_AFTER, '');
+
 /** A key or a note of Nostr's and nothing else. */
 const ONLY_REFERENCE =
   /^(?:(?:nostr:|@)*(?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{20,}[\s,.;:!?]*)+$/iu;
@@ -55,8 +57,7 @@ export function ownWords(all: string): string {
   const first = lines.findIndex((line) => line.trim() !== '' && !/^\s*>/.test(line));
   let words = (first === -1 ? text : lines.slice(first).join('\n')).trim();
   while (MENTION.test(words)) words = words.replace(MENTION, '');
-  const alone = words.replace(MENTION_AFTER, '');
-  return words === '' ? text.trim() : alone === '' ? words : alone;
+  return words === '' ? text.trim() : words;
 }
 
 /** Without the quotes, backticks or stars that stand round all of it. */
