@@ -100,7 +100,7 @@ export function createMoney(
           if (to !== undefined) tell(to.publicKey, news(run));
         },
       );
-      return createPaidProvider(routstr.provider(), routstr.modelName);
+      return createPaidProvider(routstr.provider(), routstr);
     },
   };
 }

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { RunTicket } from '@nostr-dm-agent/routstr';
+import type { RunPayment, StandingPayment } from '../backends/payment.ts';
 import { lockedKeyText, notConnectedText } from '../replies/connection-replies.ts';
 import type { PreparedRun, Provider, RunFailure } from '../runs/provider.ts';
 import type { KeyProvider } from './catalogue.ts';
@@ -45,6 +47,32 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
     }
   >();
 
+  const paymentWith = (key: string): RunPayment => ({
+    credentials: 'provided',
+    variables: { [variable]: key },
+    configuration: listingConfiguration(entry),
+  });
+  /** Servers keep their key as long as they live, so it stays out of the log as long as the bot does. */
+  const handedOver = new Set<string>();
+  const standing = (owner: string): StandingPayment | undefined => {
+    const credential = store.get(owner, id)?.credential;
+    const key = credential && opened(owner, credential);
+    if (credential === undefined || key === undefined) return undefined;
+    if (!handedOver.has(key)) deps.protect(key);
+    handedOver.add(key);
+    const payer = `key:${id}:${createHash('sha256').update(credential).digest('hex').slice(0, 12)}`;
+    return { payer, payment: () => paymentWith(key) };
+  };
+  /** undefined: it does not open with this key of the bot, which the run itself says. */
+  const opened = (owner: string, credential: string): string | undefined => {
+    try {
+      return vault.open(owner, id, credential);
+    } catch (error) {
+      if (error instanceof SealError) return undefined;
+      throw error;
+    }
+  };
+
   const prepareRun = async ({ runId, sessionId, owner }: RunTicket): Promise<PreparedRun> => {
     const credential = store.get(owner, id)?.credential;
     if (credential === undefined) {
@@ -60,14 +88,7 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
       return { state: 'refused', reason: lockedKeyText(id) };
     }
     live.set(runId, { owner, sessionId, credential, release: deps.protect(key) });
-    return {
-      state: 'ready',
-      payment: {
-        credentials: 'provided',
-        variables: { [variable]: key },
-        configuration: listingConfiguration(entry),
-      },
-    };
+    return { state: 'ready', payment: paymentWith(key) };
   };
 
   /** What the run came to is said of the credential that it used, not of one that took its place meanwhile. */
@@ -94,6 +115,7 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
     name: id,
     retryPauses,
     model: (asked) => (asked?.startsWith(`${id}/`) ? asked : `${id}/${entry.model}`),
+    standing,
     prepareRun,
     ended,
     finalizeRun: async (runId) => {

@@ -11,6 +11,7 @@ import type {
   UsableModel,
 } from '@nostr-dm-agent/routstr';
 import { minimumBudget } from '@nostr-dm-agent/routstr';
+import type { StandingPayment } from '../backends/payment.ts';
 import type { Config } from '../config/config.ts';
 import type { Meta } from '../store/meta-table.ts';
 import { createBackground } from './background.ts';
@@ -18,6 +19,7 @@ import type { NodeChoice } from './node-choice.ts';
 import { createNodeModels, NodeAwayError, type RoutstrCode } from './node-models.ts';
 import type { RoutstrAccess } from './routstr-access.ts';
 import { createRoutstrSettings } from './routstr-settings.ts';
+import { createStandingModels, standingPayment } from './standing-models.ts';
 import { NoWalletError } from './wallet-access.ts';
 
 /** Prices are looked at this often; what waits on them is answered from the disk. */
@@ -53,6 +55,8 @@ export type RoutstrKeeper = RoutstrAccess & {
   ) => Promise<void>;
   /** What a run is to ask for when this model was chosen. @throws NoWalletError */
   readonly modelName: (chosen: string | undefined) => string | undefined;
+  /** How an agent server is paid run by run; `model` as the owner's next run names it. @throws NoWalletError */
+  readonly standing: (model: string | undefined) => StandingPayment;
   /** Looks after what is owed and keeps the prices young from now on. */
   readonly start: () => void;
   /** undefined without a wallet. */
@@ -65,6 +69,7 @@ type Open = {
   readonly meter: Meter;
   readonly provider: RoutstrProvider;
   readonly models: ReturnType<typeof createNodeModels>;
+  readonly standingModels: ReturnType<typeof createStandingModels>;
 };
 
 export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
@@ -133,7 +138,7 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
         limits: { holdMs: config.holdMs },
         onCheckpoint: deps.reached,
       });
-      opened = { meter, provider, models };
+      opened = { meter, provider, models, standingModels: createStandingModels(code) };
     },
     start: () => {
       if (opened === undefined) return;
@@ -145,6 +150,10 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
     },
     status: () => opened?.provider.status(),
     modelName: (chosen) => open().models.nameHere(chosen),
+    standing: (model) => {
+      const { meter, models, standingModels } = open();
+      return standingPayment(meter, standingModels(models.onDisk(), models.chosen(model)));
+    },
     close: async () => {
       await background.close();
       await opened?.provider.close();

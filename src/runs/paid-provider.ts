@@ -1,14 +1,19 @@
 import type { RoutstrProvider } from '@nostr-dm-agent/routstr';
+import type { StandingPayment } from '../backends/payment.ts';
 import { fellBack, news, runRefusal } from '../replies/routstr/paid-run-replies.ts';
 import type { Provider } from './provider.ts';
 
-/** Provider `routstr`: the wallet pays. @param model what a run is to ask for when this one was chosen */
+/** Provider `routstr`: the wallet pays. @param named its models, and how a server of them is paid */
 export const createPaidProvider = (
   routstr: Pick<RoutstrProvider, 'prepareRun' | 'finalizeRun' | 'recover' | 'usage'>,
-  model: NonNullable<Provider['model']>,
+  named: {
+    readonly modelName: NonNullable<Provider['model']>;
+    readonly standing: (model: string | undefined) => StandingPayment;
+  },
 ): Provider => ({
   name: 'routstr',
-  model,
+  model: named.modelName,
+  standing: (_owner, model) => named.standing(model),
   prepareRun: async (ticket, signal) => {
     const prepared = await routstr.prepareRun(ticket, signal);
     if (prepared.state === 'refused') return { state: 'refused', reason: runRefusal(prepared.refusal) };

@@ -37,8 +37,11 @@ export type Provider = {
   readonly name: string;
   /** What a run is to ask for when this model was chosen; undefined: the default. Absent: any model as it is. */
   readonly model?: (chosen: string | undefined) => string | undefined;
-  /** How an agent server is paid that outlives its runs; absent or undefined: each run starts one of its own. */
-  readonly standing?: (owner: string) => StandingPayment | undefined;
+  /**
+   * How an agent server is paid that outlives its runs; absent or undefined: each run starts one of its own. Asked anew for
+   * each run: a server of another `payer` does not serve it. @param model what the owner's next run asks for
+   */
+  readonly standing?: (owner: string, model: string | undefined) => StandingPayment | undefined;
   readonly prepareRun: (ticket: RunTicket, signal: AbortSignal) => Promise<PreparedRun>;
   /**
    * A run whose model calls failed for a passing reason, before anything was done, is tried again after each of these

@@ -126,3 +126,17 @@ test('opencode speaks to each provider with the owner’s own key; its environme
     error: '401 invalid key',
   });
 }, 120_000);
+
+test('a server of theirs is another one when the key was replaced, and none when it was taken away', () => {
+  const standing = () => providerOf('groq').standing?.(owner, undefined);
+  connect('groq', keys.groq);
+  const before = standing();
+  expect(before?.openDoor).toBeUndefined();
+  expect(standing()?.payer).toBe(before?.payer ?? '');
+  expect(before?.payer).not.toContain(keys.groq);
+  expect(before?.payment(undefined).variables).toEqual({ GROQ_API_KEY: keys.groq });
+  connect('groq', newKey('groq'));
+  expect(standing()?.payer).not.toBe(before?.payer);
+  connections.tools.store.revoke(owner, 'groq');
+  expect(standing()).toBeUndefined();
+});

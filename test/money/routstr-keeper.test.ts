@@ -5,11 +5,18 @@ import { join } from 'node:path';
 import { createBench, quiet } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { parseNodeUrl, usableModels } from '@nostr-dm-agent/routstr';
-import { createAbilitySource, syncModelsFile } from '@nostr-dm-agent/routstr/open';
+import {
+  chooseModels,
+  createAbilitySource,
+  opencodeModel,
+  syncModelsFile,
+} from '@nostr-dm-agent/routstr/open';
 import { entry, listOf } from '@nostr-dm-agent/routstr/testing/node-models';
 import { startSandboxNode } from '@nostr-dm-agent/sandbox/node';
 import { parse } from 'jsonc-parser';
+import type { NodeModels } from '../../src/money/node-models.ts';
 import { createRoutstrKeeper, type RoutstrKeeper } from '../../src/money/routstr-keeper.ts';
+import { createStandingModels } from '../../src/money/standing-models.ts';
 import type { Meta } from '../../src/store/meta-table.ts';
 
 const day = 24 * 3_600_000;
@@ -73,7 +80,18 @@ test('models are fetched at the start when they are older than a day, and used f
   expect(text()).toMatch(/"small_model": "routstr\//);
 
   clock.offset = day - 60_000;
-  await live((service) => expect(service.knownModels()?.stale).toBe(false));
+  await live((service) => {
+    expect(service.knownModels()?.stale).toBe(false);
+    const standing = service.standing('routstr/claude-sonnet-4.5');
+    const door = standing.openDoor?.();
+    // No money is behind it: what its servers know is the door.
+    expect(standing.payment(door)).toMatchObject({
+      credentials: 'provided',
+      variables: { ROUTSTR_API_KEY: door?.key },
+      configuration: { provider: { routstr: { options: { baseURL: door?.baseUrl } } } },
+    });
+    expect(service.standing(undefined).payer).toBe(standing.payer);
+  });
   expect(fetched()).toBe(1);
 
   clock.offset = day + 60_000;
@@ -104,4 +122,27 @@ test('the configuration that ships takes a node’s models', async () => {
   const { provider: __, small_model: ___, ...old } = parse(shipped);
   expect(rest).toEqual(old);
   expect(small_model).toBe('routstr/gpt-4o-mini');
+});
+
+test('a server is started anew when the node’s models can do other things, and not when they cost something else', () => {
+  const standing = createStandingModels({ chooseModels, opencodeModel });
+  const known = (models: readonly object[]): NodeModels => ({
+    node: parseNodeUrl('https://node.example'),
+    usable: usableModels(listOf(...models).models, createAbilitySource()).usable,
+    usdPerSat: undefined,
+    unusable: 0,
+    fetchedAt: 0,
+    stale: false,
+  });
+  const dearer = { sats_pricing: { prompt: 0.01, completion: 0.04 } };
+  const nameOf = (...models: readonly object[]): string => standing(known(models), undefined).name;
+  const before = nameOf(entry('claude-sonnet-4.5'));
+  expect(nameOf(entry('claude-sonnet-4.5', dearer))).toBe(before);
+  expect(nameOf(entry('claude-sonnet-4.5'), entry('gpt-4o-mini'))).not.toBe(before);
+  expect(nameOf(entry('claude-sonnet-4.5', { top_provider: { context_length: 50_000 } }))).not.toBe(before);
+  // One that is not listed is, for the run that asks for it.
+  const [other] = known([entry('gpt-4o-mini')]).usable;
+  const both = standing(known([entry('claude-sonnet-4.5')]), other);
+  expect(Object.keys(both.models)).toEqual(['claude-sonnet-4.5', 'gpt-4o-mini']);
+  expect(both.name).not.toBe(before);
 });
