@@ -254,7 +254,9 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     ],
     ...['oops, sorry', 'wrong chat', 'thanks, thanks', 'haha haha'],
   ].map((line) => [line, 'courtesy'] as const),
-  ...['', '  ', '\u200b', '…', '!'].map((line) => [line, 'empty'] as const),
+  ...['', '  ', '\u200b', '\0', '\u001b\u0007', '\u3164', '\ufe0f', '…', '!'].map(
+    (line) => [line, 'empty'] as const,
+  ),
   // A slip: asked about when it is near, else said to be none.
   ['!stauts', '? status'],
   ['sotp', '? stop'],

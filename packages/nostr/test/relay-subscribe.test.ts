@@ -301,3 +301,29 @@ test.concurrent('a relay whose EOSE takes longer each time than one waits at fir
   expect(requests).toBe(3);
   expect(connection.status()).toMatchObject({ state: 'open', since });
 });
+
+for (const refuseBy of ['CLOSED', 'NOTICE'] as const) {
+  test.concurrent(`of one place, which the relay tells by ${refuseBy} alone, the wraps have it, also after it ended theirs`, async () => {
+    await using world = relayWorld();
+    const relay = world.relay({ limitation: { max_subscriptions: 1 }, faults: { refuseBy } });
+    const connection = world.connect(relay.url, { timings: { retry: { baseMs: 300, maxMs: 300 } } });
+    const heard: string[] = [];
+    const onEvent = ({ content }: { readonly content: string }) => heard.push(content);
+    const feed = (name: string) => connection.status().feeds.find((each) => each.name === name);
+    const filters = () => [{ kinds: [4] }];
+    // The lesser one is there first, as after a CLOSED for the wraps.
+    connection.subscribe({ name: 'legacy', lesser: true, filters, onEvent }, never);
+    await until(() => feed('legacy')?.state === 'served', 'the lesser one being served');
+    connection.subscribe({ name: 'wraps', filters: wrapFilters, onEvent }, never);
+    await until(() => feed('wraps')?.state === 'served', 'the wraps being served');
+    expect(feed('legacy')).toMatchObject({
+      state: 'waiting',
+      problem: 'it serves only 1 subscriptions at a time',
+    });
+    relay.closeSubscriptions('error: idle');
+    await until(() => feed('wraps')?.state === 'waiting', 'the wraps being closed');
+    await until(() => feed('wraps')?.state === 'served', 'the wraps being served again');
+    relay.inject(wrapOf('live'));
+    await until(() => heard.includes('live'), 'the live wrap');
+  });
+}

@@ -209,11 +209,25 @@ describe('what a client writes otherwise than NIP-17 has it is read as it was me
     ['a recipient who is nobody', { tags: [['p'], ...tags] }],
     ['no tags', { tags: undefined }],
     ['an object for tags', { tags: {} }],
+    ['the recipient in capitals', { tags: [['p', bot.publicKey.toUpperCase()]] }],
+    ['the recipient as npub', { tags: [['p', ` nostr:${bot.npub}`]] }],
+    ['empty and odd recipients', { tags: [['p', ''], ['p', 'me'], ...tags] }],
+    ['its author in capitals', { pubkey: owner.publicKey.toUpperCase() }],
+    ['no author', { pubkey: undefined, id: undefined }],
+    ['a kind as text', { kind: '14' }],
   ])('%s', (_, rumor) => {
     const message = received('do it', { rumor });
     expect(message).toMatchObject({ text: 'do it', sender: owner.publicKey, kind: 14 });
     expect(message.id).toMatch(/^[0-9a-f]{64}$/);
     expect(inTime(message.createdAt)).toBe(true);
+  });
+
+  test('an id in capitals is the same id', () => {
+    const id = '3fa'.repeat(22).slice(0, 64);
+    expect(() => received('x', { rumor: { id: id.toUpperCase() } })).toThrow('rumor-id');
+    const rumor = { created_at: nowSeconds(), tags };
+    const right = received('x', { rumor }).id;
+    expect(received('x', { rumor: { ...rumor, id: right.toUpperCase() } }).id).toBe(right);
   });
 
   test('the same rumor without an id is the same message in every wrap of it', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { npubEncode } from 'nostr-tools/nip19';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import type { NostrEvent, RelayUrl } from '../src/nostr-types.ts';
 import { isJunk, type RejectionReason } from '../src/wrap/rejection.ts';
@@ -178,7 +179,7 @@ describe('a rumor is rejected', () => {
     ['with its id in capitals', { rumor: { id: 'AB'.repeat(32) } }, 'rumor-id'],
     ['whose content is a number', { rumor: { content: 5 } }, 'rumor'],
     ['whose content is missing', { rumor: { content: undefined } }, 'rumor'],
-    ['whose kind is text', { rumor: { kind: '14' } }, 'rumor'],
+    ['whose kind is a word', { rumor: { kind: 'fourteen' } }, 'rumor'],
     ['whose kind is a fraction', { rumor: { kind: 14.5 } }, 'rumor'],
     ['that is null', { rumorJson: 'null' }, 'rumor'],
     ['that is a list', { rumorJson: '[]' }, 'rumor'],
@@ -196,6 +197,8 @@ describe('a rumor is rejected', () => {
       'group',
     ],
     ['for somebody else', { rumor: { tags: [['p', third]] } }, 'group'],
+    ['for somebody else in capitals', { rumor: { tags: [['p', third.toUpperCase()]] } }, 'group'],
+    ['for somebody else as npub', { rumor: { tags: [['p', npubEncode(third)]] } }, 'group'],
     [
       'past its expiration',
       {

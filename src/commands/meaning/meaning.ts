@@ -73,7 +73,7 @@ export function readMeaning(text: string, options: MeaningOptions): Meaning {
   const words = meaningOfBareWords(bare, options) ?? meaningOfBareWords(withoutMentionAfter(bare), options);
   if (words?.kind === 'fragment') return { ...words, text };
   if (words !== undefined) return words;
-  return /^[\s\p{P}]*$/u.test(bare) ? { kind: 'empty' } : { kind: 'task', text };
+  return /[\p{L}\p{N}\p{S}]/u.test(bare) ? { kind: 'task', text } : { kind: 'empty' };
 }
 
 /** A whole sentence is no bare word. */

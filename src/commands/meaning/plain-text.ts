@@ -1,7 +1,8 @@
 /** What phones and clients put round the words that were meant. */
 
-/** Zero-width characters, directional marks, the byte order mark. */
-const INVISIBLE = /[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u00ad]/gu;
+/** Control characters, zero-width ones, directional marks, the byte order mark, blanks that are letters (Hangul fillers, Braille). */
+const INVISIBLE =
+  /[[\p{Cc}--[\t\n\r]]\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0]/gv;
 
 /** A mention that a client writes before the words (NIP-27), of whomever. */
 const MENTION = /^(?:(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,})[,:;]?\s*/iu;

@@ -6,7 +6,7 @@ import type { RelayRequests } from './requests.ts';
 
 /** Who hears what a relay says. */
 type FrameHearers = {
-  readonly requests: Pick<RelayRequests, 'find' | 'onClosed'>;
+  readonly requests: Pick<RelayRequests, 'find' | 'onClosed' | 'onNotice'>;
   readonly auth: Pick<RelayAuth, 'onOk' | 'onChallenge'>;
   readonly publishing: Pick<RelayPublishing, 'onOk' | 'onChallenge'>;
   readonly onNotice: (message: string) => void;
@@ -49,6 +49,7 @@ export const createFrameRouter =
       case 'NOTICE':
         log.debug({ relay: url, notice: frame.message }, 'relay notice');
         onNotice(frame.message);
+        requests.onNotice(frame.message);
         break;
       case 'malformed':
         onMalformed();

@@ -47,17 +47,20 @@ export function createRelayQueries(context: RelayContext, options: QueryOptions)
       closedMessage = undefined;
       slot.ask(filters);
     };
-    const slot = requests.open({
-      onReady: send,
-      onDown: () => {},
-      wants: () => true,
-      onEvent,
-      onEose: resolve,
-      onClosed: (message) => {
-        closedMessage = message;
-        if (!awaitsAuth(message)) reject(new RelayError(url, 'refused', message));
+    const slot = requests.open(
+      {
+        onReady: send,
+        onDown: () => {},
+        wants: () => true,
+        onEvent,
+        onEose: resolve,
+        onClosed: (message) => {
+          closedMessage = message;
+          if (!awaitsAuth(message)) reject(new RelayError(url, 'refused', message));
+        },
       },
-    });
+      'once',
+    );
     const timer = setTimeout(() => {
       if (closedMessage !== undefined) reject(new RelayError(url, 'refused', closedMessage));
       else if (requests.isReady()) reject(new RelayError(url, 'timeout', 'no EOSE'));

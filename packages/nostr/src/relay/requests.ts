@@ -1,4 +1,5 @@
 import type { Filter, NostrEvent } from '../nostr-types.ts';
+import { createRequestLimit, refusesMore } from './request-limit.ts';
 
 /** What a REQ hears. All are called synchronously, in the order of the frames. */
 type RequestHandlers = {
@@ -15,7 +16,12 @@ type RequestHandlers = {
   readonly onEvent: (event: NostrEvent) => void;
   readonly onEose: () => void;
   readonly onClosed: (message: string) => void;
+  /** Its place was needed for what is more important. `onReady` follows when there is one again. */
+  readonly onDisplaced?: () => void;
 };
+
+/** `once`: for what is asked once. The others stay for long: `lesser` ones make room for `standing` ones. */
+type RequestRank = 'once' | 'lesser' | 'standing';
 
 /** One place among the relay's subscriptions. */
 type RequestSlot = {
@@ -30,12 +36,13 @@ type RequestSlot = {
 
 /** The REQs of one relay: who asked under which subscription id. */
 export type RelayRequests = {
-  /** @param standing it stays for long, so that some places are left for what is asked once */
-  readonly open: (handlers: RequestHandlers, standing?: boolean) => RequestSlot;
+  readonly open: (handlers: RequestHandlers, rank: RequestRank) => RequestSlot;
   readonly find: (subscriptionId: string) => RequestHandlers | undefined;
   readonly onClosed: (subscriptionId: string, message: string) => void;
+  /** Some relays refuse a REQ for their limit by a NOTICE alone: it was the last one that has heard nothing yet. */
+  readonly onNotice: (message: string) => void;
   readonly isReady: () => boolean;
-  /** How many requests the relay serves at a time (NIP-11); undefined: it did not say. */
+  /** How many requests the relay serves at a time, as it says (NIP-11) or as it was found out; undefined: nothing is known. */
   readonly mostAtOnce: () => number | undefined;
   readonly ready: () => void;
   readonly down: (reason: string) => void;
@@ -43,7 +50,8 @@ export type RelayRequests = {
 
 type Slot = {
   readonly handlers: RequestHandlers;
-  readonly standing: boolean;
+  readonly rank: RequestRank;
+  heard: boolean;
   subscriptionId: string | undefined;
   /** It wants to ask and found no place. */
   queued: boolean;
@@ -51,12 +59,13 @@ type Slot = {
 
 export function createRelayRequests(
   send: (frame: readonly unknown[]) => boolean,
-  mostAtOnce: () => number | undefined,
+  stated: () => number | undefined,
 ): RelayRequests {
   const slots = new Set<Slot>();
   const served = new Map<string, Slot>();
   let isReady = false;
   let lastId = 0;
+  const limit = createRequestLimit(stated);
 
   const forget = (slot: Slot): string | undefined => {
     const id = slot.subscriptionId;
@@ -67,10 +76,25 @@ export function createRelayRequests(
   };
   /** One place is left for what is asked once, unless there is only one. */
   const isFull = (asking: Slot) => {
-    const most = mostAtOnce();
-    if (most === undefined || !asking.standing) return false;
-    const standing = [...served.values()].filter((slot) => slot.standing);
-    return standing.length >= Math.max(1, most - 1);
+    const most = limit.most();
+    if (most === undefined || asking.rank === 'once') return false;
+    return [...served.values()].filter(({ rank }) => rank !== 'once').length >= Math.max(1, most - 1);
+  };
+  /** What is more important gets the place of what is less so, if that has it. */
+  const makeRoomFor = (asking: Slot): void => {
+    const lesser = [...served.values()].findLast((slot) => slot.rank === 'lesser');
+    if (asking.rank !== 'standing' || !isFull(asking) || lesser === undefined) return;
+    close(lesser);
+    lesser.queued = true;
+    lesser.handlers.onDisplaced?.();
+  };
+  const closed = (subscriptionId: string, message: string): void => {
+    const slot = served.get(subscriptionId);
+    if (slot === undefined) return;
+    forget(slot);
+    if (refusesMore(message)) limit.ranInto(served.size);
+    slot.handlers.onClosed(message);
+    fillPlaces();
   };
   const fillPlaces = () => {
     for (const slot of slots) if (slot.queued && !isFull(slot)) slot.handlers.onReady();
@@ -81,14 +105,15 @@ export function createRelayRequests(
   };
 
   return {
-    open: (handlers, standing = false) => {
-      const slot: Slot = { handlers, standing, subscriptionId: undefined, queued: false };
+    open: (handlers, rank) => {
+      const slot: Slot = { handlers, rank, heard: false, subscriptionId: undefined, queued: false };
       slots.add(slot);
       return {
         ask: (filters) => {
           // A new id each time: an EOSE or CLOSED that is still under way for the old REQ can't be taken for this one.
           close(slot);
           if (!isReady) return false;
+          makeRoomFor(slot);
           if (isFull(slot)) {
             slot.queued = true;
             return false;
@@ -96,6 +121,7 @@ export function createRelayRequests(
           const id = `s${++lastId}`;
           if (!send(['REQ', id, ...filters])) return false;
           slot.subscriptionId = id;
+          slot.heard = false;
           served.set(id, slot);
           return true;
         },
@@ -106,22 +132,27 @@ export function createRelayRequests(
         },
       };
     },
-    find: (subscriptionId) => served.get(subscriptionId)?.handlers,
-    onClosed: (subscriptionId, message) => {
+    find: (subscriptionId) => {
       const slot = served.get(subscriptionId);
-      if (slot === undefined) return;
-      forget(slot);
-      slot.handlers.onClosed(message);
-      fillPlaces();
+      if (slot !== undefined) slot.heard = true;
+      return slot?.handlers;
+    },
+    onClosed: closed,
+    onNotice: (message) => {
+      const [id] = [...served].findLast(([, slot]) => !slot.heard) ?? [];
+      if (id === undefined || !refusesMore(message)) return;
+      send(['CLOSE', id]);
+      closed(id, message);
     },
     isReady: () => isReady,
-    mostAtOnce,
+    mostAtOnce: limit.most,
     ready: () => {
       isReady = true;
       for (const { handlers } of [...slots]) handlers.onReady();
     },
     down: (reason) => {
       isReady = false;
+      limit.forget();
       for (const slot of slots) forget(slot);
       for (const { handlers } of [...slots]) handlers.onDown(reason);
     },

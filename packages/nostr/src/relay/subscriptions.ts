@@ -76,16 +76,18 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
     if (filters === undefined || filters.length === 0) return;
     pages = subscription.pageBack === undefined ? [] : filters.filter(isPaged).map(createPage);
     if (!slot.ask(filters)) {
-      const most = requests.mostAtOnce();
-      feed.report(
-        'waiting',
-        most === undefined ? undefined : `it serves only ${most} subscriptions at a time`,
-      );
+      waitForPlace();
       return;
     }
     phase = 'stored';
     feed.report('asked', unansweredText());
     watchForEose();
+  };
+  /** A place comes free, or the limit that was found out is none any more. */
+  const waitForPlace = () => {
+    const most = requests.mostAtOnce();
+    feed.report('waiting', most === undefined ? undefined : `it serves only ${most} subscriptions at a time`);
+    if (most !== undefined) retryLater();
   };
   const currentFilters = (): readonly Filter[] | undefined => {
     try {
@@ -144,6 +146,10 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
       feed.report('waiting', 'it ended the connection when asked for this');
       cancelTimer = after(backoffMs(brokenInARow, timings.retry, context.random), timer, ask);
     },
+    onDisplaced: () => {
+      quiet();
+      waitForPlace();
+    },
     onDown: () => {
       if (phase === 'stored' && !heardStored) brokenInARow += 1;
       quiet();
@@ -183,7 +189,7 @@ export function startSubscription(context: RelayContext, options: SubscriptionOp
       options.onClosed(message);
     },
   };
-  const slot = requests.open(handlers, true);
+  const slot = requests.open(handlers, subscription.lesser === true ? 'lesser' : 'standing');
 
   ask();
   return () => {

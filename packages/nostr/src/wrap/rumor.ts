@@ -1,4 +1,4 @@
-import { eventHash, isEventId, type UnsignedEvent } from '../event.ts';
+import { eventHash, InvalidKeyError, isEventId, parsePublicKey, type UnsignedEvent } from '../event.ts';
 import type { EventId, InboundMessage, PublicKey } from '../nostr-types.ts';
 
 /** A rumor whose author has signed the seal around it: what clients get wrong is put right, or was left out. */
@@ -30,13 +30,27 @@ function soundTime(stated: unknown): number | undefined {
   return Math.floor(number >= MILLISECONDS_FROM ? number / 1000 : number);
 }
 
-/** By whom a rumor says that it is. */
-export const authorOf = (json: unknown): unknown => fieldsOf(json)?.pubkey;
+/** What is not there, as clients write it. */
+const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === '';
+
+const lowerCase = (value: unknown): unknown => (typeof value === 'string' ? value.toLowerCase() : value);
+
+/** By whom a rumor says that it is: undefined when it does not say, and the seal alone does. */
+export function authorOf(json: unknown): unknown {
+  const stated = fieldsOf(json)?.pubkey;
+  return isAbsent(stated) ? undefined : lowerCase(stated);
+}
+
+/** A whole number, which may be written as text. */
+const soundKind = (stated: unknown): number | undefined => {
+  const kind = typeof stated === 'string' && /^\d{1,5}$/.test(stated) ? Number(stated) : stated;
+  return typeof kind === 'number' && Number.isInteger(kind) && kind >= 0 && kind <= 65535 ? kind : undefined;
+};
 
 /**
  * Reads a rumor leniently, for its author is proven: an id that is not there is computed, odd tag items are skipped, a time
  * may be written in any way. An id that is there has to be the hash, of what was written or of what is read: it is what
- * makes a message be acted on once.
+ * makes a message be acted on once. A kind may be text, an id in capitals.
  *
  * @param sealedAt when its seal says that it was made: without an id and a time, the same words in another seal are another
  *   message
@@ -44,22 +58,28 @@ export const authorOf = (json: unknown): unknown => fieldsOf(json)?.pubkey;
 export function readRumor(json: unknown, pubkey: PublicKey, sealedAt: number): Rumor | 'rumor' | 'rumor-id' {
   const fields = fieldsOf(json);
   if (fields === undefined) return 'rumor';
-  const { id: stated, kind, content } = fields;
-  if (typeof content !== 'string' || !Number.isInteger(kind) || Number(kind) < 0 || Number(kind) > 65535) {
-    return 'rumor';
-  }
+  const { content } = fields;
+  const [kind, stated] = [soundKind(fields.kind), lowerCase(fields.id)];
+  if (typeof content !== 'string' || kind === undefined) return 'rumor';
   const statedAt = soundTime(fields.created_at);
   const read = {
     pubkey,
-    kind: Number(kind),
+    kind,
     content,
     tags: soundTags(fields.tags),
     created_at: statedAt ?? sealedAt,
   };
   const id = eventHash(read);
   const rumor = { kind: read.kind, content, tags: read.tags, statedAt };
-  if (stated === undefined || stated === null || stated === '') return { ...rumor, id };
-  const asWritten = hashOf([0, pubkey, fields.created_at, kind, fields.tags, content]);
+  if (isAbsent(stated)) return { ...rumor, id };
+  const asWritten = hashOf([
+    0,
+    fields.pubkey ?? pubkey,
+    fields.created_at,
+    fields.kind,
+    fields.tags,
+    content,
+  ]);
   if (stated !== id && stated !== asWritten) return 'rumor-id';
   return { ...rumor, id: stated === id ? id : asWritten };
 }
@@ -70,6 +90,22 @@ const hashOf = (serialised: readonly unknown[]): EventId =>
 /** The values of all tags called `name`; `undefined` where a tag has none. */
 export const tagValues = (tags: readonly string[][], name: string): readonly (string | undefined)[] =>
   tags.filter((tag) => tag[0] === name).map((tag) => tag[1]);
+
+/**
+ * The keys in `p` tags, however they are written: in capitals, as npub, with white space. What is no key at all names
+ * nobody.
+ */
+export const keysIn = (tags: readonly string[][]): readonly string[] =>
+  tagValues(tags, 'p').flatMap((text): string[] => {
+    const plain = text?.trim().toLowerCase() ?? '';
+    if (isEventId(plain)) return [plain];
+    try {
+      return [parsePublicKey(plain)];
+    } catch (error) {
+      if (error instanceof InvalidKeyError) return [];
+      throw error;
+    }
+  });
 
 /** Whether a NIP-40 `expiration` tag (Unix seconds) has passed. One that is no number does not count. */
 export const isExpired = (tags: readonly string[][], nowSeconds: number): boolean =>

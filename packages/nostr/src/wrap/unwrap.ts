@@ -10,6 +10,7 @@ import {
   authorOf,
   isExpired,
   isMessageKind,
+  keysIn,
   readRumor,
   referencesIn,
   tagValues,
@@ -148,14 +149,12 @@ function openSeal(
   const about = { sender, protocol: 'nip17', relay } as const;
   const opened = openJson(seal.content, sender, keyOf);
   if (opened === undefined) return refused('seal-undecryptable', about);
-  if (authorOf(opened.json) === undefined) return refused('rumor', about);
-  if (authorOf(opened.json) !== sender) return refused('impersonation', about);
+  if ((authorOf(opened.json) ?? sender) !== sender) return refused('impersonation', about);
   const rumor = readRumor(opened.json, sender, seal.created_at);
   if (typeof rumor === 'string') return refused(rumor, about);
   const { id, kind, tags, content, statedAt } = rumor;
   const known = { ...about, kind, createdAt: statedAt };
-  const isParty = (key: string | undefined) => key === undefined || key === bot || key === sender;
-  if (!tagValues(tags, 'p').every(isParty)) return refused('group', known);
+  if (!keysIn(tags).every((key) => key === bot || key === sender)) return refused('group', known);
   if (late || isExpired(seal.tags, now) || isExpired(tags, now)) return refused('expired', known);
   if (!isMessageKind(kind)) return refused('other-kind', known);
   if (content.length > MAX_TEXT_LENGTH) return refused('too-large', known);
