@@ -1,5 +1,7 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { z } from 'zod';
@@ -71,46 +73,66 @@ export type AgentProcessEnd = {
   readonly stopped: boolean;
 };
 
-type Execa = typeof import('execa').execa;
+type Started = { readonly process: ChildProcess; readonly stdout: Readable; readonly stderr: Readable };
+/** Synchronous: nothing may come between the start and the first read, execa throws away what nobody reads. */
+type Spawn = (command: Command, stdin: string) => Started;
 
 /** execa hands any descriptor on; its types know those up to 9. */
 const isDescriptor = (fd: number): fd is 3 => Number.isInteger(fd);
 
-const spawn = (execa: Execa, command: Command, stdin: string) =>
-  execa(command.file, command.args, {
+/** Its own session: a Ctrl-C for the bot is no Ctrl-C for the agent, the bot ends it in its own order. */
+const detached = true;
+
+/** Loaded with the first agent: a bot at rest needs no execa, which takes a tenth of its memory. */
+const loadExeca = async (): Promise<Spawn> => {
+  const { execa } = await import('execa');
+  return (command, stdin) => {
+    const { nodeChildProcess, stdout, stderr } = execa(command.file, command.args, {
+      cwd: command.cwd,
+      env: { ...command.environment },
+      extendEnv: false,
+      input: stdin,
+      stdio: ['pipe', 'pipe', 'pipe', ...(command.fds ?? []).filter(isDescriptor)],
+      detached,
+      buffer: false,
+      reject: false,
+      stripFinalNewline: false,
+    });
+    return { process: nodeChildProcess, stdout, stderr };
+  };
+};
+
+/** For what is told nothing. */
+const spawnPlain: Spawn = (command) => {
+  const child = spawn(command.file, command.args, {
     cwd: command.cwd,
     env: { ...command.environment },
-    extendEnv: false,
-    input: stdin,
-    stdio: ['pipe', 'pipe', 'pipe', ...(command.fds ?? []).filter(isDescriptor)],
-    // Its own session: a Ctrl-C for the bot is no Ctrl-C for the agent, the bot ends it in its own order.
-    detached: true,
-    buffer: false,
-    reject: false,
-    stripFinalNewline: false,
+    stdio: ['ignore', 'pipe', 'pipe', ...(command.fds ?? [])],
+    detached,
   });
+  // That it could not be started is known by its pid.
+  child.on('error', () => {});
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new TypeError('a process without its pipes');
+  return { process: child, stdout, stderr };
+};
 
-/** Not async: nothing may come between the start and the first read, execa throws away what nobody reads. */
-const start = (
-  execa: Execa,
-  command: Command,
-  stdin: string,
-): { agent: ReturnType<typeof spawn>; pid: number } => {
-  let agent: ReturnType<typeof spawn>;
+const start = (spawnIt: Spawn, command: Command, stdin: string): { agent: Started; pid: number } => {
+  let agent: Started;
   try {
-    agent = spawn(execa, command, stdin);
+    agent = spawnIt(command, stdin);
   } catch (error) {
     throw new SpawnError(command.file, errorCode(error), error);
   } finally {
     command.fds?.forEach(closeSync);
   }
-  const { pid } = agent;
+  const { pid } = agent.process;
   if (pid === undefined) throw new SpawnError(command.file, undefined, undefined);
   return { agent, pid };
 };
 
 /**
- * Runs an agent to its end: the task goes to its standard input, which is then closed; its lines go to `onLine`.
+ * Runs an agent to its end: the task, if there is one, goes to its standard input, which is then closed; its lines go to `onLine`.
  * Resolves when it and every process that it left behind are gone, however it ended. An aborted signal ends it
  * politely first. Throws `SpawnError` when it does not start and `ProcessesRemainError` when something of it stays.
  */
@@ -120,14 +142,13 @@ export const runAgentProcess = async (
   handlers: AgentProcessHandlers,
   signal: AbortSignal,
 ): Promise<AgentProcessEnd> => {
-  // Loaded with the first process: the bot is to be reachable before it needs one.
-  const { execa } = await import('execa');
+  const spawnIt = options.stdin === '' ? spawnPlain : await loadExeca();
   if (signal.aborted) {
     command.fds?.forEach(closeSync);
     return { exit: { code: undefined, signal: undefined }, stderr: '', stopped: true };
   }
-  const { agent, pid } = start(execa, command, options.stdin);
-  const exited = once(agent.nodeChildProcess, 'exit');
+  const { agent, pid } = start(spawnIt, command, options.stdin);
+  const exited = once(agent.process, 'exit');
   handlers.onSpawn?.(pid);
 
   const ending = Promise.withResolvers<void>();
