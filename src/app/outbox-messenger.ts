@@ -14,12 +14,12 @@ const endlessWord = /\S{20000,}/g;
 export function createOutboxMessenger(
   outbox: Pick<Outbox, 'send' | 'react'>,
   rests: Rests,
-  /** So many messages were sent to somebody. */
-  onSaid: (owner: PublicKey, messages: number) => void = () => {},
+  /** Something was said to somebody, in so many messages. */
+  onSaid: (owner: PublicKey, text: string, messages: number) => void = () => {},
 ): Messenger {
   const sendAll = (to: Recipient, text: string) => {
     const sent = sendWhole(to, text);
-    onSaid(to.publicKey, sent.ids.length);
+    onSaid(to.publicKey, text, sent.ids.length);
     return sent;
   };
   const sendWhole = (to: Recipient, text: string) => {

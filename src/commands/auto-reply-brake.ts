@@ -1,58 +1,89 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 
 /**
- * Notices a client that answers each of the bot's messages by itself: plain messages that come within seconds of ours, one
- * for one, all alike or many in a row. Two programs would talk with each other for ever, and be paid for it.
+ * Notices a client that answers each of the bot's messages by itself: an absence note or an echo that comes within seconds of
+ * ours, one for one, again and again. Two programs would talk with each other for ever, and be paid for it. Only what is
+ * repeated is braked: other words are a person's, or a script's that was written to say them, however fast they come.
  */
 export type AutoReplyBrake = {
-  /** The bot said something to somebody. */
-  readonly said: (owner: PublicKey, messages: number) => void;
-  /** A plain message came. `began`: from now on they are not acted on; `on`: still; `off`: it is acted on. */
+  /** The bot said something to somebody, in so many messages. */
+  readonly said: (owner: PublicKey, text: string, messages: number) => void;
+  /**
+   * A plain message came. `began`: it and its like are not acted on from now on, which is said once; `on`: still; `off`: it is
+   * acted on.
+   */
   readonly hears: (owner: PublicKey, text: string) => 'off' | 'began' | 'on';
 };
 
 /** A client's answer comes within. */
 const PROMPT_MS = 4_000;
 const WINDOW_MS = 30_000;
-/** So many alike, or so many whatever they say. People type slower, and other things. */
+/** So many alike. People type slower, and other things. */
 const ALIKE = 8;
-const MANY = 25;
-/** Until nothing has come for so long. */
+/** So many messages of ours that nobody answered yet, and so many texts, are remembered. */
+const REMEMBERED = 25;
+/** An echo holds so much of what we said. */
+const ECHOED = 40;
+const ECHO = '(echo)';
+/** Until nothing like it has come for so long. */
 export const QUIET_MS = 30_000;
 
 type Heard = { readonly at: number; readonly alike: string; readonly prompted: boolean };
-type Talk = { unanswered: number[]; heard: Heard[]; brakedUntil: number };
+type Talk = {
+  unanswered: number[];
+  heard: Heard[];
+  said: string[];
+  /** What is braked, and until when. */
+  readonly braked: Map<string, number>;
+};
 
 export function createAutoReplyBrake(monotonic: () => number = () => performance.now()): AutoReplyBrake {
   const talks = new Map<PublicKey, Talk>();
   const talkWith = (owner: PublicKey): Talk => {
-    const talk = talks.get(owner) ?? { unanswered: [], heard: [], brakedUntil: 0 };
+    const talk = talks.get(owner) ?? { unanswered: [], heard: [], said: [], braked: new Map() };
     talks.set(owner, talk);
     return talk;
   };
   return {
-    said: (owner, messages) => {
+    said: (owner, text, messages) => {
       const talk = talkWith(owner);
       const now = monotonic();
-      talk.unanswered = [...talk.unanswered, ...Array.from({ length: messages }, () => now)].slice(-MANY);
+      talk.unanswered = [...talk.unanswered, ...Array.from({ length: messages }, () => now)].slice(
+        -REMEMBERED,
+      );
+      const beginning = essence(text).slice(0, ECHOED);
+      if (beginning.length === ECHOED) talk.said = [...talk.said, beginning].slice(-REMEMBERED);
     },
     hears: (owner, text) => {
       const talk = talkWith(owner);
       const now = monotonic();
-      if (now < talk.brakedUntil) {
-        talk.brakedUntil = now + QUIET_MS;
+      const heard = essence(text);
+      const alike = talk.said.some((ours) => heard.includes(ours)) ? ECHO : heard;
+      for (const [each, until] of talk.braked) if (now >= until) talk.braked.delete(each);
+      if (talk.braked.has(alike)) {
+        talk.braked.set(alike, now + QUIET_MS);
         return 'on';
       }
       talk.unanswered = talk.unanswered.filter((at) => now - at < PROMPT_MS);
       const prompted = talk.unanswered.shift() !== undefined;
-      const alike = text.toLowerCase().replace(/\s+/g, ' ').trim().slice(0, 60);
       talk.heard = [...talk.heard.filter(({ at }) => now - at < WINDOW_MS), { at: now, alike, prompted }];
       const inARow = talk.heard.slice(talk.heard.findLastIndex((each) => !each.prompted) + 1);
-      const same = inARow.filter((each) => each.alike === alike).length;
-      if (same < ALIKE && inARow.length < MANY) return 'off';
-      talk.brakedUntil = now + QUIET_MS;
-      talk.heard = [];
-      return 'began';
+      if (inARow.filter((each) => each.alike === alike).length < ALIKE) return 'off';
+      const isFirst = talk.braked.size === 0;
+      talk.braked.set(alike, now + QUIET_MS);
+      return isFirst ? 'began' : 'on';
     },
   };
 }
+
+/** Without what an absence note changes from one time to the next: the time of day, the date, spaces. */
+const essence = (text: string): string =>
+  text
+    .slice(0, 2_000)
+    .toLowerCase()
+    .replace(
+      /\d{4}-\d{2}-\d{2}(?:t[\d:.]+z?)?|\d{1,2}(?:[:.]\d{2}){1,2}(?:\s?[ap]m)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}/g,
+      '#',
+    )
+    .replace(/\s+/g, ' ')
+    .trim();

@@ -14,4 +14,4 @@ export const nothingToStop =
 
 /** A client that answers by itself. @param quietMs how long it has to be quiet */
 export const autoReplyText = (quietMs: number): string =>
-  `Your app seems to answer each of my messages by itself, and each answer would be a task. I act on no plain message until none has come for ${quietMs / 1000} seconds. Commands work as always.`;
+  `Your app seems to answer each of my messages by itself, with the same words, and each answer would be a task. I don’t act on these words until they have not come for ${quietMs / 1000} seconds. Everything else works as always.`;

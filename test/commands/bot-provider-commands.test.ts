@@ -113,7 +113,7 @@ describe('the limit of a day', () => {
     expect(await ask('!provider limit 500 per day')).toContain(
       '⚠ As it is, no run begins. The limit of 500 sat for one day is reached',
     );
-    expect(await ask('do it')).toContain('The limit of 500 sat for one day is reached');
+    expect(await ask('do the work')).toContain('The limit of 500 sat for one day is reached');
     expect(await ask('!provider limit much')).toContain('“much” is not an amount');
     expect(await askAsMember('!provider limit off')).toStartWith('The limit is set by admins');
     expect(await askAsMember('!provider limit')).toStartWith('Limit: 500 sat a day');

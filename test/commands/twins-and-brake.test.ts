@@ -109,42 +109,72 @@ test('what an earlier life of the bot acted on has its twin there', () => {
   expect(here.log).toEqual(['not nip04 hi']);
 });
 
-test('a client that answers each message is braked after some, and let go when it is quiet', () => {
+/** Somebody who sends the next message right after the bot's. */
+function conversation() {
   let now = 0;
   const brake = createAutoReplyBrake(() => now);
-  const answer = () => {
-    brake.said(sender, 1);
-    now += 250;
-    return brake.hears(sender, 'I am away, back on Monday.');
+  return {
+    brake,
+    pass: (ms: number) => {
+      now += ms;
+    },
+    answer: (ours: string, text: string) => {
+      brake.said(sender, ours, 1);
+      now += 250;
+      return brake.hears(sender, text);
+    },
   };
-  const heard = Array.from({ length: 20 }, answer);
-  expect(heard.filter((what) => what === 'off')).toHaveLength(7);
-  expect(heard.filter((what) => what === 'began')).toHaveLength(1);
-  now += QUIET_MS;
-  expect(answer()).toBe('off');
+}
+
+test.each([
+  ['a note', () => 'I am away, back on Monday.'],
+  ['a note with the time', (n: number) => `Auto-reply at 12:${10 + n}:07, 2026-11-${10 + n}: I am away.`],
+  ['two notes in turn', (n: number) => ['I am away.', 'Back on Monday.'][n % 2] ?? ''],
+  ['an echo', (_: number, ours: string) => ours],
+  ['an echo with words before it', (n: number, ours: string) => `${n}. You wrote: “${ours}”`],
+] as const)(
+  'a client that answers each message with %s is braked, told once, and let go when it is quiet',
+  (_, reply) => {
+    const here = conversation();
+    const ours = (n: number) => `did what you asked for the time of number ${n}, and here is what came of it`;
+    const answer = (n: number) => here.answer(ours(n), reply(n, ours(n)));
+    const heard = Array.from({ length: 40 }, (_each, n) => answer(n));
+    expect(heard.filter((what) => what === 'off').length).toBeLessThanOrEqual(15);
+    expect(heard.filter((what) => what === 'began')).toHaveLength(1);
+    expect(heard.slice(-20)).toEqual(Array.from({ length: 20 }, () => 'on' as const));
+    // Whoever owns it can still say something else.
+    expect(here.answer(ours(99), 'fix the login page')).toBe('off');
+    here.pass(QUIET_MS);
+    expect(answer(0)).toBe('off');
+  },
+);
+
+test('different messages are never braked, however many and however fast', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 50, maxLength: 80 }), (texts) => {
+      const here = conversation();
+      const lines = new Set(texts.map((text) => text.toLowerCase().replace(/\s+/g, ' ').trim()));
+      for (const [n, text] of [...lines].entries()) {
+        if (/[\d#]/.test(text)) continue;
+        expect(here.answer(`did: something else than that, which was number ${n}`, text)).toBe('off');
+      }
+    }),
+    { numRuns: 30 },
+  );
+  const here = conversation();
+  for (let n = 0; n < 60; n++) expect(here.answer(`did: task ${n}`, `task ${n}`)).toBe('off');
 });
 
 test('forty tasks at once, or any that do not wait for the bot, are no such thing', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(2_000), { minLength: 2, maxLength: 60 }), (pauses) => {
-      let now = 0;
-      const brake = createAutoReplyBrake(() => now);
+      const here = conversation();
       // One word of the bot, then messages of a person who does not look up.
-      brake.said(sender, 1);
+      here.brake.said(sender, 'did it', 1);
       for (const pause of pauses) {
-        now += pause;
-        expect(brake.hears(sender, 'do it')).toBe('off');
+        here.pass(pause);
+        expect(here.brake.hears(sender, 'do it')).toBe('off');
       }
     }),
   );
-});
-
-test('somebody who works with the bot, one task after its answer, is not braked', () => {
-  let now = 0;
-  const brake = createAutoReplyBrake(() => now);
-  for (let n = 0; n < 24; n++) {
-    brake.said(sender, 1);
-    now += 500;
-    expect(brake.hears(sender, `task ${n}`)).toBe('off');
-  }
 });

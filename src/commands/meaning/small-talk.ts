@@ -67,9 +67,7 @@ const REFERS = words(
   'why|why not|why so|how|how so|how come|when|where|which|which one|who|what|what’s this|whats this|what is this|what’s that|whats that|what is that|what do you mean|huh|eh|hä|and|and now|and then|and|so|so what|then|next|what now|now what|what next|whats next|what’s next|more|again|once again|once more|one more time|one more|try again|try it again|try that again|do it again|do that again|same again|the same|go on|go ahead|go|go for it|do it|do that|please do|proceed|keep going|carry on|keep on|let’s go|lets go|yes do it|ok do it|undo|undo it|undo that|undo this|revert|revert it|revert that|redo|redo it|weiter|mach weiter|weitermachen|nochmal|noch mal|noch einmal|nochmals|mehr|und|warum|wieso|weshalb|was|wie|sigue|continúa|otra vez|más|por qué|y|qué|de novo|outra vez|mais|por que|encore|pourquoi|et|quoi',
 );
 /** The answer to a question that was asked just now, or nothing. */
-const ANSWERS = words(
-  'done|ready|i’m ready|im ready|finished|fertig|bereit|terminado|pronto|fini|first|second|both|neither|either|all|none|left|right',
-);
+const ANSWERS = words('done|ready|i’m ready|im ready|finished|fertig|bereit|terminado|pronto|fini');
 const NUMBER = /^[#(]?\d{1,2}(?:[.):]|\s?%)?$|^100\s?%$/;
 
 /** What a message means by what stands before it: `session`: anything said in the session; `last`: the last answer alone. */
