@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { mnemonicToSeedSync, validateMnemonic } from '@scure/bip39';
+import { createHash, pbkdf2Sync } from 'node:crypto';
+import { validateMnemonic } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { BadMnemonicError } from '../wallet-errors.ts';
 
@@ -20,7 +20,8 @@ export function readMnemonic(text: string): Seed {
   if (positions.length > 0) throw new BadMnemonicError({ kind: 'unknown-words', positions });
   const mnemonic = words.join(' ');
   if (!validateMnemonic(mnemonic, wordlist)) throw new BadMnemonicError({ kind: 'checksum' });
-  const bytes = mnemonicToSeedSync(mnemonic);
+  // BIP39 with an empty passphrase, natively: 20 ms less at each start than in JavaScript.
+  const bytes = new Uint8Array(pbkdf2Sync(mnemonic, 'mnemonic', 2048, 64, 'sha512'));
   const fingerprint = createHash('sha256')
     .update('cashu wallet fingerprint')
     .update(bytes)

@@ -1,12 +1,8 @@
 import type { Database } from 'bun:sqlite';
-import {
-  createNewMintKeys,
-  deserializeMintKeys,
-  getPubKeyFromPrivKey,
-  serializeMintKeys,
-} from '@cashu/cashu-ts';
+import { createNewMintKeys, deserializeMintKeys, serializeMintKeys } from '@cashu/cashu-ts';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { z } from 'zod';
+import { publicKeyOf } from './blind-signature.ts';
 import { refusal } from './mint-refusals.ts';
 
 /** `00`: NUT-02's first keyset ids; `01`: the second, which commit to unit, fee and expiry. */
@@ -54,9 +50,7 @@ export function createKeysets(db: Database, clock: Clock): Keysets {
   const lost = new Set<string>();
   const remember = (id: string, active: boolean, feePpk: number, privateKeys: Record<string, Uint8Array>) => {
     const publicKeys = serializeMintKeys(
-      Object.fromEntries(
-        Object.entries(privateKeys).map(([amount, key]) => [amount, getPubKeyFromPrivKey(key)]),
-      ),
+      Object.fromEntries(Object.entries(privateKeys).map(([amount, key]) => [amount, publicKeyOf(key)])),
     );
     const keyset: MintKeyset = { id, active, feePpk, privateKeys, publicKeys };
     keysets.set(id, keyset);

@@ -1,17 +1,13 @@
 import type { Database } from 'bun:sqlite';
 import {
   Amount,
-  createBlindSignature,
-  createDLEQProof,
   getSecretKind,
   getTagScalar,
-  hashToCurve,
   isHTLCSpendAuthorised,
   isP2PKSpendAuthorised,
   type Proof,
-  pointFromHex,
-  verifyUnblindedSignature,
 } from '@cashu/cashu-ts';
+import { isSigned, signBlinded, yOf } from './blind-signature.ts';
 import type { Keysets } from './keysets.ts';
 import { refusal } from './mint-refusals.ts';
 import { type Input, type Output, type Signature, signatureSchema } from './mint-wire.ts';
@@ -39,10 +35,6 @@ export type Ledger = {
   };
 };
 
-/** `Y` of a proof: where its secret lies on the curve, hex (NUT-00). */
-export const yOf = (secret: string): string => hashToCurve(new TextEncoder().encode(secret)).toHex(true);
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 export const sumOf = (items: readonly { readonly amount: number }[]): number =>
   items.reduce((sum, item) => sum + item.amount, 0);
 
@@ -90,12 +82,7 @@ export function createLedger(db: Database, keysets: Keysets, maxInputs: number):
         if (state === 'PENDING') throw refusal.proofPending();
         if (state === 'SPENT') throw refusal.proofSpent();
         const key = keysets.live(input.id).privateKeys[String(input.amount)];
-        const unblinded = {
-          secret: new TextEncoder().encode(input.secret),
-          C: pointFromHex(input.C),
-          id: input.id,
-        };
-        if (!key || !verifyUnblindedSignature(unblinded, key)) throw refusal.proofInvalid();
+        if (!key || !isSigned(input.secret, input.C, key)) throw refusal.proofInvalid();
       }
       verifySpendingConditions(inputs, outputs, quote);
     },
@@ -111,14 +98,7 @@ export function createLedger(db: Database, keysets: Keysets, maxInputs: number):
     sign(output, amount) {
       const key = keysets.get(output.id).privateKeys[String(amount)];
       if (!key) throw refusal.amountOutsideLimits();
-      const blinded = pointFromHex(output.B_);
-      const proof = createDLEQProof(blinded, key);
-      const signature: Signature = {
-        id: output.id,
-        amount,
-        C_: createBlindSignature(blinded, key, output.id).C_.toHex(true),
-        dleq: { e: hex(proof.e), s: hex(proof.s) },
-      };
+      const signature: Signature = { id: output.id, amount, ...signBlinded(output.B_, key) };
       db.query('INSERT INTO signatures (blinded, keyset, amount, signature) VALUES (?, ?, ?, ?)').run(
         output.B_,
         output.id,

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { yOf } from './blind-signature.ts';
 import type { Keysets, MintKeyset } from './keysets.ts';
 import type { Lightning } from './lightning.ts';
-import { type Ledger, yOf } from './mint-ledger.ts';
+import type { Ledger } from './mint-ledger.ts';
 import { type MintRefusal, refusal } from './mint-refusals.ts';
 import * as wire from './mint-wire.ts';
 

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Server } from 'bun';
+import { yOf } from './blind-signature.ts';
 import { mintMigrations } from './database.ts';
 import { createKeysets, type KeysetVersion, type MintKeyset } from './keysets.ts';
 import {
@@ -12,7 +13,7 @@ import {
 } from './lightning.ts';
 import { auditMint, type MintAudit } from './mint-audit.ts';
 import { createFaults, type Faults } from './mint-faults.ts';
-import { createLedger, type ProofState, yOf } from './mint-ledger.ts';
+import { createLedger, type ProofState } from './mint-ledger.ts';
 import { MintRefusal } from './mint-refusals.ts';
 import { createSubscriptions, type SocketData } from './mint-subscriptions.ts';
 import type { SandboxNetwork } from './network.ts';
