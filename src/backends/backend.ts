@@ -28,6 +28,11 @@ export type AgentRequest = {
   /** Unique title of a new session, by which it is found again if the agent dies before it names its id. */
   readonly title: string;
   readonly payment: RunPayment;
+  /**
+   * The payment is not there yet, and `payment` is empty. A server that is kept ready may be asked meanwhile: its calls wait
+   * at its door. A process of the run's own waits for it. When it fails the signal is aborted.
+   */
+  readonly paying?: Promise<RunPayment>;
   /** What is asked before it is done. Absent: nothing. */
   readonly approvals?: ApprovalRule;
   /** `compact`: the conversation is shortened by the model, and `task` is empty. Absent: `task`. */

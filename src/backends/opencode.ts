@@ -6,6 +6,7 @@ import { testedOpencode } from './opencode-binary.ts';
 import { createLauncher } from './opencode-launch.ts';
 import { createOpencodeRunner } from './opencode-run.ts';
 import { createStoreKeeper } from './opencode-store.ts';
+import { whenPaid } from './when-paid.ts';
 
 const modelsKeptMs = 5 * 60_000;
 
@@ -26,7 +27,7 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   const launcher = createLauncher(settings, deps);
   const { ask, look } = launcher;
   const modelLists = new Map<string, { readonly at: number; readonly models: readonly Model[] }>();
-  const run = createStoreKeeper(home).keeping(createOpencodeRunner(home, deps, launcher, log));
+  const run = whenPaid(createStoreKeeper(home).keeping(createOpencodeRunner(home, deps, launcher, log)));
 
   const endLeftovers: Backend['endLeftovers'] = async (runId, signal) => {
     const graceMs = deps.graceMs;

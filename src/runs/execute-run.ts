@@ -1,7 +1,13 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { whenFree } from '@nostr-dm-agent/kit/sqlite';
-import type { AgentFailure, AgentRequest, AgentResult, RunObserver } from '../backends/backend.ts';
+import type {
+  AgentFailure,
+  AgentRequest,
+  AgentResult,
+  RunObserver,
+  RunPayment,
+} from '../backends/backend.ts';
 import { providerNoteText } from '../replies/connection-replies.ts';
 import { ownerName } from '../replies/owner-name.ts';
 import {
@@ -13,6 +19,7 @@ import {
   otherModelText,
 } from '../replies/run-replies.ts';
 import { messageOf, type RunReaction, replyToRun } from './messenger.ts';
+import { type PaidTask, type PaidWork, payAndWork, payThenWork } from './pay-and-work.ts';
 import type { Provider, Settlement } from './provider.ts';
 import type { Run, RunOutcome, RunResult, Session, StopReason } from './run.ts';
 import { startRunDeadline } from './run-deadline.ts';
@@ -130,18 +137,11 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
   const observer = { onActivity: deadline.touch, onHold, onHoldEnd };
   try {
     const { id: runId, owner, task, budget } = run;
-    const prepared = await provider.prepareRun(
-      {
-        ...{ runId, sessionId: session.id, owner, model, task, observer },
-        budget: budget === undefined ? undefined : sat(budget),
-      },
-      signal,
-    );
-    if (prepared.state === 'refused') {
-      return { outcome: 'refused', answer: prepared.reason, result: undefined };
-    }
-    if (signal.aborted) return { outcome: stopReasonOf(signal), answer: undefined, result: undefined };
-
+    const ticket = {
+      ...{ runId, sessionId: session.id, owner, model, task, observer },
+      budget: budget === undefined ? undefined : sat(budget),
+    };
+    const standing = provider.standing?.(owner, model);
     const request: AgentRequest = {
       runId,
       owner,
@@ -152,25 +152,37 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
       backendSession: session.backendSession,
       // Not the task: a title is an argument, and arguments are visible to every user of the host.
       title: `nostr-dm-agent ${runId}`,
-      payment: prepared.payment,
+      payment: notYetPaid,
+      standing,
     };
     const seen = observerOf(job, deps, progress, deadline.touch);
-    const attempt = (backendSession: string | undefined): Promise<AgentResult> =>
-      runWithRetries(
-        () => backend.run({ ...request, backendSession }, seen, deadline.signal),
-        provider.retryPauses ?? [],
-        deadline.signal,
-      );
-    const first = await attempt(session.backendSession);
-    const lost = memoryLost(first);
-    const result = lost === undefined || deadline.signal.aborted ? first : await attempt(undefined);
+    const paidTask: PaidTask<Attempts> = {
+      pay: (signal) => provider.prepareRun(ticket, signal),
+      work: (payment, ended) => {
+        const paid = payment instanceof Promise ? { paying: payment } : { payment };
+        const signal = AbortSignal.any([deadline.signal, ended]);
+        return attempts((again) => backend.run({ ...request, ...paid, ...again }, seen, signal), job, signal);
+      },
+    };
+    let paid: PaidWork<Attempts>;
+    if (backend.warm === undefined || standing?.openDoor === undefined)
+      paid = await payThenWork(paidTask, signal);
+    else {
+      const reason = provider.refusal?.(ticket);
+      paid = reason === undefined ? await payAndWork(paidTask, signal) : { state: 'refused', reason };
+    }
+    if (paid.state === 'refused') return { outcome: 'refused', answer: paid.reason, result: undefined };
+    if (paid.state === 'stopped')
+      return { outcome: stopReasonOf(signal), answer: undefined, result: undefined };
+
+    const { result, lost } = paid.work;
     if (result.outcome !== 'stopped') provider.ended?.(runId, result.failure);
     const { backendSession } = result;
     if (backendSession !== undefined) {
       await inTime(() => deps.stores.sessions.update(session.id, { backendSession }), job.log);
     }
     deps.lookAgain(session.backend, result.failure);
-    const notes = [prepared.note, lost && begunAnewText(lost), cutNote(session, result)];
+    const notes = [paid.note, lost && begunAnewText(lost), cutNote(session, result)];
     return withNote(
       endingOf(result, deadline.signal),
       notes.filter((note) => note !== undefined).join('\n\n') || undefined,
@@ -179,6 +191,25 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
     deadline.stop();
     progress.stop();
   }
+}
+
+const notYetPaid: RunPayment = { credentials: 'provided', variables: {}, configuration: {} };
+
+/** `lost`: the backend had forgotten the session, and began a new one. */
+type Attempts = { readonly result: AgentResult; readonly lost: AgentFailure | undefined };
+
+/** Runs the agent, again for faults that pass, and without its session when that is lost. */
+async function attempts(
+  run: (again: Pick<AgentRequest, 'backendSession'>) => Promise<AgentResult>,
+  { session, provider }: Job,
+  signal: AbortSignal,
+): Promise<Attempts> {
+  const attempt = (backendSession: string | undefined): Promise<AgentResult> =>
+    runWithRetries(() => run({ backendSession }), provider.retryPauses ?? [], signal);
+  const first = await attempt(session.backendSession);
+  const lost = memoryLost(first);
+  if (lost === undefined || signal.aborted) return { result: first, lost };
+  return { result: await attempt(undefined), lost };
 }
 
 /** Why a backend can't go on with what it knew; undefined when it can. Nothing was done or paid then. */

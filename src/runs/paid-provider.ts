@@ -5,7 +5,7 @@ import type { Provider } from './provider.ts';
 
 /** Provider `routstr`: the wallet pays. @param named its models, and how a server of them is paid */
 export const createPaidProvider = (
-  routstr: Pick<RoutstrProvider, 'prepareRun' | 'finalizeRun' | 'recover' | 'usage'>,
+  routstr: Pick<RoutstrProvider, 'refusalOfRun' | 'prepareRun' | 'finalizeRun' | 'recover' | 'usage'>,
   named: {
     readonly modelName: NonNullable<Provider['model']>;
     readonly standing: (model: string | undefined) => StandingPayment;
@@ -14,6 +14,10 @@ export const createPaidProvider = (
   name: 'routstr',
   model: named.modelName,
   standing: (_owner, model) => named.standing(model),
+  refusal: (ticket) => {
+    const refusal = routstr.refusalOfRun(ticket);
+    return refusal && runRefusal(refusal);
+  },
   prepareRun: async (ticket, signal) => {
     const prepared = await routstr.prepareRun(ticket, signal);
     if (prepared.state === 'refused') return { state: 'refused', reason: runRefusal(prepared.refusal) };

@@ -42,6 +42,8 @@ export type Provider = {
    * each run: a server of another `payer` does not serve it. @param model what the owner's next run asks for
    */
   readonly standing?: (owner: string, model: string | undefined) => StandingPayment | undefined;
+  /** Why `prepareRun` would refuse this run, as far as the disk can tell: at once, and nobody is asked. Absent: unknown. */
+  readonly refusal?: (ticket: RunTicket) => string | undefined;
   readonly prepareRun: (ticket: RunTicket, signal: AbortSignal) => Promise<PreparedRun>;
   /**
    * A run whose model calls failed for a passing reason, before anything was done, is tried again after each of these

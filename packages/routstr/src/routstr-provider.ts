@@ -32,7 +32,7 @@ import {
 } from './paid-run/paid-run-deps.ts';
 import { createPaidRunStore, type PaidRunStore } from './paid-run/paid-run-store.ts';
 import type { PastQuestion } from './paid-run/payment-refusals.ts';
-import { prepareRun, type RunMeans } from './paid-run/prepare-run.ts';
+import { budgetOf, prepareRun, type RunMeans } from './paid-run/prepare-run.ts';
 import { askQuickly, pastQuestion, type QuickRequest, type QuickResult } from './paid-run/quick.ts';
 import { recoverRuns } from './paid-run/recover-runs.ts';
 import { createRunEndpoints } from './paid-run/run-endpoint.ts';
@@ -60,6 +60,8 @@ export type RoutstrProviderOptions = {
 };
 
 export type RoutstrProvider = {
+  /** Why `prepareRun` would refuse this run at once, from what is on disk. */
+  readonly refusalOfRun: (ticket: RunTicket) => BudgetRefusal | undefined;
   readonly prepareRun: (ticket: RunTicket, signal: AbortSignal) => Promise<PreparedPaidRun>;
   /** Always to be called after `prepareRun`, whatever became of the run. */
   readonly finalizeRun: (runId: string, signal: AbortSignal) => Promise<PaidRunCost>;
@@ -127,9 +129,21 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   const means: RunMeans = { deps, rules, endpoints, onAccount: createNodeAccountRuns(deps) };
   wallet.addCheck((findings, signal) => checkRuns(deps, findings, signal));
   const stopListening = wallet.onRedeemed((redeemed) => closeWhenRedeemed(deps, redeemed));
+  const refusalOf: RoutstrProvider['refusalOf'] = (run) => {
+    const node = nodes.current();
+    const onAccount = account
+      .books()
+      .some((books) => books.node === node && books.state === 'kept' && books.balance >= run.budget);
+    return refuseBudget(rules, deps, run) ?? (onAccount ? undefined : refuseMint(deps, run.budget, node));
+  };
   const owed = (): Owed => owedIn(store.open(), account.books(), deps.live.has);
 
   return {
+    refusalOfRun: (ticket) => {
+      const run = budgetOf(rules, ticket);
+      // Another node may list the mint that has the money.
+      return nodes.fallbacks().length > 0 ? refuseBudget(rules, deps, run) : refusalOf(run);
+    },
     prepareRun: (ticket, signal) => {
       owedRefunds.askNow();
       return prepareRun(means, ticket, signal);
@@ -143,13 +157,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       const budget = wholeBudget(store, store.get(runId));
       return { spent: msatToSatCeil(usage.spentMsat), budget, held: usage.held > 0 };
     },
-    refusalOf: (run) => {
-      const node = nodes.current();
-      const onAccount = account
-        .books()
-        .some((books) => books.node === node && books.state === 'kept' && books.balance >= run.budget);
-      return refuseBudget(rules, deps, run) ?? (onAccount ? undefined : refuseMint(deps, run.budget, node));
-    },
+    refusalOf,
     owed,
     status: () => {
       const now = owed();

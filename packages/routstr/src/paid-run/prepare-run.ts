@@ -38,8 +38,8 @@ export async function prepareRun(
 ): Promise<PreparedPaidRun> {
   const { deps, rules } = means;
   const node = deps.nodes.current();
-  const budget = ticket.budget ?? rules.budget();
-  const run = { budget, model: nameAtNode(ticket.model), owner: ticket.owner };
+  const run = budgetOf(rules, ticket);
+  const { budget } = run;
   const refuse = () => refuseBudget(rules, deps, run);
   const refusal = refuse();
   if (refusal) return { state: 'refused', refusal };
@@ -67,6 +67,13 @@ export async function prepareRun(
     return paid.state === 'down' ? fallBack(means, ticket, row, paid.refusal, signal) : paid;
   });
 }
+
+/** What a run is to be refused or begun by. */
+export const budgetOf = (rules: Pick<BudgetRules, 'budget'>, ticket: RunTicket) => ({
+  budget: ticket.budget ?? rules.budget(),
+  model: nameAtNode(ticket.model),
+  owner: ticket.owner,
+});
 
 function create({ store, reached }: PaidRunDeps, id: string, node: NodeUrl, row: PaidRunTicket): PaidRun {
   const created = store.find(id) ? store.again(id, node) : store.create(id, node, row);
