@@ -100,7 +100,10 @@ export function createInbox(options: InboxOptions): Inbox {
     onStoredRead: releaseInOrder,
   });
   const pump = createPump({
-    ...{ lanes, monotonic, open: intake.open, afterSlice: releaseInOrder },
+    lanes,
+    monotonic,
+    open: intake.open,
+    afterSlice: releaseInOrder,
     sliceMs: limits.sliceMs,
   });
 
