@@ -3,7 +3,7 @@ import type { InboxStore, MessageLog } from '@nostr-dm-agent/nostr';
 import { createInbox } from '@nostr-dm-agent/nostr';
 import { createAdmission } from '../access/admission.ts';
 import { createCommands } from '../commands/all-commands.ts';
-import type { BotFacts } from '../commands/command-deps.ts';
+import type { BotFacts, CommandDeps } from '../commands/command-deps.ts';
 import { createDispatcher } from '../commands/dispatch.ts';
 import { type Meaning, readMeaning } from '../commands/meaning/meaning.ts';
 import { createTaskOrders } from '../commands/order-task.ts';
@@ -34,15 +34,16 @@ export function createIntake(
     readonly connections: ConnectionTools;
     readonly money: Money;
     readonly work: Work;
+    readonly shell: CommandDeps['shell'];
     readonly redact: (text: string) => string;
   },
   basics: Basics,
 ) {
   const { clock, log, stopping } = basics;
   const { stores, messages, money, work, redact } = parts;
-  const { messenger, tell, brake } = parts.messaging;
+  const { relays, messenger, tell, brake } = parts.messaging;
   const { owners, invites, confirmations } = stores;
-  const { queue, currentSessions } = work;
+  const { queue, currentSessions, asks } = work;
   const isWholeToken = (text: string): boolean => isReadable(money.wallet.opened(), text);
   const meaningOf = (text: string): Meaning =>
     readMeaning(text, { match: (asked) => registry.match(asked), isWholeToken });
@@ -66,6 +67,7 @@ export function createIntake(
     brake,
     answeredBy: parts.messaging.outbox.answered,
     confirmations,
+    asks,
     tasks,
     admission,
     messages,
@@ -85,7 +87,7 @@ export function createIntake(
   });
   const ownKey = guardOwnKey({ identity, meta: stores.meta, ...parts.messaging }, basics);
   const inbox = createInbox({
-    feed: parts.messaging.feed,
+    relays: relays.own,
     store: messages,
     isOwner: (publicKey) => owners.roleOf(publicKey) !== undefined,
     strangers: admission.strangers,
@@ -95,6 +97,7 @@ export function createIntake(
     },
     onRefused: refused.refused,
     onOwnCopy: ownKey.onOwnCopy,
+    limits: { wantedMs: catchupMs },
     identity,
     clock,
     log,

@@ -35,11 +35,12 @@ export function createOutboxMessenger(
   };
   return {
     send: (to, text, foot = '') => {
-      const { rest } = sendAll(to, foot === '' ? text : `${text}\n\n${foot}`);
-      if (rest === '') return;
+      const { ids, rest } = sendAll(to, foot === '' ? text : `${text}\n\n${foot}`);
+      if (rest === '') return ids;
       const kept = (rest.endsWith(foot) ? rest.slice(0, rest.length - foot.length) : rest).trimEnd();
       if (kept !== '') rests.keep(to.publicKey, kept);
-      sendAll(to, [kept === '' ? '' : restNotice(kept.length), foot].join('\n\n'));
+      const last = sendAll(to, [kept === '' ? '' : restNotice(kept.length), foot].join('\n\n'));
+      return [...ids, ...last.ids];
     },
     react: (to, target, reaction) => {
       outbox.react(to, target, reaction);

@@ -1,12 +1,15 @@
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
+import type { ApprovalRule } from '../backends/approval.ts';
 import type { AgentFailureKind, Backend, BackendName } from '../backends/backend.ts';
-import type { Jail } from '../backends/jail/types.ts';
+import type { Jail, Wall } from '../backends/jail/types.ts';
 import type { HealthWatch } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
 import { noWallText } from '../replies/wall-replies.ts';
+import { createAsks } from '../runs/asks.ts';
 import { createCurrentSessions } from '../runs/current-sessions.ts';
+import { createDesks } from '../runs/desks.ts';
 import type { Messenger } from '../runs/messenger.ts';
 import type { RunDeps } from '../runs/run-deps.ts';
 import { createRunQueue } from '../runs/run-queue.ts';
@@ -19,6 +22,13 @@ import { createProviderChoice } from './provider-choice.ts';
 const ofBackend: ReadonlySet<AgentFailureKind> = new Set([
   ...(['backend_missing', 'backend_unknown', 'crashed', 'no_answer', 'no_wall'] as const),
 ]);
+
+/** How long an agent waits for its owner's word. */
+const askDeadlineMs = 10 * 60_000;
+
+/** What is asked where nobody has chosen: a wall keeps an agent in bounds; without one its owner does. */
+const approvalsBehind = (wall: Wall | undefined): ApprovalRule =>
+  wall?.kind === 'none' || wall?.kind === 'refused' ? 'commands' : 'off';
 
 /** How long settling a run may take. */
 const settleMs = 60_000;
@@ -33,6 +43,8 @@ export function createWork(
     readonly backends: ReadonlyMap<BackendName, Backend>;
     readonly healths: Pick<HealthWatch, 'of' | 'again'>;
     readonly jail: Pick<Jail, 'wall'>;
+    /** As found at start; undefined while it is still being tried. */
+    readonly wall: () => Wall | undefined;
     readonly messenger: Messenger;
   },
   { clock, random, log, reached }: Basics,
@@ -44,6 +56,7 @@ export function createWork(
       backend: config.backend,
       model: config.model,
       mode: 'agent',
+      approvals: () => config.approvals ?? approvalsBehind(parts.wall()),
     },
     sessions: stores.sessions,
     settings: stores.settings,
@@ -51,11 +64,15 @@ export function createWork(
     random,
   });
   const providers = createProviderChoice(config, { ...parts, currentSessions });
+  const asks = createAsks({ messenger, deadlineMs: askDeadlineMs, clock, log });
   const runDeps: RunDeps = {
     stores,
     backends,
     providers,
     messenger,
+    asks,
+    approvalsFor: async ({ approvals }, signal) =>
+      approvals ?? config.approvals ?? approvalsBehind(await untilAborted(parts.jail.wall(signal), signal)),
     refuseRun: async ({ owner, mode }, signal) => {
       const role = stores.owners.roleOf(owner) ?? 'member';
       const hasWallet = config.wallet !== undefined;
@@ -84,6 +101,7 @@ export function createWork(
     log,
   };
   const queue = createRunQueue(runDeps, config.concurrency);
-  return { currentSessions, providers, runDeps, queue };
+  const desks = createDesks({ backends, providers, stores });
+  return { currentSessions, providers, runDeps, queue, asks, desks };
 }
 export type Work = ReturnType<typeof createWork>;

@@ -6,6 +6,7 @@ import { QUIET_MS } from './auto-reply-brake.ts';
 import type { DispatchDeps } from './dispatch-deps.ts';
 import type { MissedList } from './missed-messages.ts';
 import { ordersIn, replyTo } from './orders.ts';
+import { answerIn } from './read-answer.ts';
 import { createReply } from './reply.ts';
 import type { CommandRunner } from './run-command.ts';
 
@@ -19,6 +20,7 @@ export function createTextActions(
     | 'confirmations'
     | 'admission'
     | 'tasks'
+    | 'asks'
     | 'messages'
     | 'messenger'
     | 'stores'
@@ -57,7 +59,7 @@ export function createTextActions(
       const codeWaits = confirmations.waiting(owner.publicKey);
       const read = meaningOf(message.text);
       const meaning = read.kind === 'called-off' && !codeWaits ? read.instead : read;
-      const orders = ordersIn(meaning, match);
+      const orders = answerIn(meaning, message, deps.asks, match) ?? ordersIn(meaning, match);
       if (orders === undefined && isBraked(message)) return;
       const timeless =
         orders?.commands.every((each) => each.found && each.command.timeless === true) === true;

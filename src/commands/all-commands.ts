@@ -1,8 +1,11 @@
+import { askCommands } from './ask-commands.ts';
 import { botCommands } from './bot-commands.ts';
+import { changeCommands } from './change-commands.ts';
 import type { CommandDeps } from './command-deps.ts';
 import type { Registry } from './command-registry.ts';
 import { connectionCommands } from './connection-commands.ts';
 import { continueCommands } from './continue-commands.ts';
+import { conversationCommands } from './conversation-commands.ts';
 import { withHelp } from './help-command.ts';
 import { inviteCommands } from './invite-commands.ts';
 import { limitCommand } from './limit-command.ts';
@@ -12,6 +15,7 @@ import { providerCommands } from './provider/provider-commands.ts';
 import { quickCommand } from './provider/quick-command.ts';
 import { queueCommands } from './queue-commands.ts';
 import { sessionCommands } from './session-commands.ts';
+import { shCommand } from './sh-command.ts';
 import { spendCommand } from './spend-command.ts';
 import { taskCommands } from './task-commands.ts';
 import { walletCommands } from './wallet/wallet-commands.ts';
@@ -20,8 +24,12 @@ import { walletCommands } from './wallet/wallet-commands.ts';
 export const createCommands = (deps: CommandDeps): Registry =>
   withHelp([
     ...taskCommands(deps),
+    ...askCommands(deps),
+    ...changeCommands(deps),
+    shCommand(deps),
     quickCommand(deps),
     ...sessionCommands(deps),
+    ...conversationCommands(deps),
     ...modelCommands(deps),
     ...queueCommands(deps),
     ...continueCommands(deps),

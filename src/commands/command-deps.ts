@@ -3,10 +3,14 @@ import type { ClockFinding } from '@nostr-dm-agent/kit/compare-clock';
 import type { InboxService, MessageLog, PublicKey, RejectionReason } from '@nostr-dm-agent/nostr';
 import type { BackendHealth, BackendName, Model } from '../backends/backend.ts';
 import type { Wall } from '../backends/jail/types.ts';
+import type { ShellEnd } from '../backends/shell-command.ts';
+import type { Owner } from '../config/config.ts';
 import type { ConnectedProvider } from '../keys/connection.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import type { Money } from '../money/money.ts';
+import type { Asks } from '../runs/asks.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
+import type { Desks } from '../runs/desks.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Meaning } from './meaning/meaning.ts';
@@ -21,6 +25,14 @@ export type CommandDeps = {
   readonly messages: Pick<MessageLog, 'missed'>;
   readonly currentSessions: CurrentSessions;
   readonly queue: RunQueue;
+  /** What agents wait for from their owners. */
+  readonly asks: Pick<Asks, 'open' | 'answer' | 'justLapsed'>;
+  readonly desks: Desks;
+  /** A line of shell in the jail; `refusal`: why not here, for this owner. */
+  readonly shell: (
+    order: { readonly owner: Owner; readonly workspace: string; readonly line: string },
+    signal: AbortSignal,
+  ) => Promise<ShellEnd | { readonly refusal: string }>;
   readonly money: Money;
   readonly providers: ProviderFacts;
   readonly connections: ConnectionTools;

@@ -32,6 +32,7 @@ export type OrderedTask = {
   readonly task: string;
   readonly mode?: Mode;
   readonly model?: string;
+  readonly job?: 'task' | 'compact';
   /** Of this run. Undefined: as the end of the task says (`… !!500`), else the provider's. */
   readonly budget?: Sat | undefined;
 };

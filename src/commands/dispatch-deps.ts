@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { EventId, MessageLog } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
+import type { Asks } from '../runs/asks.ts';
 import type { Messenger } from '../runs/messenger.ts';
 import type { Confirmations } from '../store/confirmations-table.ts';
 import type { Stores } from '../store/open-stores.ts';
@@ -18,6 +19,8 @@ export type DispatchDeps = {
   /** For a client that answers by itself. Absent: there is none. */
   readonly brake?: Pick<AutoReplyBrake, 'hears'>;
   readonly confirmations: Pick<Confirmations, 'waiting'>;
+  /** What agents wait for from their owners. */
+  readonly asks: Pick<Asks, 'open' | 'answer'>;
   readonly tasks: TaskOrders;
   /** Lets strangers in who have a code. */
   readonly admission: Pick<Admission, 'admit' | 'noteOnCode'>;

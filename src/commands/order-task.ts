@@ -83,6 +83,7 @@ export function createTaskOrders(deps: {
         mode: asked.mode ?? session.mode,
         model: asked.model ?? currentSessions.choices(sender).model,
         budget: found.budget,
+        ...(asked.job && { job: asked.job }),
       });
       // What begins at once says so itself.
       if (waits) messenger.react(replyTo(message), { id, author: sender, kind }, '⏸');

@@ -1,6 +1,7 @@
 import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
 import type { Identity, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import type { NodeUrl } from '@nostr-dm-agent/routstr';
+import type { ApprovalRule } from '../backends/approval.ts';
 import type { BackendName } from '../backends/backend.ts';
 import type { AgentPath } from '../backends/jail/path-rules.ts';
 
@@ -33,6 +34,8 @@ export type Config = {
   readonly progressMs: number;
   readonly catchupMs: number;
   readonly trustWorkspace: boolean;
+  /** What agents ask their owners before they do it; undefined: nothing behind a wall, commands without one. */
+  readonly approvals: ApprovalRule | undefined;
   readonly isolation: 'auto' | 'bwrap' | 'landlock' | 'none';
   readonly agentNetwork: 'internet' | 'none' | 'host';
   /** What else agents see of this machine: `BOT_AGENT_PATHS`, real paths. */

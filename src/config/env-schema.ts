@@ -4,9 +4,10 @@ import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import { parseSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
-import { InvalidKeyError, parsePublicKey, parseRelayUrl, RelayUrlError } from '@nostr-dm-agent/nostr/keys';
-import { type NodeUrl, NodeUrlError, parseNodeUrl } from '@nostr-dm-agent/routstr/node-url';
+import { InvalidKeyError, parsePublicKey, parseRelayUrl, RelayUrlError } from '@nostr-dm-agent/nostr';
+import { type NodeUrl, NodeUrlError, parseNodeUrl } from '@nostr-dm-agent/routstr';
 import { z } from 'zod';
+import { approvalRules } from '../backends/approval.ts';
 import { backendNames } from '../backends/backend.ts';
 import { type AgentPath, realPath } from '../backends/jail/path-rules.ts';
 import type { Owner, Role, Workspace } from './config.ts';
@@ -302,6 +303,7 @@ export const environmentSchema = (places: Places) => {
     BOT_PROGRESS_SECONDS: duration('seconds', 1000, 0).prefault('60'),
     BOT_CATCHUP_HOURS: duration('hours', 3_600_000, 0).prefault('6'),
     BOT_TRUST_WORKSPACE: flag.prefault('0'),
+    BOT_APPROVALS: oneOf(...approvalRules).optional(),
     BOT_ISOLATION: oneOf('auto', 'bwrap', 'landlock', 'none').prefault('auto'),
     BOT_AGENT_NETWORK: oneOf('internet', 'none', 'host').prefault('internet'),
     BOT_AGENT_PATHS: variable((text, report) => readAgentPaths(text, places, report)).prefault(''),

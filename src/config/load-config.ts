@@ -102,6 +102,7 @@ export async function loadConfig(
     progressMs: env.BOT_PROGRESS_SECONDS,
     catchupMs: env.BOT_CATCHUP_HOURS,
     trustWorkspace: env.BOT_TRUST_WORKSPACE,
+    approvals: env.BOT_APPROVALS,
     isolation: env.BOT_ISOLATION,
     agentNetwork: env.BOT_AGENT_NETWORK,
     agentPaths: freeze(env.BOT_AGENT_PATHS.map(({ path, writable }) => freeze({ path, writable }))),

@@ -1,5 +1,6 @@
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { AgentEvent } from '../backends/backend.ts';
+import type { Todo } from '../backends/session-desk.ts';
 import { formatDuration, plural, shorten } from './format.ts';
 
 /** What a run has done so far. */
@@ -12,16 +13,33 @@ export type Progress = {
   readonly command: string | undefined;
   /** Sat; undefined where nobody counts. */
   readonly cost: { readonly spent: number; readonly budget: number } | undefined;
+  /** The agent's own list. */
+  readonly todos?: readonly Todo[];
+  /** Why the model is being asked again. */
+  readonly retry?: string | undefined;
   /** Its model calls wait for money. */
   readonly held: boolean;
 };
 
 /** `⏳ 2 min · editing src/a.ts · 12 steps · 340 of 2,000 sat`. */
-export function progressLine({ elapsedMs, steps, last, command, cost, held }: Progress): string {
+export function progressLine({
+  elapsedMs,
+  steps,
+  last,
+  command,
+  cost,
+  held,
+  todos = [],
+  retry,
+}: Progress): string {
   const facts = [
     formatDuration(elapsedMs),
     held ? undefined : command === undefined ? doing(last) : `running: ${shorten(command, 80)}`,
     plural(steps, 'step'),
+    todos.length === 0
+      ? undefined
+      : `${todos.filter(({ state }) => state === 'done').length} of ${todos.length} to-dos`,
+    retry === undefined ? undefined : `the model is asked again: ${shorten(retry, 60)}`,
     cost && `${cost.spent.toLocaleString('en-US')} of ${formatSat(sat(cost.budget))}`,
     held ? 'waits for money: !more or !stop' : undefined,
   ];

@@ -2,6 +2,7 @@ import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { AgentFailure } from '../backends/backend.ts';
 import type { Settlement } from '../runs/provider.ts';
 import type { Run, RunResult, Session } from '../runs/run.ts';
+import { changesLine } from './change-replies.ts';
 import { describeConnectionFailure } from './connection-replies.ts';
 import { describeFailure, limitsLine, newGitLine } from './failure-replies.ts';
 import { formatDuration, lines, plural, shorten } from './format.ts';
@@ -59,7 +60,13 @@ export function finalReply(
   // It never began: there are no facts.
   if (run.outcome === 'refused' && text !== '') return { text, foot: '' };
   const facts = lines(session && sessionLine(session), factsLine(run, durationMs, settlement));
-  const foot = [ending(run, settlement), nodeNotes(settlement), jailNotes(run), facts];
+  const foot = [
+    ending(run, settlement),
+    nodeNotes(settlement),
+    jailNotes(run),
+    changesLine(run.result?.changes),
+    facts,
+  ];
   return { text, foot: foot.filter((part) => part !== '').join('\n\n') };
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { newTypedId } from '@nostr-dm-agent/kit/typed-id';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { ApprovalRule } from '../backends/approval.ts';
 import type { BackendName, Mode } from '../backends/backend.ts';
 import type { Workspace } from '../config/config.ts';
 import { shorten } from '../replies/format.ts';
@@ -15,6 +16,8 @@ type SessionDefaults = {
   readonly backend: BackendName;
   readonly model: string | undefined;
   readonly mode: Mode;
+  /** Depends on the wall around agents. */
+  readonly approvals: () => ApprovalRule;
 };
 
 /** Keeps track of which session each owner is in, and begins new ones with their choices. */
@@ -28,6 +31,9 @@ export type CurrentSessions = {
     owner: PublicKey,
     choice?: { workspace?: string; backend?: BackendName; provider?: string },
   ) => Session;
+  /** A session like this one, which its agent has copied, becomes the current one. */
+  readonly copy: (session: Session, backendSession: string) => Session;
+  readonly rename: (session: Session, title: string) => void;
   readonly resume: (owner: PublicKey, session: Session) => void;
   readonly list: (owner: PublicKey, limit: number) => readonly Session[];
   readonly find: (owner: PublicKey, id: string) => Session | undefined;
@@ -35,6 +41,8 @@ export type CurrentSessions = {
   readonly setMode: (owner: PublicKey, mode: Mode) => void;
   /** Sets the model from now on; `undefined` takes the choice back. */
   readonly setModel: (owner: PublicKey, model: string | undefined) => void;
+  /** Sets what the agent asks before it does it, from now on. */
+  readonly setApprovals: (owner: PublicKey, rule: ApprovalRule) => void;
   /** What the owner's next task would be run with: that of their current session, else their own choices, else the defaults. */
   readonly choices: (owner: PublicKey) => Choices;
 };
@@ -45,6 +53,7 @@ type Choices = {
   readonly mode: Mode;
   /** undefined: the backend's own default. */
   readonly model: string | undefined;
+  readonly approvals: ApprovalRule;
 };
 
 export function createCurrentSessions(deps: {
@@ -61,8 +70,7 @@ export function createCurrentSessions(deps: {
     const id = newTypedId(idLength, random);
     return sessions.get(id) === undefined ? id : newId();
   };
-  const workspaceOf = (owner: PublicKey, wanted: string | undefined): Workspace => {
-    const name = wanted ?? settings.get(owner, 'workspace');
+  const workspaceOf = (name: string | undefined): Workspace => {
     const found = defaults.workspaces.find((workspace) => workspace.name === name) ?? defaults.workspaces[0];
     if (found === undefined) throw new RangeError('a bot without a workspace');
     return found;
@@ -79,17 +87,28 @@ export function createCurrentSessions(deps: {
     const session = current(owner);
     if (session !== undefined) {
       const { workspace: name, directory, backend, mode } = session;
-      return { workspace: { name, directory }, backend, mode, model: session.model ?? defaults.model };
+      const approvals = session.approvals ?? defaults.approvals();
+      return {
+        workspace: { name, directory },
+        backend,
+        mode,
+        model: session.model ?? defaults.model,
+        approvals,
+      };
     }
     return {
-      workspace: workspaceOf(owner, undefined),
+      workspace: workspaceOf(settings.get(owner, 'workspace')),
       backend: settings.get(owner, 'backend') ?? defaults.backend,
       mode: settings.get(owner, 'mode') ?? defaults.mode,
       model: settings.get(owner, 'model') ?? defaults.model,
+      approvals: settings.get(owner, 'approvals') ?? defaults.approvals(),
     };
   };
+  const change = (session: Session | undefined, changed: Parameters<SessionStore['update']>[1]): void => {
+    if (session !== undefined) sessions.update(session.id, changed);
+  };
   const begin: CurrentSessions['begin'] = (owner, choice = {}) => {
-    const workspace = workspaceOf(owner, choice.workspace);
+    const workspace = workspaceOf(choice.workspace ?? settings.get(owner, 'workspace'));
     const session: Session = {
       id: newId(),
       owner,
@@ -98,6 +117,7 @@ export function createCurrentSessions(deps: {
       backend: choice.backend ?? settings.get(owner, 'backend') ?? defaults.backend,
       mode: settings.get(owner, 'mode') ?? defaults.mode,
       model: settings.get(owner, 'model'),
+      approvals: settings.get(owner, 'approvals'),
       provider: choice.provider,
       backendSession: undefined,
       title: '',
@@ -119,19 +139,42 @@ export function createCurrentSessions(deps: {
       return session;
     },
     begin,
+    copy: (session, backendSession) => {
+      const copy: Session = {
+        ...session,
+        id: newId(),
+        backendSession,
+        createdAt: clock.now(),
+        usedAt: clock.now(),
+      };
+      sessions.insert(copy);
+      settings.set(copy.owner, 'session', copy.id);
+      return copy;
+    },
+    rename: (session, title) => change(session, { title }),
     resume: (owner, session) => settings.set(owner, 'session', session.id),
     list: (owner, limit) => sessions.list(owner, limit, settings.get(owner, 'session')),
     find,
-    setMode: (owner, mode) => {
-      settings.set(owner, 'mode', mode);
-      const session = current(owner);
-      if (session !== undefined) sessions.update(session.id, { mode });
-    },
-    setModel: (owner, model) => {
-      settings.set(owner, 'model', model);
-      const session = current(owner);
-      if (session !== undefined) sessions.update(session.id, { model });
-    },
+    ...createSetters(settings, (owner, changed) => change(current(owner), changed)),
     choices,
   };
 }
+
+/** What an owner sets holds for their current session and for those to come. */
+const createSetters = (
+  settings: SettingsStore,
+  change: (owner: PublicKey, changed: Pick<Partial<Session>, 'mode' | 'model' | 'approvals'>) => void,
+): Pick<CurrentSessions, 'setMode' | 'setModel' | 'setApprovals'> => ({
+  setMode: (owner, mode) => {
+    settings.set(owner, 'mode', mode);
+    change(owner, { mode });
+  },
+  setModel: (owner, model) => {
+    settings.set(owner, 'model', model);
+    change(owner, { model });
+  },
+  setApprovals: (owner, approvals) => {
+    settings.set(owner, 'approvals', approvals);
+    change(owner, { approvals });
+  },
+});

@@ -133,6 +133,10 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
   if (refusal !== undefined) return { outcome: 'refused', answer: refusal, result: undefined };
   const deadline = startRunDeadline(deps.limits, signal);
   const progress = startProgress(run, provider, deps);
+  const asks = deps.asks.ofRun(run, (begun) => {
+    deadline.waiting(begun);
+    progress.waiting(begun);
+  });
   const { onHold, onHoldEnd } = progress;
   const observer = { onActivity: deadline.touch, onHold, onHoldEnd };
   try {
@@ -154,8 +158,11 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
       title: `nostr-dm-agent ${runId}`,
       payment: notYetPaid,
       standing,
+      approvals: await deps.approvalsFor(session, signal),
+      job: run.job,
     };
-    const seen = observerOf(job, deps, progress, deadline.touch);
+    const { onApproval, onQuestion } = asks;
+    const seen: RunObserver = { ...observerOf(job, deps, progress, deadline.touch), onApproval, onQuestion };
     const paidTask: PaidTask<Attempts> = {
       pay: (signal) => provider.prepareRun(ticket, signal),
       work: (payment, ended) => {
@@ -188,6 +195,7 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
       notes.filter((note) => note !== undefined).join('\n\n') || undefined,
     );
   } finally {
+    asks.end();
     deadline.stop();
     progress.stop();
   }

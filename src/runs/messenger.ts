@@ -13,8 +13,11 @@ export type ReactionTarget = {
  * behind (the outbox of the nostr package).
  */
 export type Messenger = {
-  /** Of what is too long, the rest is kept for `!more lines`. `foot` stands at the end of what is sent all the same. */
-  readonly send: (to: Recipient, text: string, foot?: string) => void;
+  /**
+   * Of what is too long, the rest is kept for `!more lines`. `foot` stands at the end of what is sent all the same.
+   * @returns the messages that it became, by which their reader can refer to them
+   */
+  readonly send: (to: Recipient, text: string, foot?: string) => readonly EventId[];
   readonly react: (to: Recipient, target: ReactionTarget, reaction: RunReaction) => void;
 };
 

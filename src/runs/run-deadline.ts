@@ -8,6 +8,8 @@ type RunDeadline = {
   readonly signal: AbortSignal;
   /** The run gave a sign of life. */
   readonly touch: () => void;
+  /** While it waits for its owner it may be silent; the time that they take is not the run's. */
+  readonly waiting: (begun: boolean) => void;
   readonly stop: () => void;
 };
 
@@ -20,10 +22,23 @@ export function startRunDeadline({ timeoutMs, idleMs }: RunDeadlines, outer: Abo
   const end = (reason: StopReason) => controller.abort(reason);
   let lastSign = performance.now();
 
-  const timeout = setTimeout(() => end('timeout'), timeoutMs);
+  const startedAt = performance.now();
+  let waitedMs = 0;
+  let waitsSince: number | undefined;
+  const waited = (): number => waitedMs + (waitsSince === undefined ? 0 : performance.now() - waitsSince);
+  let timeout: Timer;
+  const watchTime = (wait: number) => {
+    timeout = setTimeout(() => {
+      const left = startedAt + timeoutMs + waited() - performance.now();
+      if (left > 0) watchTime(left);
+      else end('timeout');
+    }, wait);
+  };
+  watchTime(timeoutMs);
   let idle: Timer;
   const watchIdle = (wait: number) => {
     idle = setTimeout(() => {
+      if (waitsSince !== undefined) lastSign = performance.now();
       const silent = performance.now() - lastSign;
       if (silent >= idleMs) end('idle');
       else watchIdle(idleMs - silent);
@@ -35,6 +50,12 @@ export function startRunDeadline({ timeoutMs, idleMs }: RunDeadlines, outer: Abo
     signal: AbortSignal.any([outer, controller.signal]),
     touch: () => {
       lastSign = performance.now();
+    },
+    waiting: (begun) => {
+      const now = performance.now();
+      if (waitsSince !== undefined) waitedMs += now - waitsSince;
+      waitsSince = begun ? now : undefined;
+      lastSign = now;
     },
     stop: () => {
       clearTimeout(timeout);

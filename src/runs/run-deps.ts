@@ -1,7 +1,9 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { ApprovalRule } from '../backends/approval.ts';
 import type { AgentFailure, Backend, BackendName } from '../backends/backend.ts';
 import type { Stores } from '../store/open-stores.ts';
+import type { Asks } from './asks.ts';
 import type { ChosenProvider } from './chosen-provider.ts';
 import type { Messenger } from './messenger.ts';
 import type { Provider } from './provider.ts';
@@ -18,6 +20,9 @@ export type RunDeps = {
     readonly providerFor: (session: Session) => ChosenProvider;
   };
   readonly messenger: Messenger;
+  readonly asks: Pick<Asks, 'ofRun'>;
+  /** What a run of this session asks before it is done. */
+  readonly approvalsFor: (session: Session, signal: AbortSignal) => Promise<ApprovalRule>;
   /** Why a run must not be begun here, for its owner; undefined when it may. */
   readonly refuseRun: (run: Run, signal: AbortSignal) => Promise<string | undefined>;
   /** A run has ended: what is known of its backend may have changed. */

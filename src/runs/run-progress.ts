@@ -2,6 +2,7 @@ import { every } from '@nostr-dm-agent/kit/timers';
 import type { RunObserver } from '@nostr-dm-agent/routstr';
 import type { AgentEvent } from '../backends/backend.ts';
 import { runningCommand } from '../backends/running-command.ts';
+import type { Todo } from '../backends/session-desk.ts';
 import { progressLine } from '../replies/progress.ts';
 import { holdNotice } from '../replies/provider-replies.ts';
 import { replyToRun } from './messenger.ts';
@@ -16,6 +17,8 @@ export type RunProgress = {
   /** Its model calls wait for money. */
   readonly onHold: NonNullable<RunObserver['onHold']>;
   readonly onHoldEnd: () => void;
+  /** It waits for its owner's word, who has read what for: nothing more is said meanwhile. */
+  readonly waiting: (begun: boolean) => void;
   readonly stop: () => void;
 };
 
@@ -29,6 +32,9 @@ export function startProgress(
   let steps = 0;
   let last: AgentEvent | undefined;
   let held = false;
+  let asking = false;
+  let todos: readonly Todo[] = [];
+  let retry: string | undefined;
   let agent: number | undefined;
   let over = false;
   /** The meter calls it too, so it must not throw. */
@@ -41,9 +47,11 @@ export function startProgress(
   };
   const tellHowItGoes = async (): Promise<void> => {
     const command = agent === undefined || held ? undefined : await runningCommand(agent);
-    if (over) return;
+    if (over || asking) return;
     const cost = provider.usage?.(run.id);
-    tell(() => progressLine({ elapsedMs: clock.now() - startedAt, steps, last, command, cost, held }));
+    tell(() =>
+      progressLine({ elapsedMs: clock.now() - startedAt, steps, last, command, cost, held, todos, retry }),
+    );
   };
   const cancel =
     limits.progressMs > 0 ? every(limits.progressMs, { name: 'progress', log }, tellHowItGoes) : undefined;
@@ -54,6 +62,8 @@ export function startProgress(
     saw: (event) => {
       if (event.type === 'step') steps += 1;
       if (event.type === 'tool' || event.type === 'text') last = event;
+      if (event.type === 'todos') todos = event.todos;
+      retry = event.type === 'retry' ? event.message : undefined;
     },
     onHold: (hold) => {
       held = true;
@@ -62,6 +72,9 @@ export function startProgress(
     },
     onHoldEnd: () => {
       held = false;
+    },
+    waiting: (begun) => {
+      asking = begun;
     },
     stop: () => {
       over = true;

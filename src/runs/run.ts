@@ -1,4 +1,5 @@
 import type { EventId, Protocol, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import type { ApprovalRule } from '../backends/approval.ts';
 import type { AgentResult, BackendName, Mode } from '../backends/backend.ts';
 
 /** One agent conversation. */
@@ -13,6 +14,8 @@ export type Session = {
   readonly mode: Mode;
   /** undefined: the default of the configuration, else of the backend. */
   readonly model: string | undefined;
+  /** What its agent asks before it does it; undefined: the default. */
+  readonly approvals: ApprovalRule | undefined;
   /** Provider that this session is bound to; undefined: whichever the owner has chosen at the time of a run. */
   readonly provider: string | undefined;
   /** The backend's own id; undefined until the first run named it. */
@@ -69,6 +72,8 @@ export type Run = {
   readonly provider: string | undefined;
   /** Sat, for this run only (`… !!500`). */
   readonly budget: number | undefined;
+  /** `compact`: the conversation is shortened, and `task` says so to its reader. */
+  readonly job: 'task' | 'compact';
   readonly state: RunState;
   readonly outcome: RunOutcome | undefined;
   readonly pid: number | undefined;
@@ -77,6 +82,8 @@ export type Run = {
   readonly queuedAt: number;
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
+  /** When what it changed was taken back. */
+  readonly undoneAt: number | undefined;
 };
 
 /** The facts of a run that are kept beside its answer. */
@@ -95,4 +102,5 @@ export type RunOrder = Pick<
   | 'mode'
   | 'model'
   | 'budget'
->;
+> &
+  Partial<Pick<Run, 'job'>>;

@@ -17,6 +17,7 @@ import { generateMnemonic } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import type { AppDeps } from '../app/app.ts';
 import { createAgentJail } from '../backends/agent-jail.ts';
+import { approvalRules } from '../backends/approval.ts';
 import type { Config } from '../config/config.ts';
 import { sandboxWallLine } from '../replies/wall-replies.ts';
 import { chatByLines, chatOnTerminal } from './chat.ts';
@@ -214,6 +215,7 @@ function configOf(
     progressMs: 60_000,
     catchupMs: 21_600_000,
     trustWorkspace: false,
+    approvals: approvalRules.find((rule) => rule === environment.BOT_APPROVALS) ?? 'off',
     isolation,
     agentNetwork: 'internet' as const,
     agentPaths: [],

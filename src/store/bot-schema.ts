@@ -201,4 +201,13 @@ export const botMigrations: readonly Migration[] = [
       -- 1: that the token is claimed is what is awaited, not that it is made.
       ALTER TABLE awaited_operations ADD COLUMN claim INTEGER NOT NULL DEFAULT 0;
     `),
+  (db) =>
+    db.exec(`
+      -- What its agent asks before it does it: off, commands, all; NULL: the default.
+      ALTER TABLE sessions ADD COLUMN approvals TEXT;
+      -- task, or compact: the conversation is shortened.
+      ALTER TABLE runs ADD COLUMN job TEXT NOT NULL DEFAULT 'task';
+      -- When what it changed was taken back (ms); NULL: it stands.
+      ALTER TABLE runs ADD COLUMN undone_at INTEGER;
+    `),
 ];

@@ -15,6 +15,13 @@ import {
 } from '../runs/run.ts';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
 
+const changes = z.discriminatedUnion('state', [
+  z.object({
+    state: z.literal('known'),
+    files: z.array(z.object({ file: z.string(), added: z.int(), removed: z.int() })),
+  }),
+  z.object({ state: z.literal('unknown'), why: z.enum(['no_git', 'shared', 'cut_off']) }),
+]);
 const runResult = z
   .object({
     failure: z
@@ -40,10 +47,15 @@ const runResult = z
     limits: z.array(z.enum(limitsMet)).default([]),
     newGit: z.array(z.string()).default([]),
     cutInstructions: z.string().optional(),
+    prompt: z.string().optional(),
+    changes: changes.optional(),
+    context: z.object({ used: z.number(), of: z.number().optional() }).optional(),
   })
   .transform(
-    ({ failure, backendSession, model, cutInstructions, ...rest }): RunResult => ({
+    ({ failure, backendSession, model, cutInstructions, changes, context, ...rest }): RunResult => ({
       ...rest,
+      ...(changes === undefined ? {} : { changes }),
+      ...(context === undefined ? {} : { context: { used: context.used, of: context.of } }),
       ...(cutInstructions === undefined ? {} : { cutInstructions }),
       backendSession,
       model,
@@ -65,6 +77,7 @@ const row = rowOf({
   model: nullable(z.string()),
   provider: nullable(z.string()),
   budget: nullable(z.int()),
+  job: z.enum(['task', 'compact']),
   state: z.enum(runStates),
   outcome: nullable(z.enum(runOutcomes)),
   pid: nullable(z.int()),
@@ -75,6 +88,7 @@ const row = rowOf({
   queuedAt: z.int(),
   startedAt: nullable(z.int()),
   endedAt: nullable(z.int()),
+  undoneAt: nullable(z.int()),
 });
 
 export type RunEnd = {
@@ -92,12 +106,16 @@ export type RunStore = {
   readonly open: () => readonly Run[];
   /** The last ones of a session, newest first. */
   readonly ofSession: (session: string, limit: number) => readonly Run[];
+  /** Those that began in this folder since then (ms), newest first. */
+  readonly inDirectory: (directory: string, since: number, limit: number) => readonly Run[];
   readonly lastOf: (owner: PublicKey) => Run | undefined;
   readonly prepare: (id: string, provider: string, startedAt: number) => void;
   readonly running: (id: string, pid: number) => void;
   /** The agent has ended; what it said is kept from here on. */
   readonly settling: (id: string, end: Omit<RunEnd, 'endedAt'>) => void;
   readonly finish: (id: string, end: RunEnd) => void;
+  /** What it changed was taken back then (ms), or stands again. */
+  readonly undone: (id: string, at: number | undefined) => void;
 };
 
 const columnsOf = ({ outcome, answer, result }: Omit<RunEnd, 'endedAt'>) => ({
@@ -109,8 +127,8 @@ const columnsOf = ({ outcome, answer, result }: Omit<RunEnd, 'endedAt'>) => ({
 export function createRunStore(db: Database): RunStore {
   const insert = select(
     db,
-    `INSERT INTO runs (id, owner, session, message, message_kind, protocol, fallback_relays, task, mode, model, budget, state, queued_at)
-     VALUES ($id, $owner, $session, $message, $messageKind, $protocol, $fallbackRelays, $task, $mode, $model, $budget, 'queued', $queuedAt)
+    `INSERT INTO runs (id, owner, session, message, message_kind, protocol, fallback_relays, task, mode, model, budget, job, state, queued_at)
+     VALUES ($id, $owner, $session, $message, $messageKind, $protocol, $fallbackRelays, $task, $mode, $model, $budget, $job, 'queued', $queuedAt)
      RETURNING *`,
     row,
   );
@@ -118,6 +136,7 @@ export function createRunStore(db: Database): RunStore {
     db,
     "UPDATE runs SET state = 'settling', outcome = $outcome, answer = $answer, result = $result WHERE id = $id",
   );
+  const undone = change(db, 'UPDATE runs SET undone_at = $at WHERE id = $id');
   const finish = change(
     db,
     `UPDATE runs SET state = 'done', outcome = $outcome, answer = $answer, result = $result,
@@ -126,13 +145,19 @@ export function createRunStore(db: Database): RunStore {
   return {
     enqueue: (id, order, queuedAt) => {
       const fallbackRelays = JSON.stringify(order.fallbackRelays);
-      const run = insert.one({ id, ...order, fallbackRelays, queuedAt });
+      const run = insert.one({ id, job: 'task', ...order, fallbackRelays, queuedAt });
       if (run === undefined) throw new Error('the run was not stored');
       return run;
     },
     get: select(db, 'SELECT * FROM runs WHERE id = ?', row).one,
     open: select(db, "SELECT * FROM runs WHERE state <> 'done' ORDER BY seq", row).all,
     ofSession: select(db, 'SELECT * FROM runs WHERE session = ? ORDER BY seq DESC LIMIT ?', row).all,
+    inDirectory: select(
+      db,
+      `SELECT runs.* FROM runs JOIN sessions ON sessions.id = runs.session
+       WHERE sessions.directory = ? AND runs.started_at >= ? ORDER BY runs.seq DESC LIMIT ?`,
+      row,
+    ).all,
     lastOf: select(db, 'SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 1', row).one,
     prepare: change(db, "UPDATE runs SET state = 'preparing', provider = ?2, started_at = ?3 WHERE id = ?1"),
     running: change(db, "UPDATE runs SET state = 'running', pid = ?2 WHERE id = ?1"),
@@ -141,6 +166,9 @@ export function createRunStore(db: Database): RunStore {
     },
     finish: (id, { endedAt, ...end }) => {
       finish({ id, ...columnsOf(end), endedAt });
+    },
+    undone: (id, at) => {
+      undone({ id, at });
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite';
 import { change, nullable, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
+import { approvalRules } from '../backends/approval.ts';
 import { backendNames, modes } from '../backends/backend.ts';
 import type { Session } from '../runs/run.ts';
 import { publicKeyColumn } from './nostr-columns.ts';
@@ -14,6 +15,7 @@ const row = rowOf({
   backend: z.enum(backendNames),
   mode: z.enum(modes),
   model: nullable(z.string()),
+  approvals: nullable(z.enum(approvalRules)),
   provider: nullable(z.string()),
   backendSession: nullable(z.string()),
   title: z.string(),
@@ -28,26 +30,28 @@ export type SessionStore = {
   readonly list: (owner: PublicKey, limit: number, current: string | undefined) => readonly Session[];
   readonly update: (
     id: string,
-    changed: Partial<Pick<Session, 'mode' | 'model' | 'provider' | 'backendSession' | 'title' | 'usedAt'>>,
+    changed: Partial<
+      Pick<Session, 'mode' | 'model' | 'approvals' | 'provider' | 'backendSession' | 'title' | 'usedAt'>
+    >,
   ) => void;
 };
 
 export function createSessionStore(db: Database): SessionStore {
   const insert = change(
     db,
-    `INSERT INTO sessions (id, owner, workspace, directory, backend, mode, model, provider, backend_session, title, created_at, used_at)
-     VALUES ($id, $owner, $workspace, $directory, $backend, $mode, $model, $provider, $backendSession, $title, $createdAt, $usedAt)`,
+    `INSERT INTO sessions (id, owner, workspace, directory, backend, mode, model, approvals, provider, backend_session, title, created_at, used_at)
+     VALUES ($id, $owner, $workspace, $directory, $backend, $mode, $model, $approvals, $provider, $backendSession, $title, $createdAt, $usedAt)`,
   );
   const list = select(
     db,
     `SELECT * FROM sessions
-     WHERE owner = $owner AND (id = $current OR EXISTS (SELECT 1 FROM runs WHERE runs.session = sessions.id))
+     WHERE owner = $owner AND (id = $current OR backend_session IS NOT NULL OR EXISTS (SELECT 1 FROM runs WHERE runs.session = sessions.id))
      ORDER BY used_at DESC, created_at DESC LIMIT $limit`,
     row,
   );
   const update = change(
     db,
-    `UPDATE sessions SET mode = $mode, model = $model, provider = $provider,
+    `UPDATE sessions SET mode = $mode, model = $model, approvals = $approvals, provider = $provider,
        backend_session = $backendSession, title = $title, used_at = $usedAt WHERE id = $id`,
   );
   const get = select(db, 'SELECT * FROM sessions WHERE id = ?', row).one;
@@ -58,8 +62,8 @@ export function createSessionStore(db: Database): SessionStore {
     update: (id, changed) => {
       const session = get(id);
       if (session === undefined) return;
-      const { mode, model, provider, backendSession, title, usedAt } = { ...session, ...changed };
-      update({ id, mode, model, provider, backendSession, title, usedAt });
+      const { mode, model, approvals, provider, backendSession, title, usedAt } = { ...session, ...changed };
+      update({ id, mode, model, approvals, provider, backendSession, title, usedAt });
     },
   };
 }

@@ -3,6 +3,7 @@ import { isSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { change, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
+import { type ApprovalRule, approvalRules } from '../backends/approval.ts';
 import { type BackendName, backendNames, type Mode, modes } from '../backends/backend.ts';
 
 /** What an owner may choose, and what was chosen for them. */
@@ -11,6 +12,7 @@ export type Settings = {
   readonly session: string;
   readonly mode: Mode;
   readonly model: string;
+  readonly approvals: ApprovalRule;
   readonly workspace: string;
   readonly backend: BackendName;
   readonly provider: string;
@@ -22,6 +24,7 @@ const settingSchemas: { readonly [Name in keyof Settings]: z.ZodType<Settings[Na
   session: z.string().min(1),
   mode: z.enum(modes),
   model: z.string().min(1),
+  approvals: z.enum(approvalRules),
   workspace: z.string().min(1),
   backend: z.enum(backendNames),
   provider: z.string().min(1),

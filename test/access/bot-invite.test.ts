@@ -191,7 +191,7 @@ describe('what strangers cost', () => {
   const owners = createOwners(db, [{ publicKey: admin.publicKey, role: 'admin' }], clock);
   const { strangers } = createAdmission({
     ...{ invites, owners, log: silentLog, monotonic: () => now.ms },
-    messenger: { send: () => {}, react: () => {} },
+    messenger: { send: () => [], react: () => {} },
     tell: () => {},
   });
   let opened = 0;

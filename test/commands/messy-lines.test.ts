@@ -267,7 +267,7 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ['!wallet blance', '? wallet balance'],
   ['!wallet please', '!wallet'],
   ['!provider anthropic', '?'],
-  ['!fork', '?'],
+  ['!knife', '?'],
   ['! fix the bug', '?'],
   // Somebody who looks whether anybody is there.
   ...[
@@ -311,8 +311,8 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ['start over', '!new'],
   ['status\nqueue', '!status + !queue'],
   ['Hi! Status?', '!status'],
-  ['!yes', 'yes'],
-  ['!no thanks', 'no'],
+  ['!yes', '!yes'],
+  ['!no thanks', '!no'],
   ["no don't do that", 'no'],
   ['/login', '?'],
   ...['cancel that', 'Cancel it please', '✋'].map((line) => [line, 'called-off'] as const),
@@ -451,10 +451,17 @@ function openChat() {
     meaningOf,
     match: registry.match,
     confirmations: stores.confirmations,
+    asks: deps.asks,
     tasks: { order: (_, asked) => tasks.push(asked), callOff: () => 0, continues: () => continues.now },
     admission: { admit: () => {}, noteOnCode: () => undefined },
     messages,
-    messenger: { send: (_, text) => said.push(text), react: () => {} },
+    messenger: {
+      send: (_, text) => {
+        said.push(text);
+        return [];
+      },
+      react: () => {},
+    },
     stores,
     redact: (text) => text,
     limits: { homeMadeAt: 0, catchupMs: 1e9, gatherMs: 1, commandTimeoutMs: 5_000 },

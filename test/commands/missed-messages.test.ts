@@ -20,7 +20,13 @@ test('missed messages that can’t be told because the database is held are told
   const failed: unknown[] = [];
   const missed = createMissedList({
     messages,
-    messenger: { send: (_, text) => void told.push(text), react: () => undefined },
+    messenger: {
+      send: (_, text) => {
+        told.push(text);
+        return [];
+      },
+      react: () => undefined,
+    },
     atomically: (change) => db.transaction(change).immediate(),
     redact: (text) => text,
     catchupMs: 3_600_000,

@@ -6,7 +6,6 @@ import type { RelayUrl } from '@nostr-dm-agent/nostr';
 import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { bytesToHex } from 'nostr-tools/utils';
-import { bunCache } from './bun-cache.ts';
 import { createOwner, type TestOwner } from './owner.ts';
 import { writeStandInOpencode } from './stand-in-opencode.ts';
 
@@ -45,7 +44,6 @@ export async function startTestBot(options: TestBotOptions = {}) {
     PATH: process.env.PATH,
     HOME: join(directory, 'user'),
     LANG: 'C.UTF-8',
-    ...bunCache,
     BOT_KEY: bytesToHex(secretKey),
     BOT_OWNERS: getPublicKey(ownerKey),
     BOT_RELAYS: relay.url,
@@ -53,6 +51,7 @@ export async function startTestBot(options: TestBotOptions = {}) {
     BOT_WORKSPACE: `app=${workspace},docs=${other}`,
     BOT_PROGRESS_SECONDS: '0',
     BOT_ISOLATION: 'none',
+    BOT_APPROVALS: 'off',
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'json',
     ...opencodeVariable(options.opencode ?? 'stand-in', directory),
@@ -66,15 +65,13 @@ export async function startTestBot(options: TestBotOptions = {}) {
   const envFile = join(directory, '.env');
   const start = async () => {
     if (options.envFile === true) {
-      const lines = Object.entries(env).flatMap(([name, value]) =>
-        name in bunCache ? [] : [`${name}="${value}"\n`],
-      );
+      const lines = Object.entries(env).map(([name, value]) => `${name}="${value}"\n`);
       writeFileSync(envFile, lines.join(''), { mode: 0o600 });
     }
     const begun = log.length;
     const started = Bun.spawn([process.execPath, ...entry], {
       cwd: directory,
-      env: options.envFile === true ? { ...pick(env, ['PATH', 'HOME', 'LANG']), ...bunCache } : env,
+      env: options.envFile === true ? pick(env, ['PATH', 'HOME', 'LANG']) : env,
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',

@@ -1,22 +1,21 @@
 import { dirname, join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { bunCache } from './bun-cache.ts';
 
 const executable = join(import.meta.dir, '..', '..', 'src', 'index.ts');
 
-export type Whereabouts = {
+export type Surroundings = {
   readonly directory: string;
   readonly environment?: Readonly<Record<string, string>>;
 };
 
-const spawnOptions = ({ directory, environment = {} }: Whereabouts) => ({
+const spawnOptions = ({ directory, environment = {} }: Surroundings) => ({
   cwd: directory,
-  // Outside of the directory, which stays as the command leaves it.
-  env: { PATH: process.env.PATH ?? '', HOME: dirname(directory), ...bunCache, ...environment },
+  // Bun keeps a cache in HOME; the directory itself stays as the command leaves it.
+  env: { PATH: process.env.PATH ?? '', HOME: dirname(directory), ...environment },
 });
 
 /** Runs the executable to its end, without a terminal. */
-export async function runCommand(args: readonly string[], where: Whereabouts, stdin = '') {
+export async function runCommand(args: readonly string[], where: Surroundings, stdin = '') {
   const child = Bun.spawn([process.execPath, '--no-env-file', executable, ...args], {
     ...spawnOptions(where),
     stdin: new Blob([stdin]),
@@ -32,7 +31,7 @@ export async function runCommand(args: readonly string[], where: Whereabouts, st
 }
 
 /** The executable on a terminal, with somebody at it. */
-export function commandOnTerminal(args: readonly string[], where: Whereabouts) {
+export function commandOnTerminal(args: readonly string[], where: Surroundings) {
   let screen = '';
   const decoder = new TextDecoder();
   const child = Bun.spawn([process.execPath, '--no-env-file', executable, ...args], {

@@ -10,6 +10,7 @@ import type { Registry } from '../../src/commands/command-registry.ts';
 import { createConnectionKeeper } from '../../src/keys/connection-keeper.ts';
 import { createSealer } from '../../src/keys/seal.ts';
 import { NoWalletError } from '../../src/money/wallet-access.ts';
+import { createAsks } from '../../src/runs/asks.ts';
 import { createCurrentSessions } from '../../src/runs/current-sessions.ts';
 import { createLocalProvider } from '../../src/runs/local-provider.ts';
 import { createRunQueue } from '../../src/runs/run-queue.ts';
@@ -17,6 +18,14 @@ import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
 import { storesIn } from '../../src/store/open-stores.ts';
 import { silent } from './backend.ts';
+
+/** No agent asks anything. */
+export const noAsks = createAsks({
+  messenger: { send: () => [] },
+  deadlineMs: 1,
+  clock: systemClock,
+  log: silent,
+});
 
 const none = (): never => {
   throw new NoWalletError();
@@ -56,7 +65,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
     stores,
     messages: createMessageStore(stores.db, clock),
     currentSessions: createCurrentSessions({
-      defaults: { workspaces, backend: 'opencode', model: undefined, mode: 'agent' },
+      defaults: { workspaces, backend: 'opencode', model: undefined, mode: 'agent', approvals: () => 'off' },
       sessions,
       settings,
       clock,
@@ -71,7 +80,9 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
           providers: new Map(),
           providerFor: () => ({ provider: createLocalProvider(), note: undefined }),
         },
-        messenger: { send: () => {}, react: () => {} },
+        messenger: { send: () => [], react: () => {} },
+        asks: noAsks,
+        approvalsFor: async () => 'off',
         refuseRun: async () => undefined,
         limits: { timeoutMs: 1, idleMs: 1, holdMs: 1, progressMs: 0, settleMs: 1 },
         reached: () => {},
@@ -80,6 +91,9 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       },
       1,
     ),
+    asks: noAsks,
+    shell: async () => ({ refusal: 'no shell here' }),
+    desks: { of: () => undefined, tell: async () => false },
     money: {
       wallet: {
         opened: () => undefined,

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Relay, StoredMessage } from '@nostr-dm-agent/nostr';
-import { createInbox, type InboxFeedOptions, type InboxOptions } from '@nostr-dm-agent/nostr';
-import { createInboxFeed } from '@nostr-dm-agent/nostr/feed';
+import { createInbox, type InboxOptions } from '@nostr-dm-agent/nostr';
 import type { Party } from '@nostr-dm-agent/nostr/testing/forge';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
@@ -25,34 +24,23 @@ export function createDatabaseFile() {
   return { path: join(folder, 'bot.db'), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-export type TestInboxOptions = Partial<Omit<InboxOptions, 'feed'>> &
-  Pick<InboxFeedOptions, 'limits' | 'monotonic'> & {
-    readonly bot: Party;
-    readonly owners: readonly Party[];
-    readonly relays: readonly Relay[];
-    /** A file for a bot that is restarted; memory otherwise. */
-    readonly path?: string;
-    /** False: it is subscribed, and begins to read when it is told to. */
-    readonly isReading?: boolean;
-  };
+export type TestInboxOptions = Partial<InboxOptions> & {
+  readonly bot: Party;
+  readonly owners: readonly Party[];
+  readonly relays: readonly Relay[];
+  /** A file for a bot that is restarted; memory otherwise. */
+  readonly path?: string;
+};
 
 /** A running inbox with its database, and what came out of it. */
-export function startInbox({
-  bot,
-  owners,
-  path = ':memory:',
-  isReading = true,
-  ...options
-}: TestInboxOptions) {
+export function startInbox({ bot, owners, path = ':memory:', ...options }: TestInboxOptions) {
   const clock = options.clock ?? { now: () => Date.now() };
   const db: Database = openDatabase(path, botMigrations);
   const store = createMessageStore(db, clock);
   const received: StoredMessage[] = [];
   const controller = new AbortController();
-  const feed = createInboxFeed({ identity: bot, store, clock, log: silentLog, ...options });
   const inbox = createInbox({
     identity: bot,
-    feed,
     store,
     isOwner: (author) => owners.some(({ publicKey }) => publicKey === author),
     clock,
@@ -60,13 +48,10 @@ export function startInbox({
     onMessage: (message) => received.push(message),
     ...options,
   });
-  feed.start(controller.signal);
-  const read = () => inbox.start(controller.signal);
-  if (isReading) read();
+  inbox.start(controller.signal);
   let stopped = false;
   return {
     inbox,
-    read,
     store,
     db,
     received,

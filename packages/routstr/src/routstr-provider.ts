@@ -193,10 +193,7 @@ function createDeps(options: RoutstrProviderOptions, live: LiveRuns): PaidRunDep
     return client;
   };
   return {
-    wallet,
-    clock,
-    log,
-    live,
+    ...{ wallet, clock, log, live },
     store: createPaidRunStore(wallet, clock),
     nodes: {
       fallbacks: () => [],

@@ -1,4 +1,5 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { CheckReport } from '../check-types.ts';
 import { readMnemonic } from '../crypto/seed.ts';
 import type { CashuWallet } from '../faces.ts';
@@ -16,6 +17,8 @@ export type RestoredFrom = PutBack & {
   readonly file: string;
   /** What was done since the copy was made, as far as the mints tell it. */
   readonly found: readonly FoundMoney[];
+  /** What the words brought beside that. */
+  readonly recovered: Sat;
   readonly check: CheckReport;
   readonly balance: Balance;
 };
@@ -31,7 +34,7 @@ export async function restoreFrom(
   config: WalletConfig,
   from: string,
   extensions: Readonly<Record<string, number>>,
-  parts: { readonly log: Logger; readonly onCheckpoint?: (checkpoint: string) => void },
+  log: Logger,
   signal: AbortSignal,
 ): Promise<RestoredFrom> {
   try {
@@ -42,11 +45,10 @@ export async function restoreFrom(
           { from, to: file, mint: readMintUrl(config.mintUrl) },
           readMnemonic(config.mnemonic),
           extensions,
-          parts.onCheckpoint,
         ),
       signal,
     );
-    const wallet = createWallet(config, parts);
+    const wallet = createWallet(config, { log });
     try {
       return { from, file, ...put, ...(await lookOver(wallet, signal)) };
     } finally {
@@ -61,7 +63,9 @@ async function lookOver(wallet: CashuWallet, signal: AbortSignal) {
   wallet.requests.lookForOlder();
   await wallet.recover(signal);
   const check = await wallet.check(signal);
+  // Numbers that were spare in the copy lie before those that are looked at when a wallet is used.
+  const { recovered } = await wallet.restore(signal);
   const found = wallet.found();
   wallet.foundTold(found.map(({ operation }) => operation));
-  return { found, check, balance: wallet.balance() };
+  return { found, recovered, check, balance: wallet.balance() };
 }

@@ -1,0 +1,191 @@
+import type { DeskRefusal } from '../backends/session-desk.ts';
+import {
+  deskRefusalText,
+  diffText,
+  noSessionYet,
+  noSuchChange,
+  nothingRedone,
+  nothingToDiff,
+  nothingToTell,
+  nothingToUndo,
+  notTold,
+  redoneText,
+  sharedSince,
+  todosText,
+  toldNow,
+  undoneText,
+} from '../replies/change-replies.ts';
+import type { Run, Session } from '../runs/run.ts';
+import { type Call, type Command, RefusalError, UsageError } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
+
+/** So many tasks of a session can be taken back one after the other. */
+const lookedBack = 50;
+
+type ChangeDeps = Pick<CommandDeps, 'currentSessions' | 'stores' | 'desks' | 'queue' | 'clock'>;
+
+/** `!diff`, `!undo`, `!redo`, `!todo`, `!now`. */
+export const changeCommands = (deps: ChangeDeps): readonly Command[] => [
+  {
+    path: 'diff',
+    parameters: '[file]',
+    family: 'Tasks',
+    summary: 'what the last task changed',
+    detail: 'With a file, or a part of its name: that one alone.',
+    examples: ['!diff', '!diff src/a.ts'],
+    role: 'member',
+    kind: 'lasting',
+    repeatable: true,
+    run: async ({ owner, argument }, signal) => {
+      const { session, desk, place } = deskOf(deps, owner.publicKey);
+      const run = lastWith(deps, session, ({ result }) => result?.prompt !== undefined);
+      if (run === undefined) throw new RefusalError(nothingToDiff);
+      const files = granted(await desk.diff(place, run.prompt, signal), '!diff');
+      if (files.length === 0) return diffText([]);
+      const wanted = argument.trim().toLowerCase();
+      const found = files.filter(({ file }) => file.toLowerCase().includes(wanted));
+      const exact = found.filter(({ file }) => file.toLowerCase() === wanted);
+      if (found.length === 0) throw new RefusalError(noSuchChange(argument, files));
+      return diffText(exact.length > 0 ? exact : found);
+    },
+  },
+  {
+    path: 'undo',
+    family: 'Tasks',
+    summary: 'take back what the last task changed in the workspace',
+    detail:
+      'Files go back to what they were before the task, those that its commands made, too. Again: the task before it. Needs git in the workspace.',
+    role: 'member',
+    kind: 'lasting',
+    repeatable: false,
+    run: async ({ owner }, signal) => {
+      const { session, desk, place } = deskOf(deps, owner.publicKey);
+      idle(deps, session);
+      const run = lastWith(deps, session, hasChanged);
+      if (run === undefined) throw new RefusalError(nothingToUndo);
+      const other = workedSince(deps, session, run);
+      if (other !== undefined) throw new RefusalError(sharedSince(other.task));
+      const { files } = granted(await desk.undo(place, run.prompt, signal), '!undo');
+      deps.stores.runs.undone(run.id, deps.clock.now());
+      return undoneText(run.task, files);
+    },
+  },
+  {
+    path: 'redo',
+    family: 'Tasks',
+    summary: 'put back what !undo took back',
+    detail: 'All of it, until the next task is sent.',
+    role: 'member',
+    kind: 'lasting',
+    repeatable: false,
+    run: async ({ owner }, signal) => {
+      const { session, desk, place } = deskOf(deps, owner.publicKey);
+      idle(deps, session);
+      const undone = undoneLast(deps, session);
+      if (undone.length === 0) throw new RefusalError(nothingRedone);
+      granted(await desk.redo(place, signal), '!redo');
+      for (const run of undone) deps.stores.runs.undone(run.id, undefined);
+      return redoneText;
+    },
+  },
+  {
+    path: 'todo',
+    family: 'Tasks',
+    summary: 'the agent’s own list of what is to be done',
+    role: 'member',
+    kind: 'lasting',
+    repeatable: true,
+    run: async ({ owner }, signal) => {
+      const { desk, place } = deskOf(deps, owner.publicKey);
+      return todosText(granted(await desk.todos(place, signal), '!todo'));
+    },
+  },
+  {
+    path: 'now',
+    parameters: '<text>',
+    takesTask: true,
+    family: 'Tasks',
+    summary: 'a word to the run in hand, which it reads at its next step',
+    detail: 'A plain message waits until the run is done. It costs nothing of its own.',
+    examples: ['!now leave the tests alone', '!now use tabs'],
+    role: 'member',
+    kind: 'lasting',
+    repeatable: false,
+    run: async (call, signal) => {
+      const text = call.argument.trim();
+      if (text === '') throw new UsageError('What is the agent to hear?');
+      const run = runInHand(deps, call);
+      if (run === undefined) throw new RefusalError(nothingToTell);
+      if (!(await deps.desks.tell(run, text, signal))) throw new RefusalError(notTold);
+      return toldNow;
+    },
+  },
+];
+
+/** @throws RefusalError when the current session has none */
+export function deskOf({ currentSessions, desks }: ChangeDeps, owner: Session['owner']) {
+  const session = currentSessions.current(owner);
+  if (session?.backendSession === undefined) throw new RefusalError(noSessionYet);
+  const found = desks.of(session);
+  if (found === undefined)
+    throw new RefusalError(deskRefusalText({ state: 'refused', why: 'unsupported' }, ''));
+  return { session, ...found };
+}
+
+/** @throws RefusalError what was refused */
+export function granted<T extends object>(answer: T | DeskRefusal, what: string): T {
+  if (isRefusal(answer)) throw new RefusalError(deskRefusalText(answer, what));
+  return answer;
+}
+const isRefusal = (answer: object): answer is DeskRefusal =>
+  'state' in answer && (answer.state === 'refused' || answer.state === 'failed');
+
+type Prompted = Run & { readonly prompt: string };
+
+/** The last run of the session that is done, not taken back and like this. */
+function lastWith(
+  { stores }: ChangeDeps,
+  session: Session,
+  isMeant: (run: Run) => boolean,
+): Prompted | undefined {
+  const run = stores.runs
+    .ofSession(session.id, lookedBack)
+    .find((each) => each.state === 'done' && each.undoneAt === undefined && isMeant(each));
+  const prompt = run?.result?.prompt;
+  return run === undefined || prompt === undefined ? undefined : { ...run, prompt };
+}
+
+/** After a stop, and of what nobody could tell, it may have. */
+const hasChanged = ({ mode, result }: Run): boolean =>
+  mode === 'agent' &&
+  result?.prompt !== undefined &&
+  (result.changes?.state !== 'known' || result.changes.files.length > 0);
+
+/** The runs that were taken back since the last one that stands. */
+function undoneLast({ stores }: ChangeDeps, session: Session): readonly Run[] {
+  const latest = stores.runs.ofSession(session.id, lookedBack).filter(({ state }) => state === 'done');
+  const newest = latest.findIndex(({ result }) => result?.prompt !== undefined);
+  const from = latest.slice(Math.max(0, newest));
+  const stands = from.findIndex(
+    ({ undoneAt, result }) => undoneAt === undefined && result?.prompt !== undefined,
+  );
+  return from.slice(0, stands === -1 ? from.length : stands).filter(({ undoneAt }) => undoneAt !== undefined);
+}
+
+/** A task of another session that may have changed the same folder since. */
+const workedSince = ({ stores }: ChangeDeps, session: Session, run: Run): Run | undefined =>
+  stores.runs
+    .inDirectory(session.directory, run.startedAt ?? run.queuedAt, lookedBack)
+    .find((other) => other.session !== session.id && other.mode === 'agent');
+
+/** @throws RefusalError while a task of the session runs or waits */
+function idle({ queue }: ChangeDeps, session: Session): void {
+  if (queue.list().some((run) => run.session === session.id && run.state !== 'queued'))
+    throw new RefusalError(deskRefusalText({ state: 'refused', why: 'busy' }, 'That'));
+}
+
+function runInHand({ queue, currentSessions }: ChangeDeps, { owner }: Call): Run | undefined {
+  const running = queue.list().filter((run) => run.owner === owner.publicKey && run.state === 'running');
+  const session = currentSessions.current(owner.publicKey)?.id;
+  return running.find((run) => run.session === session) ?? running[0];
+}

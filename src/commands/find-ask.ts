@@ -1,0 +1,64 @@
+import type { InboundMessage, PublicKey } from '@nostr-dm-agent/nostr';
+import {
+  answeredTooSoon,
+  approvalNeeded,
+  askOver,
+  nothingAsked,
+  questionNeeded,
+  whichAsk,
+} from '../replies/ask-replies.ts';
+import type { Asks, OpenAsk } from '../runs/asks.ts';
+import { RefusalError } from './command.ts';
+
+/** What is asked, in one line. */
+export const askedIn = ({ about }: OpenAsk): string => {
+  if (about.kind === 'question') return about.question.question;
+  const { what } = about.approval;
+  switch (what.kind) {
+    case 'command':
+      return what.command;
+    case 'edit':
+      return `edit ${what.file}`;
+    case 'other':
+      return [what.permission, ...what.patterns].join(' ');
+  }
+};
+
+/**
+ * The ask that an answer is for: the one that it replies to, else the one with the number that it begins with, else the
+ * only one. @throws RefusalError when there is none, or it is not clear which
+ */
+export function findAsk(
+  asks: Pick<Asks, 'open' | 'justLapsed'>,
+  owner: PublicKey,
+  message: Pick<InboundMessage, 'references'>,
+  argument: string,
+  wanted: { readonly kind: OpenAsk['about']['kind']; readonly word: string },
+): { readonly ask: OpenAsk; readonly rest: string } {
+  const open = asks.open(owner);
+  const meant = open.find(({ messages }) => messages.some((id) => message.references.includes(id)));
+  if (meant !== undefined) return { ask: checked(meant, wanted.kind), rest: argument };
+  if (open.length === 0) {
+    throw new RefusalError(nothingAsked(wanted.word));
+  }
+  const able = open.filter(({ about }) => about.kind === wanted.kind);
+  const [only] = able;
+  if (only === undefined)
+    throw new RefusalError(wanted.kind === 'approval' ? questionNeeded : approvalNeeded);
+  if (asks.justLapsed(owner)) throw new RefusalError(answeredTooSoon(askedIn(only)));
+  if (able.length === 1) return { ask: only, rest: argument };
+  const [, number, rest = ''] = /^#?(\d{1,2})(?:[\s:.)]+(.*))?$/s.exec(argument) ?? [];
+  const chosen = number === undefined ? undefined : able[Number(number) - 1];
+  if (chosen === undefined) throw new RefusalError(whichAsk(able.map(askedIn), `!${wanted.word} 1`));
+  return { ask: chosen, rest };
+}
+
+const checked = (ask: OpenAsk, kind: OpenAsk['about']['kind']): OpenAsk => {
+  if (ask.about.kind === kind) return ask;
+  throw new RefusalError(kind === 'approval' ? questionNeeded : approvalNeeded);
+};
+
+/** Gives the answer. @throws RefusalError when nobody waits for it any more */
+export function give(asks: Pick<Asks, 'answer'>, ...answer: Parameters<Asks['answer']>): void {
+  if (!asks.answer(...answer)) throw new RefusalError(askOver);
+}
