@@ -121,8 +121,15 @@ async function main(argv: readonly string[]): Promise<number> {
     return code;
   } catch (error) {
     // Commander has printed what was wrong (with the nearest command), or the help or version that was asked for.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    // Scripts read one document, whatever went wrong.
+    if (argv[2] === 'wallet' && argv.includes('--json')) {
+      const message = error.message.replace(/^error: /, '');
+      const document = { error: { kind: 'WalletUsageError', message } };
+      process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    }
+    return 2;
   }
 }
 

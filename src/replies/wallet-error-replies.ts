@@ -36,9 +36,9 @@ export function describeWalletError(
     case 'TokenRefusedError':
       return describeToken(facts.problem, now, place);
     case 'InvoiceRefusedError':
-      return describeInvoice(facts.problem, now);
+      return describeInvoice(facts.problem, now, place);
     case 'LnurlError':
-      return describeLnurl(facts.problem, now);
+      return describeLnurl(facts.problem, now, place);
     case 'MintError':
       return describeMint(facts.mint, facts.problem, place);
     case 'BalanceCapError':
@@ -151,7 +151,7 @@ function describeToken(problem: TokenProblem, now: number, { addingMint }: Place
   }
 }
 
-function describeInvoice(problem: InvoiceProblem, now: number): string {
+function describeInvoice(problem: InvoiceProblem, now: number, place: Place): string {
   switch (problem.kind) {
     case 'malformed':
       return 'That is not a Lightning invoice that can be read (lnbc…): cut off or mistyped? Nothing was paid.';
@@ -177,6 +177,8 @@ function describeInvoice(problem: InvoiceProblem, now: number): string {
       return `The mint takes ${formatSat(problem.fee)} now, and ${formatSat(problem.shown)} were shown. Send the command again for a new offer. Nothing was paid.`;
     case 'already-paid':
       return `That invoice has been paid already. Nothing was paid again.${splitFee(problem.spent)}`;
+    case 'under-way':
+      return `That invoice is being paid already (${problem.operation}). Nothing was paid again. ${place.command('wallet pending')} shows it.`;
     case 'fee-too-high':
       return `The fee is too high: up to ${formatSat(problem.fee)} would be kept for Lightning, more than ${formatSat(problem.max)} (3 %, at least 10 sat) is not paid. Nothing was paid. Try a larger amount or later.`;
     case 'refused':
@@ -184,7 +186,7 @@ function describeInvoice(problem: InvoiceProblem, now: number): string {
   }
 }
 
-function describeLnurl(problem: LnurlProblem, now: number): string {
+function describeLnurl(problem: LnurlProblem, now: number, place: Place): string {
   switch (problem.kind) {
     case 'malformed':
       return 'That is not a Lightning address (name@host) that can be read. Nothing was paid.';
@@ -201,7 +203,7 @@ function describeLnurl(problem: LnurlProblem, now: number): string {
     case 'amount':
       return `The address takes from ${formatSat(problem.min)} to ${formatSat(problem.max)}. Nothing was paid.`;
     case 'invoice':
-      return `The address gave an invoice that is not what was asked for. ${describeInvoice(problem.problem, now)}`;
+      return `The address gave an invoice that is not what was asked for. ${describeInvoice(problem.problem, now, place)}`;
   }
 }
 
@@ -224,6 +226,8 @@ function describeMint(mint: string, problem: MintProblem, { command }: Place): s
       return problem.accepted.length === 0
         ? 'That is not the address of a mint: it begins with https:// (http:// only on this machine), without password, ? or #.'
         : [`${name} is not accepted. Accepted:`, ...problem.accepted.map(mintName)].join('\n');
+    case 'configured':
+      return 'That mint is named in CASHU_MINT_URL or CASHU_MINTS, so it can only be taken out there, on the host.';
     case 'unsupported-keysets':
       return `The mint ${name} has no keyset in sat that this wallet can use: it needs a newer version of the bot. What you have there is not lost. Use another mint (${command('wallet mints')}).`;
     case 'keysets-ended':

@@ -106,7 +106,12 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
     }),
     acceptedMint: mints.find,
     addMint: (text) => mints.setAccepted(readMintUrl(text), true),
-    removeMint: (text) => mints.setAccepted(mints.require(text), false),
+    removeMint(text) {
+      const mint = mints.require(text);
+      if (mints.configured().map(mints.names.today).includes(mint))
+        throw new MintError(mint, { kind: 'configured' });
+      return mints.setAccepted(mint, false);
+    },
     onRedeemed(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -177,7 +177,7 @@ export type MintList = {
   readonly acceptedMint: (url: string) => MintUrl | undefined;
   /** Reads an address and accepts its mint from now on. @throws MintError `not-accepted` when it is no address */
   readonly addMint: (url: string) => MintUrl;
-  /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted */
+  /** Takes back `addMint`; what is there stays ours. @throws MintError `not-accepted` when it is not accepted, `configured` */
   readonly removeMint: (url: string) => MintUrl;
   /** A mint has moved: compares the keysets, then it is known by its new address. @throws RenameRefusedError, MintError */
   readonly renameMint: (

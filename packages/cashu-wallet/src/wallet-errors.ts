@@ -82,6 +82,8 @@ export type InvoiceProblem =
   | { readonly kind: 'costs-more'; readonly shown: Sat; readonly fee: Sat }
   /** `spent`: what making the exact sum had cost. */
   | { readonly kind: 'already-paid'; readonly spent?: Sat }
+  /** By this wallet, now. */
+  | { readonly kind: 'under-way'; readonly operation: OperationId }
   | { readonly kind: 'fee-too-high'; readonly fee: Sat; readonly max: Sat }
   /** The mint would not quote or pay it. The money is still ours, but for what making the exact sum had cost. */
   | { readonly kind: 'refused'; readonly detail: string; readonly spent?: Sat };
@@ -129,6 +131,8 @@ export type MintProblem =
   | { readonly kind: 'refused'; readonly code: number; readonly detail: string }
   | { readonly kind: 'nonsense'; readonly detail: string }
   | { readonly kind: 'not-accepted'; readonly accepted: readonly string[] }
+  /** The configuration names it, so it can't be taken out here. */
+  | { readonly kind: 'configured' }
   /** Its active keysets are all of a kind that this wallet does not know. */
   | { readonly kind: 'unsupported-keysets' }
   /** Those that it had have ended (NUT-02), and it shows no other one. */

@@ -4,6 +4,7 @@ import { getEncodedToken, type Proof } from '@cashu/cashu-ts';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint, SandboxMintOptions } from '@nostr-dm-agent/sandbox/mint';
 import type { CashuWallet } from '../src/faces.ts';
+import { readMintUrl } from '../src/mints/mint-list.ts';
 import {
   BalanceCapError,
   InvoiceRefusedError,
@@ -141,6 +142,35 @@ test('a payment: it is made once, and both hear what it cost', async () => {
   const [one, two] = await outcomes(wallet.withdraw(operation, soon()), wallet.withdraw(operation, soon()));
   expect(one).toMatchObject({ state: 'paid', operation, amount: 200 });
   expect(two).toEqual(one);
+  expect(count(mint, '/v1/melt/bolt11')).toBe(1);
+  await expectWhole(wallet, mint, words);
+});
+
+test('two offers for one invoice: it is paid once, and the other one costs nothing', async () => {
+  const { mint, words, wallet } = await ready({ outgoing: 'pending' });
+  const there = bench.mint();
+  wallet.addMint(there.url);
+  const invoice = mint.invoice(200);
+  const offer = () => wallet.quoteWithdrawal({ invoice }, soon());
+  const first = await offer();
+  const quote = mint.meltQuoteOf(invoice);
+  const second = await offer();
+  const said = await outcomes(
+    wallet.withdraw(first.operation, soon()),
+    wallet.withdraw(second.operation, soon()),
+  );
+  expect(said.filter((each) => each instanceof InvoiceRefusedError)).toHaveLength(1);
+  expect(said).toContainEqual(expect.objectContaining({ state: 'pending' }));
+  const underWay = { problem: { kind: 'under-way', operation: expect.any(String) } };
+  expect(said).toContainEqual(expect.objectContaining(underWay));
+  // Nobody asks about it again, at any mint, until it is known how it ended.
+  await expect(offer()).rejects.toMatchObject(underWay);
+  await expect(
+    wallet.quoteWithdrawal({ invoice, mint: readMintUrl(there.url) }, soon()),
+  ).rejects.toMatchObject(underWay);
+  mint.settle(quote, 'paid');
+  await wallet.recover(soon());
+  await expect(offer()).rejects.toMatchObject({ problem: { kind: 'already-paid' } });
   expect(count(mint, '/v1/melt/bolt11')).toBe(1);
   await expectWhole(wallet, mint, words);
 });

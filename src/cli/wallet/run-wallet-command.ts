@@ -82,18 +82,16 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
     };
     return (await work({ ...output, ask, restoreFrom, signal: interrupted.signal })) ?? 0;
   } catch (error) {
-    if (error instanceof ConfigError) {
-      process.stderr.write(`${describeConfigError(error)}\n`);
-      return 2;
-    }
-    if (!(error instanceof CommandFailure)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    const isConfig = error instanceof ConfigError;
+    if (!isConfig && !(error instanceof CommandFailure)) throw error;
+    const message = isConfig ? describeConfigError(error) : error.message;
+    const kind = isConfig ? error.name : error.kind;
+    process.stderr.write(`${message}\n`);
     if (json) {
       const older = found.length === 0 ? {} : { found };
-      const document = { error: { kind: error.kind, message: error.message }, ...older };
-      process.stdout.write(`${toJson(document, 2)}\n`);
+      process.stdout.write(`${toJson({ error: { kind, message }, ...older }, 2)}\n`);
     }
-    return error.kind === 'WalletUsageError' ? 2 : 1;
+    return isConfig || kind === 'WalletUsageError' ? 2 : 1;
   } finally {
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   }

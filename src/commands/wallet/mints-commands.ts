@@ -3,7 +3,7 @@ import { formatSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { lines } from '../../replies/format.ts';
 import { renamedText } from '../../replies/mint-replies.ts';
 import { mintName } from '../../replies/wallet-replies.ts';
-import { type Command, RefusalError, UsageError } from '../command.ts';
+import { type Command, UsageError } from '../command.ts';
 import { parseMint } from './wallet-arguments.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
@@ -59,11 +59,6 @@ export const mintsCommands = ({ money }: WalletCommandDeps): readonly Command[] 
     run: ({ argument }) => {
       const wallet = money.wallet.wallet();
       const mint = wallet.removeMint(parseMint(wallet, argument));
-      if (wallet.info().mints.includes(mint)) {
-        throw new RefusalError(
-          'That mint is named in CASHU_MINT_URL or CASHU_MINTS, so it can only be taken out there, on the host.',
-        );
-      }
       const left = wallet.balance().mints.find((part) => part.mint === mint)?.ready ?? zeroSat;
       const rest = left === 0 ? '' : ` ${formatSat(left)} are still there: add it again to use them.`;
       return `Tokens of ${mintName(mint)} are not accepted any more.${rest}`;

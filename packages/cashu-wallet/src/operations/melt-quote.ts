@@ -32,6 +32,14 @@ export async function quoteWithdrawal(
   return offer(core, session, mint, await askForQuote(core, session, payable, signal));
 }
 
+/** An invoice is paid once, at whichever mint. @throws InvoiceRefusedError `already-paid`, `under-way` */
+export function requireUnpaid({ journal }: Core, invoice: string): void {
+  const before = journal.melting(invoice);
+  if (before === undefined) return;
+  const { operation, open } = before;
+  throw new InvoiceRefusedError(open ? { kind: 'under-way', operation } : { kind: 'already-paid' });
+}
+
 export type MintOffer = { readonly amount: Sat; readonly quote: z.infer<typeof meltQuoteSchema> };
 
 /** The mint's own offer, checked; whether there is enough is not looked at. @throws InvoiceRefusedError, MintError */
@@ -47,6 +55,7 @@ export async function askForQuote(
     now: core.clock.now(),
     amount: given,
   });
+  requireUnpaid(core, text);
   const amountless = amountMsat === undefined;
   if (amountless && !session.getMintInfo().supportsAmountless('bolt11', 'sat')) {
     throw new InvoiceRefusedError({ kind: 'amountless-unsupported' });

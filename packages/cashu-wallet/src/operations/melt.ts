@@ -36,7 +36,7 @@ import type { MintUrl, OperationId, Withdrawal } from '../wallet-types.ts';
 import { noteGone, withoutGone } from './gone-keysets.ts';
 import { lookBeforeUse } from './look-ahead.ts';
 import { applyAnswer, rollBack } from './melt-outcome.ts';
-import { type WayToPay, wayToPay } from './melt-quote.ts';
+import { requireUnpaid, type WayToPay, wayToPay } from './melt-quote.ts';
 import { type MeltOperation, meltSchema } from './melt-states.ts';
 import { takeOlder } from './older.ts';
 import { gatherProofsFor, makeExact, usable } from './own-swap.ts';
@@ -99,6 +99,7 @@ async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: Abort
     core.store.write(() => core.journal.move<MeltOperation>(id, ['quoted'], { state: 'expired', quote }));
     throw new InvoiceRefusedError({ kind: 'quote-expired' });
   }
+  requireUnpaid(core, quote.request);
   let session = await core.mints.open(mint, signal);
   requireActiveKeyset(session);
   // It may find that some of what is ready is spent.
@@ -128,6 +129,8 @@ async function reserve(core: Core, id: OperationId, mint: MintUrl, signal: Abort
   const outputs = preview.outputData.map(storeOutput);
   const plan = { keyset: preview.keysetId, inputs: [...inputs], inputFee, outputs };
   core.store.write(() => {
+    // Another mint may have begun to pay it meanwhile.
+    requireUnpaid(core, quote.request);
     core.journal.move<MeltOperation>(id, ['quoted'], { state: 'prepared', quote, plan });
     core.journal.recordInputs(id, inputs);
     core.proofs.reserve(inputs, id);

@@ -179,7 +179,7 @@ function expire(
 ): TopUpState {
   const { expiresAt } = quote;
   // What we pay ourselves is asked about for as long as it takes.
-  const paying = open || core.journal.melting(quote.request);
+  const paying = open || core.journal.melting(quote.request) !== undefined;
   if (paying || expiresAt === undefined || core.clock.now() < expiresAt) return 'unpaid';
   if (state === 'quoted' && core.clock.now() > expiresAt + core.policy.watchExpiredMs)
     abandon(core, operation);

@@ -120,8 +120,9 @@ export async function quoteSend(
   requireActiveKeyset(session);
   const candidates = core.proofs.ready(mint);
   const amount = wanted === 'all' ? mostSendable(session, candidates, core.policy.maxInputs) : wanted;
+  // Of nothing: what one sat would take.
+  if (amount === 0) throw usableProofs(session, mint, sat(1), candidates).shortage();
   const { usable, shortage } = usableProofs(session, mint, amount, candidates);
-  if (amount === 0) throw shortage();
   const face = addSat(amount, sat(session.getFeesToInclude(amount).toNumber()));
   const way = gatherProofs(session, usable, face, core.policy.maxInputs);
   if (way === undefined) throw shortage();

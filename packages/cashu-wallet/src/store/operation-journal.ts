@@ -71,8 +71,8 @@ export type Journal = {
   readonly setTrouble: (id: OperationId, trouble: string) => void;
   /** Top-ups whose invoice this is. */
   readonly mintsOf: (invoice: string) => readonly OperationHead[];
-  /** A payment of ours to this invoice is under way, or made. */
-  readonly melting: (invoice: string) => boolean;
+  /** The payment of ours to this invoice that is under way, or made. */
+  readonly melting: (invoice: string) => OperationHead | undefined;
   /** What swaps that were made for this operation have cost. */
   readonly feeOfParts: (id: OperationId) => Sat;
   readonly open: () => readonly OperationHead[];
@@ -225,7 +225,7 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
       select(
         `WHERE kind = 'melt' AND state IN ('prepared', 'pending', 'paid') AND ${forInvoice} LIMIT 1`,
         invoice,
-      ).length > 0,
+      )[0],
     feeOfParts: (id) => fees.parse(parts.get(id)).fee,
     open: () => select('WHERE open = 1 ORDER BY seq'),
     openOutputs: () =>
