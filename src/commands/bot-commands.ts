@@ -38,6 +38,7 @@ export function botCommands(deps: CommandDeps): readonly Command[] {
           `Backend: ${backend} ${healthLine(bot.health(backend))}`,
           wallStatus(bot.wall()),
           `Model: ${modelText(deps, publicKey)}`,
+          session && contextLine(deps, session.id),
           `Provider: ${deps.providers.line(publicKey)}`,
           wallet !== undefined && `Wallet: ${wallet}`,
           queueLine(deps, owner),
@@ -78,6 +79,14 @@ function walletLine({ money }: CommandDeps, owner: PublicKey): string | undefine
   if (share?.role === 'member') return shareText(share).split('\n')[0];
   const wallet = money.wallet.opened();
   return wallet && balanceText({ ...wallet.balance(), mints: [] });
+}
+
+/** How full the agent's memory of the conversation is, as of the last task. */
+function contextLine({ stores }: CommandDeps, session: string): string | undefined {
+  const context = stores.runs.ofSession(session, 1)[0]?.result?.context;
+  if (context === undefined) return undefined;
+  const of = context.of === undefined ? '' : ` of ${context.of.toLocaleString('en-US')}`;
+  return `Conversation: ${context.used.toLocaleString('en-US')}${of} tokens; !compact shortens it`;
 }
 
 function queueLine({ queue }: CommandDeps, owner: Owner): string {
