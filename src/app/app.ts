@@ -1,72 +1,12 @@
-import { homedir } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { untilAborted } from '@nostr-dm-agent/kit/abort';
-import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
-import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
-import { inboxServiceOf, keepAnnounced } from '@nostr-dm-agent/nostr';
-import * as nip19 from 'nostr-tools/nip19';
-import packageJson from '../../package.json' with { type: 'json' };
-import { createAgentJail } from '../backends/agent-jail.ts';
-import { createBackends } from '../backends/all-backends.ts';
-import { watchHealth } from '../backends/watch-health.ts';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Config } from '../config/config.ts';
-import { makeDefaultWorkspace } from '../config/default-workspace.ts';
-import { createConnectionKeeper } from '../keys/connection-keeper.ts';
-import { createSealer } from '../keys/seal.ts';
-import { createMessageStore } from '../store/messages-table.ts';
-import { openStores, type Stores } from '../store/open-stores.ts';
+import { openStores } from '../store/open-stores.ts';
+import type { App, AppDeps } from './app-deps.ts';
 import type { Basics } from './basics.ts';
-import { watchClock } from './clock-watch.ts';
-import { createIntake } from './intake.ts';
-import { keepInboxRecord } from './keep-inbox-record.ts';
-import { openMessaging } from './messaging.ts';
-import { createMoney } from './money.ts';
-import { isKeyKnown } from './own-key.ts';
 import { rememberProblems } from './recent-problem.ts';
-import { reportMissing } from './report-missing.ts';
-import { createShell } from './shell.ts';
-import { begin, recover } from './startup.ts';
-import { watchWall } from './watch-wall.ts';
-import { createWork } from './work.ts';
+import { openRelays } from './relays.ts';
 
-export type AppDeps = {
-  readonly log: Logger;
-  /** Takes secrets out of a text that an owner will read. */
-  readonly redact: (text: string) => string;
-  /** Keeps a secret out of the log until the returned function is called. */
-  readonly protect?: (secret: string) => () => void;
-  readonly clock?: Clock;
-  /** Ends the start: what it began is closed, and `startApp` rejects. */
-  readonly signal?: AbortSignal;
-  /** Files and folders that no agent may see, beside `BOT_HOME`: the `.env` that was read. */
-  readonly hiddenPaths?: readonly string[];
-  /** Asked for relay lists beside the bot's own relays. Default: well-known public ones. */
-  readonly indexers?: readonly RelayUrl[];
-  /** For tests that end the process at a moment between two of which everything is on disk. */
-  readonly onCheckpoint?: (checkpoint: string) => void;
-};
-
-/** A running bot. */
-export type App = {
-  readonly publicKey: PublicKey;
-  /** Ends every run with all its processes, answers, delivers what it can, closes everything. */
-  readonly stop: () => Promise<void>;
-};
-
-/** How long a graceful stop's deliveries may take. */
-const flushMs = 5_000;
-
-/** How long the first message may wait for what there is to say about the wall around agents. */
-const wallPatienceMs = 2_000;
-
-const { version } = packageJson;
-
-/** What others see of the bot, until it is edited from a client. */
-const profile = {
-  name: 'nostr-dm-agent',
-  about: 'A coding agent that works for its owner by DM.',
-};
+export type { App, AppDeps } from './app-deps.ts';
 
 /**
  * Opens, wires, starts and recovers the bot. Resolves once everything that an earlier life left open is settled and
@@ -84,13 +24,11 @@ export async function startApp(config: Config, deps: AppDeps): Promise<App> {
   }
 }
 
-/** What is opened goes on the stack, to be closed in the opposite order. */
+/** The relays first: they take their time to answer, in which the rest is loaded. */
 async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack): Promise<App> {
   const clock = deps.clock ?? systemClock;
   const startedAt = clock.now();
   const { log, lastProblem } = rememberProblems(deps.log, deps.redact, clock);
-  const { identity } = config;
-  const { publicKey } = identity;
   const stopping = new AbortController();
   deps.signal?.addEventListener('abort', () => stopping.abort(deps.signal?.reason), { once: true });
   const basics: Basics = {
@@ -102,108 +40,9 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   };
 
   const stores = openStores(config, basics, open);
-  const connections = openConnections(config, deps, stores, log);
-  const messages = createMessageStore(stores.db, clock, connections.guard);
-  const messaging = openMessaging(config, { stores, messages, indexers: deps.indexers }, basics, open);
-  const { relays, lists, outbox, messenger } = messaging;
-  const money = createMoney(config, { stores, messaging }, basics, open);
-  makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
-  const { jail, wall, backends, healths } = openBackends(config, deps, basics, open);
+  const relays = openRelays(config, stores, basics, open);
+  // What they and their housekeeping do ends before they are closed, also when the rest can't be started.
   open.defer(() => stopping.abort());
-  const { routstr } = money;
-  const work = createWork(
-    config,
-    { stores, connections, routstr, backends, healths, jail, wall: wall.found, messenger },
-    basics,
-  );
-  const bot = {
-    publicKey,
-    version,
-    startedAt,
-    relays: () => relays.own.map((relay) => inboxServiceOf(relay.status())),
-    outbox: outbox.status,
-    inbox: () => intake.stats(),
-    clock: () => clockWatch.found(),
-    health: healths.of,
-    wall: wall.found,
-    lastProblem,
-  };
-  const intake = createIntake(
-    config,
-    {
-      bot,
-      stores,
-      messages,
-      messaging,
-      connections: connections.tools,
-      money,
-      work,
-      redact: deps.redact,
-      shell: createShell(jail, config.wallet !== undefined),
-    },
-    basics,
-  );
-
-  const clockWatch = watchClock(config, messaging.tellAdmins, basics);
-  keepInboxRecord(stores.meta, intake.stats, startedAt, basics);
-  intake.start();
-  outbox.start(stopping.signal);
-  for (const owner of stores.owners.list()) lists.warm(owner.publicKey);
-  const parts = { stores, connections, messaging, money, work, intake };
-  const isNew = messages.createdAt >= startedAt;
-  const known = isKeyKnown({ relays, identity, meta: stores.meta, isNew }, stopping.signal);
-  const recovered = await untilAborted(recover(config, parts, basics, open), stopping.signal);
-  // The first message says what protects whoever reads it; it was tried while the money was looked at.
-  await Promise.race([wall.done, sleep(wallPatienceMs, undefined, { ref: false })]);
-  begin(config, parts, recovered, { version, isNew, keyIsKnown: await known, wall: wall.found() }, basics);
-  void keepAnnounced(
-    { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
-    stopping.signal,
-  );
-  log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
-  void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);
-
-  return {
-    publicKey,
-    stop: async () => {
-      await intake.dispatcher.close();
-      await work.queue.close();
-      await outbox.flush(flushMs, stopping.signal);
-      await open.disposeAsync();
-    },
-  };
-}
-
-/** The owners' own keys at providers. */
-const openConnections = (
-  { identity, home }: Config,
-  { protect = () => () => undefined }: AppDeps,
-  stores: Pick<Stores, 'keys' | 'sessions'>,
-  log: Logger,
-) =>
-  createConnectionKeeper({
-    store: stores.keys,
-    sealer: createSealer(identity.secretKey),
-    bind: (session, provider) => stores.sessions.update(session, { provider }),
-    home,
-    protect,
-    log,
-  });
-
-/** The agents' programs and the jail that they run in, both looked at behind. */
-function openBackends(
-  config: Config,
-  deps: Pick<AppDeps, 'log' | 'hiddenPaths'>,
-  { log, stopping }: Basics,
-  open: AsyncDisposableStack,
-) {
-  const jail = createAgentJail(config, deps.hiddenPaths ?? []);
-  // Not with the problems that `!status` tells of: it has a line of its own there.
-  const wall = watchWall(jail, deps.log, stopping);
-  const backends = createBackends(config, { log, jail });
-  const healths = watchHealth(backends, log, stopping);
-  // Closing aborts first, which ends their processes, and then waits for them.
-  open.defer(healths.done);
-  open.defer(() => wall.done);
-  return { jail, wall, backends, healths };
+  const { assemble } = await import('./assemble.ts');
+  return assemble(config, deps, { basics, startedAt, stores, relays, lastProblem }, stopping, open);
 }

@@ -41,7 +41,7 @@ export function createIntake(
 ) {
   const { clock, log, stopping } = basics;
   const { stores, messages, money, work, redact } = parts;
-  const { relays, messenger, tell, brake } = parts.messaging;
+  const { messenger, tell, brake } = parts.messaging;
   const { owners, invites, confirmations } = stores;
   const { queue, currentSessions, asks } = work;
   const isWholeToken = (text: string): boolean => isReadable(money.wallet.opened(), text);
@@ -87,7 +87,7 @@ export function createIntake(
   });
   const ownKey = guardOwnKey({ identity, meta: stores.meta, ...parts.messaging }, basics);
   const inbox = createInbox({
-    relays: relays.own,
+    feed: parts.messaging.feed,
     store: messages,
     isOwner: (publicKey) => owners.roleOf(publicKey) !== undefined,
     strangers: admission.strangers,
@@ -97,7 +97,6 @@ export function createIntake(
     },
     onRefused: refused.refused,
     onOwnCopy: ownKey.onOwnCopy,
-    limits: { wantedMs: catchupMs },
     identity,
     clock,
     log,

@@ -1,14 +1,5 @@
-import { createGuardedFetch, isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import type { MessageLog, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
-import {
-  createOutbox,
-  createRelayLists,
-  createRelays,
-  DEFAULT_INDEXERS,
-  hostOf,
-  relayTargets,
-  signEvent,
-} from '@nostr-dm-agent/nostr';
+import { createOutbox, createRelayLists, DEFAULT_INDEXERS } from '@nostr-dm-agent/nostr';
 import { createAutoReplyBrake } from '../commands/auto-reply-brake.ts';
 import type { Config } from '../config/config.ts';
 import type { Stores } from '../store/open-stores.ts';
@@ -16,8 +7,9 @@ import { createOutboxStore } from '../store/outbox-table.ts';
 import { createRelayListStore } from '../store/relay-lists-table.ts';
 import type { Basics } from './basics.ts';
 import { createOutboxMessenger } from './outbox-messenger.ts';
+import type { OpenRelays } from './relays.ts';
 
-/** The relays, and everything that the bot says. */
+/** Everything that the bot says, and the relays by which it says so. */
 export function openMessaging(
   { identity, relays: own }: Pick<Config, 'identity' | 'relays'>,
   parts: {
@@ -25,24 +17,12 @@ export function openMessaging(
     readonly messages: Pick<MessageLog, 'history'>;
     /** Asked for relay lists beside the bot's own relays; undefined: well-known public ones. */
     readonly indexers: readonly RelayUrl[] | undefined;
+    readonly opened: OpenRelays;
   },
   { clock, random, log, stopping: signal }: Basics,
-  open: AsyncDisposableStack,
 ) {
   const { stores, messages } = parts;
-  // A bot on loopback relays is a sandbox: owners' inboxes may be on loopback too, their lists are at no public indexer.
-  const allowLoopback = own.every((url) => isLoopbackHost(hostOf(url)));
-  const relays = createRelays({
-    own,
-    sign: async (template) => signEvent(template, identity.secretKey),
-    locate: (url, limit) => relayTargets(url, limit, { allowLoopback }),
-    // The operator chose the own ones, wherever they are; the others are named by whoever writes to the bot.
-    fetch: { own: fetch, others: createGuardedFetch({ allowLoopback }) },
-    clock,
-    random,
-    log,
-  });
-  open.defer(relays.close);
+  const { relays, feed, allowLoopback } = parts.opened;
   const indexers = parts.indexers ?? (allowLoopback ? [] : DEFAULT_INDEXERS);
   const listStore = createRelayListStore(stores.db);
   const lists = createRelayLists({ store: listStore, relays, indexers, clock, log, signal });
@@ -62,6 +42,7 @@ export function openMessaging(
   return {
     allowLoopback,
     relays,
+    feed,
     isOurs: outboxStore.knows,
     indexers,
     lists,

@@ -61,6 +61,15 @@ export type Tokens = {
   readonly cacheWrite: number;
 };
 
+/** How any program says that the machine it runs on is what fails it. */
+export const machineWords: readonly (readonly [RegExp, AgentFailureKind])[] = [
+  [/ENOSPC|EDQUOT|no space left on device|(?:database or )?disk is full|disk quota exceeded/i, 'disk_full'],
+  [
+    /EROFS|read-only file system|readonly database|unable to open database file|EACCES|EPERM/i,
+    'not_writable',
+  ],
+];
+
 /** Why a run gave no (full) answer; each kind becomes one sentence for the owner in `replies/`. */
 export const agentFailureKinds = [
   'budget_exhausted', // 402
@@ -84,7 +93,9 @@ export const agentFailureKinds = [
   'no_wall', // BOT_ISOLATION asks for a wall that can't be built
   'limit', // it took more than the jail gives: memory, processes, disk
   'workspace_gone', // the directory is not there
-  'backend_missing', // the executable is not there
+  'disk_full',
+  'not_writable', // what it has to write is read-only, or somebody else's
+  'backend_missing', // the executable is not there, or does not run
   'backend_unknown', // it runs, and says nothing that is understood
   'crashed', // ended by a signal that was not ours, or a non-zero exit without a reason
 ] as const;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AgentEvent, AgentFailure, AgentFailureKind } from './backend.ts';
+import { type AgentEvent, type AgentFailure, type AgentFailureKind, machineWords } from './backend.ts';
 import { toDetail } from './cover-secrets.ts';
 
 const message = z.object({
@@ -131,7 +131,7 @@ const byWords: readonly (readonly [RegExp, AgentFailureKind])[] = [
 
 /** What Cursor's agent says when it fails: plain words, on standard error or as a bare line. */
 export const classifyCursorWords = (words: string): AgentFailure => ({
-  kind: byWords.find(([pattern]) => pattern.test(words))?.[1] ?? 'crashed',
+  kind: [...machineWords, ...byWords].find(([pattern]) => pattern.test(words))?.[1] ?? 'crashed',
   detail: toDetail(words) || undefined,
   status: undefined,
 });

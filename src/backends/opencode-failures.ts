@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AgentFailure, AgentFailureKind } from './backend.ts';
+import { type AgentFailure, type AgentFailureKind, machineWords } from './backend.ts';
 import { toDetail } from './cover-secrets.ts';
 import type { OpencodeError, Transcript } from './opencode-events.ts';
 import type { Exit } from './processes.ts';
@@ -91,7 +91,7 @@ const classifyUnknownError = ({ data }: OpencodeError): AgentFailure => {
     return failure('provider_down', message);
   // Said of a model or a provider that is not in the configuration; the real cause is in opencode's log only.
   if (/^Unexpected server error\b/i.test(message)) return failure('model_unknown');
-  const kind = byWords.find(([pattern]) => pattern.test(message))?.[1] ?? 'crashed';
+  const kind = [...byWords, ...machineWords].find(([pattern]) => pattern.test(message))?.[1] ?? 'crashed';
   return failure(kind, message);
 };
 
@@ -124,6 +124,7 @@ const byStderr: readonly (readonly [RegExp, AgentFailureKind])[] = [
   ],
   [/ProviderModelNotFound|Model not found/i, 'model_unknown'],
   [/You must provide a message/i, 'bad_request'],
+  ...machineWords,
 ];
 
 const meaningfulStderr = (stderr: string): string =>

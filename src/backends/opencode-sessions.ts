@@ -46,14 +46,21 @@ export const sessionDirectory = async (
   const { wall, botHome, store } = place;
   const runId = crypto.randomUUID();
   const cell = await jail.open(wall, {
-    ...{ runId, workspace: await openNowhere(botHome), writable: false, store },
+    runId,
+    workspace: await openNowhere(botHome),
+    writable: false,
+    store,
   });
   try {
     const database = join(cell.store ?? '', 'opencode.db');
     const command = await cell.launch({
-      ...{ file: process.execPath, args: [cell.textPath('look.ts'), database, session] },
+      file: process.execPath,
+      args: [cell.textPath('look.ts'), database, session],
       ...{ environment: {}, endpoints: [], homeFiles: [], homeTexts: {}, texts: { 'look.ts': look } },
-      ...{ hideCode: false, identity: undefined, serve: undefined, startIn: 'home' },
+      hideCode: false,
+      identity: undefined,
+      serve: undefined,
+      startIn: 'home',
     });
     // Another version, another schema, no database yet: then opencode itself must say what is wrong.
     const { output } = await runShortCommand(command, { runId, timeoutMs: lookTimeoutMs }, signal);

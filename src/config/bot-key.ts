@@ -1,5 +1,5 @@
 import type { Identity } from '@nostr-dm-agent/nostr';
-import { InvalidKeyError, publicKeyOf } from '@nostr-dm-agent/nostr';
+import { InvalidKeyError, publicKeyOf } from '@nostr-dm-agent/nostr/keys';
 import { decode } from 'nostr-tools/nip19';
 
 /** A secret key that can't be used. Keeps no cause: the libraries' messages quote what they were given. */

@@ -117,7 +117,7 @@ function limitFindings(subject: string, information: RelayInformation | undefine
       subject,
       state: 'warning',
       fact: `wants ${minPow} bits of proof of work, and more than ${MOST_POW_BITS} would take the bot too long`,
-      remedy: 'take another relay in BOT_RELAYS; owners’ apps have the same trouble',
+      remedy: 'take another relay in BOT_RELAYS; owners’ apps have the same problem',
     });
   }
   return findings;

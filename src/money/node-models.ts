@@ -77,8 +77,12 @@ export function createNodeModels(deps: {
   ): NodeModels => {
     const { usable, unusable } = usableModels(list.models, abilities());
     known = {
-      ...{ node: list.node, fetchedAt: list.fetchedAt, stale },
-      ...{ usable, unusable: unusable.length, usdPerSat: usdPerSat(list.models) },
+      node: list.node,
+      fetchedAt: list.fetchedAt,
+      stale,
+      usable,
+      unusable: unusable.length,
+      usdPerSat: usdPerSat(list.models),
     };
     return known;
   };

@@ -51,6 +51,8 @@ function mendedText(mended: Mended): string {
     }
     case 'issued':
       return `A top-up of ${sum} had been paid and not credited: it is in the wallet now (${mended.operation}).`;
+    case 'came-through':
+      return `What had failed at ${mintName(mended.mint)} went through after all: ${sum} more are in the wallet now (${mended.operation}).`;
     case 'claimed':
       return `The token worth ${sum} (${mended.operation}) has been claimed by its receiver.`;
     case 'put-aside':

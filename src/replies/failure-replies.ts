@@ -81,9 +81,19 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
   no_wall: () =>
     'No agent is started, because the wall that BOT_ISOLATION asks for cannot be built on this host. Whoever runs the bot can see more with doctor.',
   limit: ({ detail }) => `The agent was ended: ${limitText(detail)}.`,
+  disk_full: () =>
+    'The disk of the host is full, so the agent could not work. Whoever runs the bot has to make room; then send !retry.',
+  not_writable: ({ detail }) =>
+    withDetail(
+      'The agent’s program may not write where it has to. Whoever runs the bot can see more with doctor; then send !retry.',
+      detail,
+    ),
   backend_missing: ({ detail }) =>
-    withDetail('The agent’s program is not there. Whoever runs the bot can see more with doctor.', detail),
-  crashed: ({ detail }) => withDetail('The agent’s program crashed. Try !retry.', detail),
+    `The agent’s program can’t be started${detail === undefined ? '' : `: ${detail}`}. Whoever runs the bot can see more with doctor.`,
+  crashed: ({ detail }) =>
+    detail?.startsWith('ended by SIGKILL')
+      ? 'The agent’s program was killed by the host, mostly for want of memory. Try !retry, or a smaller task.'
+      : withDetail('The agent’s program crashed. Try !retry.', detail),
 };
 
 /** Where a run that the wallet paid for fails differently: there is a node, and no login. What it cost is said elsewhere. */

@@ -4,7 +4,7 @@ import type { BotMessage, ChatClient } from './chat-client.ts';
 import { paymentQr } from './payment-qr.ts';
 
 /** What both kinds of chat need. */
-export type ChatSurroundings = {
+export type ChatStreams = {
   readonly input: Readable;
   /** The bot's words, and on a terminal everything. */
   readonly output: Writable;
@@ -26,7 +26,7 @@ type Connect = (onMessage: (message: BotMessage) => void) => ChatClient;
  */
 export async function chatByLines(
   connect: Connect,
-  { input, output, error }: ChatSurroundings,
+  { input, output, error }: ChatStreams,
   deadlineMs: number,
   signal: AbortSignal,
 ): Promise<0 | 1> {
@@ -74,7 +74,7 @@ async function ask(
 /** The chat on a terminal: each line is sent as one DM. Ends with Ctrl-C, Ctrl-D, `/quit` or the signal. */
 export async function chatOnTerminal(
   connect: Connect,
-  { input, output }: ChatSurroundings,
+  { input, output }: ChatStreams,
   signal: AbortSignal,
 ): Promise<0> {
   const terminal = createInterface({ input, output, prompt: 'you> ', terminal: true });

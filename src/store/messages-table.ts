@@ -2,10 +2,11 @@ import type { Database } from 'bun:sqlite';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { jsonText } from '@nostr-dm-agent/kit/json';
 import { change, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
-import type { InboundMessage, InboxStore, MessageLog, RelayUrl } from '@nostr-dm-agent/nostr';
+import type { InboundMessage, InboxStore, MessageLog } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
-import { createMeta, type Meta } from './meta-table.ts';
+import { createMeta } from './meta-table.ts';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
+import { createSeenWrapStore, seeWrap } from './seen-wraps-table.ts';
 
 const columns = {
   seq: z.int(),
@@ -36,34 +37,7 @@ export type MessageGuard = {
 
 const unguarded: MessageGuard = { hide: ({ text }) => text, forget: (text) => text };
 
-const caughtUpKey = (relay: RelayUrl) => `caught_up_at ${relay}`;
 const wholeNumber = z.coerce.number();
-
-/** Gift wraps that were looked at, and up to when each relay was read. */
-function createSeenWraps(db: Database, meta: Meta, clock: Clock) {
-  const see = change(db, 'INSERT OR IGNORE INTO seen_wraps (id, seen_at) VALUES (?, ?)');
-  const wrap = z.object({ id: eventIdColumn });
-  const seen = select(db, 'SELECT id FROM seen_wraps WHERE id = ?', wrap);
-  const newest = select(db, 'SELECT id FROM seen_wraps ORDER BY seen_at DESC LIMIT ?', wrap);
-  return {
-    see,
-    hasSeen: (wrapId) => seen.one(wrapId) !== undefined,
-    markSeen: db.transaction((wrapIds) => {
-      const now = clock.now();
-      for (const id of wrapIds) see(id, now);
-    }).immediate,
-    recentlySeen: (limit) =>
-      newest
-        .all(limit)
-        .map(({ id }) => id)
-        .reverse(),
-    pruneSeen: change(db, 'DELETE FROM seen_wraps WHERE seen_at < ?'),
-    caughtUpAt: (relay) => wholeNumber.optional().parse(meta.get(caughtUpKey(relay))),
-    setCaughtUp: db.transaction((relays, at) => {
-      for (const relay of relays) meta.set(caughtUpKey(relay), String(at));
-    }).immediate,
-  } satisfies Partial<InboxStore> & { readonly see: unknown };
-}
 
 /** So many messages apart, a deletion still finds what it deletes. */
 const DELETIONS_WITHIN = 500;
@@ -124,7 +98,7 @@ export function createMessageStore(
 ): InboxStore & MessageLog {
   const meta = createMeta(db);
   if (meta.get('created_at') === undefined) meta.set('created_at', String(clock.now()));
-  const { see, ...seenWraps } = createSeenWraps(db, meta, clock);
+  const see = seeWrap(db);
   const add = select(
     db,
     `INSERT INTO messages (id, sender, protocol, kind, text, refs, created_at_s, relay, received_at, state)
@@ -144,7 +118,7 @@ export function createMessageStore(
   return {
     createdAt: wholeNumber.parse(meta.get('created_at')),
     insert: (message, wrapId, state) => insert.immediate(message, wrapId, state),
-    ...seenWraps,
+    ...createSeenWrapStore(db, meta, clock),
     ...createMessageLog(db, guard),
   };
 }

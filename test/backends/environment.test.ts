@@ -31,7 +31,7 @@ const paid: RunPayment = {
   configuration: { provider: { routstr: { options: { baseURL: 'http://127.0.0.1:9/v1' } } } },
 };
 
-const surroundings = {
+const host = {
   PATH: '/usr/bin',
   HOME: '/home/you',
   LANG: 'de_DE.UTF-8',
@@ -49,13 +49,13 @@ const surroundings = {
 /** What a program sees: the jail's own environment and what the backend adds. */
 const environmentFor = (payment: RunPayment, trustWorkspace = false, onHostNetwork = true) => ({
   ...jailEnvironment({
-    ...{ ambient: surroundings, home: '/home/agent', temporary: '/tmp', workspace: '/work space' },
+    ...{ ambient: host, home: '/home/agent', temporary: '/tmp', workspace: '/work space' },
     ...{ bin: '/run/jail/bin', paths: [], narrow: false, gitSettings: undefined, sshCommand: undefined },
     proxy: onHostNetwork ? undefined : 'http://127.0.0.1:3128',
     author: { name: undefined, email: undefined },
   }),
   ...opencodeEnvironment({
-    ...{ ambient: surroundings, runId: 'run-1', trustWorkspace },
+    ...{ ambient: host, runId: 'run-1', trustWorkspace },
     cell: { home: '/home/agent', store: '/run/jail/store', onHostNetwork },
     credentials: payment.credentials,
     variables: payment.variables,

@@ -146,6 +146,11 @@ const exitOne = { code: 1, signal: undefined };
 
 test('what opencode says before it begins is understood', () => {
   const kind = (stderr: string) => judge(nothing, exitOne, stderr)?.kind;
+  // What the machine lacks, no further try mends.
+  expect(kind('Error: ENOSPC: no space left on device, write')).toBe('disk_full');
+  expect(kind('SQLiteError: database or disk is full')).toBe('disk_full');
+  expect(kind('SQLiteError: attempt to write a readonly database')).toBe('not_writable');
+  expect(kind("EROFS: read-only file system, open '/x'")).toBe('not_writable');
   expect(kind('Error: Configuration is invalid at /home/bot/opencode.json\n↳ Expected object')).toBe(
     'bad_configuration',
   );

@@ -239,7 +239,7 @@ describe('a run that waits for money', () => {
   test('is stopped, and !continue goes on in the same conversation with a new budget', async () => {
     const id = await world.owner.send('do 50 calls');
     await world.owner.answer(id, /⏸/);
-    // What was taken off the queue is not what is gone on with.
+    // What was taken off the queue is not what is continued.
     await ask('another task', /^Queued behind/);
     await ask('!queue drop 1');
     await ask('!stop');
@@ -279,7 +279,7 @@ test('the ledger: a line for each run that adds up to the sat, sums without budg
   expect(await ask('!wallet history 1')).toMatch(/^[^\n]+ · Go on with “do 50 calls”[^\n]+\nSpent today/);
 });
 
-test('what the bot’s own death cut off is gone on with, the task told whole', async () => {
+test('what the bot’s own death cut off is continued, the task told whole', async () => {
   await askAsMember('!new');
   const task = `do 60 calls ${'and then some '.repeat(8)}`.trim();
   await member.answer(await member.send(task), /⏸/);

@@ -38,6 +38,21 @@ test('messages that two relays held are handed on in the order in which they wer
   expect(running.received.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
 });
 
+test('what comes before anybody reads is neither stored nor lost, and handed on in order', async () => {
+  const relay = createScriptedRelay('one');
+  relay.deliver(written('1', 600));
+  const running = start({ relays: [relay], isReading: false });
+  relay.deliver(written('3', 5));
+  relay.deliver(written('2', 300));
+  await until(() => running.inbox.stats().relays[0]?.waiting === 3, 'three that wait');
+  expect(running.db.query('SELECT count(*) AS n FROM messages').get()).toEqual({ n: 0 });
+  running.read();
+  await until(() => running.received.length === 3, 'all messages');
+  expect(running.texts()).toEqual(['1', '2', '3']);
+  relay.deliver(written('4', 1));
+  await until(() => running.texts().includes('4'), 'the live message');
+});
+
 test('also after a reconnect', async () => {
   const relay = createScriptedRelay('one');
   const running = start({ relays: [relay] });

@@ -10,7 +10,13 @@ import { parseArgs } from 'node:util';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { startPaidBot } from '../support/paid-bot.ts';
 import { type PaidHouse, startSandboxHouse } from '../support/paid-house.ts';
-import { type Accounts, reckon, type SoakFigures, type SoakOptions, soak } from '../support/paid-soak.ts';
+import {
+  type Accounts,
+  auditEverything,
+  type SoakFigures,
+  type SoakOptions,
+  soak,
+} from '../support/paid-soak.ts';
 import { startNutshell } from './nutshell.ts';
 import { installNutshell, nutshellVersion } from './nutshell-install.ts';
 import { findRoutstrCore, startRoutstrCore } from './routstr-core.ts';
@@ -144,7 +150,7 @@ async function run(settings: Settings, ends: AsyncDisposableStack): Promise<numb
   try {
     const messages = mixed ? [...tasks[agent], ...commands] : tasks[agent];
     const figures = await soak(house, world, { ...settings, messages, say });
-    const accounts = await reckon(house, world, {
+    const accounts = await auditEverything(house, world, {
       fromWords: () => unspentFromWords(house.mintUrl, world.words),
       mostCredit: mixed ? funds : 2000,
       // What a node lost is doubted for ten minutes before a person is asked.

@@ -10,7 +10,7 @@ import { balanceFromWords } from '@nostr-dm-agent/cashu-wallet/testing/wallet-ki
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { kill, type PaidBot, settled, startPaidBot } from '../support/paid-bot.ts';
 import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';
-import { oneBudgetEach, reckon } from '../support/paid-soak.ts';
+import { auditEverything, oneBudgetEach } from '../support/paid-soak.ts';
 
 const full = process.env.CRASH_MATRIX === 'full';
 const checkpoints = [
@@ -155,7 +155,7 @@ test('the mint dies before the change is redeemed, the bot as well, and both com
 
 test('in the end everything adds up, to the sat', async () => {
   await world.bot.start({ TEST_KILL_AT: '' });
-  const { problems, ...accounts } = await reckon(house, world, {
+  const { problems, ...accounts } = await auditEverything(house, world, {
     fromWords: () => balanceFromWords(house.mint, world.words, 300),
     mostCredit: 2000,
   });

@@ -1,4 +1,4 @@
-/* The whole bot with the real opencode, whose money runs out in the middle: asked for more, not answered, gone on with. */
+/* The whole bot with the real opencode, whose money runs out in the middle: asked for more, not answered, continued. */
 import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';

@@ -124,7 +124,7 @@ describe('a message whose recipient has announced nothing', () => {
   });
 });
 
-describe('a relay in trouble', () => {
+describe('a relay that fails', () => {
   test('that is down at first gets the message when it comes up', async () => {
     await using net = relayWorld();
     using world = outboxWorld();

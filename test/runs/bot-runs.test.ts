@@ -67,7 +67,7 @@ describe('a task is done', () => {
       /^did: four\n\n⚠ The agent’s own memory .+ was moved aside \(.+\/damaged\/.+\)/,
     );
     odd?.remove();
-    expect(await answerTo('five')).toStartWith('The agent’s program is not there.');
+    expect(await answerTo('five')).toStartWith('The agent’s program can’t be started: ');
     await until(
       async () => /Backend: .*(?:not|no) /.test((await owner.answer(await owner.send('!status'))).text),
       'it is seen to be missing',

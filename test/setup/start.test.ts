@@ -6,6 +6,7 @@ import { until } from '@nostr-dm-agent/kit/testing/until';
 import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
 import { type SandboxRelay, startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import { nsecEncode } from 'nostr-tools/nip19';
+import { bunCache } from '../support/bun-cache.ts';
 import { runCommand } from '../support/command.ts';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'nostr-dm-agent-start-')));
@@ -35,7 +36,7 @@ function startBot(env: Readonly<Record<string, string>>) {
     [process.execPath, '--no-env-file', join(import.meta.dir, '../../src/index.ts'), 'start'],
     {
       cwd: directory,
-      env: { PATH: process.env.PATH ?? '', HOME: root, ...environment, ...env },
+      env: { PATH: process.env.PATH ?? '', HOME: root, ...bunCache, ...environment, ...env },
       stdin: 'ignore',
       stdout: 'ignore',
       stderr: 'pipe',

@@ -6,6 +6,7 @@ import type { RelayUrl } from '@nostr-dm-agent/nostr';
 import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { bytesToHex } from 'nostr-tools/utils';
+import { bunCache } from './bun-cache.ts';
 import { createOwner, type TestOwner } from './owner.ts';
 import { writeStandInOpencode } from './stand-in-opencode.ts';
 
@@ -44,6 +45,7 @@ export async function startTestBot(options: TestBotOptions = {}) {
     PATH: process.env.PATH,
     HOME: join(directory, 'user'),
     LANG: 'C.UTF-8',
+    ...bunCache,
     BOT_KEY: bytesToHex(secretKey),
     BOT_OWNERS: getPublicKey(ownerKey),
     BOT_RELAYS: relay.url,
@@ -65,13 +67,15 @@ export async function startTestBot(options: TestBotOptions = {}) {
   const envFile = join(directory, '.env');
   const start = async () => {
     if (options.envFile === true) {
-      const lines = Object.entries(env).map(([name, value]) => `${name}="${value}"\n`);
+      const lines = Object.entries(env).flatMap(([name, value]) =>
+        name in bunCache ? [] : [`${name}="${value}"\n`],
+      );
       writeFileSync(envFile, lines.join(''), { mode: 0o600 });
     }
     const begun = log.length;
     const started = Bun.spawn([process.execPath, ...entry], {
       cwd: directory,
-      env: options.envFile === true ? pick(env, ['PATH', 'HOME', 'LANG']) : env,
+      env: options.envFile === true ? { ...pick(env, ['PATH', 'HOME', 'LANG']), ...bunCache } : env,
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',

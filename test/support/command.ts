@@ -1,21 +1,22 @@
 import { dirname, join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { bunCache } from './bun-cache.ts';
 
 const executable = join(import.meta.dir, '..', '..', 'src', 'index.ts');
 
-export type Surroundings = {
+export type Whereabouts = {
   readonly directory: string;
   readonly environment?: Readonly<Record<string, string>>;
 };
 
-const spawnOptions = ({ directory, environment = {} }: Surroundings) => ({
+const spawnOptions = ({ directory, environment = {} }: Whereabouts) => ({
   cwd: directory,
-  // Bun keeps a cache in HOME; the directory itself stays as the command leaves it.
-  env: { PATH: process.env.PATH ?? '', HOME: dirname(directory), ...environment },
+  // Outside of the directory, which stays as the command leaves it.
+  env: { PATH: process.env.PATH ?? '', HOME: dirname(directory), ...bunCache, ...environment },
 });
 
 /** Runs the executable to its end, without a terminal. */
-export async function runCommand(args: readonly string[], where: Surroundings, stdin = '') {
+export async function runCommand(args: readonly string[], where: Whereabouts, stdin = '') {
   const child = Bun.spawn([process.execPath, '--no-env-file', executable, ...args], {
     ...spawnOptions(where),
     stdin: new Blob([stdin]),
@@ -31,7 +32,7 @@ export async function runCommand(args: readonly string[], where: Surroundings, s
 }
 
 /** The executable on a terminal, with somebody at it. */
-export function commandOnTerminal(args: readonly string[], where: Surroundings) {
+export function commandOnTerminal(args: readonly string[], where: Whereabouts) {
   let screen = '';
   const decoder = new TextDecoder();
   const child = Bun.spawn([process.execPath, '--no-env-file', executable, ...args], {

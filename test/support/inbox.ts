@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Relay, StoredMessage } from '@nostr-dm-agent/nostr';
-import { createInbox, type InboxOptions } from '@nostr-dm-agent/nostr';
+import { createInbox, type InboxFeedOptions, type InboxOptions } from '@nostr-dm-agent/nostr';
+import { createInboxFeed } from '@nostr-dm-agent/nostr/feed';
 import type { Party } from '@nostr-dm-agent/nostr/testing/forge';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
@@ -24,23 +25,34 @@ export function createDatabaseFile() {
   return { path: join(folder, 'bot.db'), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-export type TestInboxOptions = Partial<InboxOptions> & {
-  readonly bot: Party;
-  readonly owners: readonly Party[];
-  readonly relays: readonly Relay[];
-  /** A file for a bot that is restarted; memory otherwise. */
-  readonly path?: string;
-};
+export type TestInboxOptions = Partial<Omit<InboxOptions, 'feed'>> &
+  Pick<InboxFeedOptions, 'limits' | 'monotonic'> & {
+    readonly bot: Party;
+    readonly owners: readonly Party[];
+    readonly relays: readonly Relay[];
+    /** A file for a bot that is restarted; memory otherwise. */
+    readonly path?: string;
+    /** False: it is subscribed, and begins to read when it is told to. */
+    readonly isReading?: boolean;
+  };
 
 /** A running inbox with its database, and what came out of it. */
-export function startInbox({ bot, owners, path = ':memory:', ...options }: TestInboxOptions) {
+export function startInbox({
+  bot,
+  owners,
+  path = ':memory:',
+  isReading = true,
+  ...options
+}: TestInboxOptions) {
   const clock = options.clock ?? { now: () => Date.now() };
   const db: Database = openDatabase(path, botMigrations);
   const store = createMessageStore(db, clock);
   const received: StoredMessage[] = [];
   const controller = new AbortController();
+  const feed = createInboxFeed({ identity: bot, store, clock, log: silentLog, ...options });
   const inbox = createInbox({
     identity: bot,
+    feed,
     store,
     isOwner: (author) => owners.some(({ publicKey }) => publicKey === author),
     clock,
@@ -48,10 +60,13 @@ export function startInbox({ bot, owners, path = ':memory:', ...options }: TestI
     onMessage: (message) => received.push(message),
     ...options,
   });
-  inbox.start(controller.signal);
+  feed.start(controller.signal);
+  const read = () => inbox.start(controller.signal);
+  if (isReading) read();
   let stopped = false;
   return {
     inbox,
+    read,
     store,
     db,
     received,

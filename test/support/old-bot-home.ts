@@ -8,6 +8,7 @@ import type { SandboxNode } from '@nostr-dm-agent/sandbox/node';
 import type { SandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import { getPublicKey } from 'nostr-tools/pure';
 import { hexToBytes } from 'nostr-tools/utils';
+import { bunCache } from './bun-cache.ts';
 import { botHomeSchema, contentOf, copiesOf, openOldHome } from './old-home.ts';
 import { writeStandInOpencode } from './stand-in-opencode.ts';
 
@@ -65,6 +66,7 @@ export async function startBot(
   const child = Bun.spawn([process.execPath, resolve(import.meta.dir, '../../src/index.ts'), 'start'], {
     cwd: directory,
     env: {
+      ...bunCache,
       PATH: process.env.PATH,
       HOME: join(directory, 'user'),
       LANG: 'C.UTF-8',

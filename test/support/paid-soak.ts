@@ -194,7 +194,7 @@ export type Accounts = {
 };
 
 /** Waits until everything is home, ends the bot, and holds its books against the mint's, the node's and the words. */
-export async function reckon(
+export async function auditEverything(
   house: PaidHouse,
   world: PaidBot,
   options: {

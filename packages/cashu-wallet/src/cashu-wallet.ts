@@ -21,10 +21,9 @@ import { move, quoteMove } from './operations/move.ts';
 import { found, foundTold } from './operations/older.ts';
 import { quotePayment } from './operations/pay-to.ts';
 import { receiveToken } from './operations/receive-token.ts';
-import { recover } from './operations/recovery.ts';
 import { keptState, redeemKept } from './operations/redeem-kept.ts';
 import { renameMint } from './operations/rename-mint.ts';
-import { restore } from './operations/restore.ts';
+import { recoverPutBack, restore } from './operations/restore.ts';
 import { revive } from './operations/revive.ts';
 import { quoteSend, send } from './operations/send.ts';
 import { confirmClaimed, handOver } from './operations/sent-token.ts';
@@ -87,8 +86,8 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       ...{ quoteSend, send: sendOrRevive, handOver, confirmClaimed, watchClaims, reclaim },
       ...{ quoteWithdrawal, quotePayment, requestInvoice, withdraw, quoteMove, move },
       ...{ decode: previewToken, receive: receiveToken, topUp, claimTopUp, watchTopUp },
-      ...{ keep, keptState, redeem: redeemKept, balance: readBalance, warmUp, recover, check },
-      ...{ renameMint, restore, found, foundTold, ending },
+      ...{ keep, keptState, redeem: redeemKept, balance: readBalance, warmUp, check },
+      ...{ recover: recoverPutBack, renameMint, restore, found, foundTold, ending },
     }),
     operationFor: journal.byKey,
     operation: journal.find,

@@ -48,6 +48,13 @@ export type Mended =
     }
   /** A top-up that was paid and never issued: its money is here now. */
   | { readonly kind: 'issued'; readonly operation: OperationId; readonly amount: Sat }
+  /** Signed for operations that had failed, and unspent: here now. */
+  | {
+      readonly kind: 'came-through';
+      readonly mint: MintUrl;
+      readonly amount: Sat;
+      readonly operation: OperationId;
+    }
   /** A token that somebody has claimed. */
   | { readonly kind: 'claimed'; readonly operation: OperationId; readonly amount: Sat }
   /** Counted as ready, and spent at the mint: `operation` stands in the history and has the proofs' names. */

@@ -41,6 +41,7 @@ export type WalletPolicy = {
 /** Moments between which everything is on disk. Tests end the process at each of them. */
 export type Checkpoint =
   | `${'send' | 'receive' | 'mint' | 'melt'}:${'reserved' | 'prepared' | 'collided' | 'planned' | 'answered' | 'done'}`
+  | `rename:${'compared' | 'done'}`
   | `payment:${'asked' | 'kept' | 'settled'}`;
 
 /** How payers reach the wallet; whoever carries messages says it. */

@@ -2,9 +2,18 @@
 import { Database } from 'bun:sqlite';
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import type { CashuWallet } from '../src/faces.ts';
-import { type Bench, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
+import {
+  type Bench,
+  balanceFromWords,
+  createBench,
+  fund,
+  newWords,
+  soon,
+  stranger,
+} from './support/wallet-kit.ts';
 
 let bench: Bench;
 beforeEach(() => {
@@ -202,4 +211,48 @@ test('a mint that wants fewer requests: what was not asked is counted, and asked
   });
   mint.faults.clear();
   expect(await wallet.check(soon())).toMatchObject({ ...clean, checkedTopUps: 5 });
+});
+
+test('a mint that knows of a swap before its signatures: what failed by that is found, and is ours', async () => {
+  const { mint, words, wallet } = await world();
+  const friend = await stranger(mint);
+  const token = await friend.token(300);
+  const works = [
+    () => wallet.send({ amount: sat(100) }, soon()),
+    () => wallet.receive(token, { cap: true }, soon()),
+  ];
+  for (const work of works) {
+    mint.faults.add({ path: '/v1/swap', when: 'after', effect: { kind: 'status', status: 502 } });
+    const edit = () => JSON.stringify({ outputs: [], signatures: [] });
+    mint.faults.add({ path: '/v1/restore', when: 'after', effect: { kind: 'edit', edit }, times: 4 });
+    await expect(work()).rejects.toThrow();
+    mint.faults.clear();
+  }
+  expect(wallet.balance().ready).toBeLessThan(1000);
+  const report = await wallet.check(soon());
+  expect(report).toMatchObject({ consistent: true, spentElsewhere: 0, mended: [{ kind: 'came-through' }] });
+  expect(wallet.balance().ready).toBe(sat(1300));
+  expect(await balanceFromWords(mint, words)).toBe(1300);
+  expect(await wallet.check(soon())).toMatchObject(clean);
+});
+
+test('a payment that was undone, and that its mint made late: a check books it as paid, and blames nobody', async () => {
+  const { mint, wallet } = await world();
+  mint.faults.add({ path: '/v1/melt/bolt11', when: 'before', effect: { kind: 'delay' } });
+  const { operation } = await wallet.quoteWithdrawal({ invoice: mint.invoice(200) }, soon());
+  const gaveUp = new AbortController();
+  const paying = wallet.withdraw(operation, gaveUp.signal);
+  await until(() => mint.faults.holding() === 1, 'the mint has the request');
+  gaveUp.abort();
+  await expect(paying).rejects.toThrow();
+  await wallet.recover(soon());
+  expect(wallet.operation(operation)).toMatchObject({ state: 'rolled_back' });
+  mint.faults.release();
+  await until(() => mint.audit().melted > 0, 'the mint has paid');
+  expect(await wallet.check(soon())).toMatchObject({
+    consistent: true,
+    spentElsewhere: 0,
+    mended: [{ kind: 'settled', operation, state: 'paid' }],
+  });
+  expect(wallet.balance().ready).toBe(sat(mint.audit().totalOutstanding));
 });

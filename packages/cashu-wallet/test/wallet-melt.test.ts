@@ -189,3 +189,17 @@ test('too little is said with what is needed', async () => {
   const { mint, wallet } = await filled(100, { change: false, feePpk: 100 });
   await expect(quoteOf(wallet, mint.invoice(99))).rejects.toThrow(InsufficientFundsError);
 });
+
+test.each([{ a: 1 }, 'z'.repeat(100_000), 7])(
+  'a preimage that is none is not kept: the payment is told all the same',
+  async (preimage) => {
+    const { mint, wallet } = await filled(1000);
+    const edit = (body: string) => JSON.stringify({ ...JSON.parse(body), payment_preimage: preimage });
+    mint.faults.add({ path: '/v1/melt/bolt11', when: 'after', effect: { kind: 'edit', edit } });
+    const { operation } = await quoteOf(wallet, mint.invoice(200));
+    for (let times = 0; times < 2; times += 1) {
+      expect(await wallet.withdraw(operation, soon())).toMatchObject({ state: 'paid', preimage: undefined });
+    }
+    await addsUp(mint, wallet);
+  },
+);

@@ -49,7 +49,7 @@ const putBack = ({ mint, words, directory }: Life, from: string) =>
     { mnemonic: words, mintUrl: mint.url, mints: [], directory, maxBalance: sat(1_000_000) },
     from,
     { paid_runs: 1 },
-    quiet,
+    { log: quiet },
     soon(),
   );
 const copyPath = (): string => join(bench.folder(), 'a.db');

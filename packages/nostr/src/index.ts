@@ -7,9 +7,10 @@ export {
   signEvent,
 } from './event.ts';
 export { createInbox, type InboxOptions, type InboxStats } from './inbox/inbox.ts';
+export type { InboxFeed, InboxFeedOptions } from './inbox/inbox-feed.ts';
 export { type InboxService, inboxServiceOf } from './inbox/inbox-service.ts';
 export { isOlderThanHome } from './inbox/intake.ts';
-export type { InboxStore, MessageLog, StoredMessage } from './inbox/message-store.ts';
+export type { InboxStore, MessageLog, SeenWrapStore, StoredMessage } from './inbox/message-store.ts';
 export { type ForeignUse, watchOwnKey } from './inbox/own-key-watch.ts';
 export { type AnnounceOptions, announce } from './lists/announce.ts';
 export { keepAnnounced } from './lists/keep-announced.ts';

@@ -97,15 +97,15 @@ test.concurrent('s12: an upgrade that is never answered is given up, and tried a
   await until(() => heard.includes('x'), 'the wrap');
 });
 
-test.concurrent('s16: trouble with one relay leaves another one alone', async () => {
+test.concurrent('s16: a failing relay leaves another one alone', async () => {
   await using world = relayWorld();
-  const troubled = world.relay();
+  const failing = world.relay();
   const healthy = world.relay();
-  const a = await world.listening(troubled.url);
+  const a = await world.listening(failing.url);
   const b = await world.listening(healthy.url);
   const openSince = b.connection.status().since;
-  troubled.dropAll();
-  await until(() => a.eoses() === 2, 'the troubled relay being back');
+  failing.dropAll();
+  await until(() => a.eoses() === 2, 'the failing relay being back');
   healthy.inject(wrapOf('old', nowS() - 30 * HOUR_S));
   await until(() => b.heard.includes('old'), 'the wrap of the healthy relay');
   expect(b.connection.status()).toEqual({

@@ -193,7 +193,10 @@ function createDeps(options: RoutstrProviderOptions, live: LiveRuns): PaidRunDep
     return client;
   };
   return {
-    ...{ wallet, clock, log, live },
+    wallet,
+    clock,
+    log,
+    live,
     store: createPaidRunStore(wallet, clock),
     nodes: {
       fallbacks: () => [],

@@ -49,7 +49,7 @@ const usageSchema = z.object({
   remaining_balance_msats: z.number().int(),
 });
 const sumsSchema = z.object({ sats_cost: z.number(), remaining_balance_msats: z.number() });
-const reckoned = z.object({
+const billed = z.object({
   usage: usageSchema,
   metadata: z.object({ routstr: z.looseObject({ cost: z.looseObject({}) }) }),
   cost: costSchema.extend(sumsSchema.shape),
@@ -530,7 +530,7 @@ for (const profile of conformanceProfiles) {
         );
         expect(answer.status).toBe(200);
         const cost = Math.ceil(1000 * sats.prompt * 1000 + 100 * sats.completion * 1000 - 1e-6);
-        const body = reckoned.parse(answer.json);
+        const body = billed.parse(answer.json);
         expect(body.usage.cost.total_msats).toBe(cost);
         expect(body.usage.cost.input_msats + body.usage.cost.output_msats).toBe(cost);
         expect(body.usage.cost_sats).toBe(Math.floor(cost / 1000));
@@ -580,7 +580,7 @@ for (const profile of conformanceProfiles) {
         expect(chunks.some((chunk) => 'usage' in chunk || 'cost' in chunk)).toBe(false);
         expect(chunks.every((chunk) => String(chunk.model).endsWith(node.model))).toBe(true);
         expect(z.object({ choices: z.array(z.unknown()) }).parse(last).choices).toEqual([]);
-        const body = reckoned.parse(last);
+        const body = billed.parse(last);
         expect(body.usage.remaining_balance_msats).toBe(balance - body.usage.cost.total_msats);
         expect(Object.keys(body.metadata.routstr).sort()).toEqual([
           'cost',
@@ -609,7 +609,7 @@ for (const profile of conformanceProfiles) {
             usage: { prompt_tokens: 100_000, completion_tokens: 10, total_tokens: 100_010 },
           },
         );
-        expect(reckoned.parse(answer.json).usage.cost.total_msats).toBe(balance);
+        expect(billed.parse(answer.json).usage.cost.total_msats).toBe(balance);
         expect(await info(key)).toMatchObject({ balance: 0, reserved: 0, total_spent: balance });
       });
 

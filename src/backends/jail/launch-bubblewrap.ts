@@ -58,7 +58,9 @@ const shownIn = (context: CellContext, request: LaunchRequest): readonly Shown[]
     ...settings.tools.map((tool) => readOnly(tool, join(inside.bin, basename(tool)))),
     ...settings.paths.map(({ path, writable }) => ({ from: path, to: path, writable })),
     ...request.homeFiles.map(({ from, at, writable }) => ({
-      ...{ from: realPath(from), to: join(inside.home, at), writable },
+      from: realPath(from),
+      to: join(inside.home, at),
+      writable,
     })),
     ...(cell.store === undefined ? [] : [{ from: cell.store, to: inside.store, writable: true }]),
     { from: join(folder, 'in'), to: inside.sockets, writable: false },
@@ -134,8 +136,14 @@ export const launchBubblewrap = async (
       processes: context.group?.bounds.includes('processes') ? undefined : limits.processes,
     };
     const environment = jailEnvironment({
-      ...{ ambient, home: inside.home, temporary: inside.temporary, workspace: cell.workspace },
-      ...{ bin: inside.bin, paths: settings.paths, narrow: true, gitSettings: undefined },
+      ambient,
+      home: inside.home,
+      temporary: inside.temporary,
+      workspace: cell.workspace,
+      bin: inside.bin,
+      paths: settings.paths,
+      narrow: true,
+      gitSettings: undefined,
       proxy: network?.proxy,
       author: settings.author,
       sshCommand: sshCommand(context, network?.proxy),

@@ -48,7 +48,10 @@ const environmentOf = (
   const { home, temporary, bin, texts } = plainPlaces(folder);
   return jailEnvironment({
     ...{ ambient: settings.ambient, workspace: cell.workspace, home, temporary, bin, proxy },
-    ...{ paths: settings.paths, narrow, author: settings.author, sshCommand: undefined },
+    paths: settings.paths,
+    narrow,
+    author: settings.author,
+    sshCommand: undefined,
     gitSettings: join(texts, 'gitconfig'),
   });
 };

@@ -106,7 +106,10 @@ const tryWall = async (
         homeTexts: {},
         texts: { text: '' },
       },
-      ...{ hideCode: true, identity: undefined, serve: undefined, startIn: 'workspace' },
+      hideCode: true,
+      identity: undefined,
+      serve: undefined,
+      startIn: 'workspace',
     });
     return await tryLaunch(launch, signal);
   } finally {

@@ -11,7 +11,7 @@ import { balanceLine, mintName } from '../../replies/wallet-replies.ts';
  * @param left paid runs that the replaced one alone knows
  */
 export function restoredFromText(restored: RestoredFrom, left: RunsLeft, now: number): string {
-  const { from, kept, carried, lastEntryAt, found, recovered, check, balance } = restored;
+  const { from, kept, carried, lastEntryAt, found, check, balance } = restored;
   const age =
     lastEntryAt === undefined ? 'it was empty' : `its last entry is from ${formatAgo(now - lastEntryAt)}`;
   const came = [
@@ -20,11 +20,10 @@ export function restoredFromText(restored: RestoredFrom, left: RunsLeft, now: nu
   ];
   return [
     `Put back from ${from}; ${age}. ${balanceLine(balance)}`,
-    ...(found.length + recovered === 0 && check.spentElsewhere === 0 && check.unreachable.length === 0
+    ...(found.length === 0 && check.spentElsewhere === 0 && check.unreachable.length === 0
       ? ['The mints know of nothing that was done since.']
       : []),
     ...found.map(foundText),
-    ...(recovered > 0 ? [`${formatSat(recovered)} more were found with the words.`] : []),
     ...check.unreachable.map(
       (mint) =>
         `${mintName(mint)} could not be asked what was done since: it is, before anything is used there.`,

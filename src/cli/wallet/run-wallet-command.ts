@@ -78,7 +78,7 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
     const restoreFrom: WalletOutput['restoreFrom'] = (path) => {
       const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(restoreTimeoutMs)]);
       const known = { paid_runs: paidRunTables.length };
-      return restoreDatabase(config.wallet, path, known, log, signal).catch(failWith(replacingFailureOf));
+      return restoreDatabase(config.wallet, path, known, { log }, signal).catch(failWith(replacingFailureOf));
     };
     return (await work({ ...output, ask, restoreFrom, signal: interrupted.signal })) ?? 0;
   } catch (error) {

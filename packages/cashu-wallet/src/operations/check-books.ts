@@ -8,6 +8,7 @@ import { bookProblems } from './book-problems.ts';
 import { createFindings, type Findings } from './check-findings.ts';
 import { checkProofs } from './check-proofs.ts';
 import { checkTopUps } from './check-top-ups.ts';
+import { checkUndone } from './check-undone.ts';
 import { recover } from './recovery.ts';
 import { canRestore } from './swap.ts';
 
@@ -36,6 +37,7 @@ export async function check(core: Core, signal: AbortSignal): Promise<CheckRepor
 async function checkMint(core: Core, mint: MintUrl, findings: Findings, signal: AbortSignal): Promise<void> {
   try {
     const session = await core.mints.open(mint, signal);
+    await checkUndone(core, session, mint, findings);
     await checkProofs(core, session, mint, findings);
     await checkTopUps(core, session, mint, findings, signal);
     await checkKeysets(core, mint, findings, signal);

@@ -153,10 +153,14 @@ export function book(
   const fee = addSat(paidOver, core.journal.feeOfParts(id));
   core.proofs.spend(plan.inputs, id);
   core.proofs.add(mint, change, 'ready', id);
-  const paid = { state: 'paid', quote, preimage: answer.payment_preimage || undefined } as const;
+  const paid = { state: 'paid', quote, preimage: preimageOf(answer) } as const;
   core.journal.move<MeltOperation>(id, [state], paid, { fee });
   expectPaid(core, quote.request);
 }
+
+/** What a mint gives in its place is of no use to anybody, and could be anything. */
+const preimageOf = ({ payment_preimage: given }: Pick<MeltAnswer, 'payment_preimage'>): string | undefined =>
+  typeof given === 'string' && /^[0-9a-f]{64}$/i.test(given) ? given : undefined;
 
 type Change = {
   readonly proofs: readonly StoredProof[];

@@ -51,10 +51,12 @@ export async function renameMint(
       .unfinished(10_000)
       .find(({ mint, operation }) => mint === from && core.turns.isHeld(operation));
     if (held !== undefined) throw refuse({ kind: 'busy', operation: held.operation });
+    core.reached('rename:compared');
     core.store.write(() => {
       mints.names.rename(from, to);
       mints.replace(from, to, { ...there, keys: withKnown(there.keys, known.keys) });
     });
+    core.reached('rename:done');
     core.log.warn({ from, to, keysets: same }, 'a mint was renamed');
     const sameKey =
       known.info.pubkey === undefined || there.info.pubkey === undefined

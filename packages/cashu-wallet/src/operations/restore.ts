@@ -3,16 +3,40 @@ import { explainMintError } from '../mints/mint-errors.ts';
 import type { Session } from '../mints/mint-sessions.ts';
 import { lookForOlderPayments } from '../payment-requests/older-requests.ts';
 import type { Core } from '../wallet-core.ts';
-import type { MintUrl, RestoreReport } from '../wallet-types.ts';
+import { MintError } from '../wallet-errors.ts';
+import type { MintUrl, RecoveryReport, RecoveryScope, RestoreReport } from '../wallet-types.ts';
 import { addFound, findSigned } from './older.ts';
+import { recover } from './recovery.ts';
 import { statesOf } from './swap.ts';
+
+/** `recover`, and after it the search that a copy which was put back needs: once, also where a kill has cut it off. */
+export async function recoverPutBack(
+  core: Core,
+  signal: AbortSignal,
+  scope: RecoveryScope = 'all',
+): Promise<RecoveryReport> {
+  const report = await recover(core, signal, scope);
+  if (scope === 'all' && core.keysets.isSearchDue()) {
+    await restore(core, signal, false).catch((error: unknown) => {
+      if (!(error instanceof MintError)) throw error;
+      core.log.warn({ problem: error.problem.kind }, 'a copy that was put back could not be searched');
+    });
+  }
+  return report;
+}
 
 /**
  * Finds what the words alone can find: every proof of every keyset (inactive ones too) at every accepted mint. What is
  * not in the words: locked proofs, unpaid quotes. What is known already, or belongs to an operation under way, stays as
  * it is. Payments that are under way to keys of the words are looked for from now on. What is in the middle of a payment comes as `quarantined`, until `check` finds it free.
+ *
+ * @param told whoever asks says what was found; else it is news (`found`)
  */
-export async function restore(core: Core, signal: AbortSignal): Promise<RestoreReport> {
+export async function restore(
+  core: Core,
+  signal: AbortSignal,
+  told: boolean | undefined = true,
+): Promise<RestoreReport> {
   const unreachable: MintUrl[] = [];
   const unsearched: string[] = [];
   let recovered: Sat = sat(0);
@@ -21,7 +45,7 @@ export async function restore(core: Core, signal: AbortSignal): Promise<RestoreR
     try {
       const session = await core.mints.refresh(mint, signal);
       for (const { id } of session.keyChain.getKeysets().filter((keyset) => keyset.hasHexId)) {
-        const found = await searchKeyset(core, session, mint, id).catch((cause: unknown) => {
+        const found = await searchKeyset(core, session, mint, id, told).catch((cause: unknown) => {
           const error = explainMintError(mint, cause);
           // The mint knows the keyset by name only: the others are searched all the same.
           if (error.problem.kind !== 'refused') throw error;
@@ -41,10 +65,11 @@ export async function restore(core: Core, signal: AbortSignal): Promise<RestoreR
     }
   }
   lookForOlderPayments(core);
+  if (unreachable.length === 0 && core.keysets.isSearchDue()) core.store.write(core.keysets.searchDone);
   return { recovered, proofs, unreachable, unsearched };
 }
 
-async function searchKeyset(core: Core, session: Session, mint: MintUrl, keyset: string) {
+async function searchKeyset(core: Core, session: Session, mint: MintUrl, keyset: string, told: boolean) {
   await core.mints.ensureKeys(session, [keyset]);
   const least = core.counters.next(keyset);
   const { signed, next } = await findSigned(core, session, keyset, { from: 0, least });
@@ -56,6 +81,6 @@ async function searchKeyset(core: Core, session: Session, mint: MintUrl, keyset:
     core.counters.moveTo(keyset, next);
     if (!session.keyChain.getKeyset(keyset).isActive && !states.includes('PENDING'))
       core.keysets.setSearched(keyset);
-    return addFound(core, mint, signed, states, [], true);
+    return addFound(core, mint, signed, states, [], told);
   });
 }

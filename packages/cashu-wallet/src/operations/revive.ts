@@ -1,3 +1,5 @@
+import type { Session } from '../mints/mint-sessions.ts';
+import type { OperationHead } from '../store/operation-journal.ts';
 import type { Core } from '../wallet-core.ts';
 import type { OperationId } from '../wallet-types.ts';
 import { book, judgeMelt, readChange } from './melt-outcome.ts';
@@ -19,25 +21,30 @@ export async function revive(
   const revived: OperationId[] = [];
   for (const head of core.journal.rolledBackSharingInputsWith(id)) {
     const session = await core.mints.refresh(head.mint, signal);
-    if (head.kind === 'send') {
-      const { plans } = core.journal.body(head.operation, sendSchema, 'rolled_back');
-      await core.mints.ensureKeys(session, keysetsOf(plans));
-      const outcome = await findSwapOutcome(session, plans);
-      if (outcome.kind !== 'signed') continue;
-      const { plan, swapped } = outcome;
-      if (isAnothers(core, [...swapped.keep, ...swapped.send], [...plan.keep, ...plan.send])) continue;
-      core.store.write(() => issue(core, head, 'rolled_back', plan, swapped));
-    } else {
-      const body = core.journal.body(head.operation, meltSchema, 'rolled_back');
-      const answer = await session.checkMeltQuoteBolt11(body.quote.quote);
-      const inputs = await statesOf(session, body.plan.inputs);
-      const verdict = judgeMelt({ quote: answer.state, inputs, decided: true, lapsed: false });
-      if (verdict !== 'paid') continue;
-      const change = await readChange(core, session, body, head.amount, answer);
-      const proofs = isAnothers(core, change.proofs, body.plan.outputs) ? [] : change.proofs;
-      core.store.write(() => book(core, head.operation, body, proofs, answer));
-    }
-    revived.push(head.operation);
+    if (await reviveOne(core, session, head)) revived.push(head.operation);
   }
   return revived;
+}
+
+/** Books one that was undone, if its mint says that it went through. */
+export async function reviveOne(core: Core, session: Session, head: OperationHead): Promise<boolean> {
+  if (head.kind === 'send') {
+    const { plans } = core.journal.body(head.operation, sendSchema, 'rolled_back');
+    await core.mints.ensureKeys(session, keysetsOf(plans));
+    const outcome = await findSwapOutcome(session, plans);
+    if (outcome.kind !== 'signed') return false;
+    const { plan, swapped } = outcome;
+    if (isAnothers(core, [...swapped.keep, ...swapped.send], [...plan.keep, ...plan.send])) return false;
+    core.store.write(() => issue(core, head, 'rolled_back', plan, swapped));
+    return true;
+  }
+  const body = core.journal.body(head.operation, meltSchema, 'rolled_back');
+  const answer = await session.checkMeltQuoteBolt11(body.quote.quote);
+  const inputs = await statesOf(session, body.plan.inputs);
+  const verdict = judgeMelt({ quote: answer.state, inputs, decided: true, lapsed: false });
+  if (verdict !== 'paid') return false;
+  const change = await readChange(core, session, body, head.amount, answer);
+  const proofs = isAnothers(core, change.proofs, body.plan.outputs) ? [] : change.proofs;
+  core.store.write(() => book(core, head.operation, body, proofs, answer));
+  return true;
 }

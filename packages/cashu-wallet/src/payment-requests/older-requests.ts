@@ -54,8 +54,15 @@ export function requestOf(core: Core, publicKey: string): StoredRequest | undefi
   if (number === undefined) return undefined;
   const createdAt = core.clock.now();
   return {
-    ...{ number, id: requestKey(core.seed, number).id as RequestId, key: publicKey },
-    ...{ topUp: undefined, mint: undefined, amount: undefined, owner: undefined },
-    ...{ createdAt, watchedUntil: createdAt + lookOnMs, refusal: undefined },
+    number,
+    id: requestKey(core.seed, number).id as RequestId,
+    key: publicKey,
+    topUp: undefined,
+    mint: undefined,
+    amount: undefined,
+    owner: undefined,
+    createdAt,
+    watchedUntil: createdAt + lookOnMs,
+    refusal: undefined,
   };
 }

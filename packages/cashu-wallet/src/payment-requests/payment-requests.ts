@@ -93,8 +93,11 @@ function newsOf(core: Core, payment: StoredPayment): readonly RequestNews[] {
   const { operation, mint, amount, fee } = core.journal.head(payment.operation);
   return [
     {
-      ...{ kind: 'came', payment: payment.id, request: request.id },
-      ...{ asked: request.amount, owner: request.owner },
+      kind: 'came',
+      payment: payment.id,
+      request: request.id,
+      asked: request.amount,
+      owner: request.owner,
       received: { operation, mint, amount, fee },
       before: core.payments.before(payment),
       invoicePaid: request.topUp !== undefined && core.journal.head(request.topUp).state === 'done',
@@ -109,8 +112,12 @@ const refusals = ({ requests }: Core): readonly RequestNews[] =>
       ? []
       : [
           {
-            ...{ kind: 'refused', payment: key as PaymentId, request: id },
-            ...{ asked: amount, owner, problem: refusal },
+            kind: 'refused',
+            payment: key as PaymentId,
+            request: id,
+            asked: amount,
+            owner,
+            problem: refusal,
           },
         ],
   );

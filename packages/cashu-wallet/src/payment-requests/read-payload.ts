@@ -86,7 +86,8 @@ function parseJson(text: string): unknown {
 function encode(mint: string, unit: string, proofs: readonly z.infer<typeof proofSchema>[]): string {
   try {
     return getEncodedToken({
-      ...{ mint, unit },
+      mint,
+      unit,
       proofs: proofs.map((proof) => ({ ...proof, amount: Amount.from(proof.amount) })),
     });
   } catch {

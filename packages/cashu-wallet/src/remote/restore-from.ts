@@ -1,5 +1,4 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { CheckReport } from '../check-types.ts';
 import { readMnemonic } from '../crypto/seed.ts';
 import type { CashuWallet } from '../faces.ts';
@@ -17,8 +16,6 @@ export type RestoredFrom = PutBack & {
   readonly file: string;
   /** What was done since the copy was made, as far as the mints tell it. */
   readonly found: readonly FoundMoney[];
-  /** What the words brought beside that. */
-  readonly recovered: Sat;
   readonly check: CheckReport;
   readonly balance: Balance;
 };
@@ -34,7 +31,7 @@ export async function restoreFrom(
   config: WalletConfig,
   from: string,
   extensions: Readonly<Record<string, number>>,
-  log: Logger,
+  parts: { readonly log: Logger; readonly onCheckpoint?: (checkpoint: string) => void },
   signal: AbortSignal,
 ): Promise<RestoredFrom> {
   try {
@@ -45,10 +42,11 @@ export async function restoreFrom(
           { from, to: file, mint: readMintUrl(config.mintUrl) },
           readMnemonic(config.mnemonic),
           extensions,
+          parts.onCheckpoint,
         ),
       signal,
     );
-    const wallet = createWallet(config, { log });
+    const wallet = createWallet(config, parts);
     try {
       return { from, file, ...put, ...(await lookOver(wallet, signal)) };
     } finally {
@@ -63,9 +61,7 @@ async function lookOver(wallet: CashuWallet, signal: AbortSignal) {
   wallet.requests.lookForOlder();
   await wallet.recover(signal);
   const check = await wallet.check(signal);
-  // Numbers that were spare in the copy lie before those that are looked at when a wallet is used.
-  const { recovered } = await wallet.restore(signal);
   const found = wallet.found();
   wallet.foundTold(found.map(({ operation }) => operation));
-  return { found, recovered, check, balance: wallet.balance() };
+  return { found, check, balance: wallet.balance() };
 }

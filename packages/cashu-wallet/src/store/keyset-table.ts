@@ -12,12 +12,17 @@ export type KeysetTable = {
   /** Those that were not asked about since the mint signs with them no more: money with these words may be of them. */
   readonly unsearched: (mint: MintUrl) => ReadonlySet<string>;
   readonly setSearched: (keyset: string) => void;
+  /** A copy was put back: numbers that were spare in it may have been used since, and all are searched once. */
+  readonly isSearchDue: () => boolean;
+  readonly searchDone: () => void;
   /** Those of which there is money, or was. */
   readonly used: () => readonly string[];
   /** Those that the mint was asked about before that moment (ms), and did not know. */
   readonly goneBefore: (mint: MintUrl, moment: number) => readonly string[];
 };
 
+/** Key of a setting. */
+export const searchDue = 'search_due';
 const idRow = z.object({ id: z.string() }).transform(({ id }) => id);
 
 export function createKeysetTable({ db }: Store, clock: Clock): KeysetTable {
@@ -40,6 +45,8 @@ export function createKeysetTable({ db }: Store, clock: Clock): KeysetTable {
     setSearched: (keyset) => {
       db.query('UPDATE keysets SET searched_at = ? WHERE id = ?').run(clock.now(), keyset);
     },
+    isSearchDue: () => db.query('SELECT 1 FROM settings WHERE key = ?').get(searchDue) !== null,
+    searchDone: () => void db.query('DELETE FROM settings WHERE key = ?').run(searchDue),
     used: () =>
       db
         .query(

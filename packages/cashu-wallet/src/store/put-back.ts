@@ -14,6 +14,7 @@ import { CopyRefusedError } from '../wallet-errors.ts';
 import type { MintUrl } from '../wallet-types.ts';
 import { type CarriedOver, carryOver, isDamage } from './carry-over.ts';
 import { whoseDatabase } from './fingerprint.ts';
+import { searchDue } from './keyset-table.ts';
 import { lockWallet } from './wallet-database.ts';
 import { walletMigrations } from './wallet-tables.ts';
 
@@ -25,6 +26,9 @@ export type PutBack = {
   readonly lastEntryAt: number | undefined;
 };
 
+/** Moments between which everything is on disk, as of operations (`Checkpoint`). */
+export type PutBackCheckpoint = `put-back:${'staged' | 'kept' | 'carried' | 'cleared' | 'done'}`;
+
 /**
  * @param mint the default one, for the entry in the history
  * @param extensions versions of other packages' tables that this program knows, by their names
@@ -34,20 +38,26 @@ export function putBack(
   { from, to, mint }: { readonly from: string; readonly to: string; readonly mint: MintUrl },
   seed: Seed,
   extensions: Readonly<Record<string, number>>,
+  reached: (checkpoint: PutBackCheckpoint) => void = () => undefined,
 ): PutBack {
   const lock = lockWallet(to);
   const staged = `${to}.incoming`;
   try {
     stage(from, to, staged);
     examine(from, staged, seed, extensions);
+    reached('put-back:staged');
     const kept = existsSync(to) ? keepAsItIs(to) : undefined;
+    reached('put-back:kept');
     bringUpToDate(staged);
     const carried = carryOver(kept, staged);
     const lastEntryAt = writeEntry(staged, mint);
     syncToDisk(staged);
+    reached('put-back:carried');
     forgetJournal(to);
+    reached('put-back:cleared');
     renameSync(staged, to);
     syncToDisk(to);
+    reached('put-back:done');
     return { kept, carried, lastEntryAt };
   } finally {
     for (const part of parts) rmSync(staged + part, { force: true });
@@ -161,7 +171,7 @@ function bringUpToDate(staged: string): void {
 
 const timeRow = z.object({ at: z.number().nullable() });
 
-/** The history says that it is a copy which was put back, and no number of it is used twice. */
+/** The history says that it is a copy which was put back, no number of it is used twice, and what was made of them is searched for. */
 function writeEntry(staged: string, mint: MintUrl): number | undefined {
   const db = new Database(staged, { strict: true });
   try {
@@ -169,6 +179,7 @@ function writeEntry(staged: string, mint: MintUrl): number | undefined {
     const now = Date.now();
     // What was not signed when the copy was made may have been since.
     db.exec('DELETE FROM spare_numbers');
+    db.query('INSERT INTO settings (key, value) VALUES (?, 1) ON CONFLICT (key) DO NOTHING').run(searchDue);
     db.query(
       `INSERT INTO operations (id, kind, state, open, mint, amount, data, created_at, updated_at)
        VALUES (?, 'receive', 'put_back', 0, ?, 0, '{}', ?, ?)`,

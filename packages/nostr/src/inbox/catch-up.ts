@@ -3,12 +3,12 @@ import type { Filter, NostrEvent, Protocol, PublicKey, RelayUrl } from '../nostr
 import type { InboxLimits } from './inbox-limits.ts';
 import { INBOX_FEEDS } from './inbox-service.ts';
 import type { Lane, Urgency } from './lane.ts';
-import type { InboxStore } from './message-store.ts';
+import type { SeenWrapStore } from './message-store.ts';
 
 type CatchUpOptions = {
   readonly lanes: readonly Lane[];
   readonly bot: PublicKey;
-  readonly store: Pick<InboxStore, 'caughtUpAt' | 'setCaughtUp'>;
+  readonly store: Pick<SeenWrapStore, 'caughtUpAt' | 'setCaughtUp'>;
   readonly limits: Pick<InboxLimits, 'holdMs' | 'askAgainMs' | 'wantedMs'>;
   readonly clock: Clock;
   readonly monotonic: () => number;

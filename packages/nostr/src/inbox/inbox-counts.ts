@@ -16,7 +16,10 @@ export type InboxCounts = {
 export function zeroCounts(): InboxCounts {
   const rejected = Object.fromEntries(REJECTION_REASONS.map((reason) => [reason, 0]));
   return {
-    ...{ accepted: 0, duplicates: 0, beforeDatabase: 0, failed: 0 },
+    accepted: 0,
+    duplicates: 0,
+    beforeDatabase: 0,
+    failed: 0,
     rejected: rejected as Record<RejectionReason, number>,
   };
 }

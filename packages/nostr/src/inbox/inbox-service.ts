@@ -21,7 +21,8 @@ export function inboxServiceOf({ url, state, lastError, feeds }: RelayStatus): I
   const served = state === 'open' && wraps?.state === 'served';
   const silent = state === 'open' ? 'it has not answered the subscription yet' : state;
   return {
-    ...{ url, served },
+    url,
+    served,
     reason: served ? undefined : ((state === 'open' ? wraps?.problem : undefined) ?? lastError ?? silent),
     withoutLegacy: served && legacy?.state !== 'served' ? legacy?.problem : undefined,
   };

@@ -8,7 +8,7 @@ export type StoredMessage = InboundMessage & {
 };
 
 /** What the inbox keeps on disk; the program implements it. Every call is synchronous and durable on return. */
-export type InboxStore = {
+export type InboxStore = SeenWrapStore & {
   /** Unix ms: when this database was made. Messages from before are history, not orders. */
   readonly createdAt: number;
   /**
@@ -20,6 +20,10 @@ export type InboxStore = {
     wrapId: EventId,
     state: 'received' | 'missed',
   ) => StoredMessage | undefined;
+};
+
+/** Which wraps were looked at, and up to when each relay was read. */
+export type SeenWrapStore = {
   readonly hasSeen: (wrapId: EventId) => boolean;
   /** Marks wraps as looked at, in one transaction. */
   readonly markSeen: (wrapIds: readonly EventId[]) => void;

@@ -1,6 +1,6 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { EventId } from '../nostr-types.ts';
-import type { InboxStore } from './message-store.ts';
+import type { SeenWrapStore } from './message-store.ts';
 
 /** Which wraps were looked at: the newest in memory, all of the last days on disk. */
 export type SeenWraps = {
@@ -19,7 +19,7 @@ export type SeenWraps = {
 const BATCH = 500;
 
 /** @param capacity how many ids are kept in memory (some 150 bytes each) */
-export function createSeenWraps(store: InboxStore, capacity: number, log: Logger): SeenWraps {
+export function createSeenWraps(store: SeenWrapStore, capacity: number, log: Logger): SeenWraps {
   const newest = new Set<string>(store.recentlySeen(capacity));
   // Once something was pushed out, a miss in memory proves nothing.
   let complete = newest.size < capacity;

@@ -14,7 +14,7 @@ type KeepOptions = Parameters<typeof announceUntilComplete>[0] & {
 const AGAIN = { baseMs: 30_000, maxMs: 6 * 60 * 60_000 };
 /** Where nothing was noticed it is looked all the same: indexers are not listened to. */
 const LOOK_MS = 6 * 60 * 60_000;
-/** A quiet time after which the next trouble is met as the first. */
+/** A quiet time after which the next failure is met as the first. */
 const QUIET_MS = 24 * 60 * 60_000;
 
 /**

@@ -75,7 +75,10 @@ export function createRelayLists(options: RelayListsOptions): RelayLists {
   const allowLoopback = relays.own.some(({ url }) => isLoopbackHost(hostOf(url)));
   const cache = createRelayListCache(options.store, clock, allowLoopback);
   const watch = watchRelayLists({
-    ...{ relays, log, signal, indexers: options.indexers },
+    relays,
+    log,
+    signal,
+    indexers: options.indexers,
     inboxOf: (pubkey) => cache.of(pubkey).dmRelays,
     onEvent: (event) => {
       if (!verifyEvent(event)) return;

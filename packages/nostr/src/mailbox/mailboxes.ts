@@ -5,7 +5,7 @@ import { createLane, type Lane, type LaneLimits } from '../inbox/lane.ts';
 import { createPump } from '../inbox/pump.ts';
 import type { Filter, Identity, NostrEvent, RelayUrl } from '../nostr-types.ts';
 import type { Relay } from '../relay/relay.ts';
-import { tagValues } from '../wrap/rumor.ts';
+import { tagValues } from '../wrap/addressed.ts';
 import { type Letter, openLetter } from './open-letter.ts';
 
 export type MailboxesOptions = {

@@ -46,7 +46,9 @@ export type Outbox = {
 export function createOutbox(options: OutboxOptions): Outbox {
   const { identity, store, clock, random, lists } = options;
   const composing: ComposeOptions = {
-    ...{ identity, clock, random },
+    identity,
+    clock,
+    random,
     takeTimestamps: (peer, count) => store.takeTimestamps(peer, unixSeconds(clock), count),
   };
   const delivery = createDelivery({

@@ -87,7 +87,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
   const onClosed = (message: string) => {
     log.debug({ relay: url, message }, 'relay closed a subscription');
     const wantsAuth = /^auth-required/i.test(message);
-    // The first REQ of a connection usually comes before our AUTH: that is no trouble.
+    // The first REQ of a connection usually comes before our AUTH: that is no problem.
     if (!wantsAuth || auth.accepted()) {
       link.note(`subscription closed by the relay: ${message === '' ? 'no reason given' : message}`);
     }

@@ -79,7 +79,9 @@ export function keepLink(context: RelayContext, admit: Admit | undefined, handle
       const target = (await admit?.(closing.signal)) ?? { url, headers: {}, tls: undefined };
       if (closing.signal.aborted) return;
       socket = openRelaySocket(target, context, {
-        ...{ onOpen, onEnd, onText: handlers.onText },
+        onOpen,
+        onEnd,
+        onText: handlers.onText,
         onIgnored: countBadFrame,
       });
     } catch (error) {
@@ -104,7 +106,8 @@ export function keepLink(context: RelayContext, admit: Admit | undefined, handle
     note: (problem) => {
       lastError = problem;
     },
-    ...{ proven, countBadFrame },
+    proven,
+    countBadFrame,
     terminate: (reason) => socket?.terminate(reason),
     close: () => {
       enter('closed');

@@ -51,7 +51,9 @@ export function createRelays(options: RelaysOptions): Relays {
   const connect = (url: RelayUrl, admit?: RelayConnectionOptions['admit']) =>
     connectRelay({
       ...shared,
-      ...{ url, own: isOwn(url), capacity: capacities.of(url) },
+      url,
+      own: isOwn(url),
+      capacity: capacities.of(url),
       ...(admit === undefined ? {} : { admit }),
       onConnected: (signal) => void capacities.inform(url, signal),
     });

@@ -77,14 +77,21 @@ export function createPublicationQueue(
     isOpen,
     add: (event) => {
       const added: Publication = {
-        ...{ event, bytes: Buffer.byteLength(JSON.stringify(event)), waiters: new Set() },
-        ...{ state: 'queued', auth: 'none', lastMessage: undefined },
+        event,
+        bytes: Buffer.byteLength(JSON.stringify(event)),
+        waiters: new Set(),
+        state: 'queued',
+        auth: 'none',
+        lastMessage: undefined,
       };
       publications.set(event.id, added);
       pump();
       return added;
     },
-    ...{ drop, settle, send, pump },
+    drop,
+    settle,
+    send,
+    pump,
     onDown: (reason) => {
       const broken = inState('sent').sort((a, b) => b.bytes - a.bytes);
       for (const publication of publications.values()) publication.state = 'queued';

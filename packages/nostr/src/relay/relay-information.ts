@@ -43,7 +43,7 @@ const document = z.object({
 const MOST_BYTES = 64 * 1024;
 
 /**
- * Asks a relay for its information document. Undefined when it has none that can be read: that is no trouble, most limits
+ * Asks a relay for its information document. Undefined when it has none that can be read: that is no problem, most limits
  * are found out by running into them. Never rejects.
  */
 export async function fetchRelayInformation(

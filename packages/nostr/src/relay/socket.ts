@@ -36,7 +36,8 @@ export function openRelaySocket(
   const timer = timerOf(context);
   // Without compression a frame costs the sender as many bytes as it costs us.
   const socket = new WebSocket(url, {
-    ...{ perMessageDeflate: false, headers },
+    perMessageDeflate: false,
+    headers,
     ...(tls === undefined ? {} : { tls }),
   });
   let ended = false;

@@ -1,5 +1,6 @@
 import { eventHash, InvalidKeyError, isEventId, parsePublicKey, type UnsignedEvent } from '../event.ts';
 import type { EventId, InboundMessage, PublicKey } from '../nostr-types.ts';
+import { tagValues } from './addressed.ts';
 
 /** A rumor whose author has signed the seal around it: what clients get wrong is put right, or was left out. */
 export type Rumor = Pick<UnsignedEvent, 'kind' | 'content' | 'tags'> & {
@@ -88,9 +89,6 @@ const hashOf = (serialised: readonly unknown[]): EventId =>
   new Bun.CryptoHasher('sha256').update(JSON.stringify(serialised)).digest('hex') as EventId;
 
 /** The values of all tags called `name`; `undefined` where a tag has none. */
-export const tagValues = (tags: readonly string[][], name: string): readonly (string | undefined)[] =>
-  tags.filter((tag) => tag[0] === name).map((tag) => tag[1]);
-
 /**
  * The keys in `p` tags, however they are written: in capitals, as npub, with white space. What is no key at all names
  * nobody.

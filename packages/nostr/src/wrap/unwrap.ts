@@ -1,21 +1,13 @@
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import { eventHash, InvalidKeyError, isEvent, verifyEvent } from '../event.ts';
 import type { Identity, InboundMessage, NostrEvent, Protocol, PublicKey, RelayUrl } from '../nostr-types.ts';
+import { isAddressedTo } from './addressed.ts';
 import { DecryptionError } from './decryption.ts';
 import { sharedX } from './ecdh.ts';
 import * as nip04 from './nip04.ts';
 import * as nip44 from './nip44.ts';
 import { type FaultyReason, isJunk, type RejectionReason } from './rejection.ts';
-import {
-  authorOf,
-  isExpired,
-  isMessageKind,
-  keysIn,
-  readRumor,
-  referencesIn,
-  tagValues,
-  typedText,
-} from './rumor.ts';
+import { authorOf, isExpired, isMessageKind, keysIn, readRumor, referencesIn, typedText } from './rumor.ts';
 
 /** What one event from a relay turned out to be. */
 export type Verdict =
@@ -84,12 +76,6 @@ const refused = (reason: FaultyReason, { createdAt, kind, ...about }: About): Ve
   reason,
   refusal: { reason, createdAt, kind, ...about },
 });
-
-/** Whether the event has exactly one `p` tag, and it is `publicKey`. */
-export function isAddressedTo(event: NostrEvent, publicKey: PublicKey): boolean {
-  const recipients = tagValues(event.tags, 'p');
-  return recipients.length === 1 && recipients[0] === publicKey;
-}
 
 /**
  * Builds the judge of inbound events (NIP-17, NIP-59, NIP-04; the order of the checks, cheap ones first, and why:

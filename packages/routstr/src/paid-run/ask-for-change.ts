@@ -219,7 +219,9 @@ export async function lookAgain(
     const creditedMsat = Math.min(worthOf(info.balance), body.face * 1000);
     return deps.store.move(run.id, ['needs_operator'], {
       ...tokenOf(body),
-      ...{ state: 'refund_due', creditedMsat, dueSince: body.dueSince },
+      state: 'refund_due',
+      creditedMsat,
+      dueSince: body.dueSince,
     });
   }
   if (body.keptToken !== undefined && !worthNothing.has(body.trouble)) {

@@ -22,7 +22,8 @@ export function keepChange(deps: PaidRunDeps, run: Asking, raw: string): PaidRun
     return store.move(run.id, [run.body.state], {
       ...tokenOf(run.body),
       ...dueOf({ ...run.body, creditedMsat }),
-      ...{ state: 'change_held', keptToken },
+      state: 'change_held',
+      keptToken,
     });
   }, 'soon');
   if (kept) deps.reached('run:change_held');

@@ -114,7 +114,10 @@ async function ask(
   const { token } = run.body;
   const outcome = await deps.nodes.at(node).callOnce(
     {
-      ...{ token, model: model.id, body, timeoutMs: deps.waits.answer },
+      token,
+      model: model.id,
+      body,
+      timeoutMs: deps.waits.answer,
       price: { sat: model.sat, usd: model.usd },
     },
     (header) => {

@@ -18,7 +18,7 @@ export type Account = {
 
 export type Reservation = { readonly id: string; readonly account: string; readonly amount: number };
 
-/** The account a token text opens: whoever has the text can reckon its `sk-` key. */
+/** The account a token text opens: whoever has the text can compute its `sk-` key. */
 export const accountHash = (token: string): string =>
   createHash('sha256').update(token, 'utf8').digest('hex');
 

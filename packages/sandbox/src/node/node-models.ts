@@ -36,7 +36,7 @@ export type NodeModel = {
   readonly pricesAsText?: true;
 };
 
-/** The token limits by which a model's most expensive request is reckoned. */
+/** The token limits by which a model's most expensive request is computed. */
 export type Limits = { readonly context: number | null; readonly completion: number | null };
 
 export const limitsOf = (model: NodeModel): Limits =>

@@ -38,7 +38,7 @@ export async function payPerRequest(
   if (answer.status !== 200) return giveAllBack(node, request, paid, answer.status);
   const streams = text.includes('data:');
   const { cost, body } = streams ? priceStream(node, call, text) : priceWhole(node, call, text);
-  // A stream without usage is not reckoned up at all: no change.
+  // A stream without usage is not billed at all: no change.
   const spent = cost === undefined ? paid.amount : Math.min(paid.amount, Math.ceil(cost.total_msats / 1000));
   enter(node.db, 'keep', spent * 1000);
   const change = paid.amount - spent;

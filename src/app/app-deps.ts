@@ -1,0 +1,27 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+
+export type AppDeps = {
+  readonly log: Logger;
+  /** Takes secrets out of a text that an owner will read. */
+  readonly redact: (text: string) => string;
+  /** Keeps a secret out of the log until the returned function is called. */
+  readonly protect?: (secret: string) => () => void;
+  readonly clock?: Clock;
+  /** Ends the start: what it began is closed, and `startApp` rejects. */
+  readonly signal?: AbortSignal;
+  /** Files and folders that no agent may see, beside `BOT_HOME`: the `.env` that was read. */
+  readonly hiddenPaths?: readonly string[];
+  /** Asked for relay lists beside the bot's own relays. Default: well-known public ones. */
+  readonly indexers?: readonly RelayUrl[];
+  /** For tests that end the process at a moment between two of which everything is on disk. */
+  readonly onCheckpoint?: (checkpoint: string) => void;
+};
+
+/** A running bot. */
+export type App = {
+  readonly publicKey: PublicKey;
+  /** Ends every run with all its processes, answers, delivers what it can, closes everything. */
+  readonly stop: () => Promise<void>;
+};

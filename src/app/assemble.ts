@@ -1,0 +1,171 @@
+import { homedir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { inboxServiceOf, keepAnnounced } from '@nostr-dm-agent/nostr';
+import * as nip19 from 'nostr-tools/nip19';
+import packageJson from '../../package.json' with { type: 'json' };
+import { createAgentJail } from '../backends/agent-jail.ts';
+import { createBackends } from '../backends/all-backends.ts';
+import { watchHealth } from '../backends/watch-health.ts';
+import type { Config } from '../config/config.ts';
+import { makeDefaultWorkspace } from '../config/default-workspace.ts';
+import { createConnectionKeeper } from '../keys/connection-keeper.ts';
+import { createSealer } from '../keys/seal.ts';
+import { createMessageStore } from '../store/messages-table.ts';
+import type { Stores } from '../store/open-stores.ts';
+import type { App, AppDeps } from './app-deps.ts';
+import type { Basics } from './basics.ts';
+import { watchClock } from './clock-watch.ts';
+import { createIntake } from './intake.ts';
+import { keepInboxRecord } from './keep-inbox-record.ts';
+import { openMessaging } from './messaging.ts';
+import { createMoney } from './money.ts';
+import { isKeyKnown } from './own-key.ts';
+import type { Problem } from './recent-problem.ts';
+import type { OpenRelays } from './relays.ts';
+import { reportMissing } from './report-missing.ts';
+import { createShell } from './shell.ts';
+import { begin, recover } from './startup.ts';
+import { watchWall } from './watch-wall.ts';
+import { createWork } from './work.ts';
+
+/** How long a graceful stop's deliveries may take. */
+const flushMs = 5_000;
+
+/** How long the first message may wait for what there is to say about the wall around agents. */
+const wallPatienceMs = 2_000;
+
+const { version } = packageJson;
+
+/** What others see of the bot, until it is edited from a client. */
+const profile = {
+  name: 'nostr-dm-agent',
+  about: 'A coding agent that works for its owner by DM.',
+};
+
+/** What a bot begins with, before the rest of it is loaded. */
+export type Opened = {
+  readonly basics: Basics;
+  readonly startedAt: number;
+  readonly stores: Stores;
+  readonly relays: OpenRelays;
+  readonly lastProblem: () => Problem | undefined;
+};
+
+/** Wires, starts and recovers the bot. What is opened goes on the stack, to be closed in the opposite order. */
+export async function assemble(
+  config: Config,
+  deps: AppDeps,
+  { basics, startedAt, stores, relays: opened, lastProblem }: Opened,
+  stopping: AbortController,
+  open: AsyncDisposableStack,
+): Promise<App> {
+  const { clock, log } = basics;
+  const { identity } = config;
+  const { publicKey } = identity;
+  const connections = openConnections(config, deps, stores, log);
+  const messages = createMessageStore(stores.db, clock, connections.guard);
+  const messaging = openMessaging(config, { stores, messages, indexers: deps.indexers, opened }, basics);
+  const { relays, lists, outbox, messenger } = messaging;
+  const money = createMoney(config, { stores, messaging }, basics, open);
+  makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
+  const { jail, wall, backends, healths } = openBackends(config, deps, basics, open);
+  open.defer(() => stopping.abort());
+  const { routstr } = money;
+  const work = createWork(
+    config,
+    { stores, connections, routstr, backends, healths, jail, wall: wall.found, messenger },
+    basics,
+  );
+  const bot = {
+    publicKey,
+    version,
+    startedAt,
+    relays: () => relays.own.map((relay) => inboxServiceOf(relay.status())),
+    outbox: outbox.status,
+    inbox: () => intake.stats(),
+    clock: () => clockWatch.found(),
+    health: healths.of,
+    wall: wall.found,
+    lastProblem,
+  };
+  const intake = createIntake(
+    config,
+    {
+      bot,
+      stores,
+      messages,
+      messaging,
+      connections: connections.tools,
+      money,
+      work,
+      redact: deps.redact,
+      shell: createShell(jail, config.wallet !== undefined),
+    },
+    basics,
+  );
+
+  const clockWatch = watchClock(config, messaging.tellAdmins, basics);
+  keepInboxRecord(stores.meta, intake.stats, startedAt, basics);
+  intake.start();
+  outbox.start(stopping.signal);
+  for (const owner of stores.owners.list()) lists.warm(owner.publicKey);
+  const parts = { stores, connections, messaging, money, work, intake };
+  const isNew = messages.createdAt >= startedAt;
+  const known = isKeyKnown({ relays, identity, meta: stores.meta, isNew }, stopping.signal);
+  const recovered = await untilAborted(recover(config, parts, basics, open), stopping.signal);
+  // The first message says what protects whoever reads it; it was tried while the money was looked at.
+  await Promise.race([wall.done, sleep(wallPatienceMs, undefined, { ref: false })]);
+  begin(config, parts, recovered, { version, isNew, keyIsKnown: await known, wall: wall.found() }, basics);
+  void keepAnnounced(
+    { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
+    stopping.signal,
+  );
+  log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
+  void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);
+
+  return {
+    publicKey,
+    stop: async () => {
+      await intake.dispatcher.close();
+      await work.queue.close();
+      await outbox.flush(flushMs, stopping.signal);
+      await open.disposeAsync();
+    },
+  };
+}
+
+/** The owners' own keys at providers. */
+const openConnections = (
+  { identity, home }: Config,
+  { protect = () => () => undefined }: AppDeps,
+  stores: Pick<Stores, 'keys' | 'sessions'>,
+  log: Logger,
+) =>
+  createConnectionKeeper({
+    store: stores.keys,
+    sealer: createSealer(identity.secretKey),
+    bind: (session, provider) => stores.sessions.update(session, { provider }),
+    home,
+    protect,
+    log,
+  });
+
+/** The agents' programs and the jail that they run in, both looked at behind. */
+function openBackends(
+  config: Config,
+  deps: Pick<AppDeps, 'log' | 'hiddenPaths'>,
+  { log, stopping }: Basics,
+  open: AsyncDisposableStack,
+) {
+  const jail = createAgentJail(config, deps.hiddenPaths ?? []);
+  // Not with the problems that `!status` tells of: it has a line of its own there.
+  const wall = watchWall(jail, deps.log, stopping);
+  const backends = createBackends(config, { log, jail });
+  const healths = watchHealth(backends, log, stopping);
+  // Closing aborts first, which ends their processes, and then waits for them.
+  open.defer(healths.done);
+  open.defer(() => wall.done);
+  return { jail, wall, backends, healths };
+}
