@@ -1,11 +1,7 @@
-import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { npubEncode } from 'nostr-tools/nip19';
-import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { startTestBot, type TestBot } from '../support/bot.ts';
-import { createOwner, type TestOwner } from '../support/owner.ts';
+import type { TestOwner } from '../support/owner.ts';
 import { type PaidBot, startPaidBot } from '../support/paid-bot.ts';
 import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';
 
@@ -17,9 +13,7 @@ let member: TestOwner;
 beforeAll(async () => {
   house = startSandboxHouse({ feePpk: 100 });
   world = await startPaidBot(house, { opencode: 'paying', funds: 8000, budget: 700 });
-  const key = generateSecretKey();
-  await world.ask(`!owners add ${npubEncode(getPublicKey(key))} member`);
-  member = await createOwner(world.bot.relay.url, world.bot.publicKey, key);
+  member = await world.addMember();
 });
 afterAll(async () => {
   member.close();
@@ -30,15 +24,6 @@ afterAll(async () => {
 const ask = (text: string, pattern = /./): Promise<string> => world.ask(text, pattern);
 const askAsMember = async (text: string, pattern = /./): Promise<string> =>
   (await member.answer(await member.send(text), pattern)).text;
-/** Sessions with the agent's own conversation of each. */
-const conversations = (): unknown => {
-  const db = new Database(join(world.bot.home, 'bot.db'), { readonly: true });
-  try {
-    return db.query('SELECT id, backend_session FROM sessions ORDER BY id').values();
-  } finally {
-    db.close();
-  }
-};
 /** The answer of a run, with its line of facts. */
 const runOf = (text: string): Promise<string> => ask(text, /\n— /);
 
@@ -246,11 +231,11 @@ describe('a run that waits for money', () => {
     expect((await world.owner.answer(id, /^Stopped/)).text).toMatch(
       /What was not spent is back\.\n\n— agent · .+ · \d+ of 700 sat/,
     );
-    const before = conversations();
+    const before = world.conversations();
     expect(await runOf('!continue 900')).toMatch(
       /^did: Go on with “do 50 calls”\. You were interrupted: .+\n\n— agent · .+ · \d+ of 900 sat/,
     );
-    expect(conversations()).toEqual(before);
+    expect(world.conversations()).toEqual(before);
     expect(await ask('!continue')).toStartWith('Your last task was answered. Say what comes next');
   });
 });

@@ -1,10 +1,7 @@
 import { Database } from 'bun:sqlite';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '@nostr-dm-agent/kit/testing/until';
-import { z } from 'zod';
+import { createForeignServer, freePort, readForeignBooks } from './foreign-server.ts';
 import { type MintFront, startMintFront } from './mint-front.ts';
 import type { Nutshell } from './nutshell-install.ts';
 
@@ -42,74 +39,40 @@ export type NutshellMint = {
   readonly stop: () => Promise<void>;
 };
 
-const startTimeoutMs = 60_000;
-
 export async function startNutshell(
   nutshell: Nutshell,
   feePpk: number,
   settings: NutshellSettings = {},
 ): Promise<NutshellMint> {
-  const folder = mkdtempSync(join(tmpdir(), 'nutshell-'));
-  const log = join(folder, 'mint.log');
+  let port = 0;
+  const server = createForeignServer('nutshell', () => `http://127.0.0.1:${port}/v1/keysets`, 60_000);
+  const books = join(server.folder, 'books', 'mint.sqlite3');
   const seed = randomBytes(16).toString('hex');
   const fronts: MintFront[] = [];
-  let port = 0;
-  let child: Bun.Subprocess | undefined;
-
-  const isUp = async (): Promise<boolean> => {
-    try {
-      return (await fetch(`http://127.0.0.1:${port}/v1/keysets`)).ok;
-    } catch {
-      // It does not listen yet.
-      return false;
-    }
-  };
-  const start = async (changed: NutshellSettings = {}): Promise<void> => {
+  const start = (changed: NutshellSettings = {}): Promise<void> => {
     port = freePort();
-    child = Bun.spawn([nutshell.mint], {
-      cwd: folder,
-      // Nothing of ours: no .env, no proxies, no home with settings in it.
-      env: {
-        PATH: process.env.PATH ?? '',
-        HOME: folder,
-        MINT_BACKEND_BOLT11_SAT: 'FakeWallet',
-        MINT_PRIVATE_KEY: seed,
-        MINT_LISTEN_HOST: '127.0.0.1',
-        MINT_LISTEN_PORT: String(port),
-        MINT_DATABASE: join(folder, 'books'),
-        MINT_INPUT_FEE_PPK: String(feePpk),
-        MINT_RATE_LIMIT: 'FALSE',
-        // Default 10 s: how often the backend is asked about an invoice.
-        MINT_QUOTE_BACKEND_CHECK_RATE_LIMIT: '1',
-        FAKEWALLET_BALANCE_SAT: '100000000',
-        FAKEWALLET_DELAY_INCOMING_PAYMENT: '0',
-        FAKEWALLET_DELAY_OUTGOING_PAYMENT: '0',
-        TOR: 'FALSE',
-        ...settings,
-        ...changed,
-      },
-      stdout: Bun.file(log),
-      stderr: Bun.file(log),
+    return server.start([nutshell.mint], {
+      MINT_BACKEND_BOLT11_SAT: 'FakeWallet',
+      MINT_PRIVATE_KEY: seed,
+      MINT_LISTEN_HOST: '127.0.0.1',
+      MINT_LISTEN_PORT: String(port),
+      MINT_DATABASE: join(server.folder, 'books'),
+      MINT_INPUT_FEE_PPK: String(feePpk),
+      MINT_RATE_LIMIT: 'FALSE',
+      // Default 10 s: how often the backend is asked about an invoice.
+      MINT_QUOTE_BACKEND_CHECK_RATE_LIMIT: '1',
+      FAKEWALLET_BALANCE_SAT: '100000000',
+      FAKEWALLET_DELAY_INCOMING_PAYMENT: '0',
+      FAKEWALLET_DELAY_OUTGOING_PAYMENT: '0',
+      TOR: 'FALSE',
+      ...settings,
+      ...changed,
     });
-    const own = child;
-    await until(async () => own.exitCode !== null || (await isUp()), 'Nutshell answers', startTimeoutMs);
-    if (own.exitCode !== null) throw new Error(`Nutshell did not start:\n${tail(log)}`);
   };
-  const kill = async (): Promise<void> => {
-    child?.kill('SIGKILL');
-    await child?.exited;
-  };
-  // Whoever is ended in a hurry leaves nothing behind either.
-  const onExit = (): void => {
-    child?.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
-  };
-  process.once('exit', onExit);
-
   try {
     await start();
   } catch (error) {
-    await kill();
+    await server.kill();
     throw error;
   }
   return {
@@ -118,11 +81,11 @@ export async function startNutshell(
       fronts.push(front);
       return front;
     },
-    books: () => readBooks(join(folder, 'books', 'mint.sqlite3')),
-    kill,
+    books: () => readBooks(books),
+    kill: server.kill,
     start,
     freeSwaps() {
-      const db = new Database(join(folder, 'books', 'mint.sqlite3'));
+      const db = new Database(books);
       try {
         return db.query('DELETE FROM proofs_pending WHERE melt_quote IS NULL').run().changes;
       } finally {
@@ -131,36 +94,16 @@ export async function startNutshell(
     },
     async stop() {
       for (const front of fronts) await front.stop();
-      await kill();
-      process.off('exit', onExit);
-      rmSync(folder, { recursive: true, force: true });
+      await server.stop();
     },
   };
 }
 
-function readBooks(path: string): NutshellBooks {
-  const db = new Database(path, { readonly: true });
-  try {
-    const sum = (sql: string): number =>
-      z.object({ n: z.number() }).parse(db.query(`SELECT coalesce((${sql}), 0) AS n`).get()).n;
-    return {
-      outstanding: sum('SELECT sum(balance) FROM balance'),
-      issued: sum("SELECT sum(amount) FROM mint_quotes WHERE state = 'ISSUED'"),
-      paidOut: sum("SELECT sum(amount + coalesce(fee_paid, 0)) FROM melt_quotes WHERE state = 'PAID'"),
-      earned: sum('SELECT sum(fees_paid) FROM keysets'),
-      pending: sum('SELECT count(*) FROM proofs_pending'),
-    };
-  } finally {
-    db.close();
-  }
-}
-
-/** Nobody listens there; another process could take it before the mint does, which would then not start. */
-export function freePort(): number {
-  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
-  const { port } = probe;
-  probe.stop(true);
-  return port;
-}
-
-export const tail = (file: string): string => readFileSync(file, 'utf8').slice(-3000);
+const readBooks = (path: string): NutshellBooks =>
+  readForeignBooks(path, (one) => ({
+    outstanding: one('SELECT sum(balance) FROM balance'),
+    issued: one("SELECT sum(amount) FROM mint_quotes WHERE state = 'ISSUED'"),
+    paidOut: one("SELECT sum(amount + coalesce(fee_paid, 0)) FROM melt_quotes WHERE state = 'PAID'"),
+    earned: one('SELECT sum(fees_paid) FROM keysets'),
+    pending: one('SELECT count(*) FROM proofs_pending'),
+  }));

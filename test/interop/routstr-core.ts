@@ -1,9 +1,7 @@
-import { Database } from 'bun:sqlite';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { until } from '@nostr-dm-agent/kit/testing/until';
 import { z } from 'zod';
+import { createForeignServer, freePort, readForeignBooks } from './foreign-server.ts';
 
 /** The real node: a check-out of github.com/Routstr/routstr-core, and a Python that has its dependencies. */
 export type RoutstrCore = { readonly checkout: string; readonly python: string };
@@ -44,7 +42,6 @@ export type CoreNode = {
   readonly stop: () => Promise<void>;
 };
 
-const startTimeoutMs = 120_000;
 const adminPassword = 'only-on-loopback';
 /** The node asks exchanges for the price; what it can't reach leaves this one as it is. */
 const usdPerBtc = 100_000;
@@ -91,88 +88,47 @@ export async function startRoutstrCore(
     readonly model: string;
   },
 ): Promise<CoreNode> {
-  const folder = mkdtempSync(join(tmpdir(), 'routstr-core-'));
-  const logFile = join(folder, 'node.log');
-  const books = join(folder, 'keys.db');
-  // Its migrations are looked for in the current directory, and its wallet and logs are written there.
-  symlinkSync(join(core.checkout, 'migrations'), join(folder, 'migrations'));
   const port = freePort();
   const url = `http://127.0.0.1:${port}`;
-  let child: Bun.Subprocess | undefined;
-
-  const answers = async (): Promise<boolean> => {
-    try {
-      return (await fetch(`${url}/v1/info`, { signal: AbortSignal.timeout(5000) })).ok;
-    } catch {
-      return false; // it does not listen yet
-    }
-  };
-  const start = async (): Promise<void> => {
-    child = Bun.spawn([core.python, '-c', entry(port)], {
-      cwd: folder,
-      env: {
-        PATH: process.env.PATH ?? '',
-        HOME: folder,
-        PYTHONPATH: core.checkout,
-        PYTHONDONTWRITEBYTECODE: '1',
-        DATABASE_URL: `sqlite+aiosqlite:///${books}`,
-        CASHU_MINTS: options.mintUrl,
-        PRIMARY_MINT_URL: options.mintUrl,
-        UPSTREAM_BASE_URL: options.upstreamUrl,
-        UPSTREAM_API_KEY: 'upstream-key',
-        ADMIN_PASSWORD: adminPassword,
-        NSEC: '',
-        RELAYS: '',
-        ENABLE_ANALYTICS_SHARING: 'false',
-        RECEIVE_LN_ADDRESS: '',
-        PROVIDERS_REFRESH_INTERVAL_SECONDS: '0',
-        ENABLE_PRICING_REFRESH: 'false',
-        ENABLE_MODEL_PATHS_REFRESH: 'false',
-        MODELS_REFRESH_INTERVAL_SECONDS: '0',
-        MINT_OPERATION_TIMEOUT_SECONDS: '10',
-        LITELLM_LOCAL_MODEL_COST_MAP: 'True',
-        // Nobody listens there: what it wants to ask the world fails at once.
-        HTTPS_PROXY: 'http://127.0.0.1:9',
-      },
-      stdout: Bun.file(logFile),
-      stderr: Bun.file(logFile),
+  const server = createForeignServer('routstr-core', () => `${url}/v1/info`, 120_000);
+  const books = join(server.folder, 'keys.db');
+  // Its migrations are looked for in the current directory, and its wallet and logs are written there.
+  symlinkSync(join(core.checkout, 'migrations'), join(server.folder, 'migrations'));
+  const start = (): Promise<void> =>
+    server.start([core.python, '-c', entry(port)], {
+      PYTHONPATH: core.checkout,
+      PYTHONDONTWRITEBYTECODE: '1',
+      DATABASE_URL: `sqlite+aiosqlite:///${books}`,
+      CASHU_MINTS: options.mintUrl,
+      PRIMARY_MINT_URL: options.mintUrl,
+      UPSTREAM_BASE_URL: options.upstreamUrl,
+      UPSTREAM_API_KEY: 'upstream-key',
+      ADMIN_PASSWORD: adminPassword,
+      NSEC: '',
+      RELAYS: '',
+      ENABLE_ANALYTICS_SHARING: 'false',
+      RECEIVE_LN_ADDRESS: '',
+      PROVIDERS_REFRESH_INTERVAL_SECONDS: '0',
+      ENABLE_PRICING_REFRESH: 'false',
+      ENABLE_MODEL_PATHS_REFRESH: 'false',
+      MODELS_REFRESH_INTERVAL_SECONDS: '0',
+      MINT_OPERATION_TIMEOUT_SECONDS: '10',
+      LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+      // Nobody listens there: what it wants to ask the world fails at once.
+      HTTPS_PROXY: 'http://127.0.0.1:9',
     });
-    const own = child;
-    await until(
-      async () => own.exitCode !== null || (await answers()),
-      'routstr-core answers',
-      startTimeoutMs,
-    );
-    if (own.exitCode !== null) throw new Error(`routstr-core did not start:\n${tail(logFile)}`);
-  };
-  const kill = async (): Promise<void> => {
-    child?.kill('SIGKILL');
-    await child?.exited;
-  };
-  // Whoever is ended in a hurry leaves nothing behind either.
-  const onExit = (): void => {
-    child?.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
-  };
-  process.once('exit', onExit);
 
   try {
     await start();
     await addModel(url, modelOf(options.model, { prompt: 0.000003, completion: 0.000015 }));
     const { version } = infoSchema.parse(await (await fetch(`${url}/v1/info`)).json());
     return {
-      ...{ url, version, kill, start },
+      ...{ url, version, start },
+      ...{ kill: server.kill, log: server.log, stop: server.stop },
       books: () => readBooks(books),
-      log: () => tail(logFile),
-      async stop() {
-        await kill();
-        process.off('exit', onExit);
-        rmSync(folder, { recursive: true, force: true });
-      },
     };
   } catch (error) {
-    await kill();
-    rmSync(folder, { recursive: true, force: true });
+    await server.stop();
     throw error;
   }
 }
@@ -196,11 +152,8 @@ async function addModel(url: string, model: object): Promise<void> {
   await post('upstream-providers/1/models', model, { authorization: `Bearer ${token}` });
 }
 
-function readBooks(path: string): CoreBooks {
-  const db = new Database(path, { readonly: true });
-  try {
-    const one = (sql: string): number =>
-      z.object({ n: z.number() }).parse(db.query(`SELECT coalesce((${sql}), 0) AS n`).get()).n;
+const readBooks = (path: string): CoreBooks =>
+  readForeignBooks(path, (one) => {
     const msat = "CASE unit WHEN 'sat' THEN amount * 1000 ELSE amount END";
     return {
       accounts: one('SELECT count(*) FROM api_keys'),
@@ -215,17 +168,4 @@ function readBooks(path: string): CoreBooks {
       // Nobody gives it any.
       floatSat: 0,
     };
-  } finally {
-    db.close();
-  }
-}
-
-/** Nobody listens there now. */
-function freePort(): number {
-  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
-  const { port } = probe;
-  probe.stop(true);
-  return port;
-}
-
-const tail = (file: string): string => readFileSync(file, 'utf8').slice(-3000);
+  });

@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { npubEncode } from 'nostr-tools/nip19';
-import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { createOwner, type TestOwner } from '../support/owner.ts';
+import type { TestOwner } from '../support/owner.ts';
 import { type PaidBot, startPaidBot } from '../support/paid-bot.ts';
 import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';
 
@@ -14,9 +12,7 @@ let member: TestOwner;
 beforeAll(async () => {
   house = startSandboxHouse({ feePpk: 100 });
   world = await startPaidBot(house, { opencode: 'paying', funds: 8000, budget: 700 });
-  const key = generateSecretKey();
-  await world.ask(`!owners add ${npubEncode(getPublicKey(key))} member`);
-  member = await createOwner(world.bot.relay.url, world.bot.publicKey, key);
+  member = await world.addMember();
 }, 60_000);
 afterAll(async () => {
   member.close();

@@ -1,5 +1,3 @@
-/* The whole bot with the real opencode, whose money runs out in the middle: asked for more, not answered, continued. */
-import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,14 +25,6 @@ afterAll(async () => {
 const reads = 8;
 /** Each step costs some 30 sat more than the one before: 700 sat are used up before the last. */
 const task = `${Array.from({ length: reads }, () => 'run cat much').join(' then ')} then say finished`;
-const conversations = (): unknown => {
-  const db = new Database(join(world.bot.home, 'bot.db'), { readonly: true });
-  try {
-    return db.query('SELECT id, backend_session FROM sessions ORDER BY id').values();
-  } finally {
-    db.close();
-  }
-};
 
 test('the budget is used up, !more adds to it, and the real opencode goes on as if nothing had been', async () => {
   const { owner, ask } = world;
@@ -67,11 +57,11 @@ test('nobody answers: what it cost and how to go on; !continue goes on in the sa
   expect(text).toMatch(
     /^The budget is used up \([456]\d\d sat of 700 sat\)\. !continue goes on where it was, with a new budget; !continue 1400 with a bigger one\.\nWhat was not spent is back\.\n\n— agent · .+ · \d steps · [456]\d\d of 700 sat · claude-sonnet-4\.5$/,
   );
-  const before = conversations();
+  const before = world.conversations();
   const cut = house.upstream.requests.at(-1)?.chat.messages ?? [];
   const went = await owner.answer(await owner.send('!continue 3000'), /\n— /, 60_000);
   expect(went.text).toMatch(/\n— agent · .+ of 3000 sat · claude-sonnet-4\.5$/);
-  expect(conversations()).toEqual(before);
+  expect(world.conversations()).toEqual(before);
   // opencode remembers all of it.
   const then = house.upstream.requests.at(-1)?.chat.messages ?? [];
   expect(then.filter(({ role }) => role === 'tool').length).toBeGreaterThanOrEqual(

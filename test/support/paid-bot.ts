@@ -6,8 +6,11 @@ import { newWords, openWallet, soon } from '@nostr-dm-agent/cashu-wallet/testing
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { PaidRunState } from '@nostr-dm-agent/routstr';
 import { createPaidRunStore } from '@nostr-dm-agent/routstr';
+import { npubEncode } from 'nostr-tools/nip19';
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { z } from 'zod';
 import { startTestBot, type TestBotOptions } from './bot.ts';
+import { createOwner, type TestOwner } from './owner.ts';
 import type { PaidHouse } from './paid-house.ts';
 import { writePayingOpencode } from './paying-opencode.ts';
 
@@ -89,6 +92,21 @@ export async function startPaidBot(
         `SELECT count(*) AS n FROM paid_runs
          WHERE open = 1 AND state NOT IN ('created', 'running', 'change_held', 'needs_operator')`,
       ) === 0,
+    /** Sessions with the agent's own conversation of each. */
+    conversations: (): unknown => {
+      const db = new Database(join(bot.home, 'bot.db'), { readonly: true });
+      try {
+        return db.query('SELECT id, backend_session FROM sessions ORDER BY id').values();
+      } finally {
+        db.close();
+      }
+    },
+    /** Another owner. */
+    addMember: async (): Promise<TestOwner> => {
+      const key = generateSecretKey();
+      await ask(`!owners add ${npubEncode(getPublicKey(key))} member`);
+      return createOwner(bot.relay.url, bot.publicKey, key);
+    },
     /** Pids of the run's agent and its children. */
     agents: () => processesWith(`HOME=${bot.home}/`),
     /** The wallet's books, read by somebody else. While the bot is dead. */

@@ -6,18 +6,20 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import type { CashuWallet } from '../src/faces.ts';
 import { SpentElsewhereError, UnfinishedOperationError } from '../src/wallet-errors.ts';
-import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
+import {
+  balanceFromWords,
+  createBench,
+  createLives,
+  fund,
+  type Life,
+  soon,
+  stranger,
+} from './support/wallet-kit.ts';
 
 const bench = createBench();
 afterEach(() => bench.end());
 
-type Life = { readonly mint: SandboxMint; readonly words: string; readonly directory: string };
-const begin = (options: Parameters<typeof bench.mint>[0] = {}): Life => ({
-  mint: bench.mint({ cache: false, ...options }),
-  words: newWords(),
-  directory: bench.folder(),
-});
-const open = ({ mint, ...options }: Life): CashuWallet => bench.wallet(mint, options);
+const { begin, open } = createLives(bench);
 /** The same words on another machine. */
 const elsewhere = (life: Life): Life => ({ ...life, directory: bench.folder() });
 

@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { sat } from '@nostr-dm-agent/kit/sat';
-import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import type { CashuWallet } from '../src/faces.ts';
 import { RemoteError } from '../src/remote/remote-error.ts';
 import { restoreFrom } from '../src/remote/restore-from.ts';
@@ -23,7 +22,9 @@ import { keyIn, nprofileOf, payloadOf } from './support/payer.ts';
 import {
   balanceFromWords,
   createBench,
+  createLives,
   fund,
+  type Life,
   newWords,
   quiet,
   soon,
@@ -33,17 +34,11 @@ import {
 const bench = createBench();
 afterEach(() => bench.end());
 
-type Life = { readonly mint: SandboxMint; readonly words: string; readonly directory: string };
-const begin = (options: Parameters<typeof bench.mint>[0] = {}): Life => ({
-  mint: bench.mint({ cache: false, ...options }),
-  words: newWords(),
-  directory: bench.folder(),
-});
+const { begin, open } = createLives(bench);
 const reachable = (wallet: CashuWallet): CashuWallet => {
   wallet.requests.reachedAt(nprofileOf, () => undefined);
   return wallet;
 };
-const open = ({ mint, ...options }: Life): CashuWallet => bench.wallet(mint, options);
 const putBack = ({ mint, words, directory }: Life, from: string) =>
   restoreFrom(
     { mnemonic: words, mintUrl: mint.url, mints: [], directory, maxBalance: sat(1_000_000) },

@@ -153,3 +153,17 @@ export async function balanceFromWords(mint: SandboxMint, words: string, gap = 2
 
 export const count = (mint: SandboxMint, path: string): number =>
   mint.requests.filter((request) => request.endsWith(` ${path}`)).length;
+
+/** A wallet's words and folder, and the mint that it is at: what its lives have in common. */
+export type Life = { readonly mint: SandboxMint; readonly words: string; readonly directory: string };
+
+/** For stories in which a wallet is opened again, or twice. */
+export const createLives = (bench: ReturnType<typeof createBench>) => ({
+  /** At a mint that repeats no answer. */
+  begin: (options: Parameters<typeof bench.mint>[0] = {}): Life => ({
+    mint: bench.mint({ cache: false, ...options }),
+    words: newWords(),
+    directory: bench.folder(),
+  }),
+  open: ({ mint, ...options }: Life): CashuWallet => bench.wallet(mint, options),
+});
