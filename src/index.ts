@@ -8,8 +8,9 @@ import { addWalletCommands } from './cli/wallet/wallet-command-line.ts';
 const exitCodes = `
 Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration.`;
 
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one flat list of what there is
-function commandLine(finish: (code: number) => void): Command {
+type Finish = (code: number) => void;
+
+function commandLine(finish: Finish): Command {
   const program = new Command('nostr-dm-agent')
     .description(manifest.description)
     .version(manifest.version, '-V, --version', 'show the version')
@@ -27,6 +28,34 @@ function commandLine(finish: (code: number) => void): Command {
       finish(await start(options));
     });
 
+  addSetup(program, finish);
+  addSandbox(program, finish);
+  program
+    .command('reseal')
+    .description(
+      "after the bot was given another key: seal owners' API keys anew (the old key in BOT_KEY_OLD)",
+    )
+    .option('--env-file <path>', 'read this instead of .env')
+    .action(async (options: { envFile?: string }) => {
+      const { reseal } = await import('./cli/reseal.ts');
+      finish(await reseal(options, process.env));
+    });
+
+  program
+    .command('doctor')
+    .description('check everything that the bot depends on, and say how to fix what is wrong')
+    .option('--env-file <path>', 'read this instead of .env')
+    .action(async (options: { envFile?: string }) => {
+      const { doctor } = await import('./doctor/doctor-command.ts');
+      finish(await doctor(options));
+    });
+
+  addWalletCommands(program, finish);
+
+  return program;
+}
+
+function addSetup(program: Command, finish: Finish): void {
   program
     .command('setup')
     .description('make the keys and write .env; asks on a terminal for what no flag says')
@@ -58,7 +87,9 @@ function commandLine(finish: (code: number) => void): Command {
       ]);
       finish(await runSetup(options, processTerminal()));
     });
+}
 
+function addSandbox(program: Command, finish: Finish): void {
   program
     .command('sandbox')
     .description(
@@ -74,30 +105,6 @@ function commandLine(finish: (code: number) => void): Command {
       const { sandbox } = await import('./sandbox/sandbox.ts');
       finish(await sandbox(options));
     });
-
-  program
-    .command('reseal')
-    .description(
-      "after the bot was given another key: seal owners' API keys anew (the old key in BOT_KEY_OLD)",
-    )
-    .option('--env-file <path>', 'read this instead of .env')
-    .action(async (options: { envFile?: string }) => {
-      const { reseal } = await import('./cli/reseal.ts');
-      finish(await reseal(options, process.env));
-    });
-
-  program
-    .command('doctor')
-    .description('check everything that the bot depends on, and say how to fix what is wrong')
-    .option('--env-file <path>', 'read this instead of .env')
-    .action(async (options: { envFile?: string }) => {
-      const { doctor } = await import('./doctor/doctor-command.ts');
-      finish(await doctor(options));
-    });
-
-  addWalletCommands(program, finish);
-
-  return program;
 }
 
 function seconds(text: string): number {

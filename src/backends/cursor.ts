@@ -1,42 +1,15 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { cursorEnvironment, userFolders } from './agent-environment.ts';
-import {
-  type BackendDeps,
-  type BackendSettings,
-  isFolder,
-  nobody,
-  openNowhere,
-  openOwnerFolder,
-} from './agent-folders.ts';
-import type {
-  AgentFailure,
-  AgentFailureKind,
-  AgentRequest,
-  AgentResult,
-  Backend,
-  BackendHealth,
-  Model,
-} from './backend.ts';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { BackendDeps, BackendSettings } from './agent-folders.ts';
+import type { AgentFailure, AgentRequest, Backend, Model } from './backend.ts';
 import { toDetail } from './cover-secrets.ts';
 import { classifyCursorWords, createCursorTranscript, parseCursorEvent } from './cursor-events.ts';
-import { findOnPath, isExecutable } from './executables.ts';
+import { createCursorLauncher, failureOf } from './cursor-launch.ts';
 import type { LimitMet } from './jail/limits.ts';
-import type { Cell, CellEnd, Launch, LaunchRequest } from './jail/types.ts';
+import type { Cell, CellEnd } from './jail/types.ts';
 import { endRun, ProcessesRemainError } from './leftovers.ts';
-import { asNotStarted, NotStartedError } from './not-started.ts';
 import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
-import { runShortCommand } from './short-command.ts';
 
-const shortTimeoutMs = 30_000;
 const noTokens = { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 };
-const names = ['cursor-agent', 'agent'];
-
-const failureOf = (kind: AgentFailureKind, detail: string): AgentFailure => ({
-  kind,
-  detail: toDetail(detail) || undefined,
-  status: undefined,
-});
 
 /** Reads `agent models`: one model a line, `id - name`, among headings and hints. */
 const parseModels = (output: string): readonly Model[] =>
@@ -45,94 +18,20 @@ const parseModels = (output: string): readonly Model[] =>
     return id === undefined || name === undefined ? [] : [{ id, name }];
   });
 
-/**
- * Drives Cursor's agent by its documented command line (`-p --output-format stream-json`), on the user's own account:
- * what somebody else provides cannot pay for it. `ask` and `plan` are its own read-only modes; only `agent` is allowed
- * to do things unasked (`--force`).
- */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions of one backend
-export const createCursor = (settings: BackendSettings, deps: BackendDeps): Backend => {
-  const { home, ambient } = settings;
-  const log = deps.log.child({ backend: 'cursor' });
-  const { jail } = deps;
+const argumentsOf = (request: AgentRequest): readonly string[] => [
+  ...['--print', '--output-format', 'stream-json', '--trust', '--workspace', request.workspace],
+  ...(request.mode === 'agent' ? ['--force'] : ['--mode', request.mode]),
+  ...(request.model === undefined ? [] : ['--model', request.model]),
+  ...(request.backendSession === undefined ? [] : ['--resume', request.backendSession]),
+];
 
-  const find = async (): Promise<string | Extract<BackendHealth, { state: 'missing' }>> => {
-    const configured = settings.cursorBin;
-    if (configured !== undefined)
-      return (await isExecutable(configured))
-        ? configured
-        : {
-            state: 'missing',
-            looked: [configured],
-            problem: `CURSOR_BIN is ${configured}, which is no executable file`,
-          };
-    const local = `${userFolders(ambient).home}/.local/bin`;
-    const found = await findOnPath(names, `${ambient.PATH ?? ''}:${local}`);
-    return found ?? { state: 'missing', looked: ['PATH', local], problem: "Cursor's agent is not installed" };
-  };
-
-  const argumentsOf = (request: AgentRequest): readonly string[] => [
-    ...['--print', '--output-format', 'stream-json', '--trust', '--workspace', request.workspace],
-    ...(request.mode === 'agent' ? ['--force'] : ['--mode', request.mode]),
-    ...(request.model === undefined ? [] : ['--model', request.model]),
-    ...(request.backendSession === undefined ? [] : ['--resume', request.backendSession]),
-  ];
-
-  const prepare = async (
-    options: Pick<AgentRequest, 'runId' | 'owner' | 'workspace' | 'payment' | 'mode'> & {
-      readonly args: readonly string[];
-    },
-    signal: AbortSignal,
-  ): Promise<{ readonly command: Launch; readonly cell: Cell } | AgentFailure> => {
-    const { runId, owner, workspace, payment, mode, args } = options;
-    if (payment.credentials === 'provided')
-      return failureOf(
-        'bad_configuration',
-        'the backend cursor works on its own account only: !provider set local',
-      );
-    const file = await find();
-    if (typeof file !== 'string') return failureOf('backend_missing', file.problem);
-    const wall = await jail.wall(signal);
-    if (wall.kind === 'refused') return failureOf('no_wall', '');
-    if (!(await isFolder(workspace))) return failureOf('workspace_gone', workspace);
-    let cell: Cell | undefined;
-    try {
-      cell = await jail.open(wall, { runId, workspace, writable: mode === 'agent', store: undefined });
-      const command = await cell.launch({
-        ...{ file, args, endpoints: [], homeTexts: {}, texts: {} },
-        ...{
-          hideCode: !settings.trustWorkspace,
-          identity: undefined,
-          serve: undefined,
-          startIn: 'workspace',
-        },
-        environment: cursorEnvironment({ ambient, cell, runId, variables: payment.variables }),
-        homeFiles: await cursorFiles(owner),
-      });
-      return { command, cell };
-    } catch (error) {
-      await cell?.close();
-      const reason = asNotStarted(error);
-      if (reason instanceof NotStartedError) return reason.failure;
-      throw reason;
-    }
-  };
-
-  /** The user's login and settings, and the owner's own conversations. Nothing that the user's Cursor runs later. */
-  const cursorFiles = async (owner: string): Promise<LaunchRequest['homeFiles']> => {
-    const { home: userHome, config } = userFolders(ambient);
-    const files = [
-      { from: join(config, 'cursor/auth.json'), at: '.config/cursor/auth.json', writable: true },
-      { from: join(userHome, '.cursor/cli-config.json'), at: '.cursor/cli-config.json', writable: false },
-    ].filter(({ from }) => existsSync(from));
-    if (owner === nobody) return files;
-    return [
-      ...files,
-      { from: await openOwnerFolder(home, owner, 'cursor'), at: '.cursor/chats', writable: true },
-    ];
-  };
-
-  const run: Backend['run'] = async (request, observer, signal) => {
+const createRun =
+  (
+    { prepare }: ReturnType<typeof createCursorLauncher>,
+    log: Logger,
+    graceMs: number | undefined,
+  ): Backend['run'] =>
+  async (request, observer, signal) => {
     const transcript = createCursorTranscript((event) => observer.onEvent?.(event));
     let unknownEvents = 0;
     let bareWords = '';
@@ -149,7 +48,7 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
         cell = prepared.cell;
         end = await runAgentProcess(
           prepared.command,
-          { runId: request.runId, stdin: request.task, graceMs: deps.graceMs },
+          { runId: request.runId, stdin: request.task, graceMs },
           {
             onSpawn: (pid) => {
               prepared.cell.started(pid, (met) => {
@@ -191,7 +90,7 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
     if (limit !== undefined && !signal.aborted) failure = failureOf('limit', limit);
     const facts = transcript.read();
     const stopped = end?.stopped === true && failure !== undefined && failure.kind !== 'limit';
-    const result: AgentResult = {
+    return {
       outcome: stopped ? 'stopped' : failure === undefined ? 'answered' : 'failed',
       answer: facts.answer,
       failure: stopped ? undefined : failure,
@@ -203,25 +102,17 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
       unknownEvents,
       ...over,
     };
-    return result;
   };
 
-  /** Runs one of its short commands on the user's account. Undefined when it cannot be started. */
-  const ask = async (args: readonly string[], signal: AbortSignal): Promise<string | undefined> => {
-    const runId = crypto.randomUUID();
-    const workspace = await openNowhere(home);
-    const payment = { credentials: 'own', variables: {}, configuration: {} } as const;
-    const prepared = await prepare({ runId, owner: nobody, workspace, payment, mode: 'ask', args }, signal);
-    if ('kind' in prepared) return undefined;
-    try {
-      return (await runShortCommand(prepared.command, { runId, timeoutMs: shortTimeoutMs }, signal)).output;
-    } catch (error) {
-      if (error instanceof SpawnError) return undefined;
-      throw error;
-    } finally {
-      await prepared.cell.close();
-    }
-  };
+/**
+ * Drives Cursor's agent by its documented command line (`-p --output-format stream-json`), on the user's own account:
+ * what somebody else provides cannot pay for it. `ask` and `plan` are its own read-only modes; only `agent` is allowed
+ * to do things unasked (`--force`).
+ */
+export const createCursor = (settings: BackendSettings, deps: BackendDeps): Backend => {
+  const log = deps.log.child({ backend: 'cursor' });
+  const launcher = createCursorLauncher(settings, deps);
+  const { find, ask } = launcher;
 
   const health: Backend['health'] = async (signal) => {
     const path = await find();
@@ -239,14 +130,14 @@ export const createCursor = (settings: BackendSettings, deps: BackendDeps): Back
 
   return {
     name: 'cursor',
-    run,
+    run: createRun(launcher, log, deps.graceMs),
     endLeftovers: async (runId, signal) => {
       const ended = await endRun({
         runId,
         signal,
         ...(deps.graceMs === undefined ? {} : { graceMs: deps.graceMs }),
       });
-      await jail.clear(runId);
+      await deps.jail.clear(runId);
       return ended;
     },
     health,
