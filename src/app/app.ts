@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Config } from '../config/config.ts';
 import { openStores } from '../store/open-stores.ts';
@@ -7,6 +8,9 @@ import { rememberProblems } from './recent-problem.ts';
 import { openRelays } from './relays.ts';
 
 export type { App, AppDeps } from './app-deps.ts';
+
+/** How long loading the rest waits for the first relay; one far away answers while that goes on. */
+const relayPatienceMs = 50;
 
 /**
  * Opens, wires, starts and recovers the bot. Resolves once everything that an earlier life left open is settled and
@@ -43,6 +47,8 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   const relays = openRelays(config, stores, basics, open);
   // What they and their housekeeping do ends before they are closed, also when the rest can't be started.
   open.defer(() => stopping.abort());
+  // Loading keeps the program busy: a relay near by is asked before.
+  await Promise.race([relays.feed.asked, sleep(relayPatienceMs, undefined, { ref: false })]);
   const { assemble } = await import('./assemble.ts');
   return assemble(config, deps, { basics, startedAt, stores, relays, lastProblem }, stopping, open);
 }

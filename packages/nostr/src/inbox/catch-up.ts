@@ -15,6 +15,8 @@ type CatchUpOptions = {
   /** Ids that need not be delivered. */
   readonly known: (eventId: string) => boolean;
   readonly onEvent: (lane: Lane, event: NostrEvent, urgency: Urgency) => void;
+  /** A relay is asked, now. */
+  readonly onAsked: () => void;
   /** A relay has delivered all that it had stored. */
   readonly onStoredRead: () => void;
 };
@@ -69,6 +71,7 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
           lesser: protocol === 'nip04',
           filters: () => {
             begin(lane, protocol);
+            options.onAsked();
             return [filterFor(protocol, lane.relay.url)];
           },
           known: options.known,

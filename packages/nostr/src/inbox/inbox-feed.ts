@@ -15,6 +15,8 @@ import { createSeenWraps, type SeenWraps } from './seen-wraps.ts';
 export type InboxFeed = {
   /** Subscribes, and runs until the signal aborts. What comes waits in the lanes until an inbox reads it. */
   readonly start: (signal: AbortSignal) => void;
+  /** Resolves once the first relay has been asked; not while none can be reached. */
+  readonly asked: Promise<void>;
   readonly lanes: readonly Lane[];
   readonly seen: SeenWraps;
   readonly counts: InboxCounts;
@@ -52,6 +54,7 @@ export function createInboxFeed(options: InboxFeedOptions): InboxFeed {
   const seen = createSeenWraps(store, limits.seenInMemory, log);
   const lanes = options.relays.map((relay) => createLane(relay, limits, monotonic));
   const counts = zeroCounts();
+  const asked = Promise.withResolvers<void>();
   let reader: Parameters<InboxFeed['tell']>[0] | undefined;
 
   const onEvent = (lane: Lane, event: NostrEvent, urgency: Urgency) => {
@@ -72,6 +75,7 @@ export function createInboxFeed(options: InboxFeedOptions): InboxFeed {
   const catchUp = createCatchUp({
     ...{ lanes, bot, store, limits, clock, monotonic, onEvent },
     known: seen.inMemory,
+    onAsked: asked.resolve,
     onStoredRead: () => reader?.storedRead(),
   });
 
@@ -90,6 +94,7 @@ export function createInboxFeed(options: InboxFeedOptions): InboxFeed {
       signal.addEventListener('abort', seen.flush, { once: true });
       catchUp.start(signal);
     },
+    asked: asked.promise,
     ...{ lanes, seen, counts, limits, monotonic },
     isCatchingUp: catchUp.isUnderWay,
     tell: (one) => {
