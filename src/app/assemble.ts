@@ -162,9 +162,12 @@ function openBackends(
   const jail = createAgentJail(config, deps.hiddenPaths ?? []);
   // Not with the problems that `!status` tells of: it has a line of its own there.
   const wall = watchWall(jail, deps.log, stopping);
-  const backends = createBackends(config, { log, jail });
+  const backends = createBackends(config, { log, jail, warm: config.warm });
   const healths = watchHealth(backends, log, stopping);
   // Closing aborts first, which ends their processes, and then waits for them.
+  open.defer(async () => {
+    await Promise.all([...backends.values()].map((backend) => backend.close?.()));
+  });
   open.defer(healths.done);
   open.defer(() => wall.done);
   return { jail, wall, backends, healths };

@@ -69,6 +69,7 @@ export function createIntake(
     confirmations,
     asks,
     tasks,
+    signOfLife: work.warm,
     admission,
     messages,
     messenger,

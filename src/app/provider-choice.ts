@@ -2,7 +2,7 @@ import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { Backend, BackendName, RunPayment } from '../backends/backend.ts';
 import type { ProviderFacts } from '../commands/command-deps.ts';
 import type { Config } from '../config/config.ts';
-import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
+import type { ConnectionKeeper, SessionToPay } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
 import { connectionLine } from '../replies/connection-replies.ts';
 import { statusLine } from '../replies/routstr/paid-run-replies.ts';
@@ -10,14 +10,13 @@ import type { ChosenProvider } from '../runs/chosen-provider.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import { createLocalProvider } from '../runs/local-provider.ts';
 import type { Provider } from '../runs/provider.ts';
-import type { Session } from '../runs/run.ts';
 import type { Stores } from '../store/open-stores.ts';
 
 /** Who pays for the model calls of a session. */
 export type ProviderChoice = ProviderFacts & {
   /** By name. `routstr` is added once its wallet is open. */
   readonly providers: Map<string, Provider>;
-  readonly providerFor: (session: Session) => ChosenProvider;
+  readonly providerFor: (session: SessionToPay) => ChosenProvider;
   /** Somebody's `routstr` is not used, because there is no wallet. */
   readonly lacksWallet: () => boolean;
 };

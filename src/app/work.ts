@@ -1,4 +1,5 @@
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { ApprovalRule } from '../backends/approval.ts';
 import type { AgentFailureKind, Backend, BackendName } from '../backends/backend.ts';
 import type { Jail, Wall } from '../backends/jail/types.ts';
@@ -102,6 +103,17 @@ export function createWork(
   };
   const queue = createRunQueue(runDeps, config.concurrency);
   const desks = createDesks({ backends, providers, stores });
-  return { currentSessions, providers, runDeps, queue, asks, desks };
+  /** A sign of life of an owner's: what their next task will need is made ready. */
+  const warm = (owner: PublicKey): void => {
+    const { workspace, mode, model: chosen, backend: name } = currentSessions.choices(owner);
+    const backend = backends.get(name);
+    if (backend?.warm === undefined) return;
+    const bound = currentSessions.current(owner)?.provider;
+    const { provider } = providers.providerFor({ owner, backend: name, provider: bound });
+    const model = provider.model === undefined ? chosen : provider.model(chosen);
+    const standing = provider.standing?.(owner, model);
+    backend.warm({ owner, workspace: workspace.directory, mode, model, standing });
+  };
+  return { currentSessions, providers, runDeps, queue, warm, asks, desks };
 }
 export type Work = ReturnType<typeof createWork>;

@@ -51,7 +51,7 @@ const distrust = {
 
 /** The names that every program of a run must find as the jail set them, whatever a payment or a user's file says. */
 const reserved = /^(?:PATH|PWD|HOME|TMPDIR|XDG_\w+|LD_\w+|BUN_\w+|NODE_OPTIONS|NOSTR_DM_AGENT_\w+|GIT_\w+)$/;
-const permitted = (variables: Variables): Record<string, string> =>
+export const permitted = (variables: Variables): Record<string, string> =>
   Object.fromEntries(Object.entries(variables).filter(([name]) => !reserved.test(name)));
 
 /**

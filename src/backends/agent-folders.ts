@@ -19,6 +19,12 @@ export type BackendDeps = {
   readonly graceMs?: number;
   /** How long an agent that has said that it is done may take to exit. Default 8000. */
   readonly lingerMs?: number;
+  /** Agent servers that are kept ready. Absent: none. */
+  readonly warm?: {
+    readonly servers: number;
+    /** How long one that nobody uses is kept. */
+    readonly keptMs: number;
+  };
 };
 
 /** True for an existing folder. */

@@ -185,6 +185,8 @@ export type Backend = {
   /** A word to a run in hand. False: it is not there any more, or can't be told. */
   readonly tell?: (runId: string, text: string, signal: AbortSignal) => Promise<boolean>;
   readonly desk?: SessionDesk;
+  /** Ends servers that an earlier life of the bot left behind; returns how many processes. */
+  readonly endLeftServers?: (signal: AbortSignal) => Promise<number>;
   /** Ends every server that is kept ready. */
   readonly close?: () => Promise<void>;
 };

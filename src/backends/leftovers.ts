@@ -13,6 +13,10 @@ type EndRunOptions = {
   readonly root?: ProcessIdentity | undefined;
   /** How long a process may take to end after SIGTERM before it gets SIGKILL. */
   readonly graceMs?: number;
+  /** What marks them, where it is not the run's own marker. */
+  readonly marker?: string;
+  /** Others that belong to it, of those that there are. */
+  readonly also?: ((all: readonly ProcessEntry[]) => readonly ProcessEntry[]) | undefined;
   readonly read?: ReadProcesses;
   readonly signal?: AbortSignal;
 };
@@ -42,8 +46,12 @@ const send = (pid: number, kind: 'SIGTERM' | 'SIGKILL'): boolean => {
 };
 
 /** Those that carry the marker, that were known to belong already, and the children of all of these. */
-const belonging = (all: readonly ProcessEntry[], known: ReadonlySet<string>): readonly ProcessEntry[] => {
-  const members = new Map<number, ProcessEntry>();
+const belonging = (
+  all: readonly ProcessEntry[],
+  known: ReadonlySet<string>,
+  also: readonly ProcessEntry[],
+): readonly ProcessEntry[] => {
+  const members = new Map<number, ProcessEntry>(also.map((entry) => [entry.pid, entry]));
   for (const entry of all) if (entry.marked || known.has(nameOf(entry))) members.set(entry.pid, entry);
   for (let before = -1; before !== members.size; ) {
     before = members.size;
@@ -60,15 +68,16 @@ const belonging = (all: readonly ProcessEntry[], known: ReadonlySet<string>): re
  * Resolves with the number of processes that were told to end; throws `ProcessesRemainError` when some do not.
  */
 export const endRun = async (options: EndRunOptions): Promise<number> => {
-  const { runId, root, graceMs = 3000, read = readProcesses, signal } = options;
-  const marker = `${markerVariable}=${runId}`;
+  const { runId, root, graceMs = 3000, read = readProcesses, signal, also = () => [] } = options;
+  const marker = options.marker ?? `${markerVariable}=${runId}`;
   const known = new Set<string>(root === undefined ? [] : [nameOf(root)]);
   const asked = new Set<string>();
   const graceEnds = Date.now() + graceMs;
   const giveUp = graceEnds + 10_000;
   for (let round = 0; ; round++) {
     signal?.throwIfAborted();
-    const members = belonging(await read(marker), known);
+    const all = await read(marker);
+    const members = belonging(all, known, also(all));
     if (members.length === 0) return asked.size;
     if (Date.now() > giveUp)
       throw new ProcessesRemainError(

@@ -21,9 +21,9 @@ export class OpencodeConfigError extends Error {
 }
 
 const jsonObject = z.record(z.string(), z.unknown());
-type Json = z.infer<typeof jsonObject>;
+export type Json = z.infer<typeof jsonObject>;
 
-const isObject = (value: unknown): value is Json => jsonObject.safeParse(value).success;
+export const isObject = (value: unknown): value is Json => jsonObject.safeParse(value).success;
 
 /** The `opencode.json` that ships with this package. */
 export const shippedConfigPath = fileURLToPath(new URL('../../opencode.json', import.meta.url));
@@ -188,14 +188,15 @@ export const composeConfig = (options: {
   readonly bot: Json;
   readonly shipped: Json;
   readonly payment: RunPayment;
-  readonly mode: Mode;
+  /** The agents that there are; the first is the default. */
+  readonly modes: readonly [Mode, ...Mode[]];
   readonly model: string | undefined;
   /** What the process will see: a provider whose `{env:…}` key is not there cannot serve. */
   readonly environment: Readonly<Record<string, string>>;
   readonly instructions: readonly string[];
   readonly trustWorkspace: boolean;
 }): Json => {
-  const { payment, mode, environment } = options;
+  const { payment, modes, environment } = options;
   const paying = payment.credentials === 'provided' ? payingProviders(payment, options.model) : undefined;
   const usable = withProviders(options.bot, (id, provider) =>
     paying === undefined
@@ -207,15 +208,18 @@ export const composeConfig = (options: {
   // what the owner left out is as it ships.
   const shippedAgents = isObject(options.shipped.agent) ? options.shipped.agent : {};
   const agents = isObject(merged.agent) ? merged.agent : {};
-  const shippedAgent = isObject(shippedAgents[mode]) ? shippedAgents[mode] : {};
-  const agent = mergeConfig(shippedAgent, isObject(agents[mode]) ? agents[mode] : {});
+  const agentOf = (mode: Mode): Json => {
+    const shippedAgent = isObject(shippedAgents[mode]) ? shippedAgents[mode] : {};
+    const agent = mergeConfig(shippedAgent, isObject(agents[mode]) ? agents[mode] : {});
+    return { ...agent, mode: 'primary', disable: false };
+  };
   const instructions = Array.isArray(merged.instructions) ? merged.instructions : [];
   return {
     ...merged,
     autoupdate: false,
     share: 'disabled',
-    default_agent: mode,
-    agent: { ...agents, [mode]: { ...agent, mode: 'primary', disable: false } },
+    default_agent: modes[0],
+    agent: { ...agents, ...Object.fromEntries(modes.map((mode) => [mode, agentOf(mode)])) },
     ...(paying === undefined ? {} : { enabled_providers: paying }),
     instructions: [...instructions, ...options.instructions],
     // Language servers and formatters are programs that a workspace may bring along.

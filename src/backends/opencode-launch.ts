@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { opencodeEnvironment, userFolders } from './agent-environment.ts';
 import {
   type BackendDeps,
@@ -6,6 +8,7 @@ import {
   isFolder,
   nobody,
   openNowhere,
+  openOwnerFolder,
   openOwnerStore,
 } from './agent-folders.ts';
 import type { BackendHealth, Mode, RunPayment } from './backend.ts';
@@ -25,6 +28,13 @@ import { createGitIdentity, ownLogin, pretendInstalled } from './opencode-login.
 import { opencodeVariables } from './opencode-variables.ts';
 import { SpawnError } from './processes.ts';
 import { runShortCommand } from './short-command.ts';
+import {
+  instructionsName,
+  type Material,
+  type ServerPlan,
+  type ServerRequest,
+  serverRequest,
+} from './warm/server-request.ts';
 
 const versionTimeoutMs = 20_000;
 const shortTimeoutMs = 30_000;
@@ -57,6 +67,18 @@ type Prepared = {
   /** The workspace's instructions that are too long to be read to their end. */
   readonly cutInstructions: string | undefined;
 };
+
+/** A server that can be started; whoever starts it closes the cell. */
+export type PreparedServer = ServerRequest & {
+  readonly command: Launch;
+  readonly cell: Cell;
+  /** What serves a run that asks for no model. */
+  readonly model: string | undefined;
+  readonly version: string;
+};
+
+/** Of a folder's path, as the name of another folder. */
+const nameOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);
 
 /** What tells that a program has been replaced; empty when it is gone. */
 const stampOf = (path: string): string => {
@@ -116,12 +138,55 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     };
   };
 
-  const environmentOf = ({ runId, payment }: Invocation, cell: Cell, user: UserConfig) => {
+  const environmentOf = (
+    { runId, payment }: Pick<Invocation, 'runId' | 'payment'>,
+    cell: Cell,
+    user: UserConfig,
+  ) => {
     const { credentials, variables } = payment;
     const ownVariables = [...opencodeVariables, ...user.variables];
     return opencodeEnvironment({
       ...{ ambient, cell, runId, credentials, variables, ownVariables, trustWorkspace },
     });
+  };
+
+  /** What one opencode gets to know, whether it works for one task or for many. */
+  const materialOf = async (
+    invocation: Pick<Invocation, 'runId' | 'owner' | 'payment'> & { readonly model?: string | undefined },
+    modes: readonly [Mode, ...Mode[]],
+    cell: Cell,
+    instructions: readonly string[],
+  ): Promise<Material> => {
+    const { payment } = invocation;
+    const own = payment.credentials === 'own';
+    const [user, configurations, homeFiles, identity] = await Promise.all([
+      readUserConfig(userFolders(ambient).config),
+      readBotConfig(home),
+      own ? ownLogin(ambient) : [],
+      own ? gitIdentity() : undefined,
+    ]);
+    const environment = environmentOf(invocation, cell, user);
+    const configuration = composeConfig({
+      ...configurations,
+      ...{ payment, modes, model: invocation.model, environment, trustWorkspace, instructions },
+    });
+    const fallback = own ? (configuration.model ?? user.model) : configuration.model;
+    const endpoints: readonly Endpoint[] = [configuration, ...(own ? user.files : [])].flatMap((config) =>
+      endpointsOf(config, environment),
+    );
+    const model = invocation.model ?? (typeof fallback === 'string' ? fallback : undefined);
+    // `models` lists what the catalogue has.
+    const bare = !own && invocation.owner !== nobody && !needsCatalogue(configuration, model);
+    return {
+      environment: {
+        ...environment,
+        ...(bare ? { OPENCODE_MODELS_PATH: cell.textPath('no-models.json') } : {}),
+      },
+      texts: bare ? { 'no-models.json': '{}' } : {},
+      ...{ configuration, endpoints, homeFiles, identity, model },
+      homeTexts: own ? {} : pretendInstalled,
+      hideCode: !trustWorkspace,
+    };
   };
 
   const requestOf = async (
@@ -133,48 +198,30 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     readonly model: string | undefined;
     readonly cutInstructions: string | undefined;
   }> => {
-    const { payment, mode, workspace } = invocation;
-    const own = payment.credentials === 'own';
-    const [user, configurations, homeFiles, identity] = await Promise.all([
-      readUserConfig(userFolders(ambient).config),
-      readBotConfig(home),
-      own ? ownLogin(ambient) : [],
-      own ? gitIdentity() : undefined,
-    ]);
-    const environment = environmentOf(invocation, cell, user);
+    const { mode, workspace } = invocation;
     const guide = trustWorkspace ? undefined : workspaceInstructions(workspace);
-    const configuration = composeConfig({
-      ...configurations,
-      ...{ payment, mode, model: invocation.model, environment, trustWorkspace },
-      instructions: guide === undefined ? [] : [cell.textPath(guide.name)],
-    });
+    const instructions = guide === undefined ? [] : [cell.textPath(guide.name)];
+    const { environment, configuration, model, ...material } = await materialOf(
+      invocation,
+      [mode],
+      cell,
+      instructions,
+    );
     const text = JSON.stringify(configuration);
     const long = text.length > longestVariable;
-    const fallback = own ? (configuration.model ?? user.model) : configuration.model;
-    const model = invocation.model ?? (typeof fallback === 'string' ? fallback : undefined);
-    // `models` lists what the catalogue has.
-    const bare = !own && invocation.owner !== nobody && !needsCatalogue(configuration, model);
-    const endpoints: readonly Endpoint[] = [configuration, ...(own ? user.files : [])].flatMap((config) =>
-      endpointsOf(config, environment),
-    );
     const request: LaunchRequest = {
+      ...material,
       file,
       args: typeof invocation.args === 'function' ? invocation.args(model) : invocation.args,
       environment: {
         ...environment,
-        ...(bare ? { OPENCODE_MODELS_PATH: cell.textPath('no-models.json') } : {}),
         ...(long ? { OPENCODE_CONFIG: cell.textPath('run.json') } : { OPENCODE_CONFIG_CONTENT: text }),
       },
-      endpoints,
-      homeFiles,
-      homeTexts: own ? {} : pretendInstalled,
       texts: {
+        ...material.texts,
         ...(guide === undefined ? {} : { [guide.name]: guide.text }),
         ...(long ? { 'run.json': text } : {}),
-        ...(bare ? { 'no-models.json': '{}' } : {}),
       },
-      hideCode: !trustWorkspace,
-      identity,
       serve: undefined,
       startIn: startPlace(file, workspace),
     };
@@ -201,6 +248,30 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     }
   };
 
+  /** A server that works for many runs. @throws NotStartedError when something that it needs is not there */
+  const prepareServer = async (plan: ServerPlan, signal: AbortSignal): Promise<PreparedServer> => {
+    const { workspace, owner, id: runId, modes } = plan;
+    const found = await find(signal);
+    if (found.state === 'missing') throw new NotStartedError('backend_missing', found.problem);
+    const wall = await jail.wall(signal);
+    if (wall.kind !== 'bwrap') throw new NotStartedError('no_wall', '');
+    if (!(await isFolder(workspace))) throw new NotStartedError('workspace_gone', workspace);
+    const store = await openOwnerStore(home, owner);
+    let cell: Cell | undefined;
+    try {
+      cell = await jail.open(wall, { runId, workspace, writable: modes[0] === 'agent', store });
+      const instructions = trustWorkspace ? [] : [await cell.hand(instructionsName, '')];
+      const material = await materialOf({ ...plan, runId }, modes, cell, instructions);
+      const snapshots = await openOwnerFolder(home, owner, join('snapshots', nameOf(workspace)));
+      const request = serverRequest(plan, material, { file: found.path, cell, home, snapshots });
+      const command = await cell.launch({ ...request, startIn: startPlace(found.path, workspace) });
+      return { command, cell, version: found.version, model: material.model, ...request };
+    } catch (error) {
+      await cell?.close();
+      throw asNotStarted(error);
+    }
+  };
+
   /** Runs one of opencode's short commands in the jail that a run would have. */
   const ask = async (asking: Omit<Invocation, 'runId'>, signal: AbortSignal): Promise<string> => {
     const runId = crypto.randomUUID();
@@ -221,6 +292,6 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     return { found, wall };
   };
 
-  return { prepare, ask, look };
+  return { prepare, prepareServer, ask, look, find };
 };
 export type Launcher = ReturnType<typeof createLauncher>;

@@ -27,14 +27,14 @@ const nothingYet: AgentProcessEnd = {
   stopped: true,
 };
 
-const failureAs = (kind: AgentFailureKind, detail: string): AgentFailure => ({
+export const failureAs = (kind: AgentFailureKind, detail: string): AgentFailure => ({
   kind,
   detail: toDetail(detail) || undefined,
   status: undefined,
 });
 
 /** What became of a run whose process could not be started or ended. Anything else is a mistake of ours. */
-const failureOf = (error: unknown, log: Logger): AgentFailure => {
+export const failureOf = (error: unknown, log: Logger): AgentFailure => {
   if (error instanceof NotStartedError) return error.failure;
   if (error instanceof OpencodeConfigError) return failureAs('bad_configuration', error.message);
   if (error instanceof SpawnError)

@@ -6,6 +6,7 @@ import { testedOpencode } from './opencode-binary.ts';
 import { createLauncher } from './opencode-launch.ts';
 import { createOpencodeRunner } from './opencode-run.ts';
 import { createStoreKeeper } from './opencode-store.ts';
+import { createWarmOpencode, endLeftServers } from './warm/warm-opencode.ts';
 import { whenPaid } from './when-paid.ts';
 
 const modelsKeptMs = 5 * 60_000;
@@ -20,14 +21,16 @@ const parseModels = (output: string): readonly Model[] =>
     return { id, name: parsed.success ? parsed.data.name : id };
   });
 
-/** Drives opencode by its command line, one process per run. */
+/** Drives opencode: by a server that is kept ready, where there is one, else by its command line, one process per run. */
 export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Backend => {
   const { home } = settings;
   const log = deps.log.child({ backend: 'opencode' });
   const launcher = createLauncher(settings, deps);
   const { ask, look } = launcher;
   const modelLists = new Map<string, { readonly at: number; readonly models: readonly Model[] }>();
-  const run = whenPaid(createStoreKeeper(home).keeping(createOpencodeRunner(home, deps, launcher, log)));
+  const oneShot = createOpencodeRunner(home, deps, launcher, log);
+  const warmed = createWarmOpencode(settings, deps, launcher, whenPaid(oneShot), log);
+  const run = createStoreKeeper(home).keeping(warmed.run);
 
   const endLeftovers: Backend['endLeftovers'] = async (runId, signal) => {
     const graceMs = deps.graceMs;
@@ -60,5 +63,9 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     return list;
   };
 
-  return { name: 'opencode', run, endLeftovers, health, models };
+  const endLeft = { endLeftServers: (signal: AbortSignal) => endLeftServers(home, signal) };
+  const whole = { name: 'opencode' as const, run, endLeftovers, health, models, ...endLeft };
+  // Without servers nothing is to be expected of them.
+  const { warm, tell, close } = warmed;
+  return (deps.warm?.servers ?? 0) === 0 ? whole : { ...whole, warm, tell, close };
 };

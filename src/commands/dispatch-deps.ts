@@ -1,6 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { EventId, MessageLog } from '@nostr-dm-agent/nostr';
+import type { EventId, MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
 import type { Asks } from '../runs/asks.ts';
 import type { Messenger } from '../runs/messenger.ts';
@@ -22,6 +22,8 @@ export type DispatchDeps = {
   /** What agents wait for from their owners. */
   readonly asks: Pick<Asks, 'open' | 'answer'>;
   readonly tasks: TaskOrders;
+  /** An owner is there: what they may need next can be made ready. */
+  readonly signOfLife?: (owner: PublicKey) => void;
   /** Lets strangers in who have a code. */
   readonly admission: Pick<Admission, 'admit' | 'noteOnCode'>;
   readonly messages: MessageLog;

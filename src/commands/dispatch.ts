@@ -101,7 +101,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 
   return {
     accept: (message) => {
-      if (started) guarded(message, act);
+      if (!started) return;
+      if (ownerOf(message) !== undefined) deps.signOfLife?.(message.sender);
+      guarded(message, act);
     },
     start: (keyIsKnown = false) => {
       started = true;

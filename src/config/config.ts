@@ -26,6 +26,8 @@ export type Config = {
   readonly opencodeBin: string | undefined;
   readonly cursorBin: string | undefined;
   readonly model: string | undefined;
+  /** Agent servers that are kept ready, and how long one that nobody uses. */
+  readonly warm: { readonly servers: number; readonly keptMs: number };
   readonly concurrency: number;
   readonly runTimeoutMs: number;
   readonly runIdleMs: number;

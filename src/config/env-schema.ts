@@ -296,6 +296,8 @@ export const environmentSchema = (places: Places) => {
     OPENCODE_BIN: executable.optional(),
     CURSOR_BIN: executable.optional(),
     BOT_MODEL: z.string().optional(),
+    BOT_WARM_SERVERS: wholeNumber(0, 32).prefault('2'),
+    BOT_WARM_MINUTES: duration('minutes', 60_000, 0.1).prefault('15'),
     BOT_CONCURRENCY: wholeNumber(1, 32).prefault('2'),
     BOT_RUN_TIMEOUT_MINUTES: duration('minutes', 60_000, 0.01).prefault('60'),
     BOT_RUN_IDLE_MINUTES: duration('minutes', 60_000, 0.01).prefault('10'),

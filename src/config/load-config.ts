@@ -95,6 +95,7 @@ export async function loadConfig(
     opencodeBin: env.OPENCODE_BIN,
     cursorBin: env.CURSOR_BIN,
     model: env.BOT_MODEL,
+    warm: freeze({ servers: env.BOT_WARM_SERVERS, keptMs: env.BOT_WARM_MINUTES }),
     concurrency: env.BOT_CONCURRENCY,
     runTimeoutMs: env.BOT_RUN_TIMEOUT_MINUTES,
     runIdleMs: env.BOT_RUN_IDLE_MINUTES,

@@ -1,5 +1,6 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { withoutTokens } from '@nostr-dm-agent/kit/token-text';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import type { BackendName, RunPayment } from '../backends/backend.ts';
 import { readBotConfig } from '../backends/opencode-config.ts';
@@ -32,7 +33,7 @@ export type ConnectionKeeperDeps = {
 
 /** What is asked of a session to know who pays. */
 export type SessionToPay = {
-  readonly owner: string;
+  readonly owner: PublicKey;
   readonly backend: BackendName;
   readonly provider: string | undefined;
 };

@@ -22,6 +22,7 @@ export async function endLeftovers(
   signal: AbortSignal,
 ): Promise<number> {
   let processes = 0;
+  for (const backend of backends.values()) processes += (await backend.endLeftServers?.(signal)) ?? 0;
   for (const run of runs.open()) {
     if (run.state === 'queued') continue;
     for (const backend of backends.values()) processes += await backend.endLeftovers(run.id, signal);

@@ -208,6 +208,7 @@ function configOf(
     opencodeBin: environment.OPENCODE_BIN,
     cursorBin: undefined,
     model: undefined,
+    warm: { servers: 2, keptMs: 900_000 },
     concurrency: 2,
     runTimeoutMs: 3_600_000,
     runIdleMs: 600_000,

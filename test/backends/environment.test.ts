@@ -179,7 +179,14 @@ test('the owner’s configuration may have comments; one that is broken is named
 const compose = async (payment: RunPayment, environment = {}, instructions: readonly string[] = []) =>
   composeConfig({
     ...(await readBotConfig(place.settings.home)),
-    ...{ payment, mode: 'ask', model: undefined, environment, instructions, trustWorkspace: false },
+    ...{
+      payment,
+      modes: ['ask'] as const,
+      model: undefined,
+      environment,
+      instructions,
+      trustWorkspace: false,
+    },
   });
 
 test('only the paying provider may serve a paid run', async () => {

@@ -81,6 +81,8 @@ const forbidden: readonly (readonly [file: string, specifier: string])[] = [
   ['packages/routstr/src/planted.ts', '@cashu/cashu-ts'],
   ['src/runs/planted.ts', 'execa'],
   ['packages/kit/src/planted.ts', 'execa'],
+  ['src/runs/planted.ts', '@opencode-ai/sdk/v2/client'],
+  ['src/backends/planted.ts', '@opencode-ai/sdk/v2/client'],
 ];
 
 test.each(forbidden)('the linter refuses, in %s, an import of %s', async (file, specifier) => {
@@ -112,6 +114,7 @@ test('what the arrows allow is allowed', async () => {
     ['packages/nostr/src/planted.ts', '@nostr-dm-agent/kit/clock'],
     ['packages/routstr/test/planted.test.ts', '@nostr-dm-agent/cashu-wallet/testing/wallet-kit'],
     ['src/backends/planted.ts', 'execa'],
+    ['src/backends/warm/client.ts', '@opencode-ai/sdk/v2/client'],
   ] as const;
   expect(
     await lint(Object.fromEntries(allowed.map(([file, specifier]) => [file, plant(specifier)]))),

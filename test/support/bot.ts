@@ -54,6 +54,7 @@ export async function startTestBot(options: TestBotOptions = {}) {
     BOT_PROGRESS_SECONDS: '0',
     BOT_ISOLATION: 'none',
     BOT_APPROVALS: 'off',
+    BOT_WARM_SERVERS: '0',
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'json',
     ...opencodeVariable(options.opencode ?? 'stand-in', directory),

@@ -20,6 +20,8 @@ type BubblewrapPlan = {
   readonly shown: readonly Shown[];
   readonly texts: Readonly<Record<string, string>>;
   readonly homeTexts: Readonly<Record<string, string>>;
+  /** Folders that are laid out and then closed to everybody inside. */
+  readonly closed: readonly string[];
   readonly links: readonly { readonly from: string; readonly to: string }[];
   readonly network: 'own' | 'host';
   readonly identity: GitIdentity | undefined;
@@ -145,6 +147,7 @@ export const planBubblewrap = async (plan: BubblewrapPlan): Promise<BubblewrapLi
       ...filterArguments(descriptors),
       ...privateMounts(descriptors, plan),
       ...coverOwn(plan.own),
+      ...plan.closed.flatMap((path) => ['--perms', '0755', '--tmpfs', path]),
       ...folders.flatMap(({ from, to, writable: mayWrite }) => bind(from, to, mayWrite)),
       ...git.flatMap(({ guards }) =>
         guards.flatMap(({ path, as }) =>
@@ -159,6 +162,7 @@ export const planBubblewrap = async (plan: BubblewrapPlan): Promise<BubblewrapLi
       ...Object.entries(plan.homeTexts).flatMap(([at, text]) => [
         ...['--perms', '0600', '--file', descriptors.text(text), join(inside.home, at)],
       ]),
+      ...plan.closed.flatMap((path) => ['--remount-ro', path]),
       ...['--remount-ro', '/', '--chdir', '/'],
     ];
     // Through a descriptor: what the jail shows is in no list of processes, outside or inside.

@@ -122,7 +122,7 @@ const guardedPaths = (git: string): readonly string[] => {
   return [...inIt, ...modules.flatMap((module) => [join(module, 'config'), join(module, 'hooks')])];
 };
 
-type GitGuards = {
+export type GitGuards = {
   readonly guards: readonly Guard[];
   /**
    * When the run is over and no process of it is left: takes away what redirects git and was not there before.

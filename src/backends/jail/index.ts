@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findParents, openGroup } from './cgroups.ts';
 import { type Built, type CellContext, entering } from './launch.ts';
@@ -27,6 +27,16 @@ const build = (
     case 'none':
       return launchPlain(context, request);
   }
+};
+
+/** Replaced as a whole: nobody reads half of it. */
+const handText = async (folder: string, wall: Wall, name: string, text: string): Promise<string> => {
+  const here = join(folder, 'in');
+  await mkdir(here, { recursive: true, mode: 0o700 });
+  const draft = join(folder, crypto.randomUUID());
+  await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
+  await rename(draft, join(here, name));
+  return join(wall.kind === 'bwrap' ? inside.sockets : here, name);
 };
 
 const placesIn = (wall: Wall, folder: string, store: string | undefined) => {
@@ -89,9 +99,7 @@ export const createJail = (settings: JailSettings): Jail => {
 
     return {
       wall: wall.kind,
-      home: places.home,
-      temporary: places.temporary,
-      store: places.store,
+      ...{ home: places.home, temporary: places.temporary, store: places.store },
       textPath: (name) => join(places.texts, name),
       onHostNetwork: wall.kind === 'none' || (wall.kind === 'bwrap' && settings.network === 'host'),
       launch: async (request) => {
@@ -106,6 +114,8 @@ export const createJail = (settings: JailSettings): Jail => {
           ...(built?.hasCode === undefined ? {} : { hasCode: built.hasCode }),
         });
       },
+      hand: (name, text) => handText(folder, wall, name, text),
+      met: async () => (await watch?.met()) ?? [],
       openServer: () => openServerSocket(folder),
       close: () => {
         closing ??= close();

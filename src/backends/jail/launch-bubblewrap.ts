@@ -118,6 +118,7 @@ export const launchBubblewrap = async (
       ]),
       texts: request.texts,
       homeTexts: request.homeTexts,
+      closed: (request.closed ?? []).map((at) => join(inside.home, at)),
       links: homeLinks(settings.paths, settings.userHome),
       network: network === undefined ? 'host' : 'own',
       identity: request.identity,
@@ -134,6 +135,7 @@ export const launchBubblewrap = async (
           : { port: request.serve, unix: join(inside.out, serverSocket) },
       covered: line.covered,
       processes: context.group?.bounds.includes('processes') ? undefined : limits.processes,
+      secrets: request.secrets ?? [],
     };
     const environment = jailEnvironment({
       ambient,

@@ -73,6 +73,8 @@ const firstInside = async (root: number): Promise<number | undefined> => {
 };
 
 export type LimitWatch = {
+  /** Bounds met so far. */
+  readonly met: () => Promise<readonly LimitMet[]>;
   /** Bounds met so far, once each. Looks a last time. */
   readonly finish: () => Promise<readonly LimitMet[]>;
 };
@@ -133,13 +135,16 @@ export const watchLimits = (options: {
       });
   }, intervalMs);
   timer.unref();
+  const metNow = async (): Promise<readonly LimitMet[]> => {
+    for (const bound of (await group?.met()) ?? []) met.add(bound === 'memoryBytes' ? 'memory' : 'processes');
+    return [...met];
+  };
   return {
+    met: metNow,
     finish: async () => {
       clearInterval(timer);
       await looking;
-      for (const bound of (await group?.met()) ?? [])
-        met.add(bound === 'memoryBytes' ? 'memory' : 'processes');
-      return [...met];
+      return metNow();
     },
   };
 };

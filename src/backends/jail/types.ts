@@ -90,6 +90,10 @@ export type LaunchRequest = {
   readonly identity: { readonly name: string; readonly email: string } | undefined;
   /** Port of a server inside that the bot is to reach. */
   readonly serve: number | undefined;
+  /** Variables whose values the program gets as the first lines of its standard input: nobody else inside can read them. */
+  readonly secrets?: readonly string[];
+  /** Folders of its home that nothing inside can write to, by their path in it. */
+  readonly closed?: readonly string[];
 };
 
 /** A program ready to be started. */
@@ -127,6 +131,10 @@ export type Cell = {
   readonly launch: (request: LaunchRequest) => Promise<Launch>;
   /** The program has started: it is watched from now on. `end` is called when it has to be ended for a bound. */
   readonly started: (pid: number, end: (limit: LimitMet) => void) => void;
+  /** Puts a text where the program can read it and write nothing, also while it runs. @returns its path inside */
+  readonly hand: (name: string, text: string) => Promise<string>;
+  /** Bounds that were met so far. */
+  readonly met: () => Promise<readonly LimitMet[]>;
   /** A descriptor of the socket that leads to the server inside, to be closed by the caller; undefined: not there yet. */
   readonly openServer: () => number | undefined;
   /** When no process of it is left; takes away everything that was for this run alone. May be called again. */

@@ -17,6 +17,8 @@ export type InitPlan = {
   readonly covered: readonly string[];
   /** How many processes there may be, where no control group counts them. */
   readonly processes: number | undefined;
+  /** Variables whose values are the first lines of standard input. */
+  readonly secrets: readonly string[];
 };
 
 export const planVariable = 'NOSTR_DM_AGENT_JAIL';
@@ -132,11 +134,19 @@ const deviceOf = (path: string): number | undefined => {
 const changed = ({ covered }: InitPlan): boolean =>
   covered.some((path) => deviceOf(path) === deviceOf(path.slice(0, path.lastIndexOf('/'))));
 
-/** dash says -p where others say -u. */
-const bounded = (processes: number | undefined): readonly string[] =>
-  processes === undefined
-    ? []
-    : ['/bin/sh', '-c', `ulimit -u ${processes} 2>/dev/null || ulimit -p ${processes}; exec "$@"`, 'sh'];
+/**
+ * What the agent is started through: a shell becomes it. This process must not hold a secret itself, because everything
+ * inside can read its memory.
+ */
+const through = ({ processes, secrets }: InitPlan): readonly string[] => {
+  const steps = [
+    ...secrets.map((name) => `IFS= read -r ${name} || exit ${changedExit}; export ${name}`),
+    // dash says -p where others say -u.
+    ...(processes === undefined ? [] : [`ulimit -u ${processes} 2>/dev/null || ulimit -p ${processes}`]),
+    `exec "$@"${secrets.length > 0 ? ' </dev/null' : ''}`,
+  ];
+  return steps.length === 1 ? [] : ['/bin/sh', '-c', steps.join('; '), 'sh'];
+};
 
 const main = async (): Promise<number> => {
   const { [planVariable]: text = '', ...environment } = process.env;
@@ -152,7 +162,7 @@ const main = async (): Promise<number> => {
   if (plan.serve !== undefined)
     relay({ unix: plan.serve.unix }, { hostname: '127.0.0.1', port: plan.serve.port });
   if (changed(plan)) return changedExit;
-  const agent = Bun.spawn([...bounded(plan.processes), ...process.argv.slice(2)], {
+  const agent = Bun.spawn([...through(plan), ...process.argv.slice(2)], {
     cwd: plan.cwd,
     env: environment,
     stdio: ['inherit', 'inherit', 'inherit'],

@@ -1,0 +1,109 @@
+import type { ApprovalRule } from '../approval.ts';
+import type { Mode } from '../backend.ts';
+import { isObject, type Json } from '../opencode-config.ts';
+
+type Action = 'allow' | 'ask' | 'deny';
+/** A rule of opencode's; the last one that fits counts. */
+export type PermissionRule = {
+  readonly permission: string;
+  readonly pattern: string;
+  readonly action: Action;
+};
+
+/** What approvals are about; `edit` is opencode's name for everything that writes a file. */
+const asked = ['bash', 'edit'] as const;
+export type Asking = (typeof asked)[number];
+
+const isAction = (value: unknown): value is Action =>
+  value === 'allow' || value === 'ask' || value === 'deny';
+
+const patternsOf = (value: unknown): readonly (readonly [string, Action])[] => {
+  if (isAction(value)) return [['*', value]];
+  return isObject(value)
+    ? Object.entries(value).filter((entry): entry is [string, Action] => isAction(entry[1]))
+    : [];
+};
+
+/** What a configuration says of a tool, in its own words; allowed where it says nothing. */
+const rulesOf = (permission: unknown, name: Asking): readonly PermissionRule[] => {
+  const all = isObject(permission) ? permission : {};
+  const found = [...patternsOf(isAction(permission) ? permission : all['*']), ...patternsOf(all[name])];
+  const patterns = found.length > 0 ? found : [['*', 'allow'] as const];
+  return patterns.map(([pattern, action]) => ({ permission: name, pattern, action }));
+};
+
+const askInstead = (permission: unknown): Json => {
+  const all = isAction(permission) ? { '*': permission } : isObject(permission) ? permission : {};
+  return {
+    ...all,
+    ...Object.fromEntries(
+      asked.map((name) => [
+        name,
+        Object.fromEntries(
+          rulesOf(permission, name).map(({ pattern, action }) => [
+            pattern,
+            action === 'allow' ? 'ask' : action,
+          ]),
+        ),
+      ]),
+    ),
+  };
+};
+
+/**
+ * The configuration of a server whose agents ask before each command and each edit, sub-agents too. What need not be asked
+ * is allowed run by run, to its own session: `sessionRules`.
+ */
+export const askFirst = (configuration: Json, modes: readonly Mode[]): Json => {
+  if (!modes.includes('agent')) return configuration;
+  const agents = isObject(configuration.agent) ? configuration.agent : {};
+  return {
+    ...configuration,
+    permission: askInstead(configuration.permission),
+    agent: Object.fromEntries(
+      Object.entries(agents).map(([name, agent]) => {
+        // An agent that has no rules of its own takes those for all.
+        if (!isObject(agent) || agent.permission === undefined) return [name, agent];
+        return [name, { ...agent, permission: askInstead(agent.permission) }];
+      }),
+    ),
+  };
+};
+
+/** Whether a rule wants this asked. */
+export const wantsAsking = (rule: ApprovalRule, permission: string): boolean =>
+  rule === 'all' ? true : rule === 'commands' && permission !== 'edit';
+
+/** What the configuration itself has asked, for sub-agents. */
+export const isAskedAnyway = (configuration: Json, permission: string): boolean =>
+  permission !== 'bash' && permission !== 'edit'
+    ? true
+    : rulesOf(configuration.permission, permission).some(({ action }) => action === 'ask');
+
+/**
+ * The rules of one run's session, whole: nothing of an earlier run's stays in force.
+ * @param questions whether somebody answers what the agent asks
+ */
+export const sessionRules = (
+  configuration: Json,
+  mode: Mode,
+  rule: ApprovalRule,
+  questions: boolean,
+): readonly PermissionRule[] => {
+  const agents = isObject(configuration.agent) ? configuration.agent : {};
+  const agent = isObject(agents[mode]) ? agents[mode] : {};
+  const question: PermissionRule = {
+    permission: 'question',
+    pattern: '*',
+    action: questions ? 'allow' : 'deny',
+  };
+  if (mode !== 'agent') return [question];
+  return [
+    ...asked.flatMap((name) =>
+      rulesOf(agent.permission ?? configuration.permission, name).map((one) =>
+        one.action === 'allow' && wantsAsking(rule, name) ? { ...one, action: 'ask' as const } : one,
+      ),
+    ),
+    question,
+  ];
+};

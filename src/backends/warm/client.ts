@@ -1,0 +1,48 @@
+import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
+
+export type Client = OpencodeClient;
+
+/** A server inside a jail as the bot reaches it. */
+export type Connection = {
+  readonly client: Client;
+  /** The server's events as they come, one JSON text each, until the signal or the server ends it. */
+  readonly events: (signal: AbortSignal) => AsyncGenerator<string>;
+};
+
+/** An event is as long as what a tool printed, which opencode bounds; one that is longer is no event of its. */
+const longestEvent = 32 * 1024 * 1024;
+
+/** The `data:` lines of a stream of server-sent events. */
+async function* dataOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const bytes of body) {
+    const blocks = (rest + decoder.decode(bytes, { stream: true })).split('\n\n');
+    rest = blocks.pop() ?? '';
+    if (rest.length > longestEvent) throw new RangeError('an event of the server is too long');
+    for (const block of blocks) if (block.startsWith('data:')) yield block.slice(5);
+  }
+}
+
+/**
+ * @param socket descriptor of the socket that leads to the server; stays the caller's
+ * @param directory in which its sessions work
+ */
+export const connect = (socket: number, password: string, directory: string): Connection => {
+  // The descriptor stays open while the server lives: what an agent puts at the socket's path is never connected to.
+  const unix = `/proc/self/fd/${socket}`;
+  const headers = { authorization: `Basic ${btoa(`opencode:${password}`)}` };
+  const client = createOpencodeClient({
+    ...{ baseUrl: 'http://jail', directory, headers },
+    // opencode answers a prompt when it is done, which takes as long as it takes.
+    fetch: Object.assign((request: string | URL | Request) => fetch(request, { unix, timeout: false }), {
+      preconnect: fetch.preconnect,
+    }),
+  });
+  async function* events(signal: AbortSignal): AsyncGenerator<string> {
+    const response = await fetch('http://jail/global/event', { headers, unix, signal, timeout: false });
+    if (!response.ok || response.body === null) throw new Error(`no events: status ${response.status}`);
+    yield* dataOf(response.body);
+  }
+  return { client, events };
+};

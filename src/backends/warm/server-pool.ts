@@ -1,0 +1,266 @@
+import { readFile } from 'node:fs/promises';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import { every } from '@nostr-dm-agent/kit/timers';
+import type { Door } from '@nostr-dm-agent/routstr';
+import type { Mode, RunPayment, StandingPayment } from '../backend.ts';
+import { NotStartedError } from '../not-started.ts';
+import type { WarmServer } from './server.ts';
+
+/** One server takes in as much, and a machine with less to spare gets none. */
+const leastFreeBytes = 0.8 * 2 ** 30;
+/** One that has grown beyond this is ended as soon as nobody uses it. */
+const mostBytes = 900 * 2 ** 20;
+const sweepMs = 15_000;
+/** A place whose servers died so often gets no more of them. */
+const mostDeaths = 2;
+
+/** For whom a server works, and where. */
+export type ServerPlace = {
+  readonly owner: string;
+  readonly workspace: string;
+  readonly mode: Mode;
+  /** Which the next task asks for, if that is known. */
+  readonly model: string | undefined;
+  readonly standing: StandingPayment;
+};
+
+/** What a server is started for. */
+export type ServerOrder = ServerPlace & {
+  readonly modes: readonly [Mode, ...Mode[]];
+  readonly payment: RunPayment;
+  readonly door: Door | undefined;
+  /** Somebody waits for it: nothing is loaded ahead of their task. */
+  readonly isWanted: () => boolean;
+};
+
+export type StartedServer = {
+  readonly server: WarmServer;
+  /** What its jail was laid out for. */
+  readonly stamp: string;
+};
+
+/** A server as the pool knows it. */
+type Place = {
+  readonly key: string;
+  readonly door: Door | undefined;
+  readonly configured: string;
+  readonly ready: Promise<StartedServer | undefined>;
+  server: WarmServer | undefined;
+  busy: boolean;
+  wanted: boolean;
+  /** No run gets it any more. */
+  retired: boolean;
+  usedAt: number;
+};
+
+export type HeldServer = StartedServer & {
+  readonly door: Door | undefined;
+  /** The next run gets another one. */
+  readonly retire: () => void;
+  /** It is free again. */
+  readonly leave: () => void;
+};
+
+type PoolDeps = {
+  readonly servers: number;
+  readonly keptMs: number;
+  readonly start: (order: ServerOrder) => Promise<StartedServer>;
+  /** What else decides how a server is configured: files. */
+  readonly configStamp: (payment: RunPayment) => string;
+  readonly log: Logger;
+};
+
+const keyOf = ({ owner, workspace, mode, standing }: ServerPlace): string =>
+  JSON.stringify([owner, workspace, standing.payer, mode === 'agent']);
+
+const kindOf = (payer: unknown): string => String(payer).split(':', 1)[0] ?? '';
+
+/** Whether one place takes over from another: the same but for what its payer knows. */
+const succeeds = (key: string, other: string): boolean => {
+  const [[owner, workspace, payer, writable], old]: readonly [unknown[], unknown[]] = [
+    JSON.parse(key),
+    JSON.parse(other),
+  ];
+  const same = owner === old[0] && workspace === old[1] && writable === old[3];
+  return same && payer !== old[2] && kindOf(payer) === kindOf(old[2]);
+};
+
+const freeBytes = async (): Promise<number> => {
+  const text = await readFile('/proc/meminfo', 'utf8').catch(() => '');
+  const found = /^MemAvailable:\s+(\d+) kB/m.exec(text)?.[1];
+  return found === undefined ? 0 : Number(found) * 1024;
+};
+
+/** Keeps agent servers ready: at most so many, each for a while after it was used last. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that share the places
+export const createServerPool = (deps: PoolDeps) => {
+  const { log } = deps;
+  const places = new Set<Place>();
+  const deaths = new Map<string, number>();
+  /** There can be none, or no more of them. */
+  let closed = false;
+  const since = (): number => performance.now();
+
+  const end = async (place: Place): Promise<void> => {
+    place.retired = true;
+    places.delete(place);
+    place.door?.close();
+    const started = await place.ready;
+    await started?.server.end();
+  };
+  const endBehind = (place: Place): void => {
+    end(place).catch((cause: unknown) =>
+      log.error({ cause }, 'a server that is not used could not be ended'),
+    );
+  };
+  const retire = (place: Place): void => {
+    place.retired = true;
+    if (!place.busy) endBehind(place);
+  };
+
+  const noteDeath = (place: Place): void => {
+    if (closed || place.retired) return;
+    const count = (deaths.get(place.key) ?? 0) + 1;
+    deaths.set(place.key, count);
+    if (count >= mostDeaths)
+      log.warn({ servers: count }, 'servers kept ready die here: each run gets a process of its own again');
+  };
+
+  /** Makes room; false where there is none. */
+  const hasRoom = (): boolean => {
+    if (places.size < deps.servers) return true;
+    const [oldest] = [...places]
+      .filter(({ busy, wanted }) => !busy && !wanted)
+      .sort((a, b) => a.usedAt - b.usedAt);
+    if (oldest === undefined) return false;
+    endBehind(oldest);
+    return places.size < deps.servers;
+  };
+
+  const begin = (at: ServerPlace, key: string): Place => {
+    const door = at.standing.openDoor?.();
+    const payment = at.standing.payment(door);
+    const ready = Promise.withResolvers<StartedServer | undefined>();
+    const place: Place = {
+      ...{ key, door, ready: ready.promise, server: undefined, busy: false, wanted: false, retired: false },
+      configured: deps.configStamp(payment),
+      usedAt: since(),
+    };
+    places.add(place);
+    const modes = at.mode === 'agent' ? (['agent'] as const) : (['ask', 'plan'] as const);
+    const start = async (): Promise<StartedServer | undefined> => {
+      if ((await freeBytes()) < leastFreeBytes) {
+        log.debug({}, 'no memory for a server that is kept ready');
+        return undefined;
+      }
+      const started = await deps.start({ ...at, modes, payment, door, isWanted: () => place.wanted });
+      place.server = started.server;
+      started.server.exited.then(() => {
+        noteDeath(place);
+        endBehind(place);
+      });
+      return started;
+    };
+    start()
+      .catch((cause: unknown) => {
+        if (isHopeless(cause)) {
+          closed = true;
+          log.info({ why: cause.failure.kind }, 'no agent servers are kept ready here');
+          return undefined;
+        }
+        log.warn({ cause }, 'a server that is kept ready did not start');
+        noteDeath(place);
+        return undefined;
+      })
+      .then((started) => {
+        if (started === undefined) {
+          place.retired = true;
+          places.delete(place);
+          door?.close();
+        }
+        ready.resolve(started);
+      });
+    return place;
+  };
+
+  /** The server for this place, on its way if it is not there. Undefined where there is to be none. */
+  const ensure = (at: ServerPlace): Place | undefined => {
+    if (closed || deps.servers === 0) return undefined;
+    const key = keyOf(at);
+    if ((deaths.get(key) ?? 0) >= mostDeaths) return undefined;
+    for (const place of places)
+      if (place.key === key && !place.retired) {
+        if (place.configured === deps.configStamp(at.standing.payment(place.door))) {
+          place.usedAt = since();
+          return place;
+        }
+        // Configured anew: a successor takes its place.
+        retire(place);
+      }
+    // Of the same kind of payer, with other models: nobody asks for those any more.
+    for (const place of places)
+      if (!place.busy && !place.wanted && succeeds(key, place.key)) endBehind(place);
+    return hasRoom() ? begin(at, key) : undefined;
+  };
+
+  /** The server for a run, or undefined: then it gets a process of its own. */
+  const take = async (at: ServerPlace, signal: AbortSignal): Promise<HeldServer | undefined> => {
+    const place = ensure(at);
+    if (place === undefined || place.busy || place.wanted) return undefined;
+    place.wanted = true;
+    const started = await Promise.race([place.ready, aborted(signal)]);
+    place.wanted = false;
+    if (started === undefined || place.retired || place.busy || !started.server.isAlive()) return undefined;
+    place.busy = true;
+    return {
+      ...started,
+      door: place.door,
+      retire: () => {
+        place.retired = true;
+      },
+      leave: () => {
+        place.busy = false;
+        place.usedAt = since();
+        if (place.retired || !started.server.isAlive()) endBehind(place);
+      },
+    };
+  };
+
+  const sweep = async (): Promise<void> => {
+    for (const place of [...places]) {
+      if (place.busy || place.wanted || place.server === undefined) continue;
+      const old = since() - place.usedAt > deps.keptMs;
+      if (old || (await place.server.memory()) > mostBytes)
+        if (!place.busy && !place.wanted) endBehind(place);
+    }
+  };
+  const stopSweeping =
+    deps.servers === 0 ? undefined : every(sweepMs, { name: 'servers kept ready', log }, sweep);
+
+  return {
+    warm: (at: ServerPlace): void => void ensure(at),
+    take,
+    /** The living server of a place that nobody uses, for a look at a session. */
+    find: (at: ServerPlace): { readonly server: WarmServer; readonly busy: boolean } | undefined => {
+      const key = keyOf(at);
+      const place = [...places].find((one) => one.key === key && !one.retired && one.server?.isAlive());
+      return place?.server && { server: place.server, busy: place.busy };
+    },
+    close: async (): Promise<void> => {
+      closed = true;
+      stopSweeping?.();
+      await Promise.all([...places].map(end));
+    },
+  };
+};
+/** It will not be otherwise before the bot starts again. */
+const isHopeless = (cause: unknown): cause is NotStartedError =>
+  cause instanceof NotStartedError && ['no_wall', 'backend_unknown'].includes(cause.failure.kind);
+
+export type ServerPool = ReturnType<typeof createServerPool>;
+
+const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });

@@ -1,0 +1,293 @@
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Door, Lease } from '@nostr-dm-agent/routstr';
+import type { AgentFailure, AgentRequest, AgentResult, RunObserver } from '../backend.ts';
+import { endRun } from '../leftovers.ts';
+import { workspaceInstructions } from '../opencode-config.ts';
+import type { Transcript } from '../opencode-events.ts';
+import { judge } from '../opencode-failures.ts';
+import { failureAs } from '../opencode-run.ts';
+import type { Changes } from '../session-desk.ts';
+import { createAsks } from './asks.ts';
+import { catchUp, isBusySession } from './catch-up.ts';
+import { type FollowedRun, followRun, type RunOver } from './follow-run.ts';
+import { makeMessageId } from './message-id.ts';
+import { modelOf } from './model-of.ts';
+import { readMessages } from './read-messages.ts';
+import { leaveRunSession, openRunSession } from './run-session.ts';
+import type { WarmServer } from './server.ts';
+import { straysOf } from './server-processes.ts';
+import { instructionsName } from './server-request.ts';
+
+const pollMs = 2_000;
+/** A run of which nothing is heard for so long, and whose session is idle, is over. */
+const silentMs = 10_000;
+const callMs = 10_000;
+
+export type ServerRunDeps = {
+  readonly log: Logger;
+  /** Where the server's model calls go; undefined: they are not paid run by run. */
+  readonly door: Door | undefined;
+  readonly trustWorkspace: boolean;
+  /** Whether another run was in this workspace while this one was. */
+  readonly isShared: () => boolean;
+  /** What the run does can be told to it from now on. */
+  readonly onPrompted: (session: string) => void;
+};
+
+type Ended = RunOver | 'gone' | 'stopped';
+
+/** Resolves when there is nothing more to wait for. */
+const waitForEnd = async (
+  server: WarmServer,
+  session: string,
+  run: FollowedRun,
+  heard: Promise<RunOver>,
+  again: { readonly next: () => Promise<RunOver> },
+  signal: AbortSignal,
+): Promise<Ended> => {
+  const stopped = Promise.withResolvers<'stopped'>();
+  const stop = (): void => stopped.resolve('stopped');
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  const begun = performance.now();
+  const asking = new AbortController();
+  const isIdle = async (): Promise<boolean> => {
+    const patience = AbortSignal.any([asking.signal, AbortSignal.timeout(callMs)]);
+    return !(await isBusySession(server.client, session, patience).catch(() => true));
+  };
+  const gone = server.exited.then(() => 'gone' as const);
+  try {
+    let next = heard;
+    for (;;) {
+      const { promise: tick, resolve } = Promise.withResolvers<'tick'>();
+      const timer = setTimeout(() => resolve('tick'), pollMs);
+      const what = await Promise.race([stopped.promise, gone, next, tick]);
+      clearTimeout(timer);
+      if (what === 'stopped' || what === 'gone' || what === 'idle' || what === 'loop') return what;
+      const mayBeOver = what === 'error' || run.hasBegun() || performance.now() - begun > silentMs;
+      if (what === 'error') next = again.next();
+      if (mayBeOver && (await isIdle())) return what === 'error' ? 'error' : 'idle';
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    asking.abort();
+  }
+};
+
+/** A value that becomes known again and again; each `next` waits for the one after it. */
+const createSignals = () => {
+  let waiting = Promise.withResolvers<RunOver>();
+  let final: RunOver | undefined;
+  return {
+    tell: (what: RunOver): void => {
+      if (what !== 'error') final ??= what;
+      waiting.resolve(what);
+    },
+    next: (): Promise<RunOver> => {
+      if (final !== undefined) return Promise.resolve(final);
+      waiting = Promise.withResolvers<RunOver>();
+      return waiting.promise;
+    },
+  };
+};
+
+/** What the run changed, by the server's own record of the work tree. */
+const changesOf = async (
+  server: WarmServer,
+  of: {
+    readonly session: string;
+    readonly prompt: string;
+    readonly whole: boolean;
+    readonly shared: boolean;
+  },
+): Promise<Changes> => {
+  if (!server.hasGit) return { state: 'unknown', why: 'no_git' };
+  if (of.shared) return { state: 'unknown', why: 'shared' };
+  if (!of.whole || !server.isAlive()) return { state: 'unknown', why: 'cut_off' };
+  const { data } = await server.client.session.diff(
+    { sessionID: of.session, messageID: of.prompt },
+    { signal: AbortSignal.timeout(callMs), throwOnError: true },
+  );
+  const files = data.flatMap(({ file, additions, deletions }) =>
+    file === undefined ? [] : [{ file, added: additions, removed: deletions }],
+  );
+  return { state: 'known', files };
+};
+
+/**
+ * Runs one task on a server, from its session to its result. When this resolves no call of the run is served any more,
+ * nothing that it asked can be answered, and no process of it is left.
+ * @throws when the task could not be handed over; nothing was paid then
+ */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the order of the steps of an end is what it is about
+export const runOnServer = async (
+  server: WarmServer,
+  request: AgentRequest,
+  observer: RunObserver,
+  deps: ServerRunDeps,
+  signal: AbortSignal,
+): Promise<Omit<AgentResult, 'limits' | 'newGit'>> => {
+  const { client, prepared } = server;
+  const { runId, workspace } = request;
+  const { log, door } = deps;
+  const guide = deps.trustWorkspace ? undefined : workspaceInstructions(workspace);
+  const [session] = await Promise.all([
+    openRunSession(server, request, observer, signal),
+    prepared.cell.hand(instructionsName, guide?.text ?? ''),
+  ]);
+  const model = request.model ?? prepared.model;
+  const prompt = makeMessageId();
+  const signals = createSignals();
+  const asks = createAsks(server, request, observer, log);
+  const run = followRun({
+    ...{ request, observer, root: session, prompt, onOver: signals.tell },
+    onPermission: asks.onPermission,
+    onQuestion: asks.onQuestion,
+  });
+  const heard = signals.next();
+  const unlisten = server.listen({
+    on: run.on,
+    numbered: run.numbered,
+    reopened: () => {
+      catchUp(client, run, asks, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
+        log.warn({ cause, runId }, 'what a run did meanwhile is not known'),
+      );
+    },
+  });
+  let lease: Lease | undefined;
+  let ended: Ended | undefined;
+  let release: Promise<void> | undefined;
+  let failure: AgentFailure | undefined;
+  try {
+    observer.onSpawn?.(server.pid);
+    observer.onEvent?.({ type: 'session', backendSession: session });
+    lease = door?.lease(session, runId);
+    if (request.job === 'compact') {
+      const target = modelOf(model).model;
+      client.session
+        .summarize({ sessionID: session, ...target, auto: false }, { throwOnError: true })
+        .then(() => signals.tell('idle'))
+        .catch((cause: unknown) => log.warn({ cause, runId }, 'a session could not be shortened'));
+    } else
+      await client.session.promptAsync(
+        {
+          ...{ sessionID: session, messageID: prompt, agent: request.mode, ...modelOf(model) },
+          parts: [{ type: 'text', text: request.task }],
+        },
+        { signal, throwOnError: true },
+      );
+    deps.onPrompted(session);
+    ended = await waitForEnd(server, session, run, heard, signals, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    ended = 'stopped';
+  } finally {
+    asks.close();
+    // From here on nothing is paid. What is under way may take a moment to say what it cost.
+    release = lease?.release();
+    release?.catch(() => undefined);
+    await quiet(server, session, run, ended, asks.dismiss, log);
+    unlisten();
+    await endRun({ runId, graceMs: 300, also: straysOf(server.chain) });
+    await release;
+  }
+  const transcript = await readBack(server, { session, prompt, workspace, run }, log);
+  const verdict = run.verdict();
+  const limit = server.limit();
+  if (verdict !== undefined) failure = verdict;
+  else if (ended === 'gone' || !server.isAlive())
+    failure =
+      limit === undefined
+        ? failureAs('crashed', 'the server that it ran on ended')
+        : { kind: 'limit', detail: limit, status: undefined };
+  else if (ended !== 'stopped') failure = judge(transcript, { code: 0, signal: undefined }, '');
+  const stopped = ended === 'stopped';
+  const { answer, steps, tools, tokens } = transcript;
+  const answered = failure === undefined || (failure.kind === 'output_limit' && answer !== '');
+  const changes = await changesOf(server, {
+    ...{ session, prompt, whole: !stopped, shared: deps.isShared() },
+  }).catch((): Changes => ({ state: 'unknown', why: 'cut_off' }));
+  if (server.isAlive())
+    await leaveRunSession(server, request, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
+      log.warn({ cause, runId }, 'a session keeps the rules of its last run'),
+    );
+  const context = contextOf(run, prepared.configuration, model);
+  return {
+    outcome: stopped ? 'stopped' : answered ? 'answered' : 'failed',
+    answer,
+    failure: stopped ? undefined : failure,
+    backendSession: session,
+    ...{ steps, tools, tokens, model, unknownEvents: 0, prompt, changes },
+    ...(context === undefined ? {} : { context }),
+    ...(guide?.cut === true ? { cutInstructions: guide.name } : {}),
+  };
+};
+
+/** Ends what the run has under way, and takes back what it asked. A server that does not do so is ended itself. */
+const quiet = async (
+  server: WarmServer,
+  session: string,
+  run: FollowedRun,
+  ended: Ended | undefined,
+  dismiss: (family: ReadonlySet<string>, signal: AbortSignal) => Promise<void>,
+  log: Logger,
+): Promise<void> => {
+  if (!server.isAlive()) return server.exited;
+  const patience = AbortSignal.timeout(callMs);
+  try {
+    if (ended !== 'idle')
+      await server.client.session.abort({ sessionID: session }, { signal: patience, throwOnError: true });
+    await dismiss(run.family, patience);
+  } catch (cause) {
+    log.warn({ cause, server: server.plan.id }, 'a server does not let go of a run, and is ended');
+    await server.end();
+  }
+};
+
+/** What the run did: as its session has it, else as far as it was heard. */
+const readBack = async (
+  server: WarmServer,
+  of: {
+    readonly session: string;
+    readonly prompt: string;
+    readonly workspace: string;
+    readonly run: FollowedRun;
+  },
+  log: Logger,
+): Promise<Transcript> => {
+  const heard = of.run.read();
+  if (!server.isAlive()) return heard;
+  try {
+    const most = 2 * heard.steps + 20;
+    const read = await readMessages(server.client, { ...of, most }, AbortSignal.timeout(callMs));
+    // What was wrong with the session as a whole stands in no message.
+    return { ...read, error: read.error ?? (read.lastReason === undefined ? heard.error : undefined) };
+  } catch (cause) {
+    log.warn({ cause }, 'the messages of a run cannot be read; what was heard of it counts');
+    return heard;
+  }
+};
+
+const contextOf = (
+  run: FollowedRun,
+  configuration: Readonly<Record<string, unknown>>,
+  model: string | undefined,
+): AgentResult['context'] => {
+  const last = run.lastTokens();
+  if (last === undefined) return undefined;
+  const used = last.input + last.cacheRead + last.cacheWrite + last.output;
+  return { used, of: contextLimit(configuration, model) };
+};
+
+const contextLimit = (
+  configuration: Readonly<Record<string, unknown>>,
+  model: string | undefined,
+): number | undefined => {
+  const { providerID, modelID } = modelOf(model).model ?? {};
+  if (providerID === undefined || modelID === undefined) return undefined;
+  const path = ['provider', providerID, 'models', modelID, 'limit', 'context'];
+  let found: unknown = configuration;
+  for (const name of path)
+    found = typeof found === 'object' && found !== null ? Reflect.get(found, name) : undefined;
+  return typeof found === 'number' ? found : undefined;
+};

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { BackendDeps, BackendSettings } from '../agent-folders.ts';
+import type { AgentRequest, AgentResult, Backend } from '../backend.ts';
+import { endRun } from '../leftovers.ts';
+import { NotStartedError } from '../not-started.ts';
+import { testedOpencode } from '../opencode-binary.ts';
+import type { Launcher } from '../opencode-launch.ts';
+import { failureOf } from '../opencode-run.ts';
+import { configStamp } from './config-stamp.ts';
+import { startServer } from './server.ts';
+import {
+  createServerPool,
+  type HeldServer,
+  type ServerOrder,
+  type ServerPlace,
+  type StartedServer,
+} from './server-pool.ts';
+import { serverMark, serverVariable } from './server-request.ts';
+import { runOnServer } from './server-run.ts';
+import { createSharedWorkspaces } from './shared-workspaces.ts';
+import { warmUp } from './warm-up.ts';
+import { lookAtWorkspace } from './workspace-stamp.ts';
+
+const noAnswer: Omit<AgentResult, 'failure' | 'backendSession' | 'model'> = {
+  ...{ outcome: 'failed', answer: '', steps: 0, tools: {}, unknownEvents: 0, limits: [], newGit: [] },
+  tokens: { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 },
+};
+
+/** Ends servers that an earlier life of this bot left behind. */
+export const endLeftServers = (botHome: string, signal: AbortSignal): Promise<number> =>
+  endRun({ runId: 'servers', marker: `${serverVariable}=${serverMark(botHome)}`, graceMs: 0, signal });
+
+/** opencode that is kept ready: a run goes to a server where there can be one, else to a process of its own. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that share the pool
+export const createWarmOpencode = (
+  settings: BackendSettings,
+  deps: BackendDeps,
+  launcher: Pick<Launcher, 'prepareServer' | 'find'>,
+  oneShot: Backend['run'],
+  log: Logger,
+) => {
+  const { home, ambient, trustWorkspace } = settings;
+  const hideCode = !trustWorkspace;
+  const { servers = 0, keptMs = 0 } = deps.warm ?? {};
+  const closing = new AbortController();
+  const shared = createSharedWorkspaces();
+  /** Sessions of runs under way, for `tell`. */
+  const underWay = new Map<
+    string,
+    { readonly held: HeldServer; readonly session: string; request: AgentRequest }
+  >();
+
+  const start = async (order: ServerOrder): Promise<StartedServer> => {
+    const { owner, workspace, modes, payment } = order;
+    const signal = closing.signal;
+    const plan = {
+      ...{ id: `server-${crypto.randomUUID()}`, owner, workspace, payment, modes },
+      password: randomBytes(24).toString('base64url'),
+    };
+    const began = performance.now();
+    const prepared = await launcher.prepareServer(plan, signal);
+    if (prepared.version !== testedOpencode) {
+      await prepared.cell.close();
+      throw new NotStartedError(
+        'backend_unknown',
+        `opencode ${prepared.version}, tested with ${testedOpencode}`,
+      );
+    }
+    const server = await startServer(plan, prepared, log, signal);
+    const { stamp } = await lookAtWorkspace(workspace, { writable: modes[0] === 'agent', hideCode });
+    const upMs = performance.now() - began;
+    if (!order.isWanted()) await warmUp(server, order.model, order.door, log);
+    log.debug({ upMs, ms: performance.now() - began, server: plan.id }, 'a server is ready');
+    return { server, stamp };
+  };
+  const pool = createServerPool({
+    ...{ servers, keptMs, start, log },
+    configStamp: ({ credentials }) => configStamp(home, ambient, credentials === 'own'),
+  });
+
+  /** @returns undefined where a server can't take it: nothing was done then */
+  const onServer = async (
+    place: ServerPlace,
+    request: AgentRequest,
+    ...[observer, signal]: [Parameters<Backend['run']>[1], AbortSignal]
+  ): Promise<AgentResult | undefined> => {
+    const held = await pool.take(place, signal);
+    if (held === undefined) return undefined;
+    const { workspace, runId } = request;
+    const presence = shared.enter(workspace);
+    try {
+      const look = await lookAtWorkspace(workspace, { writable: request.mode === 'agent', hideCode });
+      if (look.stamp !== held.stamp) {
+        log.info({ runId }, 'the workspace is laid out anew; so is its server');
+        held.retire();
+        return undefined;
+      }
+      const result = await runOnServer(
+        held.server,
+        request,
+        observer,
+        {
+          ...{ log, trustWorkspace, door: held.door, isShared: presence.isShared },
+          onPrompted: (session) => underWay.set(runId, { held, session, request }),
+        },
+        signal,
+      );
+      const [limits, newGit] = await Promise.all([held.server.prepared.cell.met(), look.settleGit()]);
+      if (limits.length > 0) held.retire();
+      return { ...result, limits, newGit };
+    } catch (error) {
+      if (error instanceof NotStartedError)
+        return {
+          ...noAnswer,
+          failure: failureOf(error, log),
+          backendSession: request.backendSession,
+          model: request.model,
+        };
+      log.warn({ cause: error, runId }, 'a server could not take a run, which gets a process of its own');
+      held.retire();
+      return undefined;
+    } finally {
+      underWay.delete(runId);
+      presence.leave();
+      held.leave();
+    }
+  };
+
+  const run: Backend['run'] = async (request, observer, signal) => {
+    const { standing } = request;
+    const found = standing && (await onServer({ ...request, standing }, request, observer, signal));
+    if (found !== undefined) return found;
+    const presence = shared.enter(request.workspace);
+    try {
+      return await oneShot(request, observer, signal);
+    } finally {
+      presence.leave();
+    }
+  };
+
+  const warm: NonNullable<Backend['warm']> = ({ owner, workspace, mode, model, standing }) => {
+    if (standing === undefined) return;
+    try {
+      pool.warm({ owner, workspace, mode, model, standing });
+    } catch (cause) {
+      log.warn({ cause }, 'nothing could be made ready');
+    }
+  };
+
+  const tell: NonNullable<Backend['tell']> = async (runId, text, signal) => {
+    const found = underWay.get(runId);
+    if (found === undefined || !found.held.server.isAlive()) return false;
+    const { client } = found.held.server;
+    const { data } = await client.session.status({}, { signal });
+    if ((data?.[found.session]?.type ?? 'idle') === 'idle' || !underWay.has(runId)) return false;
+    const { error } = await client.session.promptAsync(
+      {
+        ...{ sessionID: found.session, agent: found.request.mode },
+        parts: [{ type: 'text', text }],
+      },
+      { signal },
+    );
+    return error === undefined;
+  };
+
+  const close = async (): Promise<void> => {
+    closing.abort();
+    await pool.close();
+  };
+
+  return { run, warm, tell, close, pool };
+};

@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startModel } from '@nostr-dm-agent/sandbox/model';
+import { createBackends } from '../../src/backends/all-backends.ts';
+import type { Verdict } from '../../src/backends/approval.ts';
+import type { AgentRequest, Backend, RunObserver, StandingPayment } from '../../src/backends/backend.ts';
+import { sandboxOpencodeConfig } from '../../src/sandbox/opencode-user-config.ts';
+import { makePlace, watch } from '../support/backend.ts';
+import { bubblewrapHere } from '../support/jail.ts';
+import { startDoor } from '../support/warm-door.ts';
+
+// One server for all stories: it takes seconds to start.
+const limit = 90_000;
+const me = { name: 'me', uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+const missing = await bubblewrapHere(me);
+if (missing !== undefined) test('the jail can be built', () => expect(process.env.CI).toBeUndefined());
+const story = test.if(missing === undefined);
+
+const place = makePlace();
+const { workspace, settings, request } = place;
+const model = startModel();
+const house = startDoor(model.url.replace(/\/v1$/, '/v1'));
+let opencode: Backend;
+
+const standing: StandingPayment = {
+  payer: 'routstr',
+  payment: (door) => ({
+    credentials: 'provided',
+    variables: { ROUTSTR_API_KEY: door?.key ?? '' },
+    configuration: {
+      model: 'routstr/tiny',
+      small_model: 'routstr/small',
+      provider: {
+        routstr: {
+          ...sandboxOpencodeConfig(model.url, '').provider.sandbox,
+          options: { baseURL: door?.baseUrl ?? '', apiKey: '{env:ROUTSTR_API_KEY}' },
+        },
+      },
+    },
+  }),
+  openDoor: () => house.door,
+};
+
+const sh = (script: string): string =>
+  Bun.spawnSync(['/bin/sh', '-c', script], { cwd: workspace }).stdout.toString().trim();
+
+beforeAll(() => {
+  writeFileSync(join(workspace, 'README.md'), 'hello\n');
+  sh('git init -q && git add -A && git -c user.name=a -c user.email=a@b commit -qm init');
+  const warm = { servers: 2, keptMs: 60_000 };
+  const created = createBackends(settings, { ...place.behind('bwrap'), warm }).get('opencode');
+  if (created === undefined) throw new Error('no opencode');
+  opencode = created;
+});
+afterAll(async () => {
+  await opencode.close?.();
+  await model.stop();
+  house.stop();
+  place.remove();
+});
+
+const run = async (
+  task: string,
+  more: Partial<AgentRequest> = {},
+  observer: RunObserver = {},
+  signal = AbortSignal.timeout(60_000),
+) => {
+  const seen = watch();
+  const result = await opencode.run(
+    request(task, { standing, ...more }),
+    { ...seen.observer, ...observer },
+    signal,
+  );
+  return { ...result, ...seen };
+};
+
+story(
+  'a task that comes to a server which is ready is at the model at once, and its session goes on',
+  async () => {
+    opencode.warm?.({ owner: 'a'.repeat(64), workspace, mode: 'agent', model: undefined, standing });
+    const first = await run('write hello.txt with the text Hi there then remember the word kiwi');
+    expect(first).toMatchObject({ outcome: 'answered', failure: undefined, steps: 2, tools: { write: 1 } });
+    expect(first.answer).toBe('I wrote hello.txt.\nI will remember: kiwi');
+    expect(readFileSync(join(workspace, 'hello.txt'), 'utf8')).toBe('Hi there\n');
+    expect(first.changes).toEqual({
+      state: 'known',
+      files: [{ file: 'hello.txt', added: 1, removed: 0 }],
+    });
+    const second = await run('what did I say', { backendSession: first.backendSession });
+    expect(second.answer).toContain('kiwi');
+    expect(second.events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['session', 'delta', 'text']),
+    );
+    // Both on one server, each call under its own run.
+    expect(second.pids).toEqual(first.pids);
+    expect(house.calls.map(({ run }) => run === undefined)).toEqual([false, false, false]);
+    expect(model.requests.filter(({ title }) => title)).toHaveLength(0);
+    expect(house.leases.size).toBe(0);
+  },
+  limit,
+);
+
+const scriptOf = (name: string, text: string): string => {
+  writeFileSync(join(workspace, name), text);
+  return `run sh ${name}`;
+};
+
+story(
+  'an agent learns no secret of its server, cannot speak to it, and cannot change what it loads',
+  async () => {
+    const probe = [
+      'echo "http $(curl -s -m 5 -o /dev/null -w "%{http_code}" http://127.0.0.1:4096/permission)"',
+      'echo "guess $(curl -s -m 5 -u opencode: -o /dev/null -w "%{http_code}" http://127.0.0.1:4096/permission)"',
+      'echo "env $(env | grep -c "PASSWORD=.\\|CONFIG_CONTENT=.\\|API_KEY=.\\|door-")"',
+      `echo "environ $(cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c "PASSWORD=.\\|CONFIG_CONTENT=.\\|API_KEY=.\\|${house.door.key}")"`,
+      `echo "argv $(cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -c "^door-\\|api[K]ey")"`,
+      'server=$(grep -l "^Name:.opencode" /proc/[0-9]*/status | head -1 | cut -d/ -f3)',
+      'test -n "$server" && echo "server found"',
+      'head -c 1 /proc/$server/mem >/dev/null 2>&1 && echo "mem open"; readlink /proc/$server/fd/* >/dev/null 2>&1 && echo "fd open"; ls /proc/$server/cwd/ >/dev/null 2>&1 && echo "cwd open"',
+      'touch /run/jail/texts/warm.ts 2>/dev/null && echo "plugin open"',
+      'mkdir -p ~/.config/opencode/plugin 2>/dev/null && echo "config open"',
+      'echo x > /run/jail/in/AGENTS.md 2>/dev/null && echo "instructions open"',
+      'mv /run/out/server.sock /run/out/other.sock',
+      'echo "run $NOSTR_DM_AGENT_RUN"',
+    ].join('\n');
+    const task = scriptOf('probe.sh', probe);
+    const order = request(task, { standing });
+    const result = await opencode.run(order, {}, AbortSignal.timeout(60_000));
+    for (const line of ['http 401', 'guess 401', 'env 0', 'environ 0', 'argv 0', 'server found'])
+      expect(result.answer).toContain(line);
+    expect(result.answer).toContain(`run ${order.runId}`);
+    expect(result.answer).not.toContain('open');
+    // What it put at the socket's place changes nothing.
+    expect((await run('say still here')).answer).toBe('still here');
+  },
+  limit,
+);
+
+story(
+  'what a run leaves behind is ended with it, whatever it did with its marker',
+  async () => {
+    const task = scriptOf(
+      'leave.sh',
+      'setsid sleep 7191 >/dev/null 2>&1 &\n(setsid env -i /bin/sleep 7192 >/dev/null 2>&1 &)\necho left',
+    );
+    expect((await run(task)).answer).toContain('left');
+    expect(sh('ps axww -o args | grep -c "^[^ ]*slee[p] 719[12]"')).toBe('0');
+  },
+  limit,
+);
+
+story(
+  'what has to be asked first is done after a yes, and after a no the agent goes on with the reason',
+  async () => {
+    writeFileSync(join(workspace, 'x.txt'), 'x');
+    const asked: unknown[] = [];
+    const saying = (verdict: Verdict): RunObserver => ({
+      onApproval: async ({ what, bySubAgent }) => {
+        asked.push(what, bySubAgent);
+        return verdict;
+      },
+    });
+    const no = await run(
+      'run rm x.txt then write y.txt with the text y',
+      { approvals: 'commands' },
+      saying({ answer: 'no', why: 'keep that file' }),
+    );
+    expect(asked).toEqual([{ kind: 'command', command: 'rm x.txt' }, false]);
+    expect(no.outcome).toBe('answered');
+    expect(existsSync(join(workspace, 'x.txt'))).toBe(true);
+    expect(JSON.stringify(model.requests.at(-1)?.chat.messages)).toContain('keep that file');
+    expect(existsSync(join(workspace, 'y.txt'))).toBe(true);
+    const yes = await run(
+      'run rm x.txt then write z.txt with the text z',
+      { approvals: 'all', backendSession: no.backendSession },
+      saying({ answer: 'once' }),
+    );
+    expect(yes.outcome).toBe('answered');
+    expect(existsSync(join(workspace, 'x.txt'))).toBe(false);
+    expect(asked.slice(2)).toEqual([
+      { kind: 'command', command: 'rm x.txt' },
+      false,
+      { kind: 'edit', file: expect.stringContaining('z.txt'), diff: expect.stringContaining('+z') },
+      false,
+    ]);
+    // Nothing of it stays with the session, and without anybody to ask the answer is no.
+    const free = await run('run echo free', { backendSession: no.backendSession });
+    expect(free.answer).toContain('free');
+    const nobody = await run('run touch nobody.txt', { approvals: 'commands' });
+    expect(nobody.outcome).toBe('answered');
+    expect(existsSync(join(workspace, 'nobody.txt'))).toBe(false);
+  },
+  limit,
+);
+
+story(
+  'a stop takes less than a second, and a late yes does nothing',
+  async () => {
+    const stopping = new AbortController();
+    const open = Promise.withResolvers<void>();
+    const late = Promise.withResolvers<Verdict>();
+    const ending = run(
+      'run touch late.txt',
+      { approvals: 'commands' },
+      {
+        onApproval: (_, signal) => {
+          open.resolve();
+          signal.addEventListener('abort', () => late.resolve({ answer: 'once' }));
+          return late.promise;
+        },
+      },
+      stopping.signal,
+    );
+    await open.promise;
+    const at = performance.now();
+    stopping.abort('stopped');
+    const stopped = await ending;
+    expect(stopped).toMatchObject({ outcome: 'stopped', failure: undefined, tools: {} });
+    expect(performance.now() - at).toBeLessThan(2_000);
+    const after = await run('say after');
+    expect(after.answer).toBe('after');
+    expect(existsSync(join(workspace, 'late.txt'))).toBe(false);
+
+    const working = new AbortController();
+    const busy = Promise.withResolvers<void>();
+    const task = scriptOf('long.sh', 'touch begun\nsleep 7193');
+    const second = run(`${task} and wait`, {}, {}, working.signal);
+    void (async () => {
+      while (!existsSync(join(workspace, 'begun'))) await Bun.sleep(20);
+      busy.resolve();
+    })();
+    await busy.promise;
+    working.abort('stopped');
+    expect((await second).outcome).toBe('stopped');
+    expect(sh('ps axww -o args | grep -c "^[^ ]*slee[p] 7193"')).toBe('0');
+  },
+  limit,
+);
+
+story(
+  'a server that dies takes its run with it, which is told, and the next run works',
+  async () => {
+    const task = scriptOf('die.sh', 'touch dying\nsleep 7194');
+    const seen = watch();
+    const running = opencode.run(
+      request(`${task} and wait`, { standing }),
+      seen.observer,
+      AbortSignal.timeout(60_000),
+    );
+    while (!existsSync(join(workspace, 'dying'))) await Bun.sleep(20);
+    process.kill(seen.pids[0] ?? 0, 'SIGKILL');
+    expect(await running).toMatchObject({ outcome: 'failed', failure: { kind: 'crashed' } });
+    expect(house.leases.size).toBe(0);
+    expect(sh('ps axww -o args | grep -c "^[^ ]*slee[p] 7194"')).toBe('0');
+    const next = await run('say again');
+    expect(next.answer).toBe('again');
+    expect(next.pids).not.toEqual(seen.pids);
+  },
+  limit,
+);
