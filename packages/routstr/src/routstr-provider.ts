@@ -13,6 +13,7 @@ import {
   refuseMint,
   usedSince,
 } from './paid-run/budget-rules.ts';
+import { createBudgetsAhead } from './paid-run/budgets-ahead.ts';
 import { checkRuns } from './paid-run/check-runs.ts';
 import { closeWhenRedeemed } from './paid-run/close-books.ts';
 import { finalizeRun } from './paid-run/finalize-run.ts';
@@ -90,6 +91,10 @@ export type RoutstrProvider = {
   readonly usedSince: (since: number, owner?: string) => Sat;
   /** Rows and evidence, without accounts that are where they should be. */
   readonly paidRuns: Pick<PaidRunStore, 'open' | 'find' | 'evidence'>;
+  /** A budget is made ahead for this owner's next run, again after each, until what is returned is called. */
+  readonly keepBudgetFor: (owner: string) => () => void;
+  /** The wallet is asked for its money: what was made ahead is back in it, as far as the mint answers. */
+  readonly freeBudgets: (signal: AbortSignal) => Promise<void>;
   /** Looks after what is owed from now on, in the background. After `recover`. */
   readonly start: () => void;
   /** One pass over what is due now. */
@@ -111,6 +116,8 @@ export type RoutstrStatus = {
   /** Runs under way. */
   readonly running: number;
   readonly owed: Owed;
+  /** Of the wallet's money in tokens: set aside for runs to come. */
+  readonly ahead: Sat;
 };
 
 /**
@@ -126,7 +133,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   const owedRefunds = createOwedRefunds(deps, options.announce);
   const account = createNodeAccounts(deps);
   const endpoints = createRunEndpoints(meter, rules, options.limits);
-  const means: RunMeans = { deps, rules, endpoints, onAccount: createNodeAccountRuns(deps) };
+  const ahead = createBudgetsAhead(deps, rules);
+  const means: RunMeans = { deps, rules, endpoints, onAccount: createNodeAccountRuns(deps), ahead };
   wallet.addCheck((findings, signal) => checkRuns(deps, findings, signal));
   const stopListening = wallet.onRedeemed((redeemed) => closeWhenRedeemed(deps, redeemed));
   const refusalOf: RoutstrProvider['refusalOf'] = (run) => {
@@ -134,7 +142,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     const onAccount = account
       .books()
       .some((books) => books.node === node && books.state === 'kept' && books.balance >= run.budget);
-    return refuseBudget(rules, deps, run) ?? (onAccount ? undefined : refuseMint(deps, run.budget, node));
+    const set = onAccount || ahead.fits({ ...run, node });
+    return refuseBudget(rules, deps, run) ?? (set ? undefined : refuseMint(deps, run.budget, node));
   };
   const owed = (): Owed => owedIn(store.open(), account.books(), deps.live.has);
 
@@ -162,7 +171,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     status: () => {
       const now = owed();
       const running = account.books().reduce((sum, { runs }) => sum + runs, now.runs);
-      return { node: nodes.current(), budget: rules.budget(), running, owed: now };
+      return { node: nodes.current(), budget: rules.budget(), running, owed: now, ahead: ahead.held() };
     },
     account,
     quick: (request, signal) => askQuickly(deps, rules, request, signal),
@@ -175,7 +184,10 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     },
     start: owedRefunds.wake,
     lookAfter: owedRefunds.pass,
+    keepBudgetFor: ahead.keepFor,
+    freeBudgets: ahead.giveBack,
     close: async () => {
+      await ahead.close();
       await owedRefunds.close();
       await endpoints.closeAll();
       stopListening();

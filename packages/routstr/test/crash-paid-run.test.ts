@@ -158,11 +158,16 @@ async function aftermath(world: PaidWorld, setting: Setting): Promise<void> {
   await expectAllHome(world);
 }
 
-async function killedAt(setting: Setting, killAt: string, victim: Victim): Promise<void> {
+async function killedAt(
+  setting: Setting,
+  killAt: string,
+  victim: Victim,
+  action: ProviderCrashOrder['action'] = 'run',
+): Promise<void> {
   await inWorld(setting, async (world, order) => {
     world.upstream.reply({ usage: costly });
     const { powerCut } = setting;
-    expect(await victim.run({ ...order, killAt, powerCut })).toMatchObject({ killed: true });
+    expect(await victim.run({ ...order, action, killAt, powerCut })).toMatchObject({ killed: true });
     await aftermath(world, setting);
   });
 }
@@ -216,6 +221,31 @@ for (const [at, setting] of settings.entries()) {
     await inLanes(victims, share(cases, { setting: at, of: settings.length }));
   }, 240_000);
 }
+
+test('killed around a budget that was made ahead, nothing is lost', async () => {
+  const steps = [
+    'send:prepared',
+    'send:answered',
+    'run:ahead',
+    'run:created',
+    'run:token_issued',
+    'run:running',
+  ];
+  const cases = [
+    { feePpk: 100, node: 'goes on' },
+    { feePpk: 0, node: 'goes on', powerCut: true },
+  ] as const;
+  const all = cases.map((setting) =>
+    [...steps, 'run:settled'].map(
+      (step): CrashCase<Victim> => [
+        `killed at ${step}`,
+        (victim) => killedAt(setting, step, victim, 'run ahead'),
+      ],
+    ),
+  );
+  // Each step in one of the settings; `CRASH_MATRIX=full`: in both.
+  await inLanes(victims, share(all, { setting: 0, of: 2 }));
+}, 240_000);
 
 test('killed again while it recovers, nothing is lost', async () => {
   const setting: Setting = { feePpk: 100, node: 'goes on' };

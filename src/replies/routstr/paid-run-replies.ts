@@ -220,6 +220,8 @@ function nameOf({ ticket, node }: PaidRun): string {
       return `the run “${ticket.prompt}”`;
     case 'quick':
       return `the question “${ticket.prompt}”`;
+    case 'ahead':
+      return 'a budget that was made ahead';
     case 'account':
       return ticket.parent === undefined ? `the account at ${hostOf(node)}` : `a deposit at ${hostOf(node)}`;
   }

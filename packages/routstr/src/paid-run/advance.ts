@@ -164,7 +164,9 @@ async function findToken(
   run: PaidRunIn<'created'>,
   signal: AbortSignal,
 ): Promise<PaidRun> {
-  if (deps.wallet.operationFor(sendKeyOf(run)) === undefined) {
+  const made = deps.wallet.operationFor(sendKeyOf(run));
+  // None was made, or its owner has taken back by hand one that was made ahead.
+  if (made === undefined || made.state === 'reclaimed') {
     return deps.store.move(run.id, ['created'], { state: 'void' });
   }
   try {

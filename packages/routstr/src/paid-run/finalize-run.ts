@@ -10,7 +10,7 @@ import { wholeBudget } from './whole-budget.ts';
 
 /** The agent is gone, and nobody else spends: asks for what is left, and books what it cost as far as that is known. */
 export async function finalizeRun(
-  { deps, endpoints, onAccount }: RunMeans,
+  { deps, endpoints, onAccount, ahead }: RunMeans,
   runId: string,
   signal: AbortSignal,
 ): Promise<PaidRunCost> {
@@ -42,6 +42,7 @@ export async function finalizeRun(
     const run = store.find(runId);
     if (run && !isIn(run, 'needs_operator')) store.setTold(runId);
     deps.live.end(runId);
+    if (run) ahead.refill(run.ticket.owner);
   }
 }
 

@@ -1,6 +1,6 @@
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import { advance } from './advance.ts';
-import { isIn, moneyOf, type PaidRun } from './paid-run.ts';
+import { isAhead, isIn, moneyOf, type PaidRun } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { isDue } from './retry-pauses.ts';
 
@@ -53,7 +53,7 @@ export function createOwedRefunds(deps: PaidRunDeps, announce: (run: PaidRun) =>
     );
     for (const run of store.news()) {
       if (live.includes(run)) continue;
-      announce(run);
+      if (!isAhead(run) || isIn(run, 'needs_operator')) announce(run);
       store.setTold(run.id);
     }
   }

@@ -1,6 +1,6 @@
 import { addSat, msatToSatCeil, msatToSatFloor, remainingSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { NodeAccountBooks } from './node-account-books.ts';
-import { isIn, isOpen, type PaidRun } from './paid-run.ts';
+import { isAhead, isIn, isOpen, type PaidRun } from './paid-run.ts';
 import type { PaidRunCost } from './run-ticket.ts';
 
 /** Money that nodes hold of ours, in sat. */
@@ -23,7 +23,7 @@ export function owedIn(
   accounts: readonly NodeAccountBooks[],
   isLive: (id: string) => boolean,
 ): Owed {
-  const open = rows.filter((run) => !isIn(run, 'kept', 'spending', 'unreckoned'));
+  const open = rows.filter((run) => !isIn(run, 'kept', 'spending', 'unreckoned') && !isAheadStill(run));
   const running = open.filter((run) => isLive(run.id) || isIn(run, 'deposited', 'running'));
   const due = open.filter((run) => !running.includes(run));
   return {
@@ -35,6 +35,9 @@ export function owedIn(
     kept: addSat(...accounts.map(({ state, balance }) => (state === 'kept' ? balance : sat(0)))),
   };
 }
+
+/** The wallet's own, until a node turns out to have it. */
+const isAheadStill = (run: PaidRun): boolean => isAhead(run) && !isIn(run, 'needs_operator');
 
 /** What a node may have of a run's budget; the metered costs are off it already. Tokens that are with us count as the wallet's. */
 function heldByNode({ body }: PaidRun): Sat {

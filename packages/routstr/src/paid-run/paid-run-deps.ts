@@ -36,11 +36,14 @@ export type PaidRunWaits = {
   readonly settle: readonly number[];
   /** The longest for the answer to a question; less than a command may take. */
   readonly answer: number;
+  /** For how long a budget that was made ahead is kept for a run. */
+  readonly ahead: number;
 };
 export const defaultWaits: PaidRunWaits = {
   present: [500, 2000],
   settle: [300, 700, 1500],
   answer: 45_000,
+  ahead: 3_600_000,
 };
 
 /** What a node's money needs of the wallet. */

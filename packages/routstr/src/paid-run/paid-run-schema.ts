@@ -142,8 +142,8 @@ export const bodySchema = z.discriminatedUnion('state', [
 ]);
 
 export const ticketSchema = z.object({
-  /** What the money is for: one run, an account that is kept across runs, one question. */
-  purpose: z.enum(['run', 'account', 'quick']).default('run'),
+  /** What the money is for: one run, an account that is kept across runs, one question, a run that is to come. */
+  purpose: z.enum(['run', 'account', 'quick', 'ahead']).default('run'),
   sessionId: z.string().optional(),
   owner: z.string(),
   model: z.string().optional(),
@@ -156,4 +156,6 @@ export const ticketSchema = z.object({
   account: z.string().optional(),
   /** Above 1: earlier ones at other nodes came to nothing (`fallback-nodes.ts`). */
   attempt: z.number().int().positive().optional(),
+  /** The key of its send operation, when its token was made ahead (`budgets-ahead.ts`). */
+  sendKey: z.string().optional(),
 });

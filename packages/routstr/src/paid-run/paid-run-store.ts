@@ -8,6 +8,7 @@ import type { NodeUrl } from '../node/node-url.ts';
 import type { Evidence } from '../node/outcomes.ts';
 import { ledgerFigures } from './ledger-row.ts';
 import {
+  isAhead,
   isIn,
   isOpen,
   type PaidRun,
@@ -220,7 +221,8 @@ export function createPaidRunStore(
         tables.run('PRAGMA defer_foreign_keys = ON');
         tables.run('UPDATE paid_runs SET id = ?, told = state WHERE id = ?', name, id);
         tables.run('UPDATE paid_run_evidence SET run = ? WHERE run = ?', name, id);
-        return create(id, node, { ...ticket, attempt: attempt + 1 });
+        const { sendKey: _, ...rest } = ticket;
+        return create(id, node, { ...rest, attempt: attempt + 1 });
       }),
     move: (id, from, body) =>
       transaction(() => {
@@ -314,5 +316,6 @@ export function createPaidRunStore(
   };
 }
 
-/** An account's money is what the runs on it use, and the cost of those that are over is in the ledger. */
-const isAtStake = (run: PaidRun): boolean => run.ticket.purpose !== 'account' && !isIn(run, 'unreckoned');
+/** Nobody spends what has no run yet. An account's money is what the runs on it use, and the cost of those that are over is in the ledger. */
+const isAtStake = (run: PaidRun): boolean =>
+  run.ticket.purpose !== 'account' && !isAhead(run) && !isIn(run, 'unreckoned');

@@ -32,6 +32,9 @@
  * An account that is kept across runs, and the runs on it, are in `node-account.ts`; a question that its own token pays for is
  * in `quick.ts`. Their rows are of the same kind and go the same ways home.
  *
+ * A budget that is made ahead of its run (`budgets-ahead.ts`) is a row in `created` whose token exists. The run that takes it
+ * gets a row with that token's key, and the first row is void, in one transaction.
+ *
  * The send operation's key is the run's, so that no run has two tokens. A run whose node is down before it begins may be
  * begun again at another node, with a row and a key of its own, once the first token is back (`fallback-nodes.ts`). Asking for change and taking a token back are
  * answers to each other: for one run nothing of it is ever done twice at a time (`MoneyLock`).
@@ -95,13 +98,17 @@ export const isOpen = (body: PaidRunBody): boolean =>
   body.state !== 'settled' && body.state !== 'void' && body.state !== 'merged';
 
 /** The send operation's key: one token for an attempt of a run, ever. */
-export const sendKeyOf = ({ id, ticket: { attempt = 1 } }: Pick<PaidRun, 'id' | 'ticket'>): string =>
-  attempt === 1 ? `run:${id}` : `run:${id}~${attempt}`;
+export const sendKeyOf = ({ id, ticket: { attempt = 1, sendKey } }: Pick<PaidRun, 'id' | 'ticket'>): string =>
+  sendKey ?? (attempt === 1 ? `run:${id}` : `run:${id}~${attempt}`);
+
+/** A budget that was made ahead, and has no run. */
+export const isAhead = ({ ticket }: Pick<PaidRun, 'ticket'>): boolean => ticket.purpose === 'ahead';
 
 /** Moments between which everything is on disk. Tests end the process at each of them. */
 export type RunCheckpoint =
   | 'run:created'
   | 'run:sent'
+  | 'run:ahead'
   | 'run:token_issued'
   | 'run:credited'
   | 'run:deposited'

@@ -9,6 +9,7 @@ import {
   refuseMint,
   refuseSpending,
 } from './budget-rules.ts';
+import type { BudgetsAhead } from './budgets-ahead.ts';
 import { deposit } from './deposit.ts';
 import { answers, type FallbackNode, findFallbacks, type UnableNode } from './fallback-nodes.ts';
 import { issueOrRefuse } from './issue-token.ts';
@@ -25,6 +26,7 @@ export type RunMeans = {
   readonly rules: BudgetRules;
   readonly endpoints: RunEndpoints;
   readonly onAccount: NodeAccountRuns;
+  readonly ahead: BudgetsAhead;
 };
 
 /**
@@ -59,11 +61,21 @@ export async function prepareRun(
   const prepared = await fromAccount(means, ticket, row, node, refuse, signal);
   if (prepared) return prepared;
   // Once more: another run may have begun since. Nothing is waited for between this and the run's row.
-  const short = refuse() ?? refuseMint(deps, budget, node);
-  if (short) return { state: 'refused', refusal: short };
-  const created = create(deps, ticket.runId, node, row);
+  const { ahead } = means;
+  const want = { owner: ticket.owner, node, budget };
+  if (!ahead.fits(want) && ahead.held() > 0 && refuseMint(deps, budget, node)) await ahead.giveBack(signal);
+  const spending = refuse();
+  if (spending) return { state: 'refused', refusal: spending };
+  let created = ahead.take(want, ticket.runId, row);
+  if (created) deps.reached('run:created');
+  else {
+    const short = refuseMint(deps, budget, node);
+    if (short) return { state: 'refused', refusal: short };
+    created = create(deps, ticket.runId, node, row);
+  }
+  const begun = created;
   return deps.lock(ticket.runId, async () => {
-    const paid = await pay(means, created, ticket, undefined, signal);
+    const paid = await pay(means, begun, ticket, undefined, signal);
     return paid.state === 'down' ? fallBack(means, ticket, row, paid.refusal, signal) : paid;
   });
 }

@@ -1,5 +1,5 @@
 import { advance } from './advance.ts';
-import { isIn, moneyOf, type PaidRun } from './paid-run.ts';
+import { isAhead, isIn, moneyOf, type PaidRun } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 
 /** A start does not wait longer for nodes. */
@@ -25,13 +25,15 @@ export async function recoverRuns(deps: PaidRunDeps, signal: AbortSignal): Promi
       }
     }),
   );
-  const news = store.news();
-  for (const { id } of news) store.setTold(id);
+  const untold = store.news();
+  for (const { id } of untold) store.setTold(id);
+  const isNews = (run: PaidRun): boolean => !isAhead(run) || isIn(run, 'needs_operator');
   // What waited for a person before is no news, nor is money that is where it should be.
   const left = store
     .open()
     .filter(
       (run) => open.some(({ id }) => id === run.id) && !isIn(run, 'needs_operator', 'kept', 'unreckoned'),
     );
-  return [...news, ...left];
+  // A budget that no run had is back in the wallet, or will be: nobody misses it.
+  return [...untold, ...left].filter(isNews);
 }

@@ -6,6 +6,7 @@ import { crashOrder, obeyOrder } from '@nostr-dm-agent/cashu-wallet/testing/cras
 import { quiet } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { sat } from '@nostr-dm-agent/kit/sat';
+import { until } from '@nostr-dm-agent/kit/testing/until';
 import { z } from 'zod';
 import { createMeter } from '../../src/meter/meter.ts';
 import { parseNodeUrl } from '../../src/node/node-url.ts';
@@ -17,8 +18,8 @@ const orderSchema = crashOrder.extend({
   fallbacks: z.array(z.string()).optional(),
   /** The model's price is known. */
   priced: z.boolean().optional(),
-  /** `run`: a whole paid run with one model call. `recover`: what a start does. */
-  action: z.enum(['run', 'recover', 'deposit', 'refund', 'quick']),
+  /** `run`: a whole paid run with one model call; `run ahead`: with a budget that was made before. `recover`: what a start does. */
+  action: z.enum(['run', 'run ahead', 'recover', 'deposit', 'refund', 'quick']),
 });
 export type ProviderCrashOrder = z.infer<typeof orderSchema>;
 
@@ -39,6 +40,10 @@ async function act(
       const model = { id: 'claude-sonnet-4.5', sat: price, usd, limit, reasoning: false };
       return provider.quick({ ...whose, question: 'How far is the moon?', model }, signal);
     }
+    case 'run ahead':
+      provider.keepBudgetFor('ada');
+      await until(() => provider.status().ahead > 0, 'a budget is made ahead');
+      return act(provider, 'run', signal);
     case 'run': {
       const model = 'routstr/claude-sonnet-4.5';
       const task = 'write hello.txt with the text hi';
