@@ -74,6 +74,8 @@ try {
         setThreshold: () => {},
       },
       routstr: {
+        freeBudgets: async () => {},
+        madeAhead: () => zeroSat,
         provider: () => ({
           paidRuns: createPaidRunStore(wallet, systemClock),
           owed: () => ({ running: zeroSat, runs: 0, due: zeroSat, dueRuns: 0, doubtful: 0, kept: zeroSat }),

@@ -2,6 +2,7 @@ import type { Wall } from '../backends/jail/types.ts';
 import { installOpencodeConfig } from '../backends/opencode-config.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
+import { withBudgetsFreed } from '../money/budgets-freed.ts';
 import { lockedLine, lockedNotice, noWalletForRoutstr } from '../replies/connection-replies.ts';
 import { movedText } from '../replies/mint-replies.ts';
 import { firstSteps, readyNotice } from '../replies/ready-notice.ts';
@@ -43,7 +44,8 @@ export async function recover(
   const wallet = money.wallet.opened();
   if (wallet !== undefined) {
     const { serveWalletSocket, walletSocketPath } = await import('@nostr-dm-agent/cashu-wallet/remote');
-    open.defer(serveWalletSocket(wallet, walletSocketPath(config.home), log).close);
+    const whole = withBudgetsFreed(wallet, money.routstr.freeBudgets);
+    open.defer(serveWalletSocket(whole, walletSocketPath(config.home), log).close);
   }
   const runs = await recoverRuns(work.runDeps, config.catchupMs, stopping);
   return {

@@ -7,6 +7,10 @@ import type { RoutstrSettings } from './routstr-settings.ts';
 export type RoutstrAccess = RoutstrSettings & {
   /** @throws NoWalletError */
   readonly provider: () => RoutstrProvider;
+  /** Before the wallet gives money away: budgets that were made ahead are taken back, as far as the mint answers. */
+  readonly freeBudgets: (signal: AbortSignal) => Promise<void>;
+  /** In tokens, for the runs to come. */
+  readonly madeAhead: () => Sat;
   /** Where the runs to come are paid. */
   readonly node: () => NodeUrl;
   /** What counts against the day's limit: spent today, and at stake; of one owner when named. @throws NoWalletError */

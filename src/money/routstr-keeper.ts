@@ -1,6 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type {
   Meter,
   ModelTerms,
@@ -55,8 +55,11 @@ export type RoutstrKeeper = RoutstrAccess & {
   ) => Promise<void>;
   /** What a run is to ask for when this model was chosen. @throws NoWalletError */
   readonly modelName: (chosen: string | undefined) => string | undefined;
-  /** How an agent server is paid run by run; `model` as the owner's next run names it. @throws NoWalletError */
-  readonly standing: (model: string | undefined) => StandingPayment;
+  /**
+   * How an agent server of this owner is paid run by run; `model` as their next run names it. While one has its door, a budget
+   * is made ahead. @throws NoWalletError
+   */
+  readonly standing: (owner: string, model: string | undefined) => StandingPayment;
   /** Looks after what is owed and keeps the prices young from now on. */
   readonly start: () => void;
   /** undefined without a wallet. */
@@ -102,6 +105,8 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
   return {
     ...settings,
     provider: () => open().provider,
+    freeBudgets: async (signal) => opened?.provider.freeBudgets(signal),
+    madeAhead: () => opened?.provider.status().ahead ?? zeroSat,
     node,
     usedToday: (owner) => open().provider.usedSince(dayStart(), owner),
     usedSince: (since, owner) => open().provider.usedSince(since, owner),
@@ -150,9 +155,10 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
     },
     status: () => opened?.provider.status(),
     modelName: (chosen) => open().models.nameHere(chosen),
-    standing: (model) => {
-      const { meter, models, standingModels } = open();
-      return standingPayment(meter, standingModels(models.onDisk(), models.chosen(model)));
+    standing: (owner, model) => {
+      const { meter, provider, models, standingModels } = open();
+      const keepBudget = () => provider.keepBudgetFor(owner);
+      return standingPayment(meter, keepBudget, standingModels(models.onDisk(), models.chosen(model)));
     },
     close: async () => {
       await background.close();

@@ -43,13 +43,28 @@ export function createStandingModels(code: Pick<RoutstrCode, 'chooseModels' | 'o
   };
 }
 
-/** A server whose calls are paid run by run, through a door of the meter. */
+/**
+ * A server whose calls are paid run by run, through a door of the meter.
+ *
+ * @param keepBudget makes a budget ahead for its next run, until what it gives is called
+ */
 export const standingPayment = (
-  { openDoor }: Pick<Meter, 'openDoor'>,
+  meter: Pick<Meter, 'openDoor'>,
+  keepBudget: () => () => void,
   { models, name }: StandingModels,
 ): StandingPayment => ({
   payer: `routstr:${name}`,
-  openDoor,
+  openDoor: () => {
+    const door = meter.openDoor();
+    const release = keepBudget();
+    return {
+      ...door,
+      close: () => {
+        release();
+        door.close();
+      },
+    };
+  },
   payment: (door) => {
     if (door === undefined) throw new RangeError('a server that routstr pays for needs a door');
     const provider = { routstr: { options: { baseURL: door.baseUrl }, models } };

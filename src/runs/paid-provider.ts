@@ -8,12 +8,12 @@ export const createPaidProvider = (
   routstr: Pick<RoutstrProvider, 'refusalOfRun' | 'prepareRun' | 'finalizeRun' | 'recover' | 'usage'>,
   named: {
     readonly modelName: NonNullable<Provider['model']>;
-    readonly standing: (model: string | undefined) => StandingPayment;
+    readonly standing: (owner: string, model: string | undefined) => StandingPayment;
   },
 ): Provider => ({
   name: 'routstr',
   model: named.modelName,
-  standing: (_owner, model) => named.standing(model),
+  standing: named.standing,
   refusal: (ticket) => {
     const refusal = routstr.refusalOfRun(ticket);
     return refusal && runRefusal(refusal);

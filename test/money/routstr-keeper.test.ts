@@ -82,7 +82,7 @@ test('models are fetched at the start when they are older than a day, and used f
   clock.offset = day - 60_000;
   await live((service) => {
     expect(service.knownModels()?.stale).toBe(false);
-    const standing = service.standing('routstr/claude-sonnet-4.5');
+    const standing = service.standing('ada', 'routstr/claude-sonnet-4.5');
     const door = standing.openDoor?.();
     // No money is behind it: what its servers know is the door.
     expect(standing.payment(door)).toMatchObject({
@@ -90,7 +90,7 @@ test('models are fetched at the start when they are older than a day, and used f
       variables: { ROUTSTR_API_KEY: door?.key },
       configuration: { provider: { routstr: { options: { baseURL: door?.baseUrl } } } },
     });
-    expect(service.standing(undefined).payer).toBe(standing.payer);
+    expect(service.standing('ada', undefined).payer).toBe(standing.payer);
   });
   expect(fetched()).toBe(1);
 

@@ -117,6 +117,8 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
         modelOf: () => undefined,
         models: none,
         syncModels: none,
+        freeBudgets: async () => undefined,
+        madeAhead: () => zeroSat,
       },
       nodes: {
         info: { known: () => undefined, ask: none, close: async () => {} },

@@ -1,4 +1,4 @@
-import type { MintUrl, Overview, Pay, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, MintUrl, Overview, Pay, WithdrawalQuote } from '@nostr-dm-agent/cashu-wallet';
 import { InsufficientFundsError, isLightningAddress } from '@nostr-dm-agent/cashu-wallet';
 import { addSat, formatSat, type Sat, subtractSat } from '@nostr-dm-agent/kit/sat';
 import { formatDuration, lines } from '../../replies/format.ts';
@@ -28,7 +28,7 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
     repeatable: true,
     run: async (call, signal) => {
       const wanted = parseAmountOrAll(call.argument);
-      const wallet = await deps.money.wallet.settled(signal);
+      const wallet = await wholeWallet(deps, signal);
       if (wanted !== 'all') requireOwn(deps.money.shares, call, wanted);
       const { mint, ready } = mintWith(wallet, wanted);
       if (wanted !== 'all' && ready < wanted) {
@@ -65,7 +65,7 @@ export const outgoingCommands = (deps: WalletCommandDeps): readonly Command[] =>
     repeatable: true,
     run: async (call, signal) => {
       const { target, amount } = parseWithdrawal(call.argument);
-      const wallet = await deps.money.wallet.settled(signal);
+      const wallet = await wholeWallet(deps, signal);
       const isAddress = isLightningAddress(target) && !/^bitcoin:/i.test(target);
       if (isAddress && amount === undefined) {
         throw new UsageError('A Lightning address needs the amount after it.');
@@ -101,7 +101,7 @@ const moveCommand = (deps: WalletCommandDeps): Command => ({
   run: async (call, signal) => {
     const { amount, rest } = splitAmount(call.argument);
     const to = parseMint(deps.money.wallet.wallet(), rest);
-    const wallet = await deps.money.wallet.settled(signal);
+    const wallet = await wholeWallet(deps, signal);
     const from = mintWith(wallet, amount, to);
     if (from.ready < amount) {
       throw new InsufficientFundsError({ have: from.ready, need: amount, mint: from.mint });
@@ -120,6 +120,13 @@ const moveCommand = (deps: WalletCommandDeps): Command => ({
     );
   },
 });
+
+/** With what was set aside for tasks to come. */
+async function wholeWallet({ money }: WalletCommandDeps, signal: AbortSignal): Promise<CashuWallet> {
+  const wallet = await money.wallet.settled(signal);
+  await money.routstr.freeBudgets(signal);
+  return wallet;
+}
 
 /** What will be done, and a code that does it; good for five minutes, and no longer than the mints' offers. */
 function propose(

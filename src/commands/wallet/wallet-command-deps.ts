@@ -1,5 +1,6 @@
 import type { RoutstrProvider } from '@nostr-dm-agent/routstr';
 import type { Money } from '../../money/money.ts';
+import type { RoutstrAccess } from '../../money/routstr-access.ts';
 import type { CommandDeps } from '../command-deps.ts';
 
 /** The part of `CommandDeps` that the `!wallet` family works with. */
@@ -7,7 +8,7 @@ export type WalletCommandDeps = Pick<CommandDeps, 'clock'> & {
   readonly stores: Pick<CommandDeps['stores'], 'confirmations'>;
   readonly money: Pick<Money, 'wallet' | 'shares' | 'exchange'> & {
     /** What nodes have of the wallet's money. */
-    readonly routstr: {
+    readonly routstr: Pick<RoutstrAccess, 'freeBudgets' | 'madeAhead'> & {
       readonly provider: () => Pick<RoutstrProvider, 'owed'> & {
         readonly paidRuns: Pick<RoutstrProvider['paidRuns'], 'open'>;
       };
