@@ -6,7 +6,7 @@ import type { Owner } from '../config/config.ts';
 import { clockFact } from '../replies/clock-replies.ts';
 import { formatAgo, formatDuration, lines, shorten } from '../replies/format.ts';
 import { refusedLine } from '../replies/refusal-replies.ts';
-import { connectedCount, relayTroubles } from '../replies/relay-replies.ts';
+import { connectedCount, refusingLines, relayTroubles } from '../replies/relay-replies.ts';
 import { mendWall, wallLine } from '../replies/wall-replies.ts';
 import { balanceText, shareText } from '../replies/wallet-replies.ts';
 import type { Command } from './command.ts';
@@ -96,7 +96,7 @@ function queueLine({ queue }: CommandDeps, owner: Owner): string {
 }
 
 function forAdmins({ bot, clock }: CommandDeps): string {
-  const { pending, undeliverable } = bot.outbox();
+  const { pending, undeliverable, refusing } = bot.outbox();
   const problem = bot.lastProblem();
   const ownClock = bot.clock();
   return lines(
@@ -106,6 +106,7 @@ function forAdmins({ bot, clock }: CommandDeps): string {
       `Clock of this machine: ${clockFact(ownClock)}`,
     pending > 0 && `Replies on their way: ${pending}`,
     undeliverable > 0 && `Replies that could not be delivered: ${undeliverable}`,
+    refusingLines(refusing),
     problem === undefined
       ? 'Last error: none'
       : `Last error, ${formatAgo(clock.now() - problem.at)}: ${shorten(problem.text, 160)}`,

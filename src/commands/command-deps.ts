@@ -1,6 +1,12 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { ClockFinding } from '@nostr-dm-agent/kit/compare-clock';
-import type { InboxService, MessageLog, PublicKey, RejectionReason } from '@nostr-dm-agent/nostr';
+import type {
+  InboxService,
+  MessageLog,
+  OutboxStatus,
+  PublicKey,
+  RejectionReason,
+} from '@nostr-dm-agent/nostr';
 import type { BackendHealth, BackendName, Model } from '../backends/backend.ts';
 import type { Wall } from '../backends/jail/types.ts';
 import type { ShellEnd } from '../backends/shell-command.ts';
@@ -54,7 +60,7 @@ export type BotFacts = {
   readonly inbox: () => { readonly rejected: Readonly<Partial<Record<RejectionReason, number>>> };
   /** How this machine's clock compares with others'; undefined while that is not known. */
   readonly clock: () => ClockFinding | undefined;
-  readonly outbox: () => { readonly pending: number; readonly undeliverable: number };
+  readonly outbox: () => Pick<OutboxStatus, 'pending' | 'undeliverable' | 'refusing'>;
   /** As found at start; undefined while it is still being looked at. */
   readonly health: (backend: BackendName) => BackendHealth | undefined;
   readonly wall: () => Wall | undefined;

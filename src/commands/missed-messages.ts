@@ -41,6 +41,14 @@ export function isLate(
   return now - sentAt > (wasUp ? Math.max(catchupMs, UNDERWAY_MS) : catchupMs);
 }
 
+/** On a phone; the newest are what is still wanted, if any. */
+const MOST_LISTED = 12;
+
+const notListed = (older: readonly StoredMessage[]): string => {
+  const numbers = older.map(({ seq }) => seq);
+  return `(${older.length} older ones are left out, of #${Math.min(...numbers)} to #${Math.max(...numbers)})`;
+};
+
 /** A message stays `received` until it is told, so that none is lost without a word. */
 export function createMissedList(deps: {
   readonly messages: Pick<MessageLog, 'miss'>;
@@ -65,12 +73,15 @@ export function createMissedList(deps: {
     const since = deps.catchupMs > 0 ? 'was set up here' : 'started';
     return `reached me from before I ${since}, or long late`;
   };
-  const tellOne = (list: readonly StoredMessage[]) => {
+  const tellOne = (gathered: readonly StoredMessage[]) => {
+    const list = gathered.toSorted((a, b) => a.createdAt - b.createdAt || a.seq - b.seq);
     const last = list.at(-1);
     if (last === undefined) return;
-    const entries = list.map(({ seq, createdAt, text }) => {
+    const older = list.slice(0, -MOST_LISTED);
+    const listed = list.slice(-MOST_LISTED);
+    const entries = listed.map(({ seq, createdAt, text }) => {
       const age = formatAgo(clock.now() - createdAt * 1000);
-      return `#${seq} · ${age} · ${shorten(deps.redact(withoutSealed(text)), 100)}`;
+      return `#${seq} · ${age} · ${shorten(deps.redact(withoutSealed(text)), 80)}`;
     });
     deps.atomically(() => {
       for (const { seq } of list) messages.miss(seq);
@@ -78,6 +89,7 @@ export function createMissedList(deps: {
         { publicKey: last.sender, protocol: last.protocol, fallbackRelays: [last.relay] },
         lines(
           `${plural(list.length, 'message')} ${whyMissed(list)}, so I did not act:`,
+          older.length > 0 && notListed(older),
           entries,
           `!retry ${last.seq} runs that task now. Send commands again.`,
         ),

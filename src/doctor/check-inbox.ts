@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { messageOf } from '../replies/format.ts';
 import { refusedLine } from '../replies/refusal-replies.ts';
+import { refusingLines } from '../replies/relay-replies.ts';
 import { inboxRecordIn } from '../store/inbox-record.ts';
 import { createMeta } from '../store/meta-table.ts';
 import type { Finding } from './finding.ts';
@@ -25,6 +26,12 @@ export function checkInbox({ home }: Pick<Config, 'home'>): readonly Finding[] {
         state: 'ok',
         fact: refused === undefined ? `none was turned away ${since}` : `${refused} (${since})`,
       },
+      ...refusingLines(record.refusing).map((fact) => ({
+        subject: 'replies',
+        state: 'warning' as const,
+        fact,
+        remedy: 'see what the relay wants, or read by another: in BOT_RELAYS, or in the owner’s inbox list',
+      })),
     ];
   } catch (cause) {
     // Damaged, or of another version: the start says what to do about that.

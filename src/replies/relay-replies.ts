@@ -1,4 +1,4 @@
-import type { InboxService, RelayInformation } from '@nostr-dm-agent/nostr';
+import type { InboxService, RefusingRelay, RelayInformation } from '@nostr-dm-agent/nostr';
 import { shorten } from './format.ts';
 
 /** `2 of 3`: relays through which messages come. */
@@ -15,6 +15,13 @@ export const relayTroubles = (relays: readonly InboxService[]): readonly string[
       ? []
       : [`  ${url}: no old messages (NIP-04): ${shorten(withoutLegacy, longest)}`];
   });
+
+/** One line for each relay that takes none of the bot's messages, with the reason. */
+export const refusingLines = (relays: readonly RefusingRelay[]): readonly string[] =>
+  relays.map(
+    ({ url, said, times }) =>
+      `Replies refused by ${url}${times > 1 ? ` (${times} times)` : ''}: ${shorten(said, longest)}`,
+  );
 
 /** Below that a relay takes less than one message of ours. */
 const worthTelling = 16_384;

@@ -35,7 +35,7 @@ test('missed messages that can’t be told because the database is held are told
     log: { ...silent, error: (facts) => void failed.push(facts) },
   });
   const sender = createParty().publicKey;
-  const stored = ['one', 'two'].map((text) =>
+  const insert = (text: string, createdAt = 1000) =>
     messages.insert(
       {
         id: new Bun.CryptoHasher('sha256').update(text).digest('hex') as EventId,
@@ -44,13 +44,13 @@ test('missed messages that can’t be told because the database is held are told
         kind: 14,
         text,
         references: [],
-        createdAt: 1000,
+        createdAt,
         relay: 'wss://relay.example/' as RelayUrl,
       },
       'a'.repeat(64) as EventId,
       'received',
-    ),
-  );
+    );
+  const stored = ['one', 'two'].map((text) => insert(text));
   const other = await holdDatabase(file.path);
   for (const message of stored) if (message !== undefined) missed.add(message);
   await until(() => failed.length > 1, 'tries that failed');
@@ -58,8 +58,20 @@ test('missed messages that can’t be told because the database is held are told
   await other.release();
   await until(() => told.length > 0, 'they are told');
   expect(told[0]).toMatch(/^2 messages reached me .*\n#1 · .* · one\n#2 · .* · two\n!retry 2/);
+  expect(told[0]?.split('\n')).toHaveLength(4);
+  for (let n = 0; n < 40; n++) {
+    const message = insert(`number ${n}`, 2000 + n);
+    if (message !== undefined) missed.add(message);
+  }
+  await until(() => told.length > 1, 'the others being told');
+  // What a phone shows: the newest, and how many there are besides.
+  const lines = told[1]?.split('\n') ?? [];
+  expect(lines.length).toBeLessThan(20);
+  expect(lines[0]).toStartWith('40 messages ');
+  expect(lines[1]).toMatch(/^\(28 older ones are left out, of #\d+ to #\d+\)$/);
+  expect(lines.at(-2)).toContain('number 39');
   missed.close();
-  expect([told.length, messages.open()]).toEqual([1, []]);
+  expect([told.length, messages.open()]).toEqual([2, []]);
   db.close();
   file.remove();
 });

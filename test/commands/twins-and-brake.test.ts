@@ -165,6 +165,20 @@ test('different messages are never braked, however many and however fast', () =>
   for (let n = 0; n < 60; n++) expect(here.answer(`did: task ${n}`, `task ${n}`)).toBe('off');
 });
 
+test('also a client whose every word is answered by a minute of work, whatever it says', () => {
+  for (const alike of [true, false]) {
+    let now = 0;
+    const brake = createAutoReplyBrake(() => now);
+    const heard = Array.from({ length: 30 }, (_, n) => {
+      now += 60_000;
+      brake.said(sender, 1);
+      now += 900;
+      return brake.hears(sender, alike ? 'I am away.' : `I am away (${n}).`);
+    });
+    expect(heard.filter((what) => what === 'began').length).toBeGreaterThan(0);
+  }
+});
+
 test('forty tasks at once, or any that do not wait for the bot, are no such thing', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(2_000), { minLength: 2, maxLength: 60 }), (pauses) => {

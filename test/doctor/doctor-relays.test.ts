@@ -79,9 +79,14 @@ test('doctor compares the clock, and says what the bot turned away', async () =>
   const home = dirname(file.path);
   expect(checkInbox({ home })).toEqual([]);
   using db = openDatabase(file.path, botMigrations);
-  saveInboxRecord(createMeta(db), { since: 0, rejected: { stranger: 3, expired: 1, recipient: 9 } });
+  saveInboxRecord(createMeta(db), {
+    since: 0,
+    rejected: { stranger: 3, expired: 1, recipient: 9 },
+    refusing: [{ url, said: 'blocked: not on the list', times: 2 }],
+  });
   expect(checkInbox({ home })).toMatchObject([
     { fact: 'Not acted on: 1 expired, 3 from strangers (since the start at 1970-01-01T00:00:00.000Z)' },
+    { state: 'warning', fact: `Replies refused by ${url} (2 times): blocked: not on the list` },
   ]);
   file.remove();
 });

@@ -63,10 +63,17 @@ describe('a message whose recipient has announced an inbox', () => {
     using world = outboxWorld();
     const [own, owner] = [net.relay(), newIdentity()];
     own.inject(relayList(owner, 10050, [refusingUrl]));
-    const { outbox } = world.live({ own: [own.url], limits: { publishMs: 300 } });
+    const PUBLISH_MS = 1_000;
+    const { outbox } = world.live({ own: [own.url], limits: { publishMs: PUBLISH_MS } });
 
     outbox.send(recipientOf(owner, [own.url]), 'anybody there?');
     await until(() => textsFor(owner, own).length === 1, 'the message at the other relay');
+    expect(outbox.status().refusing).toMatchObject([{ url: refusingUrl }]);
+    // It is known to be silent: the next one goes elsewhere at once, and is kept for it.
+    const at = performance.now();
+    outbox.send(recipientOf(owner, [own.url]), 'and now?');
+    await until(() => textsFor(owner, own).length === 2, 'the next message at the other relay');
+    expect(performance.now() - at).toBeLessThan(PUBLISH_MS);
   });
 
   test('never leads the bot to hosts inside its network, however many are named', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import type { RetryLimits } from '@nostr-dm-agent/nostr';
 import { relayWorld } from '@nostr-dm-agent/nostr/testing/relay-world';
 import type { SandboxRelayOptions } from '@nostr-dm-agent/sandbox/relay';
 import { getPow } from 'nostr-tools/nip13';
@@ -17,7 +18,7 @@ setDefaultTimeout(40_000);
 const words = (characters: number) => 'seven chars and so on; '.repeat(characters / 23);
 
 /** Somebody whose only inbox is a relay of this kind, and a bot that answers them. */
-function story(inboxOptions: SandboxRelayOptions) {
+function story(inboxOptions: SandboxRelayOptions, limits: Partial<RetryLimits> = {}) {
   const net = relayWorld();
   const world = outboxWorld();
   const [own, owner] = [net.relay(), newIdentity()];
@@ -29,7 +30,7 @@ function story(inboxOptions: SandboxRelayOptions) {
     },
   });
   own.inject(relayList(owner, 10050, [inbox.url]));
-  const { outbox, lists, relays, signal } = world.live({ own: [own.url] });
+  const { outbox, lists, relays, signal } = world.live({ own: [own.url], limits });
   return {
     ...{ inbox, owner, outbox, events },
     /** What the relay says of itself is known, as it is of everybody whom the bot has talked with. */
@@ -62,10 +63,11 @@ describe('a relay that takes less than one message has', () => {
     expect(Math.max(...here.events)).toBeLessThanOrEqual(8_192);
   });
 
-  test.each(['refuseBytes', 'endBytes'] as const)(
+  test.each(['refuseBytes', 'endBytes', 'noticeBytes', 'ignoreBytes'] as const)(
     'and says nothing (%s): it arrives in smaller ones, and what waits behind it too',
     async (fault) => {
-      await using here = story({ faults: { [fault]: 8_000 } });
+      const limits = { publishMs: fault === 'ignoreBytes' ? 700 : 3_000, reserveAfter: 9 };
+      await using here = story({ faults: { [fault]: 8_000 } }, limits);
       const text = words(3_900);
       here.send(text);
       here.send('and this');
@@ -113,5 +115,20 @@ describe('a relay that asks for proof of work', () => {
     here.send('not for that');
     await until(() => here.outbox.status().lastProblem !== undefined, 'the problem');
     expect(here.outbox.status().lastProblem?.text).toContain('40 bits of proof of work');
+    // Other messages are offered to it all the same: it may not mean that any more.
+    const before = here.events.length;
+    here.send('nor this');
+    await until(() => here.events.length > before, 'the next one being offered');
+  });
+
+  test('and does not say how much gets more each time', async () => {
+    await using here = story({});
+    here.inbox.faults.refuseEvents = 'pow: work for it';
+    here.send('worked for');
+    await until(() => here.events.length >= 2, 'two offers');
+    here.inbox.faults.refuseEvents = undefined;
+    await until(() => here.texts().includes('worked for'), 'the message');
+    const [event] = storedFor(here.owner, here.inbox);
+    expect(getPow(event?.id ?? '')).toBeGreaterThanOrEqual(8);
   });
 });

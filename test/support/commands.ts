@@ -57,7 +57,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       relays: () => [],
       inbox: () => ({ rejected: {} }),
       clock: () => undefined,
-      outbox: () => ({ pending: 0, undeliverable: 0 }),
+      outbox: () => ({ pending: 0, undeliverable: 0, refusing: [] }),
       health: () => undefined,
       wall: () => undefined,
       lastProblem: () => undefined,

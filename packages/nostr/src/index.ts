@@ -34,8 +34,9 @@ export type {
   Recipient,
   RelayUrl,
 } from './nostr-types.ts';
-export { createOutbox, type Outbox } from './outbox/outbox.ts';
+export { createOutbox, type Outbox, type OutboxStatus } from './outbox/outbox.ts';
 export type { OutboxStore, Progress, StoredOutgoing } from './outbox/outbox-store.ts';
+export type { RefusingRelay } from './outbox/refusing-relays.ts';
 export type { RetryLimits } from './outbox/retry-policy.ts';
 export { connectRelay, type RelayConnection } from './relay/connect-relay.ts';
 export { createRelays } from './relay/pool.ts';

@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { NostrEvent, RelayUrl } from '../nostr-types.ts';
 import type { PublishOutcome, Relay, Relays } from '../relay/relay.ts';
 import { rewrapNow } from '../wrap/gift-wrap.ts';
+import { MOST_POW_BITS } from '../wrap/proof-of-work.ts';
 import type { Destinations } from './destinations.ts';
 import type { Delivery, Progress, StoredOutgoing } from './outbox-store.ts';
 import { afterAttempt, type RetryLimits, relaysToTry } from './retry-policy.ts';
@@ -16,12 +17,13 @@ type AttemptOptions = {
   readonly limits: RetryLimits;
   readonly signal: AbortSignal;
   readonly workshop: Workshop;
+  readonly isRefusing: (url: RelayUrl) => boolean;
   /** It can't be made smaller for a relay that finds it too large. */
   readonly unsplittable: boolean;
   /** Called when it is known that the message has arrived, and at the end. Not after the signal has aborted. */
   readonly save: (progress: Progress) => void;
-  /** A relay did not accept it. */
-  readonly onProblem: (url: RelayUrl, delivery: Delivery) => void;
+  /** A relay accepted it or did not. */
+  readonly onOutcome: (url: RelayUrl, delivery: Delivery) => void;
 };
 
 /**
@@ -34,8 +36,8 @@ export async function attemptDelivery(
   destinations: Destinations,
   options: AttemptOptions,
 ): Promise<void> {
-  const { relays, clock, random, limits, signal, save, onProblem } = options;
-  const urls = relaysToTry(destinations, message.deliveries, message.attempts, limits);
+  const { relays, clock, random, limits, signal, save, onOutcome } = options;
+  const urls = relaysToTry(destinations, message.deliveries, message.attempts, limits, options.isRefusing);
   const deliveries = new Map(message.deliveries);
   const attempts = message.attempts + 1;
   let waiting = urls.length;
@@ -55,7 +57,9 @@ export async function attemptDelivery(
   };
   const deliverTo = async (relay: Relay): Promise<Outcome> => {
     const capacity = relays.capacities.of(relay.url);
-    if (capacity.pow() > 0) return withWork(relay, capacity.pow());
+    // What is too much to do is tried without: the relay may not mean it any more.
+    const bits = capacity.pow();
+    if (bits > 0 && bits <= MOST_POW_BITS) return withWork(relay, bits);
     const delivery = await deliverWithout(relay);
     return delivery.wants === 'work' && capacity.pow() > 0 ? withWork(relay, capacity.pow()) : delivery;
   };
@@ -75,9 +79,10 @@ export async function attemptDelivery(
     waiting -= 1;
     if (signal.aborted) return;
     deliveries.set(url, { state: delivery.state, message: delivery.message });
-    if (delivery.state !== 'accepted') onProblem(url, delivery);
+    onOutcome(url, delivery);
     // It has arrived: that is known at once, though another relay may keep us waiting.
-    else if (waiting > 0) save({ state: 'sent', nextAt: message.nextAt, deliveries, attempts });
+    if (delivery.state === 'accepted' && waiting > 0)
+      save({ state: 'sent', nextAt: message.nextAt, deliveries, attempts });
   };
 
   await Promise.all(urls.map(tryRelay));

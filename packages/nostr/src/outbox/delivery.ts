@@ -10,6 +10,7 @@ import type { EventRoom } from '../text/event-size.ts';
 import { attemptDelivery } from './delivery-attempt.ts';
 import { destinationsOf } from './destinations.ts';
 import type { OpenDelivery, OutboxStore, Outgoing, Progress, StoredOutgoing } from './outbox-store.ts';
+import { createRefusingRelays, type RefusingRelay } from './refusing-relays.ts';
 import { defaultRetryLimits, type RetryLimits } from './retry-policy.ts';
 import { neededRoom, roomAt } from './room.ts';
 import { createWorkshop } from './work.ts';
@@ -32,6 +33,8 @@ export type OutboxStatus = {
   readonly pending: number;
   /** Texts (not reactions) that were given up in the last days. */
   readonly undeliverable: number;
+  /** Relays that take nothing of late. */
+  readonly refusing: readonly RefusingRelay[];
   /** The last refusal or silence of a relay. `at` in Unix ms. */
   readonly lastProblem: { readonly text: string; readonly at: number } | undefined;
 };
@@ -68,6 +71,7 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
   const underway = new Map<PublicKey, Set<number>>();
   const lanes = new Map<PublicKey, Promise<void>>();
   const workshop = createWorkshop();
+  const refusing = createRefusingRelays();
   const flushing = new Set<() => void>();
   let life: AbortSignal | undefined;
   let cancel: Cancel = () => {};
@@ -134,13 +138,19 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
     }
     await attemptDelivery(message, destinations, {
       ...{ relays, clock, random, limits, signal, workshop },
+      isRefusing: refusing.isRefusing,
       unsplittable: room !== undefined,
       save: (progress) => {
         store.save(seq, progress);
         if (progress.state !== 'pending') for (const check of flushing) check();
         if (progress.state === 'undeliverable') logGivenUp(log, message, progress);
       },
-      onProblem: (url, { state, message: said }) => {
+      onOutcome: (url, { state, message: said }) => {
+        if (state === 'accepted') {
+          refusing.took(url);
+          return;
+        }
+        refusing.refused(url, said);
         lastProblem = { text: `${url}: ${said}`, at: clock.now() };
         log.debug({ relay: url, messageId: message.messageId, state, said }, 'message not accepted');
       },
@@ -174,7 +184,7 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
     },
     status: () => {
       const { pending, undeliverableTexts } = store.counts();
-      return { pending, undeliverable: undeliverableTexts, lastProblem };
+      return { pending, undeliverable: undeliverableTexts, refusing: refusing.all(), lastProblem };
     },
   };
 }

@@ -22,7 +22,7 @@ export const defaultRetryLimits: RetryLimits = {
   backoff: { baseMs: 2_000, maxMs: 10 * 60_000 },
   textLifeMs: 3 * 24 * 60 * 60_000,
   reactionLifeMs: 60 * 60_000,
-  reserveAfter: 3,
+  reserveAfter: 1,
   extraAttempts: 6,
 };
 
@@ -38,10 +38,13 @@ export function relaysToTry(
   deliveries: Deliveries,
   attempts: number,
   limits: RetryLimits,
+  /** It has taken nothing of late. */
+  isRefusing: (url: RelayUrl) => boolean,
 ): readonly RelayUrl[] {
   const arrived = [...deliveries.keys()].some(accepted(deliveries));
-  const silent = attempts >= limits.reserveAfter || !primary.some(isOpen(deliveries));
-  return [...primary, ...(silent && !arrived ? reserve : [])].filter(isOpen(deliveries));
+  const open = primary.filter(isOpen(deliveries));
+  const silent = attempts >= limits.reserveAfter || open.every(isRefusing);
+  return [...open, ...(silent && !arrived ? reserve.filter(isOpen(deliveries)) : [])];
 }
 
 /** What is left to do for a message after attempt number `attempts` (from 1). */

@@ -19,16 +19,16 @@ export function roomAt(urls: readonly RelayUrl[], capacities: RelayCapacities): 
 }
 
 /**
- * The room that a message has to be made smaller for: nobody has accepted it, and one of the relays where its recipient
- * reads does not take it as it is. Undefined: it goes as it is, or it was not tried yet and somebody may take it.
+ * The room that a message has to be made smaller for: it is nowhere where its recipient reads, and one of those relays does not
+ * take it as it is. Undefined: it goes as it is, or it was not tried yet and somebody may take it.
  */
 export function neededRoom(
   { event, deliveries, attempts, content }: StoredOutgoing,
   { primary }: Destinations,
   capacities: RelayCapacities,
 ): EventRoom | undefined {
-  if (content !== 'text' || [...deliveries.values()].some(({ state }) => state === 'accepted'))
-    return undefined;
+  const isThere = primary.some((url) => deliveries.get(url)?.state === 'accepted');
+  if (content !== 'text' || isThere) return undefined;
   const size = { bytes: Buffer.byteLength(JSON.stringify(event)), content: event.content.length };
   const tooSmall = primary.filter((url) => !fitsInto(roomAt([url], capacities), size));
   if (tooSmall.length === 0 || (attempts === 0 && tooSmall.length < primary.length)) return undefined;

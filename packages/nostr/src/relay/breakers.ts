@@ -9,6 +9,8 @@ export type Breakers = {
   readonly isSuspect: (eventId: string) => boolean;
   /** It was this one, twice: it is not sent for a while. */
   readonly isHeld: (eventId: string) => boolean;
+  /** It was sent at that time (monotonic ms) and not answered. @returns when it was sent first, if that was not answered either */
+  readonly unanswered: (eventId: string, sentAt: number) => number | undefined;
   /** It was answered. */
   readonly forget: (eventId: string) => void;
 };
@@ -21,6 +23,7 @@ const LONGEST_HOLD_MS = 6 * 60 * 60_000;
 
 export function createBreakers(monotonic: () => number): Breakers {
   const suspects = new Map<string, { readonly breaks: number; readonly heldUntil: number }>();
+  const silent = new Map<string, number>();
   return {
     broke: (eventId, alone) => {
       const breaks = (suspects.get(eventId)?.breaks ?? 0) + 1;
@@ -34,7 +37,16 @@ export function createBreakers(monotonic: () => number): Breakers {
     },
     isSuspect: (eventId) => suspects.has(eventId),
     isHeld: (eventId) => monotonic() < (suspects.get(eventId)?.heldUntil ?? 0),
+    unanswered: (eventId, sentAt) => {
+      const first = silent.get(eventId);
+      if (first !== undefined) return first;
+      silent.set(eventId, sentAt);
+      const [oldest] = silent.keys();
+      if (silent.size > REMEMBERED && oldest !== undefined) silent.delete(oldest);
+      return undefined;
+    },
     forget: (eventId) => {
+      silent.delete(eventId);
       suspects.delete(eventId);
     },
   };

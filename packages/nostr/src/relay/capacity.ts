@@ -10,6 +10,8 @@ export type RelayCapacity = {
   readonly maxContentLength: () => number | undefined;
   /** Bits of proof of work (NIP-13) that its events need. */
   readonly pow: () => number;
+  /** Whether it took an event of this size, or a larger one. */
+  readonly hasTaken: (bytes: number) => boolean;
   /** It took an event of this size. */
   readonly took: (bytes: number) => void;
   /** It did not, for its size. */
@@ -23,8 +25,9 @@ export type RelayCapacity = {
 const FRAME_BYTES = 12;
 /** What is never believed to be too much: smaller, and nothing could be said at all. */
 export const LEAST_EVENT_BYTES = 2_500;
+const LEAST_CONTENT = 2_000;
 
-/** A guess at a limit is forgotten after that, ms: the connection may have had other reasons to break. */
+/** What a relay wants was true then; a guess at a limit is forgotten after that, ms: the connection may have had other reasons to break. */
 const GUESS_MS = 6 * 60 * 60_000;
 
 export function createRelayCapacity(monotonic: () => number = () => performance.now()): RelayCapacity {
@@ -32,7 +35,7 @@ export function createRelayCapacity(monotonic: () => number = () => performance.
   let largestTaken = 0;
   let learnt: number | undefined;
   let learntUntil = 0;
-  let learntPow = 0;
+  let learntPow = { bits: 0, until: 0 };
   const learntNow = () => (monotonic() < learntUntil ? learnt : undefined);
   return {
     breakers: createBreakers(monotonic),
@@ -47,8 +50,12 @@ export function createRelayCapacity(monotonic: () => number = () => performance.
       );
       return known.length === 0 ? undefined : Math.max(LEAST_EVENT_BYTES, Math.min(...known));
     },
-    maxContentLength: () => information?.maxContentLength,
-    pow: () => Math.max(information?.minPow ?? 0, learntPow),
+    maxContentLength: () => {
+      const stated = information?.maxContentLength;
+      return stated && Math.max(LEAST_CONTENT, stated);
+    },
+    pow: () => Math.max(information?.minPow ?? 0, monotonic() < learntPow.until ? learntPow.bits : 0),
+    hasTaken: (bytes) => bytes <= largestTaken,
     took: (bytes) => {
       largestTaken = Math.max(largestTaken, bytes);
       if (learnt !== undefined && learnt < bytes) learnt = bytes;
@@ -60,7 +67,7 @@ export function createRelayCapacity(monotonic: () => number = () => performance.
       learntUntil = monotonic() + GUESS_MS;
     },
     wantsPow: (bits) => {
-      learntPow = Math.max(learntPow, bits);
+      learntPow = { bits: Math.max(learntPow.bits, bits), until: monotonic() + GUESS_MS };
     },
   };
 }
@@ -71,11 +78,19 @@ export const refusesSize = (message: string): boolean =>
     message,
   ) && !/rate|created_at|timestamp|tags|subscription|filter/i.test(message);
 
-/** The bits of proof of work that a refusal asks for; undefined when it asks for none. */
-export function powIn(message: string): number | undefined {
-  if (!/^pow:|proof.of.work|\bpow\b/i.test(message)) return undefined;
+const asksForWork = (message: string): boolean => /^pow:|proof.of.work|\bpow\b/i.test(message);
+
+/** What is tried with a relay that wants proof of work and does not say how much. */
+const POW_STEPS = [8, 12, 16, 20];
+
+/**
+ * The bits of proof of work that a refusal asks for; when it does not say how many, more than `before`. Undefined when it asks
+ * for none, or nothing is left to try.
+ */
+export function powIn(message: string, before = 0): number | undefined {
+  if (!asksForWork(message)) return undefined;
   const stated = [...message.matchAll(/\d{1,3}/g)].map(([digits]) => Number(digits));
   const bits = stated.filter((each) => each <= 256);
   // `difficulty 25>=24 is required`, `3 bits of 16`: the one it has is the smaller one, or it would do.
-  return bits.length === 0 ? undefined : Math.max(...bits);
+  return bits.length === 0 ? POW_STEPS.find((step) => step > before) : Math.max(...bits);
 }

@@ -80,6 +80,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     ...{ requests, auth, publishing },
     onNotice: (message) => {
       notice = message;
+      publishing.onNotice(message);
     },
     onMalformed: () => link.countBadFrame('malformed frame'),
   });

@@ -13,11 +13,15 @@ export type Publication = {
   /** `needed`: the relay wants AUTH and has sent no challenge yet. `done`: we gave it on this connection. */
   auth: 'none' | 'needed' | 'running' | 'done';
   lastMessage: string | undefined;
+  /** Monotonic ms, on this connection. */
+  sentAt: number;
 };
 
 /** Which events are under way to one relay, and which wait because a connection may have broken over them. */
 export type PublicationQueue = {
   readonly all: () => readonly Publication[];
+  /** Those that have no answer yet, the largest first. */
+  readonly sent: () => readonly Publication[];
   readonly find: (eventId: string) => Publication | undefined;
   readonly isOpen: (publication: Publication) => boolean;
   readonly add: (event: NostrEvent) => Publication;
@@ -47,6 +51,8 @@ export function createPublicationQueue(
   const inState = (state: Publication['state']) =>
     [...publications.values()].filter((publication) => publication.state === state);
 
+  const sent = () => inState('sent').sort((a, b) => b.bytes - a.bytes);
+
   const drop = (publication: Publication): void => {
     if (isOpen(publication)) publications.delete(publication.event.id);
     pump();
@@ -57,7 +63,9 @@ export function createPublicationQueue(
     pump();
   };
   const send = (publication: Publication) => {
-    if (sendFrame(['EVENT', publication.event])) publication.state = 'sent';
+    if (!sendFrame(['EVENT', publication.event])) return;
+    publication.state = 'sent';
+    publication.sentAt = performance.now();
   };
   const pump = (): void => {
     if (inState('sent').some(isSuspect)) return;
@@ -83,17 +91,19 @@ export function createPublicationQueue(
         state: 'queued',
         auth: 'none',
         lastMessage: undefined,
+        sentAt: 0,
       };
       publications.set(event.id, added);
       pump();
       return added;
     },
+    sent,
     drop,
     settle,
     send,
     pump,
     onDown: (reason) => {
-      const broken = inState('sent').sort((a, b) => b.bytes - a.bytes);
+      const broken = sent();
       for (const publication of publications.values()) publication.state = 'queued';
       // The WebSocket's own word for a message that is too big: it was the largest, and once is enough.
       const tooBig = /\b1009\b/.test(reason) ? broken[0] : undefined;

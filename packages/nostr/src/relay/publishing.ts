@@ -23,7 +23,16 @@ export type RelayPublishing = {
   readonly onDown: (reason: string) => void;
   readonly onOk: (eventId: EventId, accepted: boolean, message: string) => void;
   readonly onChallenge: () => void;
+  /** Some relays refuse what is too large for them by a NOTICE alone. */
+  readonly onNotice: (message: string) => void;
   readonly settleAll: (outcome: PublishOutcome) => void;
+};
+
+const unanswered: PublishOutcome = {
+  result: 'refused',
+  permanent: false,
+  message: 'it does not answer this one, but smaller ones',
+  wants: 'size',
 };
 
 const PERMANENT = ['blocked', 'invalid', 'pow', 'restricted'];
@@ -33,6 +42,7 @@ export function createRelayPublishing(options: RelayPublishingOptions): RelayPub
   const { capacity } = options;
   const queue = createPublicationQueue(options.send, capacity);
   const authenticate = createAuthenticating(options.auth, queue);
+  let lastOkAt = 0;
 
   const refuse = (publication: Publication, message: string) => {
     publication.lastMessage = message;
@@ -46,10 +56,20 @@ export function createRelayPublishing(options: RelayPublishingOptions): RelayPub
     const wanted = wantedBy(message, publication, capacity);
     queue.settle(publication, { result: 'refused', permanent, message, ...wanted });
   };
-  const giveUpOn = ({ lastMessage }: Publication): PublishOutcome => ({
-    result: 'unanswered',
-    message: lastMessage ?? options.downReason() ?? 'the relay did not answer',
-  });
+  /** Dropped without a word, while something smaller was answered: a second time, it was its size. */
+  const isTooLarge = ({ state, bytes, event, sentAt }: Publication): boolean => {
+    if (state !== 'sent' || capacity.hasTaken(bytes)) return false;
+    const firstSentAt = capacity.breakers.unanswered(event.id, sentAt);
+    return firstSentAt !== undefined && lastOkAt > firstSentAt;
+  };
+  const giveUpOn = (publication: Publication): PublishOutcome => {
+    if (isTooLarge(publication)) {
+      capacity.refused(publication.bytes);
+      return unanswered;
+    }
+    const message = publication.lastMessage ?? options.downReason() ?? 'the relay did not answer';
+    return { result: 'unanswered', message };
+  };
 
   return {
     publish: async (event, timeoutMs, signal) => {
@@ -68,6 +88,7 @@ export function createRelayPublishing(options: RelayPublishingOptions): RelayPub
     },
     onDown: queue.onDown,
     onOk: (eventId, accepted, message) => {
+      lastOkAt = performance.now();
       const publication = queue.find(eventId);
       if (publication === undefined) return;
       publication.state = 'answered';
@@ -82,6 +103,12 @@ export function createRelayPublishing(options: RelayPublishingOptions): RelayPub
         if (publication.auth === 'needed') void authenticate(publication);
         else if (publication.auth === 'done') publication.auth = 'none';
       }
+    },
+    onNotice: (message) => {
+      const [largest] = queue.sent();
+      if (largest === undefined || capacity.hasTaken(largest.bytes) || !refusesSize(message)) return;
+      largest.state = 'answered';
+      refuse(largest, message);
     },
     settleAll: (outcome) => {
       for (const publication of queue.all()) queue.settle(publication, outcome);
@@ -107,7 +134,7 @@ const createAuthenticating =
 
 /** Notes in the relay's capacity what a refusal tells of it. */
 function wantedBy(message: string, { bytes }: Publication, capacity: RelayCapacity) {
-  const bits = powIn(message);
+  const bits = powIn(message, capacity.pow());
   if (bits !== undefined) {
     capacity.wantsPow(bits);
     return { wants: 'work' } as const;

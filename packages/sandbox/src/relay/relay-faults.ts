@@ -15,9 +15,11 @@ export type RelayFaults = {
   refuseEvents: string | undefined;
   /** This many EVENTs cut the connection instead of being answered. */
   dropOnEvent: number;
-  /** An EVENT of more bytes gets OK false, or cuts the connection. */
+  /** An EVENT of more bytes gets OK false, cuts the connection, or is dropped: with a NOTICE, or without a word. */
   refuseBytes: number;
   endBytes: number;
+  noticeBytes: number;
+  ignoreBytes: number;
   /** Stored events come without EOSE at the end. */
   omitEose: boolean;
   /** From the stored events to their EOSE. */
@@ -38,6 +40,8 @@ export const noFaults = (): RelayFaults => ({
   dropOnEvent: 0,
   refuseBytes: Number.POSITIVE_INFINITY,
   endBytes: Number.POSITIVE_INFINITY,
+  noticeBytes: Number.POSITIVE_INFINITY,
+  ignoreBytes: Number.POSITIVE_INFINITY,
   omitEose: false,
   eoseDelayMs: 0,
   refuseKinds: new Set(),

@@ -109,10 +109,13 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
   };
 
   const onEvent = (socket: Socket, event: NostrEvent) => {
-    if (JSON.stringify(event).length > faults.endBytes) {
+    const size = JSON.stringify(event).length;
+    if (size > faults.endBytes) {
       socket.terminate();
       return;
     }
+    if (size > faults.noticeBytes) send(socket, 'NOTICE', `ERROR: message too large: ${size}`);
+    if (size > Math.min(faults.noticeBytes, faults.ignoreBytes)) return;
     if (faults.dropOnEvent > 0) {
       faults.dropOnEvent -= 1;
       socket.terminate();
