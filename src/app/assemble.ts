@@ -107,7 +107,7 @@ export async function assemble(
   );
 
   const clockWatch = watchClock(config, messaging.tellAdmins, basics);
-  keepInboxRecord(stores.meta, intake.stats, startedAt, basics);
+  keepInboxRecord(stores.meta, intake.stats, () => outbox.status().refusing, startedAt, basics);
   intake.start();
   outbox.start(stopping.signal);
   for (const owner of stores.owners.list()) lists.warm(owner.publicKey);

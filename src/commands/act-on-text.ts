@@ -60,7 +60,8 @@ export function createTextActions(
       const read = meaningOf(message.text);
       const meaning = read.kind === 'called-off' && !codeWaits ? read.instead : read;
       const orders = answerIn(meaning, message, deps.asks, match) ?? ordersIn(meaning, match);
-      if (orders === undefined && isBraked(message)) return;
+      if (orders !== undefined) deps.brake?.ordered(message.sender);
+      else if (isBraked(message)) return;
       const timeless =
         orders?.commands.every((each) => each.found && each.command.timeless === true) === true;
       const answer =

@@ -8,6 +8,8 @@ import type { PublicKey } from '@nostr-dm-agent/nostr';
 export type AutoReplyBrake = {
   /** The bot said something to somebody, in so many messages. */
   readonly said: (owner: PublicKey, text: string, messages: number) => void;
+  /** A command came, which no client writes by itself. */
+  readonly ordered: (owner: PublicKey) => void;
   /**
    * A plain message came. `began`: it and its like are not acted on from now on, which is said once; `on`: still; `off`: it is
    * acted on.
@@ -17,9 +19,10 @@ export type AutoReplyBrake = {
 
 /** A client's answer comes within. */
 const PROMPT_MS = 4_000;
-const WINDOW_MS = 30_000;
 /** So many alike. People type slower, and other things. */
-const ALIKE = 8;
+const QUICK = { withinMs: 30_000, alike: 8 };
+/** And where the work that each of them asks for takes its time. */
+const SLOW = { withinMs: 60 * 60_000, alike: 20 };
 /** So many messages of ours that nobody answered yet, and so many texts, are remembered. */
 const REMEMBERED = 25;
 /** An echo holds so much of what we said. */
@@ -33,6 +36,7 @@ type Talk = {
   unanswered: number[];
   heard: Heard[];
   said: string[];
+  orderedAt: number;
   /** What is braked, and until when. */
   readonly braked: Map<string, number>;
 };
@@ -40,7 +44,8 @@ type Talk = {
 export function createAutoReplyBrake(monotonic: () => number = () => performance.now()): AutoReplyBrake {
   const talks = new Map<PublicKey, Talk>();
   const talkWith = (owner: PublicKey): Talk => {
-    const talk = talks.get(owner) ?? { unanswered: [], heard: [], said: [], braked: new Map() };
+    const fresh = { unanswered: [], heard: [], said: [], orderedAt: 0, braked: new Map() };
+    const talk = talks.get(owner) ?? fresh;
     talks.set(owner, talk);
     return talk;
   };
@@ -54,6 +59,9 @@ export function createAutoReplyBrake(monotonic: () => number = () => performance
       const beginning = essence(text).slice(0, ECHOED);
       if (beginning.length === ECHOED) talk.said = [...talk.said, beginning].slice(-REMEMBERED);
     },
+    ordered: (owner) => {
+      talkWith(owner).orderedAt = monotonic();
+    },
     hears: (owner, text) => {
       const talk = talkWith(owner);
       const now = monotonic();
@@ -66,9 +74,12 @@ export function createAutoReplyBrake(monotonic: () => number = () => performance
       }
       talk.unanswered = talk.unanswered.filter((at) => now - at < PROMPT_MS);
       const prompted = talk.unanswered.shift() !== undefined;
-      talk.heard = [...talk.heard.filter(({ at }) => now - at < WINDOW_MS), { at: now, alike, prompted }];
+      talk.heard = [...talk.heard.filter(({ at }) => now - at < SLOW.withinMs), { at: now, alike, prompted }];
       const inARow = talk.heard.slice(talk.heard.findLastIndex((each) => !each.prompted) + 1);
-      if (inARow.filter((each) => each.alike === alike).length < ALIKE) return 'off';
+      const alikeSince = (since: number): number =>
+        inARow.filter((each) => each.alike === alike && each.at > since).length;
+      const isQuick = alikeSince(now - QUICK.withinMs) >= QUICK.alike;
+      if (!isQuick && alikeSince(talk.orderedAt) < SLOW.alike) return 'off';
       const isFirst = talk.braked.size === 0;
       talk.braked.set(alike, now + QUIET_MS);
       return isFirst ? 'began' : 'on';

@@ -17,7 +17,7 @@ export type DispatchDeps = {
   /** The command that a text begins with. */
   readonly match: (text: string) => Match;
   /** For a client that answers by itself. Absent: there is none. */
-  readonly brake?: Pick<AutoReplyBrake, 'hears'>;
+  readonly brake?: Pick<AutoReplyBrake, 'hears' | 'ordered'>;
   readonly confirmations: Pick<Confirmations, 'waiting'>;
   /** What agents wait for from their owners. */
   readonly asks: Pick<Asks, 'open' | 'answer'>;
