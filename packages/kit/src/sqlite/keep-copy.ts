@@ -54,7 +54,11 @@ export function keepCopy(path: string, name: string): KeptCopy {
       },
     };
   } catch (cause) {
-    rmSync(part, { force: true });
+    try {
+      rmSync(part, { force: true });
+    } catch {
+      // It is no file of ours: the cause says so.
+    }
     throw new KeepCopyError(path, wanted, { cause });
   }
 }

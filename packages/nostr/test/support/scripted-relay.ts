@@ -1,7 +1,7 @@
 import type { Filter, NostrEvent, RelayUrl } from '../../src/nostr-types.ts';
 import type { Relay, Subscription } from '../../src/relay/relay.ts';
 
-/** A relay without a socket, for what sockets can't be made to do on demand. Behaves as `relay-connection.ts` does. */
+/** A relay without a socket, for what sockets can't be made to do on demand. Behaves as `connect-relay.ts` does. */
 export type ScriptedRelay = Relay & {
   /** Takes an event and delivers it to whoever asked for the like; `store: false` delivers only. */
   readonly deliver: (event: NostrEvent, options?: { readonly store?: boolean }) => void;

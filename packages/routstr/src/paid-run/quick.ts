@@ -5,7 +5,7 @@
  *             send           the header has change               redeemed
  *   created ─► token_issued ─────────────────────► change_held ──► settled
  *                   │ no change in it,                 ▲
- *                   │ no answer, killed                │ asked for by the token (`payment-change.ts`)
+ *                   │ no answer, killed                │ asked for by the token (`question-change.ts`)
  *                   └────────► reclaim ──────► refund_due ──► needs_operator, settled (nothing is left)
  *                                 │    the node has redeemed it
  *                                 └──► settled (taken back)

@@ -36,7 +36,7 @@ const bearerOf = (request: Request): string | undefined =>
 
 /**
  * A small deterministic model behind an OpenAI-compatible API on 127.0.0.1. It understands the instructions of
- * `model-grammar.ts` and carries them out through the tools of the agent that asks.
+ * `grammar.ts` and carries them out through the tools of the agent that asks.
  */
 export const startModel = (options: ModelOptions = {}): SandboxModel => {
   const ids = options.models ?? ['tiny', 'small'];
