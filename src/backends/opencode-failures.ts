@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { z } from 'zod';
 import { type AgentFailure, type AgentFailureKind, machineWords } from './backend.ts';
 import { toDetail } from './cover-secrets.ts';
@@ -156,16 +157,26 @@ const byReason = (transcript: Transcript, exit: Exit, stderr: string): AgentFail
   }
 };
 
+const signals: ReadonlyMap<number, string> = new Map(
+  (['SIGILL', 'SIGABRT', 'SIGBUS', 'SIGKILL', 'SIGSEGV'] as const).map((name) => [
+    constants.signals[name],
+    name,
+  ]),
+);
+
 /**
  * Why a run that nobody stopped gave no full answer; undefined when it did. Exit codes alone do not tell: opencode
  * ends with 0 after a refused permission and after an empty answer.
  */
 export const judge = (transcript: Transcript, exit: Exit, stderr: string): AgentFailure | undefined => {
   if (transcript.error !== undefined) return classifyError(transcript.error);
-  if (exit.signal !== undefined) return failure('crashed', `ended by ${exit.signal}`);
+  const said = meaningfulStderr(stderr);
+  // A shell, or a jail, says by its own exit code which signal ended what it ran.
+  const signal = exit.signal ?? (said === '' ? signals.get((exit.code ?? 0) - 128) : undefined);
+  if (signal !== undefined) return failure('crashed', `ended by ${signal}`);
   if (exit.code !== 0) {
     const known = byStderr.find(([pattern]) => pattern.test(stderr))?.[1];
-    return failure(known ?? 'crashed', meaningfulStderr(stderr));
+    return failure(known ?? 'crashed', said);
   }
   return byReason(transcript, exit, stderr);
 };

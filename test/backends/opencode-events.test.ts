@@ -157,6 +157,7 @@ test('what opencode says before it begins is understood', () => {
   expect(kind('Session not found')).toBe('session_unknown');
   expect(kind('You must provide a message or a command')).toBe('bad_request');
   expect(kind('something else')).toBe('crashed');
+  expect(judge(nothing, { code: 137, signal: undefined }, '')?.detail).toBe('ended by SIGKILL');
   expect(judge(nothing, { code: undefined, signal: 'SIGSEGV' }, '')).toEqual({
     kind: 'crashed',
     detail: 'ended by SIGSEGV',
