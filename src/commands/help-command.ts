@@ -90,7 +90,11 @@ function detailOf(registry: Registry, asked: string): string {
 /** The answer to a command that there is not. @param asked its first word, or two where the first is that of others */
 export function unknownCommand(asked: string, nearest: Command | undefined): string {
   const name = asked === '' ? 'That is no command.' : `There is no command !${shorten(asked, 30)}.`;
-  const hint = nearest === undefined ? '' : ` Did you mean ${usageOf(nearest)}?`;
+  // What may be left out is no part of the question.
+  const hint =
+    nearest === undefined
+      ? ''
+      : ` Did you mean ${nearest.parameters?.includes('<') === true ? usageOf(nearest) : `!${nearest.path}`}?`;
   const [head, other] = asked.split(' ');
   return `${name}${hint} ${other === undefined ? '!help lists all.' : `!help ${head} lists them.`}`;
 }

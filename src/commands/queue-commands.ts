@@ -59,7 +59,10 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
       const run = running.find((candidate) => candidate.session === session) ?? running[0];
       if (run !== undefined && deps.queue.stop(run.id)) return `Stopping: ${shorten(run.task, 80)}`;
       const rest = waiting.length === 0 ? '' : ` ${plural(waiting.length, 'task')} waiting: see !queue.`;
-      return `Nothing is running.${rest}`;
+      const code = deps.stores.confirmations.waiting(call.owner.publicKey)
+        ? ' Nothing was paid either: a code that is not sent runs out by itself.'
+        : '';
+      return `Nothing is running.${rest}${code}`;
     },
   },
   {

@@ -93,7 +93,9 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
   crashed: ({ detail }) =>
     detail?.startsWith('ended by SIGKILL')
       ? 'The agent’s program was killed by the host, mostly for want of memory. Try !retry, or a smaller task.'
-      : withDetail('The agent’s program crashed. Try !retry.', detail),
+      : detail?.startsWith('ended by ')
+        ? `The agent’s program crashed (${detail}). Try !retry.`
+        : withDetail('The agent’s program crashed. Try !retry.', detail),
 };
 
 /** Where a run that the wallet paid for fails differently: there is a node, and no login. What it cost is said elsewhere. */

@@ -25,9 +25,9 @@ export const quoteReply = 'That message only quotes. Send what is to be done as 
 
 /** @param refersTo what it could have meant */
 export const fragmentReply = (text: string, refersTo: 'session' | 'last'): string =>
-  refersTo === 'last'
-    ? `“${shorten(text, 40)}” alone answers nothing that was asked just now. Send a task in a sentence, or !help.`
-    : `“${shorten(text, 40)}”: nothing was said in this session yet that it could mean. Send a task in a sentence, or !help.`;
+  `I don’t know what “${shorten(text, 40)}” is about: ${
+    refersTo === 'last' ? 'the agent has not just asked you anything' : 'nothing was said in this session yet'
+  }. Send a task in a sentence, or !help.`;
 
 /** An API key or an access token in a sentence. */
 export const accessKeyReply =
