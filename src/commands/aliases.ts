@@ -1,6 +1,10 @@
 /** What people type for a command, in place of its own words. */
 export const aliases: ReadonlyMap<string, string> = new Map([
   ['balance', 'wallet balance'],
+  ['bal', 'wallet balance'],
+  ['wallet show', 'wallet balance'],
+  ['wallet status', 'wallet balance'],
+  ['wallet info', 'wallet balance'],
   ['topup', 'wallet topup'],
   ['top-up', 'wallet topup'],
   ['top up', 'wallet topup'],

@@ -96,7 +96,8 @@ export function unknownCommand(asked: string, nearest: Command | undefined): str
       ? ''
       : ` Did you mean ${nearest.parameters?.includes('<') === true ? usageOf(nearest) : `!${nearest.path}`}?`;
   const [head, other] = asked.split(' ');
-  return `${name}${hint} ${other === undefined ? '!help lists all.' : `!help ${head} lists them.`}`;
+  const unmarked = nearest === undefined && other === undefined ? ' A task is sent without “!”.' : '';
+  return `${name}${hint} ${other === undefined ? '!help lists all.' : `!help ${head} lists them.`}${unmarked}`;
 }
 
 /** The commands as a Markdown table, for the README. */

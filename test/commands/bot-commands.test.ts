@@ -38,7 +38,9 @@ describe('an owner commands the bot from a phone', () => {
 
   test('a mistyped command is answered with the nearest one, and nothing is run', async () => {
     expect(await ask(bot, '!stauts')).toContain('Did you mean !status?');
-    expect(await ask(bot, '!xyzzyplugh')).toBe('There is no command !xyzzyplugh. !help lists all.');
+    expect(await ask(bot, '!xyzzyplugh')).toBe(
+      'There is no command !xyzzyplugh. !help lists all. A task is sent without “!”.',
+    );
     expect(bot.tasksDone()).toEqual([]);
   });
 

@@ -11,6 +11,7 @@ import { createSealer } from '../../src/keys/seal.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
 import { depsWithoutWallet } from '../support/commands.ts';
 import { silentLog } from '../support/inbox.ts';
+import { talk, work } from '../support/phone-lines.ts';
 
 const token = `cashuBo2F0gaJhaUgA_9SLj17PgGFwgaNhYQFhc3hAYWNjMTI0MzVlN2I4NDg0YzNjZjE4NTAxNDkyMThhZjkw${'Zm9v'.repeat(20)}`;
 const invoice = `lnbc20u1p3y0x3hpp5743k2g0fsqqxj7n8qzuhns5gmkk4djeejk3wkp64ppevgekvc0jsdqcve5kzar2v9nr5gpqd4hkuetesp5ez2g297jduwc20t6lmqlsg3man0vf2jfd8ar9fh8fhn2g8yttfkqxqy9gcqcqzys9qrsgqrzjqtx3k77yrrav9hye7zar2rtqlfkytl094dsp0ms5majzth6gt7ca6uhdkxl983uywgqqqqlgqqqvx5qqjqrzjqd98kxkpyw0l9tyy8r8q57k7zpy9zjmh6sez752wj6gcumqnj3yxzhdsmg6qq56utgqqqqqqqqqqqeqqjq7jd56882gtxhrjm03c93aacyfy306m4fq0tskf83c0nmet8zc2lxyyg3saz8x6vwcp26xnrlagf9semau3qm2glysp7sv95693fphvsp54l567`;
@@ -309,6 +310,8 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ['Cashu', '!help wallet'],
   ['!new session', '!new'],
   ['start over', '!new'],
+  ['undo that', '!undo'],
+  ['show me the diff', '!diff'],
   ['status\nqueue', '!status + !queue'],
   ['Hi! Status?', '!status'],
   ['!yes', '!yes'],
@@ -320,7 +323,7 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ...[npub, `nostr:${npub}`].map((line) => [line, 'reference'] as const),
   ['> you said this\n> and this', 'quote'],
   // What means nothing without what stands before it.
-  ...['go on', 'more', 'try again', 'why?', 'what?', 'and?', 'undo that', 'nochmal', 'ok, next'].map(
+  ...['go on', 'more', 'try again', 'why?', 'what?', 'and?', 'nochmal', 'ok, next'].map(
     (line) => [line, 'fragment'] as const,
   ),
   ...['2', '#2', '2)', 'done', '100%'].map((line) => [line, 'fragment'] as const),
@@ -515,6 +518,16 @@ function openChat() {
 test('each line is taken for what it is', () => {
   const { meaningOf } = openChat();
   expect(lines.map(([line]) => [line, named(meaningOf(line))])).toEqual(lines.map((each) => [...each]));
+});
+
+const linesOf = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '');
+
+test('of hundreds of lines, none is a task that was none, and all work is done', () => {
+  const { meaningOf } = openChat();
+  const isWork = (line: string): boolean => meaningOf(line).kind === 'task';
+  expect(linesOf(talk).filter(isWork)).toEqual([]);
+  // Where something was said before, a fragment goes on with it.
+  expect(linesOf(work).filter((line) => !isWork(line) && meaningOf(line).kind !== 'fragment')).toEqual([]);
 });
 
 test('no line is a task that was none, and none is unanswered', async () => {

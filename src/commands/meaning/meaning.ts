@@ -94,7 +94,8 @@ function meaningOfBareWords(bare: string, options: MeaningOptions): Meaning | un
 
 function meaningOfPart(part: string, options: MeaningOptions): Meaning | undefined {
   const asked = part.trim().toLowerCase();
-  const plain = unwrapped(withoutFinalPunctuation(asked));
+  // `help!!!1`
+  const plain = unwrapped(withoutFinalPunctuation(asked.replace(/[!?]{2,}1+$/, '')));
   for (const each of new Set([asked, plain, withoutCourtesy(plain)])) {
     const meaning = meaningOfWords(each, options);
     if (meaning !== undefined) return meaning;
@@ -153,7 +154,7 @@ function slipOf(word: string, { match }: MeaningOptions): Match | undefined {
   const found = match(`!${word}`);
   const near = found.found ? undefined : found.nearest?.path.split(' ').at(-1);
   if (near === undefined) return undefined;
-  const isSlip = word.length >= 5 && distance(word, near) === 1;
+  const isSlip = Math.max(word.length, near.length) >= 5 && word[0] === near[0] && distance(word, near) === 1;
   return isSlip || lettersOf(word) === lettersOf(near) ? found : undefined;
 }
 
