@@ -93,6 +93,7 @@ export const agentFailureKinds = [
   'no_wall', // BOT_ISOLATION asks for a wall that can't be built
   'limit', // it took more than the jail gives: memory, processes, disk
   'workspace_gone', // the directory is not there
+  'no_server', // what only an agent server can do, and there can be none now
   'disk_full',
   'not_writable', // what it has to write is read-only, or somebody else's
   'backend_missing', // the executable is not there, or does not run

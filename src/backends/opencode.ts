@@ -66,6 +66,6 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   const endLeft = { endLeftServers: (signal: AbortSignal) => endLeftServers(home, signal) };
   const whole = { name: 'opencode' as const, run, endLeftovers, health, models, ...endLeft };
   // Without servers nothing is to be expected of them.
-  const { warm, tell, close } = warmed;
-  return (deps.warm?.servers ?? 0) === 0 ? whole : { ...whole, warm, tell, close };
+  const { warm, tell, close, desk } = warmed;
+  return (deps.warm?.servers ?? 0) === 0 ? whole : { ...whole, warm, tell, close, desk };
 };

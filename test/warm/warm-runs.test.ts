@@ -5,6 +5,7 @@ import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { createBackends } from '../../src/backends/all-backends.ts';
 import type { Verdict } from '../../src/backends/approval.ts';
 import type { AgentRequest, Backend, RunObserver, StandingPayment } from '../../src/backends/backend.ts';
+import type { SessionPlace } from '../../src/backends/session-desk.ts';
 import { sandboxOpencodeConfig } from '../../src/sandbox/opencode-user-config.ts';
 import { makePlace, watch } from '../support/backend.ts';
 import { bubblewrapHere } from '../support/jail.ts';
@@ -234,6 +235,50 @@ story(
     working.abort('stopped');
     expect((await second).outcome).toBe('stopped');
     expect(sh('ps axww -o args | grep -c "^[^ ]*slee[p] 7193"')).toBe('0');
+  },
+  limit,
+);
+
+story(
+  'what a task changed is shown, taken back and put back; the conversation is copied, named and shortened',
+  async () => {
+    const { desk } = opencode;
+    if (desk === undefined) throw new Error('no desk');
+    const worked = await run('write made.txt with the text one then run echo two > two.txt');
+    const { backendSession = '', prompt = '' } = worked;
+    const at: SessionPlace = { owner: 'a'.repeat(64), workspace, mode: 'agent', backendSession, standing };
+    const soon = AbortSignal.timeout(30_000);
+    expect(worked.context?.used).toBeGreaterThan(0);
+    const files = [
+      { file: 'made.txt', added: 1, removed: 0 },
+      { file: 'two.txt', added: 1, removed: 0 },
+    ];
+    expect(worked.changes).toEqual({ state: 'known', files });
+    expect(await desk.diff(at, prompt, soon)).toMatchObject(
+      files.map((file) => ({ ...file, diff: expect.stringContaining('+') })),
+    );
+    const there = () => ['made.txt', 'two.txt'].map((name) => existsSync(join(workspace, name)));
+    expect(await desk.undo(at, prompt, soon)).toEqual({ state: 'done', files });
+    expect(there()).toEqual([false, false]);
+    expect(await desk.redo(at, soon)).toEqual({ state: 'done' });
+    expect(there()).toEqual([true, true]);
+    expect(await desk.redo(at, soon)).toEqual({ state: 'refused', why: 'nothing' });
+    expect(await desk.todos(at, soon)).toEqual([]);
+    expect(await desk.rename(at, 'two files', soon)).toEqual({ state: 'done' });
+    const copy = await desk.fork(at, soon);
+    if (!('backendSession' in copy)) throw new Error(JSON.stringify(copy));
+    expect((await run('what did I say', { backendSession: copy.backendSession })).answer).toContain(
+      'made.txt',
+    );
+    const lost = { ...at, backendSession: 'ses_00000000000000000000000000' };
+    expect(await desk.fork(lost, soon)).toEqual({ state: 'refused', why: 'forgotten' });
+
+    const before = house.calls.length;
+    const short = await run('(shorten)', { backendSession, job: 'compact' });
+    expect(short).toMatchObject({ outcome: 'answered', failure: undefined });
+    expect(house.calls.slice(before).map(({ run: payer }) => payer !== undefined)).toEqual([true]);
+    const after = await run('say still here', { backendSession });
+    expect(after.answer).toBe('still here');
   },
   limit,
 );

@@ -167,7 +167,10 @@ export const runOnServer = async (
       client.session
         .summarize({ sessionID: session, ...target, auto: false }, { throwOnError: true })
         .then(() => signals.tell('idle'))
-        .catch((cause: unknown) => log.warn({ cause, runId }, 'a session could not be shortened'));
+        .catch((cause: unknown) => {
+          log.warn({ cause, runId }, 'a session could not be shortened');
+          signals.tell('error');
+        });
     } else
       await client.session.promptAsync(
         {
@@ -200,7 +203,8 @@ export const runOnServer = async (
       limit === undefined
         ? failureAs('crashed', 'the server that it ran on ended')
         : { kind: 'limit', detail: limit, status: undefined };
-  else if (ended !== 'stopped') failure = judge(transcript, { code: 0, signal: undefined }, '');
+  else if (ended !== 'stopped' && (request.job !== 'compact' || transcript.error !== undefined))
+    failure = judge(transcript, { code: 0, signal: undefined }, '');
   const stopped = ended === 'stopped';
   const { answer, steps, tools, tokens } = transcript;
   const answered = failure === undefined || (failure.kind === 'output_limit' && answer !== '');

@@ -6,8 +6,9 @@ import { endRun } from '../leftovers.ts';
 import { NotStartedError } from '../not-started.ts';
 import { testedOpencode } from '../opencode-binary.ts';
 import type { Launcher } from '../opencode-launch.ts';
-import { failureOf } from '../opencode-run.ts';
+import { failureAs, failureOf } from '../opencode-run.ts';
 import { configStamp } from './config-stamp.ts';
+import { createDesk } from './desk.ts';
 import { startServer } from './server.ts';
 import {
   createServerPool,
@@ -131,6 +132,12 @@ export const createWarmOpencode = (
     const { standing } = request;
     const found = standing && (await onServer({ ...request, standing }, request, observer, signal));
     if (found !== undefined) return found;
+    if (request.job === 'compact')
+      return {
+        ...noAnswer,
+        failure: failureAs('no_server', 'a conversation is shortened by a server that is kept ready'),
+        ...{ backendSession: request.backendSession, model: request.model },
+      };
     const presence = shared.enter(request.workspace);
     try {
       return await oneShot(request, observer, signal);
@@ -169,5 +176,5 @@ export const createWarmOpencode = (
     await pool.close();
   };
 
-  return { run, warm, tell, close, pool };
+  return { run, warm, tell, close, desk: createDesk(pool) };
 };

@@ -1,0 +1,80 @@
+// From a task's EVENT at the relay to the first model request at the node, paid, in the jail, with the real opencode:
+// on a server that is kept ready (the session goes on; a new session; the server is not there yet) and with a process of
+// the run's own. Medians in milliseconds, and how many times faster. Needs an idle machine. ROUNDS=15 by default.
+import { startObservedHouse } from '../test/support/observed-house.ts';
+import { settled, startPaidBot } from '../test/support/paid-bot.ts';
+
+const rounds = Number(process.env.ROUNDS ?? 15);
+/** Milliseconds that a warm run and a new session may take. */
+const limits = { warm: 300, fresh: 350 };
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const now = (): number => performance.timeOrigin + performance.now();
+
+async function measure(servers: number, work: (world: Awaited<ReturnType<typeof open>>) => Promise<void>) {
+  const world = await open(servers);
+  try {
+    await work(world);
+  } finally {
+    await world.close();
+  }
+}
+
+async function open(servers: number) {
+  const house = startObservedHouse({ feePpk: 100 });
+  const bot = await startPaidBot(house, {
+    opencode: 'real',
+    funds: 50_000,
+    env: { BOT_ISOLATION: 'bwrap', BOT_WARM_SERVERS: String(servers), BOT_WARM_MINUTES: '60' },
+  });
+  let tasks = 0;
+  /** From the task to the model, in milliseconds. */
+  const run = async (): Promise<number> => {
+    const calls = () => house.nodeRequests().filter(({ path }) => path.endsWith('/chat/completions'));
+    const before = calls().length;
+    const sent = now();
+    const word = `word${++tasks}`;
+    await bot.owner.answer(await bot.owner.send(`say ${word}`), new RegExp(`^${word}`), 60_000);
+    const first = calls()[before];
+    await settled(bot, 20_000);
+    return (first?.from ?? Number.NaN) - sent;
+  };
+  return {
+    ...{ bot, run },
+    close: async () => {
+      await bot.cleanUp();
+      await house.stop();
+    },
+  };
+}
+
+const times: Record<'cold' | 'warm' | 'fresh' | 'own', number[]> = { cold: [], warm: [], fresh: [], own: [] };
+await measure(1, async ({ bot, run }) => {
+  await run();
+  for (let round = 0; round < rounds; round += 1) {
+    times.warm.push(await run());
+    await bot.ask('!new', /./);
+    times.fresh.push(await run());
+  }
+});
+await measure(0, async ({ run }) => {
+  await run();
+  for (let round = 0; round < Math.ceil(rounds / 3); round += 1) times.own.push(await run());
+});
+const own = median(times.own);
+const line = (name: string, values: readonly number[]): void => {
+  const middle = median(values);
+  const sorted = values.toSorted((a, b) => a - b);
+  console.log(
+    `${name.padEnd(34)}${middle.toFixed(0).padStart(6)} ms   ${(sorted[0] ?? 0).toFixed(0)} to ${(sorted.at(-1) ?? 0).toFixed(0)}   ${(own / middle).toFixed(1)} times as fast`,
+  );
+};
+console.log('EVENT at the relay → first model request at the node');
+line('ready, the session goes on', times.warm);
+line('ready, a new session', times.fresh);
+line('a process of its own', times.own);
+if (median(times.warm) > limits.warm || median(times.fresh) > limits.fresh) {
+  console.log(`slower than ${limits.warm} and ${limits.fresh} ms`);
+  process.exitCode = 1;
+}
