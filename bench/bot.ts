@@ -78,7 +78,9 @@ function spawnBot({ name, root, key, workspace }: Contestant, relay: string): Bu
     BOT_RELAYS: relay,
     BOT_HOME: join(directory, `home-${name}`),
     BOT_WORKSPACE: workspace,
-    ...(name === 'ours' ? { BOT_ISOLATION: process.env.BENCH_ISOLATION ?? 'none' } : {}),
+    ...(name === 'ours'
+      ? { BOT_ISOLATION: process.env.BENCH_ISOLATION ?? 'none', BOT_WARM_SERVERS: '0' }
+      : {}),
     OPENCODE_BIN: agent,
     LOG_LEVEL: 'error',
   };

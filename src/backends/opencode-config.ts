@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { writeNewFile } from '@nostr-dm-agent/kit/files';
-import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
+import type { ParseError } from 'jsonc-parser';
 import { z } from 'zod';
 import type { Mode, RunPayment } from './backend.ts';
 import { readPlainFile } from './jail/pins.ts';
@@ -37,6 +37,7 @@ const readConfig = async (path: string): Promise<Json | undefined> => {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw new OpencodeConfigError(path, 'cannot be read', error);
   }
+  const { parse, printParseErrorCode } = await import('jsonc-parser');
   const errors: ParseError[] = [];
   const parsed = jsonObject.safeParse(parse(text, errors, { allowTrailingComma: true }));
   const [first] = errors;

@@ -1,7 +1,7 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { type BackendDeps, openOwnerStore } from './agent-folders.ts';
-import type { AgentFailure, AgentFailureKind, AgentRequest, AgentResult, RunObserver } from './backend.ts';
-import { coverSecrets, toDetail } from './cover-secrets.ts';
+import type { AgentFailure, AgentRequest, AgentResult, RunObserver } from './backend.ts';
+import { coverSecrets } from './cover-secrets.ts';
 import type { LimitMet } from './jail/limits.ts';
 import type { Cell, CellEnd } from './jail/types.ts';
 import { ProcessesRemainError } from './leftovers.ts';
@@ -9,12 +9,12 @@ import type { Line } from './lines.ts';
 import { createLoopGuard, type LoopVerdict } from './loop-guard.ts';
 import { NotStartedError } from './not-started.ts';
 import { testedOpencode } from './opencode-binary.ts';
-import { OpencodeConfigError } from './opencode-config.ts';
 import { createTranscript, parseOpencodeEvent, type Transcript } from './opencode-events.ts';
 import { judge } from './opencode-failures.ts';
 import type { Launcher } from './opencode-launch.ts';
 import { sessionByTitle, sessionDirectory } from './opencode-sessions.ts';
-import { type AgentProcessEnd, runAgentProcess, SpawnError } from './processes.ts';
+import { failureAs, failureOf } from './process-failures.ts';
+import { type AgentProcessEnd, runAgentProcess } from './processes.ts';
 
 const listTimeoutMs = 30_000;
 /** So many sessions are remembered with the workspace in which they answered. */
@@ -25,25 +25,6 @@ const nothingYet: AgentProcessEnd = {
   exit: { code: undefined, signal: undefined },
   stderr: '',
   stopped: true,
-};
-
-export const failureAs = (kind: AgentFailureKind, detail: string): AgentFailure => ({
-  kind,
-  detail: toDetail(detail) || undefined,
-  status: undefined,
-});
-
-/** What became of a run whose process could not be started or ended. Anything else is a mistake of ours. */
-export const failureOf = (error: unknown, log: Logger): AgentFailure => {
-  if (error instanceof NotStartedError) return error.failure;
-  if (error instanceof OpencodeConfigError) return failureAs('bad_configuration', error.message);
-  if (error instanceof SpawnError)
-    return failureAs('backend_missing', `${error.message} (${error.code ?? 'unknown'})`);
-  if (error instanceof ProcessesRemainError) {
-    log.error({ runId: error.runId, pids: error.pids }, 'processes of a run do not end');
-    return failureAs('crashed', error.message);
-  }
-  throw error;
 };
 
 /** Follows what one opencode says, and decides when it has to be ended. */

@@ -4,7 +4,6 @@ import type { Backend, Model } from './backend.ts';
 import { endRun } from './leftovers.ts';
 import { testedOpencode } from './opencode-binary.ts';
 import { createLauncher } from './opencode-launch.ts';
-import { createOpencodeRunner } from './opencode-run.ts';
 import { createStoreKeeper } from './opencode-store.ts';
 import { createWarmOpencode, endLeftServers } from './warm/warm-opencode.ts';
 import { whenPaid } from './when-paid.ts';
@@ -28,7 +27,16 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   const launcher = createLauncher(settings, deps);
   const { ask, look } = launcher;
   const modelLists = new Map<string, { readonly at: number; readonly models: readonly Model[] }>();
-  const oneShot = createOpencodeRunner(home, deps, launcher, log);
+  let runner: Promise<Backend['run']> | undefined;
+  // Loaded with the first task.
+  const load = async (): Promise<Backend['run']> => {
+    const { createOpencodeRunner } = await import('./opencode-run.ts');
+    return createOpencodeRunner(home, deps, launcher, log);
+  };
+  const oneShot: Backend['run'] = async (...task) => {
+    runner ??= load();
+    return (await runner)(...task);
+  };
   const warmed = createWarmOpencode(settings, deps, launcher, whenPaid(oneShot), log);
   const run = createStoreKeeper(home).keeping(warmed.run);
 

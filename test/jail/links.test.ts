@@ -169,12 +169,12 @@ test('names are kept for as long as there is a run, also those that a killed bot
   place.remove();
 });
 
-test('a configuration that is nested without end is no harmless one, and is looked past by nobody', () => {
+test('a configuration that is nested without end is no harmless one, and is looked past by nobody', async () => {
   const place = makeJailPlace({ name: 'me', uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
   place.file('workspace/opencode.jsonc', '{}');
-  expect(hasWorkspaceCode(place.workspace)).toBe(false);
+  expect(await hasWorkspaceCode(place.workspace)).toBe(false);
   place.file('workspace/opencode.json', `{"x":${'['.repeat(400_000)}`);
-  expect(hasWorkspaceCode(place.workspace)).toBe(true);
+  expect(await hasWorkspaceCode(place.workspace)).toBe(true);
   place.remove();
 });
 

@@ -2,28 +2,28 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findParents, openGroup } from './cgroups.ts';
 import { type Built, type CellContext, entering } from './launch.ts';
-import { launchBubblewrap, openServerSocket } from './launch-bubblewrap.ts';
-import { launchLandlock, launchPlain, plainPlaces } from './launch-plain.ts';
+import { launchPlain, plainPlaces } from './launch-plain.ts';
 import { type LimitWatch, limits, watchLimits } from './limits.ts';
 import { inside } from './places.ts';
-import { probeWalls } from './probe.ts';
 import { removeTree } from './remove-tree.ts';
 import { createReservedNames } from './reserved-names.ts';
+import { openServerSocket } from './server-socket.ts';
 import { cleanStore } from './store.ts';
 import type { Cell, CellEnd, CellRequest, Jail, JailSettings, Wall } from './types.ts';
 
 const runFolder = (home: string, runId: string): string => join(home, 'jail', encodeURIComponent(runId));
 
-const build = (
+/** Each wall's own code is loaded when it is put up: a bot without one does without it. */
+const build = async (
   context: CellContext,
   wall: Exclude<Wall, { kind: 'refused' }>,
   request: Parameters<Cell['launch']>[0],
 ): Promise<Built> => {
   switch (wall.kind) {
     case 'bwrap':
-      return launchBubblewrap(context, wall.path, request);
+      return (await import('./launch-bubblewrap.ts')).launchBubblewrap(context, wall.path, request);
     case 'landlock':
-      return launchLandlock(context, request);
+      return (await import('./launch-landlock.ts')).launchLandlock(context, request);
     case 'none':
       return launchPlain(context, request);
   }
@@ -43,6 +43,18 @@ const placesIn = (wall: Wall, folder: string, store: string | undefined) => {
   if (wall.kind !== 'bwrap') return { ...plainPlaces(folder), store };
   const { home, temporary, texts } = inside;
   return { home, temporary, texts, store: store === undefined ? undefined : inside.store };
+};
+
+const findWall = async (
+  settings: JailSettings,
+  openWith: (settings: JailSettings, ...cell: Parameters<Jail['open']>) => Promise<Cell>,
+  signal: AbortSignal,
+): Promise<Wall> => {
+  if (settings.isolation === 'none') return { kind: 'none', chosen: true, problems: [] };
+  const { probeWalls } = await import('./probe.ts');
+  // A path that can't be shown is another matter, and each run's own.
+  const bare = { ...settings, paths: [], workspaces: [] };
+  return probeWalls(bare, (...cell) => openWith(bare, ...cell), signal);
 };
 
 export const createJail = (settings: JailSettings): Jail => {
@@ -126,9 +138,7 @@ export const createJail = (settings: JailSettings): Jail => {
 
   const wall: Jail['wall'] = (signal, again = false) => {
     if (known === undefined || again) {
-      // A path that can't be shown is another matter, and each run's own.
-      const bare = { ...settings, paths: [], workspaces: [] };
-      const probing = probeWalls(bare, (found, request) => openWith(bare, found, request), signal);
+      const probing = findWall(settings, openWith, signal);
       known = probing;
       probing.catch(() => {
         if (known === probing) known = undefined;

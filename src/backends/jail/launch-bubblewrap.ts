@@ -1,4 +1,3 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,10 +12,10 @@ import { realPath } from './path-rules.ts';
 import { entryAt } from './pins.ts';
 import { inside, liesIn } from './places.ts';
 import { showProgram } from './programs.ts';
+import { serverSocket } from './server-socket.ts';
 import type { LaunchRequest } from './types.ts';
 
 const initFile = fileURLToPath(new URL('./inside/init.ts', import.meta.url));
-const serverSocket = 'server.sock';
 const initInside = join(inside.own, 'init.ts');
 const bunInside = join(inside.bin, 'bun');
 
@@ -167,18 +166,4 @@ export const launchBubblewrap = async (
     await network?.close();
     throw error;
   }
-};
-
-/** O_PATH: what an agent put there is only looked at. Undefined when it is no socket. */
-export const openServerSocket = (folder: string): number | undefined => {
-  let fd: number;
-  try {
-    fd = openSync(join(folder, 'out', serverSocket), 0o10000000 | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error) return undefined;
-    throw error;
-  }
-  if (fstatSync(fd).isSocket()) return fd;
-  closeSync(fd);
-  return undefined;
 };

@@ -1,18 +1,11 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { jailEnvironment } from './environment.ts';
 import { guardGit } from './git-guards.ts';
-import { type LandlockPlan, landlockVariable } from './inside/landlock.ts';
 import type { Built, CellContext } from './launch.ts';
-import { networkPlan } from './launch-bubblewrap.ts';
-import { openLoopbackNetwork } from './network.ts';
-import { realPath } from './path-rules.ts';
-import { gitSettings, systemPaths } from './system.ts';
+import { gitSettings } from './system.ts';
 import type { LaunchRequest } from './types.ts';
-import { hasWorkspaceCode, refuseWorkspaceCode } from './workspace-code.ts';
-
-const landlockFile = fileURLToPath(new URL('./inside/landlock.ts', import.meta.url));
+import { refuseWorkspaceCode } from './workspace-code.ts';
 
 /** Where the parts of a cell are that lies on disk. */
 export const plainPlaces = (folder: string) => ({
@@ -23,7 +16,7 @@ export const plainPlaces = (folder: string) => ({
 });
 
 /** Home, texts and programs of a run, as files of its folder. */
-const furnish = async ({ folder, settings }: CellContext, request: LaunchRequest): Promise<void> => {
+export const furnish = async ({ folder, settings }: CellContext, request: LaunchRequest): Promise<void> => {
   const places = plainPlaces(folder);
   for (const place of Object.values(places)) await mkdir(place, { recursive: true, mode: 0o700 });
   for (const [name, text] of Object.entries(request.texts))
@@ -41,7 +34,7 @@ const furnish = async ({ folder, settings }: CellContext, request: LaunchRequest
 };
 
 /** @param narrow only what the jail shows can be run: the user's own folders of programs only stand in the way */
-const environmentOf = (
+export const environmentOf = (
   { folder, settings, cell }: CellContext,
   { proxy, narrow }: { readonly proxy: string | undefined; readonly narrow: boolean },
 ) => {
@@ -56,11 +49,11 @@ const environmentOf = (
   });
 };
 
-const settleGit = async ({ cell }: CellContext) =>
+export const settleGit = async ({ cell }: CellContext) =>
   cell.writable ? (await guardGit(cell.workspace, false)).settle : async () => [];
 
 export const launchPlain = async (context: CellContext, request: LaunchRequest): Promise<Built> => {
-  if (request.hideCode) refuseWorkspaceCode(context.cell.workspace);
+  if (request.hideCode) await refuseWorkspaceCode(context.cell.workspace);
   await furnish(context, request);
   return {
     launch: {
@@ -71,55 +64,6 @@ export const launchPlain = async (context: CellContext, request: LaunchRequest):
       fds: [],
     },
     closeNetwork: async () => undefined,
-    freeNames: () => undefined,
-    settleGit: await settleGit(context),
-  };
-};
-
-const devices = ['null', 'zero', 'full', 'random', 'urandom'].map((name) => `/dev/${name}`);
-const accounts = ['passwd', 'group', 'nsswitch.conf', 'hosts'].map((name) => `/etc/${name}`);
-
-export const launchLandlock = async (context: CellContext, request: LaunchRequest): Promise<Built> => {
-  const { settings, cell, folder } = context;
-  if (request.hideCode) refuseWorkspaceCode(context.cell.workspace);
-  await furnish(context, request);
-  const mode = settings.network === 'none' ? 'none' : 'internet';
-  const network = await openLoopbackNetwork(networkPlan(context, request.endpoints, mode));
-  const places = plainPlaces(folder);
-  const shown = [
-    ...settings.paths,
-    ...request.homeFiles.map(({ from, writable }) => ({ path: realPath(from), writable })),
-    { path: cell.workspace, writable: cell.writable },
-    ...(cell.store === undefined ? [] : [{ path: cell.store, writable: true }]),
-    ...[places.home, places.temporary].map((path) => ({ path, writable: true })),
-    ...[places.bin, places.texts, request.file, ...settings.tools].map((path) => ({ path, writable: false })),
-  ];
-  const plan: LandlockPlan = {
-    cwd: request.startIn === 'home' ? places.home : cell.workspace,
-    readable: [
-      ...systemPaths(),
-      ...accounts,
-      ...['/proc', '/sys/devices/system/cpu'],
-      ...shown.filter(({ writable }) => !writable).map(({ path }) => realPath(path)),
-    ],
-    writable: shown.filter(({ writable }) => writable).map(({ path }) => path),
-    devices,
-    ports: network.ports,
-  };
-  return {
-    launch: {
-      file: process.execPath,
-      args: ['--smol', landlockFile, request.file, ...request.args],
-      cwd: '/',
-      environment: {
-        ...environmentOf(context, { proxy: network.proxy, narrow: true }),
-        ...request.environment,
-        [landlockVariable]: JSON.stringify(plan),
-      },
-      fds: [],
-    },
-    closeNetwork: network.close,
-    ...(request.hideCode ? { hasCode: () => hasWorkspaceCode(cell.workspace) } : {}),
     freeNames: () => undefined,
     settleGit: await settleGit(context),
   };

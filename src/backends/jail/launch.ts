@@ -21,7 +21,7 @@ export type Built = {
   /** When no process of it is left: the names in the workspace that were kept for it are free. */
   readonly freeNames: () => void;
   /** Where nothing can be hidden: whether the workspace has got what opencode would run. */
-  readonly hasCode?: () => boolean;
+  readonly hasCode?: () => Promise<boolean>;
   /** @returns the `.git` entries that the run made or changed */
   readonly settleGit: () => Promise<readonly string[]>;
 };

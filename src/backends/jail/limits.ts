@@ -92,7 +92,7 @@ export const watchLimits = (options: {
   readonly workspace: string;
   readonly bounds?: Bounds;
   /** Where it cannot be hidden: whether the workspace has got what opencode would run. */
-  readonly hasCode?: () => boolean;
+  readonly hasCode?: () => Promise<boolean>;
   readonly end: (limit: LimitMet) => void;
 }): LimitWatch => {
   const { root, group, workspace, bounds = limits } = options;
@@ -112,7 +112,7 @@ export const watchLimits = (options: {
       // The jail's own bound refuses the last few, so that it is never passed.
       if (use.processes > bounds.processes * 0.97) meet('processes');
     }
-    if (options.hasCode?.() === true) meet('code');
+    if ((await options.hasCode?.()) === true) meet('code');
     const first = options.scratch ? await firstInside(root) : undefined;
     if (first !== undefined)
       for (const place of [inside.temporary, inside.home])

@@ -153,7 +153,6 @@ export const probeWalls = async (
   open: Jail['open'],
   signal: AbortSignal,
 ): Promise<Wall> => {
-  if (settings.isolation === 'none') return { kind: 'none', chosen: true, problems: [] };
   const problems: WallProblem[] = [];
   for (const [name, probe] of [
     ['bwrap', probeBubblewrap],

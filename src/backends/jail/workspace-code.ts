@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { type ParseError, parseTree } from 'jsonc-parser';
+import type { Node, ParseError } from 'jsonc-parser';
 import { entryAt, readPlainFile } from './pins.ts';
 
 /**
@@ -40,9 +40,10 @@ export const workspaceCode = (workspace: string): readonly CodeEntry[] =>
 const largestSettings = 1024 * 1024;
 
 /** Whether a settings file certainly names no plugin: what its parser and opencode's may read differently is not certain. */
-const isHarmless = (path: string): boolean => {
+const isHarmless = async (path: string): Promise<boolean> => {
   const text = readPlainFile(path, largestSettings);
   if (text === undefined || text.length === largestSettings) return false;
+  const { parseTree } = await import('jsonc-parser');
   const errors: ParseError[] = [];
   try {
     const tree = parseTree(text, errors, { allowTrailingComma: true });
@@ -53,7 +54,7 @@ const isHarmless = (path: string): boolean => {
   }
 };
 
-const namesPlugin = (node: NonNullable<ReturnType<typeof parseTree>>): boolean =>
+const namesPlugin = (node: Node): boolean =>
   (node.type === 'property' && /plugin/i.test(String(node.children?.[0]?.value))) ||
   (node.children ?? []).some(namesPlugin);
 
@@ -68,19 +69,18 @@ const placesOf = (workspace: string): readonly string[] => {
   }
 };
 
-const riskIn = (folder: string): string | undefined => {
+const riskIn = async (folder: string): Promise<string | undefined> => {
   const own = readdirSync(folder).find((name) => /^plugins?$/.test(name));
   if (own !== undefined) return join(folder, own);
-  return codeNames
-    .slice(1)
-    .map((name) => join(folder, name))
-    .find((path) => entryAt(path) !== undefined && !isHarmless(path));
+  for (const path of codeNames.slice(1).map((name) => join(folder, name)))
+    if (entryAt(path) !== undefined && !(await isHarmless(path))) return path;
+  return undefined;
 };
 
 /** As `refuseWorkspaceCode`, for one that has been looked at before. */
-export const hasWorkspaceCode = (workspace: string): boolean => {
+export const hasWorkspaceCode = async (workspace: string): Promise<boolean> => {
   try {
-    refuseWorkspaceCode(workspace);
+    await refuseWorkspaceCode(workspace);
     return false;
   } catch (error) {
     if (error instanceof WorkspaceCodeError) return true;
@@ -92,10 +92,10 @@ export const hasWorkspaceCode = (workspace: string): boolean => {
  * Where nothing can be hidden: refuses a workspace that brings code, or what may be code.
  * @throws WorkspaceCodeError
  */
-export const refuseWorkspaceCode = (workspace: string): void => {
+export const refuseWorkspaceCode = async (workspace: string): Promise<void> => {
   for (const place of placesOf(workspace))
     for (const { path, kind } of workspaceCode(place)) {
-      const risk = kind === 'folder' ? riskIn(path) : isHarmless(path) ? undefined : path;
+      const risk = kind === 'folder' ? await riskIn(path) : (await isHarmless(path)) ? undefined : path;
       if (risk !== undefined) throw new WorkspaceCodeError(relative(workspace, risk) || basename(risk));
     }
 };

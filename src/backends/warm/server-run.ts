@@ -5,7 +5,7 @@ import { endRun } from '../leftovers.ts';
 import { workspaceInstructions } from '../opencode-config.ts';
 import type { Transcript } from '../opencode-events.ts';
 import { judge } from '../opencode-failures.ts';
-import { failureAs } from '../opencode-run.ts';
+import { failureAs } from '../process-failures.ts';
 import type { Changes } from '../session-desk.ts';
 import { createAsks } from './asks.ts';
 import { catchUp, isBusySession } from './catch-up.ts';

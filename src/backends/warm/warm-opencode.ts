@@ -6,10 +6,9 @@ import { endRun } from '../leftovers.ts';
 import { NotStartedError } from '../not-started.ts';
 import { testedOpencode } from '../opencode-binary.ts';
 import type { Launcher } from '../opencode-launch.ts';
-import { failureAs, failureOf } from '../opencode-run.ts';
+import { failureAs, failureOf } from '../process-failures.ts';
 import { configStamp } from './config-stamp.ts';
 import { createDesk } from './desk.ts';
-import { startServer } from './server.ts';
 import {
   createServerPool,
   type HeldServer,
@@ -18,7 +17,6 @@ import {
   type StartedServer,
 } from './server-pool.ts';
 import { serverMark, serverVariable } from './server-request.ts';
-import { runOnServer } from './server-run.ts';
 import { createSharedWorkspaces } from './shared-workspaces.ts';
 import { warmUp } from './warm-up.ts';
 import { lookAtWorkspace } from './workspace-stamp.ts';
@@ -68,6 +66,8 @@ export const createWarmOpencode = (
         `opencode ${prepared.version}, tested with ${testedOpencode}`,
       );
     }
+    // Loaded with the first: a bot at rest does without, and without the SDK.
+    const { startServer } = await import('./server.ts');
     const server = await startServer(plan, prepared, log, signal);
     const { stamp } = await lookAtWorkspace(workspace, { writable: modes[0] === 'agent', hideCode });
     const upMs = performance.now() - began;
@@ -97,6 +97,7 @@ export const createWarmOpencode = (
         held.retire();
         return undefined;
       }
+      const { runOnServer } = await import('./server-run.ts');
       const result = await runOnServer(
         held.server,
         request,
