@@ -54,6 +54,7 @@ export function createWork(
   const currentSessions = createCurrentSessions({
     defaults: {
       workspaces: config.workspaces,
+      backends: [...backends.keys()],
       backend: config.backend,
       model: config.model,
       mode: 'agent',

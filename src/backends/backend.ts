@@ -7,8 +7,10 @@ import type { Changes, SessionDesk, Todo } from './session-desk.ts';
 export { type Mode, modes } from './mode.ts';
 export type { RunPayment, StandingPayment } from './payment.ts';
 
-export const backendNames = ['opencode', 'cursor'] as const;
-export type BackendName = (typeof backendNames)[number];
+/** What is there without `BOT_AGENTS`. */
+export const builtInBackends = ['opencode', 'cursor'] as const;
+/** One of those, or a name of `BOT_AGENTS`. A stored one may be of a configuration that has changed since. */
+export type BackendName = string;
 
 /** One task for the agent. */
 export type AgentRequest = {

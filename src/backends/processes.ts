@@ -75,7 +75,9 @@ export type AgentProcessEnd = {
 
 type Started = { readonly process: ChildProcess; readonly stdout: Readable; readonly stderr: Readable };
 /** Synchronous: nothing may come between the start and the first read, execa throws away what nobody reads. */
-type Spawn = (command: Command, stdin: string) => Started;
+type Spawn = (command: Command, stdin: Input) => Started;
+/** A text, after which its input is closed; or what somebody goes on writing. */
+type Input = string | Readable;
 
 /** execa hands any descriptor on; its types know those up to 9. */
 const isDescriptor = (fd: number): fd is 3 => Number.isInteger(fd);
@@ -117,7 +119,7 @@ const spawnPlain: Spawn = (command) => {
   return { process: child, stdout, stderr };
 };
 
-const start = (spawnIt: Spawn, command: Command, stdin: string): { agent: Started; pid: number } => {
+const start = (spawnIt: Spawn, command: Command, stdin: Input): { agent: Started; pid: number } => {
   let agent: Started;
   try {
     agent = spawnIt(command, stdin);
@@ -138,7 +140,7 @@ const start = (spawnIt: Spawn, command: Command, stdin: string): { agent: Starte
  */
 export const runAgentProcess = async (
   command: Command,
-  options: { readonly runId: string; readonly stdin: string; readonly graceMs?: number | undefined },
+  options: { readonly runId: string; readonly stdin: Input; readonly graceMs?: number | undefined },
   handlers: AgentProcessHandlers,
   signal: AbortSignal,
 ): Promise<AgentProcessEnd> => {

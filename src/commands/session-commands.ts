@@ -1,5 +1,4 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import { backendNames } from '../backends/backend.ts';
 import { formatAgo, lines, shorten } from '../replies/format.ts';
 import { describeRunFailure } from '../replies/run-replies.ts';
 import type { Run, Session } from '../runs/run.ts';
@@ -90,6 +89,7 @@ export const sessionCommands = (deps: CommandDeps): readonly Command[] => {
 /** Where the work is done, and by which program. */
 const placeCommands = (deps: CommandDeps, workspaceNames: readonly string[]): readonly Command[] => {
   const { currentSessions, stores } = deps;
+  const backendNames = currentSessions.backends;
   return [
     {
       path: 'workspace',

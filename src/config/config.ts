@@ -1,6 +1,7 @@
 import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
 import type { Identity, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import type { NodeUrl } from '@nostr-dm-agent/routstr';
+import type { AgentProgram } from '../backends/acp/agent-program.ts';
 import type { ApprovalRule } from '../backends/approval.ts';
 import type { BackendName } from '../backends/backend.ts';
 import type { AgentPath } from '../backends/jail/path-rules.ts';
@@ -23,6 +24,8 @@ export type Config = {
   /** At least one; the first is the default. */
   readonly workspaces: readonly Workspace[];
   readonly backend: BackendName;
+  /** `BOT_AGENTS`: further backends, by the Agent Client Protocol. */
+  readonly agents: readonly AgentProgram[];
   readonly opencodeBin: string | undefined;
   readonly cursorBin: string | undefined;
   readonly model: string | undefined;

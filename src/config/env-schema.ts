@@ -8,8 +8,8 @@ import { InvalidKeyError, parsePublicKey, parseRelayUrl, RelayUrlError } from '@
 import { type NodeUrl, NodeUrlError, parseNodeUrl } from '@nostr-dm-agent/routstr/node-url';
 import { z } from 'zod';
 import { approvalRules } from '../backends/approval.ts';
-import { backendNames } from '../backends/backend.ts';
 import { type AgentPath, realPath } from '../backends/jail/path-rules.ts';
+import { readAgentPrograms } from './agent-programs.ts';
 import type { Owner, Role, Workspace } from './config.ts';
 import { defaultWorkspace } from './default-workspace.ts';
 import { mnemonicProblem, normalMnemonic } from './mnemonic.ts';
@@ -292,7 +292,8 @@ export const environmentSchema = (places: Places) => {
     BOT_RELAYS: variable(readRelays).prefault(defaultRelays),
     BOT_HOME: path.prefault('~/.nostr-dm-agent'),
     BOT_WORKSPACE: variable((text, report) => readWorkspaces(text, places, report)).optional(),
-    BOT_BACKEND: oneOf(...backendNames).prefault('opencode'),
+    BOT_BACKEND: z.string().toLowerCase().prefault('opencode'),
+    BOT_AGENTS: variable(readAgentPrograms).prefault(''),
     OPENCODE_BIN: executable.optional(),
     CURSOR_BIN: executable.optional(),
     BOT_MODEL: z.string().optional(),

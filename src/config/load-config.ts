@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Identity } from '@nostr-dm-agent/nostr';
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
+import { builtInBackends } from '../backends/backend.ts';
 import { agentPathProblem, workspaceProblem } from '../backends/jail/path-rules.ts';
 import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
 import type { Config, Owner } from './config.ts';
@@ -62,6 +63,11 @@ export async function loadConfig(
   if ('identity' in key && owners.some(({ publicKey }) => publicKey === key.identity.publicKey)) {
     add('BOT_OWNERS', 'names the bot itself (the public key of BOT_KEY); an owner needs a key of their own');
   }
+  if (parsed.data !== undefined) {
+    const { BOT_BACKEND, BOT_AGENTS } = parsed.data;
+    const known = [...builtInBackends, ...BOT_AGENTS.map(({ name }) => name)];
+    if (!known.includes(BOT_BACKEND)) add('BOT_BACKEND', `must be one of ${known.join(', ')}`);
+  }
   const workspaces = parsed.data?.BOT_WORKSPACE ?? [defaultWorkspace(places)];
   if (parsed.data !== undefined) {
     const { BOT_HOME, CASHU_WALLET_DIR, BOT_AGENT_PATHS } = parsed.data;
@@ -92,6 +98,7 @@ export async function loadConfig(
     home: env.BOT_HOME,
     workspaces: freeze(workspaces.map(({ name, directory: path }) => freeze({ name, directory: path }))),
     backend: env.BOT_BACKEND,
+    agents: freeze(env.BOT_AGENTS.map(freeze)),
     opencodeBin: env.OPENCODE_BIN,
     cursorBin: env.CURSOR_BIN,
     model: env.BOT_MODEL,

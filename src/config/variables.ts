@@ -8,6 +8,7 @@ export const variables = {
   BOT_HOME: 'BOT_HOME=~/.nostr-dm-agent',
   BOT_WORKSPACE: 'BOT_WORKSPACE=~/code/project  or  BOT_WORKSPACE=site=~/code/site,api=~/code/api',
   BOT_BACKEND: 'BOT_BACKEND=opencode',
+  BOT_AGENTS: 'BOT_AGENTS=qwen,claude,mine=/opt/mine/agent --acp',
   OPENCODE_BIN: 'OPENCODE_BIN=~/.local/bin/opencode',
   CURSOR_BIN: 'CURSOR_BIN=~/.local/bin/cursor-agent',
   BOT_ACCOUNTS: 'BOT_ACCOUNTS=shared',

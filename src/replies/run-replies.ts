@@ -34,6 +34,10 @@ export const begunAnewText = ({ kind, detail }: AgentFailure): string =>
     ? `⚠ The agent’s own memory of its sessions could not be read. It was moved aside${detail === undefined ? '' : ` (${detail})`}, and a new one was begun: it does not know what was said before.`
     : '⚠ The agent no longer had this conversation, so it began a new one: it does not know what was said before.';
 
+/** A session of an agent that `BOT_AGENTS` no longer names. */
+export const backendGoneText = (name: string, others: readonly string[]): string =>
+  `The agent of this session, ${name}, is not set up any more, so the task was not begun. !backend ${others.join(' or !backend ')} begins a new session.`;
+
 /** @param name of the workspace's instructions */
 export const cutInstructionsText = (name: string): string =>
   `⚠ ${name} is longer than 64 KiB: the agent reads its beginning only.`;

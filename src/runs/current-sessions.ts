@@ -13,6 +13,8 @@ const idLength = 5;
 
 type SessionDefaults = {
   readonly workspaces: readonly Workspace[];
+  /** Every one that there is. */
+  readonly backends: readonly BackendName[];
   readonly backend: BackendName;
   readonly model: string | undefined;
   readonly mode: Mode;
@@ -23,6 +25,7 @@ type SessionDefaults = {
 /** Keeps track of which session each owner is in, and begins new ones with their choices. */
 export type CurrentSessions = {
   readonly workspaces: readonly Workspace[];
+  readonly backends: readonly BackendName[];
   readonly current: (owner: PublicKey) => Session | undefined;
   /** The session that a task goes on with: the current one, or a new one. Its first task gives it its title. */
   readonly forTask: (owner: PublicKey, task: string) => Session;
@@ -66,14 +69,11 @@ export function createCurrentSessions(deps: {
 }): CurrentSessions {
   const { defaults, sessions, settings, clock, random } = deps;
 
-  const newId = (): string => {
-    const id = newTypedId(idLength, random);
-    return sessions.get(id) === undefined ? id : newId();
-  };
-  const workspaceOf = (name: string | undefined): Workspace => {
-    const found = defaults.workspaces.find((workspace) => workspace.name === name) ?? defaults.workspaces[0];
-    if (found === undefined) throw new RangeError('a bot without a workspace');
-    return found;
+  const newId = (): string => unusedId(sessions, random);
+  /** Their choice, unless `BOT_AGENTS` no longer names it. */
+  const chosenBackend = (owner: PublicKey): BackendName => {
+    const chosen = settings.get(owner, 'backend');
+    return chosen !== undefined && defaults.backends.includes(chosen) ? chosen : defaults.backend;
   };
   const find = (owner: PublicKey, id: string) => {
     const session = sessions.get(id);
@@ -97,8 +97,8 @@ export function createCurrentSessions(deps: {
       };
     }
     return {
-      workspace: workspaceOf(settings.get(owner, 'workspace')),
-      backend: settings.get(owner, 'backend') ?? defaults.backend,
+      workspace: workspaceNamed(defaults, settings.get(owner, 'workspace')),
+      backend: chosenBackend(owner),
       mode: settings.get(owner, 'mode') ?? defaults.mode,
       model: settings.get(owner, 'model') ?? defaults.model,
       approvals: settings.get(owner, 'approvals') ?? defaults.approvals(),
@@ -108,13 +108,13 @@ export function createCurrentSessions(deps: {
     if (session !== undefined) sessions.update(session.id, changed);
   };
   const begin: CurrentSessions['begin'] = (owner, choice = {}) => {
-    const workspace = workspaceOf(choice.workspace ?? settings.get(owner, 'workspace'));
+    const workspace = workspaceNamed(defaults, choice.workspace ?? settings.get(owner, 'workspace'));
     const session: Session = {
       id: newId(),
       owner,
       workspace: workspace.name,
       directory: workspace.directory,
-      backend: choice.backend ?? settings.get(owner, 'backend') ?? defaults.backend,
+      backend: choice.backend ?? chosenBackend(owner),
       mode: settings.get(owner, 'mode') ?? defaults.mode,
       model: settings.get(owner, 'model'),
       approvals: settings.get(owner, 'approvals'),
@@ -131,6 +131,7 @@ export function createCurrentSessions(deps: {
 
   return {
     workspaces: defaults.workspaces,
+    backends: defaults.backends,
     current,
     forTask: (owner, task) => {
       const session = current(owner) ?? begin(owner);
@@ -178,3 +179,15 @@ const createSetters = (
     change(owner, { approvals });
   },
 });
+
+const unusedId = (sessions: Pick<SessionStore, 'get'>, random: () => number): string => {
+  const id = newTypedId(idLength, random);
+  return sessions.get(id) === undefined ? id : unusedId(sessions, random);
+};
+
+/** The first one where none has the name. */
+function workspaceNamed({ workspaces }: SessionDefaults, name: string | undefined): Workspace {
+  const found = workspaces.find((workspace) => workspace.name === name) ?? workspaces[0];
+  if (found === undefined) throw new RangeError('a bot without a workspace');
+  return found;
+}

@@ -12,6 +12,7 @@ import { providerNoteText } from '../replies/connection-replies.ts';
 import { ownerName } from '../replies/owner-name.ts';
 import {
   answerLostText,
+  backendGoneText,
   begunAnewText,
   costText,
   cutInstructionsText,
@@ -128,7 +129,12 @@ const nameOf = (model: string): string =>
 async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Ending> {
   const { run, session, provider, model } = job;
   const backend = deps.backends.get(session.backend);
-  if (backend === undefined) throw new RangeError(`no backend ${session.backend}`);
+  if (backend === undefined)
+    return {
+      outcome: 'refused',
+      answer: backendGoneText(session.backend, [...deps.backends.keys()]),
+      result: undefined,
+    };
   const refusal = await deps.refuseRun(run, signal);
   if (refusal !== undefined) return { outcome: 'refused', answer: refusal, result: undefined };
   const deadline = startRunDeadline(deps.limits, signal);

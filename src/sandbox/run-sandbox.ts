@@ -18,6 +18,7 @@ import { wordlist } from '@scure/bip39/wordlists/english.js';
 import type { AppDeps } from '../app/app.ts';
 import { createAgentJail } from '../backends/agent-jail.ts';
 import { approvalRules } from '../backends/approval.ts';
+import { readAgentPrograms } from '../config/agent-programs.ts';
 import type { Config } from '../config/config.ts';
 import { sandboxWallLine } from '../replies/wall-replies.ts';
 import { chatByLines, chatOnTerminal } from './chat.ts';
@@ -205,6 +206,7 @@ function configOf(
     home: home.bot,
     workspaces: [{ name: 'workspace', directory: home.workspace }],
     backend: 'opencode' as const,
+    agents: readAgentPrograms(environment.BOT_AGENTS ?? '', () => undefined),
     opencodeBin: environment.OPENCODE_BIN,
     cursorBin: undefined,
     model: undefined,

@@ -1,5 +1,5 @@
 import { type CANCEL_SYMBOL, confirm, intro, isCancel, log, password, select, text } from '@clack/prompts';
-import { backendNames } from '../backends/backend.ts';
+import { builtInBackends } from '../backends/backend.ts';
 import { BotKeyError, isEncryptedKey, readBotKey } from '../config/bot-key.ts';
 import { defaultWorkspaceText } from '../config/default-workspace.ts';
 import {
@@ -76,8 +76,8 @@ export async function askAnswers(
     answered(
       await select({
         message: 'The program that does the work',
-        options: backendNames.map((value) => ({ value })),
-        initialValue: backendNames.find((name) => name === old.BOT_BACKEND) ?? 'opencode',
+        options: builtInBackends.map((value) => ({ value })),
+        initialValue: builtInBackends.find((name) => name === old.BOT_BACKEND) ?? 'opencode',
       }),
     );
   const wallet =

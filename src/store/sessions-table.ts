@@ -3,7 +3,7 @@ import { change, nullable, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { approvalRules } from '../backends/approval.ts';
-import { backendNames, modes } from '../backends/backend.ts';
+import { modes } from '../backends/backend.ts';
 import type { Session } from '../runs/run.ts';
 import { publicKeyColumn } from './nostr-columns.ts';
 
@@ -12,7 +12,7 @@ const row = rowOf({
   owner: publicKeyColumn,
   workspace: z.string(),
   directory: z.string(),
-  backend: z.enum(backendNames),
+  backend: z.string().min(1),
   mode: z.enum(modes),
   model: nullable(z.string()),
   approvals: nullable(z.enum(approvalRules)),

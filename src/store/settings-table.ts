@@ -4,7 +4,7 @@ import { change, select } from '@nostr-dm-agent/kit/sqlite';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { type ApprovalRule, approvalRules } from '../backends/approval.ts';
-import { type BackendName, backendNames, type Mode, modes } from '../backends/backend.ts';
+import { type BackendName, type Mode, modes } from '../backends/backend.ts';
 
 /** What an owner may choose, and what was chosen for them. */
 export type Settings = {
@@ -26,7 +26,7 @@ const settingSchemas: { readonly [Name in keyof Settings]: z.ZodType<Settings[Na
   model: z.string().min(1),
   approvals: z.enum(approvalRules),
   workspace: z.string().min(1),
-  backend: z.enum(backendNames),
+  backend: z.string().min(1),
   provider: z.string().min(1),
   dayLimit: z.coerce.number().refine(isSat),
 };

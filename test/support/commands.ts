@@ -65,7 +65,14 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
     stores,
     messages: createMessageStore(stores.db, clock),
     currentSessions: createCurrentSessions({
-      defaults: { workspaces, backend: 'opencode', model: undefined, mode: 'agent', approvals: () => 'off' },
+      defaults: {
+        workspaces,
+        backends: ['opencode', 'cursor'],
+        backend: 'opencode',
+        model: undefined,
+        mode: 'agent',
+        approvals: () => 'off',
+      },
       sessions,
       settings,
       clock,
