@@ -1,4 +1,5 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { presets } from '../backends/acp/presets.ts';
 import type { Backend, BackendName, RunPayment } from '../backends/backend.ts';
 import type { ProviderFacts } from '../commands/command-deps.ts';
 import type { Config } from '../config/config.ts';
@@ -36,6 +37,12 @@ export function createProviderChoice(
   const providers = new Map(
     [local, ...connections.providers].map((provider) => [provider.name, provider] as const),
   );
+  /** Whether it asks for models in a way that nodes serve. */
+  const isPayable = (backend: BackendName): boolean => {
+    if (backend === 'opencode') return true;
+    const agent = config.agents.find(({ name }) => name === backend);
+    return agent !== undefined && (agent.preset === undefined || presets[agent.preset].api !== 'none');
+  };
   const chosenBy = (owner: PublicKey): string => stores.settings.get(owner, 'provider') ?? config.provider;
   return {
     providers,
@@ -44,7 +51,7 @@ export function createProviderChoice(
     providerFor: (session) => {
       const { backend } = session;
       const { name, without, note } = connections.providerFor(session, chosenBy(session.owner));
-      if (name === 'routstr' && backend !== 'opencode') {
+      if (name === 'routstr' && !isPayable(backend)) {
         return { provider: withoutModelsOf(name, local), note: { why: 'backend', wanted: name, backend } };
       }
       const provider = providers.get(name);

@@ -1,3 +1,4 @@
+import { createAcp } from './acp/acp-backend.ts';
 import type { BackendDeps, BackendSettings } from './agent-folders.ts';
 import type { Backend, BackendName } from './backend.ts';
 import { createCursor } from './cursor.ts';
@@ -9,5 +10,9 @@ export const createBackends = (
   deps: BackendDeps,
 ): ReadonlyMap<BackendName, Backend> =>
   new Map(
-    [createOpencode(settings, deps), createCursor(settings, deps)].map((backend) => [backend.name, backend]),
+    [
+      createOpencode(settings, deps),
+      createCursor(settings, deps),
+      ...settings.agents.map((program) => createAcp(program, settings, deps)),
+    ].map((backend) => [backend.name, backend]),
   );

@@ -67,6 +67,14 @@ const byStatus = (status: number | undefined): AgentFailureKind => {
   return status >= 400 ? 'bad_request' : 'provider_nonsense';
 };
 
+/** Of words alone, as an agent passes them on: the provider's status may stand in them. */
+export function classifyWords(text: string): AgentFailure {
+  const status = Number(/\b(4\d\d|5\d\d)\b/.exec(text)?.[1]) || undefined;
+  const worded = byWords.find(([pattern]) => pattern.test(text))?.[1];
+  const kind = worded ?? (status === undefined ? 'crashed' : byStatus(status));
+  return failure(kind, text, status);
+}
+
 const classifyApiError = ({ data }: OpencodeError): AgentFailure => {
   const said = readReason(data.responseBody) ?? readReason(data.message);
   const detail = said?.message ?? said?.reason ?? data.message;

@@ -31,6 +31,7 @@ export const makePlace = (overrides: Partial<BackendSettings> = {}) => {
   writeFileSync(catalogue, '{}');
   const settings: BackendSettings = {
     home: folder('bot'),
+    agents: [],
     opencodeBin: undefined,
     cursorBin: undefined,
     trustWorkspace: false,
