@@ -5,6 +5,7 @@ import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { builtInBackends } from '../backends/backend.ts';
 import { agentPathProblem, workspaceProblem } from '../backends/jail/path-rules.ts';
+import { readAgentPrograms } from './agent-programs.ts';
 import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
 import type { Config, Owner } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
@@ -63,11 +64,12 @@ export async function loadConfig(
   if ('identity' in key && owners.some(({ publicKey }) => publicKey === key.identity.publicKey)) {
     add('BOT_OWNERS', 'names the bot itself (the public key of BOT_KEY); an owner needs a key of their own');
   }
-  if (parsed.data !== undefined) {
-    const { BOT_BACKEND, BOT_AGENTS } = parsed.data;
-    const known = [...builtInBackends, ...BOT_AGENTS.map(({ name }) => name)];
-    if (!known.includes(BOT_BACKEND)) add('BOT_BACKEND', `must be one of ${known.join(', ')}`);
-  }
+  const known = [
+    ...builtInBackends,
+    ...readAgentPrograms(given.BOT_AGENTS ?? '', () => undefined).map(({ name }) => name),
+  ];
+  if (!known.includes(given.BOT_BACKEND?.toLowerCase() ?? 'opencode'))
+    add('BOT_BACKEND', `must be one of ${known.join(', ')}`);
   const workspaces = parsed.data?.BOT_WORKSPACE ?? [defaultWorkspace(places)];
   if (parsed.data !== undefined) {
     const { BOT_HOME, CASHU_WALLET_DIR, BOT_AGENT_PATHS } = parsed.data;

@@ -83,6 +83,7 @@ const forbidden: readonly (readonly [file: string, specifier: string])[] = [
   ['packages/kit/src/planted.ts', 'execa'],
   ['src/runs/planted.ts', '@opencode-ai/sdk/v2/client'],
   ['src/backends/planted.ts', '@opencode-ai/sdk/v2/client'],
+  ['src/backends/planted.ts', '@agentclientprotocol/sdk'],
 ];
 
 test.each(forbidden)('the linter refuses, in %s, an import of %s', async (file, specifier) => {
@@ -115,6 +116,7 @@ test('what the arrows allow is allowed', async () => {
     ['packages/routstr/test/planted.test.ts', '@nostr-dm-agent/cashu-wallet/testing/wallet-kit'],
     ['src/backends/planted.ts', 'execa'],
     ['src/backends/warm/client.ts', '@opencode-ai/sdk/v2/client'],
+    ['src/backends/acp/connection.ts', '@agentclientprotocol/sdk'],
   ] as const;
   expect(
     await lint(Object.fromEntries(allowed.map(([file, specifier]) => [file, plant(specifier)]))),

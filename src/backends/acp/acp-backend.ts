@@ -1,6 +1,13 @@
 import { PassThrough } from 'node:stream';
 import type { BackendDeps, BackendSettings } from '../agent-folders.ts';
-import type { AgentFailure, AgentFailureKind, AgentRequest, AgentResult, Backend, RunObserver } from '../backend.ts';
+import type {
+  AgentFailure,
+  AgentFailureKind,
+  AgentRequest,
+  AgentResult,
+  Backend,
+  RunObserver,
+} from '../backend.ts';
 import { coverSecrets, toDetail } from '../cover-secrets.ts';
 import type { LimitMet } from '../jail/limits.ts';
 import type { CellEnd } from '../jail/types.ts';
