@@ -11,7 +11,7 @@ import type { Basics } from './basics.ts';
  */
 export function openRelays(
   { identity, relays: own, catchupMs }: Pick<Config, 'identity' | 'relays' | 'catchupMs'>,
-  { db, meta }: Pick<Stores, 'db' | 'meta'>,
+  { db, meta, owners }: Pick<Stores, 'db' | 'meta' | 'owners'>,
   { clock, random, log, stopping }: Basics,
   open: AsyncDisposableStack,
 ) {
@@ -31,6 +31,7 @@ export function openRelays(
   const feed = createInboxFeed({
     identity,
     relays: relays.own,
+    owners: () => owners.list().map(({ publicKey }) => publicKey),
     store: createSeenWrapStore(db, meta, clock),
     limits: { wantedMs: catchupMs },
     clock,

@@ -9,6 +9,7 @@ import { ordersIn, replyTo } from './orders.ts';
 import { answerIn } from './read-answer.ts';
 import { createReply } from './reply.ts';
 import type { CommandRunner } from './run-command.ts';
+import { twinOf } from './twin-messages.ts';
 
 /** What a text stands for is done: commands, money, an answer, a task. */
 export function createTextActions(
@@ -50,7 +51,8 @@ export function createTextActions(
 
   return {
     act: (message: StoredMessage, owner: Owner): void => {
-      if (messages.isDeleted(message)) {
+      const twin = twinOf(messages, message);
+      if (messages.isDeleted(message) || (twin && messages.isDeleted(twin))) {
         once(message, () =>
           log.info({ from: ownerName(owner.publicKey) }, 'message deleted before it was acted on'),
         );

@@ -11,6 +11,7 @@ import { beginsWithBudget, notABudget, overMemberBudget, splitBudget, taskMissin
 import type { OrderedTask } from './command.ts';
 import type { RefersTo } from './meaning/small-talk.ts';
 import { createReply } from './reply.ts';
+import { withTwins } from './twin-messages.ts';
 
 /** Puts tasks into the queue. Both are to be part of the transaction that acts on the message. */
 export type TaskOrders = {
@@ -30,7 +31,7 @@ export function createTaskOrders(deps: {
   readonly currentSessions: CurrentSessions;
   readonly queue: RunQueue;
   readonly runs: Pick<RunStore, 'ofSession'>;
-  readonly messages: Pick<MessageLog, 'history'>;
+  readonly messages: Pick<MessageLog, 'history' | 'near' | 'byId'>;
   readonly messenger: Messenger;
   /** The most that a member may give one run. */
   readonly memberBudget: () => Sat;
@@ -100,10 +101,12 @@ export function createTaskOrders(deps: {
       const before = messages.history(sender, 20).findLast((each) => each.seq < seq);
       return latest?.outcome === 'answered' && latest.message === before?.id;
     },
-    callOff: (owner, messages) =>
-      queue
+    callOff: (owner, ids) => {
+      const meant = withTwins(messages, owner, ids);
+      return queue
         .list()
-        .filter((run) => run.owner === owner && messages.includes(run.message))
-        .filter((run) => queue.drop(run.id) || queue.stop(run.id)).length,
+        .filter((run) => run.owner === owner && meant.includes(run.message))
+        .filter((run) => queue.drop(run.id) || queue.stop(run.id)).length;
+    },
   };
 }

@@ -39,8 +39,8 @@ const unguarded: MessageGuard = { hide: ({ text }) => text, forget: (text) => te
 
 const wholeNumber = z.coerce.number();
 
-/** So many messages apart, a deletion still finds what it deletes. */
-const DELETIONS_WITHIN = 500;
+/** So many messages apart, a deletion still finds what it deletes, and a message its like by the other protocol. */
+const WITHIN = 500;
 
 /** What became of each message. */
 function createMessageLog(db: Database, guard: MessageGuard): MessageLog {
@@ -62,6 +62,12 @@ function createMessageLog(db: Database, guard: MessageGuard): MessageLog {
     db,
     'SELECT seq FROM messages WHERE seq > ? AND +sender = ? AND kind = 5 AND instr(refs, ?) > 0 LIMIT 1',
     z.object({ seq: z.int() }),
+  );
+  const around = select(
+    db,
+    `${selectMessages} WHERE seq BETWEEN ? AND ? AND +sender = ? AND kind IN (4, 14)
+     AND created_at_s BETWEEN ? AND ? ORDER BY seq`,
+    row,
   );
   const forgetSecrets = (seq: number, done: boolean): void => {
     const text = stored.one(seq)?.text ?? '';
@@ -85,7 +91,9 @@ function createMessageLog(db: Database, guard: MessageGuard): MessageLog {
     ).all,
     history: (sender, limit) => latest.all(sender, limit).toReversed(),
     missed: select(db, `${selectMessages} WHERE sender = ? AND seq = ? AND state = 'missed'`, row).one,
-    isDeleted: ({ seq, sender, id }) => deletion.one(seq - DELETIONS_WITHIN, sender, id) !== undefined,
+    near: ({ seq, sender, createdAt }, seconds) =>
+      around.all(seq - WITHIN, seq + WITHIN, sender, createdAt - seconds, createdAt + seconds),
+    isDeleted: ({ seq, sender, id }) => deletion.one(seq - WITHIN, sender, id) !== undefined,
     byId: select(db, `${selectMessages} WHERE sender = ? AND id = ?`, row).one,
   };
 }

@@ -24,7 +24,11 @@ function world(before: readonly StoredMessage[] = [], twinMs = 30) {
   const logged: string[] = [];
   const stored = [...before];
   const twins = createTwins({
-    messages: { history: () => stored },
+    messages: {
+      history: () => stored,
+      near: ({ createdAt }, seconds) =>
+        stored.filter((each) => Math.abs(each.createdAt - createdAt) <= seconds),
+    },
     log: { ...silentLog, info: (facts) => logged.push(JSON.stringify(facts)) },
     twinMs,
     signal: new AbortController().signal,
@@ -91,6 +95,18 @@ test('an old message without a twin is acted on a little later, at once for who 
   const old = world([message('before', 'nip04')], 3_600_000);
   old.meet(message('hi', 'nip04'));
   expect(old.log).toEqual(['nip04 hi']);
+});
+
+test('an old one is not waited with when the last ones had no twin either, though its sender writes in both ways', async () => {
+  const lone = [1, 2, 3].map((n) => message(`old ${n}`, 'nip04'));
+  const here = world([message('new', 'nip17'), ...lone], 3_600_000);
+  here.meet(message('hi', 'nip04'));
+  expect(here.log).toEqual(['nip04 hi']);
+  const both = [message('old 3', 'nip04'), message('old 3', 'nip17')];
+  const there = world([...lone.slice(0, 2), ...both], 30);
+  there.meet(message('hi', 'nip04'));
+  expect(there.log).toEqual([]);
+  await until(() => there.log.length > 0, 'its turn');
 });
 
 test('minutes apart it is another message', () => {

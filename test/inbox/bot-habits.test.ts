@@ -8,6 +8,7 @@ import {
   forgeLegacy,
   nowSeconds,
 } from '@nostr-dm-agent/nostr/testing/forge';
+import { finalizeEvent } from 'nostr-tools/pure';
 import { processesOf, startTestBot, type TestBot } from '../support/bot.ts';
 
 setDefaultTimeout(60_000);
@@ -76,6 +77,27 @@ describe('an owner’s client', () => {
     await gone();
     await bot.owner.answer(id, /^Stopped/);
     expect(done('never to be done')).toBe(0);
+  });
+
+  test('that deletes in public what it sent in the old way, or one of both: the task ends, by its author’s word alone', async () => {
+    const by = ({ secretKey }: { readonly secretKey: Uint8Array }, id: string, tags: string[][] = []) =>
+      bot.owner.publish(
+        finalizeEvent(
+          { kind: 5, created_at: nowSeconds(), tags: [['e', id], ...tags], content: '' },
+          secretKey,
+        ),
+      );
+    const old = forgeLegacy(phone(), botKey(), 'sleep 174');
+    const wrap = forge(phone(), botKey(), 'sleep 174');
+    for (const event of [wrap, old]) await bot.owner.publish(event);
+    const isAsleep = () => processesOf('sleep', '174').length > 0;
+    await until(isAsleep, 'the agent sleeps');
+    await by(createParty(), old.id);
+    await by(phone(), old.id, [['k', '1']]);
+    await bot.owner.answer(await bot.owner.send('!ping'), /pong/);
+    expect(isAsleep()).toBe(true);
+    await by(phone(), old.id, [['k', '4']]);
+    await until(() => !isAsleep(), 'its end');
   });
 
   test('that edits a task, as clients do (deleted and sent anew with its time), has the new one done alone', async () => {

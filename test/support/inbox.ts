@@ -49,7 +49,14 @@ export function startInbox({
   const store = createMessageStore(db, clock);
   const received: StoredMessage[] = [];
   const controller = new AbortController();
-  const feed = createInboxFeed({ identity: bot, store, clock, log: silentLog, ...options });
+  const feed = createInboxFeed({
+    identity: bot,
+    store,
+    clock,
+    log: silentLog,
+    ...options,
+    owners: () => owners.map(({ publicKey }) => publicKey),
+  });
   const inbox = createInbox({
     identity: bot,
     feed,

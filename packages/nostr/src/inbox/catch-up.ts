@@ -8,6 +8,7 @@ import type { SeenWrapStore } from './message-store.ts';
 type CatchUpOptions = {
   readonly lanes: readonly Lane[];
   readonly bot: PublicKey;
+  readonly owners: () => readonly PublicKey[];
   readonly store: Pick<SeenWrapStore, 'caughtUpAt' | 'setCaughtUp'>;
   readonly limits: Pick<InboxLimits, 'holdMs' | 'askAgainMs' | 'wantedMs'>;
   readonly clock: Clock;
@@ -49,13 +50,18 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
     lane.phases[protocol] = 'stored';
     lane.catchUpEnds = monotonic() + limits.holdMs;
   };
-  const filterFor = (protocol: Protocol, relay: RelayUrl): Filter => {
+  const sinceOf = (protocol: Protocol, relay: RelayUrl): number => {
     const windowStart = clock.now() - windowMs(limits);
     // A kind 4 says when it was written, which may be long before its phone was online.
     const unsure = (store.caughtUpAt(relay) ?? 0) - Math.max(DAY_MS, limits.wantedMs) - MARGIN_MS;
     const since = protocol === 'nip17' ? windowStart : Math.max(windowStart, unsure);
-    return { kinds: [protocol === 'nip17' ? 1059 : 4], '#p': [bot], since: Math.floor(since / 1000) };
+    return Math.floor(since / 1000);
   };
+  const filterFor = (protocol: Protocol, relay: RelayUrl): Filter => ({
+    kinds: [protocol === 'nip17' ? 1059 : 4],
+    '#p': [bot],
+    since: sinceOf(protocol, relay),
+  });
   /** Each protocol by a REQ of its own with one filter: a relay that refuses one of them still serves the other. */
   const subscribe = (lane: Lane, signal: AbortSignal) => {
     subscriptions.get(lane)?.abort();
@@ -86,6 +92,20 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
         ends,
       );
     }
+    lane.relay.subscribe(
+      {
+        lesser: true,
+        filters: () => {
+          const authors = options.owners();
+          return authors.length === 0
+            ? []
+            : [{ kinds: [5], authors: [...authors], since: sinceOf('nip04', lane.relay.url) }];
+        },
+        known: options.known,
+        onEvent: (event) => options.onEvent(lane, event, 'live'),
+      },
+      ends,
+    );
   };
   const isRead = (lane: Lane) => lane.phases.nip17 === 'live' && lane.size() === 0;
 

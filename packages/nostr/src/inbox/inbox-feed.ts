@@ -1,7 +1,7 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, every } from '@nostr-dm-agent/kit/timers';
-import type { Identity, NostrEvent } from '../nostr-types.ts';
+import type { Identity, NostrEvent, PublicKey } from '../nostr-types.ts';
 import type { Relay } from '../relay/relay.ts';
 import { isAddressedTo } from '../wrap/addressed.ts';
 import { createCatchUp, windowMs } from './catch-up.ts';
@@ -33,6 +33,8 @@ export type InboxFeedOptions = {
   /** The bot's own relays. */
   readonly relays: readonly Relay[];
   readonly store: SeenWrapStore;
+  /** Whose deletions (kind 5, in public, to nobody) are asked for: looked up anew each time. */
+  readonly owners: () => readonly PublicKey[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: Partial<InboxLimits>;
@@ -62,7 +64,7 @@ export function createInboxFeed(options: InboxFeedOptions): InboxFeed {
       counts.duplicates += 1;
       return;
     }
-    if (!isAddressedTo(event, bot)) {
+    if (event.kind !== 5 && !isAddressedTo(event, bot)) {
       counts.rejected.recipient += 1;
       return;
     }
@@ -74,6 +76,7 @@ export function createInboxFeed(options: InboxFeedOptions): InboxFeed {
   };
   const catchUp = createCatchUp({
     ...{ lanes, bot, store, limits, clock, monotonic, onEvent },
+    owners: options.owners,
     known: seen.inMemory,
     onAsked: asked.resolve,
     onStoredRead: () => reader?.storedRead(),

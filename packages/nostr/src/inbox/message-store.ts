@@ -51,6 +51,11 @@ export type MessageLog = {
   readonly open: () => readonly OpenMessage[];
   /** The last `limit` texts and files of a sender, oldest first. */
   readonly history: (sender: PublicKey, limit: number) => readonly StoredMessage[];
+  /** Texts of the same sender that state a time within so many seconds of its own, itself among them, in the order of arrival. */
+  readonly near: (
+    message: Pick<StoredMessage, 'seq' | 'sender' | 'createdAt'>,
+    seconds: number,
+  ) => readonly StoredMessage[];
   /** Whether its sender has deleted it, also before it came: relays deliver in any order. */
   readonly isDeleted: (message: Pick<StoredMessage, 'seq' | 'sender' | 'id'>) => boolean;
   readonly byId: (sender: PublicKey, id: EventId) => StoredMessage | undefined;

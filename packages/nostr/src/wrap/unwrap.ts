@@ -1,7 +1,7 @@
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import { eventHash, InvalidKeyError, isEvent, verifyEvent } from '../event.ts';
 import type { Identity, InboundMessage, NostrEvent, Protocol, PublicKey, RelayUrl } from '../nostr-types.ts';
-import { isAddressedTo } from './addressed.ts';
+import { isAddressedTo, tagValues } from './addressed.ts';
 import { DecryptionError } from './decryption.ts';
 import { sharedX } from './ecdh.ts';
 import * as nip04 from './nip04.ts';
@@ -63,6 +63,8 @@ type Circumstances = { readonly bot: PublicKey; readonly relay: RelayUrl; readon
 
 /** A clock that is further ahead is told of; a message from the future is one of now. */
 const TOLD_AHEAD_SECONDS = 3 * 60;
+/** Messages that one deletion names. */
+const MOST_DELETED = 100;
 /** Characters of a message. */
 const MAX_TEXT_LENGTH = 128 * 1024;
 /** Peers whose keys are kept: owners only, strangers never get that far. */
@@ -104,10 +106,11 @@ export function createUnwrap({ identity, isOwner, strangers, clock }: UnwrapOpti
   };
 
   return (event, relay) => {
-    if (!isEvent(event) || (event.kind !== 1059 && event.kind !== 4)) return rejected('kind');
-    if (!isAddressedTo(event, bot)) return rejected('recipient');
+    if (!isEvent(event) || ![1059, 4, 5].includes(event.kind)) return rejected('kind');
+    if (event.kind !== 5 && !isAddressedTo(event, bot)) return rejected('recipient');
     const at: Circumstances = { bot, relay, now: unixSeconds(clock) };
     const author = event.pubkey as PublicKey;
+    if (event.kind === 5) return from(author, () => openDeletion(event, author, at));
     if (event.kind === 4) return from(author, ({ shared }) => openLegacy(event, author, shared, at));
     if (!verifyEvent(event)) return rejected('signature');
     const seal = openJson(event.content, author, fresh.conversation);
@@ -177,6 +180,25 @@ function openLegacy(
     verdict: 'message',
     message: { ...about, id, kind: 4, text, references, ...datedAt(createdAt, now) },
   };
+}
+
+/** A deletion in public (NIP-09), as clients delete old messages. */
+function openDeletion(event: NostrEvent, sender: PublicKey, { relay, now }: Circumstances): Verdict {
+  if (!verifyEvent(event)) return rejected('signature');
+  const { tags, created_at: createdAt } = event;
+  const kinds = tagValues(tags, 'k');
+  // Of a note, of a reaction.
+  if (kinds.length > 0 && !kinds.some((kind) => kind === '4')) return rejected('recipient');
+  const references = referencesIn(tags).slice(0, MOST_DELETED);
+  const about = { sender, protocol: 'nip04', relay } as const;
+  const message = {
+    id: eventHash(event),
+    kind: 5,
+    text: '',
+    references,
+    ...datedAt(createdAt, now),
+  } as const;
+  return { verdict: 'message', message: { ...about, ...message } };
 }
 
 /** A message from the future is one of now, and how far its clock is ahead is kept. */
