@@ -24,10 +24,15 @@ export const referenceReply =
 export const quoteReply = 'That message only quotes. Send what is to be done as text of its own.';
 
 /** @param refersTo what it could have meant */
-export const fragmentReply = (text: string, refersTo: 'session' | 'last'): string =>
-  `I don’t know what “${shorten(text, 40)}” is about: ${
-    refersTo === 'last' ? 'the agent has not just asked you anything' : 'nothing was said in this session yet'
-  }. Send a task in a sentence, or !help.`;
+export function fragmentReply(text: string, refersTo: 'session' | 'last'): string {
+  const because =
+    refersTo === 'last'
+      ? 'the agent has not just asked you anything'
+      : 'nothing was said in this session yet';
+  const number = /^\D?(\d{1,2})\D*$/.exec(text.trim())?.[1];
+  const fromList = number === undefined ? '' : ` From a list: !model ${number}, !resume ${number}.`;
+  return `I don’t know what “${shorten(text, 40)}” is about: ${because}.${fromList} Send a task in a sentence, or !help.`;
+}
 
 /** An API key or an access token in a sentence. */
 export const accessKeyReply =

@@ -68,7 +68,7 @@ describe('who pays', () => {
 
 describe('the budget of a run', () => {
   test('is read as people write it, and held against the model and the wallet', async () => {
-    expect(await ask('!provider budget 2k')).toBe('Budget: 2,000 sat a run.');
+    expect(await ask('!provider budget <2k>')).toBe('Budget: 2,000 sat a run.');
     expect(await ask('!provider budget 100sat')).toBe(
       'Budget: 100 sat a run.\n⚠ As it is, no run begins. 100 sat is too little for claude-sonnet-4.5: it needs 672 sat to get anywhere. End the task with !!672, or use !provider budget 672, or a cheaper model (!provider models).',
     );

@@ -299,9 +299,17 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ...['how much left', 'how much money do i have left?', 'how many sats have you got', 'wieviel noch?'].map(
     (line) => [line, '!wallet balance'] as const,
   ),
-  ...['!stop it', '!stop the run please', '@bot stop', `stop nostr:${npub}`, 'pause', 'halt stop'].map(
-    (line) => [line, '!stop'] as const,
-  ),
+  ...[
+    '!stop it',
+    '!stop the run please',
+    '@bot stop',
+    `stop nostr:${npub}`,
+    'pause',
+    'halt stop',
+    'ｓｔｏｐ',
+    'stop*',
+    'para ya',
+  ].map((line) => [line, '!stop'] as const),
   ...['parar', 'abbrechen', '—stop', '<!stop>', '- !stop', '1. !stop', 'thanks! stop.'].map(
     (line) => [line, '!stop'] as const,
   ),
@@ -320,13 +328,13 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ['/login', '?'],
   ...['cancel that', 'Cancel it please', '✋'].map((line) => [line, 'called-off'] as const),
   ...['1000 sats', '2k', '1,000 sat', '₿ 500 sats'].map((line) => [line, 'amount'] as const),
-  ...[npub, `nostr:${npub}`].map((line) => [line, 'reference'] as const),
+  ...[npub, `nostr:${npub}`, 'wss://relay.example'].map((line) => [line, 'reference'] as const),
   ['> you said this\n> and this', 'quote'],
   // What means nothing without what stands before it.
   ...['go on', 'more', 'try again', 'why?', 'what?', 'and?', 'nochmal', 'ok, next'].map(
     (line) => [line, 'fragment'] as const,
   ),
-  ...['2', '#2', '2)', 'done', '100%'].map((line) => [line, 'fragment'] as const),
+  ...['2', '#2', '2)', '２', '2️⃣', 'done', '100%'].map((line) => [line, 'fragment'] as const),
   // What lets its holder in.
   ...[
     `my openai key is ${apiKey}, use it please`,
@@ -402,7 +410,7 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
     'reset the database',
     'thanks, now fix the tests',
   ].map((line) => [line, 'task'] as const),
-  ...['abandon the plan about the zoo', 'what is an nsec1 key?', '🧪'].map((line) => [line, 'task'] as const),
+  ...['abandon the plan about the zoo', 'what is an nsec1 key?'].map((line) => [line, 'task'] as const),
 ];
 
 const named = (meaning: Meaning): string => {

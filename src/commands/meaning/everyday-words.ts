@@ -22,7 +22,7 @@ const CONSENTS = words(
 /** Bare words that everybody tries, beside the commands' own. */
 const COMMANDS: ReadonlyMap<string, string> = new Map(
   Object.entries({
-    stop: 'stopp es|stoppen|anhalten|aufhören|aufhoeren|hör auf|abbrechen|abbruch|arrête|arrete|arrêter|arrête ça|annuler|alto|para|pare|parar|páralo|detente|detener|cancelar|cancela|basta|ferma|annulla|pause|pausa|pause it|quit it|end it|end the run|stop ✋|стоп|止めて|やめて|停|停止|🛑|⏹|⏸|⛔|stop what you are doing|stop what you’re doing|kill it',
+    stop: 'stopp es|stoppen|anhalten|aufhören|aufhoeren|hör auf|abbrechen|abbruch|arrête|arrete|arrêter|arrête ça|annuler|alto|para|para ya|ya para|pare|parar|páralo|detente|detener|cancelar|cancela|basta|ferma|annulla|pause|pausa|pause it|quit it|end it|end the run|stop ✋|стоп|止めて|やめて|停|停止|🛑|⏹|⏸|⛔|stop what you are doing|stop what you’re doing|kill it',
     spend: 'how much did i spend|how much have i spent|what did i spend|my spending|spending|costs so far',
     'provider models':
       'price|prices|pricing|price list|cost|costs|how much does it cost|how much does this cost|how much does a task cost|how much is a task|what does it cost|what does a task cost|how expensive is it|how expensive are you|how much do you cost|how much do you charge',

@@ -93,7 +93,8 @@ function meaningOfBareWords(bare: string, options: MeaningOptions): Meaning | un
 }
 
 function meaningOfPart(part: string, options: MeaningOptions): Meaning | undefined {
-  const asked = part.trim().toLowerCase();
+  // Wide letters and digits, as some keyboards have them.
+  const asked = part.normalize('NFKC').trim().toLowerCase();
   // `help!!!1`
   const plain = unwrapped(withoutFinalPunctuation(asked.replace(/[!?]{2,}1+$/, '')));
   for (const each of new Set([asked, plain, withoutCourtesy(plain)])) {

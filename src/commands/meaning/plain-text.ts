@@ -11,9 +11,9 @@ const MENTION = /^(?:(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,})[,:;]?
 const MENTION_AFTER = /[\s,;:]+(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,}[.!?]*$/iu;
 export const withoutMentionAfter = (text: string): string => text.replace(MENTION_AFTER, '');
 
-/** A key or a note of Nostr's and nothing else. */
+/** A key, a note or a relay of Nostr's and nothing else. */
 const ONLY_REFERENCE =
-  /^(?:(?:nostr:|@)*(?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{20,}[\s,.;:!?]*)+$/iu;
+  /^(?:(?:nostr:|@)*(?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{20,}[\s,.;:!?]*|wss?:\/\/\S+\s*)+$/iu;
 
 export const isReferenceAlone = (text: string): boolean => ONLY_REFERENCE.test(text.trim());
 
@@ -89,4 +89,4 @@ export const withPlainMark = (text: string): string =>
     .replace(/^(!\p{L}+)@\w+/u, '$1');
 
 /** Without the full stop, question mark or comma that ends a sentence. */
-export const withoutFinalPunctuation = (text: string): string => text.replace(/[\s.,;:!?…！。]+$/u, '');
+export const withoutFinalPunctuation = (text: string): string => text.replace(/[\s.,;:!?*…！。]+$/u, '');

@@ -6,7 +6,7 @@ const words = (list: string): ReadonlySet<string> => new Set(list.split('|'));
 export const talkOf = (core: string, beside: string) => {
   const [wanted, all] = [words(core), words(`${core}|${beside}`)];
   return (said: readonly string[]): boolean =>
-    said.length <= 9 && said.every((word) => all.has(word)) && said.some((word) => wanted.has(word));
+    said.length <= 14 && said.every((word) => all.has(word)) && said.some((word) => wanted.has(word));
 };
 
 const isGreeting = talkOf(
@@ -15,7 +15,7 @@ const isGreeting = talkOf(
 );
 const isThanks = talkOf(
   'thanks|thank|thankyou|thx|tx|tks|ty|tysm|cheers|danke|dankeschön|dank|merci|gracias|obrigado|obrigada|grazie|valeu|tack|kiitos|teşekkürler|спасибо|dzięki|谢谢|ありがとう|감사합니다',
-  'you|u|so|very|much|a|lot|bunch|ton|many|again|bot|man|mate|buddy|friend|my|dear|for|that|that’s|thats|this|it|is|was|the|your|help|helping|work|job|all|everything|time|quick|fast|reply|answer|response|really|me|to|i|oh|ok|okay|great|nice|good|cool|perfect|awesome|amazing|excellent|well|done|but|and|in|advance|bye|schön|sehr|vielen|muchas|mil|muito|muchísimas|beaucoup|mille|bien',
+  'you|u|so|very|much|a|lot|appreciate|appreciated|helpful|today|love|really|bunch|ton|many|again|bot|man|mate|buddy|friend|my|dear|for|that|that’s|thats|this|it|is|was|the|your|help|helping|work|job|all|everything|time|quick|fast|reply|answer|response|me|to|i|oh|ok|okay|great|nice|good|cool|perfect|awesome|amazing|excellent|well|done|but|and|in|advance|bye|schön|sehr|vielen|muchas|mil|muito|muchísimas|beaucoup|mille|bien',
 );
 const isPraise = talkOf(
   'great|nice|cool|perfect|awesome|amazing|excellent|brilliant|fantastic|wonderful|superb|super|lovely|sweet|neat|wow|good|well|lol|haha|hehe|genial|génial|perfecto|ótimo|perfeito|perfekt|klasse|prima|toll|parfait|geil|bravo|bueno|muy',
@@ -38,9 +38,9 @@ const HOLDS = words(
 const COURTESIES = words(
   'sry|ah ok|oh ok|hm ok|hmm ok|ah i see|oh i see|aha|ahh|uh huh|mhm|it’s fine|its fine|it’s ok|its ok|that’s fine|thats fine|that is fine|no it’s ok|no its ok|no it’s fine|nah it’s fine|nah its fine|ignore|ignore it|ignore this|ignore that|please ignore|ignore my last message|ignore the last message|ignore my message|disregard|disregard that|many thanks|nice one|well done|gn|good night|bye|bye bye|goodbye|good bye|see you|see ya|cya|quit|exit|logout|lmao|rofl|xd|ha|hm|hmm|hmmm|oh|ah|oops|ups|sorry|my bad|wrong chat|wrong window|wrong person|np|no problem|no worries|brb|afk|love it|i like it|i love it|all good|lgtm|sleep well|see you later|see you tomorrow|later|ttyl|take care|have a nice day|have a good day|have a good night|have a nice weekend|good luck|welcome|you’re welcome|youre welcome|i see|i understand|got it|gotcha|understood|makes sense|that makes sense|sounds good|fair enough|noted|alright|all right|alrighty|roger|roger that|copy that|will do|interesting|omg|oh no|damn|wtf|ugh|meh|i’m fine|im fine|fine thanks|me too|true|indeed|exactly|congrats|congratulations|happy birthday|merry christmas|happy new year|gute nacht|buenas noches|boa noite|bonne nuit|tschüss|tschüß|bis später|bis dann|bis morgen|adiós|adios|chau|tchau|hasta luego|até logo|au revoir|à bientôt|arrivederci|genau|alles klar|alles gut|passt|verstanden|entendido|de acuerdo|d’accord|ça marche|beleza|tá bom|ta bom|está bien|esta bien|tranquilo|va bene|bien|listo|entschuldigung|perdón|perdon|desculpa|désolé|kein problem|de nada',
 );
-/** Emoji that people answer with; others may be a task. */
-const FEELINGS =
-  /^[❤♥🧡💛💚💙💜🖤🤍🙏👏🙌💪🤝🫡🎉🥳🔥⚡😀-🙏🤐-🤯🤙🤟🤘🤷🤦♂♀🥰🥱🥲🥹🫠🫶👋👀💀🤞🚀⭐✨☀🌞🌙☕🍻🏓]+$/u;
+/** Nothing but emoji, whichever: nobody is paid to guess what they ask for. */
+const ONLY_EMOJI =
+  /^(?=.*[\p{Extended_Pictographic}\p{Regional_Indicator}])(?:[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\s]|\u200d|\ufe0e|\ufe0f)+$/u;
 /** `:)`, `:-D`, `<3`, `^^`, in lower case. */
 export const EMOTICON = String.raw`(?:[:;=]['’]?-?[()\[\]dpo3|/\\*]+|<3+|\^_*\^)`;
 const ONLY_EMOTICONS = new RegExp(`^${EMOTICON}(?:\\s+${EMOTICON})*$`, 'u');
@@ -57,7 +57,7 @@ export type SmallTalk =
 
 /** @param said lower case, ’ for ', without marks at its ends */
 export function smallTalk(said: string): SmallTalk | undefined {
-  if (COURTESIES.has(said) || FEELINGS.test(said) || ONLY_EMOTICONS.test(said) || KAOMOJI.test(said))
+  if (COURTESIES.has(said) || ONLY_EMOJI.test(said) || ONLY_EMOTICONS.test(said) || KAOMOJI.test(said))
     return 'courtesy';
   if (HOLDS.has(said)) return 'hold';
   if (GREETINGS.has(said) || TRIES.test(said)) return 'greeting';
@@ -79,7 +79,8 @@ export type RefersTo = 'session' | 'last';
 /** Words that mean nothing by themselves: `why?`, `again`, `2`. */
 export function refersTo(said: string): RefersTo | undefined {
   if (REFERS.has(said)) return 'session';
-  return ANSWERS.has(said) || NUMBER.test(said) ? 'last' : undefined;
+  // `2️⃣`
+  return ANSWERS.has(said) || NUMBER.test(said.replace(/[\ufe0f\u20e3]/g, '')) ? 'last' : undefined;
 }
 
 /** `1000 sats`, `2k`: what for, it does not say. */

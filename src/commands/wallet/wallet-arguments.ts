@@ -10,7 +10,8 @@ const quoted = (text: string): string => (text.length > 24 ? `${text.slice(0, 16
 /** An amount as an owner types it. @throws UsageError */
 export function parseAmount(text: string): Sat {
   if (text.trim() === '') throw new UsageError('The amount is missing.');
-  const amount = parseSat(text);
+  // `<1000>`, as it stands in the usage.
+  const amount = parseSat(text.trim().replace(/^[<"“'([]+|[>"”')\]]+$/g, ''));
   if (amount === undefined) {
     throw new UsageError(`“${quoted(text)}” is not an amount in whole sat, like 2000, 2k or 2,000 sat.`);
   }
