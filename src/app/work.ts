@@ -106,14 +106,14 @@ export function createWork(
   const desks = createDesks({ backends, providers, stores });
   /** A sign of life of an owner's: what their next task will need is made ready. */
   const warm = (owner: PublicKey): void => {
-    const { workspace, mode, model: chosen, backend: name } = currentSessions.choices(owner);
+    const { workspace, mode, model: chosen, backend: name, approvals } = currentSessions.choices(owner);
     const backend = backends.get(name);
     if (backend?.warm === undefined) return;
     const bound = currentSessions.current(owner)?.provider;
     const { provider } = providers.providerFor({ owner, backend: name, provider: bound });
     const model = provider.model === undefined ? chosen : provider.model(chosen);
     const standing = provider.standing?.(owner, model);
-    backend.warm({ owner, workspace: workspace.directory, mode, model, standing });
+    backend.warm({ owner, workspace: workspace.directory, mode, model, standing, approvals });
   };
   return { currentSessions, providers, runDeps, queue, warm, asks, desks };
 }

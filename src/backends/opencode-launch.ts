@@ -11,6 +11,7 @@ import {
   openOwnerFolder,
   openOwnerStore,
 } from './agent-folders.ts';
+import type { ApprovalRule } from './approval.ts';
 import type { BackendHealth, Mode, RunPayment } from './backend.ts';
 import { type Endpoint, endpointsOf } from './jail/endpoints.ts';
 import type { Cell, Launch, LaunchRequest, Wall } from './jail/types.ts';
@@ -28,6 +29,7 @@ import { createGitIdentity, ownLogin, pretendInstalled } from './opencode-login.
 import { opencodeVariables } from './opencode-variables.ts';
 import { SpawnError } from './processes.ts';
 import { runShortCommand } from './short-command.ts';
+import { refuseAsks } from './warm/approval-rules.ts';
 import {
   instructionsName,
   type Material,
@@ -53,6 +55,8 @@ type Invocation = {
   readonly payment: RunPayment;
   readonly mode: Mode;
   readonly model: string | undefined;
+  /** What has to be asked before it is done. */
+  readonly approvals?: ApprovalRule;
   /** May depend on the model that the run comes to: the one that was asked for, else the default of who pays. */
   readonly args: readonly string[] | ((model: string | undefined) => readonly string[]);
 };
@@ -207,7 +211,9 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       cell,
       instructions,
     );
-    const text = JSON.stringify(configuration);
+    const asks = invocation.approvals ?? 'off';
+    // Nobody can be asked: what would have to be is refused, and the agent goes on without it.
+    const text = JSON.stringify(asks === 'off' ? configuration : refuseAsks(configuration, mode, asks));
     const long = text.length > longestVariable;
     const request: LaunchRequest = {
       ...material,
@@ -254,7 +260,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     const found = await find(signal);
     if (found.state === 'missing') throw new NotStartedError('backend_missing', found.problem);
     const wall = await jail.wall(signal);
-    if (wall.kind !== 'bwrap') throw new NotStartedError('no_wall', '');
+    if (wall.kind !== 'bwrap' && wall.kind !== 'none') throw new NotStartedError('no_wall', '');
     if (!(await isFolder(workspace))) throw new NotStartedError('workspace_gone', workspace);
     const store = await openOwnerStore(home, owner);
     let cell: Cell | undefined;

@@ -72,8 +72,8 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   };
 
   const endLeft = { endLeftServers: (signal: AbortSignal) => endLeftServers(home, signal) };
-  const whole = { name: 'opencode' as const, run, endLeftovers, health, models, ...endLeft };
-  // Without servers nothing is to be expected of them.
-  const { warm, tell, close, desk } = warmed;
-  return (deps.warm?.servers ?? 0) === 0 ? whole : { ...whole, warm, tell, close, desk };
+  const { tell, close, desk } = warmed;
+  // Where none is kept ready nothing is to be expected of a sign of life.
+  const warm = (deps.warm?.servers ?? 0) === 0 ? {} : { warm: warmed.warm };
+  return { name: 'opencode', run, endLeftovers, health, models, tell, close, desk, ...endLeft, ...warm };
 };

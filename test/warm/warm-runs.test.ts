@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { createBackends } from '../../src/backends/all-backends.ts';
-import type { Verdict } from '../../src/backends/approval.ts';
+import type { Approval, Verdict } from '../../src/backends/approval.ts';
 import type { AgentRequest, Backend, RunObserver, StandingPayment } from '../../src/backends/backend.ts';
 import type { SessionPlace } from '../../src/backends/session-desk.ts';
 import { sandboxOpencodeConfig } from '../../src/sandbox/opencode-user-config.ts';
@@ -279,6 +279,37 @@ story(
     expect(house.calls.slice(before).map(({ run: payer }) => payer !== undefined)).toEqual([true]);
     const after = await run('say still here', { backendSession });
     expect(after.answer).toBe('still here');
+  },
+  limit,
+);
+
+test(
+  'where nothing is kept ready and nothing walls agents in, what has to be asked is asked all the same',
+  async () => {
+    const bare = createBackends(settings, place.deps).get('opencode');
+    if (bare?.close === undefined) throw new Error('no opencode');
+    writeFileSync(join(workspace, 'bare.txt'), 'x');
+    const asked: unknown[] = [];
+    const onApproval = async ({ what }: Approval): Promise<Verdict> => {
+      asked.push(what);
+      return { answer: asked.length === 1 ? 'no' : 'once', why: 'not that' };
+    };
+    const order = request('run rm bare.txt then run touch bare2.txt', { standing, approvals: 'commands' });
+    const result = await bare.run(order, { onApproval }, AbortSignal.timeout(60_000));
+    expect(result.outcome).toBe('answered');
+    expect(asked).toHaveLength(2);
+    expect(existsSync(join(workspace, 'bare.txt'))).toBe(true);
+    expect(existsSync(join(workspace, 'bare2.txt'))).toBe(true);
+    // In a process of its own nobody can be asked: it is not done, and the agent goes on.
+    const payment = standing.payment({ ...house.door, baseUrl: model.url });
+    const alone = await bare.run(
+      request('run rm bare.txt then say went on', { approvals: 'commands', payment }),
+      { onApproval },
+      AbortSignal.timeout(60_000),
+    );
+    expect(alone.answer).toContain('went on');
+    expect(existsSync(join(workspace, 'bare.txt'))).toBe(true);
+    await bare.close();
   },
   limit,
 );

@@ -52,13 +52,19 @@ export const environmentOf = (
 export const settleGit = async ({ cell }: CellContext) =>
   cell.writable ? (await guardGit(cell.workspace, false)).settle : async () => [];
 
+/** A shell reads what is secret from its standard input, and becomes the program. */
+const toldInSecret = ({ file, args, secrets = [] }: LaunchRequest) => {
+  if (secrets.length === 0) return { file, args };
+  const read = secrets.map((name) => `IFS= read -r ${name} || exit 125; export ${name}`).join('; ');
+  return { file: '/bin/sh', args: ['-c', `${read}; exec "$@" </dev/null`, 'sh', file, ...args] };
+};
+
 export const launchPlain = async (context: CellContext, request: LaunchRequest): Promise<Built> => {
   if (request.hideCode) await refuseWorkspaceCode(context.cell.workspace);
   await furnish(context, request);
   return {
     launch: {
-      file: request.file,
-      args: request.args,
+      ...toldInSecret(request),
       cwd: request.startIn === 'home' ? plainPlaces(context.folder).home : context.cell.workspace,
       environment: { ...environmentOf(context, { proxy: undefined, narrow: false }), ...request.environment },
       fds: [],

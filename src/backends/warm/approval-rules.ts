@@ -32,12 +32,12 @@ const rulesOf = (permission: unknown, name: Asking): readonly PermissionRule[] =
   return patterns.map(([pattern, action]) => ({ permission: name, pattern, action }));
 };
 
-const askInstead = (permission: unknown): Json => {
+const askInstead = (permission: unknown, names: readonly Asking[] = asked): Json => {
   const all = isAction(permission) ? { '*': permission } : isObject(permission) ? permission : {};
   return {
     ...all,
     ...Object.fromEntries(
-      asked.map((name) => [
+      names.map((name) => [
         name,
         Object.fromEntries(
           rulesOf(permission, name).map(({ pattern, action }) => [
@@ -54,17 +54,21 @@ const askInstead = (permission: unknown): Json => {
  * The configuration of a server whose agents ask before each command and each edit, sub-agents too. What need not be asked
  * is allowed run by run, to its own session: `sessionRules`.
  */
-export const askFirst = (configuration: Json, modes: readonly Mode[]): Json => {
+export const askFirst = (
+  configuration: Json,
+  modes: readonly Mode[],
+  names: readonly Asking[] = asked,
+): Json => {
   if (!modes.includes('agent')) return configuration;
   const agents = isObject(configuration.agent) ? configuration.agent : {};
   return {
     ...configuration,
-    permission: askInstead(configuration.permission),
+    permission: askInstead(configuration.permission, names),
     agent: Object.fromEntries(
       Object.entries(agents).map(([name, agent]) => {
         // An agent that has no rules of its own takes those for all.
         if (!isObject(agent) || agent.permission === undefined) return [name, agent];
-        return [name, { ...agent, permission: askInstead(agent.permission) }];
+        return [name, { ...agent, permission: askInstead(agent.permission, names) }];
       }),
     ),
   };
@@ -73,6 +77,16 @@ export const askFirst = (configuration: Json, modes: readonly Mode[]): Json => {
 /** Whether a rule wants this asked. */
 export const wantsAsking = (rule: ApprovalRule, permission: string): boolean =>
   rule === 'all' ? true : rule === 'commands' && permission !== 'edit';
+
+/** For a process in which nobody can be asked: opencode refuses what would have to be, and its agent goes on. */
+export const refuseAsks = (configuration: Json, mode: Mode, rule: ApprovalRule): Json => {
+  const names = asked.filter((name) => wantsAsking(rule, name));
+  const experimental = isObject(configuration.experimental) ? configuration.experimental : {};
+  return {
+    ...askFirst(configuration, [mode], names),
+    experimental: { ...experimental, continue_loop_on_deny: true },
+  };
+};
 
 /** What the configuration itself has asked, for sub-agents. */
 export const isAskedAnyway = (configuration: Json, permission: string): boolean =>

@@ -25,22 +25,23 @@ async function* dataOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string>
 }
 
 /**
- * @param socket descriptor of the socket that leads to the server; stays the caller's
+ * @param at the server's own address, or a descriptor of the socket that leads to it, which stays the caller's
  * @param directory in which its sessions work
  */
-export const connect = (socket: number, password: string, directory: string): Connection => {
+export const connect = (at: number | string, password: string, directory: string): Connection => {
   // The descriptor stays open while the server lives: what an agent puts at the socket's path is never connected to.
-  const unix = `/proc/self/fd/${socket}`;
+  const way = typeof at === 'number' ? { unix: `/proc/self/fd/${at}` } : {};
+  const baseUrl = typeof at === 'number' ? 'http://jail' : at;
   const headers = { authorization: `Basic ${btoa(`opencode:${password}`)}` };
   const client = createOpencodeClient({
-    ...{ baseUrl: 'http://jail', directory, headers },
+    ...{ baseUrl, directory, headers },
     // opencode answers a prompt when it is done, which takes as long as it takes.
-    fetch: Object.assign((request: string | URL | Request) => fetch(request, { unix, timeout: false }), {
+    fetch: Object.assign((request: string | URL | Request) => fetch(request, { ...way, timeout: false }), {
       preconnect: fetch.preconnect,
     }),
   });
   async function* events(signal: AbortSignal): AsyncGenerator<string> {
-    const response = await fetch('http://jail/global/event', { headers, unix, signal, timeout: false });
+    const response = await fetch(`${baseUrl}/global/event`, { headers, ...way, signal, timeout: false });
     if (!response.ok || response.body === null) throw new Error(`no events: status ${response.status}`);
     yield* dataOf(response.body);
   }

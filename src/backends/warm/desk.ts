@@ -33,7 +33,7 @@ export const createDesk = (pool: Pick<ServerPool, 'take' | 'find'>): SessionDesk
     const signal = AbortSignal.any([outer, AbortSignal.timeout(patienceMs)]);
     const place = { owner, workspace, mode: writing ?? mode, model: undefined, standing };
     if (pool.find(place)?.busy === true) return refused('busy');
-    const held = await pool.take(place, signal);
+    const held = await pool.take(place, signal, true);
     if (held === undefined) return refused(pool.find(place)?.busy === true ? 'busy' : 'unsupported');
     try {
       return await work(held.server, signal);

@@ -11,6 +11,8 @@ const leastFreeBytes = 0.8 * 2 ** 30;
 /** One that has grown beyond this is ended as soon as nobody uses it. */
 const mostBytes = 900 * 2 ** 20;
 const sweepMs = 15_000;
+/** So many more are started for runs that need one. */
+const mostSpares = 8;
 /** A place whose servers died so often gets no more of them. */
 const mostDeaths = 2;
 
@@ -42,6 +44,7 @@ export type StartedServer = {
 /** A server as the pool knows it. */
 type Place = {
   readonly key: string;
+  readonly spare: boolean;
   readonly door: Door | undefined;
   readonly configured: string;
   readonly ready: Promise<StartedServer | undefined>;
@@ -128,28 +131,39 @@ export const createServerPool = (deps: PoolDeps) => {
 
   /** Makes room; false where there is none. */
   const hasRoom = (): boolean => {
-    if (places.size < deps.servers) return true;
+    const kept = (): number => [...places].filter(({ spare }) => !spare).length;
+    if (kept() < deps.servers) return true;
     const [oldest] = [...places]
-      .filter(({ busy, wanted }) => !busy && !wanted)
+      .filter(({ busy, wanted, spare }) => !busy && !wanted && !spare)
       .sort((a, b) => a.usedAt - b.usedAt);
     if (oldest === undefined) return false;
     endBehind(oldest);
-    return places.size < deps.servers;
+    return kept() < deps.servers;
   };
 
-  const begin = (at: ServerPlace, key: string): Place => {
+  /** @param spare it is for one run alone, and of those that are kept it is none */
+  const begin = (at: ServerPlace, key: string, spare = false): Place => {
     const door = at.standing.openDoor?.();
     const payment = at.standing.payment(door);
     const ready = Promise.withResolvers<StartedServer | undefined>();
     const place: Place = {
-      ...{ key, door, ready: ready.promise, server: undefined, busy: false, wanted: false, retired: false },
+      ...{
+        key,
+        spare,
+        door,
+        ready: ready.promise,
+        server: undefined,
+        busy: false,
+        wanted: false,
+        retired: false,
+      },
       configured: deps.configStamp(payment),
       usedAt: since(),
     };
     places.add(place);
     const modes = at.mode === 'agent' ? (['agent'] as const) : (['ask', 'plan'] as const);
     const start = async (): Promise<StartedServer | undefined> => {
-      if ((await freeBytes()) < leastFreeBytes) {
+      if (!spare && (await freeBytes()) < leastFreeBytes) {
         log.debug({}, 'no memory for a server that is kept ready');
         return undefined;
       }
@@ -169,7 +183,7 @@ export const createServerPool = (deps: PoolDeps) => {
           return undefined;
         }
         log.warn({ cause }, 'a server that is kept ready did not start');
-        noteDeath(place);
+        if (!(cause instanceof NotStartedError)) noteDeath(place);
         return undefined;
       })
       .then((started) => {
@@ -199,13 +213,24 @@ export const createServerPool = (deps: PoolDeps) => {
       }
     // Of the same kind of payer, with other models: nobody asks for those any more.
     for (const place of places)
-      if (!place.busy && !place.wanted && succeeds(key, place.key)) endBehind(place);
+      if (!place.busy && !place.wanted && !place.spare && succeeds(key, place.key)) endBehind(place);
     return hasRoom() ? begin(at, key) : undefined;
   };
 
-  /** The server for a run, or undefined: then it gets a process of its own. */
-  const take = async (at: ServerPlace, signal: AbortSignal): Promise<HeldServer | undefined> => {
-    const place = ensure(at);
+  const spares = (): number => [...places].filter(({ spare }) => spare).length;
+
+  /**
+   * The server for a run, or undefined: then it gets a process of its own.
+   * @param must only a server will do: one more is started, and ended after it
+   */
+  const take = async (
+    at: ServerPlace,
+    signal: AbortSignal,
+    must = false,
+  ): Promise<HeldServer | undefined> => {
+    let place = ensure(at);
+    if (must && !closed && (place === undefined || place.busy || place.wanted) && spares() < mostSpares)
+      place = begin(at, `${keyOf(at)} ${crypto.randomUUID()}`, true);
     if (place === undefined || place.busy || place.wanted) return undefined;
     place.wanted = true;
     const started = await Promise.race([place.ready, aborted(signal)]);
@@ -221,7 +246,7 @@ export const createServerPool = (deps: PoolDeps) => {
       leave: () => {
         place.busy = false;
         place.usedAt = since();
-        if (place.retired || !started.server.isAlive()) endBehind(place);
+        if (place.retired || place.spare || !started.server.isAlive()) endBehind(place);
       },
     };
   };

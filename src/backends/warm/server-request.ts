@@ -60,6 +60,8 @@ export const serverRequest = (
   at: { readonly file: string; readonly cell: Cell; readonly home: string; readonly snapshots: string },
 ): ServerRequest => {
   const { environment: all, configuration, ...rest } = material;
+  // Without a wall it listens on this machine's own loopback, on a port that is free.
+  const walled = at.cell.wall === 'bwrap';
   const { OPENCODE_PURE: _, ...environment } = all;
   const text = (blank: readonly string[]): string =>
     JSON.stringify({
@@ -87,7 +89,7 @@ export const serverRequest = (
   return {
     ...rest,
     file: at.file,
-    args: ['serve', '--hostname=127.0.0.1', `--port=${port}`],
+    args: ['serve', '--hostname=127.0.0.1', `--port=${walled ? port : 0}`],
     environment: {
       ...Object.fromEntries(Object.entries(environment).filter(([name]) => !hidden.has(name))),
       [serverVariable]: serverMark(at.home),
@@ -103,7 +105,7 @@ export const serverRequest = (
     closed: ['.config/opencode'],
     secrets: secrets.map(([name]) => name),
     stdin: secrets.map(([, value]) => `${value}\n`).join(''),
-    serve: port,
+    serve: walled ? port : undefined,
     startIn: 'home',
     configuration: { ...configuration, agent: agents },
   };

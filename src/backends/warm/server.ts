@@ -102,7 +102,7 @@ export const startServer = async (
   const { cell } = prepared;
   const ending = new AbortController();
   const started = Promise.withResolvers<number>();
-  const listening = Promise.withResolvers<void>();
+  const listening = Promise.withResolvers<string>();
   let alive = true;
   let limit: LimitMet | undefined;
   let socket: number | undefined;
@@ -121,7 +121,8 @@ export const startServer = async (
             started.resolve(pid);
           },
           onLine: (line) => {
-            if (line.type === 'line' && /listening on http/.test(line.text)) listening.resolve();
+            const url = line.type === 'line' ? /listening on (http:\S+)/.exec(line.text)?.[1] : undefined;
+            if (url !== undefined) listening.resolve(url);
             return 'go on';
           },
         },
@@ -150,10 +151,10 @@ export const startServer = async (
   try {
     const patience = AbortSignal.any([signal, ending.signal, AbortSignal.timeout(startMs)]);
     const pid = await untilAborted(started.promise, patience);
-    await untilAborted(listening.promise, patience);
-    socket = cell.openServer();
-    if (socket === undefined) throw new ServerStartError('the server has no socket');
-    const { client, events } = connect(socket, plan.password, plan.workspace);
+    const url = await untilAborted(listening.promise, patience);
+    socket = cell.wall === 'bwrap' ? cell.openServer() : undefined;
+    if (socket === undefined && cell.wall === 'bwrap') throw new ServerStartError('the server has no socket');
+    const { client, events } = connect(socket ?? url, plan.password, plan.workspace);
     await handOverCredentials({ client }, plan.payment, patience);
     const listeners = new Set<Listener>();
     const [chain, hasGit] = await untilAborted(

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { BackendDeps, BackendSettings } from '../agent-folders.ts';
-import type { AgentRequest, AgentResult, Backend } from '../backend.ts';
+import type { ApprovalRule } from '../approval.ts';
+import type { AgentRequest, AgentResult, Backend, Mode } from '../backend.ts';
+import { hasWorkspaceCode } from '../jail/workspace-code.ts';
 import { endRun } from '../leftovers.ts';
 import { NotStartedError } from '../not-started.ts';
 import { testedOpencode } from '../opencode-binary.ts';
@@ -25,6 +27,10 @@ const noAnswer: Omit<AgentResult, 'failure' | 'backendSession' | 'model'> = {
   ...{ outcome: 'failed', answer: '', steps: 0, tools: {}, unknownEvents: 0, limits: [], newGit: [] },
   tokens: { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 },
 };
+
+/** Something has to be asked: of a process of its own nothing can be. */
+const needsServer = (mode: Mode, approvals: ApprovalRule = 'off'): boolean =>
+  mode === 'agent' && approvals !== 'off';
 
 /** Ends servers that an earlier life of this bot left behind. */
 export const endLeftServers = (botHome: string, signal: AbortSignal): Promise<number> =>
@@ -86,13 +92,20 @@ export const createWarmOpencode = (
     request: AgentRequest,
     ...[observer, signal]: [Parameters<Backend['run']>[1], AbortSignal]
   ): Promise<AgentResult | undefined> => {
-    const held = await pool.take(place, signal);
+    // Whoever was ended meanwhile is told so by the process that is not started any more.
+    const wall = await deps.jail.wall(signal).catch(() => undefined);
+    if (wall === undefined) return undefined;
+    const must = needsServer(request.mode, request.approvals) || request.job === 'compact';
+    // Without a wall a server gives its agents no more of one than a process does: only what needs it gets one.
+    if (wall.kind !== 'bwrap' && !must) return undefined;
+    const held = await pool.take(place, signal, must);
     if (held === undefined) return undefined;
     const { workspace, runId } = request;
     const presence = shared.enter(workspace);
     try {
       const look = await lookAtWorkspace(workspace, { writable: request.mode === 'agent', hideCode });
-      if (look.stamp !== held.stamp) {
+      const exposed = wall.kind !== 'bwrap' && hideCode && hasWorkspaceCode(workspace);
+      if (look.stamp !== held.stamp || exposed) {
         log.info({ runId }, 'the workspace is laid out anew; so is its server');
         held.retire();
         return undefined;
@@ -147,13 +160,15 @@ export const createWarmOpencode = (
     }
   };
 
-  const warm: NonNullable<Backend['warm']> = ({ owner, workspace, mode, model, standing }) => {
-    if (standing === undefined) return;
-    try {
-      pool.warm({ owner, workspace, mode, model, standing });
-    } catch (cause) {
-      log.warn({ cause }, 'nothing could be made ready');
-    }
+  const warm: NonNullable<Backend['warm']> = (of) => {
+    const { owner, workspace, mode, model, standing, approvals } = of;
+    if (standing === undefined || servers === 0) return;
+    const make = async (): Promise<void> => {
+      const wall = await deps.jail.wall(closing.signal);
+      if (wall.kind === 'bwrap' || needsServer(mode, approvals))
+        pool.warm({ owner, workspace, mode, model, standing });
+    };
+    make().catch((cause: unknown) => log.warn({ cause }, 'nothing could be made ready'));
   };
 
   const tell: NonNullable<Backend['tell']> = async (runId, text, signal) => {
