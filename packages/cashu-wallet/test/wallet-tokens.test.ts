@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import { createHTLCHash, getEncodedToken } from '@cashu/cashu-ts';
+import { Amount, createHTLCHash, getEncodedToken } from '@cashu/cashu-ts';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import * as secp256k1 from 'tiny-secp256k1';
@@ -170,6 +170,24 @@ test('the balance has a cap; change that comes back by itself does not', async (
     expect([failure.balance, failure.amount, failure.cap]).toEqual([sat(100), sat(60), sat(150)]);
   }
   expect((await wallet.redeem(wallet.keep(token, 'node'), soon())).amount).toBe(sat(60));
+});
+
+test('what a token that can’t be redeemed says of its worth is not on its way in, and fills no wallet', async () => {
+  const mint = bench.mint();
+  const wallet = bench.wallet(mint, { maxBalance: sat(1000) });
+  const { proofs, token } = await stranger(mint);
+  const honest = await proofs(1);
+  const forged = (url: string, amount: number) =>
+    getEncodedToken({
+      ...{ mint: url, unit: 'sat' },
+      proofs: honest.map((proof) => ({ ...proof, amount: Amount.from(amount) })),
+    });
+  for (const url of ['https://mint.elsewhere.example', mint.url]) {
+    const id = wallet.keep(forged(url, 2 ** 20), 'a node');
+    await expect(wallet.redeem(id, soon())).rejects.toThrow(TokenRefusedError);
+  }
+  expect(wallet.balance().incoming).toBe(sat(0));
+  expect((await wallet.receive(await token(100), { cap: true }, soon())).amount).toBe(sat(100));
 });
 
 test('a token of a keyset that the wallet never saw is received: it asks for keysets once', async () => {

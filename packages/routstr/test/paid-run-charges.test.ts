@@ -88,13 +88,13 @@ describe('less comes back than the bills leave:', () => {
   });
 });
 
-describe('a node that credits less than it got:', () => {
-  /** Of each token it has this share, by its own books as well. */
-  const taking = (share: number): PaidWorldOptions => ({
-    node: { behaviour: { creditShare: share } },
-    nodes: { mintsOf: () => [world.mint.url] },
-  });
+/** Of each token the node has this share, by its own books as well. */
+const taking = (share: number): PaidWorldOptions => ({
+  node: { behaviour: { creditShare: share } },
+  nodes: { mintsOf: () => [world.mint.url] },
+});
 
+describe('a node that credits less than it got:', () => {
   test.each([0.5, 0.75, 0.99])(
     '%d of the budget: what is missing is the node’s, named, with evidence',
     async (share) => {
@@ -151,6 +151,48 @@ test('a node that says that all was spent, against its bills, is not believed', 
   lies = false;
   await world.later(day);
   expect(lastEntry(world)).toMatchObject({ spent: 136, state: 'settled' });
+  await expectAllHome(world);
+});
+
+test.each([-5_000_000, -0.4, 1e18])(
+  'a node that credits %d msat of more money breaks no books',
+  async (msats) => {
+    await spent((node) => ({ topup: node.topup, create: node.create }), taking(1));
+    world.node.faults.add({
+      endpoint: 'topup',
+      when: 'after',
+      effect: { kind: 'status', status: 200, body: { msats } },
+    });
+    expect(await world.more('r1', 1000)).toMatchObject(
+      msats > 0 ? { state: 'added' } : { state: 'added', short: 1000 },
+    );
+    // It had it all the same, and gives it back.
+    expect(await world.finalize('r1')).toEqual({ spent: 136, budget: 3000 });
+    await expectAllHome(world);
+  },
+);
+
+test.each([
+  ['is away', 'node_silent', { state: 'not_sent', evidence: evidence(0) }],
+  [
+    'says for ever that requests are under way',
+    'refund_stuck',
+    { state: 'ongoing', evidence: evidence(400) },
+  ],
+] as const)('a node that %s is asked on, and after a week somebody is told', async (_, trouble, says) => {
+  let silent = true;
+  await spent((node) => ({
+    refund: async (key, keep, signal) => (silent ? says : node.refund(key, keep, signal)),
+  }));
+  expect(await world.finalize('r1')).toMatchObject({ spent: 136, owed: 1864 });
+  for (let days = 0; days < 6; days += 1) await world.later(day);
+  expect(world.news).toEqual([]);
+  await world.later(day);
+  await world.later(day);
+  expect(world.news).toMatchObject([{ id: 'r1', body: { trouble } }]);
+  silent = false;
+  await world.later(day);
+  expect(lastEntry(world)).toMatchObject({ spent: 136, refund: 1864, state: 'settled' });
   await expectAllHome(world);
 });
 

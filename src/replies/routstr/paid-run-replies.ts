@@ -240,6 +240,7 @@ const operatorProblems: Readonly<Record<OperatorProblem, string>> = {
   not_credited: 'the token was redeemed, and the node has no account for it. Ask its operator',
   refund_stuck: 'the node says that it cannot resolve the refund. Ask its operator',
   refund_refused: 'the node refuses the refund. Ask its operator',
+  node_silent: 'the node has been away, or out of order, for a week. Ask its operator',
   change_swept: 'the node took the change back because it was not fetched in time. Ask its operator',
   change_unreadable: "the node's answer cannot be read as a token",
   change_repeated:

@@ -43,9 +43,10 @@ export function readBalance(core: Core): Balance {
   };
 }
 
+/** Without kept tokens: they come in whatever the cap is, and what one is worth is not known before it is redeemed. */
 function totalHoldings(core: Core): Sat {
-  const { ready, reserved, sent, incoming } = readBalance(core);
-  return addSat(ready, reserved, sent, incoming);
+  const { mints } = readBalance(core);
+  return addSat(...mints.flatMap(({ ready, reserved, sent, incoming }) => [ready, reserved, sent, incoming]));
 }
 
 /** @throws BalanceCapError when this much more is more than the wallet may hold */

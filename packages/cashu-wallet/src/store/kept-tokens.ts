@@ -13,12 +13,17 @@ export type KeptTokenStore = {
   readonly read: (id: KeptTokenId) => KeptToken | undefined;
   /** What is not redeemed yet; `due`: without what was postponed. */
   readonly waiting: (scope: RecoveryScope) => readonly KeptToken[];
+  /** What is on its way in: without what has turned out not to be redeemable. */
   readonly faceOfNew: () => Sat;
   /** Inside the transaction of the operation that settled it. */
   readonly close: (id: KeptTokenId, state: 'redeemed' | 'spent', operation: OperationId) => void;
   /** Not now: why, and when to try again. */
   readonly postpone: (id: KeptTokenId, problem: string, nextAt: number) => void;
 };
+
+/** Kinds of `TokenProblem` that a mint which comes back does not end. */
+const worthless = `('wrong-mint', 'wrong-unit', 'malformed', 'locked', 'too-large', 'too-many-proofs', 'bad-signature',
+  'dust', 'unknown-keyset', 'refused')`;
 
 const idSchema = z.object({ id: z.number().transform((id) => id as KeptTokenId) });
 const rowSchema = idSchema.extend({
@@ -63,7 +68,9 @@ export function createKeptTokenStore({ db, write }: Store, clock: Clock): KeptTo
         db
           .query<{ face: number }, []>(
             // A token whose receive operation is under way is counted there.
-            `SELECT coalesce(sum(face), 0) AS face FROM kept_tokens WHERE state = 'new' AND id NOT IN (
+            // What a token that can't be redeemed says of its worth is its sender's word alone.
+            `SELECT coalesce(sum(face), 0) AS face FROM kept_tokens WHERE state = 'new'
+               AND coalesce(problem, '') NOT IN ${worthless} AND id NOT IN (
                SELECT json_extract(data, '$.kept') FROM operations
                WHERE open = 1 AND kind = 'receive' AND json_extract(data, '$.kept') IS NOT NULL)`,
           )

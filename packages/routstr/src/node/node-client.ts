@@ -77,8 +77,10 @@ const balanceBytes = 1024 * 1024;
 const modelBytes = 16 * 1024 * 1024;
 
 const msat = numeric.transform((value) => Math.trunc(value));
-const createSchema = z.object({ api_key: z.string().refine(isApiKey), balance: msat });
-const topUpSchema = z.object({ msats: msat });
+/** What was credited; less than nothing is nothing. */
+const credit = msat.transform((value) => Math.max(0, value));
+const createSchema = z.object({ api_key: z.string().refine(isApiKey), balance: credit });
+const topUpSchema = z.object({ msats: credit });
 const infoSchema = z.object({
   balance: msat,
   reserved: msat.nullish(),

@@ -9,7 +9,7 @@ import { dueOf, isIn, type OperatorProblem, type PaidRun, type PaidRunIn, tokenO
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator, wait } from './postpone.ts';
 import { believeNode } from './question-change.ts';
-import { day, doubtMs } from './retry-pauses.ts';
+import { day, doubtMs, silenceMs } from './retry-pauses.ts';
 
 /**
  * Asks once for the change of a run, and acts on what the node says (docs/node-protocol.md#what-becomes-of-a-refund).
@@ -56,9 +56,11 @@ async function act(
     case 'unknown_key':
       return accountGone(deps, run, dueFor, outcome.evidence);
     case 'ongoing':
-      return wait(deps, run, 'ongoing');
+      return dueFor < silenceMs ? wait(deps, run, 'ongoing') : problem('refund_stuck');
     case 'pending':
-      return wait(deps, run, 'under_way', outcome.retryAfterMs);
+      return dueFor < silenceMs
+        ? wait(deps, run, 'under_way', outcome.retryAfterMs)
+        : problem('refund_stuck');
     case 'conflict':
       if (outcome.kind === 'stuck') return problem('refund_stuck');
       return wait(deps, run, dueFor < doubtMs ? 'under_way' : 'node_away');
@@ -68,12 +70,12 @@ async function act(
       return problem('change_swept');
     case 'refused':
       return dueFor < day ? wait(deps, run, 'node_away') : problem('refund_refused');
-    case 'failed_restored':
-    case 'not_sent':
-      return wait(deps, run, 'node_away');
     case 'ambiguous':
       if (outcome.reason === 'unreadable') return unreadable(deps, run, dueFor, outcome.evidence);
-      return wait(deps, run, 'node_away');
+      return dueFor < silenceMs ? wait(deps, run, 'node_away') : problem('node_silent');
+    case 'failed_restored':
+    case 'not_sent':
+      return dueFor < silenceMs ? wait(deps, run, 'node_away') : problem('node_silent');
   }
 }
 

@@ -17,4 +17,4 @@ export async function askForKey(
 
 /** All that a key ever got, in msat. */
 export const worthOf = ({ availableMsat, reservedMsat, totalSpentMsat = 0 }: KeyBalance): number =>
-  availableMsat + reservedMsat + totalSpentMsat;
+  Math.max(0, availableMsat + reservedMsat + totalSpentMsat);

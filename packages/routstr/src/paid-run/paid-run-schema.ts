@@ -46,6 +46,7 @@ export const operatorProblems = [
   'not_credited', // the token is spent at the mint, and the node has no account for it
   'refund_stuck', // the node says itself that it does not know
   'refund_refused', // for a day now, for a reason that asking does not change
+  'node_silent', // it has not said anything that helps for days
   'change_swept', // the node took the change back, because it was not fetched in time
   'change_unreadable',
   'change_repeated', // the node gives a token that came before, for another run or as something else

@@ -9,6 +9,9 @@ export const day = 24 * hour;
  */
 export const doubtMs = 10 * minute;
 
+/** After so long without an answer that helps a person is told; it is asked on. */
+export const silenceMs = 7 * day;
+
 /** The longest pause that a node can ask for; it is asked again all the same. */
 export const longestAskedMs = hour;
 
