@@ -16,8 +16,13 @@ export const noAnswer: Answer = { working: false, ended: false, texts: 0, total:
 const progressLine = /^⏳/;
 const chunkNumber = /^\((\d+)\/(\d+)\)\n/;
 
+/** The agent wants a word of its owner's before it goes on: the next line may be it. */
+export const asksOwner = (text: string): boolean => /^(?:🔐|❓)/u.test(text);
+/** The word was passed on: what comes next is the agent's. */
+export const isPassedOn = (text: string): boolean => text.startsWith('Told the agent');
+
 export function withText(answer: Answer, text: string): Answer {
-  if (progressLine.test(text)) return answer;
+  if (progressLine.test(text) || asksOwner(text)) return answer;
   const total = Number(chunkNumber.exec(text)?.[2] ?? 1);
   return { ...answer, texts: answer.texts + 1, total: Math.max(answer.total, total) };
 }

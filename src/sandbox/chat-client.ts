@@ -2,7 +2,15 @@ import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Identity, NostrEvent, PublicKey, PublishOutcome, Relay } from '@nostr-dm-agent/nostr';
 import { createRumor, createSeal, createWrap, unwrapEvent } from 'nostr-tools/nip59';
-import { type Answer, isComplete, noAnswer, withReaction, withText } from './answer.ts';
+import {
+  type Answer,
+  asksOwner,
+  isComplete,
+  isPassedOn,
+  noAnswer,
+  withReaction,
+  withText,
+} from './answer.ts';
 
 export type BotMessage =
   | { readonly type: 'text'; readonly text: string; readonly about: string | undefined }
@@ -13,7 +21,10 @@ export type SentMessage = {
   /** Id of the rumor: what the bot's answer refers to. */
   readonly id: string;
   readonly delivered: Promise<PublishOutcome>;
-  /** Resolves once the whole answer was handed to `onMessage`. */
+  /**
+   * Resolves once the whole answer was handed to `onMessage`: for a task that asks its owner something, with what it asks;
+   * for the word that goes on with it, when the task is done or asks again.
+   */
   readonly answered: Promise<void>;
 };
 
@@ -43,6 +54,8 @@ const wrapWindowS = 3 * 24 * 60 * 60;
 export function createChatClient(options: ChatClientOptions, signal: AbortSignal): ChatClient {
   const { relay, identity, bot, clock, log } = options;
   const answers = new Map<string, { answer: Answer; complete: () => void }>();
+  /** Tasks that wait for their owner's word, until they are done or ask again. */
+  const asked = new Map<string, Promise<void>>();
   const seen = new Set<string>();
   let lastCreatedAt = 0;
 
@@ -52,7 +65,22 @@ export function createChatClient(options: ChatClientOptions, signal: AbortSignal
     entry.answer = next(entry.answer);
     if (!isComplete(entry.answer)) return;
     answers.delete(about);
+    asked.delete(about);
     entry.complete();
+  };
+  const hear = (about: string | undefined, text: string): void => {
+    const entry = about === undefined ? undefined : answers.get(about);
+    if (about !== undefined && entry !== undefined && asksOwner(text)) {
+      const { complete } = entry;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      entry.complete = resolve;
+      asked.set(about, promise);
+      complete();
+    } else if (entry !== undefined && isPassedOn(text)) {
+      const { complete } = entry;
+      entry.complete = () => void Promise.all(asked.values()).then(complete);
+    }
+    change(about, (answer) => withText(answer, text));
   };
 
   const receive = (wrap: NostrEvent): void => {
@@ -73,7 +101,7 @@ export function createChatClient(options: ChatClientOptions, signal: AbortSignal
       change(about, (answer) => withReaction(answer, rumor.content));
     } else if (rumor.kind === 14) {
       options.onMessage({ type: 'text', text: rumor.content, about });
-      change(about, (answer) => withText(answer, rumor.content));
+      hear(about, rumor.content);
     }
   };
 
