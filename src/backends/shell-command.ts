@@ -1,4 +1,5 @@
 import type { Jail, Wall } from './jail/types.ts';
+import { codeNames } from './jail/workspace-code.ts';
 import { asNotStarted } from './not-started.ts';
 import { type Exit, runAgentProcess } from './processes.ts';
 
@@ -33,8 +34,15 @@ export async function runShellCommand(
     const opened = cell;
     const command = await opened
       .launch({
-        ...{ file: '/bin/sh', args: ['-c', 'exec 2>&1; eval "$(cat)"'], environment: {}, endpoints: [] },
-        ...{ homeFiles: [], homeTexts: {}, texts: {}, hideCode: false, identity: undefined },
+        ...{ file: '/bin/sh', args: ['-c', 'exec 2>&1; eval "$(cat)"'], endpoints: [] },
+        ...{ homeFiles: [], homeTexts: {}, hideCode: false, identity: undefined },
+        // What stands there for a server that is kept ready is nobody's to commit.
+        texts: { gitignore: codeNames.map((name) => `/${name}\n`).join('') },
+        environment: {
+          GIT_CONFIG_COUNT: '1',
+          GIT_CONFIG_KEY_0: 'core.excludesFile',
+          GIT_CONFIG_VALUE_0: opened.textPath('gitignore'),
+        },
         ...{ serve: undefined, startIn: 'workspace' },
       })
       .catch((error: unknown) => {

@@ -12,22 +12,23 @@ function bounded(text: string): string {
 }
 
 /** `May I run this?` */
-export function approvalText({ what, bySubAgent }: Approval, deadlineMs: number): string {
+/** @param directory what file names are told without */
+export function approvalText({ what, bySubAgent }: Approval, deadlineMs: number, directory?: string): string {
   const helper = bySubAgent ? ' (a sub-agent asks)' : '';
   return lines(
-    ...whatText(what, helper),
+    ...whatText(what, helper, directory),
     '',
     `👍 or !yes · 👎 or !no <why> · !always for all ${kindWords(what)} of this run. No answer in ${formatDuration(deadlineMs)} is a no.`,
   );
 }
 
-function whatText(what: Approval['what'], helper: string): readonly string[] {
+function whatText(what: Approval['what'], helper: string, directory = ''): readonly string[] {
   switch (what.kind) {
     case 'command':
       return [`🔐 May I run this?${helper}`, '', bounded(what.command)];
     case 'edit':
       return [
-        `🔐 May I edit ${shorten(what.file, 200)}?${helper}`,
+        `🔐 May I edit ${shorten(inside(what.file, directory), 200)}?${helper}`,
         ...(what.diff === undefined ? [] : ['', bounded(withoutHead(what.diff))]),
       ];
     case 'other':
@@ -37,6 +38,9 @@ function whatText(what: Approval['what'], helper: string): readonly string[] {
       ];
   }
 }
+
+const inside = (file: string, directory: string): string =>
+  directory !== '' && file.startsWith(`${directory}/`) ? file.slice(directory.length + 1) : file;
 
 /** A unified diff without the lines that name its files. */
 const withoutHead = (diff: string): string =>

@@ -26,8 +26,11 @@ export type AskAnswer = Verdict | { readonly answer: 'words'; readonly words: re
  * outlive the bot. A late answer finds nothing and does nothing.
  */
 export type Asks = {
-  /** The asking side of a run. `waiting` is told when its agent begins and ends to wait for its owner. */
-  readonly ofRun: (run: Run, waiting: (begun: boolean) => void) => RunAsks;
+  /**
+   * The asking side of a run. `waiting` is told when its agent begins and ends to wait for its owner.
+   * @param directory what file names are told without
+   */
+  readonly ofRun: (run: Run, waiting: (begun: boolean) => void, directory?: string) => RunAsks;
   /** What this owner has not answered, the oldest first. */
   readonly open: (owner: PublicKey) => readonly OpenAsk[];
   /** False: it is over already. */
@@ -82,7 +85,8 @@ export function createAsks(deps: AsksDeps): Asks {
     }
   };
 
-  const ofRun: Asks['ofRun'] = (run, waiting) => runAsks({ run, waiting, ask, ...deps });
+  const ofRun: Asks['ofRun'] = (run, waiting, directory) =>
+    runAsks({ run, waiting, directory, ask, ...deps });
 
   return {
     ofRun,
@@ -116,12 +120,14 @@ type AskOne = (
 function runAsks({
   run,
   waiting,
+  directory,
   ask,
   deadlineMs,
   log,
 }: Pick<AsksDeps, 'deadlineMs' | 'log'> & {
   readonly run: Run;
   readonly waiting: (begun: boolean) => void;
+  readonly directory: string | undefined;
   readonly ask: AskOne;
 }): RunAsks {
   const ending = new AbortController();
@@ -147,7 +153,7 @@ function runAsks({
     const kind = kindOf(approval);
     if (signal.aborted) return { answer: 'no', why: reasons.over };
     if (always.has(kind)) return { answer: 'once' };
-    const text = approvalText(approval, deadlineMs);
+    const text = approvalText(approval, deadlineMs, directory);
     const answer = await waitingFor(() => ask(run, { kind: 'approval', approval }, text, signal));
     if (answer === undefined || answer.answer === 'words') {
       return { answer: 'no', why: signal.aborted ? reasons.over : reasons.silent(deadlineMs) };

@@ -139,10 +139,14 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
   if (refusal !== undefined) return { outcome: 'refused', answer: refusal, result: undefined };
   const deadline = startRunDeadline(deps.limits, signal);
   const progress = startProgress(run, provider, deps);
-  const asks = deps.asks.ofRun(run, (begun) => {
-    deadline.waiting(begun);
-    progress.waiting(begun);
-  });
+  const asks = deps.asks.ofRun(
+    run,
+    (begun) => {
+      deadline.waiting(begun);
+      progress.waiting(begun);
+    },
+    session.directory,
+  );
   const { onHold, onHoldEnd } = progress;
   const observer = { onActivity: deadline.touch, onHold, onHoldEnd };
   try {

@@ -45,6 +45,12 @@ test('the time is up', async () => {
   expect(shellText(ended, 1500)).toContain('the time was up');
 });
 
+test('what keeps names for an agent at work is not for git to see', async () => {
+  await run('git init -q .; echo {} > opencode.json; echo x > x.txt');
+  expect((await run('git status --short')).output).toContain('x.txt');
+  expect((await run('git status --short')).output).not.toContain('opencode');
+});
+
 test('a workspace that is gone is an answer', async () => {
   const wall = await jail.wall(signal());
   if (wall.kind === 'refused') throw new Error('no wall');
