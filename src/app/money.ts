@@ -36,6 +36,7 @@ export function createMoney(
     roleOf: owners.roleOf,
     atomically,
     reached,
+    ahead: () => routstr.madeAhead(),
     clock,
     log,
   });
@@ -82,7 +83,7 @@ export function createMoney(
         onFound: (found) => tellAdmins(foundText(found)),
         onEnding: (money) => tellAdmins(endingText(money)),
       });
-      const opened = wallet.opened();
+      const opened = wallet.paying();
       if (opened === undefined) return undefined;
       applyShareMode(opened, config.accounts, clock);
       await routstr.open(

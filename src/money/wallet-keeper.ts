@@ -8,11 +8,13 @@ import type {
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { Role } from '../config/config.ts';
 import type { AwaitedStore } from '../store/awaited-table.ts';
 import type { Meta } from '../store/meta-table.ts';
 import { createBackground } from './background.ts';
+import { countAhead } from './count-ahead.ts';
 import { createEndingWatch } from './ending-watch.ts';
 import { createLowBalanceWatch, type LowBalance } from './low-balance.ts';
 import { createEndWatch, type OperationEnd } from './operation-ends.ts';
@@ -37,6 +39,8 @@ export type WalletKeeper = WalletAccess & {
    * @throws WalletInUseError and what `createWallet` throws
    */
   readonly open: (listener: WalletListener) => Promise<void>;
+  /** For what pays from it: what is set aside is not ready there. undefined: there is none. */
+  readonly paying: () => CashuWallet | undefined;
   /**
    * Finishes what an earlier life left open, and goes on with everything that has to be watched. Waits for mints for a
    * few seconds at the most (`mint-away`); after that it goes on behind.
@@ -54,6 +58,8 @@ export type WalletKeeperDeps = {
   /** One transaction over the bot's own database. */
   readonly atomically: (change: () => void) => void;
   readonly reached: (checkpoint: string) => void;
+  /** What is set aside in tokens that nobody has seen. */
+  readonly ahead: () => Sat;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -67,7 +73,12 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
   const endings = createEndingWatch(deps.meta, atomically);
   /** The wallet, and what looks at its balance and at what somebody waits for. */
   let open:
-    | { readonly wallet: CashuWallet; readonly look: () => void; readonly lookAtEndings: () => void }
+    | {
+        readonly wallet: CashuWallet;
+        readonly paying: CashuWallet;
+        readonly look: () => void;
+        readonly lookAtEndings: () => void;
+      }
     | undefined;
   let firstLook: Promise<unknown> = Promise.resolve();
 
@@ -90,6 +101,7 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
 
   return {
     opened: () => open?.wallet,
+    paying: () => open?.paying,
     wallet,
     settled: async (signal) => {
       const mine = wallet();
@@ -111,15 +123,16 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
       const { createWallet } = await import('@nostr-dm-agent/cashu-wallet/open');
       const made = createWallet(config, { log, clock, onCheckpoint: deps.reached });
       const lookAtBalance = () => {
-        lowBalance.look(made, onLowBalance);
+        lowBalance.look(countAhead(made, deps.ahead), onLowBalance);
         for (const found of made.found()) {
           atomically(() => onFound(found));
           made.foundTold([found.operation]);
         }
       };
-      const wallet = withNotice(made, () =>
+      const paying = withNotice(made, () =>
         background.run('looking at the balance', async () => lookAtBalance()),
       );
+      const wallet = countAhead(paying, deps.ahead);
       const { roleOf } = deps;
       const lookAtEnds = createEndWatch({
         wallet,
@@ -131,7 +144,7 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
         log,
       });
       open = {
-        wallet,
+        ...{ wallet, paying },
         lookAtEndings: () => endings.look(made, onEnding),
         look: () => {
           lookAtEnds();

@@ -22,12 +22,6 @@ export function balanceText({ mints, unusable, ...all }: Balance): string {
   return [holdingsLine(all), ...(shown.length > 1 ? each : []), ...stuck].join('\n');
 }
 
-/** Undefined: nothing is set aside. */
-export const aheadText = (amount: Sat): string | undefined =>
-  amount === 0
-    ? undefined
-    : `Of the tokens ${formatSat(amount)} are ready for the next task, and back when you send or withdraw.`;
-
 const keysetsThatEnded =
   'the mint has ended the keysets that it is of, or has lost their keys. Ask whoever runs the mint.';
 

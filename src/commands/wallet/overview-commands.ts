@@ -7,13 +7,7 @@ import { ownerName } from '../../replies/owner-name.ts';
 import { openRunLine, owedLines, showsTask, worthText } from '../../replies/provider-replies.ts';
 import { openRequestLine } from '../../replies/request-replies.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
-import {
-  aheadText,
-  balanceText,
-  ledgerLine,
-  operationLine,
-  shareText,
-} from '../../replies/wallet-replies.ts';
+import { balanceText, ledgerLine, operationLine, shareText } from '../../replies/wallet-replies.ts';
 import { parseCount } from '../arguments.ts';
 import { type Command, RefusalError } from '../command.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
@@ -79,7 +73,6 @@ function holdings({ money }: WalletCommandDeps, owner: Owner): string {
   if (share?.role === 'member') return shareText(share);
   return lines(
     balanceText(balance),
-    aheadText(money.routstr.madeAhead()),
     owedLines(money.routstr.provider().owed()),
     share !== undefined && shareText(share),
   );
