@@ -142,7 +142,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     const onAccount = account
       .books()
       .some((books) => books.node === node && books.state === 'kept' && books.balance >= run.budget);
-    const set = onAccount || ahead.fits({ ...run, node });
+    // What is set aside, or being made, may be had for it: whoever prepares the run asks.
+    const set = onAccount || ahead.isMaking() || ahead.held() > 0;
     return refuseBudget(rules, deps, run) ?? (set ? undefined : refuseMint(deps, run.budget, node));
   };
   const owed = (): Owed => owedIn(store.open(), account.books(), deps.live.has);
@@ -178,7 +179,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     pastQuestion: (key) => pastQuestion(store, key),
     usedSince: (since, owner) => usedSince(deps, since, owner),
     paidRuns: {
-      open: () => store.open().filter((run) => !isIn(run, 'kept')),
+      // Not what is ready for a run to come.
+      open: () => store.open().filter((run) => !isIn(run, 'kept') && run.ticket.purpose !== 'ahead'),
       find: store.find,
       evidence: store.evidence,
     },

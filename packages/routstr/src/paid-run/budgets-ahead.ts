@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { MintUrl } from '@nostr-dm-agent/cashu-wallet';
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import type { NodeUrl } from '../node/node-url.ts';
@@ -25,6 +26,10 @@ export type BudgetsAhead = {
   readonly refill: (owner: string) => void;
   /** The wallet is asked for its money: all of it is ready again, and stays so for a while. Does not throw but for the signal. */
   readonly giveBack: (signal: AbortSignal) => Promise<void>;
+  /** One is being made: its proofs are reserved, and what the mint gives back for them is not there yet. */
+  readonly isMaking: () => boolean;
+  /** Waits for what is being made. */
+  readonly made: (signal: AbortSignal) => Promise<void>;
   /** What is set aside, in tokens that nobody has seen. */
   readonly held: () => Sat;
   /** Takes back what there is, and waits for that, though not long. */
@@ -182,6 +187,10 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
       await Promise.all(making.values());
       await Promise.all([...ready.keys()].map((owner) => drop(owner, signal)));
       signal.throwIfAborted();
+    },
+    isMaking: () => making.size > 0,
+    made: async (signal) => {
+      await untilAborted(Promise.allSettled(making.values()), signal);
     },
     held: () => addSat(...[...ready.values()].map(({ face }) => face)),
     close: async () => {

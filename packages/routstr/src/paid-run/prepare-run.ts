@@ -63,7 +63,9 @@ export async function prepareRun(
   // Once more: another run may have begun since. Nothing is waited for between this and the run's row.
   const { ahead } = means;
   const want = { owner: ticket.owner, node, budget };
-  if (!ahead.fits(want) && ahead.held() > 0 && refuseMint(deps, budget, node)) await ahead.giveBack(signal);
+  const isShort = () => !ahead.fits(want) && refuseMint(deps, budget, node) !== undefined;
+  if (isShort() && ahead.isMaking()) await ahead.made(signal);
+  if (isShort() && ahead.held() > 0) await ahead.giveBack(signal);
   const spending = refuse();
   if (spending) return { state: 'refused', refusal: spending };
   let created = ahead.take(want, ticket.runId, row);
