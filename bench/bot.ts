@@ -5,37 +5,20 @@
 //   from an EVENT at the relay to the agent's process, from the agent's end to the reply's EVENT,
 //   a command answered (also during a run), start to subscribed, memory at rest.
 // `BENCH_ISOLATION=bwrap` starts ours with a jail; `BENCH_STARTS` and `BENCH_TASKS` change how often.
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import * as nip59 from 'nostr-tools/nip59';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { writeTimingAgent } from './timing-agent.ts';
 
 const commands = 25;
 const starts = Number(process.env.BENCH_STARTS ?? 11);
 // Fewer than 25 in a row: the bot takes more for a client that answers by itself.
 const tasks = Number(process.env.BENCH_TASKS ?? 20);
 const directory = mkdtempSync(join(tmpdir(), 'nostr-dm-agent-bench-'));
-const agent = join(directory, 'agent');
-// Says when it began and when it ended, in nanoseconds; the pause lets the bot become idle in between.
-writeFileSync(
-  agent,
-  `#!/bin/sh
-case "$1" in --version) echo 1.18.33; exit 0 ;; esac
-begun=$(date +%s%N)
-task=$(cat)
-case "$task" in long*) sleep 4 ;; *) sleep 0.2 ;; esac
-base='"id":"prt_1","messageID":"msg_1","sessionID":"ses_1"'
-step() { printf '{"type":"%s","timestamp":1,"sessionID":"ses_1","part":%s}\\n' "$1" "$2"; }
-step step_start "{$base,\\"type\\":\\"step-start\\"}"
-step text "{$base,\\"type\\":\\"text\\",\\"text\\":\\"done\\",\\"time\\":{\\"start\\":1,\\"end\\":2}}"
-step step_finish "{$base,\\"reason\\":\\"stop\\",\\"type\\":\\"step-finish\\",\\"tokens\\":{\\"total\\":3,\\"input\\":2,\\"output\\":1,\\"reasoning\\":0,\\"cache\\":{\\"write\\":0,\\"read\\":0}},\\"cost\\":0}"
-while [ $# -gt 0 ]; do [ "$1" = --dir ] && cd "$2"; shift; done
-echo "$begun $(date +%s%N)" >> times
-`,
-);
-chmodSync(agent, 0o755);
+const agent = writeTimingAgent(directory, 'case "$task" in long*) sleep 4 ;; *) sleep 0.2 ;; esac');
 
 /** In the order in which they are asked. */
 const figures = {

@@ -1,39 +1,17 @@
 // What payment adds to a run's start and to its end: the same agent in the same bot, paid by `routstr` and by `local`
 // in turns. What mint and node take themselves is measured in front of them, in the same run, and not counted.
 // Medians in milliseconds. Needs an idle machine.
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startObservedHouse } from '../test/support/observed-house.ts';
 import { settled, startPaidBot } from '../test/support/paid-bot.ts';
 import type { Passed } from '../test/support/recording-proxy.ts';
+import { writeTimingAgent } from './timing-agent.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 30);
 const warmUp = 6;
 /** Ours, for either end of a run. */
 const limit = 150;
-
-/** Says when it began and when it ended, in nanoseconds, and spends nothing. */
-function writeAgent(directory: string): string {
-  const path = join(directory, 'agent');
-  writeFileSync(
-    path,
-    `#!/bin/sh
-case "$1" in --version) echo 1.18.33; exit 0 ;; esac
-begun=$(date +%s%N)
-cat >/dev/null
-sleep 0.2
-base='"id":"prt_1","messageID":"msg_1","sessionID":"ses_1"'
-step() { printf '{"type":"%s","timestamp":1,"sessionID":"ses_1","part":%s}\\n' "$1" "$2"; }
-step step_start "{$base,\\"type\\":\\"step-start\\"}"
-step text "{$base,\\"type\\":\\"text\\",\\"text\\":\\"done\\",\\"time\\":{\\"start\\":1,\\"end\\":2}}"
-step step_finish "{$base,\\"reason\\":\\"stop\\",\\"type\\":\\"step-finish\\",\\"tokens\\":{\\"total\\":3,\\"input\\":2,\\"output\\":1,\\"reasoning\\":0,\\"cache\\":{\\"write\\":0,\\"read\\":0}},\\"cost\\":0}"
-while [ $# -gt 0 ]; do [ "$1" = --dir ] && cd "$2"; shift; done
-echo "$begun $(date +%s%N)" >> times
-`,
-  );
-  chmodSync(path, 0o755);
-  return path;
-}
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
@@ -41,7 +19,10 @@ const ms = (value: number): string => value.toFixed(1).padStart(7);
 const took = ({ from, until = Number.NaN }: Passed): number => until - from;
 
 const house = startObservedHouse({ feePpk: 100 });
-const world = await startPaidBot(house, { opencode: writeAgent, funds: 50_000 });
+const world = await startPaidBot(house, {
+  opencode: (directory) => writeTimingAgent(directory),
+  funds: 50_000,
+});
 try {
   const times = join(world.bot.workspace, 'times');
   type Run = {
@@ -54,12 +35,14 @@ try {
     readonly answered: number;
     readonly requests: readonly Passed[];
   };
+  let asked = 0;
   const run = async (): Promise<Run> => {
     const all = () => [...house.mintRequests(), ...house.nodeRequests()];
     const before = new Set(all());
     writeFileSync(times, '');
     const sent = performance.timeOrigin + performance.now();
-    const { at } = await world.owner.answer(await world.owner.send('work'), /^done/);
+    // Never the same words twice: they would be taken for an app that answers by itself.
+    const { at } = await world.owner.answer(await world.owner.send(`work ${++asked}`), /^done/);
     const answered = performance.timeOrigin + at;
     const [agentBegan = Number.NaN, agentEnded = Number.NaN] = readFileSync(times, 'utf8')
       .trim()

@@ -1,5 +1,6 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { opencodeLines } from './opencode-lines.ts';
 
 /**
  * An executable in the place of opencode that does what goes wrong with it. What that is stands in a file beside it:
@@ -41,10 +42,7 @@ case "$odd" in
     left=$(cat '${directory}/locked')
     [ "$left" = 0 ] || { echo $((left - 1)) > '${directory}/locked'; echo 'Error: database is locked' >&2; exit 1; } ;;
 esac
-step() { printf '{"type":"%s","timestamp":1,"sessionID":"%s","part":%s}\\n' "$1" "$session" "$2"; }
-base='"id":"prt_1","messageID":"msg_1","sessionID":"'$session'"'
-step step_start "{$base,\\"type\\":\\"step-start\\"}"
-step text "{$base,\\"type\\":\\"text\\",\\"text\\":\\"did: $task\\"}"
-step step_finish "{$base,\\"reason\\":\\"stop\\",\\"type\\":\\"step-finish\\",\\"tokens\\":{\\"total\\":30,\\"input\\":20,\\"output\\":10,\\"reasoning\\":0,\\"cache\\":{\\"write\\":0,\\"read\\":0}},\\"cost\\":0}"
+${opencodeLines}
+begins; says "did: $task"; ends
 [ "$odd" != lingers ] || exec sleep 6172
 `;

@@ -1,5 +1,6 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { opencodeLines } from './opencode-lines.ts';
 
 /**
  * An executable that speaks like opencode 1.18.33 and starts in milliseconds, for stories about queues, crashes and
@@ -41,9 +42,8 @@ done
 printf '%s\\t%s\\t%s\\n' "$task" "$model" "$(env | grep -E '(KEY|TOKEN|SECRET)=' | tr '\\n' ' ')" >> "$PWD/keys.txt"
 
 [ -n "$session" ] || session="ses_$$"
-step() { printf '{"type":"%s","timestamp":1,"sessionID":"%s","part":%s}\\n' "$1" "$session" "$2"; }
-base='"id":"prt_1","messageID":"msg_1","sessionID":"'$session'"'
-step step_start "{$base,\\"type\\":\\"step-start\\"}"
+${opencodeLines}
+begins
 case "$task" in
   "sleep "*)
     setsid sleep "\${task#sleep }" &
@@ -61,6 +61,6 @@ case "$task" in
     } ;;
 esac
 text=$(printf '%s' "did: $task" | tr '\\n"' ' .')
-step text "{$base,\\"type\\":\\"text\\",\\"text\\":\\"$text\\",\\"time\\":{\\"start\\":1,\\"end\\":2}}"
-step step_finish "{$base,\\"reason\\":\\"stop\\",\\"type\\":\\"step-finish\\",\\"tokens\\":{\\"total\\":30,\\"input\\":20,\\"output\\":10,\\"reasoning\\":0,\\"cache\\":{\\"write\\":0,\\"read\\":0}},\\"cost\\":0}"
+says "$text"
+ends
 `;
