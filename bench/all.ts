@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Not benchmarks: this file, and what another one starts. */
-const others = new Set(['all.ts', 'naive-bot.ts']);
+const others = new Set(['all.ts', 'compare.ts', 'naive-bot.ts']);
 
 for (const name of readdirSync(import.meta.dir).sort()) {
   if (!name.endsWith('.ts') || others.has(name)) continue;
