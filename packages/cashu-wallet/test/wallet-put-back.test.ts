@@ -176,6 +176,29 @@ test.each([
   await expectWhole(life);
 });
 
+test('a database whose last writer was killed in the middle of a transaction is rolled back, kept and replaced', async () => {
+  const life = begin();
+  const first = open(life);
+  await fund(first, 1000);
+  const copy = copyPath();
+  first.backup(copy);
+  const { file } = first.info();
+  first.close();
+  const db = new Database(file);
+  db.exec('PRAGMA journal_mode=DELETE; PRAGMA cache_size=1; BEGIN IMMEDIATE');
+  db.exec(`UPDATE operations SET note = '${'x'.repeat(50_000)}'; UPDATE proofs SET proof = proof || ' '`);
+  const cut = bench.folder();
+  for (const part of ['', '-journal']) copyFileSync(file + part, join(cut, basename(file) + part));
+  db.exec('ROLLBACK');
+  db.close();
+  const there = { ...life, directory: cut };
+  expect(await putBack(there, copy)).toMatchObject({
+    kept: expect.stringMatching(/before-restore$/),
+    balance: { ready: sat(1000) },
+  });
+  await expectWhole(there);
+});
+
 test('a copy with its journal beside it, as cp leaves them, is taken as a whole', async () => {
   const life = begin();
   const first = open(life);

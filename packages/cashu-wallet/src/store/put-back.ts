@@ -190,9 +190,26 @@ function writeEntry(staged: string, mint: MintUrl): number | undefined {
   }
 }
 
+/**
+ * What a writer that was killed has left half done is undone, as whoever opens it next would: whoever only reads can't.
+ * That it is damaged is for the copying to find.
+ */
+function rollBack(path: string): void {
+  if (!existsSync(`${path}-journal`)) return;
+  const db = new Database(path, { strict: true });
+  try {
+    db.query('SELECT count(*) FROM sqlite_master').get();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  } finally {
+    db.close();
+  }
+}
+
 /** A copy of what is there, whatever state it is in. @throws KeepCopyError when there is no room for it */
 function keepAsItIs(path: string): string {
   try {
+    rollBack(path);
     return keepCopy(path, 'before-restore').path;
   } catch (error) {
     // Damaged: perhaps the very reason why a copy is put back. Byte for byte, then.
