@@ -55,6 +55,21 @@ describe.each([0, 700, 2000])('a fee that becomes %p ppk in place', (feePpk) => 
   });
 });
 
+test('a fee that has fallen in place is not believed for hours: a minute later what is shown is what it is', async () => {
+  const mint = bench.mint({ ...old, feePpk: 2000 });
+  let now = Date.now();
+  const wallet = bench.wallet(mint, { clock: { now: () => now } });
+  await fund(wallet, 1000);
+  const shown = async () => [
+    (await wallet.quoteSend({ amount: sat(100) }, soon())).fee,
+    (await wallet.quoteWithdrawal({ invoice: mint.invoice(100) }, soon())).inputFee,
+  ];
+  expect(Math.min(...(await shown()))).toBeGreaterThan(0);
+  mint.changeFee(0);
+  now += 61_000;
+  expect(await shown()).toEqual([sat(0), sat(0)]);
+});
+
 test('a fee that grows in place before the swap that a payment needs: nothing is taken beyond what was shown', async () => {
   const mint = bench.mint({ cache: false, keysetVersion: '00', feePpk: 100 });
   const wallet = bench.wallet(mint);

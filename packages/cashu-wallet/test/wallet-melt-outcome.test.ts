@@ -5,8 +5,8 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import type { CashuWallet } from '../src/faces.ts';
 import { judgeMelt, type MeltVerdict } from '../src/operations/melt-outcome.ts';
-import { InvoiceRefusedError, UnfinishedOperationError } from '../src/wallet-errors.ts';
-import { balanceFromWords, createBench, fund, newWords, soon } from './support/wallet-kit.ts';
+import { InsufficientFundsError, InvoiceRefusedError, UnfinishedOperationError } from '../src/wallet-errors.ts';
+import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();
 afterEach(() => bench.end());
@@ -174,20 +174,38 @@ describe('the mint contradicts itself', () => {
     });
   }
 
-  test('UNPAID, and all is spent: it stays open and is named, until nobody pays the quote any more', async () => {
+  test('UNPAID, and all is spent: it stays open and is named, until the quote has expired', async () => {
     const { mint, wallet, pay, pass } = await paying();
     lose(mint);
     edit(mint, '/v1/melt/quote/bolt11/', ({ change, ...body }) => ({ ...body, state: 'UNPAID' }));
     const failure = await pay().catch((error: unknown) => error);
     expect(failure).toMatchObject({ trouble: 'unpaid-but-spent' });
-    pass(3600_000);
+    pass(1800_000);
     expect(await wallet.recover(soon())).toMatchObject({ troubled: [{ trouble: 'unpaid-but-spent' }] });
-    pass(30 * 3600_000);
+    pass(1801_000);
     expect(await wallet.recover(soon())).toMatchObject({ troubled: [], waiting: [] });
     expect(wallet.balance()).toMatchObject({ reserved: 0 });
     expect(wallet.found()).toMatchObject([{ recovered: 0, spent: 0 }]);
     expect(wallet.found()[0]?.lost).toBeGreaterThan(300);
     expect(await wallet.check(soon())).toMatchObject({ consistent: true, spentElsewhere: 0 });
+  });
+
+  test('another machine spends all inputs meanwhile: refused by the mint, it is over at once, and what is lost is told', async () => {
+    const { mint, words, wallet, pay } = await paying();
+    const other = bench.wallet(mint, { words });
+    mint.faults.add({ path: '/v1/melt/bolt11', when: 'before', effect: { kind: 'delay' } });
+    const outcome = pay().catch((error: unknown) => error);
+    while (mint.faults.holding() === 0) await Bun.sleep(5);
+    await other.restore(soon());
+    const all = await other.quoteSend({ amount: 'all' }, soon());
+    const { operation } = await other.send({ amount: all.amount }, soon());
+    await (await stranger(mint)).redeem(other.handOver(operation, 'x'));
+    mint.faults.clear();
+    mint.faults.release();
+    // It is tried anew with what is left, which is nothing.
+    expect(await outcome).toBeInstanceOf(InsufficientFundsError);
+    expect(wallet.balance()).toMatchObject({ reserved: 0 });
+    expect(wallet.found().at(-1)?.lost).toBeGreaterThan(300);
   });
 
   test('some inputs are spent and some are not: the payment was not made with them, and what is left is free', async () => {

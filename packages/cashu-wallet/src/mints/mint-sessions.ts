@@ -18,9 +18,10 @@ export type Session = Wallet;
 export type Mints = AcceptedMints & {
   /**
    * Opens a mint. Asks it nothing when what is known is fresh; what is stale is used when the mint is away.
+   * @param freshMs how old it may be for that; default: hours
    * @throws MintError
    */
-  readonly open: (mint: MintUrl, signal: AbortSignal) => Promise<Session>;
+  readonly open: (mint: MintUrl, signal: AbortSignal, freshMs?: number) => Promise<Session>;
   /** What is known of a mint. */
   readonly recall: MintMemory['recall'];
   readonly replace: MintMemory['replace'];
@@ -50,6 +51,8 @@ type MintsParts = {
 
 /** How long keysets are believed without asking. A rotation in between is noticed by the mint's refusal. */
 const freshForMs = 6 * 3_600_000;
+/** The same before a fee is shown: it may have changed in place. */
+export const freshFeesMs = 60_000;
 /** The same where nothing is known that signs. */
 const retryEmptyMs = 60_000;
 
@@ -149,13 +152,13 @@ export function createMints({
       await askForKeys(session, mint, keysets, signal);
       return { info: session.getMintInfo().cache, keys: session.keyChain.cache, fetchedAt: clock.now() };
     },
-    async open(named, signal) {
+    async open(named, signal, freshMs = freshForMs) {
       const mint = list.names.today(named);
       signal.throwIfAborted();
       const what = recall(mint);
       if (!what) return refresh(mint, signal);
       const age = clock.now() - what.fetchedAt;
-      const fresh = hasActive(keysetsAt(what.keys, clock.now())) ? freshForMs : retryEmptyMs;
+      const fresh = hasActive(keysetsAt(what.keys, clock.now())) ? freshMs : retryEmptyMs;
       if (age < fresh) return fromMemory(mint, what, signal);
       try {
         return await refresh(mint, signal);

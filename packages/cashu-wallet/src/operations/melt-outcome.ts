@@ -28,7 +28,7 @@ export type MeltVerdict =
 
 /**
  * @param facts.decided no request of ours can be carried out any more: the only one was refused, or it is long ago
- * @param facts.lapsed the quote itself is so old that nobody pays it any more
+ * @param facts.lapsed nobody pays the quote with these inputs any more: it has expired, or the mint's own word is that it does not
  */
 export function judgeMelt({
   quote,
@@ -81,7 +81,8 @@ export async function applyAnswer(
   const now = core.clock.now();
   const settled = now - updatedAt > settleAfterMs;
   const decided = refusal !== undefined || settled;
-  const lapsed = decided && now > Math.max(createdAt, quote.expiresAt ?? 0) + watchExpiredMs;
+  const until = quote.expiresAt === undefined ? createdAt + watchExpiredMs : quote.expiresAt + settleAfterMs;
+  const lapsed = decided && (isMintOperationError(refusal) || now > Math.max(createdAt, until));
   switch (judgeMelt({ quote: answer.state, inputs, decided, lapsed })) {
     case 'paid':
       return bookPaid(core, session, id, answer, settled || how === 'answered');

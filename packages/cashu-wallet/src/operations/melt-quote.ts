@@ -5,11 +5,12 @@ import type { z } from 'zod';
 import { gatherProofs } from '../mints/choose-proofs.ts';
 import { requirePayable } from '../mints/invoice.ts';
 import { explainMintError, isMintOperationError } from '../mints/mint-errors.ts';
-import type { Session } from '../mints/mint-sessions.ts';
+import { freshFeesMs, type Session } from '../mints/mint-sessions.ts';
 import { loadProof, sumProofs } from '../store/stored-proof.ts';
 import { type Core, newOperationId } from '../wallet-core.ts';
 import { InsufficientFundsError, InvoiceRefusedError } from '../wallet-errors.ts';
 import type { MintUrl, WithdrawalQuote } from '../wallet-types.ts';
+import { lookBeforeUse } from './look-ahead.ts';
 import { refusedInvoice } from './melt-outcome.ts';
 import { type MeltOperation, meltQuoteSchema } from './melt-states.ts';
 import { usable } from './own-swap.ts';
@@ -28,7 +29,8 @@ export async function quoteWithdrawal(
   signal: AbortSignal,
 ): Promise<WithdrawalQuote> {
   const { mint = core.mints.defaultMint } = payable;
-  const session = await core.mints.open(mint, signal);
+  const session = await core.mints.open(mint, signal, freshFeesMs);
+  await lookBeforeUse(core, session, mint);
   return offer(core, session, mint, await askForQuote(core, session, payable, signal));
 }
 

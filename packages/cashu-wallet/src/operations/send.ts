@@ -26,7 +26,7 @@
 import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { gatherProofs, mostOf } from '../mints/choose-proofs.ts';
 import { readMintUrl } from '../mints/mint-list.ts';
-import { requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
+import { freshFeesMs, requireActiveKeyset, type Session } from '../mints/mint-sessions.ts';
 import type { StoredProof } from '../store/stored-proof.ts';
 import { type Core, newOperationId } from '../wallet-core.ts';
 import { MintError, OperationStateError } from '../wallet-errors.ts';
@@ -116,8 +116,12 @@ export async function quoteSend(
   }: Pick<SendRequest, 'mint'> & { readonly amount: Sat | 'all' },
   signal: AbortSignal,
 ): Promise<SendQuote> {
-  const session = await core.mints.open(mint, signal);
+  const session = await core.mints.open(mint, signal, freshFeesMs);
   requireActiveKeyset(session);
+  // As the send does: what is shown is what it will find.
+  await lookBeforeUse(core, session, mint).catch((error: unknown) => {
+    if (!(error instanceof MintError)) throw error;
+  });
   const candidates = core.proofs.ready(mint);
   const amount = wanted === 'all' ? mostSendable(session, candidates, core.policy.maxInputs) : wanted;
   // Of nothing: what one sat would take.
