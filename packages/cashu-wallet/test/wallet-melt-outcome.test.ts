@@ -5,7 +5,11 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import type { CashuWallet } from '../src/faces.ts';
 import { judgeMelt, type MeltVerdict } from '../src/operations/melt-outcome.ts';
-import { InsufficientFundsError, InvoiceRefusedError, UnfinishedOperationError } from '../src/wallet-errors.ts';
+import {
+  InsufficientFundsError,
+  InvoiceRefusedError,
+  UnfinishedOperationError,
+} from '../src/wallet-errors.ts';
 import { balanceFromWords, createBench, fund, newWords, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();

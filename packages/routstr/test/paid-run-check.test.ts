@@ -90,6 +90,14 @@ test('a row of the ledger that says something else than its run is named', async
   });
   change(3000);
   expect(await check()).toMatchObject({ consistent: true });
+  // One that is settled, too, though its row adds up.
+  await world.provider().account.refund(soon());
+  expect(await check()).toMatchObject({ consistent: true });
+  const [closed] = wallet().ledger.latest(1);
+  if (!closed) throw new Error('no row');
+  const other = { ...closed, spent: sat(closed.spent + 1), refund: sat(closed.refund - 1) };
+  wallet().transaction(() => wallet().ledger.update(row.id, other));
+  expect((await check()).problems).toEqual([{ kind: 'ledger-other', run: 'deposit-d' }]);
 });
 
 test('runs that a database alone knows are counted beside another one, with what may be at their node', async () => {

@@ -18,6 +18,7 @@ export async function checkRuns(
   for (const run of open) {
     if (!agrees(deps, run, rows)) findings.addProblem({ kind: 'ledger-other', run: run.id });
   }
+  for (const run of deps.store.unlikeLedger()) findings.addProblem({ kind: 'ledger-other', run });
 }
 
 type AtNode = Extract<PaidRunBody, { readonly token: string; readonly creditedMsat?: number | undefined }>;

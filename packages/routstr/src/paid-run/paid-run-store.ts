@@ -49,6 +49,8 @@ export type PaidRunStore = {
   readonly topUpsOf: (id: string) => readonly PaidRun[];
   /** Oldest first. */
   readonly open: () => readonly PaidRun[];
+  /** Settled ones of which the ledger says something else, or nothing more. */
+  readonly unlikeLedger: () => readonly string[];
   /** Runs on an account that are not settled, oldest first. */
   readonly openOn: (account: string) => readonly PaidRunIn<'spending' | 'unreckoned'>[];
   /** Those that are settled, newest first. */
@@ -116,6 +118,7 @@ const evidenceSchema = z.object({
   requestId: nullable(z.string()),
 });
 const sumSchema = z.object({ n: satColumn });
+const idSchema = z.object({ id: z.string() });
 const rawSchema = z.object({ raw: z.string() });
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the statements of one table, each a few lines
@@ -207,6 +210,16 @@ export function createPaidRunStore(
         ),
       ),
     open,
+    unlikeLedger: () =>
+      tables
+        .all(
+          `SELECT p.id FROM paid_runs p LEFT JOIN spend_log l ON l.id = p.ledger
+             WHERE p.state = 'settled' AND p.ledger IS NOT NULL AND (l.id IS NULL OR l.state <> p.state
+               OR l.budget_sats <> json_extract(p.data, '$.out') OR l.refund_sats <> json_extract(p.data, '$.change')
+               OR l.spent_sats <> json_extract(p.data, '$.spent') OR l.fee_sats <> json_extract(p.data, '$.fee'))
+             ORDER BY p.seq`,
+        )
+        .map((row) => idSchema.parse(row).id),
     openOn: (account) => onAccount(account, 1, 'ASC').filter((run) => isIn(run, 'spending', 'unreckoned')),
     settledOn: (account) => onAccount(account, 0, 'DESC').filter((run) => isIn(run, 'settled')),
     bookedOn,
