@@ -365,6 +365,25 @@ test('a backup is put back by one command: what was done since is told in a sent
   });
 }, 120_000);
 
+test('a database that is damaged is called so, with the way back', async () => {
+  const house = household();
+  await house.funded(100);
+  await house.run(['backup', 'a.db']);
+  const [file = ''] = readdirSync(house.walletDirectory).filter((name) => name.endsWith('.db'));
+  writeFileSync(
+    join(house.walletDirectory, file),
+    'no database at all, but as long as a header of 100 bytes'.repeat(9),
+  );
+  expect(await house.run(['balance'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('damaged. Nothing was done. wallet restore --from'),
+  });
+  expect(await house.json(['restore', '--from', 'a.db'])).toMatchObject({
+    code: 0,
+    answer: { balance: { ready: 100 }, carried: { unread: true } },
+  });
+});
+
 test('older money that a command met on its way stands in what scripts read', async () => {
   const house = household();
   await house.funded(500);

@@ -69,7 +69,9 @@ function sentenceOf(facts: RemoteErrorFacts, home: string, now: number): string 
       return `The wallet is in use by ${who}, which does not answer at ${walletSocketPath(home)}. If that is a bot with another BOT_HOME, say which; else wait until it has ended.`;
     }
     case 'OtherError':
-      return facts.message;
+      return /malformed|not a database/.test(facts.message)
+        ? 'The wallet’s database is damaged. Nothing was done. wallet restore --from <backup> puts a copy in its place and keeps what is there; without one, move the .db files in CASHU_WALLET_DIR away, then wallet restore finds what the words have.'
+        : facts.message;
     default:
       return describeWalletError(facts, now, terminal);
   }
