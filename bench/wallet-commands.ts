@@ -11,7 +11,7 @@ import { sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { EventId, RelayUrl } from '@nostr-dm-agent/nostr';
 import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
-import { createPaidRunStore } from '@nostr-dm-agent/routstr';
+import { createPaidRunStore } from '@nostr-dm-agent/routstr/books';
 import { generateMnemonic } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import type { Call } from '../src/commands/command.ts';

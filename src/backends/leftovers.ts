@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
-import { type ProcessEntry, type ReadProcesses, readProcesses } from './process-table.ts';
+import { type ProcessEntry, type ReadProcesses, readProcess, readProcesses } from './process-table.ts';
 
 /** The variable that names the run in the environment of every process of it. */
 export const markerVariable = 'NOSTR_DM_AGENT_RUN';
@@ -97,7 +97,7 @@ export const endRun = async (options: EndRunOptions): Promise<number> => {
 };
 
 /** The lasting name of a living process, or undefined when it is gone. */
-export const identify = async (pid: number, read = readProcesses): Promise<ProcessIdentity | undefined> => {
-  const entry = (await read('')).find((candidate) => candidate.pid === pid);
+export const identify = async (pid: number): Promise<ProcessIdentity | undefined> => {
+  const entry = await readProcess(pid);
   return entry === undefined ? undefined : { pid, started: entry.started };
 };

@@ -69,6 +69,12 @@ const readPsProcesses: ReadProcesses = async (marker) => {
   return parsePs(stdout, marker);
 };
 
+/** Looks at one process alone, where that is possible: a look at all of them reads hundreds of files. */
+export const readProcess = async (pid: number): Promise<ProcessEntry | undefined> =>
+  process.platform === 'linux'
+    ? readLinuxProcess(pid, '')
+    : (await readPsProcesses('')).find((entry) => entry.pid === pid);
+
 /** The way to look at the processes of this system. */
 export const readProcesses: ReadProcesses =
   process.platform === 'linux' ? readLinuxProcesses : readPsProcesses;

@@ -14,7 +14,8 @@ import {
 } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { createPaidRunStore, parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { createPaidRunStore } from '@nostr-dm-agent/routstr/books';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { checkWallet } from '../../src/doctor/check-wallet.ts';
 import { commandOnTerminal, runCommand } from '../support/command.ts';

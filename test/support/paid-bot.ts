@@ -5,7 +5,7 @@ import { readMnemonic } from '@nostr-dm-agent/cashu-wallet/open';
 import { newWords, openWallet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { PaidRunState } from '@nostr-dm-agent/routstr';
-import { createPaidRunStore } from '@nostr-dm-agent/routstr';
+import { createPaidRunStore } from '@nostr-dm-agent/routstr/books';
 import { npubEncode } from 'nostr-tools/nip19';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { z } from 'zod';

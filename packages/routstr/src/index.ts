@@ -28,7 +28,6 @@ export type { OneCallOutcome } from './node/one-call.ts';
 export type { NotCredited } from './node/outcomes.ts';
 export type { BudgetRefusal, ModelTerms } from './paid-run/budget-rules.ts';
 export type { UnableNode } from './paid-run/fallback-nodes.ts';
-export { nameOpenRuns } from './paid-run/name-open-runs.ts';
 export type { DepositResult, NodeAccountBalance, NodeAccountRefund } from './paid-run/node-account.ts';
 export type { Owed } from './paid-run/owed-sums.ts';
 export {
@@ -40,8 +39,7 @@ export {
   type PaidRunState,
 } from './paid-run/paid-run.ts';
 export type { PayingWallet } from './paid-run/paid-run-deps.ts';
-export { createPaidRunStore, type EvidenceEntry } from './paid-run/paid-run-store.ts';
-export { paidRunTables } from './paid-run/paid-run-tables.ts';
+export type { EvidenceEntry } from './paid-run/paid-run-store.ts';
 export type {
   DepositRefusal,
   MoreRefusal,
@@ -54,5 +52,5 @@ export type {
 } from './paid-run/payment-refusals.ts';
 export type { QuickResult } from './paid-run/quick.ts';
 export type { PaidRunCost, PreparedPaidRun, RunObserver, RunTicket } from './paid-run/run-ticket.ts';
-export { type RunsLeft, runsLeftIn } from './paid-run/runs-left.ts';
+export type { RunsLeft } from './paid-run/runs-left.ts';
 export type { RoutstrProvider, RoutstrStatus } from './routstr-provider.ts';

@@ -17,7 +17,6 @@ import { classifyWords } from '../opencode-failures.ts';
 import { type AgentProcessEnd, runAgentProcess, SpawnError } from '../processes.ts';
 import { findAgent, launchAgent } from './acp-launch.ts';
 import type { AgentProgram } from './agent-program.ts';
-import { connectAcp } from './connection.ts';
 import { answerPermission } from './permission.ts';
 import { type Turn, talk } from './talk.ts';
 import { createAcpTranscript } from './transcript.ts';
@@ -71,6 +70,8 @@ async function runAcp(
   let turn: Turn | undefined;
   let close: (() => Promise<CellEnd>) | undefined;
   try {
+    // With its SDK: a bot whose agents are others does without.
+    const { connectAcp } = await import('./connection.ts');
     const launched = await launchAgent(program, request, { settings, deps }, signal);
     close = launched.cell.close;
     const input = new PassThrough();

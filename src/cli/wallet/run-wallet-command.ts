@@ -12,7 +12,7 @@ import {
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { addSat, formatSat, type Sat, subtractSat, zeroSat } from '@nostr-dm-agent/kit/sat';
-import { createPaidRunStore, nameOpenRuns, paidRunTables, runsLeftIn } from '@nostr-dm-agent/routstr';
+import { createPaidRunStore, nameOpenRuns, paidRunTables, runsLeftIn } from '@nostr-dm-agent/routstr/books';
 import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
 import { checkText } from '../../replies/check-replies.ts';
