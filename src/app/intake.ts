@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { InboxStore, MessageLog } from '@nostr-dm-agent/nostr';
+import type { InboxStore, MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
 import { createInbox } from '@nostr-dm-agent/nostr';
 import { createAdmission } from '../access/admission.ts';
 import { createCommands } from '../commands/all-commands.ts';
@@ -8,6 +8,7 @@ import { createDispatcher } from '../commands/dispatch.ts';
 import { type Meaning, readMeaning } from '../commands/meaning/meaning.ts';
 import { createTaskOrders } from '../commands/order-task.ts';
 import { createRefusedMessages } from '../commands/refused-messages.ts';
+import { createUnstoredMessages } from '../commands/unstored-messages.ts';
 import { isReadable } from '../commands/wallet/incoming-commands.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
@@ -87,10 +88,11 @@ export function createIntake(
     clock,
   });
   const ownKey = guardOwnKey({ identity, meta: stores.meta, ...parts.messaging }, basics);
+  const isOwner = (publicKey: PublicKey): boolean => owners.roleOf(publicKey) !== undefined;
   const inbox = createInbox({
     feed: parts.messaging.feed,
     store: messages,
-    isOwner: (publicKey) => owners.roleOf(publicKey) !== undefined,
+    isOwner,
     strangers: admission.strangers,
     onMessage: (message) => {
       dispatcher.accept(message);
@@ -98,6 +100,12 @@ export function createIntake(
     },
     onRefused: refused.refused,
     onOwnCopy: ownKey.onOwnCopy,
+    onUnstored: createUnstoredMessages({
+      outbox: parts.messaging.outbox,
+      isOwner,
+      monotonic,
+      signal: stopping,
+    }),
     identity,
     clock,
     log,

@@ -1,4 +1,4 @@
-import type { MessageLog, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import type { EventId, MessageLog, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import { createOutbox, createRelayLists, DEFAULT_INDEXERS } from '@nostr-dm-agent/nostr';
 import { createAutoReplyBrake } from '../commands/auto-reply-brake.ts';
 import type { Config } from '../config/config.ts';
@@ -43,7 +43,7 @@ export function openMessaging(
     allowLoopback,
     relays,
     feed,
-    isOurs: outboxStore.knows,
+    isOurs: (eventId: EventId) => outbox.isUnstored(eventId) || outboxStore.knows(eventId),
     indexers,
     lists,
     outbox,

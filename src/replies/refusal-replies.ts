@@ -59,3 +59,7 @@ const words: Readonly<Partial<Record<RejectionReason, string>>> = {
   seal: 'without a seal',
   'seal-signature': 'with a forged seal',
 };
+
+/** Of what could not be stored. @param isFull whether for want of room */
+export const unstoredText = (isFull: boolean): string =>
+  `${isFull ? 'The disk of the machine I run on is full' : 'I can’t write to the disk of the machine I run on'}, so I can’t work just now. Your messages wait at the relays: I act on them when whoever runs the bot has ${isFull ? 'made room' : 'fixed that'}.`;

@@ -69,6 +69,23 @@ describe('an owner never meets silence', () => {
     expect(bot.tasksDone().filter((task) => /gone|note|us|forged/.test(task))).toEqual([]);
   });
 
+  test('whose message finds the disk full: they are told once, and it is done when there is room', async () => {
+    const db = new Database(join(bot.home, 'bot.db'));
+    db.exec('PRAGMA busy_timeout = 5000');
+    db.exec(
+      "CREATE TRIGGER full BEFORE INSERT ON messages BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END",
+    );
+    await bot.owner.send('while it is full');
+    await bot.owner.heard(/disk of the machine I run on is full/);
+    await bot.owner.send('!ping');
+    db.exec('DROP TRIGGER full');
+    db.close();
+    await settled();
+    await bot.owner.heard(/did: while it is full/);
+    expect(heard(/disk of the machine/)).toBe(1);
+    expect(heard(/somebody else|Another program/i)).toBe(0);
+  });
+
   test('and `!status` counts what was turned away, strangers too', async () => {
     await bot.owner.publish(forge(createParty(), bot.publicKey as PublicKey, 'hello'));
     await settled();

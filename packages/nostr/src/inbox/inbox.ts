@@ -1,6 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { Identity, PublicKey, RelayUrl } from '../nostr-types.ts';
+import type { Identity, InboundMessage, PublicKey, RelayUrl } from '../nostr-types.ts';
 import { createUnwrap, type Refusal, type StrangerPolicy } from '../wrap/unwrap.ts';
 import type { InboxCounts } from './inbox-counts.ts';
 import type { InboxFeed } from './inbox-feed.ts';
@@ -39,6 +39,8 @@ export type InboxOptions = {
   readonly onMessage: (message: StoredMessage) => void;
   /** Called for what an owner sent, which is proven, and nobody acts on. May come again after a restart. */
   readonly onRefused?: (refusal: Refusal) => void;
+  /** Called when a message could not be stored, as on a full disk. Comes again each time it is delivered. */
+  readonly onUnstored?: (message: InboundMessage, error: unknown) => void;
   /** Called when somebody else who has the bot's key wrote something, at that time (Unix seconds). */
   readonly onOwnCopy?: (writtenAt: number) => void;
 };
@@ -58,6 +60,7 @@ export function createInbox(options: InboxOptions): Inbox {
     ...{ seen, store, limits, counts, log, onMessage: options.onMessage },
     onRefused: options.onRefused ?? (() => {}),
     onOwnCopy: options.onOwnCopy ?? (() => {}),
+    onUnstored: options.onUnstored ?? (() => {}),
     unwrap: createUnwrap(options),
   });
   const pump = createPump({

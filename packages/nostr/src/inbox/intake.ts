@@ -19,6 +19,8 @@ type IntakeOptions = {
   readonly onMessage: (message: StoredMessage) => void;
   /** An owner sent something that nobody acts on. */
   readonly onRefused: (refusal: Refusal) => void;
+  /** A message could not be stored: nothing of it will be on disk until the relay is asked for it again. */
+  readonly onUnstored: (message: InboundMessage, error: unknown) => void;
   /** Somebody who has the bot's key wrote something, at that time (Unix seconds). */
   readonly onOwnCopy: (writtenAt: number) => void;
 };
@@ -76,6 +78,14 @@ export function createIntake(options: IntakeOptions): Intake {
     }
   };
 
+  const tellUnstored = (message: InboundMessage, cause: unknown) => {
+    try {
+      options.onUnstored(message, cause);
+    } catch (error) {
+      log.error({ error }, 'nobody could be told of a message that was not stored');
+    }
+  };
+
   const accept = ({ lane, wrapId, urgency, message }: Held) => {
     // What comes only now, however old, is for those who act on messages: its sender waits for a word.
     const isHistory = urgency === 'backlog' && isOlderThanHome(message, store.createdAt);
@@ -90,6 +100,7 @@ export function createIntake(options: IntakeOptions): Intake {
       );
       seen.release(wrapId);
       lane.incomplete = true;
+      tellUnstored(message, error);
       return;
     }
     if (stored === undefined) counts.duplicates += 1;

@@ -9,6 +9,7 @@ import {
   referredBy,
 } from '../text/compose.ts';
 import { createDelivery, type DeliveryOptions, type OutboxStatus } from './delivery.ts';
+import { destinationsOf } from './destinations.ts';
 import type { Outgoing } from './outbox-store.ts';
 
 export type { OutboxStatus, ReactionTarget };
@@ -32,8 +33,15 @@ export type Outbox = {
    * @throws TokenTooLongError a token in it fits into no message; nothing is sent then
    */
   readonly send: (to: Recipient, text: string) => Sent;
+  /**
+   * Says something short without a word on disk, for when nothing can be written there: once, to every relay where the
+   * recipient may read, and forgotten.
+   */
+  readonly sendUnstored: (to: Recipient, text: string, signal: AbortSignal) => void;
   /** Reacts to a message, such as with 👀. False: nothing was sent, NIP-04 has no reactions. */
   readonly react: (to: Recipient, target: ReactionTarget, reaction: string) => boolean;
+  /** Whether an event was sent by `sendUnstored` in this life. */
+  readonly isUnstored: (eventId: EventId) => boolean;
   /** Which message the one with this id answered, or reacted to; undefined when it is not ours, answered none, or is forgotten. */
   readonly answered: (messageId: EventId) => EventId | undefined;
   /** Delivers until the signal aborts, beginning with what an earlier life left. To be called once. */
@@ -42,6 +50,9 @@ export type Outbox = {
   readonly flush: (timeoutMs: number, signal: AbortSignal) => Promise<boolean>;
   readonly status: () => OutboxStatus;
 };
+
+const UNSTORED_MS = 10_000;
+const anyRoom = { bytes: undefined, content: undefined };
 
 export function createOutbox(options: OutboxOptions): Outbox {
   const { identity, store, clock, random, lists } = options;
@@ -56,6 +67,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     smaller: (message, room) => composeSmaller(message, room, composing),
   });
 
+  const unstored = new Set<EventId>();
   const enqueue = <Composed extends { readonly outgoing: readonly Outgoing[] }>(
     to: Recipient,
     compose: () => Composed,
@@ -76,6 +88,19 @@ export function createOutbox(options: OutboxOptions): Outbox {
       const { outgoing, rest } = enqueue(to, () => composeText(to, text, delivery.roomFor(to), composing));
       return { ids: outgoing.map(({ messageId }) => messageId), rest };
     },
+    sendUnstored: (to, text, signal) => {
+      const own = options.relays.own.map(({ url }) => url);
+      const { primary, reserve } = destinationsOf(to, lists.known(to.publicKey), own);
+      const takeTimestamps = () => unixSeconds(clock);
+      const { outgoing } = composeText(to, text, anyRoom, { ...composing, takeTimestamps });
+      for (const { event, messageId } of outgoing) {
+        unstored.add(event.id as EventId).add(messageId);
+        for (const url of [...primary, ...reserve]) {
+          void options.relays.borrow(url, (relay) => relay.publish(event, UNSTORED_MS, signal));
+        }
+      }
+    },
+    isUnstored: (eventId) => unstored.has(eventId),
     react: (to, target, reaction) => {
       if (to.protocol !== 'nip17') return false;
       enqueue(to, () => ({ outgoing: [composeReaction(to, target, reaction, composing)] }));
