@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { pick } from './jail/environment.ts';
 import type { Cell } from './jail/types.ts';
 import { markerVariable } from './leftovers.ts';
 
@@ -23,15 +24,6 @@ export const userFolders = (ambient: Variables) => {
     data: of('XDG_DATA_HOME', '.local/share'),
   };
 };
-
-/** Those of `names` that `ambient` has a value for. */
-const pick = (ambient: Variables, names: Iterable<string>): Record<string, string> =>
-  Object.fromEntries(
-    [...new Set(names)].flatMap((name) => {
-      const value = ambient[name];
-      return value === undefined || value === '' ? [] : [[name, value]];
-    }),
-  );
 
 /** Switches of opencode that hold for every run: no updates, no sharing, nothing fetched that the task did not ask for. */
 const opencodeSwitches = {

@@ -85,5 +85,3 @@ export const toldNow = 'Told the agent. It reads it at its next step.';
 export const notTold =
   'The run can’t be told anything while it works. Send it as a plain message: it is done next. !stop ends the run.';
 export const nothingToTell = 'Nothing is running. Send it as a plain message, and it is a task.';
-export const cutShell = (left: number): string =>
-  `… ${left.toLocaleString('en-US')} characters of the beginning are left out`;

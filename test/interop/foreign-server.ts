@@ -1,4 +1,5 @@
 import { Database } from 'bun:sqlite';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,10 +70,18 @@ export function readForeignBooks<Books>(path: string, read: (one: (sql: string) 
   }
 }
 
-/** Nobody listens there; another process could take it before the server does, which would then not start. */
+/**
+ * Nobody listens there. Below the ports that the system gives to everybody who asks for any, so that none of the tests that
+ * run at the same time is given it before the server listens.
+ */
 export function freePort(): number {
-  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
-  const { port } = probe;
-  probe.stop(true);
-  return port;
+  for (;;) {
+    const port = randomInt(16_384, 32_768);
+    try {
+      Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => undefined } }).stop(true);
+      return port;
+    } catch {
+      // Somebody does.
+    }
+  }
 }

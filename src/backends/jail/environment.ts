@@ -29,7 +29,7 @@ const toolchains: readonly (readonly [folder: RegExp, variable: string])[] = [
 const programFolders = /^\/(?:usr\/(?:local\/)?(?:bin|sbin|games|go\/bin|lib\w*\/.*)|bin|sbin)$/;
 
 /** Those of `names` that `ambient` has a value for. */
-const pick = (ambient: Variables, names: Iterable<string>): Record<string, string> =>
+export const pick = (ambient: Variables, names: Iterable<string>): Record<string, string> =>
   Object.fromEntries(
     [...new Set(names)].flatMap((name) => {
       const value = ambient[name];

@@ -71,7 +71,7 @@ t 'decoys by their path' "ls $D"
 t 'home, SSH keys, tokens' "ls -A /root /home/*/.ssh $D/home/.ssh/id_ed25519 $D/home/.config/gh 2>/dev/null | grep -v '^\$' | grep ."
 t '.env and its backups' "ls $D/bot/.env $D/bot/.env.backup-1 2>/dev/null | grep ."
 t '.env while it is replaced by rename' "for i in 1 2 3 4 5 6; do cat $D/bot/.env 2>/dev/null && exit 0; sleep .3; done; exit 1"
-t 'any secret that grep finds' 'timeout 7 grep -rlsa DECOY_SECRET --exclude-dir=proc --exclude-dir=sys --exclude=o --exclude=attack.sh / 2>/dev/null | head -3 | grep .'
+t 'any secret that grep finds' 'timeout 7 grep -rlsa DECOY_SECRET --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude=o --exclude=attack.sh / 2>/dev/null | head -3 | grep .'
 t 'the home of the bot' "ls -A $DECOY_HOME 2>/dev/null | grep ."
 t 'the store of another owner' "ls -A $OTHER 2>/dev/null | grep ."
 t 'accounts, host keys, private keys' 'ls /etc/shadow /etc/gshadow /etc/ssh /etc/sudoers /etc/ssl/private/* /etc/pki/tls/private /var/lib/cloud /etc/letsencrypt 2>/dev/null | grep .'
