@@ -3,7 +3,7 @@ import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { RelayUrl } from '@nostr-dm-agent/nostr';
-import { connectRelay, type RelayConnection, signEvent } from '@nostr-dm-agent/nostr';
+import { connectRelay, createRelays, type RelayConnection, signEvent } from '@nostr-dm-agent/nostr';
 import {
   createParty,
   forge,
@@ -142,6 +142,25 @@ test('after a restart on the same database only what is new arrives, in either p
   await until(() => after.received.length === 2, 'what came meanwhile');
   expect(after.texts().sort()).toEqual(['new style, while it was down', 'old style, while it was down']);
 }, 30_000);
+
+test('a clock that is days ahead keeps nobody out: a relay is asked by its own', async () => {
+  await using here = world();
+  const relay = here.relay();
+  const clock = { now: () => Date.now() + 4 * 24 * 3_600_000 };
+  const sign = () => Promise.reject(new Error('not asked for'));
+  const relays = createRelays({
+    ...{ own: [relay.url], sign, clock, random: seededRandom(1), log: silentLog },
+    fetch: { own: fetch, others: fetch },
+  });
+  here.onEnd(relays.close);
+  const running = startInbox({ bot, owners: [owner], relays: relays.own, clock });
+  here.onEnd(running.stop);
+  await until(() => relays.own[0]?.status().clockAheadMs !== undefined, 'the relay’s time');
+  relay.inject(forge(owner, bot.publicKey, 'hello'));
+  // To this home it is from before all times: what is done about that is for others.
+  const came = () => running.texts().length + running.inbox.stats().beforeDatabase;
+  await until(() => came() === 1, 'the message');
+});
 
 test('a live flood over a socket does not keep an owner’s message from coming through another relay', async () => {
   await using here = world();

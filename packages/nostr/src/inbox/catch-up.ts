@@ -1,5 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { Filter, NostrEvent, Protocol, PublicKey, RelayUrl } from '../nostr-types.ts';
+import type { Filter, NostrEvent, Protocol, PublicKey } from '../nostr-types.ts';
+import type { Relay } from '../relay/relay.ts';
 import type { InboxLimits } from './inbox-limits.ts';
 import { INBOX_FEEDS } from './inbox-service.ts';
 import type { Lane, Urgency } from './lane.ts';
@@ -35,6 +36,8 @@ type CatchUp = {
 
 const DAY_MS = 24 * 60 * 60_000;
 const MARGIN_MS = 60 * 60_000;
+/** A relay may say that it is any time. */
+const MOST_AHEAD_MS = 30 * DAY_MS;
 
 /** How far back a relay is asked, ms: wraps are dated back by up to 2 days (NIP-59). */
 export const windowMs = ({ wantedMs }: Pick<InboxLimits, 'wantedMs'>): number =>
@@ -50,14 +53,8 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
     lane.phases[protocol] = 'stored';
     lane.catchUpEnds = monotonic() + limits.holdMs;
   };
-  const sinceOf = (protocol: Protocol, relay: RelayUrl): number => {
-    const windowStart = clock.now() - windowMs(limits);
-    // A kind 4 says when it was written, which may be long before its phone was online.
-    const unsure = (store.caughtUpAt(relay) ?? 0) - Math.max(DAY_MS, limits.wantedMs) - MARGIN_MS;
-    const since = protocol === 'nip17' ? windowStart : Math.max(windowStart, unsure);
-    return Math.floor(since / 1000);
-  };
-  const filterFor = (protocol: Protocol, relay: RelayUrl): Filter => ({
+  const sinceOf = (protocol: Protocol, relay: Relay) => sinceFor(protocol, relay, options);
+  const filterFor = (protocol: Protocol, relay: Relay): Filter => ({
     kinds: [protocol === 'nip17' ? 1059 : 4],
     '#p': [bot],
     since: sinceOf(protocol, relay),
@@ -78,7 +75,7 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
           filters: () => {
             begin(lane, protocol);
             options.onAsked();
-            return [filterFor(protocol, lane.relay.url)];
+            return [filterFor(protocol, lane.relay)];
           },
           known: options.known,
           onEvent: (event) =>
@@ -99,7 +96,7 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
           const authors = options.owners();
           return authors.length === 0
             ? []
-            : [{ kinds: [5], authors: [...authors], since: sinceOf('nip04', lane.relay.url) }];
+            : [{ kinds: [5], authors: [...authors], since: sinceOf('nip04', lane.relay) }];
         },
         known: options.known,
         onEvent: (event) => options.onEvent(lane, event, 'live'),
@@ -139,4 +136,18 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
       );
     },
   };
+}
+
+/** Unix seconds. By the clock of the relay, if ours is ahead of it: else it would be asked for the future alone. */
+function sinceFor(
+  protocol: Protocol,
+  { url, status }: Relay,
+  { clock, limits, store }: Pick<CatchUpOptions, 'clock' | 'limits' | 'store'>,
+): number {
+  const aheadMs = Math.min(MOST_AHEAD_MS, Math.max(0, status().clockAheadMs ?? 0));
+  const windowStart = clock.now() - aheadMs - windowMs(limits);
+  // A kind 4 says when it was written, which may be long before its phone was online.
+  const unsure = (store.caughtUpAt(url) ?? 0) - aheadMs - Math.max(DAY_MS, limits.wantedMs) - MARGIN_MS;
+  const since = protocol === 'nip17' ? windowStart : Math.max(windowStart, unsure);
+  return Math.floor(since / 1000);
 }

@@ -113,7 +113,10 @@ async function announceKind(
   }
   const content =
     wanted === 'as it is' ? { content: newest?.content ?? '', tags: newest?.tags ?? [] } : wanted;
-  const createdAt = Math.max(unixSeconds(clock), (newest?.created_at ?? 0) + 1);
+  // By the slowest clock of the own relays, for some take nothing from the future.
+  const ahead = options.relays.own.map((relay) => relay.status().clockAheadMs ?? 0);
+  const aheadS = Math.round(Math.max(0, ...ahead) / 1000);
+  const createdAt = Math.max(unixSeconds(clock) - aheadS, (newest?.created_at ?? 0) + 1);
   const unsigned = { kind, created_at: createdAt, ...content, pubkey: identity.publicKey };
   const bits = workAt(everywhere, options);
   const limited = AbortSignal.any([signal, AbortSignal.timeout(WORK_MS)]);

@@ -1,4 +1,5 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { CLOCK_TOLERANCE_MS } from '@nostr-dm-agent/kit/compare-clock';
 import type { NostrEvent, RelayUrl } from '../nostr-types.ts';
 import type { PublishOutcome, Relay, Relays } from '../relay/relay.ts';
 import { rewrapNow } from '../wrap/gift-wrap.ts';
@@ -42,8 +43,11 @@ export async function attemptDelivery(
   const attempts = message.attempts + 1;
   let waiting = urls.length;
   let current: NostrEvent | undefined;
-  /** One for all relays of this attempt; made anew for a later one, so that it is never old. */
-  const redated = (seal: NostrEvent) => {
+  /** One for all relays of this attempt, but for those whose clock is behind; made anew for a later one, so that it is never old. */
+  const redated = (seal: NostrEvent, { url }: Relay) => {
+    const aheadMs = Math.max(0, relays.capacities.of(url).information()?.clockAheadMs ?? 0);
+    const theirs = { now: () => clock.now() - aheadMs };
+    if (aheadMs > CLOCK_TOLERANCE_MS) return rewrapNow(seal, { to: message.recipient, clock: theirs });
     current ??= rewrapNow(seal, { to: message.recipient, clock });
     return current;
   };
@@ -66,11 +70,11 @@ export async function attemptDelivery(
   const deliverWithout = async (relay: Relay): Promise<Outcome> => {
     const { seal } = message;
     const wantsNow = seal !== undefined && message.deliveries.get(relay.url)?.state === 'redate';
-    const first = wantsNow ? redated(seal) : message.event;
+    const first = wantsNow ? redated(seal, relay) : message.event;
     const outcome = await relay.publish(first, limits.publishMs, signal);
     if (seal === undefined || (!wantsNow && !refusesDate(outcome))) return toDelivery(outcome, 'failed');
     if (wantsNow) return toDelivery(outcome, 'redate');
-    return toDelivery(await relay.publish(redated(seal), limits.publishMs, signal), 'redate');
+    return toDelivery(await relay.publish(redated(seal, relay), limits.publishMs, signal), 'redate');
   };
   const tryRelay = async (url: RelayUrl) => {
     const found = await relays.borrow(url, deliverTo);

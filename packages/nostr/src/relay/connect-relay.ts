@@ -1,4 +1,5 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { CLOCK_TOLERANCE_MS } from '@nostr-dm-agent/kit/compare-clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { RelayUrl, Signer } from '../nostr-types.ts';
 import { createRelayAuth } from './auth.ts';
@@ -28,7 +29,7 @@ export type RelayConnectionOptions = {
   readonly limits?: Partial<RelayLimits>;
   readonly capacity?: RelayCapacity;
   /** Called on each connection: a moment to read what the relay says of itself. */
-  readonly onConnected?: (signal: AbortSignal) => void;
+  readonly onConnected?: (signal: AbortSignal) => Promise<void>;
   /** When it rejects with a RelayUrlError, publishes are refused for good. Default: where the URL says. */
   readonly admit?: Admit;
 };
@@ -58,7 +59,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
       // Not held back for a NIP-42 challenge, which most relays never send: after an AUTH everything is asked again.
       requests.ready();
       publishing.onOpen();
-      options.onConnected?.(closing.signal);
+      void inform();
     },
     onText: (text) => hear(text),
     onDown: (reason) => {
@@ -69,6 +70,11 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
     onForbidden: (message) => publishing.settleAll({ result: 'refused', permanent: true, message }),
   });
   const { send, downReason } = link;
+  const inform = async () => {
+    const isOff = await hasChanged(capacity, async () => options.onConnected?.(closing.signal));
+    // Filters say from when on: they have asked for the wrong time.
+    if (isOff && !closing.signal.aborted && downReason() === undefined) requests.ready();
+  };
   const requests = createRelayRequests(send, () => capacity.information()?.maxSubscriptions);
   const auth = createRelayAuth(context, {
     ...{ send, sign: options.sign, onAccepted: requests.ready },
@@ -101,7 +107,7 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
 
   return {
     url,
-    status: () => ({ ...link.status(), feeds: feeds.status() }),
+    status: () => ({ ...link.status(), feeds: feeds.status(), clockAheadMs: aheadOf(capacity) }),
     subscribe: (subscription, signal) => {
       const ends = AbortSignal.any([signal, closing.signal]);
       if (ends.aborted) return;
@@ -132,4 +138,13 @@ export function connectRelay(options: RelayConnectionOptions): RelayConnection {
       link.close();
     },
   };
+}
+
+const aheadOf = (capacity: RelayCapacity) => capacity.information()?.clockAheadMs;
+
+/** Whether what is known of a clock is another one after some work. */
+async function hasChanged(capacity: RelayCapacity, work: () => Promise<void>): Promise<boolean> {
+  const before = aheadOf(capacity) ?? 0;
+  await work();
+  return Math.abs((aheadOf(capacity) ?? 0) - before) > CLOCK_TOLERANCE_MS;
 }

@@ -55,7 +55,7 @@ export function createRelays(options: RelaysOptions): Relays {
       own: isOwn(url),
       capacity: capacities.of(url),
       ...(admit === undefined ? {} : { admit }),
-      onConnected: (signal) => void capacities.inform(url, signal),
+      onConnected: (signal) => capacities.inform(url, signal),
     });
   const connectMs = shared.timings?.connectMs ?? defaultRelayTimings.connectMs;
   const own = new Map([...new Set(ownUrls)].map((url) => [url, connect(url)] as const));

@@ -57,6 +57,8 @@ export type RelayStatus = {
   /** Unix ms since when the connection is in this state. */
   readonly since: number;
   readonly feeds: readonly FeedStatus[];
+  /** How far the bot's clock is ahead of the relay's, ms; negative: behind. Absent: not known. */
+  readonly clockAheadMs?: number | undefined;
 };
 
 /** One relay, connected for ever: see `connectRelay`. */
