@@ -76,6 +76,7 @@ try {
       routstr: {
         freeBudgets: async () => {},
         madeAhead: () => zeroSat,
+        settled: async () => {},
         provider: () => ({
           paidRuns: createPaidRunStore(wallet, systemClock),
           owed: () => ({ running: zeroSat, runs: 0, due: zeroSat, dueRuns: 0, doubtful: 0, kept: zeroSat }),

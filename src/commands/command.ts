@@ -72,6 +72,19 @@ export type Lasting = {
   readonly run: (call: Call, signal: AbortSignal) => Promise<Outcome>;
 };
 
+/** For what shows money: runs that are over, and answered, have their change back first, if that takes but a moment. */
+export const afterBooks = (
+  settled: () => Promise<void>,
+  run: (call: Call) => Outcome,
+): Pick<Lasting, 'kind' | 'repeatable' | 'run'> => ({
+  kind: 'lasting',
+  repeatable: true,
+  run: async (call) => {
+    await settled();
+    return run(call);
+  },
+});
+
 /** Bad input. The reply says what was wrong, what is expected, and an example. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';

@@ -9,6 +9,8 @@ export type RoutstrAccess = RoutstrSettings & {
   readonly provider: () => RoutstrProvider;
   /** Before the wallet gives money away: budgets that were made ahead are taken back, as far as the mint answers. */
   readonly freeBudgets: (signal: AbortSignal) => Promise<void>;
+  /** A moment for runs that are over and answered to have their change back, so that what is shown is of one piece. */
+  readonly settled: () => Promise<void>;
   /** In tokens, for the runs to come. */
   readonly madeAhead: () => Sat;
   /** Where the runs to come are paid. */

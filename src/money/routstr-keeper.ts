@@ -1,3 +1,4 @@
+import { pause } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
@@ -22,6 +23,8 @@ import { createRoutstrSettings } from './routstr-settings.ts';
 import { createStandingModels, standingPayment } from './standing-models.ts';
 import { NoWalletError } from './wallet-access.ts';
 
+/** Nobody who asks for a balance waits longer for a node. */
+const settledMs = 1000;
 /** Prices are looked at this often; what waits on them is answered from the disk. */
 const lookMs = 3_600_000;
 
@@ -105,8 +108,7 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
   return {
     ...settings,
     provider: () => open().provider,
-    freeBudgets: async (signal) => opened?.provider.freeBudgets(signal),
-    madeAhead: () => opened?.provider.status().ahead ?? zeroSat,
+    ...betweenRuns(() => opened?.provider, background.signal),
     node,
     usedToday: (owner) => open().provider.usedSince(dayStart(), owner),
     usedSince: (since, owner) => open().provider.usedSince(since, owner),
@@ -168,6 +170,18 @@ export function createRoutstrKeeper(deps: RoutstrKeeperDeps): RoutstrKeeper {
     },
   };
 }
+
+/** What becomes of money while no agent spends it. */
+const betweenRuns = (
+  provider: () => RoutstrProvider | undefined,
+  closing: AbortSignal,
+): Pick<RoutstrAccess, 'freeBudgets' | 'madeAhead' | 'settled'> => ({
+  freeBudgets: async (signal) => provider()?.freeBudgets(signal),
+  madeAhead: () => provider()?.status().ahead ?? zeroSat,
+  settled: async () => {
+    await Promise.race([provider()?.settled(), pause(settledMs, closing)]);
+  },
+});
 
 /** What the provider is to know of a model before it pays for it. */
 const termsOf = (code: RoutstrCode, model: UsableModel | undefined): ModelTerms | undefined =>

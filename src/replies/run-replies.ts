@@ -74,6 +74,26 @@ export function finalReply(
   return { text, foot: foot.filter((part) => part !== '').join('\n\n') };
 }
 
+/**
+ * What an answer that went out before the change was back did not say; undefined: nothing is different, or what became of it is
+ * told when it is known.
+ */
+export function correctionText(
+  told: { readonly spent: number; readonly budget: number },
+  settlement: Settlement,
+): string | undefined {
+  if (settlement === undefined) return undefined;
+  const differs = settlement.spent !== told.spent;
+  const text = lines(
+    differs && `That task cost ${costText(settlement)}; its bills came to ${told.spent} sat.`,
+    settlement.owed !== undefined &&
+      settlement.owed > 0 &&
+      `The change of that task is not back yet: ${formatSat(sat(settlement.owed))} are owed by the node, and asked for.`,
+    nodeNotes(settlement) || false,
+  );
+  return text === '' ? undefined : text;
+}
+
 const sessionLine = ({ id, title }: Pick<Session, 'id' | 'title'>): string =>
   `Session ${id}${title === '' ? '' : `: ${shorten(title, 50)}`}`;
 

@@ -14,11 +14,13 @@ import {
   answerLostText,
   backendGoneText,
   begunAnewText,
+  correctionText,
   costText,
   cutInstructionsText,
   finalReply,
   otherModelText,
 } from '../replies/run-replies.ts';
+import { answerEarly } from './answer-early.ts';
 import { messageOf, type RunReaction, replyToRun } from './messenger.ts';
 import { type PaidTask, type PaidWork, payAndWork, payThenWork } from './pay-and-work.ts';
 import type { Provider, Settlement } from './provider.ts';
@@ -86,12 +88,19 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   await keepOr(() => stores.runs.settling(run.id, ending), log);
   reached('task:settling');
   // Whatever becomes of its answer: a full disk, or one that no database takes, leaves no money at a provider.
-  const settlement = await settle(run.id, provider, deps, signal, log);
+  const answer = (settlement: Settlement): Promise<boolean> =>
+    keepOr(() => conclude(run.id, ending, settlement, startedAt, deps), log);
+  const counted = ending.outcome === 'answered' ? provider.bill?.(run.id) : undefined;
+  const settling = settle(run.id, provider, deps, signal, log);
+  const { settlement, told } = await answerEarly(settling, counted, answer);
   reached('task:settled');
-  if (!(await keepOr(() => conclude(run.id, ending, settlement, startedAt, deps), log))) {
+  if (told !== undefined) {
+    const correction = correctionText(told, settlement);
+    if (correction !== undefined) await keepOr(() => deps.messenger.send(replyToRun(run), correction), log);
+  } else if (!(await answer(settlement))) {
     ending = { outcome: ending.outcome, answer: answerLostText, result: undefined };
     // What cannot be written either is told after the next start.
-    if (!(await keepOr(() => conclude(run.id, ending, settlement, startedAt, deps), log))) return;
+    if (!(await answer(settlement))) return;
   }
   reached('task:done');
   log.info(

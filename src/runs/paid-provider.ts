@@ -5,7 +5,10 @@ import type { Provider } from './provider.ts';
 
 /** Provider `routstr`: the wallet pays. @param named its models, and how a server of them is paid */
 export const createPaidProvider = (
-  routstr: Pick<RoutstrProvider, 'refusalOfRun' | 'prepareRun' | 'finalizeRun' | 'recover' | 'usage'>,
+  routstr: Pick<
+    RoutstrProvider,
+    'refusalOfRun' | 'prepareRun' | 'finalizeRun' | 'bill' | 'recover' | 'usage'
+  >,
   named: {
     readonly modelName: NonNullable<Provider['model']>;
     readonly standing: (owner: string, model: string | undefined) => StandingPayment;
@@ -28,6 +31,7 @@ export const createPaidProvider = (
       ...(insteadOf !== undefined && { note: fellBack(insteadOf, node) }),
     };
   },
+  bill: routstr.bill,
   finalizeRun: routstr.finalizeRun,
   recover: async (signal) => (await routstr.recover(signal)).map(news),
   usage: routstr.usage,

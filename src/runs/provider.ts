@@ -52,6 +52,11 @@ export type Provider = {
   readonly retryPauses?: readonly number[];
   /** The agent has ended, with or without a failure. Before `finalizeRun`; not called for one that was stopped. */
   readonly ended?: (runId: string, failure: RunFailure | undefined) => void;
+  /**
+   * What the run came to, by a bill for each of its calls: before `finalizeRun`, once its agent is gone. Absent, or undefined:
+   * that is not known before.
+   */
+  readonly bill?: (runId: string) => { readonly spent: number; readonly budget: number } | undefined;
   /** Always called after `prepareRun`, whatever became of the run. */
   readonly finalizeRun: (runId: string, signal: AbortSignal) => Promise<Settlement>;
   /** At start, before any message is acted on: settles what an earlier life left open; returns lines for the owner. */

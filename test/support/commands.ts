@@ -126,6 +126,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
         syncModels: none,
         freeBudgets: async () => undefined,
         madeAhead: () => zeroSat,
+        settled: async () => undefined,
       },
       nodes: {
         info: { known: () => undefined, ask: none, close: async () => {} },

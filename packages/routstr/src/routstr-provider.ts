@@ -64,6 +64,13 @@ export type RoutstrProvider = {
   /** Why `prepareRun` would refuse this run at once, from what is on disk. */
   readonly refusalOfRun: (ticket: RunTicket) => BudgetRefusal | undefined;
   readonly prepareRun: (ticket: RunTicket, signal: AbortSignal) => Promise<PreparedPaidRun>;
+  /**
+   * What a run of an agent server came to, when there is a bill of the node for all that it asked: to be had before
+   * `finalizeRun`, once its agent is gone. Else what it cost is known when it is settled.
+   */
+  readonly bill: (runId: string) => { readonly spent: Sat; readonly budget: Sat } | undefined;
+  /** Resolves when no run is being settled that its agent has left. */
+  readonly settled: () => Promise<void>;
   /** Always to be called after `prepareRun`, whatever became of the run. */
   readonly finalizeRun: (runId: string, signal: AbortSignal) => Promise<PaidRunCost>;
   /** At start: settles what an earlier life left open. Gives what its owners do not know yet, and what is still owed. */
@@ -146,6 +153,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     const set = onAccount || ahead.isMaking() || ahead.held() > 0;
     return refuseBudget(rules, deps, run) ?? (set ? undefined : refuseMint(deps, run.budget, node));
   };
+  const settling = new Set<Promise<PaidRunCost>>();
   const owed = (): Owed => owedIn(store.open(), account.books(), deps.live.has);
 
   return {
@@ -158,7 +166,23 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       owedRefunds.askNow();
       return prepareRun(means, ticket, signal);
     },
-    finalizeRun: (runId, signal) => finalizeRun(means, runId, signal),
+    bill: (runId) => {
+      const endpoint = endpoints.find(runId);
+      const usage = endpoint?.isLeased() ? endpoint.usage() : undefined;
+      if (!usage || usage.inFlight > 0 || usage.contradiction || usage.mostMsat !== usage.spentMsat)
+        return undefined;
+      return { spent: msatToSatCeil(usage.spentMsat), budget: wholeBudget(store, store.get(runId)) };
+    },
+    settled: async () => {
+      await Promise.allSettled(settling);
+    },
+    finalizeRun: (runId, signal) => {
+      const work = finalizeRun(means, runId, signal);
+      settling.add(work);
+      const over = () => settling.delete(work);
+      work.then(over, over);
+      return work;
+    },
     recover: (signal) => recoverRuns(deps, signal),
     more: (runId, amount, signal) => moreMoney(means, runId, amount, signal),
     usage: (runId) => {

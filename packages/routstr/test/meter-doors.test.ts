@@ -212,6 +212,9 @@ describe('Two runs of one server at a real node', () => {
     const late = await call('ses_1', undefined, { body });
     expect(late.status).toBe(403);
     expect(await late.text()).not.toMatch(/429|50[0-4]|again/i);
+    // By its bills alone, and the books say the same.
+    const bill: object | undefined = world.provider().bill('r1');
+    expect(bill).toEqual({ spent: 136, budget: 2000 });
     expect(await world.finalize('r1')).toMatchObject({ spent: 136 });
     expect(await world.finalize('r2')).toMatchObject({ spent: 271 });
     expect(lastEntry(world).spent).toBe(sat(271));

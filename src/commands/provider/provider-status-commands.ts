@@ -12,7 +12,7 @@ import {
   troubleText,
 } from '../../replies/provider-replies.ts';
 import { noWallet } from '../../replies/wallet-error-replies.ts';
-import type { Command } from '../command.ts';
+import { afterBooks, type Command } from '../command.ts';
 import type { CommandDeps } from '../command-deps.ts';
 import { meansOf, type RunMeans, warningOf } from './run-means.ts';
 
@@ -26,16 +26,14 @@ export const providerStatusCommands = (deps: CommandDeps): readonly Command[] =>
     family: 'Provider',
     summary: 'who pays for your tasks, and what it may cost',
     role: 'member',
-    kind: 'immediate',
-    run: ({ owner }) => statusText(deps, owner),
+    ...afterBooks(deps.money.routstr.settled, ({ owner }) => statusText(deps, owner)),
   },
   {
     path: 'provider status',
     family: 'Provider',
     summary: 'provider, node, balance, budget, limit, and what nodes owe',
     role: 'member',
-    kind: 'immediate',
-    run: ({ owner }) => statusText(deps, owner),
+    ...afterBooks(deps.money.routstr.settled, ({ owner }) => statusText(deps, owner)),
   },
 ];
 

@@ -9,29 +9,30 @@ import { openRequestLine } from '../../replies/request-replies.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
 import { balanceText, ledgerLine, operationLine, shareText } from '../../replies/wallet-replies.ts';
 import { parseCount } from '../arguments.ts';
-import { type Command, RefusalError } from '../command.ts';
+import { afterBooks, type Command, RefusalError } from '../command.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
 
 /** `!wallet`, `!wallet balance`, `!wallet history`, `!wallet pending`. */
-export const overviewCommands = (deps: WalletCommandDeps): readonly Command[] => [
+export const overviewCommands = (
+  deps: WalletCommandDeps,
+  { settled } = deps.money.routstr,
+): readonly Command[] => [
   {
     path: 'wallet',
     family: 'Wallet',
     summary: 'what is in the wallet, and the ways in and out',
     role: 'member',
-    kind: 'immediate',
-    run: ({ owner }) => {
+    ...afterBooks(settled, ({ owner }) => {
       const out = owner.role === 'admin' ? ' Out: !wallet send, !wallet withdraw.' : '';
       return `${lines(holdings(deps, owner), worth(deps, owner))}\nIn: paste a token, or !wallet topup <sats>.${out} More: !help wallet`;
-    },
+    }),
   },
   {
     path: 'wallet balance',
     family: 'Wallet',
     summary: 'ready, reserved, on its way, owed by nodes; per mint if several',
     role: 'member',
-    kind: 'immediate',
-    run: ({ owner }) => holdings(deps, owner),
+    ...afterBooks(settled, ({ owner }) => holdings(deps, owner)),
   },
   {
     path: 'wallet history',
@@ -42,8 +43,7 @@ export const overviewCommands = (deps: WalletCommandDeps): readonly Command[] =>
       'Of each run: when, task, model, and its budget, which is what it spent, what came back and the mint’s fees. Below, what the wallet did beside the runs. all is for admins.',
     examples: ['!wallet history', '!wallet history 30', '!wallet history all'],
     role: 'member',
-    kind: 'immediate',
-    run: ({ owner, argument }) => {
+    ...afterBooks(settled, ({ owner, argument }) => {
       const [, all, count = ''] = /^(all\b)?\s*(.*)$/i.exec(argument) ?? [];
       const limit = parseCount(count, 'number of entries', 50, 10);
       if (all !== undefined && owner.role !== 'admin') {
@@ -53,7 +53,7 @@ export const overviewCommands = (deps: WalletCommandDeps): readonly Command[] =>
       }
       const whose = all === undefined ? 'own' : 'all';
       return historyText(deps.money.wallet.wallet(), owner, whose, limit, deps.clock.now());
-    },
+    }),
   },
   {
     path: 'wallet pending',

@@ -8,7 +8,7 @@ export type WalletCommandDeps = Pick<CommandDeps, 'clock'> & {
   readonly stores: Pick<CommandDeps['stores'], 'confirmations'>;
   readonly money: Pick<Money, 'wallet' | 'shares' | 'exchange'> & {
     /** What nodes have of the wallet's money. */
-    readonly routstr: Pick<RoutstrAccess, 'freeBudgets' | 'madeAhead'> & {
+    readonly routstr: Pick<RoutstrAccess, 'freeBudgets' | 'madeAhead' | 'settled'> & {
       readonly provider: () => Pick<RoutstrProvider, 'owed'> & {
         readonly paidRuns: Pick<RoutstrProvider['paidRuns'], 'open'>;
       };

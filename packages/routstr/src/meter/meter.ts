@@ -84,6 +84,7 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
     return {
       baseUrl: `${path.at}/v1`,
       usage: run.usage,
+      isLeased: () => runs.isLeased(run),
       more: run.more,
       close: async () => {
         path.leave();

@@ -135,6 +135,8 @@ export type MeteredRun = {
   /** For the agent's configuration: `http://127.0.0.1:…/<unguessable>/v1`. Secret while the run lasts. */
   readonly baseUrl: string;
   readonly usage: () => RunUsage;
+  /** Its calls come through a door. */
+  readonly isLeased: () => boolean;
   /** There is more money: raises the cap by `addMsat` and repeats what waits. False: nothing waited. */
   readonly more: (addMsat: number) => boolean;
   /** Ends its requests at once; nothing can be spent through it afterwards. */
