@@ -1,5 +1,6 @@
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
+import type { ModelRequest } from './api.ts';
 import type { MeterPrice, RunLimits } from './metered-run.ts';
 
 const tokenCount = z.number().int().positive().nullish().catch(undefined);
@@ -11,19 +12,8 @@ const bodySchema = z.looseObject({
   max_completion_tokens: tokenCount,
 });
 
-/** A chat completion that the agent asks for. */
-export type ChatRequest = {
-  readonly model: string;
-  readonly stream: boolean;
-  /** Estimated as pessimistic as a node does: a token for 3 characters of the whole body. */
-  readonly promptTokens: number;
-  /** What the answer may cost at most; undefined: as long as the model can. */
-  readonly maxTokens: number | undefined;
-  readonly body: z.infer<typeof bodySchema>;
-};
-
 /** Undefined for what is no chat completion request. */
-export function readChatRequest(text: string): ChatRequest | undefined {
+export function readChatRequest(text: string): ModelRequest | undefined {
   const body = bodySchema.safeParse(parseJson(text)).data;
   if (!body) return undefined;
   return {
@@ -61,7 +51,7 @@ const ownTools = (tools: unknown): unknown =>
 const functionTool = z.looseObject({ type: z.literal('function') });
 
 /** The body for the node, asking for one answer of at most `maxTokens`. */
-export function writeChatRequest(request: ChatRequest, maxTokens: number | undefined): string {
+export function writeChatRequest(request: ModelRequest, maxTokens: number | undefined): string {
   const known = Object.fromEntries(Object.entries(request.body).filter(([name]) => passedOn.has(name)));
   const body = {
     ...known,
@@ -76,7 +66,7 @@ export function writeChatRequest(request: ChatRequest, maxTokens: number | undef
 }
 
 /** The most that the limits let this request ask for. */
-export function clampTokens(request: ChatRequest, limits: RunLimits): number | undefined {
+export function clampTokens(request: ModelRequest, limits: RunLimits): number | undefined {
   const { maxTokens } = limits;
   if (maxTokens === undefined) return request.maxTokens;
   return Math.min(request.maxTokens ?? maxTokens, maxTokens);
@@ -86,7 +76,7 @@ export function clampTokens(request: ChatRequest, limits: RunLimits): number | u
  * `max_tokens` with which the reservation fits into `availableMsat`; undefined when not even `leastTokens` do.
  */
 export function fitTokens(
-  request: ChatRequest,
+  request: ModelRequest,
   wanted: number,
   price: MeterPrice,
   availableMsat: number,

@@ -31,6 +31,8 @@ export type Step =
   /** Goes to the agent, as it came or mended. */
   | { readonly kind: 'pass'; readonly data: string }
   | { readonly kind: 'done' }
+  /** It is for us alone. */
+  | { readonly kind: 'skip' }
   /** The node reports a failure inside the stream. */
   | { readonly kind: 'error'; readonly error: unknown }
   | { readonly kind: 'nonsense' };
@@ -50,6 +52,8 @@ export type Completion = {
   /** Characters of text, reasoning and tool arguments that came. */
   readonly receivedCharacters: () => number;
   readonly next: (data: string) => Step;
+  /** The answer is whole, though its stream may go on. Absent: only its end says so. */
+  readonly finished?: () => boolean;
   /** @param orderly the stream said `[DONE]`, or why it ended without is known to be harmless */
   readonly end: (orderly: boolean) => Ending;
 };

@@ -3,16 +3,17 @@ import { parseJson } from '@nostr-dm-agent/kit/json';
 import { reservationMsat } from '../models/usable-models.ts';
 import { retryAfterMs } from '../node/node-http.ts';
 import { scrub } from '../node/refusal-shapes.ts';
-import { type ChatRequest, writeChatRequest } from './chat-request.ts';
+import type { Api, ModelRequest } from './api.ts';
 import { addHeaderToBill, addToBill, type Bill, billSchema, emptyBill, settleBill } from './cost.ts';
-import { inviteCompaction, inviteRetry, judge, type RefusalCode, refuse } from './refusals.ts';
+import { judge, type RefusalCode } from './refusals.ts';
 import { eventStream, relayStream } from './relay-stream.ts';
 import type { Permit, RunState } from './run-state.ts';
 
 /** One request of the agent, on its way through the meter. */
 export type Passage = {
   readonly run: RunState;
-  readonly request: ChatRequest;
+  readonly api: Api;
+  readonly request: ModelRequest;
   /** opencode's own session id; empty when it names none. */
   readonly session: string;
   /** Aborted when the agent or the run goes away. */
@@ -35,7 +36,7 @@ export async function forward(passage: Passage): Promise<Response> {
   let rechecks = 0;
   for (;;) {
     const permit = await run.admit(request, session, ceiling, signal);
-    if (typeof permit === 'string') return refused(run, permit, undefined, '');
+    if (typeof permit === 'string') return refused(passage, permit, undefined, '');
     run.options.onActivity?.();
     const sent = await send(passage, permit);
     if (sent instanceof Response) return sent;
@@ -57,11 +58,11 @@ export async function forward(passage: Passage): Promise<Response> {
       const said = { saidMsat: availableMsat, neededMsat, detail: short.detail };
       const verdict = await run.recheck(said, wantedMsat(passage, permit), rechecks, signal);
       rechecks += 1;
-      if (verdict === 'contradicts') return refused(run, 'node_contradicts', 402, short.detail);
+      if (verdict === 'contradicts') return refused(passage, 'node_contradicts', 402, short.detail);
       if (verdict === 'again') continue;
     }
     const end = await run.wait({ neededMsat, availableMsat, model: request.model }, signal);
-    if (end === 'let_go') return refused(run, 'insufficient_balance', 402, short.detail);
+    if (end === 'let_go') return refused(passage, 'insufficient_balance', 402, short.detail);
     ceiling = undefined;
     rechecks = 0;
   }
@@ -90,7 +91,7 @@ async function send(passage: Passage, permit: Permit): Promise<Response | Short>
   const silence = setTimeout(stop, run.options.limits.silenceMs);
   let relaying = false;
   try {
-    const response = await passage.fetch(`${run.options.node}/chat/completions`, {
+    const response = await passage.fetch(`${run.options.node}/${passage.api.path}`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${run.options.nodeKey}`,
@@ -99,7 +100,7 @@ async function send(passage: Passage, permit: Permit): Promise<Response | Short>
         // A compressed stream comes in lumps.
         'accept-encoding': 'identity',
       },
-      body: writeChatRequest(request, permit.maxTokens),
+      body: passage.api.write(request, permit.maxTokens),
       redirect: 'manual',
       signal: upstream.signal,
     });
@@ -145,15 +146,15 @@ async function rejected(passage: Passage, permit: Permit, response: Response): P
     case 'too_long':
       if (run.mayCompact()) {
         run.refused('too_long', response.status, verdict.detail);
-        return inviteCompaction();
+        return passage.api.wording.inviteCompaction();
       }
-      return refused(run, 'too_long', response.status, verdict.detail);
+      return refused(passage, 'too_long', response.status, verdict.detail);
     case 'transient': {
       const pause = retryAfterMs(response.headers);
       return transient(passage, verdict.code, response.status, verdict.detail, pause);
     }
     case 'final':
-      return refused(run, verdict.code, response.status, verdict.detail);
+      return refused(passage, verdict.code, response.status, verdict.detail);
   }
 }
 
@@ -167,12 +168,19 @@ function transient(
   const { run } = passage;
   run.refused(code, status, detail);
   const again = run.failed(lineOf(passage.request)) === 'retry';
-  return again && (pauseMs ?? 0) <= run.options.limits.longestPauseMs ? inviteRetry(pauseMs) : refuse(code);
+  return again && (pauseMs ?? 0) <= run.options.limits.longestPauseMs
+    ? passage.api.wording.inviteRetry(pauseMs)
+    : passage.api.wording.refuse(code);
 }
 
-function refused(run: RunState, code: RefusalCode, status: number | undefined, detail: string): Response {
+function refused(
+  { run, api }: Passage,
+  code: RefusalCode,
+  status: number | undefined,
+  detail: string,
+): Response {
   run.refused(code, status, detail);
-  return refuse(code);
+  return api.wording.refuse(code);
 }
 
 function streamed(
@@ -181,9 +189,10 @@ function streamed(
   upstream: ReadableStream<Uint8Array>,
   abort: () => void,
 ): Response {
-  const { run, request, session, signal } = passage;
+  const { run, api, request, session, signal } = passage;
   const stream = relayStream({
     run,
+    api,
     upstream,
     line: lineOf(request),
     session,
@@ -197,20 +206,20 @@ function streamed(
 
 /** An answer that is no stream: passed on whole when it is what was asked for. */
 async function whole(passage: Passage, permit: Permit, response: Response): Promise<Response> {
-  const { run, request, session } = passage;
+  const { run, api, request, session } = passage;
   const body = await readText(response, largestAnswer);
   const json = body === undefined ? undefined : parseJson(body);
-  const answer = typeof json === 'object' && json !== null && 'choices' in json;
+  const answer = typeof json === 'object' && json !== null && api.isAnswer(json);
   if (answer) {
     const bill = emptyBill();
     addHeaderToBill(bill, response.headers);
-    const part = billSchema.safeParse(json).data;
+    const part = api.billOf === undefined ? billSchema.safeParse(json).data : api.billOf(json);
     if (part) addToBill(bill, part);
     settle(passage, permit, bill, body?.length ?? 0);
   } else permit.unanswered();
   // A stream was asked for: opencode would find no event in anything else and ask again for ever.
   if (request.stream || !answer) {
-    return refused(run, 'nonsense', response.status, scrub((body ?? '').slice(0, 300)));
+    return refused(passage, 'nonsense', response.status, scrub((body ?? '').slice(0, 300)));
   }
   run.answered(lineOf(request), session, undefined);
   return new Response(body, { headers: { 'content-type': 'application/json' } });
@@ -224,5 +233,5 @@ function settle(passage: Passage, permit: Permit, bill: Bill, characters: number
 }
 
 /** Titles and tasks fail on their own accounts. */
-const lineOf = (request: ChatRequest): string =>
+const lineOf = (request: ModelRequest): string =>
   `${request.model} ${Array.isArray(request.body.tools) && request.body.tools.length > 0}`;

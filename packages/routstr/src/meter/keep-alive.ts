@@ -1,14 +1,15 @@
-import { refusalBody } from './refusals.ts';
-import { type ByteReader, eventStream, sseFrame } from './relay-stream.ts';
+import type { Api } from './api.ts';
+import { type ByteReader, eventStream } from './relay-stream.ts';
 
-const comment = new TextEncoder().encode(': waiting\n\n');
+const encoder = new TextEncoder();
+const comment = encoder.encode(': waiting\n\n');
 const everyMs = 15_000;
 
 /**
  * An answer that is begun before it is known: comments keep the agent's patience up until the real one is there. What
  * is an error by then can only be said inside the stream.
  */
-export function answerLater(answer: Promise<Response>): Response {
+export function answerLater(answer: Promise<Response>, { frame, wording }: Api): Response {
   let reader: (ByteReader & { readonly cancel: () => Promise<void> }) | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
   const stream = new ReadableStream<Uint8Array>(
@@ -22,10 +23,10 @@ export function answerLater(answer: Promise<Response>): Response {
             reader = response.body.getReader();
             return;
           }
-          controller.enqueue(sseFrame(await response.text()));
+          controller.enqueue(encoder.encode(frame(await response.text())));
           controller.close();
         } catch (error) {
-          controller.enqueue(sseFrame(refusalBody('run_over')));
+          controller.enqueue(encoder.encode(wording.refusalFrame('run_over')));
           controller.error(error);
         } finally {
           clearInterval(timer);

@@ -1,14 +1,18 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import type { Api } from './api.ts';
+import { chatApi } from './chat-api.ts';
 import { createDoor, type Door } from './door.ts';
 import { largestRequest } from './loads.ts';
+import { messagesApi } from './messages-api.ts';
 import type { MeteredRun, MeteredRunOptions } from './metered-run.ts';
 import { createOpenRuns } from './open-runs.ts';
 import { answerByItself } from './own-answer.ts';
 import { createPassage } from './passage.ts';
 import { type Entrance, payerOfRun } from './payer.ts';
 import { refuse } from './refusals.ts';
+import { responsesApi } from './responses-api.ts';
 import { createRunState, type RunState } from './run-state.ts';
 
 /**
@@ -31,6 +35,10 @@ export type MeterOptions = {
   readonly fetch?: Fetch;
 };
 
+const apis: ReadonlyMap<string, Api> = new Map(
+  [chatApi, responsesApi, messagesApi].map((api) => [`v1/${api.path}`, api]),
+);
+
 /** Listens on 127.0.0.1, at a port of the system's choice. */
 export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   const entrances = new Map<string, Entrance>();
@@ -48,14 +56,16 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
     development: false,
     fetch: (http, server) => {
       const [, secret = '', ...path] = new URL(http.url).pathname.split('/');
+      const api = apis.get(path.join('/')) ?? chatApi;
+      const { refuse } = api.wording;
       const entrance = entrances.get(secret);
       if (!entrance) return refuse('run_over');
-      if (!isKey(http.headers.get('authorization'), entrance.key)) return refuse('key_refused');
-      if (http.method !== 'POST' || path.join('/') !== 'v1/chat/completions') return refuse('bad_request');
+      if (!isKey(shownKey(http.headers), entrance.key)) return refuse('key_refused');
+      if (http.method !== 'POST' || !apis.has(path.join('/'))) return refuse('bad_request');
       const payer = entrance.payerOf(http.headers);
       if (payer === undefined) return refuse('no_lease');
-      if (payer === 'meter') return answerByItself(http);
-      return passOn(http, payer, () => server.timeout(http, 0));
+      if (payer === 'meter') return api === chatApi ? answerByItself(http) : refuse('bad_request');
+      return passOn(http, api, payer, () => server.timeout(http, 0));
     },
     error: (error) => {
       log.error({ error }, 'the meter failed');
@@ -120,8 +130,12 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   };
 }
 
+/** Anthropic's agents show it in a header of its own. */
+const shownKey = (headers: Headers): string =>
+  headers.get('x-api-key') ?? (headers.get('authorization') ?? '').replace(/^Bearer /, '');
+
 /** Takes the same time whatever was shown. */
-function isKey(authorization: string | null, key: string): boolean {
+function isKey(shown: string, key: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${key}`));
+  return timingSafeEqual(digest(shown), digest(key));
 }

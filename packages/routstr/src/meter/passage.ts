@@ -1,11 +1,10 @@
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { readChatRequest } from './chat-request.ts';
+import type { Api } from './api.ts';
 import { forward } from './forward.ts';
 import { answerLater } from './keep-alive.ts';
 import { createLoads, largestRequest } from './loads.ts';
 import type { Payer } from './payer.ts';
-import { refuse } from './refusals.ts';
 import type { RunState } from './run-state.ts';
 
 /**
@@ -18,18 +17,19 @@ const longestSilenceMs = 250_000;
 const mostAtOnce = 64;
 
 /** Answers one call with its payer's money. @param patiently the call's connection may be silent from now on */
-export type PassOn = (http: Request, payer: Payer, patiently: () => void) => Promise<Response>;
+export type PassOn = (http: Request, api: Api, payer: Payer, patiently: () => void) => Promise<Response>;
 
 export function createPassage(log: Logger, fetch: Fetch, commitMs = longestSilenceMs): PassOn {
   const loads = createLoads();
 
-  return async (http, payer, patiently) => {
+  return async (http, api, payer, patiently) => {
+    const { refuse } = api.wording;
     const { load } = payer;
     if (payer.underWay() + load.waiting >= mostAtOnce) return refuse('request_limit');
     const free = loads.take(load, Number(http.headers.get('content-length') ?? largestRequest));
     if (!free) return refuse('bad_request');
     load.waiting += 1;
-    const request = readChatRequest(await http.text().catch(() => ''));
+    const request = api.read(await http.text().catch(() => ''));
     if (!request) {
       load.waiting -= 1;
       return free(refuse('bad_request'));
@@ -44,8 +44,8 @@ export function createPassage(log: Logger, fetch: Fetch, commitMs = longestSilen
         load.waiting -= 1;
       });
       const signal = AbortSignal.any([gone, run.closed]);
-      const session = http.headers.get('x-session-id') ?? '';
-      return await forward({ run, request, session, signal, fetch });
+      const session = sessionOf(http.headers);
+      return await forward({ run, api, request, session, signal, fetch });
     };
     const answer = pay()
       .catch((error: unknown) => {
@@ -61,6 +61,11 @@ export function createPassage(log: Logger, fetch: Fetch, commitMs = longestSilen
     const timer = setTimeout(() => late.resolve(undefined), commitMs);
     const response = await Promise.race([answer, late.promise]);
     clearTimeout(timer);
-    return response ?? answerLater(answer);
+    return response ?? answerLater(answer, api);
   };
 }
+
+/** What agents call the header in which they name their session. */
+const sessionHeaders = ['x-session-id', 'session-id', 'session_id', 'x-claude-code-session-id', 'x-affinity'];
+const sessionOf = (headers: Headers): string =>
+  sessionHeaders.map((name) => headers.get(name)).find((value) => value !== null) ?? '';

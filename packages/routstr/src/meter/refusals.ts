@@ -35,6 +35,21 @@ export const refuse = (code: RefusalCode): Response =>
     headers: { 'content-type': 'application/json' },
   });
 
+/** An answer with an error in the words of another API. */
+export const errorAnswer = (
+  status: number,
+  body: object,
+  pauseMs?: number,
+  headers: Readonly<Record<string, string>> = {},
+): Response =>
+  Response.json(body, {
+    status,
+    headers: {
+      ...headers,
+      ...(pauseMs === undefined ? {} : { 'retry-after-ms': String(Math.ceil(pauseMs)) }),
+    },
+  });
+
 /** Contains the words that make opencode repeat a request, in a body and inside a stream. */
 export const retryBody = JSON.stringify({
   error: { message: 'The node is overloaded.', type: 'meter', code: 'try_again' },

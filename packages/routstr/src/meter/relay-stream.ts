@@ -1,13 +1,12 @@
-import { type Completion, createCompletion } from './completion.ts';
+import type { Api } from './api.ts';
+import type { Completion } from './completion.ts';
 import { createEventSplitter, eventData } from './event-stream.ts';
-import { judge, refusalBody, retryBody } from './refusals.ts';
+import { judge, type RefusalCode } from './refusals.ts';
 import type { RunState } from './run-state.ts';
 
 export const eventStream = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' };
 
 const encoder = new TextEncoder();
-export const sseFrame = (data: string): Uint8Array => encoder.encode(`data: ${data}\n\n`);
-const doneFrame = sseFrame('[DONE]');
 
 /** No chunk of a model is anywhere near. */
 const largestEvent = 8 * 1024 * 1024;
@@ -16,6 +15,7 @@ const drainMs = 1000;
 
 export type RelayedStream = {
   readonly run: RunState;
+  readonly api: Api;
   readonly upstream: ReadableStream<Uint8Array>;
   /** Names the kind of request, whose failures are counted together. */
   readonly line: string;
@@ -36,24 +36,24 @@ export type RelayedStream = {
  */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: one stream, whose parts share how far it has come
 export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> {
-  const { run, signal } = relayed;
+  const { run, api, signal } = relayed;
   const { limits } = run.options;
   const reader = relayed.upstream.getReader();
   const splitter = createEventSplitter(largestEvent);
-  const completion = createCompletion();
+  const completion = api.follow();
   let over = false;
   /** The node is not finished; we are. */
   let gaveUp = false;
   let stream: ReadableStreamDefaultController<Uint8Array>;
 
   /** The end of the stream for both sides. */
-  const finish = (last?: Uint8Array): void => {
+  const finish = (last?: string): void => {
     if (over) return;
     over = true;
     signal.removeEventListener('abort', leave);
     if (gaveUp) relayed.abandon();
     else relayed.settle(completion);
-    if (last) stream.enqueue(last);
+    if (last) stream.enqueue(encoder.encode(last));
     stream.close();
     relayed.abort();
   };
@@ -62,7 +62,9 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
     if (over) return;
     over = true;
     signal.removeEventListener('abort', leave);
-    relayed.abandon();
+    // An agent may hang up as soon as its answer is whole.
+    if (completion.finished?.()) relayed.settle(completion);
+    else relayed.abandon();
     stream.error(signal.reason);
     relayed.abort();
   };
@@ -70,7 +72,7 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
   const fail = (code: 'node_down' | 'nonsense', detail: string): void => {
     const again = code === 'node_down' && run.failed(relayed.line) === 'retry';
     run.refused(code, undefined, detail);
-    finish(sseFrame(again ? retryBody : refusalBody(code)));
+    finish(again ? api.wording.retryFrame : api.wording.refusalFrame(code));
   };
 
   const failWith = (error: unknown): void => {
@@ -79,14 +81,14 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
       fail('node_down', verdict.detail);
       return;
     }
-    const code =
+    const code: RefusalCode =
       verdict.kind === 'short'
         ? 'insufficient_balance'
         : verdict.kind === 'too_long'
           ? 'too_long'
           : verdict.code;
     run.refused(code, undefined, verdict.detail);
-    finish(sseFrame(refusalBody(code)));
+    finish(api.wording.refusalFrame(code));
   };
 
   const end = async (orderly: boolean): Promise<void> => {
@@ -94,8 +96,8 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
     if (ending.kind === 'cut') return fail('node_down', 'the stream broke off in a tool call');
     if (ending.kind === 'nonsense') return fail('nonsense', 'the stream held no answer');
     run.answered(relayed.line, relayed.session, ending.toolCalls);
-    if (ending.data !== undefined) stream.enqueue(sseFrame(ending.data));
-    stream.enqueue(doneFrame);
+    if (ending.data !== undefined) stream.enqueue(encoder.encode(api.frame(ending.data)));
+    if (api.done !== '') stream.enqueue(encoder.encode(api.done));
     if (orderly) await drain(reader);
     finish();
   };
@@ -107,8 +109,10 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
     const step = completion.next(data);
     switch (step.kind) {
       case 'pass':
-        stream.enqueue(sseFrame(step.data));
+        stream.enqueue(encoder.encode(api.frame(step.data)));
         return true;
+      case 'skip':
+        return false;
       case 'done':
         await end(true);
         return true;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import { reservationMsat } from '../models/usable-models.ts';
-import { type ChatRequest, clampTokens, fitTokens } from './chat-request.ts';
+import type { ModelRequest } from './api.ts';
+import { clampTokens, fitTokens } from './chat-request.ts';
 import { createHoldQueue } from './hold-queue.ts';
 import type { Contradiction, Hold, MeteredRunOptions, RequestUsage, RunUsage } from './metered-run.ts';
 import type { RefusalCode } from './refusals.ts';
@@ -30,7 +31,7 @@ export type RunState = {
   readonly closed: AbortSignal;
   /** Waits for money when it is short. @throws the signal's reason */
   readonly admit: (
-    request: ChatRequest,
+    request: ModelRequest,
     session: string,
     ceiling: number | undefined,
     signal: AbortSignal,

@@ -5,7 +5,8 @@ const bodySchema = z.looseObject({
   stream: z.boolean().optional(),
   max_tokens: z.number().optional(),
   tools: z.array(z.unknown()).optional(),
-  messages: z.array(z.looseObject({ role: z.string() })),
+  /** Absent from a request for OpenAI's responses. */
+  messages: z.array(z.looseObject({ role: z.string() })).default([]),
 });
 /** A chat completion request as an upstream reads it. */
 export type ChatBody = z.infer<typeof bodySchema>;

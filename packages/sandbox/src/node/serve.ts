@@ -1,5 +1,6 @@
 import type { NodeContext, NodeRequest } from './context.ts';
 import { type ModelCall, noPrice } from './model-call.ts';
+import { hasNamedEvents, namedPieces } from './named-stream.ts';
 import type { Reservation } from './node-accounts.ts';
 import { NodeRefusal } from './node-refusals.ts';
 import { dataLine, readEvents } from './node-stream.ts';
@@ -138,7 +139,9 @@ function stream(
     yield dataLine(last);
     if (done) yield 'data: [DONE]\n\n';
   }
-  const source = pieces();
+  const source = hasNamedEvents(call.path)
+    ? namedPieces(upstream, (usage) => settle(node, call, reservation, usage))
+    : pieces();
   async function next(): Promise<IteratorResult<string>> {
     try {
       return await source.next();
