@@ -46,9 +46,12 @@ const write = ({ body }: ModelRequest, maxTokens: number | undefined): string =>
 const responseSchema = z.looseObject({
   usage: z
     .looseObject({
-      input_tokens: z.unknown(),
-      output_tokens: z.unknown(),
-      input_tokens_details: z.looseObject({ cached_tokens: z.unknown() }).nullish().catch(undefined),
+      input_tokens: z.unknown().optional(),
+      output_tokens: z.unknown().optional(),
+      input_tokens_details: z
+        .looseObject({ cached_tokens: z.unknown().optional() })
+        .nullish()
+        .catch(undefined),
     })
     .nullish()
     .catch(undefined),
@@ -75,11 +78,11 @@ const itemSchema = z.looseObject({
     type: z.string(),
     name: z.string().optional(),
     arguments: z.string().optional(),
-    input: z.unknown(),
+    input: z.unknown().optional(),
   }),
   output_index: z.number().optional(),
 });
-const failedSchema = z.looseObject({ response: z.looseObject({ error: z.unknown() }) });
+const failedSchema = z.looseObject({ response: z.looseObject({ error: z.unknown().optional() }) });
 const last = new Set(['response.completed', 'response.incomplete']);
 
 const lateErrorSchema = z.strictObject({ error: z.looseObject({ code: z.string(), message: z.string() }) });
