@@ -153,7 +153,8 @@ describe('what cannot be paid is refused with the reason', () => {
     const invoice = mint.invoice(100);
     const second = codeIn(await world.ask(`!wallet withdraw ${invoice}`));
     expect(await world.confirmed(`!wallet withdraw ${invoice}`)).toStartWith('Paid 100 sat');
-    expect(await refused(second, 1)).toMatch(/paid already.* The mint kept 1 sat/);
+    // Known before anything is spent on it.
+    expect(await refused(second)).toMatch(/paid already/);
   });
 
   test('a payment that fails on the way gives the money back', async () => {
