@@ -223,6 +223,15 @@ story(
     expect(after.answer).toBe('after');
     expect(existsSync(join(workspace, 'late.txt'))).toBe(false);
 
+    const early = new AbortController();
+    const unanswered = run('take 30 seconds then say rhubarb', {}, {}, early.signal);
+    for (const before = house.calls.length; house.calls.length === before; ) await Bun.sleep(20);
+    early.abort('stopped');
+    const gone = await unanswered;
+    expect(gone).toMatchObject({ outcome: 'stopped', steps: 0 });
+    await run('say next', { backendSession: gone.backendSession });
+    expect(JSON.stringify(model.requests.at(-1)?.chat.messages)).not.toContain('rhubarb');
+
     const working = new AbortController();
     const busy = Promise.withResolvers<void>();
     const task = scriptOf('long.sh', 'touch begun\nsleep 7193');
@@ -286,7 +295,10 @@ story(
 test(
   'where nothing is kept ready and nothing walls agents in, what has to be asked is asked all the same',
   async () => {
-    const bare = createBackends(settings, place.deps).get('opencode');
+    // A bot has one wall: this is another one's.
+    const other = makePlace();
+    const { workspace, request } = other;
+    const bare = createBackends(other.settings, other.deps).get('opencode');
     if (bare?.close === undefined) throw new Error('no opencode');
     writeFileSync(join(workspace, 'bare.txt'), 'x');
     const asked: unknown[] = [];
@@ -296,7 +308,7 @@ test(
     };
     const order = request('run rm bare.txt then run touch bare2.txt', { standing, approvals: 'commands' });
     const result = await bare.run(order, { onApproval }, AbortSignal.timeout(60_000));
-    expect(result.outcome).toBe('answered');
+    expect(result).toMatchObject({ outcome: 'answered', failure: undefined });
     expect(asked).toHaveLength(2);
     expect(existsSync(join(workspace, 'bare.txt'))).toBe(true);
     expect(existsSync(join(workspace, 'bare2.txt'))).toBe(true);
@@ -310,6 +322,7 @@ test(
     expect(alone.answer).toContain('went on');
     expect(existsSync(join(workspace, 'bare.txt'))).toBe(true);
     await bare.close();
+    other.remove();
   },
   limit,
 );

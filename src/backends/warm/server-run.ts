@@ -211,6 +211,13 @@ export const runOnServer = async (
   const changes = await changesOf(server, {
     ...{ session, prompt, whole: !stopped, shared: deps.isShared() },
   }).catch((): Changes => ({ state: 'unknown', why: 'cut_off' }));
+  // Nothing came of it, be it that it was not paid: what comes next is not to be about it.
+  if (stopped && steps === 0 && server.isAlive())
+    await client.session
+      .deleteMessage({ sessionID: session, messageID: prompt }, { signal: AbortSignal.timeout(callMs) })
+      .catch((cause: unknown) =>
+        log.warn({ cause, runId }, 'a task that was not begun stays in its session'),
+      );
   if (server.isAlive())
     await leaveRunSession(server, request, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
       log.warn({ cause, runId }, 'a session keeps the rules of its last run'),

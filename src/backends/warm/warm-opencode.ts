@@ -75,7 +75,12 @@ export const createWarmOpencode = (
     // Loaded with the first: a bot at rest does without, and without the SDK.
     const { startServer } = await import('./server.ts');
     const server = await startServer(plan, prepared, log, signal);
-    const { stamp } = await lookAtWorkspace(workspace, { writable: modes[0] === 'agent', hideCode });
+    // Without a wall nothing was laid out that could be out of date.
+    const walled = prepared.cell.wall === 'bwrap';
+    const { stamp } = await lookAtWorkspace(workspace, {
+      writable: modes[0] === 'agent',
+      hideCode: walled && hideCode,
+    });
     const upMs = performance.now() - began;
     if (!order.isWanted()) await warmUp(server, order.model, order.door, log);
     log.debug({ upMs, ms: performance.now() - began, server: plan.id }, 'a server is ready');
@@ -103,8 +108,12 @@ export const createWarmOpencode = (
     const { workspace, runId } = request;
     const presence = shared.enter(workspace);
     try {
-      const look = await lookAtWorkspace(workspace, { writable: request.mode === 'agent', hideCode });
-      const exposed = wall.kind !== 'bwrap' && hideCode && hasWorkspaceCode(workspace);
+      const walled = wall.kind === 'bwrap';
+      const look = await lookAtWorkspace(workspace, {
+        writable: request.mode === 'agent',
+        hideCode: walled && hideCode,
+      });
+      const exposed = wall.kind !== 'bwrap' && hideCode && (await hasWorkspaceCode(workspace));
       if (look.stamp !== held.stamp || exposed) {
         log.info({ runId }, 'the workspace is laid out anew; so is its server');
         held.retire();
