@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@nostr-dm-agent/nostr';
 import { distance } from 'fastest-levenshtein';
-import { holdsAccessKey, withoutAccessKeys } from './access-keys.ts';
+import { holdsAccessKey, moneySpans, withoutAccessKeys } from './access-keys.ts';
 import { looksLikeKey } from './key-form.ts';
 import { type SealContext, type Sealer, sealedPattern } from './seal.ts';
 
@@ -65,7 +65,11 @@ export function createMessageKeys(sealer: Sealer, isProvider: (id: string) => bo
       const afterProvider = words.find(
         ({ word }, index) => isProvider(words[index - 1]?.word.toLowerCase() ?? '') && mayBeKey(word),
       );
-      const known = words.find(({ word }) => looksLikeKey(word));
+      const money = moneySpans(rest);
+      const known = words.find(
+        ({ word, at }) =>
+          looksLikeKey(word) && !money.some(([start, end]) => at < end && at + word.length > start),
+      );
       if (mark === undefined) {
         const meant = first.replace(/^[^a-z]+/, '') === 'provider' && second === 'connect';
         if (meant && afterProvider !== undefined && afterProvider === words[3])

@@ -125,3 +125,13 @@ test('what was sealed in one message does not open in another', () => {
   const other = { id: 'c'.repeat(64) as EventId, sender };
   expect(() => concealer.reveal(other, stored)).toThrow(SealError);
 });
+
+test('a token is stored as it came, whatever its letters happen to spell', () => {
+  const body = `o2FteBtodHRwczovL21pbnQ-${key.slice(0, 30)}_gsk_Zk3vT9qLxW7bN2mC8rY5abcd-hf_Zk3vT9qLxW7bN2mC8rY5`;
+  const token = `cashuB${body}`;
+  const broken = `cashuB${body.slice(0, 60)}\n${body.slice(60)}`;
+  const around = [token, `!wallet receive ${token}`, `take this ${token} please`, `cashu:${token}`, broken];
+  for (const text of [...around, `https://wallet.example/#token=${token}`]) expect(hide(text)).toBe(text);
+  // Beside one, a key is a key.
+  expect(hide(`${token} and my key is ${key}, use it`)).not.toContain(key);
+});
