@@ -4,7 +4,8 @@
 // in milliseconds, and the ratio. Needs an idle machine.
 //   from an EVENT at the relay to the agent's process, from the agent's end to the reply's EVENT,
 //   a command answered (also during a run), start to subscribed, memory at rest.
-// `BENCH_ISOLATION=bwrap` starts ours with a jail; `BENCH_STARTS` and `BENCH_TASKS` change how often.
+// The agent is a script, so it is the one way that both know: a process for each run, which asks nothing. The way by a server
+// has a bench of its own (bench/warm.ts). `BENCH_ISOLATION=bwrap` starts ours with a jail; `BENCH_STARTS` and `BENCH_TASKS` change how often.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -62,7 +63,7 @@ function spawnBot({ name, root, key, workspace }: Contestant, relay: string): Bu
     BOT_HOME: join(directory, `home-${name}`),
     BOT_WORKSPACE: workspace,
     ...(name === 'ours'
-      ? { BOT_ISOLATION: process.env.BENCH_ISOLATION ?? 'none', BOT_WARM_SERVERS: '0' }
+      ? { BOT_ISOLATION: process.env.BENCH_ISOLATION ?? 'none', BOT_WARM_SERVERS: '0', BOT_APPROVALS: 'off' }
       : {}),
     OPENCODE_BIN: agent,
     LOG_LEVEL: 'error',
@@ -146,19 +147,21 @@ async function openBot(bot: Contestant, open: AsyncDisposableStack) {
     relay.inject(wrap);
     return at;
   };
-  const answered = async (before: number) => {
-    await until(() => arrived.length > before);
-    return arrived[before]?.at ?? Number.NaN;
+  /** Ours may say more than the answer. */
+  const answered = async (before: number, begins = /^/) => {
+    const answer = () => arrived.slice(before).find(({ text }) => begins.test(text));
+    await until(() => answer() !== undefined);
+    return answer()?.at ?? Number.NaN;
   };
   return {
     ...bot,
     send,
     count: () => arrived.length,
     answered,
-    exchange: async (text: string) => {
+    exchange: async (text: string, begins: RegExp) => {
       const before = arrived.length;
       const sentAt = send(text);
-      return { sentAt, arrivedAt: await answered(before) };
+      return { sentAt, arrivedAt: await answered(before, begins) };
     },
     memory: () =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
@@ -170,7 +173,7 @@ type Open = Awaited<ReturnType<typeof openBot>>;
 async function measureCommands(bots: readonly Open[], figure: 'command' | 'busy', rounds: number) {
   for (let round = 0; round < rounds; round += 1) {
     for (const { exchange, samples } of bots) {
-      const { sentAt, arrivedAt } = await exchange('!ping');
+      const { sentAt, arrivedAt } = await exchange('!ping', /^pong/i);
       if (round >= 3) samples[figure].push(arrivedAt - sentAt);
     }
     await Bun.sleep(20);
@@ -183,7 +186,7 @@ async function measureTasks(bots: readonly Open[]): Promise<void> {
       const times = join(workspace, 'times');
       rmSync(times, { force: true });
       // Each in other words: the same ones again are taken for a client that repeats itself.
-      const { sentAt, arrivedAt } = await exchange(`work ${round}`);
+      const { sentAt, arrivedAt } = await exchange(`work ${round}`, /^d(?:one|id)/);
       const [began = Number.NaN, ended = Number.NaN] = readFileSync(times, 'utf8')
         .trim()
         .split(' ')
