@@ -8,16 +8,19 @@ import { type Passed, startRecordingProxy } from './recording-proxy.ts';
  * Sandbox mint, node and model, with a witness in front of the mint and of the node: what a bot asks of them, and how
  * long they take for it. The node's own requests to the mint are told apart by their user agent.
  */
-export function startObservedHouse(options: Pick<SandboxMintOptions, 'feePpk'> = {}) {
+export function startObservedHouse({
+  delayMs,
+  ...options
+}: Pick<SandboxMintOptions, 'feePpk'> & { readonly delayMs?: number } = {}) {
   // The proxy speaks no WebSocket. Invoices pay themselves, also those of the node's operator.
   const mint = startSandboxMint({ ...options, webSocket: false });
-  const mintFront = startRecordingProxy(mint.url);
+  const mintFront = startRecordingProxy(mint.url, delayMs);
   const upstream = startModel();
   const node = startSandboxNode({
     mints: [mintFront.url],
     upstream: { baseUrl: upstream.url, model: 'tiny' },
   });
-  const nodeFront = startRecordingProxy(node.url);
+  const nodeFront = startRecordingProxy(node.url, delayMs);
   const house: Pick<PaidHouse, 'mintUrl' | 'nodeUrl' | 'model'> = {
     mintUrl: mintFront.url,
     nodeUrl: `${nodeFront.url}/v1`,

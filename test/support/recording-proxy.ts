@@ -12,8 +12,12 @@ export type Passed = {
 
 const now = (): number => performance.timeOrigin + performance.now();
 
-/** An HTTP proxy on loopback in front of a mint or a node: passes everything on, and writes down what it was. */
-export function startRecordingProxy(target: string) {
+/**
+ * An HTTP proxy on loopback in front of a mint or a node: passes everything on, and writes down what it was.
+ *
+ * @param delayMs by which each answer is late
+ */
+export function startRecordingProxy(target: string, delayMs = 0) {
   const passed: Passed[] = [];
   const server = Bun.serve({
     hostname: '127.0.0.1',
@@ -32,6 +36,7 @@ export function startRecordingProxy(target: string) {
         text: `${credentials.join(' ')} ${body === null ? '' : new TextDecoder().decode(body)} `,
       };
       passed.push(record);
+      if (delayMs > 0) await Bun.sleep(delayMs);
       const answer = await fetch(`${target}${pathname}${search}`, { method, headers, body });
       const decoder = new TextDecoder();
       const through = new TransformStream<Uint8Array, Uint8Array>({
