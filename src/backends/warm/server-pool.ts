@@ -235,7 +235,11 @@ export const createServerPool = (deps: PoolDeps) => {
     place.wanted = true;
     const started = await Promise.race([place.ready, aborted(signal)]);
     place.wanted = false;
-    if (started === undefined || place.retired || place.busy || !started.server.isAlive()) return undefined;
+    if (started === undefined || place.retired || place.busy || !started.server.isAlive()) {
+      // It was started for this run alone: nobody else would ever take it, or end it.
+      if (place.spare) endBehind(place);
+      return undefined;
+    }
     place.busy = true;
     return {
       ...started,
