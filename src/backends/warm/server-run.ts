@@ -158,6 +158,15 @@ export const runOnServer = async (
   let ended: Ended | undefined;
   let release: Promise<void> | undefined;
   let failure: AgentFailure | undefined;
+  /** What the run came to, as the server has it. */
+  const read = () =>
+    Promise.all([
+      readBack(server, { session, prompt, workspace, run }, log),
+      changesOf(server, {
+        ...{ session, prompt, whole: ended !== 'stopped', shared: deps.isShared() },
+      }).catch((): Changes => ({ state: 'unknown', why: 'cut_off' })),
+    ]);
+  let reading: ReturnType<typeof read> | undefined;
   try {
     observer.onSpawn?.(server.pid);
     observer.onEvent?.({ type: 'session', backendSession: session });
@@ -189,12 +198,14 @@ export const runOnServer = async (
     // From here on nothing is paid. What is under way may take a moment to say what it cost.
     release = lease?.release();
     release?.catch(() => undefined);
-    await quiet(server, session, run, ended, asks.dismiss, log);
+    // A session that is idle changes no more: what it came to is read while the rest ends.
+    if (ended === 'idle') reading = read();
+    const quieting = quiet(server, session, run, ended, asks.dismiss, log);
+    if (ended !== 'idle') await quieting;
+    await Promise.all([quieting, endRun({ runId, graceMs: 300, also: straysOf(server.chain) }), release]);
     unlisten();
-    await endRun({ runId, graceMs: 300, also: straysOf(server.chain) });
-    await release;
   }
-  const transcript = await readBack(server, { session, prompt, workspace, run }, log);
+  const [transcript, changes] = await (reading ?? read());
   const verdict = run.verdict();
   const limit = server.limit();
   if (verdict !== undefined) failure = verdict;
@@ -208,9 +219,6 @@ export const runOnServer = async (
   const stopped = ended === 'stopped';
   const { answer, steps, tools, tokens } = transcript;
   const answered = failure === undefined || (failure.kind === 'output_limit' && answer !== '');
-  const changes = await changesOf(server, {
-    ...{ session, prompt, whole: !stopped, shared: deps.isShared() },
-  }).catch((): Changes => ({ state: 'unknown', why: 'cut_off' }));
   // Nothing came of it, be it that it was not paid: what comes next is not to be about it.
   if (stopped && steps === 0 && server.isAlive())
     await client.session
