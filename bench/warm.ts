@@ -53,6 +53,18 @@ async function open(servers: number, delayMs: number) {
     replies.push(performance.timeOrigin + at - (calls().at(-1)?.until ?? Number.NaN));
     // The budget of the next one is made ahead, and stays.
     await until(() => bot.openRuns() === 0, 'the run is done', 20_000);
+    // As people send tasks: the change is home, and the next budget made ahead.
+    let asked = -1;
+    await until(
+      async () => {
+        const before = asked;
+        asked = house.mintRequests().length + house.nodeRequests().length;
+        await Bun.sleep(delayMs * 4);
+        return before === asked;
+      },
+      'mint and node are asked for nothing more',
+      20_000,
+    );
     return (first?.from ?? Number.NaN) - sent;
   };
   return {

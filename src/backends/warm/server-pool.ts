@@ -182,7 +182,9 @@ export const createServerPool = (deps: PoolDeps) => {
           log.info({ why: cause.failure.kind }, 'no agent servers are kept ready here');
           return undefined;
         }
-        log.warn({ cause }, 'a server that is kept ready did not start');
+        // Each run starts a process of its own then, so it is no fault that anybody has to mend.
+        const why = cause instanceof Error ? cause.message : String(cause);
+        log.warn({ why }, 'a server that is kept ready did not start');
         if (!(cause instanceof NotStartedError)) noteDeath(place);
         return undefined;
       })

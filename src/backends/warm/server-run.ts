@@ -166,7 +166,14 @@ export const runOnServer = async (
         ...{ session, prompt, whole: ended !== 'stopped', shared: deps.isShared() },
       }).catch((): Changes => ({ state: 'unknown', why: 'cut_off' })),
     ]);
+  const leave = async (): Promise<void> => {
+    if (!server.isAlive()) return;
+    await leaveRunSession(server, request, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
+      log.warn({ cause, runId }, 'a session keeps the rules of its last run'),
+    );
+  };
   let reading: ReturnType<typeof read> | undefined;
+  let left: Promise<void> | undefined;
   try {
     observer.onSpawn?.(server.pid);
     observer.onEvent?.({ type: 'session', backendSession: session });
@@ -199,7 +206,10 @@ export const runOnServer = async (
     release = lease?.release();
     release?.catch(() => undefined);
     // A session that is idle changes no more: what it came to is read while the rest ends.
-    if (ended === 'idle') reading = read();
+    if (ended === 'idle') {
+      reading = read();
+      left = leave();
+    }
     const quieting = quiet(server, session, run, ended, asks.dismiss, log);
     if (ended !== 'idle') await quieting;
     await Promise.all([quieting, endRun({ runId, graceMs: 300, also: straysOf(server.chain) }), release]);
@@ -226,10 +236,7 @@ export const runOnServer = async (
       .catch((cause: unknown) =>
         log.warn({ cause, runId }, 'a task that was not begun stays in its session'),
       );
-  if (server.isAlive())
-    await leaveRunSession(server, request, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
-      log.warn({ cause, runId }, 'a session keeps the rules of its last run'),
-    );
+  await (left ?? leave());
   const context = contextOf(run, prepared.configuration, model);
   return {
     outcome: stopped ? 'stopped' : answered ? 'answered' : 'failed',
