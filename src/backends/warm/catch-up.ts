@@ -31,9 +31,11 @@ export const catchUp = async (
       { body: Object.fromEntries(known) },
       { signal, throwOnError: true },
     );
-    for (const entry of data) {
-      const read = readHistoryEntry(entry);
-      if (read === undefined || !run.family.has(read.session)) continue;
+    const entries = data.map(readHistoryEntry).filter((read) => read !== undefined);
+    // A sub-agent that began meanwhile is known by no number: it is the run's, and so is what it asks.
+    for (const { event } of entries) if (event?.type === 'session.created') run.on(event);
+    for (const read of entries) {
+      if (!run.family.has(read.session)) continue;
       if (read.seq <= (known.get(read.session) ?? -1)) continue;
       if (read.event !== undefined) run.on(read.event);
       run.numbered(read);
