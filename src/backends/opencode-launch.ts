@@ -37,6 +37,7 @@ import {
   type ServerRequest,
   serverRequest,
 } from './warm/server-request.ts';
+import { cleanSnapshots } from './warm/snapshot-guard.ts';
 
 const versionTimeoutMs = 20_000;
 const shortTimeoutMs = 30_000;
@@ -79,6 +80,8 @@ export type PreparedServer = ServerRequest & {
   /** What serves a run that asks for no model. */
   readonly model: string | undefined;
   readonly version: string;
+  /** Where it keeps what was there before each task. */
+  readonly snapshots: string;
 };
 
 /** Of a folder's path, as the name of another folder. */
@@ -269,9 +272,10 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       const instructions = trustWorkspace ? [] : [await cell.hand(instructionsName, '')];
       const material = await materialOf({ ...plan, runId }, modes, cell, instructions);
       const snapshots = await openOwnerFolder(home, owner, join('snapshots', nameOf(workspace)));
+      await cleanSnapshots(snapshots, workspace, join(home, 'jail', 'trash'));
       const request = serverRequest(plan, material, { file: found.path, cell, home, snapshots });
       const command = await cell.launch({ ...request, startIn: startPlace(found.path, workspace) });
-      return { command, cell, version: found.version, model: material.model, ...request };
+      return { command, cell, version: found.version, model: material.model, snapshots, ...request };
     } catch (error) {
       await cell?.close();
       throw asNotStarted(error);

@@ -139,6 +139,32 @@ story(
 );
 
 story(
+  'what a run leaves for the server’s own git is not run in the next one',
+  async () => {
+    const planted = [
+      'echo "#!/bin/sh" > .planted.sh; echo "touch ran-$(basename $0)" >> .planted.sh; chmod +x .planted.sh',
+      'for repository in ~/.local/share/opencode/snapshot/*/*; do',
+      '  git config -f $repository/config core.fsmonitor $PWD/.planted.sh && echo planted',
+      '  git config -f $repository/config core.hooksPath $repository/mine',
+      '  mkdir -p $repository/mine; cp .planted.sh $repository/mine/post-index-change',
+      '  mkdir -p $repository/hooks; cp .planted.sh $repository/hooks/post-index-change',
+      '  git config -f $repository/config filter.mine.clean $PWD/.planted.sh; echo "* filter=mine" > $repository/info/attributes',
+      'done',
+      'git config --global core.fsmonitor $PWD/.planted.sh; git config --global filter.mine.clean $PWD/.planted.sh; echo "x.txt filter=mine" > .gitattributes',
+      'sleep 0.2; rm -f ran-*',
+    ].join('\n');
+    expect((await run(scriptOf('plant.sh', planted))).answer).toContain('planted');
+    writeFileSync(join(workspace, 'x.txt'), 'x');
+    sh(`rm -f ${workspace}/ran-*`);
+    const next = await run('write y.txt with the text y');
+    expect(next.outcome).toBe('answered');
+    expect(sh(`ls ${workspace} | grep -c "^ran-" || true`)).toBe('0');
+    sh(`rm -f ${workspace}/.gitattributes ${workspace}/.planted.sh`);
+  },
+  limit,
+);
+
+story(
   'what a run leaves behind is ended with it, whatever it did with its marker',
   async () => {
     const task = scriptOf(

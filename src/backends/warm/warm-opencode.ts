@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { BackendDeps, BackendSettings } from '../agent-folders.ts';
 import type { ApprovalRule } from '../approval.ts';
@@ -20,6 +21,7 @@ import {
 } from './server-pool.ts';
 import { serverMark, serverVariable } from './server-request.ts';
 import { createSharedWorkspaces } from './shared-workspaces.ts';
+import { cleanSnapshots } from './snapshot-guard.ts';
 import { warmUp } from './warm-up.ts';
 import { lookAtWorkspace } from './workspace-stamp.ts';
 
@@ -119,6 +121,8 @@ export const createWarmOpencode = (
         held.retire();
         return undefined;
       }
+      // What an earlier run may have left for the server to run.
+      await cleanSnapshots(held.server.prepared.snapshots, workspace, join(home, 'jail', 'trash'));
       const { runOnServer } = await import('./server-run.ts');
       const result = await runOnServer(
         held.server,

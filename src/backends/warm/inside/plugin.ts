@@ -30,6 +30,13 @@ export const Warm = async ({ client }: Host, { blank = [] }: Options = {}) => {
   const types = { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' } as const;
   const closed = dlopen('libc.so.6', { prctl: types }).symbols.prctl(setDumpable, 0n, 0n, 0n, 0n);
   if (closed !== 0) throw new Error('the server cannot be closed to its agents');
+  // The server's own git obeys nothing that an agent can write into its home, runs no hook, and asks no program what changed.
+  const home = process.env.GIT_CONFIG_GLOBAL ?? `${process.env.HOME}/.gitconfig`;
+  Object.assign(process.env, {
+    ...{ GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_COUNT: '2' },
+    ...{ GIT_CONFIG_KEY_0: 'core.fsmonitor', GIT_CONFIG_VALUE_0: 'false' },
+    ...{ GIT_CONFIG_KEY_1: 'core.hooksPath', GIT_CONFIG_VALUE_1: '/dev/null' },
+  });
   const runOf = async (id: string): Promise<string> => {
     const session = (await client.session.get({ path: { id } })).data;
     return session?.parentID === undefined ? (session?.metadata?.run ?? 'none') : runOf(session.parentID);
@@ -40,6 +47,7 @@ export const Warm = async ({ client }: Host, { blank = [] }: Options = {}) => {
       output: { readonly env: Record<string, string> },
     ) => {
       for (const name of blank) output.env[name] = '';
+      Object.assign(output.env, { GIT_CONFIG_GLOBAL: home, GIT_CONFIG_COUNT: '0' });
       output.env.NOSTR_DM_AGENT_RUN = sessionID === undefined ? 'none' : await runOf(sessionID);
     },
   };
