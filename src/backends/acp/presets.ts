@@ -113,13 +113,14 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     keeps: ['.codex/sessions'],
     ownVariables: ['OPENAI_API_KEY', 'CODEX_API_KEY'],
     ownFiles: ['.codex/auth.json', '.codex/config.toml'],
-    // In its mode `agent` another model is paid to decide what is asked.
-    mode: () => undefined,
+    // In its mode `agent` another model is paid to decide what is asked; with full access nothing is.
+    mode: (approvals) => (approvals === 'off' ? 'agent-full-access' : 'read-only'),
     paid: ({ baseUrl, key, model }) => ({
       arguments: [],
       environment: {
         ...{ RUN_KEY: key, CODEX_API_KEY: key, NO_BROWSER: '1', MODEL_PROVIDER: 'meter' },
-        INITIAL_AGENT_MODE: 'workspace-write',
+        // Its own sandbox is bubblewrap again, which can't be built inside ours.
+        INITIAL_AGENT_MODE: 'agent-full-access',
         CODEX_CONFIG: JSON.stringify({
           ...(model === undefined ? {} : { model }),
           model_provider: 'meter',
@@ -130,7 +131,10 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       },
       homeTexts: {},
     }),
-    own: () => ({ ...nothing, environment: { NO_BROWSER: '1' } }),
+    own: () => ({
+      ...nothing,
+      environment: { NO_BROWSER: '1', INITIAL_AGENT_MODE: 'agent-full-access' },
+    }),
   },
   claude: {
     programs: ['claude-agent-acp'],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { knownTools } from './agent-tools.ts';
 
 const part = z.object({ type: z.string(), text: z.string().optional() });
 const content = z
@@ -51,7 +52,7 @@ export const readConversation = (request: ChatRequest): Conversation => {
       .slice(last + 1)
       .filter(({ role }) => role === 'tool')
       .map((message) => message.content),
-    tools: new Set(request.tools.map((tool) => tool.function.name)),
+    tools: knownTools(request.tools.map((tool) => tool.function.name)),
     wantsTitle:
       request.tools.length === 0 && instructions.some((m) => /title generator|thread title/i.test(m.content)),
   };

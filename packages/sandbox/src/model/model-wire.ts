@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ToolCall } from './agent-tools.ts';
 import type { ChatRequest } from './model-messages.ts';
-import type { Reply, ToolCall } from './reply.ts';
+import type { Reply } from './reply.ts';
 
 /** Token counts as OpenAI gives them: about four characters a token, always the same for the same text. */
 export const usageOf = (requestText: string, answer: string) => {

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { asAgentCalls } from './agent-tools.ts';
 import { type ChatRequest, chatRequest, readConversation } from './model-messages.ts';
 import { errorResponse, htmlResponse, streamResponse, usageOf, wholeResponse } from './model-wire.ts';
+import { messagesApi, namedEvents, type OtherApi, responsesApi } from './other-apis.ts';
 import { decideReply } from './reply.ts';
 
 /** One chat completion that was asked for. */
@@ -31,6 +33,11 @@ export type SandboxModel = {
   readonly stop: () => Promise<void>;
 };
 
+const otherApis: Readonly<Record<string, OtherApi>> = {
+  '/v1/messages': messagesApi,
+  '/v1/responses': responsesApi,
+};
+
 const bearerOf = (request: Request): string | undefined =>
   /^Bearer (.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
 
@@ -45,11 +52,11 @@ export const startModel = (options: ModelOptions = {}): SandboxModel => {
   const stopping = new AbortController();
   let calls = 0;
 
-  const complete = async (request: Request): Promise<Response> => {
+  const complete = async (request: Request, other: OtherApi | undefined): Promise<Response> => {
     const text = await request.text();
-    const parsed = chatRequest.safeParse(JSON.parse(text));
-    if (!parsed.success) return errorResponse(400);
-    const chat = parsed.data;
+    const body: unknown = JSON.parse(text);
+    const chat = other === undefined ? chatRequest.safeParse(body).data : other.read(body);
+    if (chat === undefined) return errorResponse(400);
     const conversation = readConversation(chat);
     requests.push({
       headers: Object.fromEntries(request.headers),
@@ -59,7 +66,9 @@ export const startModel = (options: ModelOptions = {}): SandboxModel => {
     });
     if (!ids.includes(chat.model)) return errorResponse(404);
     const signal = AbortSignal.any([request.signal, stopping.signal]);
-    const reply = decideReply(conversation);
+    const names = chat.tools.map((tool) => tool.function.name);
+    const decided = decideReply(conversation);
+    const reply = decided.type === 'call' ? { ...decided, call: asAgentCalls(decided.call, names) } : decided;
     if (reply.delayMs > 0) await sleep(reply.delayMs, undefined, { signal });
     switch (reply.type) {
       case 'html':
@@ -82,6 +91,12 @@ export const startModel = (options: ModelOptions = {}): SandboxModel => {
     const content = answered.type === 'text' ? answered.text : JSON.stringify(answered);
     const usage = usageOf(text, content);
     const callId = `call_${++calls}`;
+    if (other !== undefined) {
+      const about = { model: chat.model, callId, usage };
+      return chat.stream
+        ? namedEvents(other.events(answered, about))
+        : Response.json(other.whole(answered, about));
+    }
     return chat.stream
       ? streamResponse(answered, chat, usage, callId, signal)
       : wholeResponse(answered, chat, usage, callId);
@@ -100,8 +115,10 @@ export const startModel = (options: ModelOptions = {}): SandboxModel => {
         const data = ids.map((id) => ({ id, object: 'model', created: 1, owned_by: 'sandbox' }));
         return Response.json({ object: 'list', data });
       }
-      if (pathname !== '/v1/chat/completions' || request.method !== 'POST') return errorResponse(404);
-      return complete(request);
+      const other = otherApis[pathname];
+      if (request.method !== 'POST') return errorResponse(404);
+      if (pathname !== '/v1/chat/completions' && other === undefined) return errorResponse(404);
+      return complete(request, other);
     },
     // A client that went away in mid-answer, or a body that is no JSON.
     error: () => errorResponse(400),

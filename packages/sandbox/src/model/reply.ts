@@ -1,7 +1,6 @@
+import type { ToolCall } from './agent-tools.ts';
 import { type Instruction, parseInstructions, smallTalk } from './grammar.ts';
 import type { Conversation } from './model-messages.ts';
-
-export type ToolCall = { readonly name: string; readonly input: Readonly<Record<string, unknown>> };
 
 /** What the model does in answer to one request. */
 export type Reply = {

@@ -1,0 +1,32 @@
+export type ToolCall = { readonly name: string; readonly input: Readonly<Record<string, unknown>> };
+
+/** How agents that are not opencode call the tool that runs a command. Everything else they do by it here. */
+const shells: Readonly<Record<string, (command: string) => Readonly<Record<string, unknown>>>> = {
+  Bash: (command) => ({ command, description: 'Run the command' }),
+  run_shell_command: (command) => ({ command, description: 'Run the command', is_background: false }),
+  exec_command: (cmd) => ({ cmd }),
+  shell: (command) => ({ command: ['/bin/sh', '-c', command] }),
+  shell_command: (command) => ({ command }),
+};
+
+/** The tools that the small model knows, as far as these stand for them. */
+export function knownTools(names: readonly string[]): ReadonlySet<string> {
+  const hasShell = names.some((name) => name in shells) && !names.includes('bash');
+  return new Set([...names, ...(hasShell ? ['bash', 'write', 'read'] : [])]);
+}
+
+const quoted = (text: unknown): string => `'${String(text).replaceAll("'", `'\\''`)}'`;
+
+/** A call as the agent's own tools take it. */
+export function asAgentCalls(call: ToolCall, names: readonly string[]): ToolCall {
+  const shell = Object.keys(shells).find((name) => names.includes(name));
+  if (names.includes(call.name) || shell === undefined) return call;
+  const { command, filePath, content } = call.input;
+  const line =
+    call.name === 'write'
+      ? `printf %s ${quoted(content)} > ${quoted(filePath)}`
+      : call.name === 'read'
+        ? `cat ${quoted(filePath)}`
+        : String(command);
+  return { name: shell, input: shells[shell]?.(line) ?? {} };
+}

@@ -1,0 +1,183 @@
+import { z } from 'zod';
+import { type ChatRequest, chatRequest } from './model-messages.ts';
+import type { Reply } from './reply.ts';
+
+/**
+ * OpenAI's responses and Anthropic's messages, as other agents ask for them: read as the chat completion that they would
+ * be, and answered in their own words.
+ */
+export type OtherApi = {
+  readonly read: (body: unknown) => ChatRequest | undefined;
+  /** The events of a stream, in order. */
+  readonly events: (reply: Reply, about: About) => readonly Event[];
+  readonly whole: (reply: Reply, about: About) => unknown;
+};
+type About = {
+  readonly model: string;
+  readonly callId: string;
+  readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
+};
+type Event = Readonly<Record<string, unknown>> & { readonly type: string };
+
+const block = z.looseObject({
+  type: z.string(),
+  text: z.string().nullish(),
+  content: z.unknown().optional(),
+  output: z.unknown().optional(),
+});
+const blocks = z.union([z.string(), z.array(block)]);
+const tools = z.array(z.looseObject({ name: z.string().optional() })).default([]);
+
+const textOf = (value: unknown): string => {
+  const parsed = blocks.safeParse(value);
+  if (!parsed.success) return '';
+  return typeof parsed.data === 'string' ? parsed.data : parsed.data.map(({ text }) => text ?? '').join('\n');
+};
+const named = (list: z.output<typeof tools>) =>
+  list.flatMap(({ name }) => (name === undefined ? [] : [{ function: { name } }]));
+const asChat = (chat: unknown): ChatRequest | undefined => chatRequest.safeParse(chat).data;
+const saidBy = (reply: Reply): string => (reply.type === 'text' ? reply.text : '');
+
+const messagesRequest = z.object({
+  model: z.string(),
+  stream: z.boolean().default(false),
+  system: blocks.optional(),
+  messages: z.array(z.object({ role: z.string(), content: blocks })),
+  tools,
+});
+
+/** `POST /v1/messages` */
+export const messagesApi: OtherApi = {
+  read: (body) => {
+    const asked = messagesRequest.safeParse(body).data;
+    if (asked === undefined) return undefined;
+    const messages = asked.messages.flatMap(({ role, content }) => {
+      if (typeof content === 'string') return [{ role, content }];
+      const results = content.filter(({ type }) => type === 'tool_result');
+      const calls = content.filter(({ type }) => type === 'tool_use');
+      const text = textOf(content.filter(({ type }) => type === 'text'));
+      return [
+        ...results.map((result) => ({ role: 'tool', content: textOf(result.content) })),
+        ...(calls.length > 0 ? [{ role, content: text, tool_calls: calls }] : []),
+        ...(calls.length === 0 && (text !== '' || results.length === 0) ? [{ role, content: text }] : []),
+      ];
+    });
+    const { model, stream, system } = asked;
+    const told = system === undefined ? [] : [{ role: 'system', content: textOf(system) }];
+    return asChat({ model, stream, messages: [...told, ...messages], tools: named(asked.tools) });
+  },
+  events: (reply, { model, callId, usage }) => {
+    const at = { index: 0 };
+    const isCall = reply.type === 'call';
+    const begin = isCall
+      ? { type: 'tool_use', id: `toolu_${callId}`, name: reply.call.name, input: {} }
+      : { type: 'text', text: '' };
+    const delta = isCall
+      ? { type: 'input_json_delta', partial_json: JSON.stringify(reply.call.input) }
+      : { type: 'text_delta', text: saidBy(reply) };
+    const message = {
+      ...{ id: 'msg_sandbox', type: 'message', role: 'assistant', model, content: [] },
+      ...{ stop_reason: null, stop_sequence: null },
+      usage: { input_tokens: usage.prompt_tokens, output_tokens: 1 },
+    };
+    return [
+      { type: 'message_start', message },
+      { type: 'content_block_start', ...at, content_block: begin },
+      { type: 'content_block_delta', ...at, delta },
+      { type: 'content_block_stop', ...at },
+      {
+        type: 'message_delta',
+        delta: { stop_reason: isCall ? 'tool_use' : 'end_turn', stop_sequence: null },
+        usage: { output_tokens: usage.completion_tokens },
+      },
+      { type: 'message_stop' },
+    ];
+  },
+  whole: (reply, { model, callId, usage }) => ({
+    ...{ id: 'msg_sandbox', type: 'message', role: 'assistant', model },
+    content: [
+      reply.type === 'call'
+        ? { type: 'tool_use', id: `toolu_${callId}`, name: reply.call.name, input: reply.call.input }
+        : { type: 'text', text: saidBy(reply) },
+    ],
+    stop_reason: reply.type === 'call' ? 'tool_use' : 'end_turn',
+    stop_sequence: null,
+    usage: { input_tokens: usage.prompt_tokens, output_tokens: usage.completion_tokens },
+  }),
+};
+
+const responsesRequest = z.object({
+  model: z.string(),
+  stream: z.boolean().default(false),
+  instructions: z.string().nullish(),
+  input: z.union([
+    z.string(),
+    z.array(z.looseObject({ type: z.string().optional(), role: z.string().optional() })),
+  ]),
+  tools,
+});
+
+/** `POST /v1/responses` */
+export const responsesApi: OtherApi = {
+  read: (body) => {
+    const asked = responsesRequest.safeParse(body).data;
+    if (asked === undefined) return undefined;
+    const { model, stream, instructions, input } = asked;
+    const items = typeof input === 'string' ? [{ role: 'user', content: input }] : input;
+    const messages = items.flatMap((item): readonly unknown[] => {
+      if (item.type === 'function_call_output') return [{ role: 'tool', content: textOf(item.output) }];
+      if (item.type === 'function_call') return [{ role: 'assistant', content: '', tool_calls: [item] }];
+      return item.role === undefined ? [] : [{ role: item.role, content: textOf(item.content) }];
+    });
+    const told = instructions == null ? [] : [{ role: 'system', content: instructions }];
+    return asChat({ model, stream, messages: [...told, ...messages], tools: named(asked.tools) });
+  },
+  events: (reply, about) => {
+    const item = outputOf(reply, about);
+    const response = responseOf(reply, about);
+    const at = { output_index: 0 };
+    const isCall = reply.type === 'call';
+    const empty = isCall ? { ...item, arguments: '' } : { ...item, content: [] };
+    const delta = { ...at, item_id: 'msg_sandbox', content_index: 0, delta: saidBy(reply) };
+    return [
+      { type: 'response.created', response: { ...response, status: 'in_progress', output: [] } },
+      { type: 'response.output_item.added', ...at, item: empty },
+      ...(isCall ? [] : [{ type: 'response.output_text.delta', ...delta }]),
+      { type: 'response.output_item.done', ...at, item },
+      { type: 'response.completed', response },
+    ];
+  },
+  whole: (reply, about) => responseOf(reply, about),
+};
+
+const outputOf = (reply: Reply, { callId }: About) =>
+  reply.type === 'call'
+    ? {
+        ...{ id: 'fc_sandbox', type: 'function_call', status: 'completed', call_id: callId },
+        ...{ name: reply.call.name, arguments: JSON.stringify(reply.call.input) },
+      }
+    : {
+        ...{ id: 'msg_sandbox', type: 'message', role: 'assistant', status: 'completed' },
+        content: [{ type: 'output_text', text: saidBy(reply), annotations: [] }],
+      };
+
+const responseOf = (reply: Reply, about: About) => {
+  const { prompt_tokens: input, completion_tokens: output } = about.usage;
+  return {
+    ...{ id: 'resp_sandbox', object: 'response', status: 'completed', model: about.model },
+    output: [outputOf(reply, about)],
+    usage: {
+      input_tokens: input,
+      input_tokens_details: { cached_tokens: 0 },
+      output_tokens: output,
+      output_tokens_details: { reasoning_tokens: 0 },
+      total_tokens: input + output,
+    },
+  };
+};
+
+/** Events with names, as both of them stream. */
+export const namedEvents = (events: readonly Event[]): Response =>
+  new Response(events.map((each) => `event: ${each.type}\ndata: ${JSON.stringify(each)}\n\n`).join(''), {
+    headers: { 'content-type': 'text/event-stream' },
+  });
