@@ -77,7 +77,14 @@ const depth = { gap: 60, batch: 60 };
 async function makeSpareNumbers(wallet: CashuWallet, mint: SandboxMint): Promise<void> {
   const friend = await stranger(mint);
   const tokens = [await friend.token(63), await friend.token(63)];
-  mint.faults.add({ path: '/v1/swap', when: 'before', effect: { kind: 'status', status: 403 } });
+  // Refused once the other one has taken its numbers, which come after.
+  let both = false;
+  const until = () => both;
+  mint.faults.add({ path: '/v1/swap', when: 'before', effect: { kind: 'status', status: 403, until } });
+  const run = () => {
+    both = true;
+  };
+  mint.faults.add({ path: '/v1/swap', when: 'before', effect: { kind: 'run', run } });
   const took = await Promise.allSettled(tokens.map((token) => wallet.receive(token, { cap: true }, soon())));
   expect(took.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
   const db = new Database(wallet.info().file, { readonly: true });

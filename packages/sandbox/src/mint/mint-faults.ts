@@ -6,8 +6,13 @@ export type Fault = {
   /** A path, e.g. `/v1/swap`; with a slash at the end, every path below it. */
   readonly path: string;
   readonly when: 'before' | 'after';
-  readonly effect: /** Answers with this status instead. */
-    | { readonly kind: 'status'; readonly status: number; readonly retryAfterSeconds?: number }
+  readonly effect: /** Answers with this status instead, once `until` is true. */
+    | {
+        readonly kind: 'status';
+        readonly status: number;
+        readonly retryAfterSeconds?: number;
+        readonly until?: () => boolean;
+      }
     /** Never answers; the client has to give up. */
     | { readonly kind: 'hold' }
     /** Begins an answer and breaks the connection off. */
@@ -56,6 +61,7 @@ export function createFaults(): Faults {
           effect.run();
           return undefined;
         case 'status':
+          while (effect.until?.() === false) await Bun.sleep(2);
           return Response.json(
             { detail: 'injected fault' },
             {
