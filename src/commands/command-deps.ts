@@ -32,7 +32,7 @@ export type CommandDeps = {
   readonly currentSessions: CurrentSessions;
   readonly queue: RunQueue;
   /** What agents wait for from their owners. */
-  readonly asks: Pick<Asks, 'open' | 'answer' | 'justLapsed'>;
+  readonly asks: Pick<Asks, 'open' | 'answer' | 'isOver' | 'justLapsed'>;
   readonly desks: Desks;
   /** A line of shell in the jail; `refusal`: why not here, for this owner. */
   readonly shell: (

@@ -29,7 +29,7 @@ export const askedIn = ({ about }: OpenAsk): string => {
  * only one. @throws RefusalError when there is none, or it is not clear which
  */
 export function findAsk(
-  asks: Pick<Asks, 'open' | 'justLapsed'>,
+  asks: Pick<Asks, 'open' | 'isOver' | 'justLapsed'>,
   owner: PublicKey,
   message: Pick<InboundMessage, 'references'>,
   argument: string,
@@ -38,6 +38,8 @@ export function findAsk(
   const open = asks.open(owner);
   const meant = open.find(({ messages }) => messages.some((id) => message.references.includes(id)));
   if (meant !== undefined) return { ask: checked(meant, wanted.kind), rest: argument };
+  // It replies to what is over: it is no answer to anything else.
+  if (asks.isOver(message.references)) throw new RefusalError(askOver);
   if (open.length === 0) {
     throw new RefusalError(nothingAsked(wanted.word));
   }

@@ -35,6 +35,8 @@ export type Asks = {
   readonly open: (owner: PublicKey) => readonly OpenAsk[];
   /** False: it is over already. */
   readonly answer: (ask: OpenAsk, answer: AskAnswer) => boolean;
+  /** Whether one of these messages asked something that is over. */
+  readonly isOver: (messages: readonly EventId[]) => boolean;
   /** Whether one of this owner's ended without their answer so short a time ago that an answer may be meant for it. */
   readonly justLapsed: (owner: PublicKey) => boolean;
 };
@@ -54,6 +56,8 @@ export type AsksDeps = {
 /** How long an answer to what has lapsed may still be on its way, and how soon after a new ask it is no answer to that. */
 const lateMs = 60_000;
 const tooSoonMs = 4_000;
+/** So many messages that asked something are remembered when that is over. */
+const mostRemembered = 1_000;
 
 type Entry = { readonly ask: OpenAsk; readonly settle: (answer: AskAnswer | undefined) => void };
 
@@ -61,6 +65,14 @@ export function createAsks(deps: AsksDeps): Asks {
   const { messenger, clock } = deps;
   const entries = new Set<Entry>();
   const lapsedAt = new Map<PublicKey, number>();
+  const past = new Set<EventId>();
+  const remember = (messages: readonly EventId[]): void => {
+    for (const id of messages) past.add(id);
+    for (const id of past) {
+      if (past.size <= mostRemembered) break;
+      past.delete(id);
+    }
+  };
 
   const ask: AskOne = async (run, about, text, signal) => {
     if (signal.aborted) return undefined;
@@ -82,6 +94,7 @@ export function createAsks(deps: AsksDeps): Asks {
       clearTimeout(timer);
       signal.removeEventListener('abort', over);
       entries.delete(entry);
+      remember(messages);
     }
   };
 
@@ -96,9 +109,11 @@ export function createAsks(deps: AsksDeps): Asks {
       if (entry === undefined) return false;
       // At once: a second answer that comes before the agent has heard the first finds nothing.
       entries.delete(entry);
+      remember(asked.messages);
       entry.settle(answer);
       return true;
     },
+    isOver: (messages) => messages.some((id) => past.has(id)),
     justLapsed: (owner) => {
       const now = clock.now();
       const lapsed = lapsedAt.get(owner);

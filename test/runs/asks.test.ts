@@ -211,6 +211,24 @@ describe('what an agent wants to do', () => {
     expect((await second).answer).toBe('no');
   });
 
+  test('a yes in reply to what is over is no yes to what is asked now', async () => {
+    const phone = openPhone();
+    const run = phone.asks.ofRun(runOf('r1'), () => {});
+    const first = run.onApproval(command('ls'), never);
+    await phone.settle();
+    const asking = phone.lastMessage();
+    await phone.send('no');
+    await first;
+    const second = run.onApproval(command('rm -rf /'), never);
+    await phone.settle();
+    for (const late of ['yes', '!yes', '!always'])
+      expect(await phone.send(late, { references: [asking] })).toContain('That is over');
+    await phone.send('👍', { kind: 7, references: [asking] });
+    expect(phone.asks.open(owner)).toHaveLength(1);
+    await phone.send('no');
+    expect((await second).answer).toBe('no');
+  });
+
   test('nothing outlives its run: a late yes does nothing', async () => {
     const phone = openPhone();
     const run = phone.asks.ofRun(runOf('r1'), () => {});

@@ -1,10 +1,10 @@
-import { closeSync, mkdirSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { entryAt, pin, readPlainFile } from '../jail/pins.ts';
 import { removeTree } from '../jail/remove-tree.ts';
 
 /** So many are there of one workspace at the most; what is more an agent has made. */
-const mostRepositories = 50;
+const mostFolders = 50;
 const largestConfig = 4096;
 /** What git would run, or take from elsewhere, if an agent put it there. */
 const refused = ['config.worktree', 'commondir', 'gitdir'];
@@ -37,11 +37,22 @@ const asValue = (text: string): string => {
   return /[;#]|^ | $/.test(text) ? `"${escaped}"` : escaped;
 };
 
+/** A folder that an agent can write to, held while its entries are looked at, so that none is reached through a link. */
+function withFolder(path: string, work: (at: (name: string) => string) => void): void {
+  const fd = pin(path);
+  try {
+    work((name) => `/proc/self/fd/${fd}/${name}`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /**
  * Makes the repositories in which a server keeps what was there before each task fit to be used again. The agent can write
  * there, and the server runs git on them in later runs: a setting, a hook or a filter that an agent left would be run
  * without anybody being asked. Nothing is followed, and what is thrown out goes to `trash`, out of every jail.
- * @param snapshots the owner's folder of this workspace, which the server sees
+ * @param snapshots the owner's folder of this workspace, which the server sees: `<project>/<work tree>` in it
+ * @throws PathChangedError an agent at work there put a link in the way meanwhile
  */
 export async function cleanSnapshots(snapshots: string, workspace: string, trash: string): Promise<void> {
   const thrown: string[] = [];
@@ -51,41 +62,43 @@ export async function cleanSnapshots(snapshots: string, workspace: string, trash
     renameSync(path, away);
     thrown.push(away);
   };
-  for (const repository of repositoriesIn(snapshots, throwOut)) {
-    const fd = pin(repository);
-    try {
-      const at = (name: string): string => `/proc/self/fd/${fd}/${name}`;
-      for (const name of refused) if (entryAt(at(name)) !== undefined) throwOut(at(name));
-      const hooks = entryAt(at('hooks'));
-      const hasHooks =
-        hooks?.isDirectory() === true &&
-        readdirSync(`${at('hooks')}/.`).some((each) => !each.endsWith('.sample'));
-      if (hooks !== undefined && (hasHooks || !hooks.isDirectory())) throwOut(at('hooks'));
-      const info = entryAt(at('info'));
-      if (info !== undefined && !info.isDirectory()) throwOut(at('info'));
-      else if (entryAt(at('info/attributes')) !== undefined) throwOut(at('info/attributes'));
-      const entry = entryAt(at('config'));
-      const wanted = configOf(workspace);
-      const isPlain = entry?.isFile() === true && entry.nlink === 1;
-      if (isPlain && readPlainFile(at('config'), largestConfig) === wanted) continue;
-      if (isPlain) unlinkSync(at('config'));
-      else if (entry !== undefined) throwOut(at('config'));
-      writeFileSync(at('config'), wanted, { flag: 'wx', mode: 0o600 });
-    } finally {
-      closeSync(fd);
-    }
-  }
+  /** The folders in one; what is none has no business there. */
+  const eachFolder = (path: string, work: (folder: string) => void): void =>
+    withFolder(path, (at) => {
+      for (const [index, name] of readdirSync(at('.')).entries()) {
+        if (index >= mostFolders || entryAt(at(name))?.isDirectory() !== true) throwOut(at(name));
+        else work(join(path, name));
+      }
+    });
+  eachFolder(snapshots, (project) =>
+    eachFolder(project, (repository) =>
+      withFolder(repository, (at) => cleanRepository(repository, at, workspace, throwOut)),
+    ),
+  );
   for (const path of thrown) await removeTree(path);
 }
 
-/** `<project>/<work tree>`; what is no folder has no business there. */
-function repositoriesIn(snapshots: string, throwOut: (path: string) => void): readonly string[] {
-  const foldersIn = (folder: string): readonly string[] => {
-    const names = readdirSync(folder).map((name) => join(folder, name));
-    for (const path of names) if (entryAt(path)?.isDirectory() !== true) throwOut(path);
-    return names.filter((path) => entryAt(path)?.isDirectory() === true);
-  };
-  const found = foldersIn(snapshots).flatMap(foldersIn);
-  for (const path of found.slice(mostRepositories)) throwOut(path);
-  return found.slice(0, mostRepositories);
+function cleanRepository(
+  repository: string,
+  at: (name: string) => string,
+  workspace: string,
+  throwOut: (path: string) => void,
+): void {
+  for (const name of refused) if (entryAt(at(name)) !== undefined) throwOut(at(name));
+  const hooks = entryAt(at('hooks'));
+  const isSamples =
+    hooks?.isDirectory() === true && readdirSync(at('hooks/.')).every((name) => name.endsWith('.sample'));
+  if (hooks !== undefined && !isSamples) throwOut(at('hooks'));
+  const info = entryAt(at('info'));
+  if (info?.isDirectory() === true)
+    withFolder(join(repository, 'info'), (inInfo) => {
+      if (entryAt(inInfo('attributes')) !== undefined) throwOut(inInfo('attributes'));
+    });
+  else if (info !== undefined) throwOut(at('info'));
+  const entry = entryAt(at('config'));
+  const wanted = configOf(workspace);
+  const isPlain = entry?.isFile() === true && entry.nlink === 1;
+  if (isPlain && readPlainFile(at('config'), largestConfig) === wanted) return;
+  if (entry !== undefined) throwOut(at('config'));
+  writeFileSync(at('config'), wanted, { flag: 'wx', mode: 0o600 });
 }
