@@ -121,8 +121,10 @@ export const createWarmOpencode = (
         held.retire();
         return undefined;
       }
-      // What an earlier run may have left for the server to run.
-      await cleanSnapshots(held.server.prepared.snapshots, workspace, join(home, 'jail', 'trash'));
+      // What an earlier run may have left for the server's git.
+      const clean = () =>
+        cleanSnapshots(held.server.prepared.snapshots, workspace, join(home, 'jail', 'trash'));
+      await clean();
       const { runOnServer } = await import('./server-run.ts');
       const result = await runOnServer(
         held.server,
@@ -136,6 +138,11 @@ export const createWarmOpencode = (
       );
       const [limits, newGit] = await Promise.all([held.server.prepared.cell.met(), look.settleGit()]);
       if (limits.length > 0) held.retire();
+      // `!diff` and `!undo` run git there, too. A server whose repositories can't be cleaned is not asked for them.
+      await clean().catch((cause: unknown) => {
+        log.warn({ cause, runId }, 'what a run left where its changes are kept is not cleaned up');
+        held.retire();
+      });
       return { ...result, limits, newGit };
     } catch (error) {
       if (error instanceof NotStartedError)
