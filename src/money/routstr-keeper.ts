@@ -177,7 +177,7 @@ const betweenRuns = (
   closing: AbortSignal,
 ): Pick<RoutstrAccess, 'freeBudgets' | 'madeAhead' | 'settled'> => ({
   freeBudgets: async (signal) => provider()?.freeBudgets(signal),
-  madeAhead: () => provider()?.status().ahead ?? zeroSat,
+  madeAhead: () => provider()?.madeAhead() ?? zeroSat,
   settled: async () => {
     await Promise.race([provider()?.settled(), pause(settledMs, closing)]);
   },

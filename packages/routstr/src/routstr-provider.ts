@@ -100,6 +100,8 @@ export type RoutstrProvider = {
   readonly paidRuns: Pick<PaidRunStore, 'open' | 'find' | 'evidence'>;
   /** A budget is made ahead for this owner's next run, again after each, until what is returned is called. */
   readonly keepBudgetFor: (owner: string) => () => void;
+  /** What is set aside in budgets that were made ahead. */
+  readonly madeAhead: () => Sat;
   /** The wallet is asked for its money: what was made ahead is back in it, as far as the mint answers. */
   readonly freeBudgets: (signal: AbortSignal) => Promise<void>;
   /** Looks after what is owed from now on, in the background. After `recover`. */
@@ -123,8 +125,6 @@ export type RoutstrStatus = {
   /** Runs under way. */
   readonly running: number;
   readonly owed: Owed;
-  /** Of the wallet's money in tokens: set aside for runs to come. */
-  readonly ahead: Sat;
 };
 
 /**
@@ -196,7 +196,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     status: () => {
       const now = owed();
       const running = account.books().reduce((sum, { runs }) => sum + runs, now.runs);
-      return { node: nodes.current(), budget: rules.budget(), running, owed: now, ahead: ahead.held() };
+      return { node: nodes.current(), budget: rules.budget(), running, owed: now };
     },
     account,
     quick: (request, signal) => askQuickly(deps, rules, request, signal),
@@ -212,6 +212,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     lookAfter: owedRefunds.pass,
     keepBudgetFor: ahead.keepFor,
     freeBudgets: ahead.giveBack,
+    madeAhead: ahead.held,
     close: async () => {
       await ahead.close();
       await owedRefunds.close();

@@ -21,7 +21,7 @@ async function warm(options: PaidWorldOptions = {}) {
   await made();
   return { release };
 }
-const ahead = (): number => world.provider().status().ahead;
+const ahead = (): number => world.provider().madeAhead();
 const made = () => until(() => ahead() > 0, 'a budget is made ahead');
 const gone = () => until(() => ahead() === 0 && world.wallet().balance().sent === 0, 'it is back');
 const swaps = (): number => world.mint.requests.filter((line) => line === 'POST /v1/swap').length;

@@ -1,7 +1,7 @@
-import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
 import type { ModelRequest } from './api.ts';
 import type { MeterPrice, RunLimits } from './metered-run.ts';
+import { readRequest } from './read-request.ts';
 
 const tokenCount = z.number().int().positive().nullish().catch(undefined);
 const bodySchema = z.looseObject({
@@ -13,17 +13,8 @@ const bodySchema = z.looseObject({
 });
 
 /** Undefined for what is no chat completion request. */
-export function readChatRequest(text: string): ModelRequest | undefined {
-  const body = bodySchema.safeParse(parseJson(text)).data;
-  if (!body) return undefined;
-  return {
-    model: body.model,
-    stream: body.stream === true,
-    promptTokens: Math.ceil(text.length / 3),
-    maxTokens: body.max_tokens ?? body.max_completion_tokens ?? undefined,
-    body,
-  };
-}
+export const readChatRequest = (text: string): ModelRequest | undefined =>
+  readRequest(text, bodySchema, (body) => body.max_tokens ?? body.max_completion_tokens);
 
 /**
  * Fields of a request that cost nothing beside what is reserved for it. Others stay here: `n` and `best_of` ask for many

@@ -1,9 +1,9 @@
-import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
 import type { Api, ModelRequest } from './api.ts';
 import type { BillPart } from './cost.ts';
 import { billSchema } from './cost.ts';
 import { followEvents, namedFrame } from './named-events.ts';
+import { readRequest } from './read-request.ts';
 import { errorAnswer, type RefusalCode, refusals } from './refusals.ts';
 
 const bodySchema = z.looseObject({
@@ -113,18 +113,7 @@ const repeat = (should: boolean) => ({ 'x-should-retry': String(should) });
 /** Anthropic's messages: Claude Code. */
 export const messagesApi: Api = {
   path: 'messages',
-  read: (text) => {
-    const body = bodySchema.safeParse(parseJson(text)).data;
-    return (
-      body && {
-        model: body.model,
-        stream: body.stream === true,
-        promptTokens: Math.ceil(text.length / 3),
-        maxTokens: body.max_tokens ?? undefined,
-        body,
-      }
-    );
-  },
+  read: (text) => readRequest(text, bodySchema, (body) => body.max_tokens),
   write,
   isAnswer: (json) => 'content' in json && 'role' in json,
   billOf,

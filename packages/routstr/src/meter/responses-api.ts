@@ -4,6 +4,7 @@ import type { Api, ModelRequest } from './api.ts';
 import type { BillPart } from './cost.ts';
 import { billSchema } from './cost.ts';
 import { followEvents, namedFrame } from './named-events.ts';
+import { readRequest } from './read-request.ts';
 import { errorAnswer, type RefusalCode, refusals } from './refusals.ts';
 
 const bodySchema = z.looseObject({
@@ -112,18 +113,7 @@ const errorBody = (message: string, code: string): object => ({ error: { message
 /** OpenAI's responses: Codex. */
 export const responsesApi: Api = {
   path: 'responses',
-  read: (text) => {
-    const body = bodySchema.safeParse(parseJson(text)).data;
-    return (
-      body && {
-        model: body.model,
-        stream: body.stream === true,
-        promptTokens: Math.ceil(text.length / 3),
-        maxTokens: body.max_output_tokens ?? undefined,
-        body,
-      }
-    );
-  },
+  read: (text) => readRequest(text, bodySchema, (body) => body.max_output_tokens),
   write,
   isAnswer: (json) => 'output' in json,
   billOf,
