@@ -26,6 +26,7 @@ export type PaidBotOptions = {
   readonly envFile?: boolean;
 };
 
+const isReadyAhead = "(state = 'created' AND json_extract(ticket, '$.purpose') IS 'ahead')";
 const countSchema = z.object({ n: z.number() });
 
 /** The bot as an operator runs it, its wallet filled, provider `routstr` chosen; mint and node are the house's. */
@@ -77,14 +78,24 @@ export async function startPaidBot(
   return {
     ...{ bot, owner, words, ask },
     funds: options.funds,
-    /** Paid runs whose money is on its way home; those that wait for a person are not. */
+    /** Paid runs whose money is on its way home; those that wait for a person are not, nor what is set aside for runs to come. */
     openPaidRuns: () =>
-      count(walletFile, "SELECT count(*) AS n FROM paid_runs WHERE open = 1 AND state <> 'needs_operator'"),
+      count(
+        walletFile,
+        `SELECT count(*) AS n FROM paid_runs
+         WHERE open = 1 AND state <> 'needs_operator' AND NOT ${isReadyAhead}`,
+      ),
+    /** Budgets that were made ahead, or are being made. */
+    budgetsAhead: () =>
+      count(walletFile, `SELECT count(*) AS n FROM paid_runs WHERE open = 1 AND ${isReadyAhead}`),
     /** Runs that are not done. */
     openRuns: () => count(join(bot.home, 'bot.db'), "SELECT count(*) AS n FROM runs WHERE state <> 'done'"),
     /** In this state, now. */
     paidRunsIn: (state: PaidRunState) =>
-      count(walletFile, `SELECT count(*) AS n FROM paid_runs WHERE state = '${state}'`),
+      count(
+        walletFile,
+        `SELECT count(*) AS n FROM paid_runs WHERE state = '${state}' AND NOT ${isReadyAhead}`,
+      ),
     /** Nobody is asking the node to take or give back money. */
     nodeAtRest: () =>
       count(

@@ -19,6 +19,7 @@ export function startDoor(upstream: string) {
   const own = new Set<string>();
   const calls: { readonly at: number; readonly session: string; readonly run: string | undefined }[] = [];
   let answered = 0;
+  let held: Promise<void> | undefined;
   const key = `door-${crypto.randomUUID()}`;
   const secret = crypto.randomUUID();
   const rootOf = (session: string): string => {
@@ -45,6 +46,7 @@ export function startDoor(upstream: string) {
       calls.push({ at, session, run });
       if (run === undefined)
         return Response.json({ error: { message: 'No run is paid here' } }, { status: 403 });
+      await held;
       const headers = new Headers(request.headers);
       headers.set('authorization', `Bearer run-${run}`);
       return fetch(`${upstream}${pathname.slice(secret.length + 4)}`, {
@@ -66,5 +68,18 @@ export function startDoor(upstream: string) {
     },
     close: () => undefined,
   };
-  return { door, calls, leases, answered: () => answered, stop: () => server.stop(true) };
+  return {
+    ...{ door, calls, leases },
+    answered: () => answered,
+    /** The model is asked nothing from now on. @returns ends it */
+    hold: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held = promise;
+      return () => {
+        held = undefined;
+        resolve();
+      };
+    },
+    stop: () => server.stop(true),
+  };
 }

@@ -3,13 +3,16 @@ import type { WarmServer } from '../../src/backends/warm/server.ts';
 import { createServerPool, type ServerPlace } from '../../src/backends/warm/server-pool.ts';
 import { silent } from '../support/backend.ts';
 
-test('a server that was started for one run alone is ended when that run is stopped before it is there', async () => {
-  const begun = Promise.withResolvers<void>();
-  const there = Promise.withResolvers<void>();
+const unused = (): never => {
+  throw new Error('a pool does not look at this');
+};
+/** A server that ends when it is told to, or dies. */
+const standIn = () => {
   const gone = Promise.withResolvers<void>();
-  let ended = 0;
-  const unused = (): never => {
-    throw new Error('a pool does not look at this');
+  let alive = true;
+  const die = (): void => {
+    alive = false;
+    gone.resolve();
   };
   const server: WarmServer = {
     get plan() {
@@ -22,14 +25,23 @@ test('a server that was started for one run alone is ended when that run is stop
       return unused();
     },
     ...{ pid: 0, chain: [], hasGit: false, listen: () => () => undefined, limit: () => undefined },
-    exited: gone.promise,
-    isAlive: () => true,
-    memory: async () => 0,
-    end: async () => {
-      ended++;
-      gone.resolve();
-    },
+    ...{ exited: gone.promise, isAlive: () => alive, memory: async () => 0 },
+    end: async () => die(),
   };
+  return { server, die, gone: gone.promise };
+};
+const place: ServerPlace = {
+  ...{ owner: 'a', workspace: '/w', mode: 'agent', model: undefined },
+  standing: {
+    payer: 'own',
+    payment: () => ({ credentials: 'own', variables: {}, configuration: {} }),
+  },
+};
+
+test('a server that was started for one run alone is ended when that run is stopped before it is there', async () => {
+  const begun = Promise.withResolvers<void>();
+  const there = Promise.withResolvers<void>();
+  const { server, gone } = standIn();
   const pool = createServerPool({
     ...{ servers: 0, keptMs: 60_000, log: silent, configStamp: () => '' },
     start: async () => {
@@ -38,20 +50,47 @@ test('a server that was started for one run alone is ended when that run is stop
       return { stamp: '', server };
     },
   });
-  const place: ServerPlace = {
-    ...{ owner: 'a', workspace: '/w', mode: 'agent', model: undefined },
-    standing: {
-      payer: 'own',
-      payment: () => ({ credentials: 'own', variables: {}, configuration: {} }),
-    },
-  };
   const stopping = new AbortController();
   const taking = pool.take(place, stopping.signal, true);
   await begun.promise;
   stopping.abort();
   expect(await taking).toBeUndefined();
   there.resolve();
-  await Promise.race([gone.promise, Bun.sleep(1_000)]);
-  expect(ended).toBe(1);
+  await Promise.race([gone, Bun.sleep(1_000)]);
+  expect(server.isAlive()).toBe(false);
+  await pool.close();
+});
+
+test('where servers die one after the other none is kept for an hour, and then again', async () => {
+  let now = 0;
+  let started = 0;
+  let latest = standIn();
+  const pool = createServerPool({
+    ...{ servers: 1, keptMs: 60_000, log: silent, configStamp: () => '', now: () => now },
+    start: async () => {
+      started++;
+      latest = standIn();
+      return { stamp: '', server: latest.server };
+    },
+  });
+  const soon = AbortSignal.timeout(5_000);
+  const dies = async (): Promise<void> => {
+    const held = await pool.take(place, soon);
+    expect(held?.server).toBe(latest.server);
+    latest.die();
+    await latest.gone;
+    held?.leave();
+  };
+  await dies();
+  now += 59 * 60_000;
+  await dies();
+  expect(await pool.take(place, soon)).toBeUndefined();
+  // The first death is forgotten, the second one is not.
+  now += 2 * 60_000;
+  await dies();
+  expect(await pool.take(place, soon)).toBeUndefined();
+  now += 60 * 60_000;
+  await dies();
+  expect(started).toBe(4);
   await pool.close();
 });

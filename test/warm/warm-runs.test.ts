@@ -314,6 +314,19 @@ story(
     expect(house.calls.slice(before).map(({ run: payer }) => payer !== undefined)).toEqual([true]);
     const after = await run('say still here', { backendSession });
     expect(after.answer).toBe('still here');
+
+    // Shortening that is cut off is not done in the next task's place.
+    const goOn = house.hold();
+    const cut = new AbortController();
+    const asked = house.calls.length;
+    const shortening = run('(shorten)', { backendSession, job: 'compact' }, {}, cut.signal);
+    while (house.calls.length === asked) await Bun.sleep(20);
+    cut.abort('stopped');
+    expect(await shortening).toMatchObject({ outcome: 'stopped' });
+    goOn();
+    const calls = house.calls.length;
+    expect((await run('say and still', { backendSession })).answer).toBe('and still');
+    expect(house.calls.length - calls).toBe(1);
   },
   limit,
 );

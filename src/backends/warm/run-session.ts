@@ -1,7 +1,39 @@
+import { z } from 'zod';
 import type { AgentRequest, RunObserver } from '../backend.ts';
 import { NotStartedError } from '../not-started.ts';
 import { sessionRules } from './approval-rules.ts';
+import type { Client } from './client.ts';
 import type { WarmServer } from './server.ts';
+
+/** So many of a session's last messages are looked at. */
+const lastMessages = 6;
+
+const message = z.object({
+  info: z.object({
+    ...{ id: z.string(), role: z.string() },
+    finish: z.string().optional().catch(undefined),
+    summary: z.unknown().optional(),
+  }),
+  parts: z.array(z.looseObject({ type: z.string() })),
+});
+
+/**
+ * Takes out a shortening of the conversation that was cut off: opencode would do that in place of the next task, and take its
+ * end for the end of the task.
+ */
+const dropCutCompaction = async (client: Client, sessionID: string, signal: AbortSignal): Promise<void> => {
+  const { data } = await client.session.messages(
+    { sessionID, limit: lastMessages },
+    { signal, throwOnError: true },
+  );
+  const read = data.flatMap((entry) => message.safeParse(entry).data ?? []);
+  const since = read.findLastIndex(({ info }) => info.role === 'assistant' && info.finish !== undefined) + 1;
+  const cut = read
+    .slice(since)
+    .filter(({ info, parts }) => info.summary === true || parts.some(({ type }) => type === 'compaction'));
+  for (const { info } of cut)
+    await client.session.deleteMessage({ sessionID, messageID: info.id }, { signal, throwOnError: true });
+};
 
 /**
  * The session of a run, marked as the run's: a new one, or the one that it goes on with.
@@ -28,10 +60,13 @@ export const openRunSession = async (
   const { directory } = found.data;
   if (directory !== workspace)
     throw new NotStartedError('session_unknown', `the session belongs to ${directory}`);
-  await client.session.update(
-    { sessionID: backendSession, metadata, permission },
-    { signal, throwOnError: true },
-  );
+  await Promise.all([
+    client.session.update(
+      { sessionID: backendSession, metadata, permission },
+      { signal, throwOnError: true },
+    ),
+    dropCutCompaction(client, backendSession, signal),
+  ]);
   return backendSession;
 };
 

@@ -13,8 +13,9 @@ const mostBytes = 900 * 2 ** 20;
 const sweepMs = 15_000;
 /** So many more are started for runs that need one. */
 const mostSpares = 8;
-/** A place whose servers died so often gets no more of them. */
+/** A place whose servers died so often of late gets no more of them for a while. */
 const mostDeaths = 2;
+const rememberedMs = 60 * 60_000;
 
 /** For whom a server works, and where. */
 export type ServerPlace = {
@@ -71,6 +72,8 @@ type PoolDeps = {
   /** What else decides how a server is configured: files. */
   readonly configStamp: (payment: RunPayment) => string;
   readonly log: Logger;
+  /** Milliseconds, never backwards. */
+  readonly now?: () => number;
 };
 
 const keyOf = ({ owner, workspace, mode, standing }: ServerPlace): string =>
@@ -99,10 +102,13 @@ const freeBytes = async (): Promise<number> => {
 export const createServerPool = (deps: PoolDeps) => {
   const { log } = deps;
   const places = new Set<Place>();
-  const deaths = new Map<string, number>();
+  /** When servers of a place died, by its key. */
+  const deaths = new Map<string, readonly number[]>();
   /** There can be none, or no more of them. */
   let closed = false;
-  const since = (): number => performance.now();
+  const since = deps.now ?? (() => performance.now());
+  const deathsOf = (key: string): readonly number[] =>
+    (deaths.get(key) ?? []).filter((at) => since() - at < rememberedMs);
 
   const end = async (place: Place): Promise<void> => {
     place.retired = true;
@@ -123,10 +129,13 @@ export const createServerPool = (deps: PoolDeps) => {
 
   const noteDeath = (place: Place): void => {
     if (closed || place.retired) return;
-    const count = (deaths.get(place.key) ?? 0) + 1;
-    deaths.set(place.key, count);
-    if (count >= mostDeaths)
-      log.warn({ servers: count }, 'servers kept ready die here: each run gets a process of its own again');
+    const recent = [...deathsOf(place.key), since()];
+    deaths.set(place.key, recent);
+    if (recent.length >= mostDeaths)
+      log.warn(
+        { servers: recent.length },
+        'servers kept ready die here: runs get a process of their own for a while',
+      );
   };
 
   /** Makes room; false where there is none. */
@@ -203,7 +212,7 @@ export const createServerPool = (deps: PoolDeps) => {
   const ensure = (at: ServerPlace): Place | undefined => {
     if (closed || deps.servers === 0) return undefined;
     const key = keyOf(at);
-    if ((deaths.get(key) ?? 0) >= mostDeaths) return undefined;
+    if (deathsOf(key).length >= mostDeaths) return undefined;
     for (const place of places)
       if (place.key === key && !place.retired) {
         if (place.configured === deps.configStamp(at.standing.payment(place.door))) {
