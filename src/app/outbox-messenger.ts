@@ -1,4 +1,4 @@
-import type { Outbox, PublicKey, Recipient } from '@nostr-dm-agent/nostr';
+import type { Outbox, PublicKey, Recipient, Series } from '@nostr-dm-agent/nostr';
 import { TokenTooLongError } from '@nostr-dm-agent/nostr';
 import { leftOut, restNotice } from '../replies/long-replies.ts';
 import type { Messenger } from '../runs/messenger.ts';
@@ -17,25 +17,23 @@ export function createOutboxMessenger(
   /** Something was said to somebody, in so many messages. */
   onSaid: (owner: PublicKey, text: string, messages: number) => void = () => {},
 ): Messenger {
-  const sendAll = (to: Recipient, text: string) => {
-    const sent = sendWhole(to, text);
+  const sendAll = (to: Recipient, text: string, series?: Series) => {
+    const sent = sendWhole(to, text, series);
     onSaid(to.publicKey, text, sent.ids.length);
     return sent;
   };
-  const sendWhole = (to: Recipient, text: string) => {
+  const sendWhole = (to: Recipient, text: string, series: Series | undefined) => {
     try {
-      return outbox.send(to, text);
+      return outbox.send(to, text, series);
     } catch (error) {
       if (!(error instanceof TokenTooLongError)) throw error;
-      return outbox.send(
-        to,
-        text.replace(endlessWord, (word) => leftOut(word.length)),
-      );
+      const short = text.replace(endlessWord, (word) => leftOut(word.length));
+      return outbox.send(to, short, series);
     }
   };
   return {
-    send: (to, text, foot = '') => {
-      const { ids, rest } = sendAll(to, foot === '' ? text : `${text}\n\n${foot}`);
+    send: (to, text, foot = '', series) => {
+      const { ids, rest } = sendAll(to, foot === '' ? text : `${text}\n\n${foot}`, series);
       if (rest === '') return ids;
       const kept = (rest.endsWith(foot) ? rest.slice(0, rest.length - foot.length) : rest).trimEnd();
       if (kept !== '') rests.keep(to.publicKey, kept);

@@ -49,8 +49,8 @@ export type AgentEvent =
   | { readonly type: 'step' }
   | { readonly type: 'tool'; readonly tool: string; readonly title: string; readonly ok: boolean }
   | { readonly type: 'text'; readonly text: string }
-  /** A piece of the answer, as it is written. */
-  | { readonly type: 'delta'; readonly text: string }
+  /** A piece of a text as it is written, none left out. `part`: which text it belongs to; a `text` follows when it is complete. */
+  | { readonly type: 'delta'; readonly part: string; readonly text: string }
   | { readonly type: 'todos'; readonly todos: readonly Todo[] }
   /** The model could not be reached and is asked again. */
   | { readonly type: 'retry'; readonly message: string };

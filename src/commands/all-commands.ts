@@ -17,6 +17,7 @@ import { queueCommands } from './queue-commands.ts';
 import { sessionCommands } from './session-commands.ts';
 import { shCommand } from './sh-command.ts';
 import { spendCommand } from './spend-command.ts';
+import { streamCommand } from './stream-command.ts';
 import { taskCommands } from './task-commands.ts';
 import { walletCommands } from './wallet/wallet-commands.ts';
 
@@ -25,6 +26,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
   withHelp([
     ...taskCommands(deps),
     ...askCommands(deps),
+    streamCommand(deps),
     ...changeCommands(deps),
     shCommand(deps),
     quickCommand(deps),

@@ -1,5 +1,6 @@
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { AgentFailure } from '../backends/backend.ts';
+import { restOf } from '../runs/gather-parts.ts';
 import type { Settlement } from '../runs/provider.ts';
 import type { Run, RunResult, Session } from '../runs/run.ts';
 import { changesLine } from './change-replies.ts';
@@ -46,6 +47,9 @@ export const cutInstructionsText = (name: string): string =>
 export const otherModelText = (provider: string, wanted: string, used: string | undefined): string =>
   `Provider ${provider} is not known to have ${wanted}, so ${used ?? 'its default model'} was asked for. !model sets another one.`;
 
+/** Some of the answer had been sent when the run ended without the rest. */
+const answerCutText = 'The answer above ends there: the rest of it was not written.';
+
 /** Instead of an answer that could not be written down. */
 export const answerLostText =
   'The run is done, and its answer could not be stored: the disk of the bot may be full. Its session still has it: ask for it there once there is room.';
@@ -60,11 +64,12 @@ export function finalReply(
   settlement: Settlement,
   session?: Pick<Session, 'id' | 'title'>,
 ): { readonly text: string; readonly foot: string } {
-  const text = run.answer?.trim() ?? '';
+  const text = restOf(run.answer?.trim() ?? '', run.told);
   // It never began: there are no facts.
   if (run.outcome === 'refused' && text !== '') return { text, foot: '' };
   const facts = lines(session && sessionLine(session), factsLine(run, durationMs, settlement));
   const foot = [
+    run.parts > 0 && run.outcome !== 'answered' && text === '' ? answerCutText : '',
     ending(run, settlement),
     nodeNotes(settlement),
     jailNotes(run),

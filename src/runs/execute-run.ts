@@ -21,6 +21,8 @@ import {
   otherModelText,
 } from '../replies/run-replies.ts';
 import { answerEarly } from './answer-early.ts';
+import { startAnswerParts } from './answer-parts.ts';
+import { wholeOf } from './gather-parts.ts';
 import { messageOf, type RunReaction, replyToRun } from './messenger.ts';
 import { type PaidTask, type PaidWork, payAndWork, payThenWork } from './pay-and-work.ts';
 import type { Provider, Settlement } from './provider.ts';
@@ -77,11 +79,11 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   try {
     ending = await work({ run, session, provider, model, log }, deps, signal);
   } catch (cause) {
-    if (signal.aborted) ending = { outcome: stopReasonOf(signal), answer: undefined, result: undefined };
-    else {
-      log.error({ cause }, 'the run broke off');
-      ending = failed(cause);
-    }
+    ending = signal.aborted
+      ? { outcome: stopReasonOf(signal), answer: undefined, result: undefined }
+      : failed(cause);
+    if (!signal.aborted) log.error({ cause }, 'the run broke off');
+    ending = { ...ending, answer: stores.runs.get(run.id)?.told };
   }
   ending = withNote(ending, note === undefined ? otherModel(run, model, provider) : providerNoteText(note));
   // With its answer: a bot that is killed while it settles still has it.
@@ -201,7 +203,9 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
     if (paid.state === 'stopped')
       return { outcome: stopReasonOf(signal), answer: undefined, result: undefined };
 
-    const { result, lost } = paid.work;
+    const { lost } = paid.work;
+    const answer = wholeOf(paid.work.result.answer, deps.stores.runs.get(runId)?.told);
+    const result = { ...paid.work.result, answer };
     if (result.outcome !== 'stopped') provider.ended?.(runId, result.failure);
     const { backendSession } = result;
     if (backendSession !== undefined) {
@@ -270,10 +274,12 @@ const inTime = (change: () => void, log: Logger): Promise<void> =>
 
 function observerOf(
   { run, session, log }: Job,
-  { stores, reached }: RunDeps,
+  deps: RunDeps,
   progress: RunProgress,
   onActivity: () => void,
 ): RunObserver {
+  const { stores, reached } = deps;
+  const sendParts = startAnswerParts(run, { ...deps, log }, progress.said);
   /** Written once more when the agent has ended; while it works, nothing of it may end it. */
   const note = (change: () => void): void => {
     try {
@@ -294,6 +300,7 @@ function observerOf(
         note(() => stores.sessions.update(session.id, { backendSession: event.backendSession }));
       }
       progress.saw(event);
+      sendParts(event);
     },
     onActivity,
   };
@@ -381,14 +388,15 @@ export function conclude(
 ): void {
   const endedAt = clock.now();
   stores.atomically(() => {
+    const told = stores.runs.get(runId)?.told;
     stores.runs.finish(runId, { ...ending, endedAt });
     const run = stores.runs.get(runId);
     if (run === undefined) return;
     stores.sessions.update(run.session, { usedAt: endedAt });
     const to = replyToRun(run);
     const named = hasOthers(run, endedAt, stores) ? stores.sessions.get(run.session) : undefined;
-    const { text, foot } = finalReply(run, endedAt - startedAt, settlement, named);
-    messenger.send(to, text, foot);
+    const { text, foot } = finalReply({ ...run, told }, endedAt - startedAt, settlement, named);
+    messenger.send(to, text, foot, { before: run.parts, open: false });
     messenger.react(to, messageOf(run), reactionTo(ending.outcome));
   });
 }

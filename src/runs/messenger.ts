@@ -1,4 +1,4 @@
-import type { EventId, InboundMessage, PublicKey, Recipient } from '@nostr-dm-agent/nostr';
+import type { EventId, InboundMessage, PublicKey, Recipient, Series } from '@nostr-dm-agent/nostr';
 import type { Run } from './run.ts';
 
 /** A message that can be reacted to. */
@@ -15,9 +15,10 @@ export type ReactionTarget = {
 export type Messenger = {
   /**
    * Of what is too long, the rest is kept for `!more lines`. `foot` stands at the end of what is sent all the same.
+   * `series`: it is a part of an answer that is sent bit by bit.
    * @returns the messages that it became, by which their reader can refer to them
    */
-  readonly send: (to: Recipient, text: string, foot?: string) => readonly EventId[];
+  readonly send: (to: Recipient, text: string, foot?: string, series?: Series) => readonly EventId[];
   readonly react: (to: Recipient, target: ReactionTarget, reaction: RunReaction) => void;
 };
 

@@ -52,8 +52,10 @@ export async function recoverRuns(deps: RunDeps, catchupMs: number, signal: Abor
 const without = (outcome: RunOutcome): Ending => ({ outcome, answer: undefined, result: undefined });
 
 /** A run that was killed while it settled has its answer already. */
-const endingOf = ({ state, outcome, answer, result }: Run): Ending =>
-  state === 'settling' && outcome !== undefined ? { outcome, answer, result } : without('interrupted');
+const endingOf = ({ state, outcome, answer, result, told }: Run): Ending =>
+  state === 'settling' && outcome !== undefined
+    ? { outcome, answer, result }
+    : { ...without('interrupted'), answer: told };
 
 async function settleLeftover(run: Run, deps: RunDeps): Promise<Settlement> {
   const provider = run.provider === undefined ? undefined : deps.providers.providers.get(run.provider);

@@ -12,7 +12,7 @@ import type { RunDeadlines } from './run-deadline.ts';
 
 /** What runs are carried out with. */
 export type RunDeps = {
-  readonly stores: Pick<Stores, 'runs' | 'sessions' | 'atomically'>;
+  readonly stores: Pick<Stores, 'runs' | 'sessions' | 'settings' | 'atomically'>;
   readonly backends: ReadonlyMap<BackendName, Backend>;
   readonly providers: {
     readonly providers: ReadonlyMap<string, Provider>;

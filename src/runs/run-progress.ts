@@ -19,6 +19,8 @@ export type RunProgress = {
   readonly onHoldEnd: () => void;
   /** It waits for its owner's word, who has read what for: nothing more is said meanwhile. */
   readonly waiting: (begun: boolean) => void;
+  /** A part of its answer was sent: it is plain that it is at work. */
+  readonly said: () => void;
   readonly stop: () => void;
 };
 
@@ -37,6 +39,7 @@ export function startProgress(
   let retry: string | undefined;
   let agent: number | undefined;
   let over = false;
+  let saidAt = Number.NEGATIVE_INFINITY;
   /** The meter calls it too, so it must not throw. */
   const tell = (text: () => string): void => {
     try {
@@ -47,7 +50,7 @@ export function startProgress(
   };
   const tellHowItGoes = async (): Promise<void> => {
     const command = agent === undefined || held ? undefined : await runningCommand(agent);
-    if (over || asking) return;
+    if (over || asking || clock.now() - saidAt < limits.progressMs) return;
     const cost = provider.usage?.(run.id);
     tell(() =>
       progressLine({ elapsedMs: clock.now() - startedAt, steps, last, command, cost, held, todos, retry }),
@@ -75,6 +78,9 @@ export function startProgress(
     },
     waiting: (begun) => {
       asking = begun;
+    },
+    said: () => {
+      saidAt = clock.now();
     },
     stop: () => {
       over = true;

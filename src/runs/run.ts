@@ -84,6 +84,10 @@ export type Run = {
   readonly endedAt: number | undefined;
   /** When what it changed was taken back. */
   readonly undoneAt: number | undefined;
+  /** The beginning of its answer, as it was sent before its end; undefined: nothing was, or it has ended. */
+  readonly told: string | undefined;
+  /** In so many messages. */
+  readonly parts: number;
 };
 
 /** The facts of a run that are kept beside its answer. */

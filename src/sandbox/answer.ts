@@ -6,7 +6,7 @@ export type Answer = {
   readonly ended: boolean;
   /** Texts that belong to the reply; progress lines do not. */
   readonly texts: number;
-  /** Of how many texts the reply consists, as its chunks state it: `(1/3)`. */
+  /** Of how many texts the reply consists at least, as its chunks state it: `(1/3)`; `(1/…)`: one more or several. */
   readonly total: number;
 };
 
@@ -14,7 +14,7 @@ export const noAnswer: Answer = { working: false, ended: false, texts: 0, total:
 
 /** A long run tells how it goes in lines like this; they are not its answer. */
 const progressLine = /^⏳/;
-const chunkNumber = /^\((\d+)\/(\d+)\)\n/;
+const chunkNumber = /^\((\d+)\/(\d+|…)\)\n/;
 
 /** The agent wants a word of its owner's before it goes on: the next line may be it. */
 export const asksOwner = (text: string): boolean => /^(?:🔐|❓)/u.test(text);
@@ -23,7 +23,8 @@ export const isPassedOn = (text: string): boolean => text.startsWith('Told the a
 
 export function withText(answer: Answer, text: string): Answer {
   if (progressLine.test(text) || asksOwner(text)) return answer;
-  const total = Number(chunkNumber.exec(text)?.[2] ?? 1);
+  const [, number = 1, of = 1] = chunkNumber.exec(text) ?? [];
+  const total = of === '…' ? Number(number) + 1 : Number(of);
   return { ...answer, texts: answer.texts + 1, total: Math.max(answer.total, total) };
 }
 

@@ -210,4 +210,10 @@ export const botMigrations: readonly Migration[] = [
       -- When what it changed was taken back (ms); NULL: it stands.
       ALTER TABLE runs ADD COLUMN undone_at INTEGER;
     `),
+  (db) =>
+    db.exec(`
+      -- What was sent of its answer before its end, and in how many messages.
+      ALTER TABLE runs ADD COLUMN told TEXT;
+      ALTER TABLE runs ADD COLUMN parts INTEGER NOT NULL DEFAULT 0;
+    `),
 ];

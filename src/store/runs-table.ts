@@ -89,6 +89,8 @@ const row = rowOf({
   startedAt: nullable(z.int()),
   endedAt: nullable(z.int()),
   undoneAt: nullable(z.int()),
+  told: nullable(z.string()),
+  parts: z.int(),
 });
 
 export type RunEnd = {
@@ -111,6 +113,8 @@ export type RunStore = {
   readonly lastOf: (owner: PublicKey) => Run | undefined;
   readonly prepare: (id: string, provider: string, startedAt: number) => void;
   readonly running: (id: string, pid: number) => void;
+  /** So much of its answer was sent, in so many messages. */
+  readonly tell: (id: string, told: string, parts: number) => void;
   /** The agent has ended; what it said is kept from here on. */
   readonly settling: (id: string, end: Omit<RunEnd, 'endedAt'>) => void;
   readonly finish: (id: string, end: RunEnd) => void;
@@ -140,7 +144,7 @@ export function createRunStore(db: Database): RunStore {
   const finish = change(
     db,
     `UPDATE runs SET state = 'done', outcome = $outcome, answer = $answer, result = $result,
-       pid = NULL, ended_at = $endedAt WHERE id = $id`,
+       pid = NULL, told = NULL, ended_at = $endedAt WHERE id = $id`,
   );
   return {
     enqueue: (id, order, queuedAt) => {
@@ -161,6 +165,7 @@ export function createRunStore(db: Database): RunStore {
     lastOf: select(db, 'SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 1', row).one,
     prepare: change(db, "UPDATE runs SET state = 'preparing', provider = ?2, started_at = ?3 WHERE id = ?1"),
     running: change(db, "UPDATE runs SET state = 'running', pid = ?2 WHERE id = ?1"),
+    tell: change(db, 'UPDATE runs SET told = ?2, parts = ?3 WHERE id = ?1'),
     settling: (id, end) => {
       settling({ id, ...columnsOf(end) });
     },

@@ -6,6 +6,9 @@ import { z } from 'zod';
 import { type ApprovalRule, approvalRules } from '../backends/approval.ts';
 import { type BackendName, type Mode, modes } from '../backends/backend.ts';
 
+export const onOff = ['on', 'off'] as const;
+type OnOff = (typeof onOff)[number];
+
 /** What an owner may choose, and what was chosen for them. */
 export type Settings = {
   /** Id of the session that their next task goes on with. */
@@ -16,6 +19,8 @@ export type Settings = {
   readonly workspace: string;
   readonly backend: BackendName;
   readonly provider: string;
+  /** Whether long answers begin to arrive before their end. */
+  readonly stream: OnOff;
   /** What an admin lets them spend per day. */
   readonly dayLimit: Sat;
 };
@@ -28,6 +33,7 @@ const settingSchemas: { readonly [Name in keyof Settings]: z.ZodType<Settings[Na
   workspace: z.string().min(1),
   backend: z.string().min(1),
   provider: z.string().min(1),
+  stream: z.enum(onOff),
   dayLimit: z.coerce.number().refine(isSat),
 };
 

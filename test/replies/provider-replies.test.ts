@@ -101,7 +101,15 @@ describe('the end of a paid run says the truth about its money', () => {
         pid: undefined,
         answer: '',
       },
-      ...{ queuedAt: 0, startedAt: 0, endedAt: 42_000, job: 'task', undoneAt: undefined },
+      ...{
+        queuedAt: 0,
+        startedAt: 0,
+        endedAt: 42_000,
+        job: 'task',
+        undoneAt: undefined,
+        told: undefined,
+        parts: 0,
+      },
       result: {
         failure: failure && { kind: failure, detail: undefined, status: undefined },
         backendSession: agentBegan ? 'ses_1' : undefined,

@@ -17,7 +17,15 @@ const runOf = (id: string): Run => ({
   ...{ seq: 1, id, owner, session: 's', message: idOf(900), messageKind: 14, protocol: 'nip17' },
   ...{ fallbackRelays: [], task: 'tidy up', mode: 'agent', model: undefined, provider: 'routstr' },
   ...{ budget: undefined, state: 'running', outcome: undefined, pid: 1, answer: undefined, job: 'task' },
-  ...{ result: undefined, queuedAt: 0, startedAt: 0, endedAt: undefined, undoneAt: undefined },
+  ...{
+    result: undefined,
+    queuedAt: 0,
+    startedAt: 0,
+    endedAt: undefined,
+    undoneAt: undefined,
+    told: undefined,
+    parts: 0,
+  },
 });
 const command = (line: string): Approval => ({
   id: `per_${line}`,

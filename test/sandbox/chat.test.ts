@@ -161,13 +161,23 @@ describe('with piped input', () => {
         return;
       }
       react('👀');
+      if (text === 'bit by bit') {
+        say('(1/…)\nbegun');
+        say('(2/…)\nstill');
+        react('✅');
+        setTimeout(() => say('(3/3)\nended'), 100);
+        return;
+      }
       say('⏳ 1 s · 1 step');
       react('❌');
       setTimeout(() => say('failed'), 100);
     });
-    scene.input.end('!long\ntask\n');
+    scene.input.end('!long\nbit by bit\ntask\n');
     expect(await scene.byLines(20_000)).toBe(0);
-    expect(scene.output.text).toBe('bot> (1/2)\none\nbot> (2/2)\ntwo\nbot> ⏳ 1 s · 1 step\nbot> failed\n');
+    const bits = 'bot> (1/…)\nbegun\nbot> (2/…)\nstill\nbot> (3/3)\nended\n';
+    expect(scene.output.text).toBe(
+      `bot> (1/2)\none\nbot> (2/2)\ntwo\n${bits}bot> ⏳ 1 s · 1 step\nbot> failed\n`,
+    );
   }, 60_000);
 
   test('a line without an answer makes the exit code 1, and the next line is sent all the same', async () => {

@@ -34,7 +34,7 @@ export type {
   Recipient,
   RelayUrl,
 } from './nostr-types.ts';
-export { createOutbox, type Outbox, type OutboxStatus } from './outbox/outbox.ts';
+export { createOutbox, type Outbox, type OutboxStatus, type Series } from './outbox/outbox.ts';
 export type { OutboxStore, Progress, StoredOutgoing } from './outbox/outbox-store.ts';
 export type { RefusingRelay } from './outbox/refusing-relays.ts';
 export type { RetryLimits } from './outbox/retry-policy.ts';
@@ -45,6 +45,7 @@ export { RelayError } from './relay/relay-error.ts';
 export { fetchRelayInformation, type RelayInformation } from './relay/relay-information.ts';
 export { relayTargets } from './relay/relay-target.ts';
 export { hostOf, parseRelayUrl, RelayUrlError } from './relay/relay-url.ts';
+export { endOfParagraphs } from './text/paragraphs.ts';
 export { TokenTooLongError } from './text/unbreakable.ts';
 export { MOST_POW_BITS } from './wrap/proof-of-work.ts';
 export type { FaultyReason, RejectionReason } from './wrap/rejection.ts';

@@ -116,6 +116,29 @@ describe('a long reply', () => {
   });
 });
 
+describe('an answer that is sent bit by bit', () => {
+  const part = (text: string, before: number, open: boolean) =>
+    chunkUpTo(text, 400, open ? Number.POSITIVE_INFINITY : 10 - before, { before, open }).messages;
+  test('is numbered as it comes, and says how many there were when it ends', () => {
+    expect(part('One.', 0, true)).toEqual(['(1/…)\nOne.']);
+    expect(part(`${'a'.repeat(380)}\n\nThree.`, 1, true)).toEqual([
+      `(2/…)\n${'a'.repeat(380)}`,
+      '(3/…)\nThree.',
+    ]);
+    expect(part('The end.', 3, false)).toEqual(['(4/4)\nThe end.']);
+    expect(part('word '.repeat(5_000), 8, false)).toHaveLength(2);
+    for (const message of part('word '.repeat(5_000), 8, true))
+      expect(message.length).toBeLessThanOrEqual(400);
+  });
+  test('has its token alone, be it in the middle', () => {
+    expect(part(`Here:\n\n${token(100)}\n\nDone.`, 2, true)).toEqual([
+      '(3/…)\nHere:',
+      token(100),
+      '(5/…)\nDone.',
+    ]);
+  });
+});
+
 describe('a reply without end', () => {
   test('is ten messages, and the rest can be sent on', () => {
     const words = Array.from({ length: 30_000 }, (_, index) => `word${index}`);

@@ -29,7 +29,7 @@ export function createAcpTranscript(observe: (event: AgentEvent) => void) {
         if (closed) answer = '';
         step();
         answer = (answer + content.text).slice(0, longestAnswer);
-        observe({ type: 'delta', text: content.text });
+        observe({ type: 'delta', part: `${steps}`, text: content.text });
         return;
       }
       case 'tool_call':

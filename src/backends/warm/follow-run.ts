@@ -53,6 +53,8 @@ export const followRun = (options: FollowOptions) => {
   const told = new Set<string>();
   let verdict: LoopVerdict | undefined;
   let begun = false;
+  /** Something was said that was not heard. */
+  let gap = false;
   let last: Tokens | undefined;
 
   const partUpdated = (part: MessagePart): void => {
@@ -84,8 +86,9 @@ export const followRun = (options: FollowOptions) => {
         partUpdated(event.properties.part);
         return;
       case 'message.updated': {
-        const { id, role, sessionID } = event.properties.info;
-        if (family.has(sessionID)) roles.set(id, role);
+        const { id, role, sessionID, summary } = event.properties.info;
+        // What a compaction makes of the conversation is said to nobody.
+        if (family.has(sessionID)) roles.set(id, summary === true ? 'summary' : role);
         return;
       }
       case 'session.error': {
@@ -122,8 +125,9 @@ export const followRun = (options: FollowOptions) => {
       }
       case 'message.part.delta': {
         const { messageID, partID, field, delta } = event.properties;
-        const isAnswer = field === 'text' && kinds.get(partID) === 'text' && roles.get(messageID) !== 'user';
-        if (isRoot && isAnswer) observer.onEvent?.({ type: 'delta', text: delta });
+        const isSaid = field === 'text' && kinds.get(partID) === 'text';
+        const isAnswer = isSaid && (roles.get(messageID) ?? 'assistant') === 'assistant';
+        if (isRoot && isAnswer && !gap) observer.onEvent?.({ type: 'delta', part: partID, text: delta });
         return;
       }
       case 'todo.updated':
@@ -141,6 +145,10 @@ export const followRun = (options: FollowOptions) => {
     on,
     numbered: ({ session, seq }: Numbered): void => {
       if (family.has(session)) numbers.set(session, Math.max(seq, numbers.get(session) ?? -1));
+    },
+    /** What is being written is known again when it is complete. */
+    missed: (): void => {
+      gap = true;
     },
     family: family as ReadonlySet<string>,
     numbers: numbers as ReadonlyMap<string, number>,

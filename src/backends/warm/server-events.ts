@@ -88,7 +88,9 @@ const event = z.discriminatedUnion('type', [
   z.object({ type: z.literal('message.part.updated'), properties: z.object({ part: messagePart }) }),
   z.object({
     type: z.literal('message.updated'),
-    properties: z.object({ info: z.object({ id: text, sessionID: text, role: text }) }),
+    properties: z.object({
+      info: z.object({ id: text, sessionID: text, role: text, summary: z.unknown().optional() }),
+    }),
   }),
   z.object({
     type: z.literal('message.part.delta'),

@@ -149,6 +149,7 @@ export const runOnServer = async (
     on: run.on,
     numbered: run.numbered,
     reopened: () => {
+      run.missed();
       catchUp(client, run, asks, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
         log.warn({ cause, runId }, 'what a run did meanwhile is not known'),
       );

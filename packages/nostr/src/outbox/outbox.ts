@@ -1,5 +1,6 @@
 import { unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { EventId, Identity, Recipient } from '../nostr-types.ts';
+import type { Series } from '../text/chunks.ts';
 import {
   type ComposeOptions,
   composeReaction,
@@ -12,7 +13,7 @@ import { createDelivery, type DeliveryOptions, type OutboxStatus } from './deliv
 import { destinationsOf } from './destinations.ts';
 import type { Outgoing } from './outbox-store.ts';
 
-export type { OutboxStatus, ReactionTarget };
+export type { OutboxStatus, ReactionTarget, Series };
 
 export type Sent = {
   /** Under which the recipient can refer to the messages, in order; none when the text is only whitespace. */
@@ -30,9 +31,10 @@ type OutboxOptions = Omit<DeliveryOptions, 'smaller'> & { readonly identity: Ide
 export type Outbox = {
   /**
    * Sends a text, in several messages when it is long (see `chunk`), in the protocol that `to` names.
+   * @param series where it is a part of an answer that is sent bit by bit
    * @throws TokenTooLongError a token in it fits into no message; nothing is sent then
    */
-  readonly send: (to: Recipient, text: string) => Sent;
+  readonly send: (to: Recipient, text: string, series?: Series) => Sent;
   /**
    * Says something short without a word on disk, for when nothing can be written there: once, to every relay where the
    * recipient may read, and forgotten.
@@ -84,8 +86,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
   };
 
   return {
-    send: (to, text) => {
-      const { outgoing, rest } = enqueue(to, () => composeText(to, text, delivery.roomFor(to), composing));
+    send: (to, text, series) => {
+      const compose = () => composeText(to, text, delivery.roomFor(to), composing, series);
+      const { outgoing, rest } = enqueue(to, compose);
       return { ids: outgoing.map(({ messageId }) => messageId), rest };
     },
     sendUnstored: (to, text, signal) => {

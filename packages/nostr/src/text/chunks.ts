@@ -14,6 +14,21 @@ const WORTHWHILE = 0.4;
 /** For the line that closes a code block. */
 const CLOSER_LENGTH = MAX_MARKER + 1;
 
+/** Where a text stands among the messages of one answer that is sent bit by bit. */
+export type Series = {
+  /** So many messages of it were sent before. */
+  readonly before: number;
+  /** More of it follows: how many there will be is not known. */
+  readonly open: boolean;
+};
+const whole: Series = { before: 0, open: false };
+/** However many messages of an answer were sent before, its end has as much room. */
+const LEAST_MESSAGES = 2;
+
+/** How many messages a text may have: all that an answer consists of have one greatest length. What has more to follow is short. */
+const mostOf = ({ before, open }: Series): number =>
+  open ? Number.POSITIVE_INFINITY : Math.max(LEAST_MESSAGES, MAX_MESSAGES - before);
+
 type Chunks = {
   readonly messages: readonly string[];
   /** What was too much, as a text that can be sent on: its code block is opened again. Empty when all of it fitted. */
@@ -22,25 +37,34 @@ type Chunks = {
 
 /**
  * Splits a reply into messages: at a paragraph, else a line, else a word, else between graphemes; whitespace at a cut
- * is dropped. Several are numbered, `(1/3)` on a line before each. A code block that goes on is closed and opened
+ * is dropped. Several are numbered, `(1/3)` on a line before each (`(1/…)` where more follows). A code block that goes on is closed and opened
  * again. What could disturb a terminal or a chat is taken out (see `cleaned`). A token or an invoice is a message of
  * its own, whole and without number, to be copied as it is, unless it is part of code. URLs and Nostr references are
  * never cut either. Takes time in proportion to the text, whatever that consists of.
  *
  * @param limit characters of one message, its number included; at least 100
  * @param most messages at most; what does not fit is the rest
+ * @param series of which answer it is a part
  * @returns no message at all when there is nothing but whitespace
  * @throws TokenTooLongError a token doesn't fit into any message
  */
-export function chunk(text: string, limit: number = CHUNK_LIMIT, most: number = MAX_MESSAGES): Chunks {
+export function chunk(
+  text: string,
+  limit: number = CHUNK_LIMIT,
+  most: number = MAX_MESSAGES,
+  series: Series = whole,
+): Chunks {
   if (!(limit >= MIN_LIMIT)) throw new RangeError(`a limit of ${limit} characters leaves no room for text`);
   const tidy = cleaned(text);
-  const first = pieceAt(tidy, { next: 0, fence: undefined }, limit, 0);
-  if (first.next === tidy.length && (first.alone || first.text === tidy)) {
-    return { messages: tidy === '' ? [] : [tidy], rest: '' };
+  if (series.before === 0 && !series.open) {
+    const first = pieceAt(tidy, { next: 0, fence: undefined }, limit, 0);
+    if (first.next === tidy.length && (first.alone || first.text === tidy)) {
+      return { messages: tidy === '' ? [] : [tidy], rest: '' };
+    }
   }
 
-  const room = limit - `(${most}/${most})\n`.length;
+  const highest = Number.isFinite(most) ? most : MAX_MESSAGES;
+  const room = limit - `(${highest}/${highest})\n`.length;
   const pieces: Piece[] = [];
   let position: Position = { next: 0, fence: undefined };
   while (position.next < tidy.length && pieces.length < most) {
@@ -50,16 +74,16 @@ export function chunk(text: string, limit: number = CHUNK_LIMIT, most: number = 
   }
   const opener = position.fence === undefined ? '' : `${position.fence.opener}\n`;
   const rest = tidy.slice(position.next);
-  return { messages: pieces.map(numbered), rest: rest === '' ? '' : opener + rest };
+  return { messages: pieces.map(numberedIn(series)), rest: rest === '' ? '' : opener + rest };
 }
 
 /**
  * Splits a reply as {@link chunk} does, into messages so small that each fits; but for what can't be split.
  * @param fits whether a message can go where it has to
  */
-export function chunkToFit(text: string, fits: (message: string) => boolean): Chunks {
+export function chunkToFit(text: string, fits: (message: string) => boolean, series: Series = whole): Chunks {
   for (let limit = CHUNK_LIMIT; ; limit = Math.max(LEAST_LIMIT, Math.floor(limit * SHRINK))) {
-    const chunks = chunk(text, limit);
+    const chunks = chunk(text, limit, mostOf(series), series);
     // A token is as long as it is.
     if (
       limit === LEAST_LIMIT ||
@@ -74,8 +98,12 @@ export function chunkToFit(text: string, fits: (message: string) => boolean): Ch
 const LEAST_LIMIT = 400;
 const SHRINK = 0.8;
 
-const numbered = ({ text, alone }: Piece, index: number, { length }: readonly unknown[]): string =>
-  alone || length === 1 ? text : `(${index + 1}/${length})\n${text}`;
+const numberedIn =
+  ({ before, open }: Series) =>
+  ({ text, alone }: Piece, index: number, { length }: readonly unknown[]): string => {
+    const all = before + length;
+    return alone || (all === 1 && !open) ? text : `(${before + index + 1}/${open ? '…' : all})\n${text}`;
+  };
 
 /** Where the next piece begins, and the code block that is open there. */
 type Position = { readonly next: number; readonly fence: Fence | undefined };

@@ -8,7 +8,7 @@ import { giftWrap } from '../wrap/gift-wrap.ts';
 import * as nip04 from '../wrap/nip04.ts';
 import { conversationKey, decrypt } from '../wrap/nip44.ts';
 import { referencesIn } from '../wrap/rumor.ts';
-import { chunkToFit } from './chunks.ts';
+import { chunkToFit, type Series } from './chunks.ts';
 import { type EventRoom, eventSize, fitsInto } from './event-size.ts';
 
 /** What a reaction refers to: a message that the bot received. */
@@ -31,6 +31,7 @@ export type ComposeOptions = {
  * is too long for one reply, see `chunk`. Clients sort by a resolution of one second, so each message is dated at least
  * one second after the one before.
  * @param room what the relays take where it goes; what stands alone, a token, may be larger all the same
+ * @param series of which answer it is a part
  * @throws TokenTooLongError
  */
 export function composeText(
@@ -38,11 +39,11 @@ export function composeText(
   text: string,
   room: EventRoom,
   options: ComposeOptions,
+  series?: Series,
 ): { readonly outgoing: readonly Outgoing[]; readonly rest: string } {
   const tags = textTags(to);
-  const { messages, rest } = chunkToFit(text, (content) =>
-    fitsInto(room, eventSize(to.protocol, content, tags)),
-  );
+  const fits = (content: string) => fitsInto(room, eventSize(to.protocol, content, tags));
+  const { messages, rest } = chunkToFit(text, fits, series);
   return { outgoing: composeMessages(to, messages, tags, options), rest };
 }
 

@@ -8,6 +8,7 @@
  *   run COMMAND and wait                   the same, with ten minutes for it
  *   take N seconds                         thinks so long before it goes on
  *   stream slowly                          the answer comes word by word, five words a second
+ *   stream N words a second                the same at another pace
  *   answer TEXT · say TEXT                 says exactly that
  *   answer with N words                    says something that long
  *   answer with html                       HTTP 200 with a page that is no answer
@@ -30,6 +31,7 @@ export type Instruction =
   | { readonly do: 'read'; readonly file: string }
   | { readonly do: 'run'; readonly command: string; readonly wait: boolean }
   | { readonly do: 'take'; readonly seconds: number }
+  | { readonly do: 'pace'; readonly words: number }
   | { readonly do: 'say'; readonly text: string }
   | { readonly do: 'ramble'; readonly words: number }
   | { readonly do: 'fail'; readonly status: number; readonly once: boolean }
@@ -73,6 +75,7 @@ const rules: readonly Rule[] = [
   [pattern('run (.+) and wait'), (command) => ({ do: 'run', command: unquote(command), wait: true })],
   [pattern('run (.+)'), (command) => ({ do: 'run', command: unquote(command), wait: false })],
   [pattern(String.raw`(?:take|wait) (\d+(?:\.\d+)?) seconds?`), (n) => ({ do: 'take', seconds: Number(n) })],
+  [pattern(String.raw`stream (\d+) words a second`), (n) => ({ do: 'pace', words: Number(n) })],
   [pattern(String.raw`fail once with (\d{3})`), (n) => ({ do: 'fail', status: Number(n), once: true })],
   [pattern(String.raw`fail with (\d{3})`), (n) => ({ do: 'fail', status: Number(n), once: false })],
   [pattern(String.raw`answer with (\d+) words`), (n) => ({ do: 'ramble', words: Number(n) })],

@@ -123,6 +123,9 @@ export const decideReply = (conversation: Conversation): Reply => {
       case 'slowly':
         wordMs = slowWordMs;
         break;
+      case 'pace':
+        wordMs = 1000 / Math.max(1, instruction.words);
+        break;
       case 'say':
         said.push(instruction.text);
         break;
