@@ -30,6 +30,7 @@ export function createMoney(
   const ownerNamed = (text: string) => owners.list().find(({ publicKey }) => publicKey === text);
 
   const wallet = createWalletKeeper({
+    home: config.home,
     config: config.wallet,
     awaited,
     meta,

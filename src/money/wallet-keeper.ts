@@ -51,6 +51,8 @@ export type WalletKeeper = WalletAccess & {
 };
 
 export type WalletKeeperDeps = {
+  /** `BOT_HOME`: whoever has the wallet open for now is asked for it there. */
+  readonly home: string;
   readonly config: WalletConfig | undefined;
   readonly awaited: AwaitedStore;
   readonly meta: Meta;
@@ -121,7 +123,12 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
     open: async ({ onEnd, onLowBalance, onFound, onEnding }) => {
       if (config === undefined) return;
       const { createWallet } = await import('@nostr-dm-agent/cashu-wallet/open');
-      const made = createWallet(config, { log, clock, onCheckpoint: deps.reached });
+      const { takeOver } = await import('@nostr-dm-agent/cashu-wallet/remote');
+      const made = await takeOver(
+        { home: deps.home, wallet: config },
+        () => createWallet(config, { log, clock, onCheckpoint: deps.reached }),
+        background.signal,
+      );
       const lookAtBalance = () => {
         lowBalance.look(countAhead(made, deps.ahead), onLowBalance);
         for (const found of made.found()) {

@@ -128,7 +128,16 @@ async function putBackCase(setting: Setting, moment: string, then: 'again' | 'us
       signal: AbortSignal,
     ) =>
       restoreFrom(
-        { mnemonic: words, mintUrl: mint.url, mints: [], directory: into, maxBalance: sat(1_000_000) },
+        {
+          home: into,
+          wallet: {
+            mnemonic: words,
+            mintUrl: mint.url,
+            mints: [],
+            directory: into,
+            maxBalance: sat(1_000_000),
+          },
+        },
         copy,
         { paid_runs: 1 },
         { log: quiet, ...parts },

@@ -41,7 +41,10 @@ const reachable = (wallet: CashuWallet): CashuWallet => {
 };
 const putBack = ({ mint, words, directory }: Life, from: string) =>
   restoreFrom(
-    { mnemonic: words, mintUrl: mint.url, mints: [], directory, maxBalance: sat(1_000_000) },
+    {
+      home: directory,
+      wallet: { mnemonic: words, mintUrl: mint.url, mints: [], directory, maxBalance: sat(1_000_000) },
+    },
     from,
     { paid_runs: 1 },
     { log: quiet },

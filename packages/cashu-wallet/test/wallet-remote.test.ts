@@ -5,7 +5,18 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { createWalletCaller, RemoteError, serveWalletSocket, walletSocketPath } from '../src/remote/index.ts';
+import { z } from 'zod';
+import { createWallet } from '../src/open.ts';
+import {
+  createWalletCaller,
+  createWalletLine,
+  RemoteError,
+  serveWalletSocket,
+  takeOver,
+  type WalletLine,
+  walletSocketPath,
+} from '../src/remote/index.ts';
+import type { OperationId } from '../src/wallet-types.ts';
 import { createBench, fund, newWords, quiet, soon, stranger } from './support/wallet-kit.ts';
 
 const bench = createBench();
@@ -24,8 +35,13 @@ function house() {
     home,
     wallet: { mnemonic: words, mintUrl: mint.url, mints: [], directory, maxBalance: sat(1000) },
   };
-  return { mint, home, wallet, call: createWalletCaller(config, quiet) };
+  return { mint, home, wallet, config, call: createWalletCaller(config, quiet) };
 }
+
+const topUpSchema = z.object({
+  operation: z.string().transform((id) => id as OperationId),
+  invoice: z.string(),
+});
 
 async function served() {
   const made = house();
@@ -133,11 +149,63 @@ test.each([
 
 test('a bot that goes away in the middle is said to have gone', async () => {
   const { home, call } = house();
-  const server = createServer((socket) => socket.once('data', () => socket.destroy()));
+  const begun = '{"version":4,"answer":{"kind":"begun"}}\n';
+  const server = createServer((socket) => socket.once('data', () => socket.end(begun)));
   server.listen(join(home, 'wallet.sock'));
   ends.push(() => server.close());
   await until(() => existsSync(join(home, 'wallet.sock')), 'the socket is there');
   expect(await factsIn(call({ command: 'balance', args: {} }, soon()))).toEqual({
     name: 'ConnectionLostError',
+    begun: true,
   });
+});
+
+test('who has the wallet for now gives it to who needs it, and goes on through them; what waits is not broken off', async () => {
+  const { mint, home, wallet, config } = house();
+  await fund(wallet, 500);
+  wallet.close();
+  const plugin = createWalletLine({ ...config, lingerMs: 60_000 }, quiet);
+  ends.push(plugin.close);
+  const other = createWalletLine(config, quiet);
+  const balance = async (line: WalletLine) => line.ask('balance', {}, soon());
+  expect(await balance(plugin)).toMatchObject({ ready: 500 });
+  // Two processes, one wallet: the second one asks the first.
+  expect(await balance(other)).toMatchObject({ ready: 500 });
+  mint.lightning.incoming = 'on-demand';
+  const topUp = topUpSchema.parse(await other.ask('topup', { amount: 20 }, soon()));
+  const waiting = plugin.ask('awaitTopUp', topUp, soon());
+  const waitsToo = other.ask('awaitTopUp', topUp, soon());
+  const sending = plugin.ask('send', { amount: 100 }, soon());
+
+  const bot = await takeOver(config, () => createWallet(config.wallet, { log: quiet }), soon());
+  const server = serveWalletSocket(bot, walletSocketPath(home), quiet);
+  expect(await sending).toMatchObject({ amount: 100, balance: { ready: 400 } });
+  mint.pay(mint.quoteOf(topUp.invoice));
+  expect(await Promise.all([waiting, waitsToo])).toMatchObject([{ state: 'paid' }, { state: 'paid' }]);
+  expect(await balance(plugin)).toEqual(bot.balance());
+  // A bot keeps it.
+  const second = takeOver(config, () => createWallet(config.wallet, { log: quiet }), soon());
+  expect(await second.catch((error: unknown) => error)).toMatchObject({ name: 'WalletInUseError' });
+
+  await server.close();
+  bot.close();
+  expect(await balance(plugin)).toMatchObject({ ready: 420, sent: 100 });
+});
+
+test('who asks no more is heard: the wait ends there, and what was begun stays in the books', async () => {
+  const { home, wallet, config, mint } = await served();
+  mint.lightning.incoming = 'on-demand';
+  const line = createWalletLine(config, quiet);
+  const topUp = topUpSchema.parse(await line.ask('topup', { amount: 20 }, soon()));
+  const gone = new AbortController();
+  const waiting = line.ask('awaitTopUp', topUp, gone.signal).catch((error: unknown) => error);
+  await until(() => mint.requests.some((each) => /v1\/ws|GET.*mint\/quote/.test(each)), 'it waits');
+  gone.abort();
+  expect(await waiting).toBeInstanceOf(RemoteError);
+  expect(wallet.operation(topUp.operation)).toMatchObject({ kind: 'mint', state: 'quoted' });
+  expect(await factsIn(line.ask('dance', {}, soon()))).toEqual({
+    name: 'UnknownCommandError',
+    command: 'dance',
+  });
+  expect(existsSync(walletSocketPath(home))).toBe(true);
 });

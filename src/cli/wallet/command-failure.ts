@@ -62,6 +62,7 @@ function sentenceOf(facts: RemoteErrorFacts, home: string, now: number): string 
     case 'ConnectionLostError':
       return 'The bot went away before it answered. Nothing is lost: wallet pending shows what was begun.';
     case 'OtherVersionError':
+    case 'UnknownCommandError':
       return 'The bot that is running is of another version than this command. Restart it, then try again.';
     case 'WalletInUseError': {
       const { holder } = facts;

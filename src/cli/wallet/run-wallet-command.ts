@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FoundMoney, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import {
-  type CallerConfig,
   createWalletCaller,
+  type HolderConfig,
   RemoteError,
   restoreFrom as restoreDatabase,
   toJson,
@@ -63,7 +63,7 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
       found.push(...more);
       output.remark(more.map(foundText).join('\n'));
     };
-    const addChecks: CallerConfig['addChecks'] = (wallet) =>
+    const addChecks: HolderConfig['addChecks'] = (wallet) =>
       wallet.addCheck(nameOpenRuns(createPaidRunStore(wallet, systemClock)));
     const call = createWalletCaller({ ...config, onFound, addChecks }, log);
     const failWith =
@@ -78,7 +78,7 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
     const restoreFrom: WalletOutput['restoreFrom'] = (path) => {
       const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(restoreTimeoutMs)]);
       const known = { paid_runs: paidRunTables.length };
-      return restoreDatabase(config.wallet, path, known, { log }, signal).catch(failWith(replacingFailureOf));
+      return restoreDatabase(config, path, known, { log }, signal).catch(failWith(replacingFailureOf));
     };
     return (await work({ ...output, ask, restoreFrom, signal: interrupted.signal })) ?? 0;
   } catch (error) {

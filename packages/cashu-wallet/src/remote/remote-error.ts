@@ -11,10 +11,12 @@ export type RemoteErrorFacts =
   | WalletErrorFacts
   | { readonly name: 'WalletUsageError'; readonly problem: UsageProblem }
   | { readonly name: 'RestoreRefusedError'; readonly problem: RestoreProblem }
-  /** The bot went away before it answered. */
-  | { readonly name: 'ConnectionLostError' }
+  /** Whoever had the wallet went away before it answered; `begun`: it may have done some of what was asked. */
+  | { readonly name: 'ConnectionLostError'; readonly begun: boolean }
   /** The bot that has the wallet is of another version of this program. */
   | { readonly name: 'OtherVersionError' }
+  /** Of a version that does not know this command. */
+  | { readonly name: 'UnknownCommandError'; readonly command: string }
   /** Nothing of the wallet's own: a full disk, a file that is there already. */
   | { readonly name: 'OtherError'; readonly error: string; readonly message: string };
 

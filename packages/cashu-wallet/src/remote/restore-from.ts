@@ -3,11 +3,11 @@ import type { CheckReport } from '../check-types.ts';
 import { readMnemonic } from '../crypto/seed.ts';
 import type { CashuWallet } from '../faces.ts';
 import { readMintUrl } from '../mints/mint-list.ts';
-import { createWallet, type WalletConfig, walletFile } from '../open-wallet.ts';
+import { createWallet, walletFile } from '../open-wallet.ts';
 import { type PutBack, putBack } from '../store/put-back.ts';
 import type { Balance, FoundMoney } from '../wallet-types.ts';
 import { RemoteError, remoteFactsOf } from './remote-error.ts';
-import { patiently } from './wallet-caller.ts';
+import { type HolderConfig, takeOver } from './wallet-holder.ts';
 
 /** What became of a copy of the database that was put in its place. */
 export type RestoredFrom = PutBack & {
@@ -28,16 +28,18 @@ export type RestoredFrom = PutBack & {
  * @throws RemoteError: nothing was changed, or the copy is there and can be looked at again
  */
 export async function restoreFrom(
-  config: WalletConfig,
+  holder: Pick<HolderConfig, 'home' | 'wallet'>,
   from: string,
   extensions: Readonly<Record<string, number>>,
   parts: { readonly log: Logger; readonly onCheckpoint?: (checkpoint: string) => void },
   signal: AbortSignal,
 ): Promise<RestoredFrom> {
+  const { wallet: config } = holder;
   try {
     const file = walletFile(config);
-    const put = await patiently(
-      async () =>
+    const put = await takeOver(
+      holder,
+      () =>
         putBack(
           { from, to: file, mint: readMintUrl(config.mintUrl) },
           readMnemonic(config.mnemonic),

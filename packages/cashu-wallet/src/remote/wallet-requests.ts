@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { CashuWallet, MintList, Overview } from '../faces.ts';
 import type { MintUrl, OperationId } from '../wallet-types.ts';
 import { RemoteError, type UsageProblem } from './remote-error.ts';
+import { handler, type RemoteHandler, type RemoteHandlers } from './remote-handler.ts';
 
 const amount = z.custom<Sat>((value) => typeof value === 'number' && isSat(value), 'no amount in sat');
 const operation = z.string().transform((id) => id as OperationId);
@@ -22,10 +23,12 @@ const argumentSchemas = {
   topup: z.object({ amount, mint }),
   /** Whether a top-up was paid; takes the money when it was. */
   claim: z.object({ operation }),
+  /** Waits until it is. */
+  awaitTopUp: z.object({ operation }),
   /** What paying an invoice, or an address with an amount, would cost. */
   quote: z.object({ to: z.string(), amount: z.union([amount, z.literal('all')]).optional(), mint }),
   pay: z.object({ operation }),
-  history: z.object({ limit: z.int().min(1).max(100_000) }),
+  history: z.object({ limit: z.int().min(1).max(1_000_000) }),
   pending: nothing,
   reclaim: z.object({ operation }),
   decode: z.object({ token: z.string() }),
@@ -35,23 +38,12 @@ const argumentSchemas = {
   backup: z.object({ path: z.string() }),
   restore: nothing,
 };
-const commandSchema = z.object({
-  command: z.custom<WalletCommand>((value) => typeof value === 'string' && value in argumentSchemas),
-  args: z.unknown(),
-});
-
 export type WalletCommand = keyof typeof argumentSchemas;
 type WalletArguments = { [C in WalletCommand]: z.infer<(typeof argumentSchemas)[C]> };
 export type WalletRequest<C extends WalletCommand = WalletCommand> = {
   readonly command: C;
   readonly args: WalletArguments[C];
 };
-
-/** Checks what came over the socket. @throws ZodError */
-export function parseRequest(value: unknown): WalletRequest {
-  const { command, args } = commandSchema.parse(value);
-  return { command, args: argumentSchemas[command].parse(args) };
-}
 
 const handlers = {
   balance: (wallet) => wallet.balance(),
@@ -74,6 +66,10 @@ const handlers = {
     const asEcash = wallet.requests.paidFor(args.operation) ?? zeroSat;
     const isPaid = asEcash >= (wallet.operation(args.operation)?.amount ?? Number.POSITIVE_INFINITY);
     return { state: isPaid ? 'paid' : state, balance: wallet.balance() };
+  },
+  async awaitTopUp(wallet, args, signal) {
+    const state = await wallet.watchTopUp(args.operation, signal);
+    return { state, balance: wallet.balance() };
   },
   async quote(wallet, args, signal) {
     const { to, amount } = args;
@@ -124,20 +120,42 @@ const handlers = {
 type WalletAnswers = { [C in WalletCommand]: Awaited<ReturnType<(typeof handlers)[C]>> };
 export type WalletAnswer<C extends WalletCommand> = WalletAnswers[C];
 
-/** Does what was asked. @throws RemoteError, and what the wallet throws */
-export async function perform<C extends WalletCommand>(
-  wallet: CashuWallet,
-  { command, args }: WalletRequest<C>,
-  signal: AbortSignal,
-): Promise<WalletAnswer<C>> {
+/** What reads nothing but the database. */
+const offline: ReadonlySet<WalletCommand> = new Set([
+  'balance',
+  'history',
+  'pending',
+  'decode',
+  'mints',
+  'rename',
+  'backup',
+  'claim',
+]);
+
+const isCommand = (name: string): name is WalletCommand => name in argumentSchemas;
+
+/** The wallet's own commands. */
+export function walletHandlers(wallet: CashuWallet): RemoteHandlers {
   const table: {
     readonly [K in WalletCommand]: (
       wallet: CashuWallet,
       args: WalletArguments[K],
       signal: AbortSignal,
-    ) => WalletAnswer<K> | Promise<WalletAnswer<K>>;
+    ) => unknown;
   } = handlers;
-  return table[command](wallet, args, signal);
+  const of = <C extends WalletCommand>(command: C): RemoteHandler => {
+    const schema: z.ZodType<WalletArguments[C]> = argumentSchemas[command] as never;
+    return handler(
+      schema,
+      (args, { signal }) => table[command](wallet, args, signal),
+      command === 'awaitTopUp' ? { waits: true } : offline.has(command) ? { offline: true } : {},
+    );
+  };
+  return new Map(
+    Object.keys(argumentSchemas)
+      .filter(isCommand)
+      .map((command) => [command, of(command)]),
+  );
 }
 
 const refuseUsage = (problem: UsageProblem): RemoteError =>
