@@ -6,6 +6,7 @@ import type { App, AppDeps } from './app-deps.ts';
 import type { Basics } from './basics.ts';
 import { rememberProblems } from './recent-problem.ts';
 import { openRelays } from './relays.ts';
+import { logProxy } from './watch-proxy.ts';
 
 export type { App, AppDeps } from './app-deps.ts';
 
@@ -43,6 +44,7 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
     stopping: stopping.signal,
   };
 
+  logProxy(basics, open);
   const stores = openStores(config, basics, open);
   const relays = openRelays(config, stores, basics, open);
   // What they and their housekeeping do ends before they are closed, also when the rest can't be started.

@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { proxyReport } from '@nostr-dm-agent/kit/net';
 import { inboxServiceOf, keepAnnounced } from '@nostr-dm-agent/nostr';
 import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -86,6 +87,7 @@ export async function assemble(
     outbox: outbox.status,
     inbox: () => intake.stats(),
     clock: () => clockWatch.found(),
+    proxy: proxyReport,
     health: healths.of,
     wall: wall.found,
     lastProblem,

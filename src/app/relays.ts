@@ -1,4 +1,4 @@
-import { createGuardedFetch, isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { createGuardedFetch, isLoopbackHost, outwardFetch } from '@nostr-dm-agent/kit/net';
 import { createInboxFeed, createRelays, hostOf, relayTargets, signEvent } from '@nostr-dm-agent/nostr/feed';
 import type { Config } from '../config/config.ts';
 import type { Stores } from '../store/open-stores.ts';
@@ -22,7 +22,7 @@ export function openRelays(
     sign: async (template) => signEvent(template, identity.secretKey),
     locate: (url, limit) => relayTargets(url, limit, { allowLoopback }),
     // The operator chose the own ones, wherever they are; the others are named by whoever writes to the bot.
-    fetch: { own: fetch, others: createGuardedFetch({ allowLoopback }) },
+    fetch: { own: outwardFetch, others: createGuardedFetch({ allowLoopback }) },
     clock,
     random,
     log,

@@ -5,6 +5,7 @@ import type { Wall } from '../backends/jail/types.ts';
 import type { Owner } from '../config/config.ts';
 import { clockFact } from '../replies/clock-replies.ts';
 import { formatAgo, formatDuration, lines, shorten } from '../replies/format.ts';
+import { proxyLine } from '../replies/proxy-replies.ts';
 import { refusedLine } from '../replies/refusal-replies.ts';
 import { connectedCount, refusingLines, relayTroubles } from '../replies/relay-replies.ts';
 import { mendWall, wallLine } from '../replies/wall-replies.ts';
@@ -30,10 +31,12 @@ export function botCommands(deps: CommandDeps): readonly Command[] {
         const { workspace, backend, mode } = currentSessions.choices(publicKey);
         const session = currentSessions.current(publicKey);
         const wallet = walletLine(deps, publicKey);
+        const proxy = bot.proxy();
         return lines(
           `Up ${uptime()}, version ${bot.version}`,
           `Relays: ${connected()} connected`,
           relayTroubles(bot.relays()),
+          proxy !== undefined && proxyLine(proxy),
           `Session: ${session?.id ?? 'none yet'} · ${workspace.name} · ${mode}`,
           `Backend: ${backend} ${healthLine(bot.health(backend))}`,
           wallStatus(bot.wall()),

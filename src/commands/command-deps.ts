@@ -1,5 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { ClockFinding } from '@nostr-dm-agent/kit/compare-clock';
+import type { ProxyReport } from '@nostr-dm-agent/kit/net';
 import type {
   InboxService,
   MessageLog,
@@ -60,6 +61,8 @@ export type BotFacts = {
   readonly inbox: () => { readonly rejected: Readonly<Partial<Record<RejectionReason, number>>> };
   /** How this machine's clock compares with others'; undefined while that is not known. */
   readonly clock: () => ClockFinding | undefined;
+  /** What the bot's connections go through; undefined: nothing. */
+  readonly proxy: () => ProxyReport | undefined;
   readonly outbox: () => Pick<OutboxStatus, 'pending' | 'undeliverable' | 'refusing'>;
   /** As found at start; undefined while it is still being looked at. */
   readonly health: (backend: BackendName) => BackendHealth | undefined;

@@ -1,4 +1,5 @@
 import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
+import type { ProxyAddress } from '@nostr-dm-agent/kit/net';
 import type { Identity, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import type { NodeUrl } from '@nostr-dm-agent/routstr';
 import type { AgentProgram } from '../backends/acp/agent-program.ts';
@@ -49,6 +50,8 @@ export type Config = {
   readonly git: { readonly name: string | undefined; readonly email: string | undefined };
   /** `separate`: each owner spends what they brought in; `shared`: everybody what is in the wallet. */
   readonly accounts: 'shared' | 'separate';
+  /** `BOT_PROXY`: what every connection of the bot's own goes through; undefined: none. Holds a password. */
+  readonly proxy: ProxyAddress | undefined;
   /** `BOT_CURRENCY`, three capitals: what sats are explained in, where a node tells a rate. */
   readonly currency: string | undefined;
   /** undefined: no mnemonic, so no wallet. */

@@ -1,7 +1,14 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
-import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import {
+  isOnion,
+  mayBePlain,
+  type ProxyAddress,
+  ProxyAddressError,
+  type ProxyAddressProblem,
+  parseProxy,
+} from '@nostr-dm-agent/kit/net';
 import { parseSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import { InvalidKeyError, parsePublicKey, parseRelayUrl, RelayUrlError } from '@nostr-dm-agent/nostr/keys';
@@ -219,17 +226,44 @@ function readCurrency(text: string, report: Report): string {
   return text.toUpperCase();
 }
 
-/** A mint's address: https, or http on this machine. What is wrong names the host alone; the rest may be a secret. */
+/** Reports what is wrong without a word of the address: it may hold a password. */
+function readProxy(text: string, report: Report): ProxyAddress {
+  try {
+    return parseProxy(text);
+  } catch (error) {
+    if (!(error instanceof ProxyAddressError)) throw error;
+    report(proxyProblems[error.problem]);
+    return z.NEVER;
+  }
+}
+
+const proxyProblems: Record<ProxyAddressProblem, string> = {
+  not_a_url: 'must be the address of a SOCKS5 proxy: socks5h://host:port',
+  resolves_here:
+    'must begin with socks5h:// (with the h: names are resolved by the proxy, not on this machine)',
+  not_socks: 'must begin with socks5h:// (HTTP proxies are not supported)',
+  no_port: 'must end with a port (Tor listens on 9050)',
+  login: 'must name both a user and a password, of at most 255 bytes each, or neither',
+  more: 'must end with the port: a proxy has no path',
+};
+
+/** A mint's address: https, or http on this machine or, with a proxy, to an onion service. What is wrong names the host alone; the rest may be a secret. */
 function readMint(text: string, report: Report): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) report('must be the address of a mint: https://…');
-  else if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
-    report(`must begin with https:// (${url.hostname} is not this machine)`);
+  else if (url.protocol === 'http:' && !mayBePlain(url.hostname)) {
+    report(plainRefused(url.hostname));
   } else if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     report(`must be an address without a name, a password, ? or # (${url.hostname})`);
   }
   return text;
 }
+
+/** Why plain http may not go there. */
+const plainRefused = (host: string): string =>
+  isOnion(host)
+    ? `needs BOT_PROXY (Tor): ${host} is an onion service`
+    : `must begin with https:// (${host} is not this machine)`;
 
 const readMints = (text: string, report: Report): readonly string[] =>
   listOf(text).map((entry, index) =>
@@ -241,8 +275,8 @@ function readNode(text: string, report: Report): NodeUrl {
   try {
     const node = parseNodeUrl(text);
     const url = new URL(node);
-    if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
-      report(`must begin with https:// (${url.hostname} is not this machine)`);
+    if (url.protocol === 'http:' && !mayBePlain(url.hostname)) {
+      report(plainRefused(url.hostname));
     }
     return node;
   } catch (error) {
@@ -314,6 +348,7 @@ export const environmentSchema = (places: Places) => {
     BOT_GIT_EMAIL: z.string().optional(),
     BOT_ACCOUNTS: oneOf('shared', 'separate').prefault('shared'),
     BOT_CURRENCY: variable(readCurrency).optional(),
+    BOT_PROXY: variable(readProxy).optional(),
     CASHU_MNEMONIC: variable(readMnemonic).optional(),
     CASHU_MINT_URL: variable(readMint).prefault('https://mint.minibits.cash/Bitcoin'),
     CASHU_MINTS: variable(readMints).prefault(''),

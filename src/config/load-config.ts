@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { leaveThrough, type ProxyAddress, ProxyAddressError, parseProxy } from '@nostr-dm-agent/kit/net';
 import type { Identity } from '@nostr-dm-agent/nostr';
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
@@ -7,11 +8,11 @@ import { builtInBackends } from '../backends/backend.ts';
 import { agentPathProblem, workspaceProblem } from '../backends/jail/path-rules.ts';
 import { readAgentPrograms } from './agent-programs.ts';
 import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
-import type { Config, Owner } from './config.ts';
+import type { Config, Owner, Workspace } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { defaultWorkspace } from './default-workspace.ts';
 import { type EnvFile, namesBunMayHaveLoaded, openEnvFile } from './env-file.ts';
-import { environmentSchema, type Places } from './env-schema.ts';
+import { environmentSchema, type Places, type Written } from './env-schema.ts';
 import { isVariableName, type VariableName, variables } from './variables.ts';
 import { describePathProblem, packageFolder } from './workspace-rules.ts';
 
@@ -45,6 +46,9 @@ export async function loadConfig(
   if (file !== undefined) for (const notice of noticesOf(file)) options.onNotice?.(notice);
 
   const given = givenVariables(file?.values ?? {}, processEnv);
+  const ambient = freeze(ambientOf(processEnv, file, directory));
+  // Before anything is read that depends on it: which addresses are permitted, and every connection that is made later.
+  leaveThrough(proxyOf(given.BOT_PROXY));
   const places: Places = { directory, userHome: processEnv.HOME ?? homedir() };
   const key = await identityOf(given, options.askPassword);
   const parsed = environmentSchema(places).safeParse(given);
@@ -71,23 +75,7 @@ export async function loadConfig(
   if (!known.includes(given.BOT_BACKEND?.toLowerCase() ?? 'opencode'))
     add('BOT_BACKEND', `must be one of ${known.join(', ')}`);
   const workspaces = parsed.data?.BOT_WORKSPACE ?? [defaultWorkspace(places)];
-  if (parsed.data !== undefined) {
-    const { BOT_HOME, CASHU_WALLET_DIR, BOT_AGENT_PATHS } = parsed.data;
-    const own = [packageFolder, BOT_HOME, CASHU_WALLET_DIR, ...(file === undefined ? [] : [file.path])];
-    const writable = [
-      ...workspaces.map((workspace) => workspace.directory),
-      ...BOT_AGENT_PATHS.flatMap(({ path, writable: mayWrite }) => (mayWrite ? [path] : [])),
-    ];
-    const rules = { userHome: places.userHome, own, writable };
-    for (const { written } of workspaces) {
-      const problem = workspaceProblem(written, rules);
-      if (problem !== undefined) add('BOT_WORKSPACE', describePathProblem(written, problem));
-    }
-    for (const { written } of BOT_AGENT_PATHS) {
-      const problem = agentPathProblem(written, rules);
-      if (problem !== undefined) add('BOT_AGENT_PATHS', describePathProblem(written, problem));
-    }
-  }
+  if (parsed.data !== undefined) addPathProblems(parsed.data, workspaces, file, places, add);
   if (problems.length > 0 || !('identity' in key) || parsed.data === undefined) {
     throw new ConfigError(problems, given.BOT_KEY === undefined && unowned);
   }
@@ -119,17 +107,55 @@ export async function loadConfig(
     git: freeze({ name: env.BOT_GIT_NAME, email: env.BOT_GIT_EMAIL }),
     accounts: env.BOT_ACCOUNTS,
     currency: env.BOT_CURRENCY,
+    proxy: env.BOT_PROXY,
     wallet: walletOf(env),
     node: env.ROUTSTR_BASE_URL,
     fallbacks: env.ROUTSTR_FALLBACKS,
     provider: 'local',
     logLevel: env.LOG_LEVEL,
     logFormat: env.LOG_FORMAT ?? (options.terminal === true ? 'pretty' : 'json'),
-    ambient: freeze(ambientOf(processEnv, file, directory)),
+    ambient,
   });
 }
 
-function walletOf(env: z.output<ReturnType<typeof environmentSchema>>): Config['wallet'] {
+/** What an agent may write to must hold nothing of the bot's own. */
+function addPathProblems(
+  env: EnvironmentValues,
+  workspaces: readonly (Workspace & Written)[],
+  file: EnvFile | undefined,
+  places: Places,
+  add: (name: VariableName, problem: string) => void,
+): void {
+  const { BOT_HOME, CASHU_WALLET_DIR, BOT_AGENT_PATHS } = env;
+  const own = [packageFolder, BOT_HOME, CASHU_WALLET_DIR, ...(file === undefined ? [] : [file.path])];
+  const writable = [
+    ...workspaces.map((workspace) => workspace.directory),
+    ...BOT_AGENT_PATHS.flatMap(({ path, writable: mayWrite }) => (mayWrite ? [path] : [])),
+  ];
+  const rules = { userHome: places.userHome, own, writable };
+  for (const { written } of workspaces) {
+    const problem = workspaceProblem(written, rules);
+    if (problem !== undefined) add('BOT_WORKSPACE', describePathProblem(written, problem));
+  }
+  for (const { written } of BOT_AGENT_PATHS) {
+    const problem = agentPathProblem(written, rules);
+    if (problem !== undefined) add('BOT_AGENT_PATHS', describePathProblem(written, problem));
+  }
+}
+
+/** What is wrong with it is reported with everything else, and then no connection is made. */
+function proxyOf(text: string | undefined): ProxyAddress | undefined {
+  try {
+    return text === undefined ? undefined : parseProxy(text);
+  } catch (error) {
+    if (!(error instanceof ProxyAddressError)) throw error;
+    return undefined;
+  }
+}
+
+type EnvironmentValues = z.output<ReturnType<typeof environmentSchema>>;
+
+function walletOf(env: EnvironmentValues): Config['wallet'] {
   if (env.CASHU_MNEMONIC === undefined) return undefined;
   return freeze({
     mnemonic: env.CASHU_MNEMONIC,

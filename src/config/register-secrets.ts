@@ -9,6 +9,7 @@ export function registerSecrets(
   environment: Readonly<Record<string, string | undefined>>,
 ): void {
   redactor.add(Buffer.from(config.identity.secretKey).toString('hex'));
+  if (config.proxy?.login !== undefined) redactor.add(config.proxy.login.password);
   if (config.wallet !== undefined) redactor.add(config.wallet.mnemonic);
   for (const [name, value] of Object.entries({ ...config.ambient, ...environment })) {
     if (value !== undefined && isSecretName(name)) redactor.add(value);

@@ -36,6 +36,7 @@ export const variables = {
   CASHU_MAX_BALANCE_SAT: 'CASHU_MAX_BALANCE_SAT=100000',
   ROUTSTR_BASE_URL: 'ROUTSTR_BASE_URL=https://api.routstr.com/v1',
   ROUTSTR_FALLBACKS: 'ROUTSTR_FALLBACKS=https://node.example/v1,https://other.example/v1',
+  BOT_PROXY: 'BOT_PROXY=socks5h://127.0.0.1:9050',
   LOG_LEVEL: 'LOG_LEVEL=info',
   LOG_FORMAT: 'LOG_FORMAT=pretty',
 } as const satisfies Record<string, string>;

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import type { Relay, RelayInformation } from '@nostr-dm-agent/nostr';
 import {
   createRelays,
@@ -37,7 +38,7 @@ export async function checkRelays(
     const subject = `relay ${relay.url}`;
     const information = fetchRelayInformation(
       relay.url,
-      fetch,
+      outwardFetch,
       clock,
       AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     );

@@ -6,6 +6,7 @@ import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import { formatDuration, messageOf } from '../replies/format.ts';
@@ -126,7 +127,7 @@ async function checkMint(url: string, isDefault: boolean, signal: AbortSignal): 
   const state = isDefault ? 'broken' : 'warning';
   const startedAt = performance.now();
   try {
-    const response = await fetch(`${url.replace(/\/+$/, '')}/v1/keysets`, {
+    const response = await outwardFetch(`${url.replace(/\/+$/, '')}/v1/keysets`, {
       redirect: 'error',
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });

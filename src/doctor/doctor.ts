@@ -5,6 +5,7 @@ import { checkClock } from './check-clock.ts';
 import { checkFiles } from './check-files.ts';
 import { checkInbox } from './check-inbox.ts';
 import { checkNode } from './check-node.ts';
+import { checkProxy } from './check-proxy.ts';
 import { checkRelays } from './check-relays.ts';
 import { checkWallet } from './check-wallet.ts';
 import type { Finding } from './finding.ts';
@@ -25,6 +26,7 @@ export async function runDoctor(
   const { log, print, signal } = options;
   const checks = [
     checkFiles(config, options.envFile),
+    checkProxy(config, signal),
     checkRelays(config, log, signal),
     checkInbox(config),
     checkClock(config, signal),

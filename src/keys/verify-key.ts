@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readBody } from '@nostr-dm-agent/kit/http';
+import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import type { CatalogueEntry } from './catalogue.ts';
 import { isKeyRefused } from './key-form.ts';
 
@@ -76,7 +77,7 @@ async function askOnce(
   signal: AbortSignal,
 ): Promise<{ readonly status: number; readonly text: string } | undefined> {
   try {
-    const response = await fetch(url, {
+    const response = await outwardFetch(url, {
       headers: { ...headers, accept: 'application/json' },
       redirect: 'manual',
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { createGuardedFetch, type GuardOptions, isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { createGuardedFetch, type GuardOptions, mayBePlain, outwardFetch } from '@nostr-dm-agent/kit/net';
 import { InvalidKeyError, parsePublicKey } from '@nostr-dm-agent/nostr';
 import type { AnnouncedNode, NodeBoard, NodeLook } from '@nostr-dm-agent/routstr';
 import {
@@ -84,7 +84,9 @@ export function createNodeChoice(deps: NodeChoiceDeps): NodeChoice {
   const guardedFetch = createGuardedFetch(deps.guard);
   const operators = [configured, ...config.fallbacks].map((url) => `${url}/`);
   const nodeFetch: Fetch = (url, init) =>
-    operators.some((node) => String(url).startsWith(node)) ? fetch(url, init) : guardedFetch(url, init);
+    operators.some((node) => String(url).startsWith(node))
+      ? outwardFetch(url, init)
+      : guardedFetch(url, init);
   const current = (): NodeUrl => readUrl(meta.get('routstr_node') ?? '') ?? configured;
   const optionsOf = async (model: string | undefined) => {
     const { createNodeClient, defaultTimeouts, createAbilitySource } = await loadCode();
@@ -164,7 +166,7 @@ function readUrl(text: string): NodeUrl | undefined {
   try {
     const url = parseNodeUrl(text);
     const { protocol, hostname } = new URL(url);
-    return protocol === 'https:' || isLoopbackHost(hostname) ? url : undefined;
+    return protocol === 'https:' || mayBePlain(hostname) ? url : undefined;
   } catch (error) {
     if (error instanceof NodeUrlError) return undefined;
     throw error;

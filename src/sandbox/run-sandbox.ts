@@ -224,6 +224,7 @@ function configOf(
     agentPaths: [],
     git: { name: undefined, email: undefined },
     accounts: 'shared' as const,
+    proxy: undefined,
     currency: environment.BOT_CURRENCY?.toUpperCase(),
     wallet,
     node,

@@ -57,6 +57,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       relays: () => [],
       inbox: () => ({ rejected: {} }),
       clock: () => undefined,
+      proxy: () => undefined,
       outbox: () => ({ pending: 0, undeliverable: 0, refusing: [] }),
       health: () => undefined,
       wall: () => undefined,

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { isOnion } from '@nostr-dm-agent/kit/net';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { openCashuWallet } from './cashu-wallet.ts';
 import { readMnemonic } from './crypto/seed.ts';
@@ -44,7 +45,7 @@ export function createWallet(
     mints: config.mints.map(readMintUrl),
     maxBalance: config.maxBalance,
     // A mint on loopback is a sandbox: its Lightning is a test network.
-    network: defaultMint.startsWith('https:') ? 'bc' : undefined,
+    network: defaultMint.startsWith('https:') || isOnion(new URL(defaultMint).hostname) ? 'bc' : undefined,
     ...parts,
   });
 }

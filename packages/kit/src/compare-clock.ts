@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { outwardFetch } from './net/way-out.ts';
 
 /** Somebody whose clock is asked: a mint, a node, a relay. */
 export type TimeSource = { readonly name: string; readonly url: string };
@@ -27,7 +28,7 @@ export async function compareClock(
   const ask = async ({ name, url }: TimeSource) => {
     try {
       const sentAt = clock.now();
-      const response = await fetch(url.replace(/^ws/, 'http'), {
+      const response = await outwardFetch(url.replace(/^ws/, 'http'), {
         // What a relay answers to without speaking WebSocket (NIP-11); nobody else minds.
         headers: { accept: 'application/nostr+json' },
         redirect: 'manual',

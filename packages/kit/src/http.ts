@@ -45,6 +45,8 @@ const beforeSending: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   // The network guard's.
   'ADDRESS_REFUSED',
+  // The proxy's.
+  'NO_WAY_OUT',
 ]);
 
 /** What fetch's error says of a request: nobody listened, or the name leads nowhere, so nothing of it ever left. */

@@ -1,4 +1,4 @@
-import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { mayBePlain } from '@nostr-dm-agent/kit/net';
 import { type NodeUrl, NodeUrlError, parseNodeUrl } from '@nostr-dm-agent/routstr';
 import { NodeAwayError } from '../../money/node-models.ts';
 import { lines } from '../../replies/format.ts';
@@ -146,7 +146,7 @@ function readTarget(text: string, numbered: readonly NodeUrl[]): NodeUrl {
   try {
     const node = parseNodeUrl(text.includes('://') ? text : `https://${text}`);
     const { protocol, hostname } = new URL(node);
-    if (protocol === 'https:' || isLoopbackHost(hostname)) return node;
+    if (protocol === 'https:' || mayBePlain(hostname)) return node;
   } catch (error) {
     if (!(error instanceof NodeUrlError)) throw error;
     throw new UsageError('That is not the address of a node.');

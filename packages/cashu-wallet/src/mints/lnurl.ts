@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
-import { createGuardedFetch, PrivateAddressError } from '@nostr-dm-agent/kit/net';
+import { createGuardedFetch, isOnion, isProxied, PrivateAddressError } from '@nostr-dm-agent/kit/net';
 import { msatToSatCeil, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import { bech32 } from '@scure/base';
 import { z } from 'zod';
@@ -91,7 +91,9 @@ function addressUrl(address: string, { loopback }: LnurlOptions): URL {
     const [, name, host] = /^([a-z0-9._+-]+)@([a-z0-9.-]+(?::\d+)?)$/.exec(text) ?? [];
     if (name === undefined || host === undefined) throw new TypeError('no address');
     const local = loopback && /^(localhost|127\.0\.0\.1)(:|$)/.test(host);
-    return new URL(`${local ? 'http' : 'https'}://${host}/.well-known/lnurlp/${name}`);
+    // LUD-16: onion services are asked by http.
+    const plain = local || (isProxied() && isOnion(host.replace(/:\d+$/, '')));
+    return new URL(`${plain ? 'http' : 'https'}://${host}/.well-known/lnurlp/${name}`);
   } catch (cause) {
     throw new LnurlError({ kind: 'malformed' }, cause);
   }

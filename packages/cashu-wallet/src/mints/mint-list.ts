@@ -1,5 +1,5 @@
 import { normalizeMintUrl } from '@cashu/cashu-ts';
-import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { mayBePlain } from '@nostr-dm-agent/kit/net';
 import type { Store } from '../store/wallet-database.ts';
 import { MintError } from '../wallet-errors.ts';
 import type { MintUrl } from '../wallet-types.ts';
@@ -24,7 +24,7 @@ export type AcceptedMints = {
 export function readMintUrl(text: string): MintUrl {
   try {
     const url = new URL(normalizeMintUrl(text.trim()));
-    if (url.protocol !== 'https:' && !isLoopbackHost(url.hostname)) throw new TypeError('not https');
+    if (url.protocol !== 'https:' && !mayBePlain(url.hostname)) throw new TypeError('not https');
     return url.href.replace(/\/+$/, '') as MintUrl;
   } catch (cause) {
     throw new MintError(text, { kind: 'not-accepted', accepted: [] }, cause);

@@ -9,6 +9,7 @@ import {
 } from '@cashu/cashu-ts';
 import { neverSent, readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
+import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import { z } from 'zod';
 
 export type RequestLimits = {
@@ -53,7 +54,7 @@ export function createRequest(signal: AbortSignal, limits: RequestLimits): Reque
     const timeout = AbortSignal.timeout(afterMs);
     const text = requestBody === undefined ? undefined : encodeBody(requestBody);
     try {
-      const response = await fetch(endpoint, {
+      const response = await outwardFetch(endpoint, {
         method: method ?? 'GET',
         headers: {
           accept: 'application/json',

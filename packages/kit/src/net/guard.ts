@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { untilAborted } from '../abort.ts';
 import { type Fetch, neverSent } from '../http.ts';
 import { isAddress, isLoopbackHost, isPublicAddress, unbracketed } from './address.ts';
+import { isProxied, isReachable, mayBePlain, outwardFetch, wayOut } from './way-out.ts';
 
 /** All addresses of a DNS name, as text. Rejects when there are none. */
 export type Resolver = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
@@ -30,14 +31,24 @@ export class PrivateAddressError extends Error {
   }
 }
 
-/** Where a connection goes: an address instead of the name, and what makes it the name's all the same. */
+/** Where a connection goes: an address instead of the name, and what makes it the name's all the same. Through a proxy: the name. */
 export type Target = {
   readonly url: string;
   /** The name, for HTTP. */
   readonly headers: Readonly<Record<string, string>>;
   /** The name whose certificate has to be shown. Absent for an address, which is checked as itself. */
   readonly tls: { readonly serverName: string } | undefined;
+  /** The process's way out, for Bun's WebSocket; undefined: directly. Secret. */
+  readonly proxy?: string | undefined;
 };
+
+/** Where the connections to a service go whose address the operator chose. */
+export const ownTarget = async (url: string): Promise<Target> => ({
+  url,
+  headers: {},
+  tls: undefined,
+  proxy: await wayOut(),
+});
 
 /** So many addresses of a name are tried. */
 const mostTargets = 4;
@@ -46,6 +57,9 @@ const mostTargets = 4;
  * Where the connections to a service may go whose address somebody else chose: its name is resolved once, every address
  * it has must be one of the public internet, and the connection goes to what was resolved. A name that leads elsewhere
  * when it is asked again (DNS rebinding) leads nowhere.
+ *
+ * Where there is a proxy (`BOT_PROXY`), names are resolved by it and not here: then what the guard knows of a name is its
+ * ending, and what a name leads to is for the proxy to refuse (Tor does so). Addresses are looked at all the same.
  *
  * @returns at least one target, in the resolver's order
  * @throws PrivateAddressError
@@ -60,6 +74,11 @@ export async function targetsOf(
   const host = unbracketed(url.hostname);
   const here = options.allowLoopback === true && isLoopbackHost(host);
   const literal = isAddress(host);
+  if (isProxied() && !literal) {
+    if (!here && !isReachable(host)) throw new PrivateAddressError(host);
+    return [await ownTarget(url.href)];
+  }
+  const proxy = await wayOut();
   const addresses = literal
     ? [host]
     : await untilAborted((options.resolve ?? systemResolver)(host, signal), signal);
@@ -76,6 +95,7 @@ export async function targetsOf(
       headers: literal ? {} : { host: url.host },
       // A certificate names no root dot.
       tls: literal ? undefined : { serverName: host.replace(/\.$/, '') },
+      proxy,
     };
   };
   return [target(first), ...rest.slice(0, mostTargets - 1).map(target)];
@@ -127,7 +147,8 @@ export const createGuardedFetch =
   };
 
 function requireWeb(url: URL, { encrypted = true, allowLoopback = false }: GuardedFetchOptions): void {
-  const plain = url.protocol === 'http:' && (!encrypted || (allowLoopback && isLoopbackHost(url.hostname)));
+  const permitted = () => mayBePlain(url.hostname) && (allowLoopback || !isLoopbackHost(url.hostname));
+  const plain = url.protocol === 'http:' && (!encrypted || permitted());
   if ((url.protocol !== 'https:' && !plain) || url.username !== '' || url.password !== '') {
     throw new PrivateAddressError(url.host);
   }
@@ -138,7 +159,7 @@ async function fetchFirst(targets: readonly Target[], init: RequestInit): Promis
   let refused: unknown;
   for (const { url, headers, tls } of targets) {
     try {
-      return await fetch(url, {
+      return await outwardFetch(url, {
         ...init,
         headers: { ...Object.fromEntries(new Headers(init.headers)), ...headers },
         ...(tls === undefined ? {} : { tls }),

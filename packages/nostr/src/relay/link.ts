@@ -1,5 +1,5 @@
 import { backoffMs } from '@nostr-dm-agent/kit/backoff';
-import type { Target } from '@nostr-dm-agent/kit/net';
+import { ownTarget, type Target } from '@nostr-dm-agent/kit/net';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import { relayText } from './frames.ts';
 import type { RelayState, RelayStatus } from './relay.ts';
@@ -76,7 +76,7 @@ export function keepLink(context: RelayContext, admit: Admit | undefined, handle
   const connect = async () => {
     enter('connecting');
     try {
-      const target = (await admit?.(closing.signal)) ?? { url, headers: {}, tls: undefined };
+      const target = await (admit?.(closing.signal) ?? ownTarget(url));
       if (closing.signal.aborted) return;
       socket = openRelaySocket(target, context, {
         onOpen,

@@ -1,4 +1,4 @@
-import { isLoopbackHost, isOutside, unbracketed } from '@nostr-dm-agent/kit/net';
+import { isLoopbackHost, isOnion, isReachable, mayBePlain, unbracketed } from '@nostr-dm-agent/kit/net';
 import type { RelayUrl } from '../nostr-types.ts';
 
 /** Why a text is not a relay URL that may be used. */
@@ -6,6 +6,7 @@ type RelayUrlProblem =
   | 'not a URL'
   | 'not ws:// or wss://'
   | 'unencrypted ws:// to a host that is not this machine'
+  | 'an onion service, which only BOT_PROXY reaches'
   | 'credentials in the URL'
   | 'a fragment in the URL'
   | 'too long'
@@ -40,7 +41,8 @@ export function parseRelayUrl(text: string): RelayUrl {
   if (url.username !== '' || url.password !== '') throw new RelayUrlError('credentials in the URL', host);
   // An empty fragment leaves `hash` empty, but WebSocket refuses the `#` all the same.
   if (url.href.includes('#')) throw new RelayUrlError('a fragment in the URL', host);
-  if (url.protocol === 'ws:' && !isLoopbackHost(host)) {
+  if (url.protocol === 'ws:' && !mayBePlain(host)) {
+    if (isOnion(host)) throw new RelayUrlError('an onion service, which only BOT_PROXY reaches', host);
     throw new RelayUrlError('unencrypted ws:// to a host that is not this machine', host);
   }
   const path = url.pathname === '/' && url.search === '' ? '' : url.pathname;
@@ -60,7 +62,7 @@ export function parseForeignRelayUrl(
   const relayUrl = parseRelayUrl(text);
   const host = hostOf(relayUrl);
   if (options.allowLoopback === true && isLoopbackHost(host)) return relayUrl;
-  if (!isOutside(host)) {
+  if (!isReachable(host)) {
     throw new RelayUrlError('a private or local address', host);
   }
   return relayUrl;

@@ -28,7 +28,7 @@ export type RelaySocket = {
  * frame breaks must cost neither the next one nor the process.
  */
 export function openRelaySocket(
-  { url, headers, tls }: Target,
+  { url, headers, tls, proxy }: Target,
   context: RelayContext,
   handlers: RelaySocketHandlers,
 ): RelaySocket {
@@ -39,6 +39,7 @@ export function openRelaySocket(
     perMessageDeflate: false,
     headers,
     ...(tls === undefined ? {} : { tls }),
+    ...(proxy === undefined ? {} : { proxy }),
   });
   let ended = false;
   let failure: string | undefined;
@@ -140,8 +141,12 @@ function createHeartbeat(socket: WebSocket, context: RelayContext, onSilence: ()
   };
 }
 
-/** Bun says "WebSocket connection to '<url>' failed: <why>": the url is known, and long. */
+/** Bun says "WebSocket connection to '<url>' failed: <why>", and of a proxy its status: the url is known, and long. */
 function failureText(event: Event): string {
   const message = event instanceof ErrorEvent ? event.message : '';
-  return relayText(message.replace(/^WebSocket connection to '.*' failed: /, '')) || 'connection failed';
+  return (
+    relayText(
+      message.replace(/^WebSocket connection to '.*' failed: (Proxy connection failed: \d+ )?/, ''),
+    ) || 'connection failed'
+  );
 }

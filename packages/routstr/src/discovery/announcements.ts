@@ -1,5 +1,5 @@
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
-import { isLoopbackHost, isOutside } from '@nostr-dm-agent/kit/net';
+import { isLoopbackHost, isReachable, mayBePlain } from '@nostr-dm-agent/kit/net';
 import type { Filter } from 'nostr-tools/filter';
 import type { NostrEvent } from 'nostr-tools/pure';
 import { z } from 'zod';
@@ -151,16 +151,17 @@ function parseReview(event: NostrEvent): readonly NodeReview[] {
 }
 
 /**
- * The address of a service that somebody else chose: https and on the public internet. Tor is not for us. A DNS name may
- * still lead inside: `assertPublicName` looks.
+ * The address of a service that somebody else chose: https and on the public internet, or an onion service where there is a
+ * proxy. A DNS name may still lead inside: the network guard looks.
  */
 function readServiceUrl(text: string, permitted: { readonly allowLoopback: boolean }): string | undefined {
   if (text.length > most.url) return undefined;
   const url = URL.parse(text.trim());
   if (url === null || url.username !== '' || url.password !== '' || url.search !== '') return undefined;
   const here = permitted.allowLoopback && isLoopbackHost(url.hostname);
-  const permittedScheme = url.protocol === 'https:' || (here && url.protocol === 'http:');
-  if (!permittedScheme || !(here || isOutside(url.hostname))) return undefined;
+  const permittedScheme =
+    url.protocol === 'https:' || (url.protocol === 'http:' && (here || mayBePlain(url.hostname)));
+  if (!permittedScheme || !(here || isReachable(url.hostname))) return undefined;
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 

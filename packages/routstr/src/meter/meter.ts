@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import type { Api } from './api.ts';
 import { chatApi } from './chat-api.ts';
 import { createDoor, type Door } from './door.ts';
@@ -45,7 +46,7 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   const open = new Set<RunState>();
   const doors = new Set<Door>();
   const runs = createOpenRuns();
-  const passOn = createPassage(log, options.fetch ?? globalThis.fetch, options.commitMs);
+  const passOn = createPassage(log, options.fetch ?? outwardFetch, options.commitMs);
 
   const server = Bun.serve({
     hostname: '127.0.0.1',

@@ -1,5 +1,6 @@
 import type { Fetch } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
+import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import { isTokenLike } from '@nostr-dm-agent/kit/token-text';
 import { z } from 'zod';
 import { type ModelList, parseModelList } from '../models/model-list.ts';
@@ -99,7 +100,7 @@ const nodeInfoSchema = z.object({
 export function createNodeClient(
   url: NodeUrl,
   timeouts: NodeTimeouts = defaultTimeouts,
-  fetch: Fetch = globalThis.fetch,
+  fetch: Fetch = outwardFetch,
 ): NodeClient {
   /** Which of the two prefixes this node has; known after the first answer that is not a missing path. */
   let prefix: Prefix | undefined;

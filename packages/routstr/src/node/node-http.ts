@@ -1,4 +1,5 @@
 import { type Fetch, neverSent, readText } from '@nostr-dm-agent/kit/http';
+import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import type { Evidence } from './outcomes.ts';
 import { scrub } from './refusal-shapes.ts';
 
@@ -36,7 +37,7 @@ export type NodeRequest = {
 export async function exchange(
   request: NodeRequest,
   signal: AbortSignal,
-  fetch: Fetch = globalThis.fetch,
+  fetch: Fetch = outwardFetch,
 ): Promise<Reply> {
   signal.throwIfAborted();
   const timeout = AbortSignal.timeout(request.timeoutMs);
