@@ -1,6 +1,5 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { leaveThrough, type ProxyAddress, ProxyAddressError, parseProxy } from '@nostr-dm-agent/kit/net';
 import type { Identity } from '@nostr-dm-agent/nostr';
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
@@ -13,6 +12,7 @@ import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { defaultWorkspace } from './default-workspace.ts';
 import { type EnvFile, namesBunMayHaveLoaded, openEnvFile } from './env-file.ts';
 import { environmentSchema, type Places, type Written } from './env-schema.ts';
+import { takeWayOut } from './take-way-out.ts';
 import { isVariableName, type VariableName, variables } from './variables.ts';
 import { describePathProblem, packageFolder } from './workspace-rules.ts';
 
@@ -48,7 +48,7 @@ export async function loadConfig(
   const given = givenVariables(file?.values ?? {}, processEnv);
   const ambient = freeze(ambientOf(processEnv, file, directory));
   // Before anything is read that depends on it: which addresses are permitted, and every connection that is made later.
-  leaveThrough(proxyOf(given.BOT_PROXY));
+  takeWayOut(given.BOT_PROXY);
   const places: Places = { directory, userHome: processEnv.HOME ?? homedir() };
   const key = await identityOf(given, options.askPassword);
   const parsed = environmentSchema(places).safeParse(given);
@@ -140,16 +140,6 @@ function addPathProblems(
   for (const { written } of BOT_AGENT_PATHS) {
     const problem = agentPathProblem(written, rules);
     if (problem !== undefined) add('BOT_AGENT_PATHS', describePathProblem(written, problem));
-  }
-}
-
-/** What is wrong with it is reported with everything else, and then no connection is made. */
-function proxyOf(text: string | undefined): ProxyAddress | undefined {
-  try {
-    return text === undefined ? undefined : parseProxy(text);
-  } catch (error) {
-    if (!(error instanceof ProxyAddressError)) throw error;
-    return undefined;
   }
 }
 

@@ -4,6 +4,7 @@ import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
 import { ConfigError } from '../../config/config-error.ts';
 import { openEnvFile } from '../../config/env-file.ts';
 import { environmentSchema } from '../../config/env-schema.ts';
+import { takeWayOut } from '../../config/take-way-out.ts';
 import { isVariableName, variables } from '../../config/variables.ts';
 
 /** What the wallet's command line needs of the environment. It works without the bot's key and owners. */
@@ -15,6 +16,7 @@ export type WalletCliConfig = {
 
 const needed = {
   BOT_HOME: true,
+  BOT_PROXY: true,
   CASHU_MNEMONIC: true,
   CASHU_MINT_URL: true,
   CASHU_MINTS: true,
@@ -38,6 +40,7 @@ export function loadWalletCliConfig(
     const value = (processEnv[name] ?? file[name] ?? '').trim();
     if (value !== '') given[name] = value;
   }
+  takeWayOut(given.BOT_PROXY);
   const places = { directory, userHome: processEnv.HOME ?? homedir() };
   const parsed = environmentSchema(places).pick(needed).safeParse(given);
   if (parsed.error !== undefined) {

@@ -1,9 +1,9 @@
 import { errorCode } from '../error-code.ts';
 import type { Fetch } from '../http.ts';
 import { isLoopbackHost, isOutside } from './address.ts';
-import { type Bridge, openBridge } from './bridge.ts';
+import type { Bridge } from './bridge.ts';
 import type { ProxyAddress } from './proxy-address.ts';
-import { connectThrough, greetProxy, SocksError, type SocksProblem } from './socks.ts';
+import type { SocksProblem } from './socks.ts';
 
 /**
  * How this process reaches others: directly, or through a SOCKS proxy. It is the process's and nobody's option, because a
@@ -91,7 +91,17 @@ export const outwardFetch: Fetch = async (url, init) => {
 
 function bridgeOf(current: Way | undefined): Promise<Bridge> | undefined {
   if (current === undefined) return undefined;
-  current.bridge ??= openBridge(async (host, port, signal) => {
+  current.bridge ??= openBridgeTo(current);
+  return current.bridge;
+}
+
+async function openBridgeTo(current: Way): Promise<Bridge> {
+  // Not loaded where there is no proxy.
+  const [{ openBridge }, { connectThrough, SocksError }] = await Promise.all([
+    import('./bridge.ts'),
+    import('./socks.ts'),
+  ]);
+  return openBridge(async (host, port, signal) => {
     try {
       const socket = await connectThrough(current.proxy, host, port, signal);
       note(current, undefined);
@@ -102,7 +112,6 @@ function bridgeOf(current: Way | undefined): Promise<Bridge> | undefined {
       throw new NoWayOutError(describe(error.problem), { cause: error });
     }
   });
-  return current.bridge;
 }
 
 function note(current: Way, problem: ProxyReport['problem']): void {
@@ -123,6 +132,7 @@ const proxyProblems = {
 
 /** Asks the proxy whether it lets us in. @returns what is wrong; undefined: nothing. @throws the signal's reason */
 export async function tryProxy(proxy: ProxyAddress, signal: AbortSignal): Promise<ProxyReport['problem']> {
+  const { greetProxy, SocksError } = await import('./socks.ts');
   try {
     await greetProxy(proxy, signal);
     return undefined;

@@ -29,8 +29,17 @@ const refusal = z.object({ code: z.number(), detail: z.string() });
  * faults of what it tests.
  *
  * @param life aborted when the node's process dies
+ * @param places where mints are whose address leads there only for their clients (an onion service, for one)
  */
-export function createMintRequest(life: AbortSignal, timeoutMs: number): RequestFn {
+export function createMintRequest(
+  life: AbortSignal,
+  timeoutMs: number,
+  places: Readonly<Record<string, string>> = {},
+): RequestFn {
+  const placeOf = (endpoint: string): string => {
+    const [mint, place] = Object.entries(places).find(([url]) => endpoint.startsWith(`${url}/`)) ?? ['', ''];
+    return `${place}${endpoint.slice(mint.length)}`;
+  };
   return async <T>({
     endpoint,
     method = 'GET',
@@ -40,7 +49,7 @@ export function createMintRequest(life: AbortSignal, timeoutMs: number): Request
     let response: Response;
     let text: string;
     try {
-      response = await fetch(endpoint, {
+      response = await fetch(placeOf(endpoint), {
         method,
         headers: { 'content-type': 'application/json', ...headers, 'user-agent': nodeUserAgent },
         ...(requestBody === undefined ? {} : { body: encode(requestBody) }),

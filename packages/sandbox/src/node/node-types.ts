@@ -52,6 +52,8 @@ export type SandboxNodeOptions = {
   readonly behaviour?: Partial<NodeBehaviour>;
   /** For one request to a mint; default 10 s. */
   readonly mintTimeoutMs?: number;
+  /** Where mints are that their clients reach by another address: an onion service and its port on loopback. */
+  readonly mintPlaces?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
 };
 

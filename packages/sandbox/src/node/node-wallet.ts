@@ -49,7 +49,12 @@ const proofSchema = z.object({ id: z.string(), secret: z.string(), C: z.string()
 const decimal = (proof: Proof): number => proof.amount.toNumber();
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that take turns
-export function createNodeWallet(db: Database, behaviour: NodeBehaviour, timeoutMs: number): NodeWallet {
+export function createNodeWallet(
+  db: Database,
+  behaviour: NodeBehaviour,
+  timeoutMs: number,
+  places?: Readonly<Record<string, string>>,
+): NodeWallet {
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const mine = last.then(work, work);
@@ -58,7 +63,7 @@ export function createNodeWallet(db: Database, behaviour: NodeBehaviour, timeout
   };
 
   async function open(mint: string, life: AbortSignal): Promise<Wallet> {
-    const customRequest = createMintRequest(life, timeoutMs);
+    const customRequest = createMintRequest(life, timeoutMs, places);
     const wallet = new Wallet(new Mint(mint, { customRequest }), { unit: 'sat' });
     await wallet.loadMint();
     return wallet;

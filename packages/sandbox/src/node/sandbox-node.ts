@@ -60,7 +60,7 @@ export function startSandboxNode(options: SandboxNodeOptions): SandboxNode {
   };
   const faults = createNodeFaults();
   const requests: string[] = [];
-  const wallet = createNodeWallet(db, behaviour, options.mintTimeoutMs ?? 10_000);
+  const wallet = createNodeWallet(db, behaviour, options.mintTimeoutMs ?? 10_000, options.mintPlaces);
   let memory: Memory = newMemory();
   const accounts = createAccounts(db, clock, (id) => memory.serving.has(id), profile);
 
