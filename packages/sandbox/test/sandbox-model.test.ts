@@ -46,6 +46,40 @@ const parsed: readonly (readonly [string, readonly Instruction[]])[] = [
       { do: 'fail', status: 402, once: false },
     ],
   ],
+  [
+    'delegate "run ls then say done" then say bye',
+    [
+      { do: 'delegate', task: 'run ls then say done' },
+      { do: 'say', text: 'bye' },
+    ],
+  ],
+  [
+    'ask Which colour? Red, dark blue and ask "Which sizes, then?" any of S, M or L and ask Why?',
+    [
+      {
+        do: 'ask',
+        questions: [
+          { question: 'Which colour?', options: ['Red', 'dark blue'], multiple: false },
+          { question: 'Which sizes, then?', options: ['S', 'M', 'L'], multiple: true },
+          { question: 'Why?', options: [], multiple: false },
+        ],
+      },
+    ],
+  ],
+  ['note the steps: look, mend', [{ do: 'steps', steps: ['look', 'mend'] }]],
+  [
+    'at once: run ls; read a.txt',
+    [
+      {
+        do: 'at once',
+        each: [
+          { do: 'run', command: 'ls', wait: false },
+          { do: 'read', file: 'a.txt' },
+        ],
+      },
+    ],
+  ],
+  ['use the tool glob with {"pattern":"*"}', [{ do: 'use', tool: 'glob', input: { pattern: '*' } }]],
   ['fail once with 429', [{ do: 'fail', status: 429, once: true }]],
   ['stream slowly then answer with 30 words', [{ do: 'slowly' }, { do: 'ramble', words: 30 }]],
   ['what did I say?', [{ do: 'recall' }]],

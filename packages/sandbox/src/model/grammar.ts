@@ -6,6 +6,11 @@
  *   read FILE                              `read`; the answer quotes it
  *   run COMMAND                            `bash`; the answer quotes what it printed
  *   run COMMAND and wait                   the same, with ten minutes for it
+ *   delegate TASK                          `task`: a sub-agent gets it, and its answer is quoted
+ *   ask QUESTION? A, B                     `question`; `any of A, B`: several may be chosen; `… and ask Q2? C, D`: both at once
+ *   note the steps A, B                    `todowrite`; the first is begun
+ *   at once: run A; run B                  several of these in one step
+ *   use the tool NAME with {…}             any other tool of the agent
  *   take N seconds                         thinks so long before it goes on
  *   stream slowly                          the answer comes word by word, five words a second
  *   stream N words a second                the same at another pace
@@ -30,6 +35,11 @@ export type Instruction =
   | { readonly do: 'edit'; readonly file: string; readonly from: string; readonly to: string }
   | { readonly do: 'read'; readonly file: string }
   | { readonly do: 'run'; readonly command: string; readonly wait: boolean }
+  | { readonly do: 'delegate'; readonly task: string }
+  | { readonly do: 'ask'; readonly questions: readonly AskedQuestion[] }
+  | { readonly do: 'steps'; readonly steps: readonly string[] }
+  | { readonly do: 'use'; readonly tool: string; readonly input: Readonly<Record<string, unknown>> }
+  | { readonly do: 'at once'; readonly each: readonly Instruction[] }
   | { readonly do: 'take'; readonly seconds: number }
   | { readonly do: 'pace'; readonly words: number }
   | { readonly do: 'say'; readonly text: string }
@@ -38,6 +48,12 @@ export type Instruction =
   | { readonly do: 'recall' }
   | { readonly do: 'chat'; readonly text: string }
   | { readonly do: Plain };
+
+type AskedQuestion = {
+  readonly question: string;
+  readonly options: readonly string[];
+  readonly multiple: boolean;
+};
 
 const plain = {
   'stream slowly': 'slowly',
@@ -54,6 +70,29 @@ const plain = {
 type Plain = (typeof plain)[keyof typeof plain];
 
 const unquote = (text: string): string => text.trim().replace(/^"([\s\S]*)"$/, '$1');
+
+/** Splits at a mark, except inside double quotes. */
+const splitOutsideQuotes = (text: string, mark: RegExp): readonly string[] => {
+  const pieces: string[] = [''];
+  for (const part of text.split(/("[^"]*")/)) {
+    const [first = '', ...rest] = part.startsWith('"') ? [part] : part.split(mark);
+    pieces[pieces.length - 1] += first;
+    pieces.push(...rest);
+  }
+  return pieces.map((piece) => piece.trim()).filter((piece) => piece !== '');
+};
+const listed = (text: string): readonly string[] => splitOutsideQuotes(text, /,|\bor\b/).map(unquote);
+
+const readQuestion = (text: string): AskedQuestion => {
+  const [, question = '', any, options = ''] = /^("[^"]+"|.*?\?)\s*(any of )?(.*)$/is.exec(text) ?? [];
+  return { question: unquote(question), options: listed(options), multiple: any !== undefined };
+};
+
+/** @throws SyntaxError: the request is refused as no JSON */
+const readInput = (text: string): Readonly<Record<string, unknown>> => {
+  const read: unknown = JSON.parse(text);
+  return typeof read === 'object' && read !== null ? { ...read } : {};
+};
 
 type Rule = readonly [RegExp, (...parts: string[]) => Instruction];
 
@@ -74,6 +113,20 @@ const rules: readonly Rule[] = [
   [pattern(`read(?: the file)? ${name}[.!?]?`), (file) => ({ do: 'read', file: unquote(file) })],
   [pattern('run (.+) and wait'), (command) => ({ do: 'run', command: unquote(command), wait: true })],
   [pattern('run (.+)'), (command) => ({ do: 'run', command: unquote(command), wait: false })],
+  [pattern('(?:delegate|have a sub-agent):? (.+)'), (task) => ({ do: 'delegate', task: unquote(task) })],
+  [
+    pattern(String.raw`ask(?: me)?:? (.+\?.*)`),
+    (text) => ({ do: 'ask', questions: splitOutsideQuotes(text, /\band ask\b/i).map(readQuestion) }),
+  ],
+  [pattern('note the steps:? (.+)'), (steps) => ({ do: 'steps', steps: listed(steps) })],
+  [
+    pattern('at once:? (.+)'),
+    (text) => ({ do: 'at once', each: splitOutsideQuotes(text, /;/).map(parseOne) }),
+  ],
+  [
+    pattern(String.raw`use the tool (\w+) with (\{.+\})`),
+    (tool, input) => ({ do: 'use', tool, input: readInput(input) }),
+  ],
   [pattern(String.raw`(?:take|wait) (\d+(?:\.\d+)?) seconds?`), (n) => ({ do: 'take', seconds: Number(n) })],
   [pattern(String.raw`stream (\d+) words a second`), (n) => ({ do: 'pace', words: Number(n) })],
   [pattern(String.raw`fail once with (\d{3})`), (n) => ({ do: 'fail', status: Number(n), once: true })],
@@ -87,28 +140,17 @@ const rules: readonly Rule[] = [
   [pattern('(?:answer|say):? (.+)'), (text) => ({ do: 'say', text: unquote(text) })],
 ];
 
-/** Splits at `then`, except inside double quotes. */
-const splitAtThen = (text: string): readonly string[] => {
-  const pieces: string[] = [''];
-  for (const part of text.split(/("[^"]*")/)) {
-    const [first = '', ...rest] = part.startsWith('"') ? [part] : part.split(/[\s,;.]+(?:and )?then[\s,:]+/i);
-    pieces[pieces.length - 1] += first;
-    pieces.push(...rest);
-  }
-  return pieces.map((piece) => piece.trim()).filter((piece) => piece !== '');
-};
-
-const parseOne = (text: string): Instruction => {
+function parseOne(text: string): Instruction {
   for (const [shape, make] of rules) {
     const match = shape.exec(text) ?? shape.exec(text.replace(/[.!?]$/, ''));
     if (match !== null) return make(...match.slice(1).map((part) => part ?? ''));
   }
   return { do: 'chat', text };
-};
+}
 
 /** What a message asks for, in order. Never empty. */
 export const parseInstructions = (text: string): readonly Instruction[] => {
-  const pieces = splitAtThen(text.trim());
+  const pieces = splitOutsideQuotes(text.trim(), /[\s,;.]+(?:and )?then[\s,:]+/i);
   return pieces.length === 0 ? [{ do: 'chat', text: '' }] : pieces.map(parseOne);
 };
 

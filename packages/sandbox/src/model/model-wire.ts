@@ -58,11 +58,14 @@ const chunker = (request: ChatRequest) => {
   };
 };
 
-const toolCallOf = (call: ToolCall, id: string) => ({
-  id,
+const toolCallOf = (call: ToolCall, id: string, index: number) => ({
+  id: callIdOf(id, index),
   type: 'function',
   function: { name: call.name, arguments: JSON.stringify(call.input) },
 });
+
+/** Several calls of one answer have ids of their own. */
+export const callIdOf = (id: string, index: number): string => (index === 0 ? id : `${id}_${index + 1}`);
 
 type Piece = string | { readonly waitMs: number } | 'BREAK' | 'HANG';
 
@@ -78,8 +81,9 @@ function* streamOf(reply: Reply, request: ChatRequest, usage: Usage, callId: str
       if (reply.finish === 'none') return;
       yield delta({}, reply.finish);
       break;
-    case 'call':
-      yield delta({ tool_calls: [{ index: 0, ...toolCallOf(reply.call, callId) }] });
+    case 'calls':
+      for (const [index, call] of reply.calls.entries())
+        yield delta({ tool_calls: [{ index, ...toolCallOf(call, callId, index) }] });
       yield delta({}, 'tool_calls');
       break;
     case 'hang':
@@ -135,10 +139,13 @@ export const streamResponse = (
 /** The answer in one piece. */
 export const wholeResponse = (reply: Reply, request: ChatRequest, usage: Usage, callId: string): Response => {
   const message =
-    reply.type === 'call'
-      ? { role: 'assistant', content: null, tool_calls: [toolCallOf(reply.call, callId)] }
+    reply.type === 'calls'
+      ? {
+          ...{ role: 'assistant', content: null },
+          tool_calls: reply.calls.map((call, index) => toolCallOf(call, callId, index)),
+        }
       : { role: 'assistant', content: reply.type === 'text' ? reply.text : '' };
-  const finish = reply.type === 'call' ? 'tool_calls' : reply.type === 'text' ? reply.finish : 'stop';
+  const finish = reply.type === 'calls' ? 'tool_calls' : reply.type === 'text' ? reply.finish : 'stop';
   return Response.json({
     id: 'chatcmpl-sandbox',
     object: 'chat.completion',

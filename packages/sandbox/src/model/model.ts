@@ -68,7 +68,10 @@ export const startModel = (options: ModelOptions = {}): SandboxModel => {
     const signal = AbortSignal.any([request.signal, stopping.signal]);
     const names = chat.tools.map((tool) => tool.function.name);
     const decided = decideReply(conversation);
-    const reply = decided.type === 'call' ? { ...decided, call: asAgentCalls(decided.call, names) } : decided;
+    const reply =
+      decided.type === 'calls'
+        ? { ...decided, calls: decided.calls.map((call) => asAgentCalls(call, names)) }
+        : decided;
     if (reply.delayMs > 0) await sleep(reply.delayMs, undefined, { signal });
     switch (reply.type) {
       case 'html':

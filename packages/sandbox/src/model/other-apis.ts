@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ChatRequest, chatRequest } from './model-messages.ts';
+import { callIdOf } from './model-wire.ts';
 import type { Reply } from './reply.ts';
 
 /**
@@ -67,14 +68,6 @@ export const messagesApi: OtherApi = {
     return asChat({ model, stream, messages: [...told, ...messages], tools: named(asked.tools) });
   },
   events: (reply, { model, callId, usage }) => {
-    const at = { index: 0 };
-    const isCall = reply.type === 'call';
-    const begin = isCall
-      ? { type: 'tool_use', id: `toolu_${callId}`, name: reply.call.name, input: {} }
-      : { type: 'text', text: '' };
-    const delta = isCall
-      ? { type: 'input_json_delta', partial_json: JSON.stringify(reply.call.input) }
-      : { type: 'text_delta', text: saidBy(reply) };
     const message = {
       ...{ id: 'msg_sandbox', type: 'message', role: 'assistant', model, content: [] },
       ...{ stop_reason: null, stop_sequence: null },
@@ -82,12 +75,23 @@ export const messagesApi: OtherApi = {
     };
     return [
       { type: 'message_start', message },
-      { type: 'content_block_start', ...at, content_block: begin },
-      { type: 'content_block_delta', ...at, delta },
-      { type: 'content_block_stop', ...at },
+      ...contentOf(reply, callId).flatMap((block, index) => {
+        const isCall = block.type === 'tool_use';
+        const delta = isCall
+          ? { type: 'input_json_delta', partial_json: JSON.stringify(block.input) }
+          : { type: 'text_delta', text: block.text };
+        return [
+          {
+            ...{ type: 'content_block_start', index },
+            content_block: isCall ? { ...block, input: {} } : { ...block, text: '' },
+          },
+          { type: 'content_block_delta', index, delta },
+          { type: 'content_block_stop', index },
+        ];
+      }),
       {
         type: 'message_delta',
-        delta: { stop_reason: isCall ? 'tool_use' : 'end_turn', stop_sequence: null },
+        delta: { stop_reason: stopOf(reply), stop_sequence: null },
         usage: { output_tokens: usage.completion_tokens },
       },
       { type: 'message_stop' },
@@ -95,16 +99,19 @@ export const messagesApi: OtherApi = {
   },
   whole: (reply, { model, callId, usage }) => ({
     ...{ id: 'msg_sandbox', type: 'message', role: 'assistant', model },
-    content: [
-      reply.type === 'call'
-        ? { type: 'tool_use', id: `toolu_${callId}`, name: reply.call.name, input: reply.call.input }
-        : { type: 'text', text: saidBy(reply) },
-    ],
-    stop_reason: reply.type === 'call' ? 'tool_use' : 'end_turn',
-    stop_sequence: null,
+    content: contentOf(reply, callId),
+    ...{ stop_reason: stopOf(reply), stop_sequence: null },
     usage: { input_tokens: usage.prompt_tokens, output_tokens: usage.completion_tokens },
   }),
 };
+
+const stopOf = ({ type }: Reply) => (type === 'calls' ? 'tool_use' : 'end_turn');
+const contentOf = (reply: Reply, callId: string) =>
+  reply.type === 'calls'
+    ? reply.calls.map(({ name, input }, index) => ({
+        ...{ type: 'tool_use' as const, id: `toolu_${callIdOf(callId, index)}`, name, input },
+      }))
+    : [{ type: 'text' as const, text: saidBy(reply) }];
 
 const responsesRequest = z.object({
   model: z.string(),
@@ -133,17 +140,22 @@ export const responsesApi: OtherApi = {
     return asChat({ model, stream, messages: [...told, ...messages], tools: named(asked.tools) });
   },
   events: (reply, about) => {
-    const item = outputOf(reply, about);
     const response = responseOf(reply, about);
-    const at = { output_index: 0 };
-    const isCall = reply.type === 'call';
-    const empty = isCall ? { ...item, arguments: '' } : { ...item, content: [] };
-    const delta = { ...at, item_id: 'msg_sandbox', content_index: 0, delta: saidBy(reply) };
     return [
       { type: 'response.created', response: { ...response, status: 'in_progress', output: [] } },
-      { type: 'response.output_item.added', ...at, item: empty },
-      ...(isCall ? [] : [{ type: 'response.output_text.delta', ...delta }]),
-      { type: 'response.output_item.done', ...at, item },
+      ...outputOf(reply, about).flatMap((item, output_index) => {
+        const at = { output_index };
+        const isCall = item.type === 'function_call';
+        const delta = { ...at, item_id: 'msg_sandbox', content_index: 0, delta: saidBy(reply) };
+        return [
+          {
+            ...{ type: 'response.output_item.added', ...at },
+            item: isCall ? { ...item, arguments: '' } : { ...item, content: [] },
+          },
+          ...(isCall ? [] : [{ type: 'response.output_text.delta', ...delta }]),
+          { type: 'response.output_item.done', ...at, item },
+        ];
+      }),
       { type: 'response.completed', response },
     ];
   },
@@ -151,21 +163,23 @@ export const responsesApi: OtherApi = {
 };
 
 const outputOf = (reply: Reply, { callId }: About) =>
-  reply.type === 'call'
-    ? {
-        ...{ id: 'fc_sandbox', type: 'function_call', status: 'completed', call_id: callId },
-        ...{ name: reply.call.name, arguments: JSON.stringify(reply.call.input) },
-      }
-    : {
-        ...{ id: 'msg_sandbox', type: 'message', role: 'assistant', status: 'completed' },
-        content: [{ type: 'output_text', text: saidBy(reply), annotations: [] }],
-      };
+  reply.type === 'calls'
+    ? reply.calls.map(({ name, input }, index) => ({
+        ...{ id: `fc_sandbox_${index}`, type: 'function_call' as const, status: 'completed' },
+        ...{ call_id: callIdOf(callId, index), name, arguments: JSON.stringify(input) },
+      }))
+    : [
+        {
+          ...{ id: 'msg_sandbox', type: 'message' as const, role: 'assistant', status: 'completed' },
+          content: [{ type: 'output_text', text: saidBy(reply), annotations: [] }],
+        },
+      ];
 
 const responseOf = (reply: Reply, about: About) => {
   const { prompt_tokens: input, completion_tokens: output } = about.usage;
   return {
     ...{ id: 'resp_sandbox', object: 'response', status: 'completed', model: about.model },
-    output: [outputOf(reply, about)],
+    output: outputOf(reply, about),
     usage: {
       input_tokens: input,
       input_tokens_details: { cached_tokens: 0 },

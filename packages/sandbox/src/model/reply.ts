@@ -9,12 +9,14 @@ export type Reply = {
   readonly wordMs: number;
 } & (
   | { readonly type: 'text'; readonly text: string; readonly finish: 'stop' | 'length' | 'none' }
-  | { readonly type: 'call'; readonly call: ToolCall }
+  | { readonly type: 'calls'; readonly calls: readonly ToolCall[] }
   | { readonly type: 'status'; readonly status: number; readonly once: boolean }
   | { readonly type: 'html' | 'hang' | 'hang silently' | 'cut' | 'stream error' }
 );
 
 const slowWordMs = 200;
+
+const shortly = (text: string): string => text.split(/\s+/).slice(0, 5).join(' ');
 
 /** The tool call that an instruction needs; undefined when it needs none. */
 const callFor = (instruction: Instruction): ToolCall | undefined => {
@@ -37,6 +39,35 @@ const callFor = (instruction: Instruction): ToolCall | undefined => {
           ...(instruction.wait ? { timeout: 600_000 } : {}),
         },
       };
+    case 'delegate':
+      return {
+        name: 'task',
+        input: {
+          ...{ description: shortly(instruction.task), prompt: instruction.task },
+          subagent_type: 'general',
+        },
+      };
+    case 'ask':
+      return {
+        name: 'question',
+        input: {
+          questions: instruction.questions.map(({ question, options, multiple }) => ({
+            ...{ question, header: shortly(question).slice(0, 30), multiple },
+            options: options.map((label) => ({ label, description: '' })),
+          })),
+        },
+      };
+    case 'steps':
+      return {
+        name: 'todowrite',
+        input: {
+          todos: instruction.steps.map((content, index) => ({
+            ...{ content, priority: 'medium', status: index === 0 ? 'in_progress' : 'pending' },
+          })),
+        },
+      };
+    case 'use':
+      return { name: instruction.tool, input: instruction.input };
     default:
       return undefined;
   }
@@ -68,17 +99,26 @@ const report = (instruction: Instruction, result: string): string => {
       return `${instruction.file} says:\n${quoted}`;
     case 'run':
       return `${instruction.command} printed:\n${quoted}`;
+    case 'delegate':
+      return `The sub-agent says:\n${/<task_result>\n?([\s\S]*?)\n?<\/task_result>/.exec(result)?.[1] ?? quoted}`;
+    case 'ask':
+      return `I asked, and: ${quoted}`;
+    case 'steps':
+      return `I noted ${instruction.steps.length} steps.`;
+    case 'use':
+      return `${instruction.tool} gave:\n${quoted}`;
     default:
       return '';
   }
 };
 
-const forbidden = (call: ToolCall): string =>
-  call.name === 'bash'
-    ? 'I cannot run commands in this mode.'
-    : call.name === 'read'
-      ? 'I cannot read files in this mode.'
-      : 'I cannot change files in this mode.';
+const withoutTool: Readonly<Record<string, string>> = {
+  bash: 'I cannot run commands in this mode.',
+  read: 'I cannot read files in this mode.',
+  write: 'I cannot change files in this mode.',
+  edit: 'I cannot change files in this mode.',
+};
+const forbidden = ({ name }: ToolCall): string => withoutTool[name] ?? `I have no tool ${name} in this mode.`;
 
 const ramble = (words: number): string =>
   Array.from({ length: words }, (_, index) => `word${index + 1}`)
@@ -104,16 +144,18 @@ export const decideReply = (conversation: Conversation): Reply => {
   let delayMs = 0;
   let wordMs = 0;
   for (const instruction of parseInstructions(task)) {
-    const call = callFor(instruction);
-    if (call !== undefined) {
-      const result = results[used];
-      if (!tools.has(call.name)) said.push(forbidden(call));
-      else if (result === undefined) return { type: 'call', call, delayMs, wordMs };
-      else {
-        said.push(report(instruction, result));
-        used++;
-        delayMs = 0;
-      }
+    const wanted = (instruction.do === 'at once' ? instruction.each : [instruction]).flatMap((each) => {
+      const call = callFor(each);
+      return call === undefined ? [] : [{ each, call }];
+    });
+    if (wanted.length > 0) {
+      said.push(...wanted.filter(({ call }) => !tools.has(call.name)).map(({ call }) => forbidden(call)));
+      const able = wanted.filter(({ call }) => tools.has(call.name));
+      if (able.length > 0 && results[used] === undefined)
+        return { type: 'calls', calls: able.map(({ call }) => call), delayMs, wordMs };
+      said.push(...able.map(({ each }, index) => report(each, results[used + index] ?? '')));
+      used += able.length;
+      if (able.length > 0) delayMs = 0;
       continue;
     }
     switch (instruction.do) {
@@ -144,7 +186,7 @@ export const decideReply = (conversation: Conversation): Reply => {
         const call = tools.has('bash')
           ? { name: 'bash', input: { command: 'echo same', description: 'Say the same' } }
           : { name: 'glob', input: { pattern: '*.nothing' } };
-        return { type: 'call', call, delayMs, wordMs };
+        return { type: 'calls', calls: [call], delayMs, wordMs };
       }
       case 'nothing':
         return { type: 'text', text: '', finish: 'stop', delayMs, wordMs };
