@@ -1,7 +1,17 @@
 import type { EventId, StoredMessage } from '@nostr-dm-agent/nostr';
-import { askOver, noTold, reasons, yesTold } from '../replies/ask-replies.ts';
+import {
+  answerTold,
+  askOver,
+  declinedTold,
+  noTold,
+  questionNeeded,
+  reasons,
+  yesTold,
+} from '../replies/ask-replies.ts';
 import { nothingToAnswer } from '../replies/meaning-replies.ts';
 import { nothingToStop } from '../replies/queue-replies.ts';
+import type { AskAnswer, OpenAsk } from '../runs/asks.ts';
+import { optionFor, readAnswer } from '../runs/question-answer.ts';
 import type { DispatchDeps } from './dispatch-deps.ts';
 import { createReply } from './reply.ts';
 
@@ -16,6 +26,9 @@ const SIGNS: ReadonlyMap<string, Sign> = new Map([
   ...['👍', '✅', '✔', '👌', '+', ''].map((text) => [text, 'yes'] as const),
   ...['👎', '-'].map((text) => [text, 'no'] as const),
 ]);
+
+/** `2️⃣`: an option by its number. */
+const KEYCAP = /^[1-9]\ufe0f?\u20e3$/u;
 
 const plain = (text: string): string => text.replace(/[\u{1f3fb}-\u{1f3ff}\ufe0e\ufe0f]/gu, '').trim();
 
@@ -36,16 +49,16 @@ export function createReactionActions({
   'tasks' | 'asks' | 'confirmations' | 'messages' | 'messenger' | 'meaningOf' | 'answeredBy'
 >) {
   const reply = createReply(messenger);
-  /** 👍 and 👎 on a message of the agent's that asks. False: it is none. */
-  const answer = (reaction: StoredMessage, sign: Sign, target: EventId): boolean => {
+  /** 👍, 👎 or a figure on a message of the agent's that asks. False: it is none, or ends the task. */
+  const answer = (reaction: StoredMessage, sign: Sign | undefined, target: EventId): boolean => {
     const asked = asks.open(reaction.sender).find(({ messages: ids }) => ids.includes(target));
-    // A question has more answers than two.
-    if (asked === undefined || asked.about.kind === 'question') return false;
+    if (asked === undefined) return false;
     const isNo = sign === 'no' || CROSSES.has(plain(reaction.text));
     if (sign === 'stop' && !isNo) return false;
-    const verdict = isNo ? ({ answer: 'no', why: reasons.plain } as const) : ({ answer: 'once' } as const);
-    const heard = asks.answer(asked, verdict);
-    reply(reaction, heard ? (isNo ? noTold('') : yesTold) : askOver);
+    const meant = meantBy(asked, reaction.text, isNo ? 'no' : sign);
+    if (meant === undefined) return false;
+    if (meant === 'unclear') reply(reaction, questionNeeded);
+    else reply(reaction, asks.answer(asked, meant.answer) ? meant.told : askOver);
     return true;
   };
   return {
@@ -55,7 +68,7 @@ export function createReactionActions({
       const sign = SIGNS.get(plain(reaction.text));
       // NIP-25: the last one is meant.
       const target = references.at(-1);
-      if (sign === undefined || target === undefined || answer(reaction, sign, target)) return;
+      if (target === undefined || answer(reaction, sign, target) || sign === undefined) return;
       const about: EventId = answeredBy(target) ?? target;
       if (sign === 'stop') {
         if (tasks.callOff(sender, [about]) === 0) reply(reaction, nothingToStop);
@@ -67,4 +80,27 @@ export function createReactionActions({
       if (confirmations.waiting(sender)) reply(reaction, nothingToAnswer(sign, true));
     },
   };
+}
+
+type Meant = { readonly answer: AskAnswer; readonly told: string };
+
+/** What a reaction says to what is asked; undefined: nothing. A question has more answers than two. */
+function meantBy({ about }: OpenAsk, text: string, sign: Sign | undefined): Meant | 'unclear' | undefined {
+  const no: Meant = { answer: { answer: 'no', why: reasons.plain }, told: noTold('') };
+  if (about.kind === 'approval') {
+    if (sign === 'no') return no;
+    return sign === 'yes' ? { answer: { answer: 'once' }, told: yesTold } : undefined;
+  }
+  const { question } = about;
+  const said = (words: readonly string[]): Meant => ({
+    ...{ answer: { answer: 'words', words }, told: answerTold(words) },
+  });
+  if (KEYCAP.test(text)) {
+    const words = readAnswer(question, text);
+    return question.options.some(({ label }) => label === words[0]) ? said(words) : 'unclear';
+  }
+  if (sign !== 'yes' && sign !== 'no') return undefined;
+  const label = optionFor(question, sign);
+  if (label !== undefined) return said([label]);
+  return sign === 'no' ? { ...no, told: declinedTold } : 'unclear';
 }

@@ -1,8 +1,16 @@
 import { approvalRules } from '../backends/approval.ts';
-import { alwaysTold, answerTold, noTold, reasons, yesTold } from '../replies/ask-replies.ts';
+import {
+  alwaysTold,
+  answerTold,
+  declinedTold,
+  noTold,
+  questionNeeded,
+  reasons,
+  yesTold,
+} from '../replies/ask-replies.ts';
 import { lines } from '../replies/format.ts';
 import { nothingToAnswer } from '../replies/meaning-replies.ts';
-import { readAnswer } from '../runs/asks.ts';
+import { optionFor, readAnswer } from '../runs/question-answer.ts';
 import { parseChoice } from './arguments.ts';
 import { type Call, type Command, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
@@ -36,10 +44,7 @@ export const askCommands = ({ asks, currentSessions, stores }: CommandDeps): rea
       kind: 'immediate',
       run: (call) => {
         noCode(call, 'yes');
-        const { owner, message, argument } = call;
-        const wanted = { kind: 'approval', word: 'yes' } as const;
-        const { ask } = findAsk(asks, owner.publicKey, message, argument, wanted);
-        return { reply: yesTold, commit: () => give(asks, ask, { answer: 'once' }) };
+        return saidYes(asks, call);
       },
     },
     {
@@ -47,18 +52,14 @@ export const askCommands = ({ asks, currentSessions, stores }: CommandDeps): rea
       parameters: '[why]',
       family: 'Tasks',
       summary: 'no to what the agent asks to do; it is told why and goes on',
-      detail: 'So does 👎 on the message that asks, or the word no. To end the task: !stop.',
+      detail:
+        'So does 👎 on the message that asks, or the word no. A question is left to the agent. To end the task: !stop.',
       examples: ['!no', '!no use git rm instead'],
       role: 'member',
       kind: 'immediate',
       run: (call) => {
         noCode(call, 'no');
-        const { owner, message, argument } = call;
-        const wanted = { kind: 'approval', word: 'no' } as const;
-        const { ask, rest } = findAsk(asks, owner.publicKey, message, argument, wanted);
-        const why = rest.trim();
-        const verdict = { answer: 'no', why: why === '' ? reasons.plain : why } as const;
-        return { reply: noTold(why), commit: () => give(asks, ask, verdict) };
+        return saidNo(asks, call);
       },
     },
     {
@@ -112,6 +113,35 @@ export const askCommands = ({ asks, currentSessions, stores }: CommandDeps): rea
     },
   ];
 };
+
+/** Of a question it is the option that begins so, where there is one. @throws RefusalError */
+function saidYes(asks: CommandDeps['asks'], { owner, message, argument }: Call) {
+  const wanted = { kind: 'approval', word: 'yes', orQuestion: true } as const;
+  const { ask, rest } = findAsk(asks, owner.publicKey, message, argument, wanted);
+  if (ask.about.kind === 'approval')
+    return { reply: yesTold, commit: () => give(asks, ask, { answer: 'once' }) };
+  const { question } = ask.about;
+  const text = rest.trim();
+  const words = readAnswer(question, text || 'yes');
+  if (text === '' && question.options.length > 0 && optionFor(question, 'yes') === undefined)
+    throw new RefusalError(questionNeeded);
+  return { reply: answerTold(words), commit: () => give(asks, ask, { answer: 'words', words }) };
+}
+
+/** Of a question it is the option that begins so, else it is left to the agent. @throws RefusalError */
+function saidNo(asks: CommandDeps['asks'], { owner, message, argument }: Call) {
+  const wanted = { kind: 'approval', word: 'no', orQuestion: true } as const;
+  const { ask, rest } = findAsk(asks, owner.publicKey, message, argument, wanted);
+  const why = rest.trim();
+  const label = ask.about.kind === 'question' && why === '' ? optionFor(ask.about.question, 'no') : undefined;
+  if (label !== undefined) {
+    const words = [label];
+    return { reply: answerTold(words), commit: () => give(asks, ask, { answer: 'words', words }) };
+  }
+  const verdict = { answer: 'no', why: why === '' ? reasons.plain : why } as const;
+  const reply = ask.about.kind === 'question' && why === '' ? declinedTold : noTold(why);
+  return { reply, commit: () => give(asks, ask, verdict) };
+}
 
 /** @throws UsageError, RefusalError */
 function answered(asks: CommandDeps['asks'], { owner, message, argument }: Call) {

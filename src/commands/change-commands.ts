@@ -4,6 +4,7 @@ import {
   diffText,
   noSessionYet,
   noSuchChange,
+  nothingChanged,
   nothingRedone,
   nothingToDiff,
   nothingToTell,
@@ -26,6 +27,12 @@ type ChangeDeps = Pick<CommandDeps, 'currentSessions' | 'stores' | 'desks' | 'qu
 
 /** `!diff`, `!undo`, `!redo`, `!todo`, `!now`. */
 export const changeCommands = (deps: ChangeDeps): readonly Command[] => [
+  ...workspaceCommands(deps),
+  ...agentCommands(deps),
+];
+
+/** What tasks did to the workspace. */
+const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
   {
     path: 'diff',
     parameters: '[file]',
@@ -41,7 +48,7 @@ export const changeCommands = (deps: ChangeDeps): readonly Command[] => [
       const run = lastWith(deps, session, ({ result }) => result?.prompt !== undefined);
       if (run === undefined) throw new RefusalError(nothingToDiff);
       const files = granted(await desk.diff(place, run.prompt, signal), '!diff');
-      if (files.length === 0) return diffText([]);
+      if (files.length === 0) return nothingChanged(run.task);
       const wanted = argument.trim().toLowerCase();
       const found = files.filter(({ file }) => file.toLowerCase().includes(wanted));
       const exact = found.filter(({ file }) => file.toLowerCase() === wanted);
@@ -66,8 +73,10 @@ export const changeCommands = (deps: ChangeDeps): readonly Command[] => [
       const other = workedSince(deps, session, run);
       if (other !== undefined) throw new RefusalError(sharedSince(other.task));
       const { files } = granted(await desk.undo(place, run.prompt, signal), '!undo');
-      deps.stores.runs.undone(run.id, deps.clock.now());
-      return undoneText(run.task, files);
+      // The agent forgets what was said after it, too, and !redo puts all of it back.
+      const gone = promptedSince(deps, session, run).map(({ id }) => id);
+      deps.stores.runs.undone(gone, deps.clock.now());
+      return undoneText(run.task, files, gone.length - 1);
     },
   },
   {
@@ -84,10 +93,15 @@ export const changeCommands = (deps: ChangeDeps): readonly Command[] => [
       const undone = undoneLast(deps, session);
       if (undone.length === 0) throw new RefusalError(nothingRedone);
       granted(await desk.redo(place, signal), '!redo');
-      for (const run of undone) deps.stores.runs.undone(run.id, undefined);
+      const ids = undone.map(({ id }) => id);
+      deps.stores.runs.undone(ids, undefined);
       return redoneText;
     },
   },
+];
+
+/** About what the agent is at. */
+const agentCommands = (deps: ChangeDeps): readonly Command[] => [
   {
     path: 'todo',
     family: 'Tasks',
@@ -161,6 +175,12 @@ const hasChanged = ({ mode, result }: Run): boolean =>
   result?.prompt !== undefined &&
   (result.changes?.state !== 'known' || result.changes.files.length > 0);
 
+/** A run and those of its session after it that stand. */
+const promptedSince = ({ stores }: ChangeDeps, session: Session, { seq }: Run): readonly Run[] =>
+  stores.runs
+    .ofSession(session.id, lookedBack)
+    .filter((run) => run.seq >= seq && run.undoneAt === undefined && run.result?.prompt !== undefined);
+
 /** The runs that were taken back since the last one that stands. */
 function undoneLast({ stores }: ChangeDeps, session: Session): readonly Run[] {
   const latest = stores.runs.ofSession(session.id, lookedBack).filter(({ state }) => state === 'done');
@@ -176,7 +196,12 @@ function undoneLast({ stores }: ChangeDeps, session: Session): readonly Run[] {
 const workedSince = ({ stores }: ChangeDeps, session: Session, run: Run): Run | undefined =>
   stores.runs
     .inDirectory(session.directory, run.startedAt ?? run.queuedAt, lookedBack)
-    .find((other) => other.session !== session.id && other.mode === 'agent');
+    .find(
+      (other) =>
+        other.session !== session.id && other.mode === 'agent' && (isOpen(other) || hasChanged(other)),
+    );
+
+const isOpen = ({ state }: Run): boolean => state !== 'done';
 
 /** @throws RefusalError while a task of the session runs or waits */
 function idle({ queue }: ChangeDeps, session: Session): void {

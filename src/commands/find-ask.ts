@@ -33,17 +33,26 @@ export function findAsk(
   owner: PublicKey,
   message: Pick<InboundMessage, 'references'>,
   argument: string,
-  wanted: { readonly kind: OpenAsk['about']['kind']; readonly word: string },
+  wanted: {
+    readonly kind: OpenAsk['about']['kind'];
+    readonly word: string;
+    /** Where nothing of its kind waits, it is for a question. */
+    readonly orQuestion?: boolean;
+  },
 ): { readonly ask: OpenAsk; readonly rest: string } {
   const open = asks.open(owner);
   const meant = open.find(({ messages }) => messages.some((id) => message.references.includes(id)));
-  if (meant !== undefined) return { ask: checked(meant, wanted.kind), rest: argument };
+  if (meant !== undefined) {
+    const isQuestion = meant.about.kind === 'question' && wanted.orQuestion === true;
+    return { ask: isQuestion ? meant : checked(meant, wanted.kind), rest: argument };
+  }
   // It replies to what is over: it is no answer to anything else.
   if (asks.isOver(message.references)) throw new RefusalError(askOver);
   if (open.length === 0) {
     throw new RefusalError(nothingAsked(wanted.word));
   }
-  const able = open.filter(({ about }) => about.kind === wanted.kind);
+  const ofKind = open.filter(({ about }) => about.kind === wanted.kind);
+  const able = ofKind.length === 0 && wanted.orQuestion === true ? open : ofKind;
   const [only] = able;
   if (only === undefined)
     throw new RefusalError(wanted.kind === 'approval' ? questionNeeded : approvalNeeded);

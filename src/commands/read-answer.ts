@@ -30,10 +30,11 @@ export function answerIn(
   const as = (command: string): Orders => ({ commands: [match(command)], note: undefined });
   const { text } = message;
   if (asked.includes('approval')) {
+    const isNo = meaning.kind === 'answer' && meaning.answer === 'no';
+    const why = isNo || isTalk(meaning) ? NO_WITH_REASON.exec(text.trim())?.[1] : undefined;
+    if (why !== undefined) return as(`!no ${why}`);
     if (meaning.kind === 'answer') return as(`!${meaning.answer}`);
     if (isTalk(meaning) && isConsent(text)) return as('!yes');
-    const why = isTalk(meaning) ? NO_WITH_REASON.exec(text.trim())?.[1] : undefined;
-    if (why !== undefined) return as(`!no ${why}`);
   }
   if (!asked.includes('question')) return undefined;
   return MORE_THAN_WORDS.has(meaning.kind) ? undefined : as(`!answer ${text}`);

@@ -71,7 +71,7 @@ export function questionText(
         `${index + 1}. ${label}${description === '' || description === label ? '' : ` – ${shorten(description, 200)}`}`,
     ),
     '',
-    `${how} Without an answer in ${formatDuration(deadlineMs)} the agent goes on by itself.`,
+    `${how} Without one in ${formatDuration(deadlineMs)}, or after !no, the agent decides by itself.`,
   );
 }
 
@@ -81,12 +81,16 @@ export const deadlineText = (
 ): string =>
   kind === 'approval'
     ? `No answer in ${formatDuration(deadlineMs)}, so the agent was told no. It goes on without.`
-    : `No answer in ${formatDuration(deadlineMs)}: the agent goes on without one.`;
+    : `No answer in ${formatDuration(deadlineMs)}: the agent goes on by itself.`;
 
 /** What the model is told with a no. */
 export const reasons = {
   silent: (deadlineMs: number): string =>
     `The owner did not answer within ${formatDuration(deadlineMs)}. Do not ask for this again; go on without it, or say what you need.`,
+  /** Instead of an answer to a question. */
+  unanswered: (deadlineMs: number): string =>
+    `(No answer within ${formatDuration(deadlineMs)}. Decide this yourself, and say what you assumed.)`,
+  declined: '(The owner does not answer this. Decide it yourself, and say what you assumed.)',
   over: 'The run is over.',
   plain: 'The owner said no. Do not ask for this again; go on without it, or say what you need.',
 } as const;
@@ -107,7 +111,7 @@ export const whichAsk = (asked: readonly string[], example: string): string =>
   );
 
 export const nothingAsked = (word: string): string =>
-  `Nothing waits for a ${word}: the agent asks nothing now. A new task is a plain message.`;
+  `Nothing waits for ${word === 'answer' ? 'an' : 'a'} ${word}: the agent asks nothing now. A new task is a plain message.`;
 export const askOver = 'That is over: the agent does not wait for it any more, so nothing was done.';
 export const answeredTooSoon = (asked: string): string =>
   lines(
@@ -116,4 +120,6 @@ export const answeredTooSoon = (asked: string): string =>
     'Send your answer again if you mean this.',
   );
 export const approvalNeeded = 'The agent asks whether it may do something: !yes, or !no with the reason.';
-export const questionNeeded = 'The agent asked a question: answer it with a number or in words.';
+export const questionNeeded =
+  'The agent asked a question: answer it with a number or in words; !no leaves it to the agent.';
+export const declinedTold = 'Told the agent: no answer. It decides by itself.';

@@ -24,7 +24,7 @@ export function changesLine(changes: Changes | undefined): string {
 /** What a task changed, file by file, then as a diff. */
 export function diffText(files: readonly (FileChange & { readonly diff: string })[]): string {
   const [only] = files;
-  if (only === undefined) return 'Nothing was changed.';
+  if (only === undefined) return '';
   const head = files.length === 1 ? [] : [countsText(files), ...fileLines(files)];
   return [lines(...head), ...files.map((file) => `${fileLine(file)}\n${file.diff.trim()}`)]
     .filter((part) => part !== '')
@@ -42,10 +42,12 @@ export const fileLines = (files: readonly FileChange[]): readonly string[] => [
 export const noSuchChange = (asked: string, files: readonly FileChange[]): string =>
   lines(`The last task did not change “${shorten(asked, 80)}”. It changed:`, fileLines(files));
 
-export const undoneText = (task: string, files: readonly FileChange[]): string =>
+/** @param later tasks after it, which changed nothing and are forgotten with it */
+export const undoneText = (task: string, files: readonly FileChange[], later: number): string =>
   lines(
     `Taken back: ${shorten(task, 80)}`,
     files.length === 0 ? undefined : countsText(files),
+    later > 0 && `The agent forgets the ${later === 1 ? 'task' : `${later} tasks`} after it, too.`,
     '!redo puts it back. The next task makes it final.',
   );
 
@@ -74,6 +76,8 @@ export const todosText = (todos: readonly Todo[]): string =>
     : lines(todos.map(({ text, state }) => `${marks[state]} ${shorten(text, 160)}`));
 
 export const noSessionYet = 'The agent has not begun anything in this session yet. Send a task.';
+export const nothingChanged = (task: string): string =>
+  `The last task (“${shorten(task.replace(/\s+/g, ' '), 60)}”) changed nothing in the workspace.`;
 export const nothingToDiff = 'No task of this session has changed anything that could be shown.';
 export const nothingToUndo =
   'There is nothing to take back: no task of this session changed anything, or it is taken back already.';

@@ -19,7 +19,7 @@ function factsLine(run: Run, durationMs: number, settlement: Settlement): string
   const facts = [
     run.mode,
     formatDuration(durationMs),
-    run.result === undefined ? undefined : plural(run.result.steps, 'step'),
+    run.result === undefined || run.job === 'compact' ? undefined : plural(run.result.steps, 'step'),
     settlement && costText(settlement) + owedText(settlement),
     model?.split('/').at(-1),
   ];
@@ -54,6 +54,9 @@ const answerCutText = 'The answer above ends there: the rest of it was not writt
 export const answerLostText =
   'The run is done, and its answer could not be stored: the disk of the bot may be full. Its session still has it: ask for it there once there is room.';
 
+const shortenedText =
+  'The conversation is shortened: from now on the agent has a summary of what was said, and each task costs less.';
+
 /**
  * The final reply of a run that is done. The foot is read also when the text is too long to be sent at once.
  * @param session named where answers of several arrive side by side
@@ -64,7 +67,9 @@ export function finalReply(
   settlement: Settlement,
   session?: Pick<Session, 'id' | 'title'>,
 ): { readonly text: string; readonly foot: string } {
-  const text = restOf(run.answer?.trim() ?? '', run.told);
+  const isShortened = run.job === 'compact' && run.outcome === 'answered';
+  const said = run.answer?.trim() ?? '';
+  const text = said === '' && isShortened ? shortenedText : restOf(said, run.told);
   // It never began: there are no facts.
   if (run.outcome === 'refused' && text !== '') return { text, foot: '' };
   const facts = lines(session && sessionLine(session), factsLine(run, durationMs, settlement));

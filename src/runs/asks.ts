@@ -18,7 +18,7 @@ export type OpenAsk = {
   readonly askedAt: number;
 };
 
-/** Of an approval a verdict, of a question the chosen labels or words. */
+/** Of an approval a verdict; of a question the chosen labels or words, or a no: it is not answered. */
 export type AskAnswer = Verdict | { readonly answer: 'words'; readonly words: readonly string[] };
 
 /**
@@ -29,8 +29,14 @@ export type Asks = {
   /**
    * The asking side of a run. `waiting` is told when its agent begins and ends to wait for its owner.
    * @param directory what file names are told without
+   * @param stopping aborted when the run is to end, with its `StopReason`
    */
-  readonly ofRun: (run: Run, waiting: (begun: boolean) => void, directory?: string) => RunAsks;
+  readonly ofRun: (
+    run: Run,
+    waiting: (begun: boolean) => void,
+    directory?: string,
+    stopping?: AbortSignal,
+  ) => RunAsks;
   /** What this owner has not answered, the oldest first. */
   readonly open: (owner: PublicKey) => readonly OpenAsk[];
   /** False: it is over already. */
@@ -74,7 +80,7 @@ export function createAsks(deps: AsksDeps): Asks {
     }
   };
 
-  const ask: AskOne = async (run, about, text, signal) => {
+  const ask: AskOne = async ({ run, stopping }, about, text, signal) => {
     if (signal.aborted) return undefined;
     const messages = messenger.send(replyToRun(run), text);
     const { promise, resolve } = Promise.withResolvers<AskAnswer | undefined>();
@@ -86,7 +92,8 @@ export function createAsks(deps: AsksDeps): Asks {
     try {
       const answer = await promise;
       if (answer === undefined) {
-        lapsedAt.set(run.owner, clock.now());
+        // Who has stopped it themselves has no answer on its way.
+        if (stopping?.reason !== 'stopped') lapsedAt.set(run.owner, clock.now());
         if (!signal.aborted) messenger.send(replyToRun(run), deadlineText(about, deps.deadlineMs));
       }
       return answer;
@@ -98,8 +105,8 @@ export function createAsks(deps: AsksDeps): Asks {
     }
   };
 
-  const ofRun: Asks['ofRun'] = (run, waiting, directory) =>
-    runAsks({ run, waiting, directory, ask, ...deps });
+  const ofRun: Asks['ofRun'] = (run, waiting, directory, stopping) =>
+    runAsks({ run, waiting, directory, stopping, ask, ...deps });
 
   return {
     ofRun,
@@ -125,7 +132,7 @@ export function createAsks(deps: AsksDeps): Asks {
 
 /** Asks one thing and waits; undefined: the deadline, or nobody waits for the answer any more. */
 type AskOne = (
-  run: Run,
+  by: { readonly run: Run; readonly stopping: AbortSignal | undefined },
   about: OpenAsk['about'],
   text: string,
   signal: AbortSignal,
@@ -136,6 +143,7 @@ function runAsks({
   run,
   waiting,
   directory,
+  stopping,
   ask,
   deadlineMs,
   log,
@@ -143,6 +151,7 @@ function runAsks({
   readonly run: Run;
   readonly waiting: (begun: boolean) => void;
   readonly directory: string | undefined;
+  readonly stopping: AbortSignal | undefined;
   readonly ask: AskOne;
 }): RunAsks {
   const ending = new AbortController();
@@ -150,6 +159,8 @@ function runAsks({
   const always = new Set<string>();
   let last: Promise<unknown> = Promise.resolve();
   /** One at a time: what several tools ask at once would be one heap on a phone. */
+  /** How often nobody answered: what has waited for its turn meanwhile is not asked of them again and again. */
+  let lapses = 0;
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const done = last.then(work, work);
     last = done.catch(() => undefined);
@@ -164,13 +175,17 @@ function runAsks({
     }
   };
 
-  const approve = async (approval: Approval, signal: AbortSignal): Promise<Verdict> => {
+  const approve = async (approval: Approval, lapsesBefore: number, signal: AbortSignal): Promise<Verdict> => {
     const kind = kindOf(approval);
     if (signal.aborted) return { answer: 'no', why: reasons.over };
     if (always.has(kind)) return { answer: 'once' };
+    if (lapses > lapsesBefore) return { answer: 'no', why: reasons.silent(deadlineMs) };
     const text = approvalText(approval, deadlineMs, directory);
-    const answer = await waitingFor(() => ask(run, { kind: 'approval', approval }, text, signal));
+    const answer = await waitingFor(() =>
+      ask({ run, stopping }, { kind: 'approval', approval }, text, signal),
+    );
     if (answer === undefined || answer.answer === 'words') {
+      if (!signal.aborted) lapses += 1;
       return { answer: 'no', why: signal.aborted ? reasons.over : reasons.silent(deadlineMs) };
     }
     if (answer.answer === 'always') always.add(kind);
@@ -185,36 +200,28 @@ function runAsks({
     for (const [index, each] of questions.entries()) {
       const text = questionText(each, { number: index + 1, of: questions.length }, deadlineMs);
       const about = { kind: 'question', question: each } as const;
-      const answer = await waitingFor(() => ask(run, about, text, signal));
-      if (answer?.answer !== 'words') return undefined;
-      answers.push(answer.words);
+      const answer = await waitingFor(() => ask({ run, stopping }, about, text, signal));
+      if (signal.aborted) return undefined;
+      // Nobody is there: the others would wait as long, and what was answered before is kept.
+      if (answer === undefined)
+        return questions.map((_, of) => answers[of] ?? [reasons.unanswered(deadlineMs)]);
+      answers.push(answer.answer === 'words' ? answer.words : [declinedWhy(answer)]);
     }
     return answers;
   };
   const until = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, ending.signal]);
   return {
-    onApproval: (approval, signal) => inTurn(() => approve(approval, until(signal))),
+    onApproval: (approval, signal) => {
+      const before = lapses;
+      return inTurn(() => approve(approval, before, until(signal)));
+    },
     onQuestion: (questions, signal) => inTurn(() => question(questions, until(signal))),
     end: () => ending.abort(),
   };
 }
 
+const declinedWhy = (verdict: Verdict): string =>
+  verdict.answer === 'no' && verdict.why !== reasons.plain ? `No: ${verdict.why}` : reasons.declined;
+
 /** What `!always` allows: all that is of the same kind. */
 const kindOf = ({ what }: Approval): string => (what.kind === 'other' ? what.permission : what.kind);
-
-/**
- * The labels that an answer names by their numbers or words, else the answer itself.
- * `2` · `1, 3` · `blue` · `none of these, use the old one`
- */
-export function readAnswer({ options, multiple }: AgentQuestion, text: string): readonly string[] {
-  const said = text.trim().replace(/[.!]+$/, '');
-  const numbers = said.split(/\s*(?:,|&|\+|\band\b|\s)\s*/).map((each) => each.replace(/^#|[.)]$/g, ''));
-  const picked = numbers.every((each) => /^\d{1,2}$/.test(each))
-    ? numbers.map((each) => options[Number(each) - 1]?.label)
-    : [];
-  const labels = picked.filter((label) => label !== undefined);
-  if (labels.length > 0 && labels.length === picked.length && (multiple || labels.length === 1))
-    return [...new Set(labels)];
-  const named = options.find(({ label }) => label.toLowerCase() === said.toLowerCase());
-  return [named?.label ?? text.trim()];
-}

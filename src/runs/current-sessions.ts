@@ -144,6 +144,7 @@ export function createCurrentSessions(deps: {
       const copy: Session = {
         ...session,
         id: newId(),
+        title: session.title === '' ? '' : `${session.title.replace(/ \(copy\)$/, '')} (copy)`,
         backendSession,
         createdAt: clock.now(),
         usedAt: clock.now(),

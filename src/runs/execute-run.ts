@@ -157,6 +157,7 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
       progress.waiting(begun);
     },
     session.directory,
+    signal,
   );
   const { onHold, onHoldEnd } = progress;
   const observer = { onActivity: deadline.touch, onHold, onHoldEnd };

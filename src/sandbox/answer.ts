@@ -19,7 +19,7 @@ const chunkNumber = /^\((\d+)\/(\d+|…)\)\n/;
 /** The agent wants a word of its owner's before it goes on: the next line may be it. */
 export const asksOwner = (text: string): boolean => /^(?:🔐|❓)/u.test(text);
 /** The word was passed on: what comes next is the agent's. */
-export const isPassedOn = (text: string): boolean => text.startsWith('Told the agent');
+export const isPassedOn = (text: string): boolean => text.startsWith('Told the agent:');
 
 export function withText(answer: Answer, text: string): Answer {
   if (progressLine.test(text) || asksOwner(text)) return answer;

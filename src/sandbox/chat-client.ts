@@ -78,7 +78,7 @@ export function createChatClient(options: ChatClientOptions, signal: AbortSignal
       complete();
     } else if (entry !== undefined && isPassedOn(text)) {
       const { complete } = entry;
-      entry.complete = () => void Promise.all(asked.values()).then(complete);
+      entry.complete = () => void Promise.all(asked.values()).then(() => complete());
     }
     change(about, (answer) => withText(answer, text));
   };

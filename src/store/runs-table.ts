@@ -118,8 +118,8 @@ export type RunStore = {
   /** The agent has ended; what it said is kept from here on. */
   readonly settling: (id: string, end: Omit<RunEnd, 'endedAt'>) => void;
   readonly finish: (id: string, end: RunEnd) => void;
-  /** What it changed was taken back then (ms), or stands again. */
-  readonly undone: (id: string, at: number | undefined) => void;
+  /** What they changed was taken back then (ms), or stands again. */
+  readonly undone: (ids: readonly string[], at: number | undefined) => void;
 };
 
 const columnsOf = ({ outcome, answer, result }: Omit<RunEnd, 'endedAt'>) => ({
@@ -140,7 +140,10 @@ export function createRunStore(db: Database): RunStore {
     db,
     "UPDATE runs SET state = 'settling', outcome = $outcome, answer = $answer, result = $result WHERE id = $id",
   );
-  const undone = change(db, 'UPDATE runs SET undone_at = $at WHERE id = $id');
+  const undone = change(
+    db,
+    'UPDATE runs SET undone_at = $at WHERE id IN (SELECT value FROM json_each($ids))',
+  );
   const finish = change(
     db,
     `UPDATE runs SET state = 'done', outcome = $outcome, answer = $answer, result = $result,
@@ -172,8 +175,8 @@ export function createRunStore(db: Database): RunStore {
     finish: (id, { endedAt, ...end }) => {
       finish({ id, ...columnsOf(end), endedAt });
     },
-    undone: (id, at) => {
-      undone({ id, at });
+    undone: (ids, at) => {
+      undone({ ids: JSON.stringify(ids), at });
     },
   };
 }

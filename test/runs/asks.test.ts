@@ -5,7 +5,8 @@ import { createCommands } from '../../src/commands/all-commands.ts';
 import type { OrderedTask } from '../../src/commands/command.ts';
 import { createDispatcher } from '../../src/commands/dispatch.ts';
 import { readMeaning } from '../../src/commands/meaning/meaning.ts';
-import { createAsks, readAnswer } from '../../src/runs/asks.ts';
+import { createAsks } from '../../src/runs/asks.ts';
+import { readAnswer } from '../../src/runs/question-answer.ts';
 import type { Run } from '../../src/runs/run.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
 import { depsWithoutWallet } from '../support/commands.ts';
@@ -129,6 +130,10 @@ describe('what an agent wants to do', () => {
       ['!no use git rm', 'use git rm'],
       ['no, use git rm', 'use git rm'],
       ['Nope: leave it', 'leave it'],
+      ['No, leave it', 'leave it'],
+      ['!no, use git rm', 'use git rm'],
+      ['!NO: use git rm', 'use git rm'],
+      ['! no use git rm', 'use git rm'],
     ] as const;
     for (const [text, why] of refusals) {
       const phone = openPhone();
@@ -200,6 +205,35 @@ describe('what an agent wants to do', () => {
     expect(verdict).toEqual({ answer: 'no', why: expect.stringContaining('did not answer') });
     expect(phone.said.at(-1)).toContain('told no');
     expect(await phone.send('!yes')).toContain('Nothing waits for a yes');
+  });
+
+  test('who is not there is not asked again and again: what waits for its turn is refused with what lapsed', async () => {
+    const phone = openPhone(20);
+    const run = phone.asks.ofRun(runOf('r1'), () => {});
+    const verdicts = await Promise.all(['one', 'two'].map((line) => run.onApproval(command(line), never)));
+    const silent = { answer: 'no' as const, why: expect.stringContaining('did not answer') };
+    expect(verdicts).toEqual([silent, silent]);
+    expect(phone.said.filter((text) => text.includes('🔐'))).toHaveLength(1);
+    // What comes later is.
+    const later = run.onApproval(command('three'), never);
+    await phone.settle();
+    expect(phone.said.at(-1)).toContain('three');
+    await phone.send('no');
+    await later;
+  });
+
+  test('whoever stops a run has no answer to it on its way', async () => {
+    const phone = openPhone();
+    const stopping = new AbortController();
+    const first = phone.asks.ofRun(runOf('r1'), () => {}, '', stopping.signal);
+    const stopped = first.onApproval(command('ls'), stopping.signal);
+    await phone.settle();
+    stopping.abort('stopped');
+    await stopped;
+    const next = phone.asks.ofRun(runOf('r2'), () => {}).onApproval(command('make'), never);
+    await phone.settle();
+    await phone.send('!yes');
+    expect(await next).toEqual({ answer: 'once' });
   });
 
   test('an answer that crosses the deadline allows nothing that its owner has not read', async () => {
@@ -311,6 +345,66 @@ describe('what an agent asks', () => {
     expect(waits).toEqual([true, false, true, false]);
   });
 
+  test('without an answer the agent decides, and knows what was answered before', async () => {
+    const phone = openPhone(50);
+    const run = phone.asks.ofRun(runOf('r1'), () => {});
+    const answer = run.onQuestion([colour, colour, colour], never);
+    await phone.settle();
+    await phone.send('blue');
+    const unanswered = [expect.stringContaining('No answer within')];
+    expect(await answer).toEqual([['Blue'], unanswered, unanswered]);
+    expect(phone.said.at(-1)).toContain('goes on by itself');
+  });
+
+  test('a yes or a no is the option that says so, else a no leaves it to the agent', async () => {
+    const yesNo: AgentQuestion = {
+      ...colour,
+      options: ['Yes, all', 'No'].map((label) => ({ label, description: '' })),
+    };
+    const left = expect.stringContaining('Decide it yourself');
+    const cases = [
+      [yesNo, '!yes', 'Yes, all'],
+      [yesNo, 'yes', 'Yes, all'],
+      [yesNo, '!no', 'No'],
+      [yesNo, 'No.', 'No'],
+      [colour, '!no', left],
+      [colour, '!no not today', 'No: not today'],
+      [{ ...colour, options: [] }, '!yes', 'yes'],
+    ] as const;
+    for (const [question, text, words] of cases) {
+      const phone = openPhone();
+      const answer = phone.asks.ofRun(runOf('r1'), () => {}).onQuestion([question], never);
+      await phone.settle();
+      await phone.send(text);
+      expect([text, await answer]).toEqual([text, [[words]]]);
+    }
+    const reactions = [
+      [yesNo, '👍', 'Yes, all'],
+      [yesNo, '👎', 'No'],
+      [colour, '2️⃣', 'Blue'],
+      [colour, '👎🏽', left],
+    ] as const;
+    for (const [question, sign, words] of reactions) {
+      const phone = openPhone();
+      const answer = phone.asks.ofRun(runOf('r1'), () => {}).onQuestion([question], never);
+      await phone.settle();
+      await phone.send(sign, { kind: 7, references: [phone.lastMessage()] });
+      expect([sign, await answer]).toEqual([sign, [[words]]]);
+    }
+    // What is no answer is said to be none, and the question stays.
+    const phone = openPhone();
+    const answer = phone.asks.ofRun(runOf('r1'), () => {}).onQuestion([colour], never);
+    await phone.settle();
+    const asking = phone.lastMessage();
+    for (const sign of ['👍', '9️⃣'])
+      expect(await phone.send(sign, { kind: 7, references: [asking] })).toContain('a number or in words');
+    expect(await phone.send('!yes')).toContain('a number or in words');
+    await phone.send('❤️', { kind: 7, references: [asking] });
+    expect(phone.asks.open(owner)).toHaveLength(1);
+    await phone.send('red');
+    expect(await answer).toEqual([['Red']]);
+  });
+
   test('of several options, numbers name several where that is meant', () => {
     const many = { ...colour, multiple: true };
     expect(readAnswer(many, '1, 2')).toEqual(['Red', 'Blue']);
@@ -318,5 +412,12 @@ describe('what an agent asks', () => {
     expect(readAnswer(colour, '1, 2')).toEqual(['1, 2']);
     expect(readAnswer(colour, '#2.')).toEqual(['Blue']);
     expect(readAnswer(colour, '7')).toEqual(['7']);
+    expect(readAnswer(many, '1 2')).toEqual(['Red', 'Blue']);
+    expect(readAnswer(many, '1️⃣2️⃣')).toEqual(['Red', 'Blue']);
+    expect(readAnswer(many, 'blue and red')).toEqual(['Blue', 'Red']);
+    expect(readAnswer(many, 'blue and green')).toEqual(['blue and green']);
+    expect(readAnswer(colour, 'Option 2')).toEqual(['Blue']);
+    const marked = { ...colour, options: [{ label: 'Blue (recommended)', description: '' }] };
+    expect(readAnswer(marked, 'blue')).toEqual(['Blue (recommended)']);
   });
 });

@@ -18,6 +18,15 @@ const approvalOf = (asked: PermissionAsked, bySubAgent: boolean): Approval => {
   return { id, bySubAgent, what: { kind: 'other', permission, patterns } };
 };
 
+type Refused = { readonly asked: PermissionAsked; readonly why: string };
+
+/** Each reason once; which one is whose, where they differ. */
+const reasonsOf = (refused: readonly Refused[]): string => {
+  const [first, ...others] = new Set(refused.map(({ why }) => why));
+  if (first !== undefined && others.length === 0) return first;
+  return refused.map(({ asked, why }) => `${asked.patterns.join(' && ')}: ${why}`).join('\n');
+};
+
 const nobodyAnswers: Verdict = { answer: 'no', why: 'Nobody can answer now. Go on without it.' };
 
 /** Brings what the agents of one run ask to their owner, and back. Nothing that is asked outlives the run: `dismiss`. */
@@ -52,18 +61,38 @@ export const createAsks = (
     return (await observer.onApproval?.(approvalOf(asked, bySubAgent), over.signal)) ?? nobodyAnswers;
   };
 
+  /**
+   * What several tools of one step ask: opencode takes the first no of a session for all of its open asks, so what is refused
+   * waits until the others are decided.
+   */
+  const steps = new Map<string, { open: number; refused: Refused[] }>();
+  const refuseAll = async (sessionID: string, refused: readonly Refused[]): Promise<void> => {
+    steps.delete(sessionID);
+    const message = reasonsOf(refused);
+    // With the first the others are refused.
+    for (const { asked } of refused)
+      await client.permission.reply({ requestID: asked.id, reply: 'reject', message });
+  };
   const answer = async (asked: PermissionAsked, bySubAgent: boolean): Promise<void> => {
-    const verdict = await verdictOf(asked, bySubAgent);
-    if (over.signal.aborted) return;
+    const { sessionID } = asked;
+    const step = steps.get(sessionID) ?? { open: 0, refused: [] };
+    steps.set(sessionID, step);
+    step.open++;
+    try {
+      const verdict = await verdictOf(asked, bySubAgent);
+      if (over.signal.aborted) return;
+      if (verdict.answer === 'no') step.refused.push({ asked, why: verdict.why || 'No.' });
+      else await allow(asked, verdict);
+    } finally {
+      step.open--;
+      if (step.open === 0 && !over.signal.aborted) await refuseAll(sessionID, step.refused);
+    }
+  };
+  const allow = async (asked: PermissionAsked, verdict: Verdict): Promise<void> => {
     if (verdict.answer === 'always')
       for (const pattern of asked.always.length > 0 ? asked.always : asked.patterns)
         allowed.push({ permission: asked.permission, pattern, action: 'allow' });
-    const { id: requestID } = asked;
-    await client.permission.reply(
-      verdict.answer === 'no'
-        ? { requestID, reply: 'reject', message: verdict.why || 'No.' }
-        : { requestID, reply: 'once' },
-    );
+    await client.permission.reply({ requestID: asked.id, reply: 'once' });
   };
 
   const answerQuestion = async ({ id: requestID, questions }: QuestionAsked): Promise<void> => {

@@ -66,6 +66,11 @@ export const serverRequest = (
   const text = (blank: readonly string[]): string =>
     JSON.stringify({
       ...askFirst(configuration, plan.modes),
+      // A no is told to the agent, which goes on: also one that opencode takes for several asks, or that comes without words.
+      experimental: {
+        ...(isObject(configuration.experimental) ? configuration.experimental : {}),
+        continue_loop_on_deny: true,
+      },
       // What was there before a task, for `!diff` and `!undo`.
       snapshot: true,
       plugin: [

@@ -244,7 +244,9 @@ export const runOnServer = async (
     answer,
     failure: stopped ? undefined : failure,
     backendSession: session,
-    ...{ steps, tools, tokens, model, unknownEvents: 0, prompt, changes },
+    ...{ steps, tools, tokens, model, unknownEvents: 0 },
+    // Shortening a conversation is no task that could be shown or taken back.
+    ...(request.job === 'compact' ? {} : { prompt, changes }),
     ...(context === undefined ? {} : { context }),
     ...(guide?.cut === true ? { cutInstructions: guide.name } : {}),
   };
