@@ -8,7 +8,7 @@ import { startSandboxHouse } from '../support/paid-house.ts';
 
 // An owner on the phone, a paid bot with the real opencode kept ready in its jail, and what its agents ask. One bot for all
 // stories: it takes seconds to start.
-const limit = 60_000;
+const limit = 120_000;
 const me = { name: 'me', uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const missing = await bubblewrapHere(me);
 if (missing !== undefined) test('the jail can be built', () => expect(process.env.CI).toBeUndefined());
