@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Logger } from '@nostr-dm-agent/kit/log';
@@ -71,7 +72,7 @@ export async function assemble(
   const { relays, lists, outbox, messenger } = messaging;
   const money = createMoney(config, { stores, messaging }, basics, open);
   makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
-  const { jail, wall, backends, healths } = openBackends(config, deps, basics, open);
+  const { jail, wall, backends, healths } = openBackends(config, deps, stores, basics, open);
   open.defer(() => stopping.abort());
   const { routstr } = money;
   const work = createWork(
@@ -158,10 +159,14 @@ const openConnections = (
 function openBackends(
   config: Config,
   deps: Pick<AppDeps, 'log' | 'hiddenPaths'>,
+  stores: Pick<Stores, 'worktrees'>,
   { log, stopping }: Basics,
   open: AsyncDisposableStack,
 ) {
-  const jail = createAgentJail(config, deps.hiddenPaths ?? []);
+  const jail = createAgentJail(config, deps.hiddenPaths ?? [], (directory) => {
+    const tree = stores.worktrees.at(directory);
+    return tree && join(tree.workspace, '.git');
+  });
   // Not with the problems that `!status` tells of: it has a line of its own there.
   const wall = watchWall(jail, deps.log, stopping);
   const backends = createBackends(config, { log, jail, warm: config.warm });

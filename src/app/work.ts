@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
 import { noWallText } from '../replies/wall-replies.ts';
+import { notMadeText } from '../replies/worktree-replies.ts';
 import { createAsks } from '../runs/asks.ts';
 import { createCurrentSessions } from '../runs/current-sessions.ts';
 import { createDesks } from '../runs/desks.ts';
@@ -18,6 +19,7 @@ import { wallRefusal } from '../runs/wall-rule.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import { createProviderChoice } from './provider-choice.ts';
+import { openWorktrees } from './worktrees.ts';
 
 /** Failures for which the backend itself may be the reason. */
 const ofBackend: ReadonlySet<AgentFailureKind> = new Set([
@@ -43,12 +45,12 @@ export function createWork(
     readonly routstr: Pick<RoutstrKeeper, 'status'>;
     readonly backends: ReadonlyMap<BackendName, Backend>;
     readonly healths: Pick<HealthWatch, 'of' | 'again'>;
-    readonly jail: Pick<Jail, 'wall'>;
+    readonly jail: Jail;
     /** As found at start; undefined while it is still being tried. */
     readonly wall: () => Wall | undefined;
     readonly messenger: Messenger;
   },
-  { clock, random, log, reached }: Basics,
+  { clock, random, log, reached, stopping }: Basics,
 ) {
   const { stores, backends, messenger } = parts;
   const currentSessions = createCurrentSessions({
@@ -75,7 +77,8 @@ export function createWork(
     asks,
     approvalsFor: async ({ approvals }, signal) =>
       approvals ?? config.approvals ?? approvalsBehind(await untilAborted(parts.jail.wall(signal), signal)),
-    refuseRun: async ({ owner, mode }, signal) => {
+    refuseRun: async (run, signal) => {
+      const { owner, mode } = run;
       const role = stores.owners.roleOf(owner) ?? 'member';
       const hasWallet = config.wallet !== undefined;
       const refusal = wallRefusal(await untilAborted(parts.jail.wall(signal), signal), {
@@ -83,7 +86,10 @@ export function createWork(
         role,
         hasWallet,
       });
-      return refusal === undefined ? undefined : noWallText(refusal);
+      if (refusal !== undefined) return noWallText(refusal);
+      const session = stores.sessions.get(run.session);
+      const made = session && (await worktrees.ready(session, signal));
+      return made && notMadeText(made, session.workspace);
     },
     lookAgain: (backend, failure) => {
       const { healths } = parts;
@@ -103,18 +109,28 @@ export function createWork(
     log,
   };
   const queue = createRunQueue(runDeps, config.concurrency);
+  const { worktrees, tidyLater } = openWorktrees(
+    config,
+    { stores, currentSessions, jail: parts.jail, open: () => queue.list() },
+    { clock, log, stopping },
+  );
   const desks = createDesks({ backends, providers, stores });
   /** A sign of life of an owner's: what their next task will need is made ready. */
   const warm = (owner: PublicKey): void => {
     const { workspace, mode, model: chosen, backend: name, approvals } = currentSessions.choices(owner);
     const backend = backends.get(name);
     if (backend?.warm === undefined) return;
+    // Not made yet, or taken away: its next task does that.
+    if ((worktrees.at(workspace.directory)?.state ?? 'ready') !== 'ready') return;
     const bound = currentSessions.current(owner)?.provider;
     const { provider } = providers.providerFor({ owner, backend: name, provider: bound });
     const model = provider.model === undefined ? chosen : provider.model(chosen);
     const standing = provider.standing?.(owner, model);
     backend.warm({ owner, workspace: workspace.directory, mode, model, standing, approvals });
   };
-  return { currentSessions, providers, runDeps, queue, warm, asks, desks };
+  return {
+    ...{ currentSessions, providers, runDeps, queue, warm, asks, desks },
+    worktrees: { ...worktrees, tidyLater },
+  };
 }
 export type Work = ReturnType<typeof createWork>;

@@ -25,7 +25,11 @@ const searchProgram = (): readonly string[] => {
 };
 
 /** The one jail of a bot. @param hiddenPaths files and folders that no agent may see: the `.env` that was read */
-export const createAgentJail = (config: JailConfig, hiddenPaths: readonly string[]): Jail => {
+export const createAgentJail = (
+  config: JailConfig,
+  hiddenPaths: readonly string[],
+  repositoryOf?: (workspace: string) => string | undefined,
+): Jail => {
   const { ambient } = config;
   return createJail({
     isolation: config.isolation,
@@ -36,6 +40,7 @@ export const createAgentJail = (config: JailConfig, hiddenPaths: readonly string
     own: [packageFolder, ...hiddenPaths, ...(config.wallet === undefined ? [] : [config.wallet.directory])],
     ambient,
     userHome: ambient.HOME ?? homedir(),
+    repositoryOf,
     tools: searchProgram(),
     author: config.git,
   });

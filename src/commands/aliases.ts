@@ -35,4 +35,13 @@ export const aliases: ReadonlyMap<string, string> = new Map([
   ['cancel', 'stop'],
   ['abort', 'stop'],
   ['commands', 'help'],
+  ['worktree', 'new --worktree'],
 ]);
+
+const option = '[-–—−‐‑]{1,3}[ ]?(?:work[-‐‑ ]?trees?|wt)';
+const atOnce = new RegExp(`^new\\s*(?:${option}|work[-‐‑ ]?trees?)(?=\\s|$)`, 'iu');
+const later = new RegExp(`^new(\\s.*?)\\s${option}(?=\\s|$)`, 'iu');
+
+/** `!new —worktree app`, as a phone corrects it, `!new app --worktree`, `!new worktree`: an option that is a command of its own. */
+export const withOptionFirst = (body: string): string =>
+  body.replace(atOnce, 'new --worktree').replace(later, 'new --worktree$1');

@@ -20,6 +20,7 @@ import { spendCommand } from './spend-command.ts';
 import { streamCommand } from './stream-command.ts';
 import { taskCommands } from './task-commands.ts';
 import { walletCommands } from './wallet/wallet-commands.ts';
+import { worktreeCommands } from './worktree-commands.ts';
 
 /** Every command of the bot, in the order of the help. */
 export const createCommands = (deps: CommandDeps): Registry =>
@@ -31,6 +32,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
     shCommand(deps),
     quickCommand(deps),
     ...sessionCommands(deps),
+    ...worktreeCommands(deps),
     ...conversationCommands(deps),
     ...modelCommands(deps),
     ...queueCommands(deps),

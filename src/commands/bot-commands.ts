@@ -30,6 +30,7 @@ export function botCommands(deps: CommandDeps): readonly Command[] {
         const { publicKey } = owner;
         const { workspace, backend, mode } = currentSessions.choices(publicKey);
         const session = currentSessions.current(publicKey);
+        const branch = session && deps.worktrees.at(session.directory)?.branch;
         const wallet = walletLine(deps, publicKey);
         const proxy = bot.proxy();
         return lines(
@@ -37,7 +38,7 @@ export function botCommands(deps: CommandDeps): readonly Command[] {
           `Relays: ${connected()} connected`,
           relayTroubles(bot.relays()),
           proxy !== undefined && proxyLine(proxy),
-          `Session: ${session?.id ?? 'none yet'} · ${workspace.name} · ${mode}`,
+          `Session: ${session?.id ?? 'none yet'} · ${workspace.name} · ${mode}${branch === undefined ? '' : ` · branch ${branch}`}`,
           `Backend: ${backend} ${healthLine(bot.health(backend))}`,
           wallStatus(bot.wall()),
           `Model: ${modelText(deps, publicKey)}`,

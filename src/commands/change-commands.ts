@@ -2,6 +2,7 @@ import type { DeskRefusal } from '../backends/session-desk.ts';
 import {
   deskRefusalText,
   diffText,
+  mergedSince,
   noSessionYet,
   noSuchChange,
   nothingChanged,
@@ -23,7 +24,7 @@ import type { CommandDeps } from './command-deps.ts';
 /** So many tasks of a session can be taken back one after the other. */
 const lookedBack = 50;
 
-type ChangeDeps = Pick<CommandDeps, 'currentSessions' | 'stores' | 'desks' | 'queue' | 'clock'>;
+type ChangeDeps = Pick<CommandDeps, 'currentSessions' | 'stores' | 'desks' | 'queue' | 'clock' | 'worktrees'>;
 
 /** `!diff`, `!undo`, `!redo`, `!todo`, `!now`. */
 export const changeCommands = (deps: ChangeDeps): readonly Command[] => [
@@ -70,8 +71,7 @@ const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
       idle(deps, session);
       const run = lastWith(deps, session, hasChanged);
       if (run === undefined) throw new RefusalError(nothingToUndo);
-      const other = workedSince(deps, session, run);
-      if (other !== undefined) throw new RefusalError(sharedSince(other.task));
+      alone(deps, session, run);
       const { files } = granted(await desk.undo(place, run.prompt, signal), '!undo');
       // The agent forgets what was said after it, too, and !redo puts all of it back.
       const gone = promptedSince(deps, session, run).map(({ id }) => id);
@@ -192,14 +192,17 @@ function undoneLast({ stores }: ChangeDeps, session: Session): readonly Run[] {
   return from.slice(0, stands === -1 ? from.length : stands).filter(({ undoneAt }) => undoneAt !== undefined);
 }
 
-/** A task of another session that may have changed the same folder since. */
-const workedSince = ({ stores }: ChangeDeps, session: Session, run: Run): Run | undefined =>
-  stores.runs
-    .inDirectory(session.directory, run.startedAt ?? run.queuedAt, lookedBack)
+/** @throws RefusalError when others may have changed the same folder since this run */
+function alone({ stores, worktrees }: ChangeDeps, session: Session, run: Run): void {
+  const since = run.startedAt ?? run.queuedAt;
+  const other = stores.runs
+    .inDirectory(session.directory, since, lookedBack)
     .find(
-      (other) =>
-        other.session !== session.id && other.mode === 'agent' && (isOpen(other) || hasChanged(other)),
+      (each) => each.session !== session.id && each.mode === 'agent' && (isOpen(each) || hasChanged(each)),
     );
+  if (other !== undefined) throw new RefusalError(sharedSince(other.task));
+  if (worktrees.hasMergedInto(session.directory, since)) throw new RefusalError(mergedSince);
+}
 
 const isOpen = ({ state }: Run): boolean => state !== 'done';
 

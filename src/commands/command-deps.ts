@@ -19,6 +19,7 @@ import type { Asks } from '../runs/asks.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Desks } from '../runs/desks.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
+import type { Worktrees } from '../runs/worktrees.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Meaning } from './meaning/meaning.ts';
 
@@ -35,6 +36,10 @@ export type CommandDeps = {
   /** What agents wait for from their owners. */
   readonly asks: Pick<Asks, 'open' | 'answer' | 'isOver' | 'justLapsed'>;
   readonly desks: Desks;
+  readonly worktrees: Pick<Worktrees, 'at' | 'begin' | 'make' | 'merge' | 'hasMergedInto'> & {
+    /** Takes away what is merged, behind. */
+    readonly tidyLater: (owner: PublicKey) => void;
+  };
   /** A line of shell in the jail; `refusal`: why not here, for this owner. */
   readonly shell: (
     order: { readonly owner: Owner; readonly workspace: string; readonly line: string },

@@ -1,4 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein';
+import { withOptionFirst } from './aliases.ts';
 import type { Command } from './command.ts';
 
 /** All commands of the bot; what is asked for by its words. */
@@ -39,7 +40,8 @@ export function createRegistry(
     const body = text.trim().replace(/^[!！]\s*/, '');
     return matchBody(body) ?? matchBody(withSpaces(body)) ?? unknown(body);
   };
-  const matchBody = (body: string): Match | undefined => {
+  const matchBody = (sent: string): Match | undefined => {
+    const body = withOptionFirst(sent);
     const words = body.split(/\s+/, 3).map((word) => word.toLowerCase());
     for (const length of [3, 2, 1].filter((count) => count <= words.length)) {
       const asked = words.slice(0, length).join(' ');

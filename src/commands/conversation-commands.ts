@@ -11,7 +11,7 @@ export const conversationCommands = (deps: CommandDeps): readonly Command[] => [
     path: 'fork',
     family: 'Sessions',
     summary: 'go on in a copy of this session; the first one stays as it is',
-    detail: '!resume goes back to the first. Both work in the same workspace.',
+    detail: '!resume goes back to the first. Both work in the same workspace, or on the same branch.',
     role: 'member',
     kind: 'lasting',
     repeatable: false,
@@ -22,6 +22,8 @@ export const conversationCommands = (deps: CommandDeps): readonly Command[] => [
       return lines(
         `Session ${copy.id} is a copy of ${session.id}, and goes on from here.`,
         `!resume ${session.id} goes back.`,
+        deps.worktrees.at(session.directory) !== undefined &&
+          'Both work on one branch; !new --worktree begins another.',
       );
     },
   },

@@ -25,6 +25,7 @@ export const sessionCommands = (deps: CommandDeps): readonly Command[] => {
       kind: 'immediate',
       run: ({ owner, argument }) => {
         const session = currentSessions.begin(owner.publicKey, parseNew(deps, owner.publicKey, argument));
+        deps.worktrees.tidyLater(owner.publicKey);
         return `New session ${describe(session)}. Send a task.`;
       },
     },
@@ -40,7 +41,7 @@ export const sessionCommands = (deps: CommandDeps): readonly Command[] => {
         if (sessions.length === 0) return 'No session yet. Send a task to begin one.';
         return lines(
           sessions.flatMap((session, index) => [
-            `${index + 1}. ${describe(session)} · ${formatAgo(clock.now() - session.usedAt)}${session.id === current ? ' ← current' : ''}`,
+            `${index + 1}. ${describe(session, deps)} · ${formatAgo(clock.now() - session.usedAt)}${session.id === current ? ' ← current' : ''}`,
             `   ${session.title === '' ? 'nothing said yet' : shorten(session.title, 50)}`,
           ]),
           '!resume <n> goes on with one, !new begins another.',
@@ -60,7 +61,7 @@ export const sessionCommands = (deps: CommandDeps): readonly Command[] => {
         const session = findSession(deps, owner.publicKey, argument);
         currentSessions.resume(owner.publicKey, session);
         return lines(
-          `Going on with session ${describe(session)}.`,
+          `Going on with session ${describe(session, deps)}.`,
           session.title !== '' && `It began with: ${shorten(session.title, 60)}`,
         );
       },
@@ -133,8 +134,15 @@ const placeCommands = (deps: CommandDeps, workspaceNames: readonly string[]): re
   ];
 };
 
-const describe = ({ id, workspace, backend, mode, provider }: Session): string =>
-  [id, workspace, backend, mode, provider].filter((fact) => fact !== undefined).join(' · ');
+export const describe = (
+  { id, workspace, backend, mode, provider, directory }: Session,
+  deps?: Pick<CommandDeps, 'worktrees'>,
+): string => {
+  const branch = deps?.worktrees.at(directory)?.branch;
+  return [id, workspace, branch && `branch ${branch}`, backend, mode, provider]
+    .filter((fact) => fact !== undefined)
+    .join(' · ');
+};
 
 function workspacesText({ currentSessions: { workspaces } }: CommandDeps, current: string): string {
   return lines(
@@ -146,7 +154,7 @@ function workspacesText({ currentSessions: { workspaces } }: CommandDeps, curren
 type NewChoice = { workspace?: string; provider?: string };
 
 /** A workspace, a provider, or both, in any order. @throws UsageError */
-function parseNew(
+export function parseNew(
   { currentSessions, providers }: CommandDeps,
   owner: PublicKey,
   argument: string,
@@ -170,7 +178,7 @@ function parseNew(
 }
 
 /** @throws UsageError */
-function findSession({ currentSessions }: CommandDeps, owner: PublicKey, argument: string): Session {
+export function findSession({ currentSessions }: CommandDeps, owner: PublicKey, argument: string): Session {
   if (/^#?\d+$/.test(argument)) {
     const sessions = currentSessions.list(owner, listed);
     const session = sessions[parseCount(argument, 'number of the list', Math.max(1, sessions.length)) - 1];

@@ -83,6 +83,8 @@ export const nothingToUndo =
   'There is nothing to take back: no task of this session changed anything, or it is taken back already.';
 export const sharedSince = (task: string): string =>
   `Another task has worked in this workspace since (“${shorten(task, 60)}”): taking this back would take back its work, too. Ask the agent to undo what you mean.`;
+export const mergedSince =
+  'Another session’s branch was merged into this workspace since: taking this back could take back its work, too. Ask the agent to undo what you mean.';
 export const nothingRedone = 'Nothing was taken back, so there is nothing to put back.';
 export const redoneText = 'It is all back.';
 export const toldNow = 'Told the agent. It reads it at its next step.';

@@ -32,12 +32,19 @@ export type CurrentSessions = {
   /** Begins a session with the owner's choices and makes it the current one. */
   readonly begin: (
     owner: PublicKey,
-    choice?: { workspace?: string; backend?: BackendName; provider?: string },
+    choice?: {
+      workspace?: string;
+      backend?: BackendName;
+      provider?: string;
+      /** Where it works instead of in the workspace itself. @param workspace its directory */
+      placeOf?: (id: string, workspace: string) => string;
+    },
   ) => Session;
   /** A session like this one, which its agent has copied, becomes the current one. */
   readonly copy: (session: Session, backendSession: string) => Session;
   readonly rename: (session: Session, title: string) => void;
-  readonly resume: (owner: PublicKey, session: Session) => void;
+  /** undefined: none is current, and the next task begins one. */
+  readonly resume: (owner: PublicKey, session: Session | undefined) => void;
   readonly list: (owner: PublicKey, limit: number) => readonly Session[];
   readonly find: (owner: PublicKey, id: string) => Session | undefined;
   /** Sets the mode from now on: of the current session and of those to come. */
@@ -109,11 +116,12 @@ export function createCurrentSessions(deps: {
   };
   const begin: CurrentSessions['begin'] = (owner, choice = {}) => {
     const workspace = workspaceNamed(defaults, choice.workspace ?? settings.get(owner, 'workspace'));
+    const id = newId();
     const session: Session = {
-      id: newId(),
+      id,
       owner,
       workspace: workspace.name,
-      directory: workspace.directory,
+      directory: choice.placeOf?.(id, workspace.directory) ?? workspace.directory,
       backend: choice.backend ?? chosenBackend(owner),
       mode: settings.get(owner, 'mode') ?? defaults.mode,
       model: settings.get(owner, 'model'),
@@ -154,7 +162,7 @@ export function createCurrentSessions(deps: {
       return copy;
     },
     rename: (session, title) => change(session, { title }),
-    resume: (owner, session) => settings.set(owner, 'session', session.id),
+    resume: (owner, session) => settings.set(owner, 'session', session?.id),
     list: (owner, limit) => sessions.list(owner, limit, settings.get(owner, 'session')),
     find,
     ...createSetters(settings, (owner, changed) => change(current(owner), changed)),

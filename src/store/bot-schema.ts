@@ -216,4 +216,19 @@ export const botMigrations: readonly Migration[] = [
       ALTER TABLE runs ADD COLUMN told TEXT;
       ALTER TABLE runs ADD COLUMN parts INTEGER NOT NULL DEFAULT 0;
     `),
+  (db) =>
+    db.exec(`
+      -- Git work trees of their own that sessions work in (!new --worktree).
+      CREATE TABLE worktrees (
+        directory TEXT PRIMARY KEY,          -- sessions.directory
+        workspace TEXT NOT NULL,             -- directory of the workspace in whose repository it is
+        branch TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('making', 'ready', 'gone')),
+        merge_from TEXT,                     -- commits; both while the workspace is brought from one to the other
+        merge_to TEXT,
+        merged_at INTEGER,
+        created_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `),
 ];

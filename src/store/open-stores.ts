@@ -16,6 +16,7 @@ import { createRunStore } from './runs-table.ts';
 import { createSessionStore } from './sessions-table.ts';
 import { createSettingsStore } from './settings-table.ts';
 import { createToldPayments } from './told-payments-table.ts';
+import { createWorktreeStore } from './worktrees-table.ts';
 
 /**
  * Takes `BOT_HOME` and opens the bot's database; both are given back with the stack.
@@ -48,6 +49,7 @@ export function storesIn(
     keys: createConnectionStore(db, clock),
     settings: createSettingsStore(db),
     sessions: createSessionStore(db),
+    worktrees: createWorktreeStore(db),
     runs: createRunStore(db),
     meta: createMeta(db),
     confirmations: createConfirmations(db, clock, random),

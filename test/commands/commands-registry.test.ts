@@ -45,6 +45,44 @@ describe('what is typed finds its command', () => {
     expect(registry.match('!xylophone')).toMatchObject({ found: false, nearest: undefined });
   });
 
+  test('a branch of its own, as phones correct it and people remember it', () => {
+    for (const typed of [
+      ...[
+        '!new --worktree',
+        '!new —worktree',
+        '!new –worktree',
+        '!new -worktree',
+        '!new -- worktree',
+        '!new — Worktree',
+      ],
+      ...[
+        '!NEW --WorkTree',
+        '!new—worktree',
+        '!new worktree',
+        '!new work-tree',
+        '!new work tree',
+        '!new --worktrees',
+      ],
+      ...[
+        '!new --wt',
+        '! new  --worktree',
+        '!worktree',
+        '!new-worktree',
+        '!new_worktree',
+        '!new --work-tree',
+        '！new —worktree',
+      ],
+    ])
+      for (const after of ['', ' docs', ' docs local']) {
+        const match = registry.match(`${typed}${after}`);
+        const found = match.found ? [match.command.path, match.argument] : match;
+        expect([typed, found]).toEqual([typed, ['new --worktree', after.trim()]]);
+      }
+    expect(registry.match('!new docs —worktree local')).toMatchObject({ argument: 'docs local' });
+    for (const other of ['!new', '!new docs', '!new my-worktree', '!new worktrees2', '!newt'])
+      expect(registry.match(other)).not.toMatchObject({ command: { path: 'new --worktree' } });
+  });
+
   test('no text makes it throw', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {

@@ -101,6 +101,14 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
     ),
     asks: noAsks,
     shell: async () => ({ refusal: 'no shell here' }),
+    worktrees: {
+      at: stores.worktrees.at,
+      begin: none,
+      make: none,
+      merge: none,
+      hasMergedInto: stores.worktrees.hasMergedInto,
+      tidyLater: () => undefined,
+    },
     desks: { of: () => undefined, tell: async () => false },
     money: {
       wallet: {

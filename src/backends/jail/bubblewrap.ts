@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { guardGit } from './git-guards.ts';
 import type { InitPlan } from './inside/init.ts';
 import { entryAt, pin } from './pins.ts';
@@ -15,6 +15,8 @@ export type Shown = { readonly from: string; readonly to: string; readonly writa
 type BubblewrapPlan = {
   readonly workspace: string;
   readonly writable: boolean;
+  /** See `CellRequest`. */
+  readonly remade: string | undefined;
   /** Folders whose code that opencode would run is kept out of sight: the workspace, and others that lie in it. */
   readonly codeHiddenIn: readonly string[];
   readonly shown: readonly Shown[];
@@ -121,6 +123,10 @@ const coverCode = (descriptors: Descriptors, code: readonly CodeEntry[]): readon
       : ['--ro-bind-data', descriptors.text('{}'), path],
   );
 
+/** A repository that is shown for the sake of a work tree elsewhere is no work tree itself. */
+const treesOf = (folders: readonly string[]): readonly string[] =>
+  folders.filter((folder) => basename(folder) !== '.git');
+
 /**
  * Lays out one jail: everything that it shows, outer before inner.
  * @throws PathChangedError what is to be shown goes through a link or was replaced
@@ -131,10 +137,9 @@ export const planBubblewrap = async (plan: BubblewrapPlan): Promise<BubblewrapLi
   const folders: readonly Shown[] = [...shown, { from: workspace, to: workspace, writable }].sort(
     (a, b) => depth(a.to) - depth(b.to),
   );
+  const trees = folders.filter((each) => each.writable && each.from === each.to).map(({ from }) => from);
   const git = await Promise.all(
-    folders
-      .filter((folder) => folder.writable && folder.from === folder.to)
-      .map(({ from }) => guardGit(from, true)),
+    trees.map((from) => guardGit(from, { held: true, trees: treesOf(trees), remade: plan.remade })),
   );
   const code = plan.codeHiddenIn.flatMap(workspaceCode);
   const descriptors = createDescriptors(plan.runFolder);

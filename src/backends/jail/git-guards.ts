@@ -1,6 +1,13 @@
 import { closeSync, readdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import {
+  type Guard,
+  type GuardOptions,
+  linkedFolders,
+  linkedGuards,
+  linkedSettings,
+} from './linked-worktrees.ts';
 import { entryAt, PathChangedError, pin } from './pins.ts';
 
 /** What in a `.git` runs programs later, when its owner uses git: none of it may be changed by an agent. */
@@ -41,10 +48,7 @@ const findGit = async (root: string, bounds: Look): Promise<readonly string[]> =
 const isGitFolder = (path: string): boolean =>
   ['HEAD', 'objects', 'refs'].every((name) => entryAt(join(path, name)) !== undefined);
 
-/** How a path is bound: as a mount point that stays writable, read-only, or as an empty folder. */
-type Guard = { readonly path: string; readonly as: 'writable' | 'readonly' | 'empty' };
-
-const guardsOf = (git: string): readonly Guard[] => {
+const guardsOf = (git: string, options: GuardOptions): readonly Guard[] => {
   const entry = entryAt(git);
   if (entry === undefined) return [];
   // The pointer of a worktree or of a submodule
@@ -57,6 +61,7 @@ const guardsOf = (git: string): readonly Guard[] => {
       if (entryAt(path) !== undefined) return [{ path, as: 'readonly' }];
       return name === 'hooks' ? [{ path, as: 'empty' }] : [];
     }),
+    ...linkedGuards(git, options),
   ];
 };
 
@@ -119,7 +124,11 @@ const guardedPaths = (git: string): readonly string[] => {
   if (reachable(git)?.isDirectory() !== true) return [git];
   const inIt = guarded.filter((name) => name !== 'modules').map((name) => join(git, name));
   const modules = namesIn(join(git, 'modules')).map((name) => join(git, 'modules', name));
-  return [...inIt, ...modules.flatMap((module) => [join(module, 'config'), join(module, 'hooks')])];
+  return [
+    ...inIt,
+    ...modules.flatMap((module) => [join(module, 'config'), join(module, 'hooks')]),
+    ...linkedSettings(git),
+  ];
 };
 
 export type GitGuards = {
@@ -132,21 +141,23 @@ export type GitGuards = {
   readonly settle: () => Promise<readonly string[]>;
 };
 
-/**
- * Guards every repository in a folder that the agent may write to.
- * @param held whether the guards can be put up here; else what was changed is found afterwards
- */
-export const guardGit = async (root: string, held: boolean): Promise<GitGuards> => {
+/** Guards every repository in a folder that the agent may write to. */
+export const guardGit = async (root: string, options: GuardOptions): Promise<GitGuards> => {
   const started = Date.now();
   const known = await findGit(root, before);
   const repositories = [...(isGitFolder(root) ? [root] : []), ...known];
   const absent = repositories
     .filter((git) => entryAt(git)?.isDirectory() === true)
-    .flatMap((git) => unwanted.map((name) => ({ git, name })))
+    .flatMap((git) => [
+      ...unwanted.map((name) => ({ git, name })),
+      ...linkedFolders(git).map((linked) => ({ git: linked, name: 'config.worktree' })),
+    ])
     .filter(({ git, name }) => entryAt(join(git, name)) === undefined);
 
   const inodes = new Map(known.map((git) => [git, reachable(git)?.ino]));
-  const stamps = held ? [] : repositories.flatMap(guardedPaths).map((path) => [path, stampOf(path)] as const);
+  const stamps = options.held
+    ? []
+    : repositories.flatMap(guardedPaths).map((path) => [path, stampOf(path)] as const);
   const settle = async (): Promise<readonly string[]> => {
     const left = absent
       .filter(({ git, name }) => !takeAway(git, name))
@@ -160,5 +171,5 @@ export const guardGit = async (root: string, held: boolean): Promise<GitGuards> 
     });
     return [...new Set([...made, ...changed, ...left])];
   };
-  return { guards: repositories.flatMap(guardsOf), settle };
+  return { guards: repositories.flatMap((git) => guardsOf(git, options)), settle };
 };

@@ -45,6 +45,14 @@ const placesIn = (wall: Wall, folder: string, store: string | undefined) => {
   return { home, temporary, texts, store: store === undefined ? undefined : inside.store };
 };
 
+const alsoShown = (
+  { repositoryOf }: JailSettings,
+  { workspace, also = [] }: CellRequest,
+): readonly string[] => {
+  const repository = repositoryOf?.(workspace);
+  return repository === undefined ? also : [...also, repository];
+};
+
 const findWall = async (
   settings: JailSettings,
   openWith: (settings: JailSettings, ...cell: Parameters<Jail['open']>) => Promise<Cell>,
@@ -90,7 +98,8 @@ export const createJail = (settings: JailSettings): Jail => {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     parents ??= process.platform === 'linux' ? findParents() : Promise.resolve([]);
     const group = await openGroup(await parents, `${process.pid}-${crypto.randomUUID().slice(0, 8)}`, limits);
-    const context: CellContext = { settings, cell, folder, group, rules, names };
+    const also = alsoShown(settings, cell);
+    const context: CellContext = { settings, cell, also, folder, group, rules, names };
     const places = placesIn(wall, folder, cell.store);
     let built: Built | undefined;
     let watch: LimitWatch | undefined;
@@ -148,6 +157,7 @@ export const createJail = (settings: JailSettings): Jail => {
   };
 
   return {
+    repositoryOf: settings.repositoryOf ?? (() => undefined),
     wall,
     open: (found, request) => openWith(settings, found, request),
     clear: (runId) => removeTree(runFolder(settings.home, runId)),

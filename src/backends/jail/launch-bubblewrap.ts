@@ -32,6 +32,11 @@ const handsOverSsh = ({ settings }: CellContext): boolean =>
   settings.paths.some(({ path }) => /\/\.ssh(?:\/|$)/.test(path)) ||
   settings.paths.some(({ path }) => path === settings.ambient.SSH_AUTH_SOCK);
 
+export const networkMode = (
+  { settings: { network } }: CellContext,
+  { offline }: LaunchRequest,
+): 'internet' | 'none' => (network === 'none' || offline === true ? 'none' : 'internet');
+
 export const networkPlan = (
   context: CellContext,
   endpoints: readonly Endpoint[],
@@ -55,6 +60,7 @@ const shownIn = (context: CellContext, request: LaunchRequest): readonly Shown[]
     readOnly(initFile, initInside),
     readOnly(join(initFile, '../connect.ts'), join(inside.own, 'connect.ts')),
     ...settings.tools.map((tool) => readOnly(tool, join(inside.bin, basename(tool)))),
+    ...context.also.map((path) => ({ from: path, to: path, writable: cell.writable })),
     ...settings.paths.map(({ path, writable }) => ({ from: path, to: path, writable })),
     ...request.homeFiles.map(({ from, at, writable }) => ({
       from: realPath(from),
@@ -95,9 +101,12 @@ export const launchBubblewrap = async (
   for (const name of ['in', 'out']) await mkdir(join(folder, name), { recursive: true, mode: 0o700 });
   const program = await showProgram(request.file, ambient.PATH ?? '', rules);
   const network: Network | undefined =
-    settings.network === 'host'
+    settings.network === 'host' && request.offline !== true
       ? undefined
-      : await openNetwork(join(folder, 'in'), networkPlan(context, request.endpoints, settings.network));
+      : await openNetwork(
+          join(folder, 'in'),
+          networkPlan(context, request.endpoints, networkMode(context, request)),
+        );
   const within = request.hideCode ? workspacesWithin(context) : [];
   const hidden = request.hideCode ? [cell.workspace, ...within] : [];
   const reserved: (() => void)[] = [];
@@ -109,6 +118,7 @@ export const launchBubblewrap = async (
     const line = await planBubblewrap({
       workspace: cell.workspace,
       writable: cell.writable,
+      remade: cell.remade,
       codeHiddenIn: hidden,
       shown: once([
         ...program.shown,

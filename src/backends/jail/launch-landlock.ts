@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { type LandlockPlan, landlockVariable } from './inside/landlock.ts';
 import type { Built, CellContext } from './launch.ts';
-import { networkPlan } from './launch-bubblewrap.ts';
+import { networkMode, networkPlan } from './launch-bubblewrap.ts';
 import { environmentOf, furnish, plainPlaces, settleGit } from './launch-plain.ts';
 import { openLoopbackNetwork } from './network.ts';
 import { realPath } from './path-rules.ts';
@@ -17,13 +17,13 @@ export const launchLandlock = async (context: CellContext, request: LaunchReques
   const { settings, cell, folder } = context;
   if (request.hideCode) await refuseWorkspaceCode(context.cell.workspace);
   await furnish(context, request);
-  const mode = settings.network === 'none' ? 'none' : 'internet';
+  const mode = networkMode(context, request);
   const network = await openLoopbackNetwork(networkPlan(context, request.endpoints, mode));
   const places = plainPlaces(folder);
   const shown = [
     ...settings.paths,
     ...request.homeFiles.map(({ from, writable }) => ({ path: realPath(from), writable })),
-    { path: cell.workspace, writable: cell.writable },
+    ...[cell.workspace, ...context.also].map((path) => ({ path, writable: cell.writable })),
     ...(cell.store === undefined ? [] : [{ path: cell.store, writable: true }]),
     ...[places.home, places.temporary].map((path) => ({ path, writable: true })),
     ...[places.bin, places.texts, request.file, ...settings.tools].map((path) => ({ path, writable: false })),

@@ -49,8 +49,12 @@ export const environmentOf = (
   });
 };
 
-export const settleGit = async ({ cell }: CellContext) =>
-  cell.writable ? (await guardGit(cell.workspace, false)).settle : async () => [];
+export const settleGit = async ({ cell, also }: CellContext) => {
+  if (!cell.writable) return async () => [];
+  const folders = [cell.workspace, ...also];
+  const guarded = await Promise.all(folders.map((root) => guardGit(root, { held: false, trees: folders })));
+  return async () => (await Promise.all(guarded.map(({ settle }) => settle()))).flat();
+};
 
 /** A shell reads what is secret from its standard input, and becomes the program. */
 const toldInSecret = ({ file, args, secrets = [] }: LaunchRequest) => {

@@ -7,6 +7,8 @@ import type { CellRequest, JailSettings, Launch } from './types.ts';
 export type CellContext = {
   readonly settings: JailSettings;
   readonly cell: CellRequest;
+  /** Folders that are shown beside the workspace, and as it is. */
+  readonly also: readonly string[];
   /** Folder of this run in `BOT_HOME`. */
   readonly folder: string;
   readonly group: Group | undefined;

@@ -17,6 +17,11 @@ export type JailSettings = {
   /** The environment of whoever runs the bot. */
   readonly ambient: Readonly<Record<string, string>>;
   readonly userHome: string;
+  /**
+   * The repository (its `.git`) in whose further work tree agents work here: git keeps there what belongs to the tree, so it is
+   * shown and can be written to. undefined: the folder is no such tree.
+   */
+  readonly repositoryOf?: ((workspace: string) => string | undefined) | undefined;
   /** Programs of the bot's that stand first in every agent's PATH. */
   readonly tools: readonly string[];
   /** `BOT_GIT_NAME`, `BOT_GIT_EMAIL`. */
@@ -62,6 +67,10 @@ export type CellRequest = {
   readonly writable: boolean;
   /** The owner's folder that lasts beyond the run; undefined = none. */
   readonly store: string | undefined;
+  /** Further folders that are shown as the workspace is. */
+  readonly also?: readonly string[];
+  /** A work tree of git's that is made or taken away in this cell: its folder in the repository is not held. */
+  readonly remade?: string;
 };
 
 /** What a cell is to hold beside its workspace and store. */
@@ -88,6 +97,8 @@ export type LaunchRequest = {
   readonly startIn: 'workspace' | 'home';
   /** Author of commits where neither the repository nor `BOT_GIT_NAME` says. */
   readonly identity: { readonly name: string; readonly email: string } | undefined;
+  /** No network at all, whatever agents have. */
+  readonly offline?: true;
   /** Port of a server inside that the bot is to reach. */
   readonly serve: number | undefined;
   /** Variables whose values the program gets as the first lines of its standard input: nobody else inside can read them. */
@@ -143,6 +154,8 @@ export type Cell = {
 
 /** The one way in which programs of agents are started, whichever backend they belong to. */
 export type Jail = {
+  /** See `JailSettings`. */
+  readonly repositoryOf: (workspace: string) => string | undefined;
   /** Which wall stands here, by trying it: once, unless `again`. */
   readonly wall: (signal: AbortSignal, again?: boolean) => Promise<Wall>;
   /** @throws when the run's folder can't be made */

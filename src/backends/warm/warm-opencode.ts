@@ -82,6 +82,7 @@ export const createWarmOpencode = (
     const { stamp } = await lookAtWorkspace(workspace, {
       writable: modes[0] === 'agent',
       hideCode: walled && hideCode,
+      repository: deps.jail.repositoryOf(workspace),
     });
     const upMs = performance.now() - began;
     if (!order.isWanted()) await warmUp(server, order.model, order.door, log);
@@ -114,6 +115,7 @@ export const createWarmOpencode = (
       const look = await lookAtWorkspace(workspace, {
         writable: request.mode === 'agent',
         hideCode: walled && hideCode,
+        repository: deps.jail.repositoryOf(workspace),
       });
       const exposed = wall.kind !== 'bwrap' && hideCode && (await hasWorkspaceCode(workspace));
       if (look.stamp !== held.stamp || exposed) {

@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { type GitGuards, guardGit } from '../jail/git-guards.ts';
+import { guardGit } from '../jail/git-guards.ts';
 import { entryAt } from '../jail/pins.ts';
 import { codeNames, workspaceCode } from '../jail/workspace-code.ts';
 
@@ -8,7 +8,7 @@ import { codeNames, workspaceCode } from '../jail/workspace-code.ts';
 export type WorkspaceLook = {
   /** The same for as long as the jail is still the right one. */
   readonly stamp: string;
-  readonly settleGit: GitGuards['settle'];
+  readonly settleGit: () => Promise<readonly string[]>;
 };
 
 const identity = (path: string): string => {
@@ -22,19 +22,25 @@ const identity = (path: string): string => {
  */
 export const lookAtWorkspace = async (
   workspace: string,
-  options: { readonly writable: boolean; readonly hideCode: boolean },
+  options: {
+    readonly writable: boolean;
+    readonly hideCode: boolean;
+    /** The `.git` that is shown beside it: see `JailSettings.repositoryOf`. */
+    readonly repository: string | undefined;
+  },
 ): Promise<WorkspaceLook> => {
   if (lstatSync(workspace).isSymbolicLink()) return { stamp: 'a link', settleGit: async () => [] };
   if (options.hideCode) workspaceCode(workspace);
-  const git: GitGuards = options.writable
-    ? await guardGit(workspace, true)
-    : { guards: [], settle: async () => [] };
+  const { repository } = options;
+  const roots = options.writable ? [workspace, ...(repository === undefined ? [] : [repository])] : [];
+  const git = await Promise.all(roots.map((root) => guardGit(root, { held: true, trees: [workspace] })));
   const paths = [
     workspace,
     ...(options.hideCode ? codeNames.map((name) => join(workspace, name)) : []),
-    ...git.guards.map(({ path }) => path),
+    ...git.flatMap(({ guards }) => guards.map(({ path }) => path)),
   ];
   // A guard over what is not there is an empty folder, which is not there afterwards either.
   const stamp = paths.map((path) => `${path} ${identity(path)}`).join('\n');
-  return { stamp, settleGit: git.settle };
+  const settleGit = async () => (await Promise.all(git.map(({ settle }) => settle()))).flat();
+  return { stamp, settleGit };
 };
