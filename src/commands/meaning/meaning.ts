@@ -178,8 +178,8 @@ function commandText(bare: string, { match }: MeaningOptions): string | undefine
 
 /** What a command may be given without its mark: an amount, a number, a code. */
 const FIGURE = /^#?\d[\d.,_ ]*k?(?:\s*sats?)?(?:\s*\/\s*day)?$/;
-/** These words alone are talk. */
-const TALK = new Set(['more', 'wallet move']);
+/** These words alone are talk, or work. */
+const TALK = new Set(['more', 'wallet move', 'merge']);
 /** Money moves by these at once, without a code: without the mark, they are explained. */
 const MARK_NEEDED = new Set(['provider deposit']);
 
