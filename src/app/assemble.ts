@@ -9,6 +9,7 @@ import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../../package.json' with { type: 'json' };
 import { createAgentJail } from '../backends/agent-jail.ts';
 import { createBackends } from '../backends/all-backends.ts';
+import type { BackendName } from '../backends/backend.ts';
 import { watchHealth } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
@@ -90,6 +91,7 @@ export async function assemble(
     clock: () => clockWatch.found(),
     proxy: proxyReport,
     health: healths.of,
+    kept: (name: BackendName) => backends.get(name)?.kept?.(),
     wall: wall.found,
     lastProblem,
   };

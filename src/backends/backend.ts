@@ -157,6 +157,15 @@ export type BackendHealth =
     }
   | { readonly state: 'missing'; readonly looked: readonly string[]; readonly problem: string };
 
+/** Whether servers are kept ready, and how many there are; else why each task starts a process of its own. */
+export type KeptReady =
+  | { readonly state: 'kept'; readonly servers: number; readonly most: number }
+  | {
+      readonly state: 'none';
+      readonly why: 'off' | 'no_wall' | 'untested' | 'no_memory' | 'failed' | 'dying';
+      readonly detail?: string | undefined;
+    };
+
 export type Model = { readonly id: string; readonly name: string };
 
 export type RunObserver = {
@@ -185,6 +194,8 @@ export type Backend = {
   readonly warm?: (
     place: Pick<AgentRequest, 'owner' | 'workspace' | 'mode' | 'model' | 'standing' | 'approvals'>,
   ) => void;
+  /** Absent: it keeps none. */
+  readonly kept?: () => KeptReady;
   /** A word to a run in hand. False: it is not there any more, or can't be told. */
   readonly tell?: (runId: string, text: string, signal: AbortSignal) => Promise<boolean>;
   readonly desk?: SessionDesk;

@@ -72,8 +72,20 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
   };
 
   const endLeft = { endLeftServers: (signal: AbortSignal) => endLeftServers(home, signal) };
-  const { tell, close, desk } = warmed;
+  const { kept, tell, close, desk } = warmed;
   // Where none is kept ready nothing is to be expected of a sign of life.
   const warm = (deps.warm?.servers ?? 0) === 0 ? {} : { warm: warmed.warm };
-  return { name: 'opencode', run, endLeftovers, health, models, tell, close, desk, ...endLeft, ...warm };
+  return {
+    name: 'opencode',
+    run,
+    endLeftovers,
+    health,
+    models,
+    kept,
+    tell,
+    close,
+    desk,
+    ...endLeft,
+    ...warm,
+  };
 };

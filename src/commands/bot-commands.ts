@@ -5,6 +5,7 @@ import type { Wall } from '../backends/jail/types.ts';
 import type { Owner } from '../config/config.ts';
 import { clockFact } from '../replies/clock-replies.ts';
 import { formatAgo, formatDuration, lines, shorten } from '../replies/format.ts';
+import { keptLine } from '../replies/kept-replies.ts';
 import { proxyLine } from '../replies/proxy-replies.ts';
 import { refusedLine } from '../replies/refusal-replies.ts';
 import { connectedCount, refusingLines, relayTroubles } from '../replies/relay-replies.ts';
@@ -41,6 +42,7 @@ export function botCommands(deps: CommandDeps): readonly Command[] {
           `Session: ${session?.id ?? 'none yet'} · ${workspace.name} · ${mode}${branch === undefined ? '' : ` · branch ${branch}`}`,
           `Backend: ${backend} ${healthLine(bot.health(backend))}`,
           wallStatus(bot.wall()),
+          keptLine(bot.kept(backend)),
           `Model: ${modelText(deps, publicKey)}`,
           session && contextLine(deps, session.id),
           `Provider: ${deps.providers.line(publicKey)}`,

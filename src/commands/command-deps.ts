@@ -8,7 +8,7 @@ import type {
   PublicKey,
   RejectionReason,
 } from '@nostr-dm-agent/nostr';
-import type { BackendHealth, BackendName, Model } from '../backends/backend.ts';
+import type { BackendHealth, BackendName, KeptReady, Model } from '../backends/backend.ts';
 import type { Wall } from '../backends/jail/types.ts';
 import type { ShellEnd } from '../backends/shell-command.ts';
 import type { Owner } from '../config/config.ts';
@@ -71,6 +71,8 @@ export type BotFacts = {
   readonly outbox: () => Pick<OutboxStatus, 'pending' | 'undeliverable' | 'refusing'>;
   /** As found at start; undefined while it is still being looked at. */
   readonly health: (backend: BackendName) => BackendHealth | undefined;
+  /** undefined: it keeps no servers ready. */
+  readonly kept: (backend: BackendName) => KeptReady | undefined;
   readonly wall: () => Wall | undefined;
   /** The last warning or error in the log. */
   readonly lastProblem: () => { readonly text: string; readonly at: number } | undefined;

@@ -32,7 +32,10 @@ function finding(name: string, wanted: boolean, health: BackendHealth): Finding 
         subject,
         state: 'warning',
         fact: `${health.version} at ${health.path}; tested is ${health.tested}`,
-        remedy: `if it misbehaves, install ${name} ${health.tested}`,
+        remedy:
+          name === 'opencode'
+            ? `install opencode ${health.tested}: no server of another version is kept ready, so a task takes seconds to begin, and nothing can be asked or undone`
+            : `if it misbehaves, install ${name} ${health.tested}`,
       };
     case 'missing':
       return {

@@ -64,7 +64,7 @@ export function deskRefusalText(refusal: DeskRefusal, what: string): string {
     case 'forgotten':
       return 'The agent no longer has this conversation, so that can’t be done with it.';
     case 'unsupported':
-      return 'The agent of this session can’t do that.';
+      return 'The agent of this session can’t do that, or no server of it can be had now: !status says why.';
   }
 }
 

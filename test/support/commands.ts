@@ -60,6 +60,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       proxy: () => undefined,
       outbox: () => ({ pending: 0, undeliverable: 0, refusing: [] }),
       health: () => undefined,
+      kept: () => undefined,
       wall: () => undefined,
       lastProblem: () => undefined,
     },

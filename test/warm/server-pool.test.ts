@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test';
+import { NotStartedError } from '../../src/backends/not-started.ts';
 import type { WarmServer } from '../../src/backends/warm/server.ts';
 import { createServerPool, type ServerPlace } from '../../src/backends/warm/server-pool.ts';
+import { keptLine } from '../../src/replies/kept-replies.ts';
 import { silent } from '../support/backend.ts';
 
 const unused = (): never => {
@@ -10,6 +12,7 @@ const unused = (): never => {
 const standIn = () => {
   const gone = Promise.withResolvers<void>();
   let alive = true;
+  let bytes = 0;
   const die = (): void => {
     alive = false;
     gone.resolve();
@@ -25,10 +28,13 @@ const standIn = () => {
       return unused();
     },
     ...{ pid: 0, chain: [], hasGit: false, listen: () => () => undefined, limit: () => undefined },
-    ...{ exited: gone.promise, isAlive: () => alive, memory: async () => 0 },
+    ...{ exited: gone.promise, isAlive: () => alive, memory: async () => bytes },
     end: async () => die(),
   };
-  return { server, die, gone: gone.promise };
+  const grow = (to: number): void => {
+    bytes = to;
+  };
+  return { server, die, grow, gone: gone.promise };
 };
 const place: ServerPlace = {
   ...{ owner: 'a', workspace: '/w', mode: 'agent', model: undefined },
@@ -92,5 +98,128 @@ test('where servers die one after the other none is kept for an hour, and then a
   now += 60 * 60_000;
   await dies();
   expect(started).toBe(4);
+  await pool.close();
+});
+
+/** A pool of stand-ins, by the workspace that each was started for. */
+const house = (options: Partial<Parameters<typeof createServerPool>[0]> = {}) => {
+  let now = 0;
+  const started: { readonly workspace: string; readonly one: ReturnType<typeof standIn> }[] = [];
+  const pool = createServerPool({
+    ...{ servers: 2, keptMs: 900_000, log: silent, configStamp: () => '', now: () => now },
+    free: async () => 4 * 2 ** 30,
+    sweepMs: 5,
+    start: async ({ workspace }) => {
+      const one = standIn();
+      started.push({ workspace, one });
+      return { stamp: '', server: one.server };
+    },
+    ...options,
+  });
+  const soon = AbortSignal.timeout(5_000);
+  const at = (workspace: string): ServerPlace => ({ ...place, workspace });
+  return {
+    ...{ pool, started, at },
+    pass: (ms: number) => {
+      now += ms;
+    },
+    take: (workspace: string, must = false) => pool.take(at(workspace), soon, must),
+    alive: () => started.filter(({ one }) => one.server.isAlive()).map(({ workspace }) => workspace),
+  };
+};
+
+test('of more than may be kept the one that was used longest ago goes, and never one that has a run', async () => {
+  const { take, alive, pass, pool } = house();
+  const use = async (workspace: string) => {
+    pass(1_000);
+    (await take(workspace))?.leave();
+  };
+  for (const workspace of ['/a', '/b', '/a', '/c']) await use(workspace);
+  expect(alive()).toEqual(['/a', '/c']);
+  const [first, second] = [await take('/a'), await take('/c')];
+  // Both have a run: there is room for no other one, and each of them stays.
+  expect(await take('/d')).toBeUndefined();
+  expect(await take('/a')).toBeUndefined();
+  expect(alive()).toEqual(['/a', '/c']);
+  // What only a server can do gets one of its own, which goes with it.
+  const spare = await take('/d', true);
+  expect(alive()).toEqual(['/a', '/c', '/d']);
+  spare?.leave();
+  first?.leave();
+  await use('/d');
+  expect(alive()).toEqual(['/c', '/d']);
+  expect(pool.kept()).toEqual({ state: 'kept', servers: 2, most: 2 });
+  second?.leave();
+  await pool.close();
+  expect(alive()).toEqual([]);
+});
+
+test('a server ends some minutes after its last task, or when it has grown too large, but not under a run', async () => {
+  const { take, pass, pool, started } = house();
+  const old = await take('/old');
+  const large = await take('/large');
+  const [first, second] = started.map(({ one }) => one);
+  if (first === undefined || second === undefined) throw new Error('not started');
+  second.grow(901 * 2 ** 20);
+  pass(3_600_000);
+  await Bun.sleep(30);
+  expect([first.server.isAlive(), second.server.isAlive()]).toEqual([true, true]);
+  large?.leave();
+  await second.gone;
+  old?.leave();
+  pass(899_000);
+  await Bun.sleep(30);
+  expect(first.server.isAlive()).toBe(true);
+  pass(2_000);
+  await first.gone;
+  expect(pool.kept()).toEqual({ state: 'kept', servers: 0, most: 2 });
+  await pool.close();
+});
+
+test('a machine without memory to spare keeps none, and says so; what needs a server gets one', async () => {
+  let bytes = 0.7 * 2 ** 30;
+  const { take, alive, pool } = house({ free: async () => bytes });
+  expect(await take('/a')).toBeUndefined();
+  expect(pool.kept()).toEqual({ state: 'none', why: 'no_memory' });
+  const asked = await take('/a', true);
+  expect(alive()).toEqual(['/a']);
+  asked?.leave();
+  bytes = 2 ** 30;
+  (await take('/a'))?.leave();
+  expect(pool.kept()).toEqual({ state: 'kept', servers: 1, most: 2 });
+  await pool.close();
+});
+
+test('what is configured anew gets a successor, while the run on the one before it goes on', async () => {
+  let configured = 'first';
+  const { take, alive, pool, started } = house({ configStamp: () => configured });
+  const running = await take('/a');
+  configured = 'second';
+  const next = await take('/a');
+  expect(next?.server).toBe(started[1]?.one.server);
+  expect(alive()).toEqual(['/a', '/a']);
+  running?.leave();
+  await started[0]?.one.gone;
+  next?.leave();
+  expect((await take('/a'))?.server).toBe(next?.server);
+  await pool.close();
+});
+
+test('a version that nobody has tried is kept nowhere, and why is known', async () => {
+  let tries = 0;
+  const { take, pool } = house({
+    start: async () => {
+      tries++;
+      throw new NotStartedError('backend_unknown', 'opencode 9.9.9, tested with 1.2.3');
+    },
+  });
+  for (const must of [false, true, false]) expect(await take('/a', must)).toBeUndefined();
+  expect(tries).toBe(1);
+  expect(pool.kept()).toMatchObject({
+    state: 'none',
+    why: 'untested',
+    detail: expect.stringContaining('9.9.9'),
+  });
+  expect(keptLine(pool.kept())).toContain('9.9.9');
   await pool.close();
 });

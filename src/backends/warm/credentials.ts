@@ -15,6 +15,8 @@ export const handOverCredentials = async (
   { client }: { readonly client: Client },
   { credentials, variables, configuration }: RunPayment,
   signal: AbortSignal,
+  wait: (ms: number, signal: AbortSignal) => Promise<unknown> = (ms, signal) =>
+    sleep(ms, undefined, { signal }),
 ): Promise<void> => {
   const named = new Set(variablesOf(configuration));
   const [key] = Object.entries(variables)
@@ -30,7 +32,7 @@ export const handOverCredentials = async (
     } catch (error) {
       const pause = pausesMs[tries];
       if (pause === undefined || signal.aborted) throw error;
-      await sleep(pause, undefined, { signal });
+      await wait(pause, signal);
     }
   }
 };

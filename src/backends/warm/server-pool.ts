@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { every } from '@nostr-dm-agent/kit/timers';
 import type { Door } from '@nostr-dm-agent/routstr';
-import type { Mode, RunPayment, StandingPayment } from '../backend.ts';
+import type { KeptReady, Mode, RunPayment, StandingPayment } from '../backend.ts';
 import { NotStartedError } from '../not-started.ts';
 import type { WarmServer } from './server.ts';
 
@@ -74,6 +74,9 @@ type PoolDeps = {
   readonly log: Logger;
   /** Milliseconds, never backwards. */
   readonly now?: () => number;
+  /** Memory in bytes that is free. */
+  readonly free?: () => Promise<number>;
+  readonly sweepMs?: number;
 };
 
 const keyOf = ({ owner, workspace, mode, standing }: ServerPlace): string =>
@@ -100,12 +103,14 @@ const freeBytes = async (): Promise<number> => {
 /** Keeps agent servers ready: at most so many, each for a while after it was used last. */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that share the places
 export const createServerPool = (deps: PoolDeps) => {
-  const { log } = deps;
+  const { log, free = freeBytes } = deps;
   const places = new Set<Place>();
   /** When servers of a place died, by its key. */
   const deaths = new Map<string, readonly number[]>();
   /** There can be none, or no more of them. */
   let closed = false;
+  /** Why the last one that was wanted is not there. */
+  let refused: Omit<Extract<KeptReady, { state: 'none' }>, 'state'> | undefined;
   const since = deps.now ?? (() => performance.now());
   const deathsOf = (key: string): readonly number[] =>
     (deaths.get(key) ?? []).filter((at) => since() - at < rememberedMs);
@@ -172,12 +177,14 @@ export const createServerPool = (deps: PoolDeps) => {
     places.add(place);
     const modes = at.mode === 'agent' ? (['agent'] as const) : (['ask', 'plan'] as const);
     const start = async (): Promise<StartedServer | undefined> => {
-      if (!spare && (await freeBytes()) < leastFreeBytes) {
+      if (!spare && (await free()) < leastFreeBytes) {
         log.debug({}, 'no memory for a server that is kept ready');
+        refused = { why: 'no_memory' };
         return undefined;
       }
       const started = await deps.start({ ...at, modes, payment, door, isWanted: () => place.wanted });
       place.server = started.server;
+      if (!spare) refused = undefined;
       started.server.exited.then(() => {
         noteDeath(place);
         endBehind(place);
@@ -188,12 +195,15 @@ export const createServerPool = (deps: PoolDeps) => {
       .catch((cause: unknown) => {
         if (isHopeless(cause)) {
           closed = true;
+          const { kind, detail } = cause.failure;
+          refused = { why: kind === 'no_wall' ? 'no_wall' : 'untested', detail };
           log.info({ why: cause.failure.kind }, 'no agent servers are kept ready here');
           return undefined;
         }
         // Each run starts a process of its own then, so it is no fault that anybody has to mend.
         const why = cause instanceof Error ? cause.message : String(cause);
         log.warn({ why }, 'a server that is kept ready did not start');
+        refused = { why: 'failed', detail: why };
         if (!(cause instanceof NotStartedError)) noteDeath(place);
         return undefined;
       })
@@ -212,7 +222,10 @@ export const createServerPool = (deps: PoolDeps) => {
   const ensure = (at: ServerPlace): Place | undefined => {
     if (closed || deps.servers === 0) return undefined;
     const key = keyOf(at);
-    if (deathsOf(key).length >= mostDeaths) return undefined;
+    if (deathsOf(key).length >= mostDeaths) {
+      refused = { why: 'dying' };
+      return undefined;
+    }
     for (const place of places)
       if (place.key === key && !place.retired) {
         if (place.configured === deps.configStamp(at.standing.payment(place.door))) {
@@ -239,9 +252,13 @@ export const createServerPool = (deps: PoolDeps) => {
     signal: AbortSignal,
     must = false,
   ): Promise<HeldServer | undefined> => {
-    let place = ensure(at);
-    if (must && !closed && (place === undefined || place.busy || place.wanted) && spares() < mostSpares)
-      place = begin(at, `${keyOf(at)} ${crypto.randomUUID()}`, true);
+    const kept = await hold(ensure(at), signal);
+    // One that is kept may be in use, too large for the memory, or may not have come up.
+    if (kept !== undefined || !must || closed || signal.aborted || spares() >= mostSpares) return kept;
+    return hold(begin(at, `${keyOf(at)} ${crypto.randomUUID()}`, true), signal);
+  };
+
+  const hold = async (place: Place | undefined, signal: AbortSignal): Promise<HeldServer | undefined> => {
     if (place === undefined || place.busy || place.wanted) return undefined;
     place.wanted = true;
     const started = await Promise.race([place.ready, aborted(signal)]);
@@ -275,11 +292,22 @@ export const createServerPool = (deps: PoolDeps) => {
     }
   };
   const stopSweeping =
-    deps.servers === 0 ? undefined : every(sweepMs, { name: 'servers kept ready', log }, sweep);
+    deps.servers === 0
+      ? undefined
+      : every(deps.sweepMs ?? sweepMs, { name: 'servers kept ready', log }, sweep);
 
   return {
     warm: (at: ServerPlace): void => void ensure(at),
     take,
+    /** How many are ready; or why there are none. */
+    kept: (): KeptReady => {
+      if (deps.servers === 0) return { state: 'none', why: 'off' };
+      const ready = [...places].filter(
+        ({ spare, retired, server }) => !spare && !retired && server?.isAlive(),
+      );
+      if (ready.length === 0 && refused !== undefined) return { state: 'none', ...refused };
+      return { state: 'kept', servers: ready.length, most: deps.servers };
+    },
     /** The living server of a place that nobody uses, for a look at a session. */
     find: (at: ServerPlace): { readonly server: WarmServer; readonly busy: boolean } | undefined => {
       const key = keyOf(at);

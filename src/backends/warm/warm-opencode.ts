@@ -51,6 +51,8 @@ export const createWarmOpencode = (
   const hideCode = !trustWorkspace;
   const { servers = 0, keptMs = 0 } = deps.warm ?? {};
   const closing = new AbortController();
+  /** There is no wall that one could stand behind. */
+  let unwalled = false;
   const shared = createSharedWorkspaces();
   /** Sessions of runs under way, for `tell`. */
   const underWay = new Map<
@@ -187,11 +189,15 @@ export const createWarmOpencode = (
     if (standing === undefined || servers === 0) return;
     const make = async (): Promise<void> => {
       const wall = await deps.jail.wall(closing.signal);
+      unwalled = wall.kind !== 'bwrap';
       if (wall.kind === 'bwrap' || needsServer(mode, approvals))
         pool.warm({ owner, workspace, mode, model, standing });
     };
     make().catch((cause: unknown) => log.warn({ cause }, 'nothing could be made ready'));
   };
+
+  const kept: NonNullable<Backend['kept']> = () =>
+    unwalled && servers > 0 ? { state: 'none', why: 'no_wall' } : pool.kept();
 
   const tell: NonNullable<Backend['tell']> = async (runId, text, signal) => {
     const found = underWay.get(runId);
@@ -214,5 +220,5 @@ export const createWarmOpencode = (
     await pool.close();
   };
 
-  return { run, warm, tell, close, desk: createDesk(pool) };
+  return { run, warm, kept, tell, close, desk: createDesk(pool) };
 };
