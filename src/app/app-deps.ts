@@ -15,6 +15,8 @@ export type AppDeps = {
   readonly hiddenPaths?: readonly string[];
   /** Asked for relay lists beside the bot's own relays. Default: well-known public ones. */
   readonly indexers?: readonly RelayUrl[];
+  /** The operator's page is served: told a link for the first of `BOT_OWNERS`, good once. */
+  readonly onPage?: (link: string) => void;
   /** For tests that end the process at a moment between two of which everything is on disk. */
   readonly onCheckpoint?: (checkpoint: string) => void;
 };

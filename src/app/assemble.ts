@@ -15,6 +15,9 @@ import type { Config } from '../config/config.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
 import { createConnectionKeeper } from '../keys/connection-keeper.ts';
 import { createSealer } from '../keys/seal.ts';
+import { botHealth } from '../page/bot-health.ts';
+import { createBotMetrics } from '../page/bot-metrics.ts';
+import { createPage } from '../page/open-page.ts';
 import { createMessageStore } from '../store/messages-table.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { App, AppDeps } from './app-deps.ts';
@@ -95,6 +98,7 @@ export async function assemble(
     wall: wall.found,
     lastProblem,
   };
+  const page = createPage(config, stores, basics);
   const intake = createIntake(
     config,
     {
@@ -107,6 +111,7 @@ export async function assemble(
       work,
       redact: deps.redact,
       shell: createShell(jail, config.wallet !== undefined),
+      page,
     },
     basics,
   );
@@ -127,6 +132,8 @@ export async function assemble(
     { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
     stopping.signal,
   );
+  open.defer(() => page?.close());
+  void showPage(page, { bot, money, runs: stores.runs, queue: work.queue, clock }, config, deps.onPage);
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
   void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);
 
@@ -139,6 +146,19 @@ export async function assemble(
       await open.disposeAsync();
     },
   };
+}
+
+/** Behind the start: nobody waits for it. */
+async function showPage(
+  page: ReturnType<typeof createPage>,
+  facts: Parameters<typeof createBotMetrics>[0],
+  { backend, owners }: Config,
+  onPage: AppDeps['onPage'],
+): Promise<void> {
+  await page?.serve({ health: () => botHealth(facts.bot, backend), metrics: createBotMetrics(facts) });
+  const [first] = owners;
+  const link = onPage && first && (await page?.linkFor(first.publicKey));
+  if (link !== undefined) onPage?.(link);
 }
 
 /** The owners' own keys at providers. */

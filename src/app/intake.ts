@@ -36,6 +36,7 @@ export function createIntake(
     readonly money: Money;
     readonly work: Work;
     readonly shell: CommandDeps['shell'];
+    readonly page: CommandDeps['page'];
     readonly redact: (text: string) => string;
   },
   basics: Basics,

@@ -39,6 +39,7 @@ export async function start(options: ConfiguredOptions): Promise<number> {
       redact: redactor.text,
       protect: redactor.add,
       hiddenPaths: [envFile],
+      ...(process.stdout.isTTY === true && { onPage: (link: string) => process.stdout.write(`${link}\n`) }),
       signal: untilStarted.signal,
     });
     const first = await Promise.race([starting, ending.reason]);

@@ -11,6 +11,7 @@ import { inviteCommands } from './invite-commands.ts';
 import { limitCommand } from './limit-command.ts';
 import { modelCommands } from './model-commands.ts';
 import { ownerCommands } from './owner-commands.ts';
+import { pageCommand } from './page-command.ts';
 import { providerCommands } from './provider/provider-commands.ts';
 import { quickCommand } from './provider/quick-command.ts';
 import { queueCommands } from './queue-commands.ts';
@@ -41,6 +42,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
     ...providerCommands(deps),
     ...connectionCommands(deps),
     ...botCommands(deps),
+    pageCommand(deps),
     ...ownerCommands(deps),
     ...inviteCommands(deps),
     limitCommand(deps),

@@ -15,6 +15,7 @@ import type { Owner } from '../config/config.ts';
 import type { ConnectedProvider } from '../keys/connection.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import type { Money } from '../money/money.ts';
+import type { PageDoor } from '../page/open-page.ts';
 import type { Asks } from '../runs/asks.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Desks } from '../runs/desks.ts';
@@ -48,6 +49,8 @@ export type CommandDeps = {
   readonly money: Money;
   readonly providers: ProviderFacts;
   readonly connections: ConnectionTools;
+  /** The way in to the operator's page; undefined: there is none. */
+  readonly page: PageDoor | undefined;
   readonly meaningOf: (text: string) => Meaning;
   /** Random bytes that nobody can guess. */
   readonly randomBytes: (count: number) => Uint8Array;

@@ -48,6 +48,8 @@ export type Config = {
   readonly agentPaths: readonly AgentPath[];
   /** Author of the agents' commits. */
   readonly git: { readonly name: string | undefined; readonly email: string | undefined };
+  /** `BOT_PAGE`: where the operator's page is served, on loopback; undefined: nowhere. */
+  readonly page: { readonly hostname: string; readonly port: number } | undefined;
   /** `separate`: each owner spends what they brought in; `shared`: everybody what is in the wallet. */
   readonly accounts: 'shared' | 'separate';
   /** `BOT_PROXY`: what every connection of the bot's own goes through; undefined: none. Holds a password. */

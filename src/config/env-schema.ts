@@ -2,12 +2,14 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import {
+  isLoopbackHost,
   isOnion,
   mayBePlain,
   type ProxyAddress,
   ProxyAddressError,
   type ProxyAddressProblem,
   parseProxy,
+  unbracketed,
 } from '@nostr-dm-agent/kit/net';
 import { parseSat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
@@ -286,6 +288,22 @@ function readNode(text: string, report: Report): NodeUrl {
   }
 }
 
+/** Where the operator's page is served: `127.0.0.1:7777`, or a port alone (0: whichever is free). Loopback: whoever reaches it may try its doors. */
+function readPageAddress(text: string, report: Report): { readonly hostname: string; readonly port: number } {
+  const url = URL.parse(/^\d+$/.test(text) ? `http://127.0.0.1:${text}` : `http://${text}`);
+  // `URL` leaves http's own port out.
+  const port = url?.port === '' ? (/:80$/.test(text) ? 80 : undefined) : Number(url?.port);
+  const isBare =
+    url !== null && url.pathname === '/' && url.username + url.password + url.search + url.hash === '';
+  if (!isBare || port === undefined) report('must be an address and a port, or a port alone');
+  else if (!isLoopbackHost(url.hostname)) {
+    report(
+      `must be of this machine, 127.0.0.1:${port} (${url.hostname} is not: reach it by SSH from elsewhere)`,
+    );
+  }
+  return { hostname: url === null ? '' : unbracketed(url.hostname), port: port ?? 0 };
+}
+
 const readNodes = (text: string, report: Report): readonly NodeUrl[] => [
   ...new Set(
     listOf(text).map((entry, index) =>
@@ -346,6 +364,7 @@ export const environmentSchema = (places: Places) => {
     BOT_AGENT_PATHS: variable((text, report) => readAgentPaths(text, places, report)).prefault(''),
     BOT_GIT_NAME: z.string().optional(),
     BOT_GIT_EMAIL: z.string().optional(),
+    BOT_PAGE: variable(readPageAddress).optional(),
     BOT_ACCOUNTS: oneOf('shared', 'separate').prefault('shared'),
     BOT_CURRENCY: variable(readCurrency).optional(),
     BOT_PROXY: variable(readProxy).optional(),

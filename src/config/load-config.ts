@@ -105,6 +105,7 @@ export async function loadConfig(
     agentNetwork: env.BOT_AGENT_NETWORK,
     agentPaths: freeze(env.BOT_AGENT_PATHS.map(({ path, writable }) => freeze({ path, writable }))),
     git: freeze({ name: env.BOT_GIT_NAME, email: env.BOT_GIT_EMAIL }),
+    page: env.BOT_PAGE && freeze(env.BOT_PAGE),
     accounts: env.BOT_ACCOUNTS,
     currency: env.BOT_CURRENCY,
     proxy: env.BOT_PROXY,

@@ -11,6 +11,7 @@ export const variables = {
   BOT_AGENTS: 'BOT_AGENTS=qwen,claude,mine=/opt/mine/agent --acp',
   OPENCODE_BIN: 'OPENCODE_BIN=~/.local/bin/opencode',
   CURSOR_BIN: 'CURSOR_BIN=~/.local/bin/cursor-agent',
+  BOT_PAGE: 'BOT_PAGE=127.0.0.1:7777',
   BOT_ACCOUNTS: 'BOT_ACCOUNTS=shared',
   BOT_CURRENCY: 'BOT_CURRENCY=USD',
   BOT_MODEL: 'BOT_MODEL=anthropic/claude-sonnet-4-5',

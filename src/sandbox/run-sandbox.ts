@@ -122,7 +122,12 @@ export async function runSandbox(
   await fillWallet(wallet, mint, log, signal);
   say(`wallet  ${formatSat(funds)} for testing`);
 
-  const app = await parts.startApp(config, { log, redact: redactor.text, indexers: [] });
+  const app = await parts.startApp(config, {
+    log,
+    redact: redactor.text,
+    indexers: [],
+    onPage: (link) => say(`page    ${link} (good once)`),
+  });
   ending.defer(() => app.stop());
   say(`bot     in ${home.workspace}`);
 
@@ -223,6 +228,8 @@ function configOf(
     agentNetwork: 'internet' as const,
     agentPaths: [],
     git: { name: undefined, email: undefined },
+    // Whichever port is free: several sandboxes may run.
+    page: { hostname: '127.0.0.1', port: 0 },
     accounts: 'shared' as const,
     proxy: undefined,
     currency: environment.BOT_CURRENCY?.toUpperCase(),

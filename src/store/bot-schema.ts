@@ -231,4 +231,15 @@ export const botMigrations: readonly Migration[] = [
         created_at INTEGER NOT NULL
       ) STRICT, WITHOUT ROWID;
     `),
+  (db) =>
+    db.exec(`
+      -- Browsers that are in at the operator's page; of their cookies the hash alone.
+      CREATE TABLE page_sessions (
+        hash TEXT PRIMARY KEY,
+        public_key TEXT NOT NULL,
+        made_at INTEGER NOT NULL,
+        used_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX runs_ended ON runs (ended_at);
+    `),
 ];

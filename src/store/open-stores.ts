@@ -11,6 +11,7 @@ import { createInviteStore } from './invites-table.ts';
 import { lockHome } from './lock-home.ts';
 import { createMeta } from './meta-table.ts';
 import { createOwners } from './owners-table.ts';
+import { createPageSessionStore } from './page-sessions-table.ts';
 import { createRests } from './rests-table.ts';
 import { createRunStore } from './runs-table.ts';
 import { createSessionStore } from './sessions-table.ts';
@@ -56,6 +57,7 @@ export function storesIn(
     awaited: createAwaitedStore(db),
     rests: createRests(db),
     toldPayments: createToldPayments(db),
+    pageSessions: createPageSessionStore(db),
   };
 }
 export type Stores = ReturnType<typeof storesIn>;

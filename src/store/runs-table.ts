@@ -100,6 +100,18 @@ export type RunEnd = {
   readonly endedAt: number;
 };
 
+/** What figures are made of. */
+export type EndedRun = Pick<Run, 'outcome' | 'provider' | 'queuedAt' | 'startedAt'> & {
+  readonly endedAt: number;
+};
+const endedRow = rowOf({
+  outcome: nullable(z.enum(runOutcomes)),
+  provider: nullable(z.string()),
+  queuedAt: z.int(),
+  startedAt: nullable(z.int()),
+  endedAt: z.int(),
+});
+
 /** The queue and the record of everything that was run. */
 export type RunStore = {
   readonly enqueue: (id: string, order: RunOrder, queuedAt: number) => Run;
@@ -110,6 +122,8 @@ export type RunStore = {
   readonly ofSession: (session: string, limit: number) => readonly Run[];
   /** Those that began in this folder since then (ms), newest first. */
   readonly inDirectory: (directory: string, since: number, limit: number) => readonly Run[];
+  /** Those that ended after a moment and before another (ms). */
+  readonly endedBetween: (after: number, until: number) => readonly EndedRun[];
   readonly lastOf: (owner: PublicKey) => Run | undefined;
   readonly prepare: (id: string, provider: string, startedAt: number) => void;
   readonly running: (id: string, pid: number) => void;
@@ -164,6 +178,11 @@ export function createRunStore(db: Database): RunStore {
       `SELECT runs.* FROM runs JOIN sessions ON sessions.id = runs.session
        WHERE sessions.directory = ? AND runs.started_at >= ? ORDER BY runs.seq DESC LIMIT ?`,
       row,
+    ).all,
+    endedBetween: select(
+      db,
+      'SELECT outcome, provider, queued_at, started_at, ended_at FROM runs WHERE ended_at > ? AND ended_at <= ?',
+      endedRow,
     ).all,
     lastOf: select(db, 'SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 1', row).one,
     prepare: change(db, "UPDATE runs SET state = 'preparing', provider = ?2, started_at = ?3 WHERE id = ?1"),

@@ -50,6 +50,7 @@ describe('a bot with nothing but a key and an owner', () => {
       owners: [{ publicKey: alice.publicKey, role: 'admin' }],
       relays: ['wss://relay.damus.io', 'wss://nos.lol', 'wss://relay.primal.net'],
       home: join(directory, '.nostr-dm-agent'),
+      page: undefined,
       backend: 'opencode',
       opencodeBin: undefined,
       cursorBin: undefined,
@@ -415,5 +416,31 @@ describe('what agents may be given', () => {
     // One that only its user can have made is.
     symlinkSync(join(home, 'private'), join(home, 'way'));
     expect(await wrong({ BOT_WORKSPACE: '~/way' })).toEqual([]);
+  });
+});
+
+describe('the page', () => {
+  const pageOf = async (BOT_PAGE: string) => (await loadConfig({ ...required, BOT_PAGE }, directory)).page;
+
+  test('is served on this machine alone', async () => {
+    expect(await pageOf('127.0.0.1:7777')).toEqual({ hostname: '127.0.0.1', port: 7777 });
+    expect(await pageOf('7777')).toEqual({ hostname: '127.0.0.1', port: 7777 });
+    expect(await pageOf('localhost:80')).toEqual({ hostname: 'localhost', port: 80 });
+    expect(await pageOf('[::1]:8080')).toEqual({ hostname: '::1', port: 8080 });
+    for (const wrong of [
+      '0.0.0.0:7777',
+      '192.168.1.5:7777',
+      'example.com:7777',
+      '[::]:7777',
+      '127.0.0.1',
+      'http://127.0.0.1:7777',
+      '127.0.0.1:7777/x',
+      '127.0.0.1:99999',
+      ':7777',
+    ])
+      expect([
+        wrong,
+        (await problemsOf({ ...required, BOT_PAGE: wrong })).problems.map(({ variable }) => variable),
+      ]).toEqual([wrong, ['BOT_PAGE']]);
   });
 });

@@ -65,6 +65,7 @@ const forbidden: readonly (readonly [file: string, specifier: string])[] = [
   ['packages/routstr/src/meter/planted.ts', '@nostr-dm-agent/nostr'],
   ['packages/sandbox/src/mint/planted.ts', '@nostr-dm-agent/cashu-wallet/open'],
   ['packages/sandbox/src/node/planted.ts', '@nostr-dm-agent/routstr'],
+  ['packages/page/src/planted.ts', '@nostr-dm-agent/cashu-wallet'],
   ['packages/routstr/src/planted.ts', '../../../src/replies/wallet.ts'],
   // Past a door.
   ['src/money/planted.ts', '../../packages/cashu-wallet/src/wallet.ts'],

@@ -110,6 +110,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       hasMergedInto: stores.worktrees.hasMergedInto,
       tidyLater: () => undefined,
     },
+    page: undefined,
     desks: { of: () => undefined, tell: async () => false },
     money: {
       wallet: {

@@ -1,0 +1,5 @@
+export { createEntryLinks, type EntryLinks } from './entry-links.ts';
+export type { PageAddress, ServedPage } from './open.ts';
+export type { PageSessionStore, StoredPageSession } from './page-sessions.ts';
+export type { Health, HealthOfPart, PageSource } from './page-source.ts';
+export type { Visitor } from './visitor.ts';

@@ -1,0 +1,21 @@
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { Visitor } from './visitor.ts';
+
+/** What the page is told, by whoever serves it. Facts; the page makes the sentences. */
+export type PageSource = {
+  /** Whoever may look, as of now: an owner who was removed is out with their next click. */
+  readonly visitorOf: (publicKey: PublicKey) => Visitor | undefined;
+  readonly health: () => Health;
+  /** In Prometheus' text format. */
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+};
+
+/** How it goes with each part. `down`: it does not do its work. */
+export type Health = { readonly parts: Readonly<Record<string, HealthOfPart>> };
+export type HealthOfPart = {
+  readonly state: 'ok' | 'degraded' | 'down';
+  /** A sentence; undefined when there is nothing to say. */
+  readonly fact?: string | undefined;
+};
+export const isUp = ({ parts }: Health): boolean =>
+  Object.values(parts).every(({ state }) => state !== 'down');

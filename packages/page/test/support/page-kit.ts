@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { parsePublicKey } from '@nostr-dm-agent/nostr/keys';
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { createEntryLinks } from '../../src/entry-links.ts';
+import { type ServedPage, servePage } from '../../src/open.ts';
+import type { PageSessionStore, StoredPageSession } from '../../src/page-sessions.ts';
+import type { Health } from '../../src/page-source.ts';
+import type { Visitor } from '../../src/visitor.ts';
+
+/** Sessions as a database keeps them. */
+export function sessionsInMemory(): PageSessionStore {
+  const kept = new Map<string, StoredPageSession>();
+  return {
+    add: (session) => void kept.set(session.hash, session),
+    find: (hash) => kept.get(hash),
+    noteUse: (hash, usedAt) => {
+      const session = kept.get(hash);
+      if (session !== undefined) kept.set(hash, { ...session, usedAt });
+    },
+    remove: (hash) => void kept.delete(hash),
+    removeOld: (usedBefore, madeBefore) => {
+      for (const [hash, { usedAt, madeAt }] of kept)
+        if (usedAt < usedBefore || madeAt < madeBefore) kept.delete(hash);
+    },
+  };
+}
+
+export type Person = { readonly secretKey: Uint8Array; readonly publicKey: PublicKey };
+export function newPerson(): Person {
+  const secretKey = generateSecretKey();
+  return { secretKey, publicKey: parsePublicKey(getPublicKey(secretKey)) };
+}
+
+/** A served page whose time, owners and health a test sets. */
+export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
+  const time = { now: 1_900_000_000_000 };
+  const clock = { now: () => time.now };
+  const health: { now: Health } = { now: { parts: {} } };
+  const links = createEntryLinks(clock, randomBytes);
+  const page: ServedPage = await servePage(
+    { hostname: '127.0.0.1', port: 0 },
+    {
+      source: {
+        visitorOf: (publicKey) => {
+          const role = owners.get(publicKey);
+          return role && { publicKey, role };
+        },
+        health: () => health.now,
+        metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'wallet_sat 1240\n' }),
+      },
+      links,
+      sessions: sessionsInMemory(),
+      metricsKey: 'the key of the metrics',
+      clock,
+      randomBytes,
+    },
+  );
+  /** One request, redirects not followed. */
+  const ask = (path: string, init: RequestInit = {}) =>
+    fetch(new URL(path, page.url), { redirect: 'manual', ...init });
+  const post = (path: string, init: RequestInit & { headers?: Record<string, string> } = {}) =>
+    ask(path, { method: 'POST', ...init, headers: { Origin: page.url, ...init.headers } });
+  return { ...page, time, health, links, ask, post };
+}
+
+export const cookieOf = (answer: Response): string => answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';

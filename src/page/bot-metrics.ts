@@ -1,0 +1,156 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { BotFacts } from '../commands/command-deps.ts';
+import type { Money } from '../money/money.ts';
+import type { Run } from '../runs/run.ts';
+import type { RunStore } from '../store/runs-table.ts';
+
+export type MetricsDeps = {
+  readonly bot: BotFacts;
+  readonly money: Pick<Money, 'wallet' | 'routstr'>;
+  readonly runs: Pick<RunStore, 'endedBetween'>;
+  readonly queue: { readonly list: () => readonly Run[] };
+  readonly clock: Clock;
+};
+
+/** A run's end is noted a moment before it is on disk: what is younger is counted the next time. */
+const writtenWithinMs = 5_000;
+
+/**
+ * What a Prometheus reads, as it is when it asks. Names no owner, no task, no key. Amounts in sat, times in seconds;
+ * what is counted begins with the process.
+ */
+export function createBotMetrics(deps: MetricsDeps): () => Promise<{ contentType: string; text: string }> {
+  const registry = new Registry();
+  messaging(registry, deps);
+  money(registry, deps);
+  const noteRuns = work(registry, deps);
+  return async () => {
+    noteRuns();
+    return { contentType: registry.contentType, text: await registry.metrics() };
+  };
+}
+
+const named = (name: string) => `nostr_dm_agent_${name}`;
+
+type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+/** Asked at each reading; a label that has no value any more is gone. */
+function gauge(registry: Registry, name: string, help: string, samples: () => readonly Sample[]): void {
+  const labelNames = ['relay', 'kind', 'state', 'outcome', 'provider', 'mint', 'version'];
+  const made = new Gauge({ name: named(name), help, labelNames, registers: [registry], collect });
+  function collect() {
+    made.reset();
+    for (const [labels, value] of samples()) made.set(labels, value);
+  }
+}
+const alone = (value: number): readonly Sample[] => [[{}, value]];
+
+function messaging(registry: Registry, { bot, clock }: MetricsDeps): void {
+  gauge(registry, 'info', 'The version that runs.', () => [[{ version: bot.version }, 1]]);
+  gauge(registry, 'start_time_seconds', 'When the bot was started, Unix time.', () =>
+    alone(bot.startedAt / 1000),
+  );
+  gauge(registry, 'relay_served', '1 where messages come through.', () =>
+    bot.relays().map(({ url, served }) => [{ relay: url }, served ? 1 : 0]),
+  );
+  gauge(registry, 'inbox_refused', 'Messages that were turned away since the start, by why.', () =>
+    Object.entries(bot.inbox().rejected).map(([kind, count = 0]) => [{ kind }, count]),
+  );
+  gauge(
+    registry,
+    'replies',
+    'Replies that no relay has taken yet, and those that were given up of late.',
+    () => {
+      const { pending, undeliverable } = bot.outbox();
+      return [
+        [{ state: 'pending' }, pending],
+        [{ state: 'undeliverable' }, undeliverable],
+      ];
+    },
+  );
+  gauge(registry, 'last_problem_age_seconds', 'How long ago the log had its last warning or error.', () => {
+    const problem = bot.lastProblem();
+    return problem === undefined ? [] : alone((clock.now() - problem.at) / 1000);
+  });
+  gauge(registry, 'clock_ahead_seconds', 'How far this machine’s clock is ahead of others’.', () => {
+    const found = bot.clock();
+    return found === undefined ? [] : alone(found.aheadMs / 1000);
+  });
+}
+
+/** Gives what counts the runs that have ended since the last time. */
+function work(registry: Registry, { queue, runs, clock }: MetricsDeps): () => void {
+  gauge(registry, 'queue', 'Tasks that wait or are worked on.', () => {
+    const list = queue.list();
+    const waiting = list.filter(({ state }) => state === 'queued').length;
+    return [
+      [{ state: 'waiting' }, waiting],
+      [{ state: 'running' }, list.length - waiting],
+    ];
+  });
+  const ended = new Counter({
+    name: named('runs_total'),
+    help: 'Runs that ended since the start, by how and by who paid.',
+    labelNames: ['outcome', 'provider'],
+    registers: [registry],
+  });
+  const seconds = (name: string, help: string) =>
+    new Histogram({
+      name: named(name),
+      help,
+      buckets: [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
+      registers: [registry],
+    });
+  const waits = seconds('run_wait_seconds', 'From a task’s coming to the beginning of its run.');
+  const durations = seconds('run_seconds', 'From the beginning of a run to its end.');
+  let counted = clock.now();
+  return () => {
+    const until = clock.now() - writtenWithinMs;
+    if (until <= counted) return;
+    for (const run of runs.endedBetween(counted, until)) {
+      ended.inc({ outcome: run.outcome ?? 'unknown', provider: run.provider ?? 'none' });
+      if (run.startedAt === undefined) continue;
+      waits.observe((run.startedAt - run.queuedAt) / 1000);
+      durations.observe((run.endedAt - run.startedAt) / 1000);
+    }
+    counted = until;
+  };
+}
+
+function money(registry: Registry, { money: { wallet, routstr }, clock }: MetricsDeps): void {
+  gauge(registry, 'wallet_sat', 'What is in the wallet, by mint and by what it can do now.', () =>
+    (wallet.opened()?.balance().mints ?? []).flatMap(({ mint, ready, reserved, sent, incoming }) =>
+      Object.entries({ ready, reserved, sent, incoming }).map(
+        ([state, amount]): Sample => [{ mint, state }, amount],
+      ),
+    ),
+  );
+  gauge(
+    registry,
+    'wallet_unfinished',
+    'Operations of the wallet that are under way or wait for a mint.',
+    () => {
+      const open = wallet.opened()?.operations({ limit: 10_000, unfinished: true });
+      return open === undefined ? [] : alone(open.length);
+    },
+  );
+  gauge(
+    registry,
+    'nodes_sat',
+    'What nodes hold: of runs under way, owed after runs, kept across runs.',
+    () => {
+      if (wallet.opened() === undefined) return [];
+      const { running, due, kept } = routstr.provider().owed();
+      return Object.entries({ running, due, kept }).map(([state, amount]) => [{ state }, amount]);
+    },
+  );
+  gauge(registry, 'nodes_doubtful', 'Runs whose money a person has to look at.', () =>
+    wallet.opened() === undefined ? [] : alone(routstr.provider().owed().doubtful),
+  );
+  gauge(registry, 'spent_today_sat', 'What paid runs cost since midnight, fees included.', () => {
+    const midnight = new Date(clock.now()).setHours(0, 0, 0, 0);
+    const opened = wallet.opened();
+    return opened === undefined ? [] : alone(opened.ledger.spentSince(midnight));
+  });
+}

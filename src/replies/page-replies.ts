@@ -1,0 +1,20 @@
+import type { Owner } from '../config/config.ts';
+import { lines } from './format.ts';
+
+export const pageOff = ({ role }: Owner): string =>
+  role === 'admin'
+    ? 'There is no page: BOT_PAGE is not set. With BOT_PAGE=127.0.0.1:7777 in the bot’s .env and a restart there is one.'
+    : 'There is no page here. Whoever runs the bot can set BOT_PAGE.';
+
+export const pageNotServed =
+  'The page could not be opened on this machine: something else has its port, the log says what. Change BOT_PAGE, and start the bot anew.';
+
+/** It leads to the machine that the bot runs on. */
+export const pageLink = (link: string): string => {
+  const { port } = new URL(link);
+  return lines(
+    link,
+    'Good once, for 10 minutes, in a browser on the bot’s machine.',
+    `From elsewhere first: ssh -L ${port}:127.0.0.1:${port} <that machine>`,
+  );
+};

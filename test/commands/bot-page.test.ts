@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { startTestBot, type TestBot } from '../support/bot.ts';
+
+describe('an owner opens the page', () => {
+  let bot: TestBot;
+  beforeAll(async () => {
+    bot = await startTestBot({ env: { BOT_PAGE: '127.0.0.1:0' } });
+  });
+  afterAll(() => bot.cleanUp());
+
+  const pageLink = async (): Promise<string> => {
+    const { text } = await bot.owner.answer(await bot.owner.send('!page'), /./);
+    const [link = '', good] = text.split('\n');
+    expect(good).toContain('Good once, for 10 minutes');
+    return link;
+  };
+  const enter = async (link: string): Promise<string> => {
+    const { origin } = new URL(link);
+    const answer = await fetch(link, { method: 'POST', redirect: 'manual', headers: { Origin: origin } });
+    return answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+  };
+  const statusOf = async (link: string, Cookie: string) =>
+    (await fetch(new URL('/', link), { headers: { Cookie } })).status;
+
+  test('by a link of the bot; the browser stays in when the bot is killed, the link does not', async () => {
+    const [used, unused] = [await pageLink(), await pageLink()];
+    const cookie = await enter(used);
+    expect(await statusOf(used, '')).toBe(401);
+    expect(await statusOf(used, cookie)).not.toBe(401);
+
+    await bot.end('SIGKILL');
+    await bot.start();
+    const link = await pageLink();
+    expect(await statusOf(link, cookie)).not.toBe(401);
+    expect(await enter(new URL(new URL(unused).pathname, link).href)).toBe('');
+  });
+
+  test('and a Prometheus reads figures with the key in the bot’s home', async () => {
+    const { origin } = new URL(await pageLink());
+    const path = join(bot.home, 'metrics-key');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const headers = { Authorization: `Bearer ${readFileSync(path, 'utf8').trim()}` };
+    await until(async () => {
+      const text = await (await fetch(`${origin}/metrics`, { headers })).text();
+      return /^nostr_dm_agent_relay_served\{relay="ws:\/\/127.0.0.1:\d+\/?"\} 1$/m.test(text);
+    }, 'the relay is served');
+    const text = await (await fetch(`${origin}/metrics`, { headers })).text();
+    expect(text).toMatch(/^nostr_dm_agent_queue\{state="waiting"\} 0$/m);
+    const health: unknown = await (await fetch(`${origin}/health`, { headers })).json();
+    expect(health).toMatchObject({ status: 'ok', parts: { relays: { state: 'ok' } } });
+  });
+});
