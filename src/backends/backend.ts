@@ -174,6 +174,11 @@ export type RunObserver = {
   readonly onEvent?: (event: AgentEvent) => void;
   /** Any byte of output: the run is not idle. */
   readonly onActivity?: () => void;
+  /**
+   * What the run comes to, as it is known before its agent is done: it has said its last word, and did nothing that is still to
+   * be looked at. What `run` resolves with follows, and counts where it is another one.
+   */
+  readonly onAnswer?: (result: AgentResult) => void;
 } & Asked;
 
 /** The program that does the work. */

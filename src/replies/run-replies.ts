@@ -104,6 +104,9 @@ export function correctionText(
   return text === '' ? undefined : text;
 }
 
+/** The agent had more to say than its answer that went out before it was done. */
+export const wentOnText = (answer: string): string => `The agent went on after its answer:\n\n${answer}`;
+
 const sessionLine = ({ id, title }: Pick<Session, 'id' | 'title'>): string =>
   `Session ${id}${title === '' ? '' : `: ${shorten(title, 50)}`}`;
 

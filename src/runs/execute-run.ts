@@ -17,30 +17,21 @@ import {
   correctionText,
   costText,
   cutInstructionsText,
-  finalReply,
   otherModelText,
+  wentOnText,
 } from '../replies/run-replies.ts';
-import { answerEarly } from './answer-early.ts';
+import { answerEarly, type EarlySending, sendEarly, wentOn } from './answer-early.ts';
 import { startAnswerParts } from './answer-parts.ts';
+import { conclude, type Ending } from './conclude.ts';
 import { wholeOf } from './gather-parts.ts';
-import { messageOf, type RunReaction, replyToRun } from './messenger.ts';
+import { messageOf, replyToRun } from './messenger.ts';
 import { type PaidTask, type PaidWork, payAndWork, payThenWork } from './pay-and-work.ts';
 import type { Provider, Settlement } from './provider.ts';
-import type { Run, RunOutcome, RunResult, Session, StopReason } from './run.ts';
+import type { Run, Session, StopReason } from './run.ts';
 import { startRunDeadline } from './run-deadline.ts';
 import type { RunDeps } from './run-deps.ts';
 import { type RunProgress, startProgress } from './run-progress.ts';
 import { runWithRetries } from './run-with-retries.ts';
-
-/** How a run went, before it is settled. */
-export type Ending = {
-  readonly outcome: RunOutcome;
-  readonly answer: string | undefined;
-  readonly result: RunResult | undefined;
-};
-
-/** So long ago, an answer of another session is still on the screen. */
-const sideBySideMs = 10 * 60_000;
 
 /** How long a run waits for a database that another program holds, before it is left to the next start. */
 const patienceMs = 10 * 60_000;
@@ -75,9 +66,15 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   reached('task:preparing');
 
   const model = provider.model === undefined ? run.model : provider.model(run.model);
+  const providerNote = note === undefined ? otherModel(run, model, provider) : providerNoteText(note);
+  const early = sendEarly(
+    (ending, settlement) => conclude(run.id, withNote(ending, providerNote), settlement, startedAt, deps),
+    () => (signal.aborted ? undefined : provider.bill?.(run.id)),
+    log,
+  );
   let ending: Ending;
   try {
-    ending = await work({ run, session, provider, model, log }, deps, signal);
+    ending = await work({ run, session, provider, model, log }, deps, signal, early);
   } catch (cause) {
     ending = signal.aborted
       ? { outcome: stopReasonOf(signal), answer: undefined, result: undefined }
@@ -85,20 +82,26 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
     if (!signal.aborted) log.error({ cause }, 'the run broke off');
     ending = { ...ending, answer: stores.runs.get(run.id)?.told };
   }
-  ending = withNote(ending, note === undefined ? otherModel(run, model, provider) : providerNoteText(note));
+  ending = withNote(ending, providerNote);
+  const sent = early.sent();
   // With its answer: a bot that is killed while it settles still has it.
-  await keepOr(() => stores.runs.settling(run.id, ending), log);
+  if (sent === undefined) await keepOr(() => stores.runs.settling(run.id, ending), log);
+  else if (ending.outcome === 'answered') await keepOr(() => stores.runs.amend(run.id, ending), log);
   reached('task:settling');
   // Whatever becomes of its answer: a full disk, or one that no database takes, leaves no money at a provider.
   const answer = (settlement: Settlement): Promise<boolean> =>
     keepOr(() => conclude(run.id, ending, settlement, startedAt, deps), log);
   const counted = ending.outcome === 'answered' ? provider.bill?.(run.id) : undefined;
   const settling = settle(run.id, provider, deps, signal, log);
-  const { settlement, told } = await answerEarly(settling, counted, answer);
+  const { settlement, told } =
+    sent === undefined
+      ? await answerEarly(settling, counted, answer)
+      : { settlement: await settling, told: sent.settlement };
   reached('task:settled');
   if (told !== undefined) {
-    const correction = correctionText(told, settlement);
-    if (correction !== undefined) await keepOr(() => deps.messenger.send(replyToRun(run), correction), log);
+    const more = sent && wentOn(sent.ending, ending) ? wentOnText(ending.answer ?? '') : undefined;
+    for (const text of [more, correctionText(told, settlement)])
+      if (text !== undefined) await keepOr(() => deps.messenger.send(replyToRun(run), text), log);
   } else if (!(await answer(settlement))) {
     ending = { outcome: ending.outcome, answer: answerLostText, result: undefined };
     // What cannot be written either is told after the next start.
@@ -137,7 +140,7 @@ const otherModel = (run: Run, model: string | undefined, { name }: Provider): st
 const nameOf = (model: string): string =>
   (model.toLowerCase().split('/').at(-1) ?? '').replace(/[._]/g, '-').replace(/-\d{8}$/, '');
 
-async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Ending> {
+async function work(job: Job, deps: RunDeps, signal: AbortSignal, early: EarlySending): Promise<Ending> {
   const { run, session, provider, model } = job;
   const backend = deps.backends.get(session.backend);
   if (backend === undefined)
@@ -184,16 +187,27 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
       job: run.job,
     };
     const { onApproval, onQuestion } = asks;
-    const seen: RunObserver = { ...observerOf(job, deps, progress, deadline.touch), onApproval, onQuestion };
-    const paidTask: PaidTask<Attempts> = {
-      pay: (signal) => provider.prepareRun(ticket, signal),
+    const endings = createEndings(job, deps, deadline.signal);
+    const observed = observerOf(job, deps, progress, deadline.touch, early);
+    const onAnswer = (result: AgentResult): void => {
+      if (endings.isPaid() && early.send(endings.of(result))) progress.stop();
+    };
+    const seen: RunObserver = { ...observed, onApproval, onQuestion, onAnswer };
+    const paidTask: PaidTask<AgentResult> = {
+      pay: async (signal) => {
+        const prepared = await provider.prepareRun(ticket, signal);
+        if (prepared.state === 'ready') endings.paid(prepared.note);
+        return prepared;
+      },
       work: (payment, ended) => {
         const paid = payment instanceof Promise ? { paying: payment } : { payment };
         const signal = AbortSignal.any([deadline.signal, ended]);
-        return attempts((again) => backend.run({ ...request, ...paid, ...again }, seen, signal), job, signal);
+        const once = (again: Pick<AgentRequest, 'backendSession'>) =>
+          backend.run({ ...request, ...paid, ...again }, seen, signal);
+        return attempts(once, job, signal, endings.lost);
       },
     };
-    let paid: PaidWork<Attempts>;
+    let paid: PaidWork<AgentResult>;
     if (backend.warm === undefined || standing?.openDoor === undefined)
       paid = await payThenWork(paidTask, signal);
     else {
@@ -204,20 +218,14 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
     if (paid.state === 'stopped')
       return { outcome: stopReasonOf(signal), answer: undefined, result: undefined };
 
-    const { lost } = paid.work;
-    const answer = wholeOf(paid.work.result.answer, deps.stores.runs.get(runId)?.told);
-    const result = { ...paid.work.result, answer };
+    const result = paid.work;
     if (result.outcome !== 'stopped') provider.ended?.(runId, result.failure);
     const { backendSession } = result;
     if (backendSession !== undefined) {
       await inTime(() => deps.stores.sessions.update(session.id, { backendSession }), job.log);
     }
     deps.lookAgain(session.backend, result.failure);
-    const notes = [paid.note, lost && begunAnewText(lost), cutNote(session, result)];
-    return withNote(
-      endingOf(result, deadline.signal),
-      notes.filter((note) => note !== undefined).join('\n\n') || undefined,
-    );
+    return endings.of(result);
   } finally {
     asks.end();
     deadline.stop();
@@ -225,23 +233,48 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal): Promise<Endin
   }
 }
 
+/** How a run went, with what its owner is to know beside the answer. */
+const createEndings = ({ run, session }: Job, { stores }: RunDeps, signal: AbortSignal) => {
+  let isPaid = false;
+  let paidNote: string | undefined;
+  let lostNote: string | undefined;
+  return {
+    paid: (note: string | undefined): void => {
+      isPaid = true;
+      paidNote = note;
+    },
+    /** What there is to be known of who serves it is known. */
+    isPaid: () => isPaid,
+    lost: (failure: AgentFailure): void => {
+      lostNote = begunAnewText(failure);
+    },
+    of: (result: AgentResult): Ending => {
+      const answer = wholeOf(result.answer, stores.runs.get(run.id)?.told);
+      const notes = [paidNote, lostNote, cutNote(session, result)].filter((note) => note !== undefined);
+      return withNote(endingOf({ ...result, answer }, signal), notes.join('\n\n') || undefined);
+    },
+  };
+};
+
 const notYetPaid: RunPayment = { credentials: 'provided', variables: {}, configuration: {} };
 
-/** `lost`: the backend had forgotten the session, and began a new one. */
-type Attempts = { readonly result: AgentResult; readonly lost: AgentFailure | undefined };
-
-/** Runs the agent, again for faults that pass, and without its session when that is lost. */
+/**
+ * Runs the agent, again for faults that pass, and without its session when that is lost.
+ * @param onLost the backend has forgotten the session, and a new one is begun
+ */
 async function attempts(
   run: (again: Pick<AgentRequest, 'backendSession'>) => Promise<AgentResult>,
   { session, provider }: Job,
   signal: AbortSignal,
-): Promise<Attempts> {
+  onLost: (failure: AgentFailure) => void,
+): Promise<AgentResult> {
   const attempt = (backendSession: string | undefined): Promise<AgentResult> =>
     runWithRetries(() => run({ backendSession }), provider.retryPauses ?? [], signal);
   const first = await attempt(session.backendSession);
   const lost = memoryLost(first);
-  if (lost === undefined || signal.aborted) return { result: first, lost };
-  return { result: await attempt(undefined), lost };
+  if (lost === undefined) return first;
+  onLost(lost);
+  return signal.aborted ? first : attempt(undefined);
 }
 
 /** Why a backend can't go on with what it knew; undefined when it can. Nothing was done or paid then. */
@@ -278,6 +311,7 @@ function observerOf(
   deps: RunDeps,
   progress: RunProgress,
   onActivity: () => void,
+  early: Pick<EarlySending, 'sent'>,
 ): RunObserver {
   const { stores, reached } = deps;
   const sendParts = startAnswerParts(run, { ...deps, log }, progress.said);
@@ -301,7 +335,8 @@ function observerOf(
         note(() => stores.sessions.update(session.id, { backendSession: event.backendSession }));
       }
       progress.saw(event);
-      sendParts(event);
+      // What its agent says of it comes after the answer.
+      if (early.sent() === undefined) sendParts(event);
     },
     onActivity,
   };
@@ -365,39 +400,4 @@ async function settle(
     signal.removeEventListener('abort', hurry);
     timers.forEach(clearTimeout);
   }
-}
-
-/** Whether answers of other sessions arrive at about the same time. */
-const hasOthers = (run: Run, now: number, { runs, sessions }: RunDeps['stores']): boolean =>
-  runs.open().some((other) => other.owner === run.owner && other.session !== run.session) ||
-  sessions
-    .list(run.owner, 2, undefined)
-    .some(({ id, usedAt }) => id !== run.session && now - usedAt < sideBySideMs);
-
-const reactionTo = (outcome: RunOutcome): RunReaction => {
-  if (outcome === 'answered') return '✅';
-  return outcome === 'stopped' ? '⏹' : '❌';
-};
-
-/** Closes the run, answers it and marks the task's message, all in one transaction. */
-export function conclude(
-  runId: string,
-  ending: Ending,
-  settlement: Settlement,
-  startedAt: number,
-  { stores, messenger, clock }: Pick<RunDeps, 'stores' | 'messenger' | 'clock'>,
-): void {
-  const endedAt = clock.now();
-  stores.atomically(() => {
-    const told = stores.runs.get(runId)?.told;
-    stores.runs.finish(runId, { ...ending, endedAt });
-    const run = stores.runs.get(runId);
-    if (run === undefined) return;
-    stores.sessions.update(run.session, { usedAt: endedAt });
-    const to = replyToRun(run);
-    const named = hasOthers(run, endedAt, stores) ? stores.sessions.get(run.session) : undefined;
-    const { text, foot } = finalReply({ ...run, told }, endedAt - startedAt, settlement, named);
-    messenger.send(to, text, foot, { before: run.parts, open: false });
-    messenger.react(to, messageOf(run), reactionTo(ending.outcome));
-  });
 }

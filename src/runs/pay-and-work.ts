@@ -5,8 +5,7 @@ export type PaidWork<Work> =
   | { readonly state: 'refused'; readonly reason: string }
   /** Somebody ended it before its agent began. */
   | { readonly state: 'stopped' }
-  /** `note`: what the owner is to know of who serves the run. */
-  | { readonly state: 'worked'; readonly work: Work; readonly note: string | undefined };
+  | { readonly state: 'worked'; readonly work: Work };
 
 export type PaidTask<Work> = {
   readonly pay: (signal: AbortSignal) => Promise<PreparedRun>;
@@ -22,7 +21,7 @@ export async function payThenWork<Work>(
   const prepared = await pay(signal);
   if (prepared.state === 'refused') return prepared;
   if (signal.aborted) return { state: 'stopped' };
-  return { state: 'worked', work: await work(prepared.payment, neverAborted), note: prepared.note };
+  return { state: 'worked', work: await work(prepared.payment, neverAborted) };
 }
 
 /**
@@ -55,8 +54,7 @@ export async function payAndWork<Work>(
     if (paid.status === 'rejected') throw paid.reason;
     if (paid.value.state === 'refused') return paid.value;
   }
-  const note = paid.status === 'fulfilled' && paid.value.state === 'ready' ? paid.value.note : undefined;
-  return { state: 'worked', work: worked.value, note };
+  return { state: 'worked', work: worked.value };
 }
 
 const neverAborted = new AbortController().signal;

@@ -1,4 +1,4 @@
-import { conclude, type Ending } from './execute-run.ts';
+import { conclude, type Ending } from './conclude.ts';
 import type { Settlement } from './provider.ts';
 import type { Run, RunOutcome } from './run.ts';
 import type { RunDeps } from './run-deps.ts';

@@ -132,6 +132,8 @@ export type RunStore = {
   /** The agent has ended; what it said is kept from here on. */
   readonly settling: (id: string, end: Omit<RunEnd, 'endedAt'>) => void;
   readonly finish: (id: string, end: RunEnd) => void;
+  /** More is known of a run that was answered before its agent was done. */
+  readonly amend: (id: string, end: Omit<RunEnd, 'endedAt'>) => void;
   /** What they changed was taken back then (ms), or stands again. */
   readonly undone: (ids: readonly string[], at: number | undefined) => void;
 };
@@ -153,6 +155,10 @@ export function createRunStore(db: Database): RunStore {
   const settling = change(
     db,
     "UPDATE runs SET state = 'settling', outcome = $outcome, answer = $answer, result = $result WHERE id = $id",
+  );
+  const amend = change(
+    db,
+    'UPDATE runs SET outcome = $outcome, answer = $answer, result = $result WHERE id = $id',
   );
   const undone = change(
     db,
@@ -193,6 +199,9 @@ export function createRunStore(db: Database): RunStore {
     },
     finish: (id, { endedAt, ...end }) => {
       finish({ id, ...columnsOf(end), endedAt });
+    },
+    amend: (id, end) => {
+      amend({ id, ...columnsOf(end) });
     },
     undone: (ids, at) => {
       undone({ ids: JSON.stringify(ids), at });

@@ -8,6 +8,7 @@ export {
   readBulletins,
 } from './discovery/announcements.ts';
 export type { Door } from './meter/door.ts';
+export type { ModelAnswer } from './meter/last-word.ts';
 export type { Lease } from './meter/lease.ts';
 export type { Meter } from './meter/meter.ts';
 export { defaultLimits } from './meter/metered-run.ts';

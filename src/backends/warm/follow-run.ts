@@ -55,6 +55,7 @@ export const followRun = (options: FollowOptions) => {
   let begun = false;
   /** Something was said that was not heard. */
   let gap = false;
+  let retried = false;
   let last: Tokens | undefined;
 
   const partUpdated = (part: MessagePart): void => {
@@ -120,7 +121,10 @@ export const followRun = (options: FollowOptions) => {
       case 'session.status': {
         const { type, message } = event.properties.status;
         if (type === 'busy' && isRoot) begun = true;
-        if (type === 'retry') observer.onEvent?.({ type: 'retry', message });
+        if (type === 'retry') {
+          retried = true;
+          observer.onEvent?.({ type: 'retry', message });
+        }
         return;
       }
       case 'message.part.delta': {
@@ -157,6 +161,12 @@ export const followRun = (options: FollowOptions) => {
     verdict: (): AgentFailure | undefined =>
       verdict && { kind: verdict.kind, detail: verdict.detail, status: undefined },
     read: (): Transcript => transcript.read(),
+    /** Nothing went wrong, no tool was used and no sub-agent was at work, as far as was heard. */
+    isPlain: (): boolean => {
+      const { error, tools, steps } = transcript.read();
+      const isClean = verdict === undefined && error === undefined && !retried && !gap;
+      return isClean && Object.keys(tools).length === 0 && steps <= 1 && family.size === 1;
+    },
     /** Of the last step: what the conversation takes up. */
     lastTokens: () => last,
   };

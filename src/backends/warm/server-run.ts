@@ -9,6 +9,7 @@ import { failureAs } from '../process-failures.ts';
 import type { Changes } from '../session-desk.ts';
 import { createAsks } from './asks.ts';
 import { catchUp, isBusySession } from './catch-up.ts';
+import { createEarlyAnswer } from './early-answer.ts';
 import { type FollowedRun, followRun, type RunOver } from './follow-run.ts';
 import { makeMessageId } from './message-id.ts';
 import { modelOf } from './model-of.ts';
@@ -91,6 +92,12 @@ const createSignals = () => {
   };
 };
 
+/** Why what a run changed can't be told; undefined when it can. */
+const changesUnknown = (server: WarmServer, shared: boolean): Changes | undefined => {
+  if (!server.hasGit) return { state: 'unknown', why: 'no_git' };
+  return shared ? { state: 'unknown', why: 'shared' } : undefined;
+};
+
 /** What the run changed, by the server's own record of the work tree. */
 const changesOf = async (
   server: WarmServer,
@@ -101,8 +108,8 @@ const changesOf = async (
     readonly shared: boolean;
   },
 ): Promise<Changes> => {
-  if (!server.hasGit) return { state: 'unknown', why: 'no_git' };
-  if (of.shared) return { state: 'unknown', why: 'shared' };
+  const unknown = changesUnknown(server, of.shared);
+  if (unknown !== undefined) return unknown;
   if (!of.whole || !server.isAlive()) return { state: 'unknown', why: 'cut_off' };
   const { data } = await server.client.session.diff(
     { sessionID: of.session, messageID: of.prompt },
@@ -136,6 +143,7 @@ export const runOnServer = async (
     prepared.cell.hand(instructionsName, guide?.text ?? ''),
   ]);
   const model = request.model ?? prepared.model;
+  const cutInstructions = guide?.cut === true ? guide.name : undefined;
   const prompt = makeMessageId();
   const signals = createSignals();
   const asks = createAsks(server, request, observer, log);
@@ -154,6 +162,13 @@ export const runOnServer = async (
         log.warn({ cause, runId }, 'what a run did meanwhile is not known'),
       );
     },
+  });
+  const contextLimit = contextLimitOf(prepared.configuration, model);
+  const early = createEarlyAnswer({
+    ...{ request, session, prompt, model, contextLimit, cutInstructions },
+    isPlain: () => !signal.aborted && ended === undefined && run.isPlain(),
+    changes: () => changesUnknown(server, deps.isShared()) ?? { state: 'known', files: [] },
+    offer: (result) => observer.onAnswer?.(result),
   });
   let lease: Lease | undefined;
   let ended: Ended | undefined;
@@ -178,7 +193,7 @@ export const runOnServer = async (
   try {
     observer.onSpawn?.(server.pid);
     observer.onEvent?.({ type: 'session', backendSession: session });
-    lease = door?.lease(session, runId);
+    lease = door?.lease(session, runId, early);
     if (request.job === 'compact') {
       const target = modelOf(model).model;
       client.session
@@ -238,7 +253,7 @@ export const runOnServer = async (
         log.warn({ cause, runId }, 'a task that was not begun stays in its session'),
       );
   await (left ?? leave());
-  const context = contextOf(run, prepared.configuration, model);
+  const context = contextOf(run, contextLimit);
   return {
     outcome: stopped ? 'stopped' : answered ? 'answered' : 'failed',
     answer,
@@ -248,7 +263,7 @@ export const runOnServer = async (
     // Shortening a conversation is no task that could be shown or taken back.
     ...(request.job === 'compact' ? {} : { prompt, changes }),
     ...(context === undefined ? {} : { context }),
-    ...(guide?.cut === true ? { cutInstructions: guide.name } : {}),
+    ...(cutInstructions === undefined ? {} : { cutInstructions }),
   };
 };
 
@@ -297,18 +312,13 @@ const readBack = async (
   }
 };
 
-const contextOf = (
-  run: FollowedRun,
-  configuration: Readonly<Record<string, unknown>>,
-  model: string | undefined,
-): AgentResult['context'] => {
+const contextOf = (run: FollowedRun, of: number | undefined): AgentResult['context'] => {
   const last = run.lastTokens();
   if (last === undefined) return undefined;
-  const used = last.input + last.cacheRead + last.cacheWrite + last.output;
-  return { used, of: contextLimit(configuration, model) };
+  return { used: last.input + last.cacheRead + last.cacheWrite + last.output, of };
 };
 
-const contextLimit = (
+const contextLimitOf = (
   configuration: Readonly<Record<string, unknown>>,
   model: string | undefined,
 ): number | undefined => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
 import { addToBill, type Bill, billSchema, emptyBill } from './cost.ts';
+import { gatherText } from './last-word.ts';
 
 const deltaSchema = z.looseObject({
   tool_calls: z
@@ -52,6 +53,8 @@ export type Completion = {
   /** Characters of text, reasoning and tool arguments that came. */
   readonly receivedCharacters: () => number;
   readonly next: (data: string) => Step;
+  /** What it said, when it ended by its own word and called no tool. Absent: not known. */
+  readonly text?: () => string | undefined;
   /** The answer is whole, though its stream may go on. Absent: only its end says so. */
   readonly finished?: () => boolean;
   /** @param orderly the stream said `[DONE]`, or why it ended without is known to be harmless */
@@ -61,6 +64,7 @@ export type Completion = {
 export function createCompletion(): Completion {
   const bill = emptyBill();
   const calls = new Map<number, { name: string; args: string }>();
+  const texts = gatherText();
   let received = 0;
   let choices = 0;
   let finished: string | undefined;
@@ -69,6 +73,7 @@ export function createCompletion(): Completion {
   const follow = (chunk: Chunk): void => {
     for (const { delta } of chunk.choices ?? []) {
       choices += 1;
+      if (delta) texts.add(delta);
       for (const value of Object.values(delta ?? {})) if (typeof value === 'string') received += value.length;
       for (const call of delta?.tool_calls ?? []) {
         const index = call.index ?? 0;
@@ -90,6 +95,7 @@ export function createCompletion(): Completion {
   return {
     bill,
     receivedCharacters: () => received,
+    text: () => (finished === 'stop' && calls.size === 0 ? texts.read() : undefined),
     next: (data) => {
       if (data.trim() === '[DONE]') return { kind: 'done' };
       const json = parseJson(data);

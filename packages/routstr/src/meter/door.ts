@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ModelAnswer } from './last-word.ts';
 import { createLease, type Lease, type LeasedPayer } from './lease.ts';
 import type { OpenRuns } from './open-runs.ts';
 import { mostOwnAnswers } from './own-answer.ts';
@@ -24,9 +25,14 @@ export type Door = {
    * They wait until the run is paid for (opened at the meter). A session is leased to one run at a time.
    *
    * @param session undefined: every call through this door that is nobody else's
+   * @param answered hears of each of its calls that was answered whole, once it is booked; must not throw
    * @throws RangeError when it is leased already, or the door is closed
    */
-  readonly lease: (session: string | undefined, runId: string) => Lease;
+  readonly lease: (
+    session: string | undefined,
+    runId: string,
+    answered?: (answer: ModelAnswer) => void,
+  ) => Lease;
   /** Refuses everything from now on. */
   readonly close: () => void;
 };
@@ -76,10 +82,10 @@ export function createDoor(
         if (warming.get(session) === own) warming.delete(session);
       };
     },
-    lease: (session, runId) => {
+    lease: (session, runId, answered) => {
       if (!open) throw new RangeError('this door is closed');
       if (leases.has(session)) throw new RangeError('this session is leased to a run already');
-      const leased = createLease(runId, runs, () => leases.delete(session));
+      const leased = createLease(runId, runs, () => leases.delete(session), answered);
       leases.set(session, leased);
       return leased.lease;
     },

@@ -5,6 +5,7 @@ import { retryAfterMs } from '../node/node-http.ts';
 import { scrub } from '../node/refusal-shapes.ts';
 import type { Api, ModelRequest } from './api.ts';
 import { addHeaderToBill, addToBill, type Bill, billSchema, emptyBill, settleBill } from './cost.ts';
+import type { Payer } from './payer.ts';
 import { judge, type RefusalCode } from './refusals.ts';
 import { eventStream, relayStream } from './relay-stream.ts';
 import type { Permit, RunState } from './run-state.ts';
@@ -19,6 +20,7 @@ export type Passage = {
   /** Aborted when the agent or the run goes away. */
   readonly signal: AbortSignal;
   readonly fetch: Fetch;
+  readonly answered: Payer['answered'];
 };
 
 const largestAnswer = 32 * 1024 * 1024;
@@ -189,7 +191,7 @@ function streamed(
   upstream: ReadableStream<Uint8Array>,
   abort: () => void,
 ): Response {
-  const { run, api, request, session, signal } = passage;
+  const { run, api, request, session, signal, answered } = passage;
   const stream = relayStream({
     run,
     api,
@@ -200,6 +202,12 @@ function streamed(
     signal,
     abandon: permit.abandon,
     settle: (completion) => settle(passage, permit, completion.bill, completion.receivedCharacters()),
+    answered:
+      answered &&
+      (({ bill, text }) => {
+        const { promptTokens, completionTokens } = bill;
+        answered({ session, isStep: hasTools(request), text: text?.(), promptTokens, completionTokens });
+      }),
   });
   return new Response(stream, { headers: eventStream });
 }
@@ -233,5 +241,6 @@ function settle(passage: Passage, permit: Permit, bill: Bill, characters: number
 }
 
 /** Titles and tasks fail on their own accounts. */
-const lineOf = (request: ModelRequest): string =>
-  `${request.model} ${Array.isArray(request.body.tools) && request.body.tools.length > 0}`;
+const lineOf = (request: ModelRequest): string => `${request.model} ${hasTools(request)}`;
+
+const hasTools = ({ body }: ModelRequest): boolean => Array.isArray(body.tools) && body.tools.length > 0;

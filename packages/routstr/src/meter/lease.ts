@@ -1,4 +1,5 @@
 import { pause, untilAborted } from '@nostr-dm-agent/kit/abort';
+import type { ModelAnswer } from './last-word.ts';
 import { noLoad } from './loads.ts';
 import type { OpenRuns } from './open-runs.ts';
 import { callsOf, type Payer } from './payer.ts';
@@ -20,8 +21,17 @@ export type Lease = {
 
 export type LeasedPayer = { readonly payer: Payer; readonly lease: Lease; readonly asked: () => void };
 
-/** A run's money for the calls of a session, from when the run is paid for. @param ended nothing finds it any more */
-export function createLease(runId: string, runs: OpenRuns, ended: () => void): LeasedPayer {
+/**
+ * A run's money for the calls of a session, from when the run is paid for.
+ * @param ended nothing finds it any more
+ * @param answered one of its calls was answered whole
+ */
+export function createLease(
+  runId: string,
+  runs: OpenRuns,
+  ended: () => void,
+  answered?: (answer: ModelAnswer) => void,
+): LeasedPayer {
   const leaving = new AbortController();
   const paid = Promise.withResolvers<RunState>();
   let run: RunState | undefined;
@@ -35,6 +45,7 @@ export function createLease(runId: string, runs: OpenRuns, ended: () => void): L
     run: (signal) => untilAborted(paid.promise, signal),
     underWay: () => (run ? callsOf(run) : 0),
     left: leaving.signal,
+    answered,
   };
 
   /** Resolves when nothing has been asked for `ms`, and nothing is under way. */

@@ -45,7 +45,7 @@ export function createPassage(log: Logger, fetch: Fetch, commitMs = longestSilen
       });
       const signal = AbortSignal.any([gone, run.closed]);
       const session = sessionOf(http.headers);
-      return await forward({ run, api, request, session, signal, fetch });
+      return await forward({ run, api, request, session, signal, fetch, answered: payer.answered });
     };
     const answer = pay()
       .catch((error: unknown) => {

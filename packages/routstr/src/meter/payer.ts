@@ -1,3 +1,4 @@
+import type { ModelAnswer } from './last-word.ts';
 import { type Load, noLoad } from './loads.ts';
 import type { RunState } from './run-state.ts';
 
@@ -10,6 +11,8 @@ export type Payer = {
   readonly underWay: () => number;
   /** Aborted when it pays for nothing any more. */
   readonly left: AbortSignal;
+  /** One of its calls was answered whole. */
+  readonly answered?: ((answer: ModelAnswer) => void) | undefined;
 };
 
 /** Where requests come in: a path that cannot be guessed, with a key. */

@@ -28,6 +28,8 @@ export type RelayedStream = {
   readonly settle: (completion: Completion) => void;
   /** We leave before the node has said everything. */
   readonly abandon: () => void;
+  /** All of it is there, booked, and on its way to the agent. Must not throw. */
+  readonly answered?: ((completion: Completion) => void) | undefined;
 };
 
 /**
@@ -100,6 +102,7 @@ export function relayStream(relayed: RelayedStream): ReadableStream<Uint8Array> 
     if (api.done !== '') stream.enqueue(encoder.encode(api.done));
     if (orderly) await drain(reader);
     finish();
+    relayed.answered?.(completion);
   };
 
   /** @returns whether the agent got something */

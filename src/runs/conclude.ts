@@ -1,0 +1,50 @@
+import { finalReply } from '../replies/run-replies.ts';
+import { messageOf, type RunReaction, replyToRun } from './messenger.ts';
+import type { Settlement } from './provider.ts';
+import type { Run, RunOutcome, RunResult } from './run.ts';
+import type { RunDeps } from './run-deps.ts';
+
+/** How a run went, before it is settled. */
+export type Ending = {
+  readonly outcome: RunOutcome;
+  readonly answer: string | undefined;
+  readonly result: RunResult | undefined;
+};
+
+/** So long ago, an answer of another session is still on the screen. */
+const sideBySideMs = 10 * 60_000;
+
+/** Whether answers of other sessions arrive at about the same time. */
+const hasOthers = (run: Run, now: number, { runs, sessions }: RunDeps['stores']): boolean =>
+  runs.open().some((other) => other.owner === run.owner && other.session !== run.session) ||
+  sessions
+    .list(run.owner, 2, undefined)
+    .some(({ id, usedAt }) => id !== run.session && now - usedAt < sideBySideMs);
+
+const reactionTo = (outcome: RunOutcome): RunReaction => {
+  if (outcome === 'answered') return '✅';
+  return outcome === 'stopped' ? '⏹' : '❌';
+};
+
+/** Closes the run, answers it and marks the task's message, all in one transaction. */
+export function conclude(
+  runId: string,
+  ending: Ending,
+  settlement: Settlement,
+  startedAt: number,
+  { stores, messenger, clock }: Pick<RunDeps, 'stores' | 'messenger' | 'clock'>,
+): void {
+  const endedAt = clock.now();
+  stores.atomically(() => {
+    const told = stores.runs.get(runId)?.told;
+    stores.runs.finish(runId, { ...ending, endedAt });
+    const run = stores.runs.get(runId);
+    if (run === undefined) return;
+    stores.sessions.update(run.session, { usedAt: endedAt });
+    const to = replyToRun(run);
+    const named = hasOthers(run, endedAt, stores) ? stores.sessions.get(run.session) : undefined;
+    const { text, foot } = finalReply({ ...run, told }, endedAt - startedAt, settlement, named);
+    messenger.send(to, text, foot, { before: run.parts, open: false });
+    messenger.react(to, messageOf(run), reactionTo(ending.outcome));
+  });
+}
