@@ -3,7 +3,7 @@ import { afterAll, afterEach, describe, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { Door } from '../src/meter/door.ts';
 import { ask, startMetered } from './support/metered.ts';
-import { bill, chunk, done, stream, text } from './support/model-upstream.ts';
+import { bill, chunk, done, stream, text, tool } from './support/model-upstream.ts';
 import {
   costly,
   expectAllHome,
@@ -46,6 +46,47 @@ const codeOf = async (answer: Response | Promise<Response>): Promise<unknown> =>
 };
 const noLease = [403, 'no_lease'];
 const runOver = [403, 'run_over'];
+
+describe('What a call was answered with', () => {
+  const tools = [{ type: 'function', function: { name: 'bash', parameters: {} } }];
+  const offering = { body: JSON.stringify({ ...ask(), tools }) };
+  test('is told to whoever leased its session, as soon as it is booked', async () => {
+    const { door, open, call } = atDoor();
+    const run = open('told').run;
+    const heard: unknown[] = [];
+    door.lease('ses_told', 'told', (answer) => heard.push({ ...answer, spent: run.usage().spentMsat }));
+    const usage = { prompt_tokens: 7, completion_tokens: 3 };
+    upstream.play(() => stream([...text('All of it.'), bill(100, usage), done]));
+    await (await call('ses_told', undefined, offering)).text();
+    await (await call('ses_sub', 'ses_told')).text();
+    const tokens = { promptTokens: 7, completionTokens: 3 };
+    expect(heard).toEqual([
+      { session: 'ses_told', isStep: true, text: 'All of it.', ...tokens, spent: 100 },
+      { session: 'ses_sub', isStep: false, text: 'All of it.', ...tokens, spent: 200 },
+    ]);
+  });
+
+  test('has no text where its agent goes on, was cut off, or may read it as several texts', async () => {
+    const { door, open, call } = atDoor();
+    open('more');
+    const texts: unknown[] = [];
+    door.lease('ses_more', 'more', (answer) => texts.push(answer.text));
+    const content = (words: string) => chunk({ content: words });
+    for (const events of [
+      [content('I look.'), ...tool('bash', { command: 'ls' })],
+      [content('It goes on'), chunk({}, 'length')],
+      [content('One.'), chunk({ reasoning_content: 'Hm.' }), content('Two.'), chunk({}, 'stop')],
+      [chunk({ reasoning_content: 'Hm.' }), content('Both '), content('halves.'), chunk({}, 'stop')],
+    ]) {
+      upstream.play(() => stream([...events, bill(1), done]));
+      await (await call('ses_more', undefined, offering)).text();
+    }
+    expect(texts).toEqual([undefined, undefined, undefined, 'Both halves.']);
+    upstream.play(() => stream([content('Half')], 'cut'));
+    await (await call('ses_more', undefined, offering)).text();
+    expect(texts.slice(4).every((one) => one === undefined)).toBe(true);
+  });
+});
 
 describe('A call through a door', () => {
   test('is paid by the run that its session, or its parent’s session, is leased to', async () => {
