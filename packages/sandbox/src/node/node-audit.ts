@@ -7,6 +7,13 @@ export type NodeAudit = {
   /** Everything that clients paid in, and the most that came to one account. */
   readonly creditedMsat: number;
   readonly largestCreditMsat: number;
+  /** The same for each account, by the hash that its key is made of. */
+  readonly byAccount: Readonly<
+    Record<
+      string,
+      { readonly creditedMsat: number; readonly spentMsat: number; readonly refundedMsat: number }
+    >
+  >;
   /** On accounts, reserved money included. */
   readonly balancesMsat: number;
   readonly reservedMsat: number;
@@ -57,6 +64,13 @@ export function auditNode(db: Database): NodeAudit {
        FROM (SELECT sum(amount) AS credit FROM entries WHERE kind = 'credit' AND account IS NOT NULL GROUP BY account)`,
     )
     .get();
+  const each = db
+    .query<{ account: string; creditedMsat: number; spentMsat: number; refundedMsat: number }, []>(
+      `SELECT account, sum(iif(kind = 'credit', amount, 0)) AS creditedMsat,
+         sum(iif(kind = 'spend', amount, 0)) AS spentMsat, sum(iif(kind = 'refund', amount, 0)) AS refundedMsat
+       FROM entries WHERE account IS NOT NULL GROUP BY account`,
+    )
+    .all();
   const creditedMsat = entered('credit');
   const spentMsat = entered('spend');
   const refundedMsat = entered('refund');
@@ -72,6 +86,7 @@ export function auditNode(db: Database): NodeAudit {
     accounts: credits?.accounts ?? 0,
     creditedMsat,
     largestCreditMsat: credits?.largest ?? 0,
+    byAccount: Object.fromEntries(each.map(({ account, ...sums }) => [account, sums])),
     balancesMsat: sums.balance,
     reservedMsat: sums.reserved,
     spentMsat,
