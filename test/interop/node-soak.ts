@@ -1,6 +1,6 @@
 /*
  * The bot as an operator runs it, paid at a real routstr-core (or the sandbox's node), killed at random moments some
- * hundred times, and then everything is counted. A script, because routstr-core is on no registry:
+ * hundred times, its agent servers with it, and then everything is counted. A script, because routstr-core is on no registry:
  *
  *   ROUTSTR_CORE=… ROUTSTR_PYTHON=… bun test/interop/node-soak.ts --kills 300
  *
@@ -9,7 +9,7 @@
 import { parseArgs } from 'node:util';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { startPaidBot } from '../support/paid-bot.ts';
-import { type PaidHouse, startSandboxHouse } from '../support/paid-house.ts';
+import { type HouseBooks, type PaidHouse, startSandboxHouse } from '../support/paid-house.ts';
 import {
   type Accounts,
   auditEverything,
@@ -17,6 +17,7 @@ import {
   type SoakOptions,
   soak,
 } from '../support/paid-soak.ts';
+import { type CdkMint, startCdkMintd } from './cdk-mintd.ts';
 import { startNutshell } from './nutshell.ts';
 import { installNutshell, nutshellVersion } from './nutshell-install.ts';
 import { findRoutstrCore, startRoutstrCore } from './routstr-core.ts';
@@ -30,7 +31,9 @@ const graceMs = 30 * 60_000;
 const { values: flags } = parseArgs({
   options: {
     node: { type: 'string', default: 'core' },
+    mint: { type: 'string', default: 'nutshell' },
     agent: { type: 'string', default: 'real' },
+    warm: { type: 'string', default: '1' },
     kills: { type: 'string', default: '300' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     'fee-ppk': { type: 'string', default: '100' },
@@ -40,32 +43,53 @@ const { values: flags } = parseArgs({
   },
 });
 
-/** Real mint, real node; the model is the sandbox's. */
-async function startCoreHouse(feePpk: number): Promise<PaidHouse> {
-  await using ends = new AsyncDisposableStack();
-  const core = findRoutstrCore(process.env);
+type Mint = Pick<PaidHouse, 'name' | 'mintUrl' | 'killMint' | 'startMint' | 'stop'> & {
+  readonly books: () => HouseBooks['mint'];
+};
+
+async function startNutshellMint(feePpk: number): Promise<Mint> {
   const nutshell = await startNutshell(await installNutshell(), feePpk);
-  ends.defer(nutshell.stop);
   // The mint's own port changes when it comes back.
   const { url: mintUrl } = nutshell.front();
-  const upstream = startModel({ models: [model, `anthropic/${model}`] });
-  ends.defer(upstream.stop);
-  const node = await startRoutstrCore(core, { mintUrl, upstreamUrl: upstream.url, model });
-  ends.defer(node.stop);
-  const all = ends.move();
   return {
-    name: `routstr-core ${node.version}, Nutshell ${nutshellVersion}`,
-    mintUrl,
-    nodeUrl: `${node.url}/v1`,
-    model: `routstr/${model}`,
-    killNode: node.kill,
-    startNode: node.start,
+    ...{ name: `Nutshell ${nutshellVersion}`, mintUrl, books: nutshell.books, stop: nutshell.stop },
     killMint: nutshell.kill,
     startMint: () => {
       nutshell.freeSwaps();
       return nutshell.start();
     },
-    books: () => ({ node: node.books(), mint: nutshell.books() }),
+  };
+}
+
+async function startCdkMint(feePpk: number): Promise<Mint> {
+  const binary = process.env.CDK_MINTD;
+  if (binary === undefined) throw new Error('Set CDK_MINTD (docs/interop.md says how to come by it)');
+  const mint: CdkMint = await startCdkMintd(binary, feePpk);
+  return {
+    ...{ name: `cdk-mintd ${mint.version}`, mintUrl: mint.front.url, books: mint.books, stop: mint.stop },
+    ...{ killMint: mint.kill, startMint: mint.start },
+  };
+}
+
+/** Real mint, real node; the model is the sandbox's. */
+async function startCoreHouse({ feePpk, mint: kind }: Pick<Settings, 'feePpk' | 'mint'>): Promise<PaidHouse> {
+  await using ends = new AsyncDisposableStack();
+  const core = findRoutstrCore(process.env);
+  const mint = await (kind === 'cdk' ? startCdkMint : startNutshellMint)(feePpk);
+  ends.defer(mint.stop);
+  const upstream = startModel({ models: [model, `anthropic/${model}`] });
+  ends.defer(upstream.stop);
+  const { mintUrl, killMint, startMint } = mint;
+  const node = await startRoutstrCore(core, { mintUrl, upstreamUrl: upstream.url, model });
+  ends.defer(node.stop);
+  const all = ends.move();
+  return {
+    ...{ name: `routstr-core ${node.version}, ${mint.name}`, mintUrl, killMint, startMint },
+    nodeUrl: `${node.url}/v1`,
+    model: `routstr/${model}`,
+    killNode: node.kill,
+    startNode: node.start,
+    books: () => ({ node: node.books(), mint: mint.books() }),
     modelCalls: () => upstream.requests.length,
     stop: () => all.disposeAsync(),
   };
@@ -115,21 +139,33 @@ function report(house: PaidHouse, figures: SoakFigures, accounts: Accounts, seco
 
 type Settings = Omit<SoakOptions, 'messages' | 'say'> & {
   readonly node: 'core' | 'sandbox';
+  readonly mint: 'nutshell' | 'cdk';
   readonly agent: 'real' | 'paying';
+  /** Agent servers that are kept ready, in the jail; 0: a process per run, without one. */
+  readonly warm: number;
   readonly feePpk: number;
   readonly mixed: boolean;
 };
 
 /** undefined: wrong usage. */
 function readSettings(): Settings | undefined {
-  const { node, agent, mixed, 'node-dies': nodeDies } = flags;
-  const numbers = { kills: flags.kills, seed: flags.seed, feePpk: flags['fee-ppk'], minutes: flags.minutes };
+  const { node, mint, agent, mixed, 'node-dies': nodeDies } = flags;
+  const warm = agent === 'real' ? flags.warm : '0';
+  const numbers = {
+    warm,
+    kills: flags.kills,
+    seed: flags.seed,
+    feePpk: flags['fee-ppk'],
+    minutes: flags.minutes,
+  };
   if (!Object.values(numbers).every((text) => /^\d+$/.test(text))) return undefined;
   if (node !== 'core' && node !== 'sandbox') return undefined;
+  if (mint !== 'nutshell' && mint !== 'cdk') return undefined;
   if (agent !== 'real' && agent !== 'paying') return undefined;
   if (nodeDies !== 'at rest' && nodeDies !== 'any time' && nodeDies !== 'never') return undefined;
   return {
-    ...{ node, agent, mixed, nodeDies },
+    ...{ node, mint, agent, mixed, nodeDies },
+    warm: Number(numbers.warm),
     kills: Number(numbers.kills),
     seed: Number(numbers.seed),
     feePpk: Number(numbers.feePpk),
@@ -141,10 +177,11 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** @returns the exit code */
 async function run(settings: Settings, ends: AsyncDisposableStack): Promise<number> {
-  const { node, agent, feePpk, mixed, nodeDies } = settings;
-  const house = node === 'core' ? await startCoreHouse(feePpk) : startSandboxHouse({ feePpk });
+  const { node, agent, feePpk, mixed, nodeDies, warm } = settings;
+  const house = node === 'core' ? await startCoreHouse(settings) : startSandboxHouse({ feePpk });
   ends.defer(house.stop);
-  const world = await startPaidBot(house, { opencode: agent, funds });
+  const env = { BOT_WARM_SERVERS: String(warm), BOT_ISOLATION: warm > 0 ? 'bwrap' : 'none' };
+  const world = await startPaidBot(house, { opencode: agent, funds, env });
   ends.defer(world.cleanUp);
   const begun = performance.now();
   try {
@@ -169,8 +206,8 @@ async function main(): Promise<number> {
   const settings = readSettings();
   if (settings === undefined) {
     process.stderr.write(
-      'usage: node-soak.ts [--node core|sandbox] [--agent real|paying] [--kills N] [--seed N] [--fee-ppk N]\n' +
-        "                    [--mixed] [--node-dies 'at rest'|'any time'|never] [--minutes N]\n",
+      'usage: node-soak.ts [--node core|sandbox] [--mint nutshell|cdk] [--agent real|paying] [--warm N] [--kills N] [--seed N]\n' +
+        "                    [--fee-ppk N] [--mixed] [--node-dies 'at rest'|'any time'|never] [--minutes N]\n",
     );
     return 2;
   }

@@ -1,5 +1,6 @@
 import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { watchFamily } from './family.ts';
 import { kill, type PaidBooks, type PaidBot, settled } from './paid-bot.ts';
 import type { PaidHouse } from './paid-house.ts';
 
@@ -17,6 +18,7 @@ export type SoakOptions = {
   readonly say: (line: string) => void;
 };
 
+/** `agent`: the process of a run, or the server that is kept ready for many. */
 export type Victim = 'bot' | 'bot at start' | 'agent' | 'node' | 'mint';
 export type SoakFigures = {
   readonly kills: Readonly<Record<Victim, number>>;
@@ -77,9 +79,14 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
   const diedIn: Record<string, number> = {};
   let mostAtStake = 0;
   let mostOpen = 0;
+  const family = () => watchFamily(bot.pid());
   const killBot = async (victim: 'bot' | 'bot at start'): Promise<void> => {
+    const [walled, left] = [bot.env.BOT_ISOLATION === 'bwrap', family()];
+    left.look();
     await bot.end('SIGKILL');
     kills[victim] += 1;
+    // Without a wall agents outlive a bot that is killed: the next one ends them.
+    if (walled) await until(() => left.alive().length === 0, 'nothing of a dead bot is left', 10_000);
     const books = world.books();
     const state = books.open.at(-1)?.body.state ?? 'none';
     diedIn[state] = (diedIn[state] ?? 0) + 1;
@@ -129,7 +136,8 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
       await killBot('bot');
       await restart();
     } else if (which < 0.85) {
-      if (world.agents().filter(kill).length > 0) kills.agent += 1;
+      const agents = new Set([...world.agents(), ...family().servers()]);
+      if ([...agents].filter(kill).length > 0) kills.agent += 1;
     } else if (which < 0.93) {
       const busy = options.nodeDies === 'at rest' && !world.nodeAtRest();
       if (options.nodeDies === 'never' || busy) continue;
