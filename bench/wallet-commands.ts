@@ -75,7 +75,7 @@ try {
       },
       routstr: {
         freeBudgets: async () => {},
-        madeAhead: () => zeroSat,
+        madeAhead: () => new Map(),
         settled: async () => {},
         provider: () => ({
           paidRuns: createPaidRunStore(wallet, systemClock),

@@ -11,8 +11,8 @@ export type RoutstrAccess = RoutstrSettings & {
   readonly freeBudgets: (signal: AbortSignal) => Promise<void>;
   /** A moment for runs that are over and answered to have their change back, so that what is shown is of one piece. */
   readonly settled: () => Promise<void>;
-  /** In tokens, for the runs to come. */
-  readonly madeAhead: () => Sat;
+  /** In tokens, for the runs to come, at each mint. */
+  readonly madeAhead: RoutstrProvider['madeAhead'];
   /** Where the runs to come are paid. */
   readonly node: () => NodeUrl;
   /** What counts against the day's limit: spent today, and at stake; of one owner when named. @throws NoWalletError */

@@ -1,7 +1,7 @@
 import { pause } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import { type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type {
   Meter,
   ModelTerms,
@@ -177,7 +177,7 @@ const betweenRuns = (
   closing: AbortSignal,
 ): Pick<RoutstrAccess, 'freeBudgets' | 'madeAhead' | 'settled'> => ({
   freeBudgets: async (signal) => provider()?.freeBudgets(signal),
-  madeAhead: () => provider()?.madeAhead() ?? zeroSat,
+  madeAhead: () => provider()?.madeAhead() ?? new Map(),
   settled: async () => {
     await Promise.race([provider()?.settled(), pause(settledMs, closing)]);
   },

@@ -2,6 +2,7 @@ import type {
   CashuWallet,
   EndingMoney,
   FoundMoney,
+  MintUrl,
   RecoveryReport,
   WalletConfig,
 } from '@nostr-dm-agent/cashu-wallet';
@@ -60,8 +61,8 @@ export type WalletKeeperDeps = {
   /** One transaction over the bot's own database. */
   readonly atomically: (change: () => void) => void;
   readonly reached: (checkpoint: string) => void;
-  /** What is set aside in tokens that nobody has seen. */
-  readonly ahead: () => Sat;
+  /** What is set aside at each mint in tokens that nobody has seen. */
+  readonly ahead: () => ReadonlyMap<MintUrl, Sat>;
   readonly clock: Clock;
   readonly log: Logger;
 };

@@ -136,7 +136,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
         models: none,
         syncModels: none,
         freeBudgets: async () => undefined,
-        madeAhead: () => zeroSat,
+        madeAhead: () => new Map(),
         settled: async () => undefined,
       },
       nodes: {

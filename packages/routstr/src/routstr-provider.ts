@@ -13,7 +13,7 @@ import {
   refuseMint,
   usedSince,
 } from './paid-run/budget-rules.ts';
-import { createBudgetsAhead } from './paid-run/budgets-ahead.ts';
+import { type BudgetsAhead, createBudgetsAhead } from './paid-run/budgets-ahead.ts';
 import { checkRuns } from './paid-run/check-runs.ts';
 import { closeWhenRedeemed } from './paid-run/close-books.ts';
 import { finalizeRun } from './paid-run/finalize-run.ts';
@@ -100,8 +100,8 @@ export type RoutstrProvider = {
   readonly paidRuns: Pick<PaidRunStore, 'open' | 'find' | 'evidence'>;
   /** A budget is made ahead for this owner's next run, again after each, until what is returned is called. */
   readonly keepBudgetFor: (owner: string) => () => void;
-  /** What is set aside in budgets that were made ahead. */
-  readonly madeAhead: () => Sat;
+  /** What is set aside at each mint in budgets that were made ahead. */
+  readonly madeAhead: BudgetsAhead['held'];
   /** The wallet is asked for its money: what was made ahead is back in it, as far as the mint answers. */
   readonly freeBudgets: (signal: AbortSignal) => Promise<void>;
   /** Looks after what is owed from now on, in the background. After `recover`. */
@@ -138,9 +138,9 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   );
   const { store, nodes } = deps;
   const owedRefunds = createOwedRefunds(deps, options.announce);
-  const account = createNodeAccounts(deps);
-  const endpoints = createRunEndpoints(meter, rules, options.limits);
   const ahead = createBudgetsAhead(deps, rules);
+  const account = createNodeAccounts(deps, ahead.makeRoom);
+  const endpoints = createRunEndpoints(meter, rules, options.limits);
   const means: RunMeans = { deps, rules, endpoints, onAccount: createNodeAccountRuns(deps), ahead };
   wallet.addCheck((findings, signal) => checkRuns(deps, findings, signal));
   const stopListening = wallet.onRedeemed((redeemed) => closeWhenRedeemed(deps, redeemed));
@@ -150,7 +150,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       .books()
       .some((books) => books.node === node && books.state === 'kept' && books.balance >= run.budget);
     // What is set aside, or being made, may be had for it: whoever prepares the run asks.
-    const set = onAccount || ahead.isMaking() || ahead.held() > 0;
+    const set = onAccount || ahead.mayFree();
     return refuseBudget(rules, deps, run) ?? (set ? undefined : refuseMint(deps, run.budget, node));
   };
   const settling = new Set<Promise<PaidRunCost>>();
@@ -199,7 +199,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
       return { node: nodes.current(), budget: rules.budget(), running, owed: now };
     },
     account,
-    quick: (request, signal) => askQuickly(deps, rules, request, signal),
+    quick: (request, signal) => askQuickly(means, request, signal),
     pastQuestion: (key) => pastQuestion(store, key),
     usedSince: (since, owner) => usedSince(deps, since, owner),
     paidRuns: {

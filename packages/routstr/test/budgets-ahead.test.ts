@@ -1,13 +1,16 @@
 /** A budget that is there before its run: made once, used once, and nobody's loss when it is not used. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
-import { sat } from '@nostr-dm-agent/kit/sat';
+import { addSat, sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { startSandboxNode } from '@nostr-dm-agent/sandbox/node';
+import { type NodeUrl, parseNodeUrl } from '../src/node/node-url.ts';
 import {
   call,
   expectAllHome,
   type PaidWorld,
   type PaidWorldOptions,
+  sonnetPrice,
   startPaidWorld,
 } from './support/paid-world.ts';
 
@@ -21,10 +24,20 @@ async function warm(options: PaidWorldOptions = {}) {
   await made();
   return { release };
 }
-const ahead = (): number => world.provider().madeAhead();
+/** A question to it may cost 2,500 sat. */
+const model = {
+  ...{ id: 'claude-sonnet-4.5', sat: { ...sonnetPrice.sat, completion: 2.4 }, usd: sonnetPrice.usd },
+  ...{ limit: { context: 200_000, output: 16_384 }, reasoning: false },
+};
+const ahead = (): number => addSat(...world.provider().madeAhead().values());
 const made = () => until(() => ahead() > 0, 'a budget is made ahead');
 const gone = () => until(() => ahead() === 0 && world.wallet().balance().sent === 0, 'it is back');
 const swaps = (): number => world.mint.requests.filter((line) => line === 'POST /v1/swap').length;
+const unused = (): number =>
+  world
+    .wallet()
+    .operations({ limit: 20, unfinished: true })
+    .filter(({ note }) => note === 'a budget for the next run').length;
 const paid = async (runId: string, budget?: number): Promise<void> => {
   const prepared = await world.prepare(runId, budget === undefined ? {} : { budget });
   expect(prepared.state).toBe('ready');
@@ -119,6 +132,72 @@ describe('a budget that is made ahead', () => {
     expect(ahead()).toBe(0);
     await world.finalize('r1');
     await world.finalize('r2');
+    await expectAllHome(world);
+  });
+
+  test('is money for whatever has to be paid at once: more for a run, a question, a deposit, a run at another node', async () => {
+    // Two budgets and a little: beside the one that is set aside there is not enough for another one.
+    const beside = 4060;
+    await warm({ funds: beside, nodes: { fallbacks: () => others } });
+    const others: NodeUrl[] = [];
+    expect((await world.prepare('r1')).state).toBe('ready');
+    expect(ahead()).toBe(0);
+    await world.finalize('r1');
+    const setAside = async (): Promise<void> => {
+      world.clock.offset += 11 * 60_000;
+      world.provider().keepBudgetFor('ada')();
+      world.provider().keepBudgetFor('ada');
+      await made();
+    };
+
+    await setAside();
+    const small = await world.prepare('r2', { owner: 'bob', budget: 100 });
+    expect(small.state).toBe('ready');
+    expect(ahead()).toBeGreaterThan(0);
+    expect(await world.more('r2', 2500)).toMatchObject({ state: 'added' });
+    expect(ahead()).toBe(0);
+    await world.finalize('r2');
+
+    await setAside();
+    const question = { key: 'q', owner: 'bob', question: 'How far is the moon?', model };
+    expect(await world.provider().quick(question, soon())).toMatchObject({ state: 'answered' });
+    expect(ahead()).toBe(0);
+
+    await setAside();
+    const bobs = { amount: sat(2500), key: 'd', owner: 'bob' };
+    expect(await world.provider().account.deposit(bobs, soon())).toMatchObject({ state: 'deposited' });
+    expect(ahead()).toBe(0);
+    await world.provider().account.refund(soon());
+
+    await setAside();
+    const upstream = { baseUrl: world.upstream.baseUrl };
+    const other = startSandboxNode({ mints: [world.mint.url], upstream, clock: world.clock });
+    others.push(parseNodeUrl(other.url));
+    world.node.crash();
+    expect((await world.prepare('r3', { owner: 'bob', budget: 2500 })).state).toBe('ready');
+    expect(ahead()).toBe(0);
+    await world.finalize('r3');
+    await other.stop();
+    expect(world.wallet().balance()).toMatchObject({ reserved: 0, sent: 0 });
+  });
+
+  test('is one for each owner at the most: none is made while an earlier one is not back', async () => {
+    const { release } = await warm();
+    await world.mint.goDown();
+    await world.provider().freeBudgets(soon());
+    expect(ahead()).toBe(0);
+    world.mint.comeUp();
+    world.clock.offset += 11 * 60_000;
+    expect(unused()).toBe(1);
+    world.provider().keepBudgetFor('ada')();
+    await paid('r1');
+    expect(ahead()).toBe(0);
+    await world.later(120_000);
+    expect(unused()).toBe(0);
+    await paid('r2');
+    await made();
+    release();
+    await gone();
     await expectAllHome(world);
   });
 

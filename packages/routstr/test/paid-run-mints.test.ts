@@ -70,6 +70,44 @@ async function expectServed(): Promise<void> {
   expect(world.state('r1')).toBe('settled');
 }
 
+describe('budgets that are made ahead', () => {
+  const prepare = (runId: string, owner: string) => world.prepare(runId, { owner });
+  const ahead = () => world.provider().madeAhead();
+  const aheadAt = async (...mints: readonly { readonly url: string }[]): Promise<void> => {
+    const wanted = mints.map(({ url }) => url).toSorted();
+    const isSo = () => Bun.deepEquals([...ahead().keys()].toSorted(), wanted as unknown[]);
+    await until(isSo, `budgets at ${wanted.join(', ')}`);
+  };
+
+  test('of two owners lie at two mints, and each pays with theirs; with another list theirs is made anew', async () => {
+    await begin({ listed: (first, second) => [first, second], funds: 4100, there: 6200 });
+    await learn();
+    const ends = ['ada', 'bob'].map((owner) => world.provider().keepBudgetFor(owner));
+    await aheadAt(world.mint, other);
+    expect([...ahead().values()].map(Number).every((face) => face >= 2000 && face < 2010)).toBe(true);
+    // What is at stake: a run of each, and nothing more until they are over.
+    expect((await prepare('a1', 'ada')).state).toBe('ready');
+    expect((await prepare('b1', 'bob')).state).toBe('ready');
+    expect(ahead().size).toBe(0);
+    // Beside them there is money at the one mint, and at the other one.
+    expect((await prepare('c1', 'carol')).state).toBe('ready');
+    expect((await prepare('c2', 'carol')).state).toBe('ready');
+    for (const run of ['c1', 'c2', 'a1', 'b1']) await world.finalize(run);
+    const total = () => [...ahead().values()].reduce((sum, face) => sum + face, 0);
+    await until(() => total() > 4000, 'the next ones of both are made');
+
+    // From now on the node takes the other mint alone: hers is of no use, and she pays all the same.
+    listed.splice(0, 2, other.url);
+    await learn();
+    expect((await prepare('a2', 'ada')).state).toBe('ready');
+    await world.finalize('a2');
+    await until(() => !ahead().has(readMintUrl(world.mint.url)), 'what is of no use is back');
+    for (const end of ends) end();
+    await until(() => ahead().size === 0 && world.wallet().balance().sent === 0, 'all is back');
+    expect(await world.wallet().check(soon())).toMatchObject({ consistent: true, problems: [] });
+  });
+});
+
 describe('a run is paid', () => {
   test('from the mint that the node lists, when the default one is another', async () => {
     await begin({ listed: (_, second) => [second], there: 5000 });

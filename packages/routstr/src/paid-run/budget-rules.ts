@@ -97,6 +97,12 @@ export function refuseBudget(
   return refuseSpending(rules, books, budget, run.owner);
 }
 
+/**
+ * Somebody is to pay this much at a node now. Where no mint that it takes has enough, what is on its way is waited for, and
+ * what is set aside for runs to come is given back. To be called before `refuseMint` refuses anything.
+ */
+export type MakeRoom = (amount: Sat, node: NodeUrl, signal: AbortSignal) => Promise<void>;
+
 /** Whether there is a mint to make a budget for this node at. */
 export function refuseMint(
   { wallet, nodes }: Pick<PaidRunDeps, 'wallet' | 'nodes'>,

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { MintUrl } from '@nostr-dm-agent/cashu-wallet';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
-import { addSat, type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { addSat, type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import type { NodeUrl } from '../node/node-url.ts';
 import { advance } from './advance.ts';
-import { type BudgetRules, refuseSpending } from './budget-rules.ts';
+import { type BudgetRules, type MakeRoom, refuseMint, refuseSpending } from './budget-rules.ts';
 import { chooseMint } from './mint-match.ts';
-import { isIn, type PaidRun, type PaidRunTicket, sendKeyOf } from './paid-run.ts';
+import { isAhead, isIn, type PaidRun, type PaidRunTicket, sendKeyOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 
 /**
@@ -26,12 +26,11 @@ export type BudgetsAhead = {
   readonly refill: (owner: string) => void;
   /** The wallet is asked for its money: all of it is ready again, and stays so for a while. Does not throw but for the signal. */
   readonly giveBack: (signal: AbortSignal) => Promise<void>;
-  /** One is being made: its proofs are reserved, and what the mint gives back for them is not there yet. */
-  readonly isMaking: () => boolean;
-  /** Waits for what is being made. */
-  readonly made: (signal: AbortSignal) => Promise<void>;
-  /** What is set aside, in tokens that nobody has seen. */
-  readonly held: () => Sat;
+  /** Something is set aside, or on its way there or back: what a mint seems to be short of may be had. */
+  readonly mayFree: () => boolean;
+  readonly makeRoom: MakeRoom;
+  /** What is set aside at each mint, in tokens that nobody has seen. */
+  readonly held: () => ReadonlyMap<MintUrl, Sat>;
   /** Takes back what there is, and waits for that, though not long. */
   readonly close: () => Promise<void>;
 };
@@ -53,6 +52,9 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
   const timers = new Map<string, Cancel>();
   const working = new Set<Promise<void>>();
   const making = new Map<string, Promise<void>>();
+  const returning = new Set<Promise<void>>();
+  /** The making that began last; never rejects. */
+  let latest: Promise<void> = Promise.resolve();
   let aloneUntil = 0;
 
   const behind = (work: Promise<void>): void => {
@@ -79,7 +81,10 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
     timers.delete(owner);
     const found = ready.get(owner);
     ready.delete(owner);
-    return found === undefined ? Promise.resolve() : takeBack(found, signal);
+    if (found === undefined) return Promise.resolve();
+    const work = takeBack(found, signal);
+    returning.add(work);
+    return work.finally(() => returning.delete(work));
   };
 
   /** Whether it may be set aside: with as much left for others, and for a run that would be begun. */
@@ -89,8 +94,10 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
     budget: Sat,
   ): { mint: MintUrl; name: string } | undefined => {
     if (refuseSpending(rules, deps, budget, owner) !== undefined) return undefined;
-    // Runs are paid from what is kept there.
-    if (store.open().some((run) => isIn(run, 'kept') && run.node === node)) return undefined;
+    // Runs are paid from what is kept there. One that is not back yet is theirs, too.
+    const isInTheWay = (run: PaidRun): boolean =>
+      (isIn(run, 'kept') && run.node === node) || (isAhead(run) && run.ticket.owner === owner);
+    if (store.open().some(isInTheWay)) return undefined;
     const choice = chooseMint(wallet, nodes.mintsOf(node), sat(budget * 2));
     return choice.state === 'chosen' ? choice : undefined;
   };
@@ -126,27 +133,39 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
   };
   const wanted = (owner: string): boolean => keepers.has(owner) && clock.now() >= aloneUntil;
 
+  const isOfUse = (made: Ready, { node, budget }: Omit<Wanted, 'owner'>): boolean => {
+    if (made.node !== node || made.budget !== budget) return false;
+    const listed = nodes.mintsOf(node) ?? [];
+    const taken = listed.length === 0 || listed.some((name) => wallet.acceptedMint(name) === made.mint);
+    // Its owner may have taken it back by hand (`!wallet reclaim`).
+    return taken && wallet.operationFor(sendKeyOf(store.get(made.id)))?.state === 'issued';
+  };
+  const found = (run: Wanted): Ready | undefined => {
+    const made = ready.get(run.owner);
+    return made !== undefined && isOfUse(made, run) ? made : undefined;
+  };
+
   const refill = (owner: string): void => {
     if (closing.signal.aborted || !wanted(owner) || making.has(owner)) return;
-    const found = ready.get(owner);
-    // With another budget or node it is of no use.
-    const stale = found !== undefined && (found.budget !== rules.budget() || found.node !== nodes.current());
-    if (found !== undefined && !stale) return;
+    const made = ready.get(owner);
+    const stale = made !== undefined && !isOfUse(made, { node: nodes.current(), budget: rules.budget() });
+    if (made !== undefined && !stale) return;
     const work = (async () => {
       if (stale) await drop(owner, closing.signal);
-      await make(owner);
+      // One after the other: of two at once each would count on the same money.
+      const work = latest.then(() => make(owner));
+      latest = work.catch(() => undefined);
+      await work;
     })().finally(() => making.delete(owner));
     making.set(owner, work);
     behind(work.catch((error) => log.warn({ error }, 'a budget could not be made ahead')));
   };
 
-  const found = ({ owner, node, budget }: Wanted): Ready | undefined => {
-    const made = ready.get(owner);
-    if (made === undefined || made.node !== node || made.budget !== budget) return undefined;
-    const listed = nodes.mintsOf(node) ?? [];
-    const taken = listed.length === 0 || listed.some((name) => wallet.acceptedMint(name) === made.mint);
-    // Its owner may have taken it back by hand (`!wallet reclaim`).
-    return taken && wallet.operationFor(sendKeyOf(store.get(made.id)))?.state === 'issued' ? made : undefined;
+  const giveBack = async (signal: AbortSignal): Promise<void> => {
+    aloneUntil = clock.now() + leftAloneMs;
+    await Promise.all(making.values());
+    await Promise.all([...[...ready.keys()].map((owner) => drop(owner, signal)), ...returning]);
+    signal.throwIfAborted();
   };
 
   return {
@@ -182,17 +201,19 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
         behind(drop(owner, closing.signal));
       };
     },
-    giveBack: async (signal) => {
-      aloneUntil = clock.now() + leftAloneMs;
-      await Promise.all(making.values());
-      await Promise.all([...ready.keys()].map((owner) => drop(owner, signal)));
-      signal.throwIfAborted();
+    giveBack,
+    mayFree: () => making.size + ready.size + returning.size > 0,
+    makeRoom: async (amount, node, signal) => {
+      const isShort = (): boolean => refuseMint(deps, amount, node) !== undefined;
+      const onTheWay = (): Promise<void>[] => [...making.values(), ...returning];
+      if (isShort() && onTheWay().length > 0) await untilAborted(Promise.allSettled(onTheWay()), signal);
+      if (isShort() && ready.size > 0) await giveBack(signal);
     },
-    isMaking: () => making.size > 0,
-    made: async (signal) => {
-      await untilAborted(Promise.allSettled(making.values()), signal);
+    held: () => {
+      const sums = new Map<MintUrl, Sat>();
+      for (const { mint, face } of ready.values()) sums.set(mint, addSat(sums.get(mint) ?? zeroSat, face));
+      return sums;
     },
-    held: () => addSat(...[...ready.values()].map(({ face }) => face)),
     close: async () => {
       keepers.clear();
       const enough = AbortSignal.timeout(closeMs);

@@ -17,6 +17,7 @@ import type { MeterPrice } from '../meter/metered-run.ts';
 import { createAbilitySource } from '../models/ability.ts';
 import { minimumBudget, typicalTaskSat, type UsableModel, usableModels } from '../models/usable-models.ts';
 import type { NodeUrl } from '../node/node-url.ts';
+import type { MakeRoom } from './budget-rules.ts';
 import { chooseMint } from './mint-match.ts';
 import type { PaidNodes, PaidRunDeps } from './paid-run-deps.ts';
 
@@ -47,7 +48,7 @@ export async function answers(nodes: PaidNodes, node: NodeUrl, signal: AbortSign
  */
 export async function findFallbacks(
   run: { readonly model: string | undefined; readonly budget: Sat; readonly except: NodeUrl },
-  { nodes, wallet }: Pick<PaidRunDeps, 'nodes' | 'wallet'>,
+  { nodes, wallet, makeRoom }: Pick<PaidRunDeps, 'nodes' | 'wallet'> & { readonly makeRoom: MakeRoom },
   signal: AbortSignal,
 ): Promise<{ readonly able: readonly FallbackNode[]; readonly unable: readonly UnableNode[] }> {
   const urls = [...new Set(nodes.fallbacks())].filter((url) => url !== run.except);
@@ -63,6 +64,7 @@ export async function findFallbacks(
       run.model === undefined ? undefined : inTime((soon) => nodes.at(url).models(soon), signal),
     ]);
     if (info?.state !== 'ok') return { url, why: 'away' };
+    await makeRoom(run.budget, url, signal);
     const mint = chooseMint(wallet, info.value.mints, run.budget);
     if (mint.state !== 'chosen') return { url, why: mint.state === 'none' ? 'mint' : 'short' };
     if (run.model === undefined) return { url, price: undefined, taskSat: 0 };

@@ -23,10 +23,11 @@ export async function moreMoney(
   amount: Sat,
   signal: AbortSignal,
 ): Promise<MoreMoney> {
-  const { deps, rules, endpoints, onAccount } = means;
+  const { deps, rules, endpoints, onAccount, ahead } = means;
   const { store } = deps;
   const run = store.find(runId);
   if (!run || !endpoints.find(runId)) return refused({ kind: 'run_over' });
+  await ahead.makeRoom(amount, run.node, signal);
   const refuse = () => refuseSpending(rules, deps, amount, run.ticket.owner);
   const added = isIn(run, 'spending')
     ? await onAccount.more(run, amount, refuse, signal)

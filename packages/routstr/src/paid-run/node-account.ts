@@ -27,6 +27,7 @@ import { msatToSatFloor, type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat'
 import type { NodeUrl } from '../node/node-url.ts';
 import { advanceWhileWaiting, becomeDue } from './advance.ts';
 import { billNodeAccount } from './bill-node-account.ts';
+import type { MakeRoom } from './budget-rules.ts';
 import { askForKey } from './key-at-node.ts';
 import { accountAt, accountsIn, meteredOn, type NodeAccountBooks, readBooks } from './node-account-books.ts';
 import { type Deposited, depositAtNode } from './node-account-deposit.ts';
@@ -85,15 +86,17 @@ export type NodeAccounts = {
   readonly books: () => readonly NodeAccountBooks[];
 };
 
-export function createNodeAccounts(deps: PaidRunDeps): NodeAccounts {
+/** @param makeRoom what was set aside for runs to come is money, too */
+export function createNodeAccounts(deps: PaidRunDeps, makeRoom: MakeRoom): NodeAccounts {
   const { store } = deps;
   const accounts = (): readonly PaidRun[] => accountsIn(store);
 
   return {
     books: () => accounts().map((account) => readBooks(store, account)),
 
-    deposit: (request, signal) => {
+    deposit: async (request, signal) => {
       const node = deps.nodes.current();
+      await makeRoom(request.amount, node, signal);
       return deps.lock(nodeAccountMoney(node), async () => {
         const id = `deposit-${request.key}`;
         const refusal = await depositOnce(deps, id, node, request, signal);

@@ -63,9 +63,7 @@ export async function prepareRun(
   // Once more: another run may have begun since. Nothing is waited for between this and the run's row.
   const { ahead } = means;
   const want = { owner: ticket.owner, node, budget };
-  const isShort = () => !ahead.fits(want) && refuseMint(deps, budget, node) !== undefined;
-  if (isShort() && ahead.isMaking()) await ahead.made(signal);
-  if (isShort() && ahead.held() > 0) await ahead.giveBack(signal);
+  if (!ahead.fits(want)) await ahead.makeRoom(budget, node, signal);
   const spending = refuse();
   if (spending) return { state: 'refused', refusal: spending };
   let created = ahead.take(want, ticket.runId, row);
@@ -130,9 +128,9 @@ async function fallBack(
   first: NodeDown,
   signal: AbortSignal,
 ): Promise<PreparedPaidRun> {
-  const { deps, rules } = means;
+  const { deps, rules, ahead } = means;
   const run = { model: nameAtNode(ticket.model), budget: row.budget, except: first.node };
-  const { able, unable } = await findFallbacks(run, deps, signal);
+  const { able, unable } = await findFallbacks(run, { ...deps, makeRoom: ahead.makeRoom }, signal);
   const others: UnableNode[] = [...unable];
   for (const other of able) {
     // What the attempts cost in fees counts.

@@ -18,13 +18,14 @@ import { reservationMsat, type UsableModel } from '../models/usable-models.ts';
 import { readRefundBody } from '../node/node-client.ts';
 import type { OneCallOutcome } from '../node/one-call.ts';
 import { advance } from './advance.ts';
-import { type BudgetRules, refuseMint, refuseSpending } from './budget-rules.ts';
+import { refuseMint, refuseSpending } from './budget-rules.ts';
 import { issueOrRefuse } from './issue-token.ts';
 import { keepToken } from './keep-change.ts';
 import { isIn, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
 import { type PastQuestion, type QuestionRefusal, whereaboutsOf } from './payment-refusals.ts';
+import type { RunMeans } from './prepare-run.ts';
 import { mostFor } from './question-change.ts';
 
 export type QuickRequest = {
@@ -74,8 +75,7 @@ const refused = (refusal: QuestionRefusal): QuickResult => ({ state: 'refused', 
 
 /** Asks, and brings back what it did not cost as far as that can be had now. */
 export async function askQuickly(
-  deps: PaidRunDeps,
-  rules: BudgetRules,
+  { deps, rules, ahead }: Pick<RunMeans, 'deps' | 'rules' | 'ahead'>,
   request: QuickRequest,
   signal: AbortSignal,
 ): Promise<QuickResult> {
@@ -87,6 +87,7 @@ export async function askQuickly(
   const budget = estimate(model, body);
   if (most !== undefined && budget > most) return refused({ kind: 'too_dear', budget, most });
   const node = deps.nodes.current();
+  await ahead.makeRoom(budget, node, signal);
   const work = () =>
     deps.lock(id, async () => {
       // Nothing is waited for between this and the question's row, so that of two only one fits into a limit.

@@ -42,7 +42,7 @@ async function act(
     }
     case 'run ahead':
       provider.keepBudgetFor('ada');
-      await until(() => provider.madeAhead() > 0, 'a budget is made ahead');
+      await until(() => provider.madeAhead().size > 0, 'a budget is made ahead');
       return act(provider, 'run', signal);
     case 'run': {
       const model = 'routstr/claude-sonnet-4.5';
