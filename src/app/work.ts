@@ -88,7 +88,7 @@ export function createWork(
       });
       if (refusal !== undefined) return noWallText(refusal);
       const session = stores.sessions.get(run.session);
-      const made = session && (await worktrees.ready(session, signal));
+      const made = session && (await worktrees.ready(session.directory, signal));
       return made && notMadeText(made, session.workspace);
     },
     lookAgain: (backend, failure) => {
@@ -109,9 +109,9 @@ export function createWork(
     log,
   };
   const queue = createRunQueue(runDeps, config.concurrency);
-  const { worktrees, tidyLater } = openWorktrees(
+  const { worktrees, behind } = openWorktrees(
     config,
-    { stores, currentSessions, jail: parts.jail, open: () => queue.list() },
+    { stores, currentSessions, jail: parts.jail, open: () => queue.list(), warm: (owner) => warm(owner) },
     { clock, log, stopping },
   );
   const desks = createDesks({ backends, providers, stores });
@@ -130,7 +130,7 @@ export function createWork(
   };
   return {
     ...{ currentSessions, providers, runDeps, queue, warm, asks, desks },
-    worktrees: { ...worktrees, tidyLater },
+    worktrees: { ...worktrees, ...behind },
   };
 }
 export type Work = ReturnType<typeof createWork>;

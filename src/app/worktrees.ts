@@ -6,7 +6,7 @@ import { createWorktreeGit } from '../backends/worktree-git.ts';
 import type { Config } from '../config/config.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Run } from '../runs/run.ts';
-import { createWorktrees } from '../runs/worktrees.ts';
+import { createWorktrees, type Made } from '../runs/worktrees.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import { createWallGate } from './shell.ts';
@@ -20,10 +20,12 @@ export function openWorktrees(
     readonly jail: Jail;
     /** Every run that is not done. */
     readonly open: () => readonly Run[];
+    /** What the owner's next task will need is made ready. */
+    readonly warm: (owner: PublicKey) => void;
   },
   { clock, log, stopping }: Pick<Basics, 'clock' | 'log' | 'stopping'>,
 ) {
-  const { stores, currentSessions, jail, open } = parts;
+  const { stores, currentSessions, jail, open, warm } = parts;
   const home = realPath(written);
   const gate = createWallGate(jail, wallet !== undefined);
   const worktrees = createWorktrees({
@@ -40,9 +42,21 @@ export function openWorktrees(
     folder: join(home, 'worktrees'),
     trash: join(home, 'jail', 'trash'),
   });
-  const tidyLater = (owner: PublicKey): void =>
-    void worktrees.tidy(owner, stopping).catch((cause: unknown) => {
-      if (!stopping.aborted) log.warn({ cause }, 'a merged work tree stays');
-    });
-  return { worktrees, tidyLater };
+  const failed = (cause: unknown): void => {
+    if (!stopping.aborted) log.warn({ cause }, 'a work tree could not be made or taken away');
+  };
+  const make = async (directory: string, signal: AbortSignal): Promise<Made> => {
+    const made = await worktrees.make(directory, signal);
+    const tree = worktrees.at(directory);
+    if (made.state === 'ready' && tree !== undefined) warm(tree.owner);
+    return made;
+  };
+  const behind = {
+    make,
+    tidyLater: (owner: PublicKey): void => void worktrees.tidy(owner, stopping).catch(failed),
+    makeLater: (directory: string): void => {
+      if ((worktrees.at(directory)?.state ?? 'ready') !== 'ready') make(directory, stopping).catch(failed);
+    },
+  };
+  return { worktrees, behind };
 }

@@ -40,6 +40,8 @@ export type CommandDeps = {
   readonly worktrees: Pick<Worktrees, 'at' | 'begin' | 'make' | 'merge' | 'hasMergedInto'> & {
     /** Takes away what is merged, behind. */
     readonly tidyLater: (owner: PublicKey) => void;
+    /** Makes one that was taken away, behind. */
+    readonly makeLater: (directory: string) => void;
   };
   /** A line of shell in the jail; `refusal`: why not here, for this owner. */
   readonly shell: (

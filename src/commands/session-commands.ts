@@ -60,6 +60,7 @@ export const sessionCommands = (deps: CommandDeps): readonly Command[] => {
       run: ({ owner, argument }) => {
         const session = findSession(deps, owner.publicKey, argument);
         currentSessions.resume(owner.publicKey, session);
+        deps.worktrees.makeLater(session.directory);
         return lines(
           `Going on with session ${describe(session, deps)}.`,
           session.title !== '' && `It began with: ${shorten(session.title, 60)}`,

@@ -1,9 +1,12 @@
 import { shellText } from '../replies/shell-replies.ts';
+import { notMadeText } from '../replies/worktree-replies.ts';
 import { type Command, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
 
 /** `!sh`: a line of shell where the agent works, without an agent. */
-export const shCommand = (deps: Pick<CommandDeps, 'currentSessions' | 'shell' | 'clock'>): Command => ({
+export const shCommand = (
+  deps: Pick<CommandDeps, 'currentSessions' | 'worktrees' | 'shell' | 'clock'>,
+): Command => ({
   path: 'sh',
   parameters: '<command>',
   takesTask: true,
@@ -18,7 +21,9 @@ export const shCommand = (deps: Pick<CommandDeps, 'currentSessions' | 'shell' | 
   run: async ({ owner, argument }, signal) => {
     const line = argument.trim();
     if (line === '') throw new UsageError('Which command?');
-    const { directory } = deps.currentSessions.choices(owner.publicKey).workspace;
+    const { name, directory } = deps.currentSessions.choices(owner.publicKey).workspace;
+    const made = await deps.worktrees.make(directory, signal);
+    if (made.state !== 'ready') throw new RefusalError(notMadeText(made, name));
     const startedAt = deps.clock.now();
     const ran = await deps.shell({ owner, workspace: directory, line }, signal);
     if ('refusal' in ran) throw new RefusalError(ran.refusal);

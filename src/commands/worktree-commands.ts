@@ -35,7 +35,7 @@ export const worktreeCommands = (deps: CommandDeps): readonly Command[] => [
           ? before
           : worktrees.begin(owner, parseNew(deps, owner, argument));
       worktrees.tidyLater(owner);
-      const made = await worktrees.make(session, signal);
+      const made = await worktrees.make(session.directory, signal);
       if (made.state === 'ready') return worktreeBegun(describe(session, deps));
       if (currentSessions.current(owner)?.id === session.id)
         currentSessions.resume(owner, before?.id === session.id ? undefined : before);

@@ -43,11 +43,11 @@ export type Worktrees = {
   readonly at: (directory: string) => Worktree | undefined;
   /** Begins a session that has one, and makes it the owner's current; the tree itself is not there yet. */
   readonly begin: (owner: PublicKey, choice: Parameters<CurrentSessions['begin']>[1]) => Session;
-  /** Makes a session's tree, unless it is there. May be called again. */
-  readonly make: (session: Session, signal: AbortSignal) => Promise<Made>;
+  /** Makes the tree that is to be in this folder, unless it is there, or there is to be none. */
+  readonly make: (directory: string, signal: AbortSignal) => Promise<Made>;
   /** Waits until this folder is fit to work in. undefined: it is. */
   readonly ready: (
-    session: Session,
+    directory: string,
     signal: AbortSignal,
   ) => Promise<Exclude<Made, { state: 'ready' }> | undefined>;
   /** @param message of the commit of what is not committed yet */
@@ -150,11 +150,11 @@ export function createWorktrees(deps: WorktreeDeps): Worktrees {
   const isThere = ({ state, directory }: Worktree): boolean =>
     state === 'ready' && entryAt(directory) !== undefined;
 
-  const make: Worktrees['make'] = async (session, signal) => {
-    const tree = store.at(session.directory);
+  const make: Worktrees['make'] = async (directory, signal) => {
+    const tree = store.at(directory);
     if (tree === undefined) return { state: 'ready' };
     return repositories.run(tree.workspace, signal, async () => {
-      const now = store.at(session.directory) ?? tree;
+      const now = store.at(directory) ?? tree;
       return isThere(now) ? { state: 'ready' } : makeNow(now, signal);
     });
   };
@@ -230,10 +230,10 @@ export function createWorktrees(deps: WorktreeDeps): Worktrees {
       return begun;
     },
     make,
-    ready: async (session, signal) => {
+    ready: async (directory, signal) => {
       // While a merge writes its files, nothing begins there.
-      if (files.isHeld(session.directory)) await files.run(session.directory, signal, async () => undefined);
-      const made = await make(session, signal);
+      if (files.isHeld(directory)) await files.run(directory, signal, async () => undefined);
+      const made = await make(directory, signal);
       return made.state === 'ready' ? undefined : made;
     },
     merge: async (session, message, signal) => {

@@ -86,7 +86,7 @@ test('what is not committed in the workspace stays as it is; where it is in the 
 
 test('where there is nothing to branch from, or into, that is said', async () => {
   const { trees, owner, workspace, home, begin, merge, busy } = await open();
-  const make = () => trees.make(trees.begin(owner, {}), patience);
+  const make = () => trees.make(trees.begin(owner, {}).directory, patience);
   expect(await make()).toEqual({ state: 'no_git' });
   git(workspace, 'init', '-q', '-b', 'main');
   expect(await make()).toEqual({ state: 'unborn' });
@@ -124,7 +124,7 @@ test('a bot that was killed while it made a tree, or while it merged, does it wh
     'index.lock': '',
     HEAD: `ref: refs/heads/${branch(session)}`,
   });
-  expect(await trees.make(session, patience)).toEqual({ state: 'ready' });
+  expect(await trees.make(session.directory, patience)).toEqual({ state: 'ready' });
   expect(git(session.directory, 'status', '--porcelain', '-b')).toBe(`## ${branch(session)}`);
 
   put(session.directory, { 'a.txt': lines('TWO', 'FIVE'), 'new.txt': 'new\n' });
@@ -160,7 +160,7 @@ test('a tree that is merged is taken away with its branch, one with work of its 
   expect(git(workspace, 'branch', '--format=%(refname:short)').split('\n')).not.toContain(branch(merged));
   expect(git(workspace, 'worktree', 'list')).not.toContain(merged.id);
   expect(read(working.directory, 'notes.txt')).toBe('not done\n');
-  expect(await trees.ready(merged, patience)).toBeUndefined();
+  expect(await trees.ready(merged.directory, patience)).toBeUndefined();
   expect(read(merged.directory, 'a.txt')).toBe('a2\n');
 });
 

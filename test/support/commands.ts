@@ -109,6 +109,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       merge: none,
       hasMergedInto: stores.worktrees.hasMergedInto,
       tidyLater: () => undefined,
+      makeLater: () => undefined,
     },
     page: undefined,
     desks: { of: () => undefined, tell: async () => false },

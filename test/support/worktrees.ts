@@ -14,7 +14,7 @@ import { botMigrations } from '../../src/store/bot-schema.ts';
 import { storesIn } from '../../src/store/open-stores.ts';
 import { silent } from './backend.ts';
 
-export const patience = AbortSignal.timeout(60_000);
+export const patience = AbortSignal.timeout(600_000);
 
 const author = { GIT_AUTHOR_NAME: 'Eve', GIT_AUTHOR_EMAIL: 'eve@example.org' };
 const committer = { GIT_COMMITTER_NAME: 'Eve', GIT_COMMITTER_EMAIL: 'eve@example.org' };
@@ -85,7 +85,7 @@ export async function openWorktreeHouse({
   const owner = publicKeyOf(generateSecretKey());
   const begin = async (): Promise<Session> => {
     const session = trees.begin(owner, {});
-    const made = await trees.make(session, patience);
+    const made = await trees.make(session.directory, patience);
     if (made.state !== 'ready') throw new Error(`no tree: ${JSON.stringify(made)}`);
     return session;
   };

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processesOf } from '../support/bot.ts';
 import { bubblewrapHere } from '../support/jail.ts';
 import { type PaidBot, startPaidBot } from '../support/paid-bot.ts';
 import { startSandboxHouse } from '../support/paid-house.ts';
+import { git, put } from '../support/worktrees.ts';
 
 // An owner on the phone, a paid bot with the real opencode kept ready in its jail, and what its agents ask. One bot for all
 // stories: it takes seconds to start.
@@ -15,18 +17,26 @@ if (missing !== undefined) test('the jail can be built', () => expect(process.en
 const story = test.if(missing === undefined);
 
 const house = startSandboxHouse({ feePpk: 0 });
+const shims = mkdtempSync(join(tmpdir(), 'shims-'));
 let world: PaidBot;
 beforeAll(async () => {
   if (missing !== undefined) return;
+  // git of the bot's own would be this one; in the jail it is not seen.
+  const shim = join(shims, 'git');
+  writeFileSync(shim, `#!/bin/sh\necho "$*" >> ${shim}.log\nexec /usr/bin/git "$@"\n`, { mode: 0o755 });
   world = await startPaidBot(house, {
     ...{ opencode: 'real', funds: 20_000 },
-    env: { BOT_ISOLATION: 'bwrap', BOT_APPROVALS: 'commands', BOT_WARM_SERVERS: '2' },
+    env: {
+      ...{ BOT_ISOLATION: 'bwrap', BOT_APPROVALS: 'commands', BOT_WARM_SERVERS: '2' },
+      PATH: `${shims}:${process.env.PATH}`,
+    },
   });
-  Bun.spawnSync(['git', 'init', '-q'], { cwd: world.bot.workspace });
+  Bun.spawnSync(['git', 'init', '-q', '-b', 'main'], { cwd: world.bot.workspace });
 }, limit);
 afterAll(async () => {
   await world?.cleanUp();
   await house.stop();
+  rmSync(shims, { recursive: true, force: true });
 });
 
 const there = (...names: readonly string[]): readonly boolean[] =>
@@ -218,6 +228,49 @@ story(
     expect(await first.answer()).toContain('leave it');
     expect(there('left1', 'right1')).toEqual([false, true]);
     expect(await world.ask('!wallet check')).not.toContain('⚠');
+  },
+  limit,
+);
+
+story(
+  'a session on a branch of its own: what its agent does is seen, undone, put back and merged there, and in a copy of it',
+  async () => {
+    const { workspace } = world.bot;
+    put(workspace, { 'README.md': 'hello\n' });
+    git(workspace, 'add', 'README.md');
+    git(workspace, 'commit', '-qm', 'first');
+    const files = () => git(workspace, 'ls-files').split('\n');
+    await world.ask('!approvals off');
+    const begun = await world.ask('!new --worktree');
+    const branch = /branch (session-\w+)/.exec(begun)?.[1] ?? '';
+    const tree = join(world.bot.home, 'worktrees', branch.slice('session-'.length));
+    const answer = await (
+      await task('write side.txt with the text from the side then run git status --short')
+    ).answer();
+    expect(answer).toContain('1 file, +1 −0');
+    // Of the names that are kept taken for the server, git in the jail sees nothing.
+    expect(answer).toContain('?? side.txt');
+    expect(answer).not.toContain('opencode.json');
+    expect([existsSync(join(tree, 'opencode.json')), ...there('side.txt')]).toEqual([true, false]);
+    expect(await world.ask('!diff')).toContain('+from the side');
+    expect(await world.ask('!undo')).toContain('Taken back: write side.txt');
+    expect(existsSync(join(tree, 'side.txt'))).toBe(false);
+    expect(await world.ask('!redo')).toBe('It is all back.');
+    expect(await world.ask('!merge')).toContain(`Merged ${branch} into main: 1 file, +1 −0.`);
+    expect(files()).toEqual(['README.md', 'side.txt']);
+
+    expect(await world.ask('!fork')).toContain('Both work on one branch');
+    await (
+      await task('run git commit -q --allow-empty -m "by the agent" then write more.txt with the text more')
+    ).answer();
+    expect(await world.ask('!merge')).toContain(`Merged ${branch} into main: 1 file, +1 −0.`);
+    expect(files()).toEqual(['README.md', 'more.txt', 'side.txt']);
+    expect(git(workspace, 'log', '--format=%s')).toContain('by the agent');
+    // The server of the workspace itself is none of it; its tasks see what came.
+    await world.ask('!new');
+    expect(await (await task('run cat side.txt more.txt')).answer()).toContain('from the side\nmore');
+    // All of that by git in the jail.
+    expect(existsSync(join(shims, 'git.log'))).toBe(false);
   },
   limit,
 );
