@@ -21,6 +21,9 @@ export type StandingPayment = {
   readonly payer: string;
   /** @param door undefined where there is none: then the variables reach the provider themselves */
   readonly payment: (door: Door | undefined) => RunPayment;
-  /** Absent: the provider is not paid run by run. */
-  readonly openDoor?: () => Door;
+  /**
+   * Absent: the provider is not paid run by run.
+   * @param server `kept`: for the runs to come, the next of which is made ready for; `spare`: for one run, or a look, alone
+   */
+  readonly openDoor?: (server: 'kept' | 'spare') => Door;
 };

@@ -54,8 +54,10 @@ export const standingPayment = (
   { models, name }: StandingModels,
 ): StandingPayment => ({
   payer: `routstr:${name}`,
-  openDoor: () => {
+  openDoor: (server) => {
     const door = meter.openDoor();
+    // What is made ahead costs the fees of taking it back where no run follows.
+    if (server === 'spare') return door;
     const release = keepBudget();
     return {
       ...door,

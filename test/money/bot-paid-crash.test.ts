@@ -5,9 +5,11 @@
  * one budget at stake. `CRASH_MATRIX=full`: every moment; without it those that differ most.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { balanceFromWords } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { watchFamily } from '../support/family.ts';
 import { kill, type PaidBot, settled, startPaidBot } from '../support/paid-bot.ts';
 import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';
 import { auditEverything, oneBudgetEach } from '../support/paid-soak.ts';
@@ -115,6 +117,32 @@ test.if(full)('the bot dies in mid-answer', () => inMidAnswer(restartBot), 120_0
 
 test('the agent dies in mid-answer', async () => {
   await inMidAnswer(async () => expect(world.agents().filter(kill).length).toBeGreaterThan(0));
+}, 120_000);
+
+test('the bot dies while its agent asks: without a wall the server outlives it, and ends when it comes back', async () => {
+  const { bot, owner } = world;
+  await bot.end('SIGKILL');
+  await bot.start({ TEST_KILL_AT: '' });
+  await world.ask('!approvals commands');
+  const family = watchFamily(bot.pid());
+  const task = await owner.send('run touch asked.txt');
+  await owner.heard(/May I run this/, 60_000);
+  expect(family.servers().length).toBeGreaterThan(0);
+  await bot.end('SIGKILL');
+  countTheDead();
+  expect(family.alive().length).toBeGreaterThan(0);
+  await bot.start();
+  expect(family.alive()).toEqual([]);
+  await owner.send('!yes');
+  await world.ask('!approvals off');
+  await until(
+    () => owner.said.some(({ about, text }) => about === task && text.startsWith('Interrupted')),
+    'told',
+  );
+  await settled(world, 60_000);
+  await bot.end('SIGKILL');
+  expect(countTheDead()).toBe(0);
+  expect(existsSync(join(bot.workspace, 'asked.txt'))).toBe(false);
 }, 120_000);
 
 describe.each(full ? (['kept', 'lost'] as const) : (['lost'] as const))('its memory is %s', (memory) => {

@@ -83,7 +83,7 @@ test('models are fetched at the start when they are older than a day, and used f
   await live((service) => {
     expect(service.knownModels()?.stale).toBe(false);
     const standing = service.standing('ada', 'routstr/claude-sonnet-4.5');
-    const door = standing.openDoor?.();
+    const door = standing.openDoor?.('spare');
     // No money is behind it: what its servers know is the door.
     expect(standing.payment(door)).toMatchObject({
       credentials: 'provided',

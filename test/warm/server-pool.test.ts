@@ -4,6 +4,7 @@ import type { WarmServer } from '../../src/backends/warm/server.ts';
 import { createServerPool, type ServerPlace } from '../../src/backends/warm/server-pool.ts';
 import { keptLine } from '../../src/replies/kept-replies.ts';
 import { silent } from '../support/backend.ts';
+import { startDoor } from '../support/warm-door.ts';
 
 const unused = (): never => {
   throw new Error('a pool does not look at this');
@@ -222,4 +223,31 @@ test('a version that nobody has tried is kept nowhere, and why is known', async 
   });
   expect(keptLine(pool.kept())).toContain('9.9.9');
   await pool.close();
+});
+
+test('the door of a server says whether it is kept for the runs to come: only then their money is made ready', async () => {
+  const opened: string[] = [];
+  const { door, stop } = startDoor('');
+  const paid: ServerPlace = {
+    ...place,
+    standing: {
+      ...place.standing,
+      openDoor: (server) => {
+        opened.push(server);
+        return door;
+      },
+    },
+  };
+  const pool = createServerPool({
+    ...{ servers: 1, keptMs: 60_000, log: silent, configStamp: () => '' },
+    start: async () => ({ stamp: '', server: standIn().server }),
+  });
+  const soon = AbortSignal.timeout(5_000);
+  const kept = await pool.take(paid, soon, true);
+  const spare = await pool.take(paid, soon, true);
+  expect(opened).toEqual(['kept', 'spare']);
+  spare?.leave();
+  kept?.leave();
+  await pool.close();
+  stop();
 });

@@ -157,7 +157,7 @@ export const createServerPool = (deps: PoolDeps) => {
 
   /** @param spare it is for one run alone, and of those that are kept it is none */
   const begin = (at: ServerPlace, key: string, spare = false): Place => {
-    const door = at.standing.openDoor?.();
+    const door = at.standing.openDoor?.(spare ? 'spare' : 'kept');
     const payment = at.standing.payment(door);
     const ready = Promise.withResolvers<StartedServer | undefined>();
     const place: Place = {
