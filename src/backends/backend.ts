@@ -138,6 +138,8 @@ export type AgentResult = {
   readonly prompt?: string | undefined;
   /** Absent: the backend does not know such things. */
   readonly changes?: Changes;
+  /** What was said to it while it worked (`tell`), and it ended without reading. Absent: nothing. */
+  readonly unheard?: readonly string[];
   /** Tokens of the conversation in the model's context, and how many fit; `of` undefined: not known. */
   readonly context?: { readonly used: number; readonly of: number | undefined };
 };
@@ -201,7 +203,10 @@ export type Backend = {
   ) => void;
   /** Absent: it keeps none. */
   readonly kept?: () => KeptReady;
-  /** A word to a run in hand. False: it is not there any more, or can't be told. */
+  /**
+   * A word to a run in hand, which its agent reads before the run is over, unless it is stopped or fails: `unheard`. False: the run
+   * is not there any more, or can't be told.
+   */
   readonly tell?: (runId: string, text: string, signal: AbortSignal) => Promise<boolean>;
   readonly desk?: SessionDesk;
   /** Ends servers that an earlier life of the bot left behind; returns how many processes. */

@@ -76,6 +76,7 @@ export function finalReply(
   const foot = [
     run.parts > 0 && run.outcome !== 'answered' && text === '' ? answerCutText : '',
     ending(run, settlement),
+    unheardText(run),
     nodeNotes(settlement),
     jailNotes(run),
     changesLine(run.result?.changes),
@@ -130,6 +131,12 @@ const contradictionText = ({
     'So no more money was asked for. What it said is kept; !provider nodes shows other nodes.'
   );
 };
+
+/** What its owner said to it while it worked and it never read. */
+const unheardText = ({ result }: Run): string =>
+  (result?.unheard ?? [])
+    .map((text) => `Not read any more: “${shorten(text, 200)}”. Send it again.`)
+    .join('\n');
 
 /** What the jail has to tell beside the answer. */
 const jailNotes = ({ result }: Run): string => {

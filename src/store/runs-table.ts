@@ -49,12 +49,14 @@ const runResult = z
     cutInstructions: z.string().optional(),
     prompt: z.string().optional(),
     changes: changes.optional(),
+    unheard: z.array(z.string()).optional(),
     context: z.object({ used: z.number(), of: z.number().optional() }).optional(),
   })
   .transform(
-    ({ failure, backendSession, model, cutInstructions, changes, context, ...rest }): RunResult => ({
+    ({ failure, backendSession, model, cutInstructions, changes, context, unheard, ...rest }): RunResult => ({
       ...rest,
       ...(changes === undefined ? {} : { changes }),
+      ...(unheard === undefined ? {} : { unheard }),
       ...(context === undefined ? {} : { context: { used: context.used, of: context.of } }),
       ...(cutInstructions === undefined ? {} : { cutInstructions }),
       backendSession,

@@ -331,6 +331,36 @@ story(
   limit,
 );
 
+story(
+  'a word to a run that is just ending is read by it, once and at its cost, or not taken',
+  async () => {
+    const before = house.calls.length;
+    let taken = 0;
+    for (let round = 0; round < 8; round += 1) {
+      const order = request(`say first${round}`, { standing });
+      const calls = house.calls.length;
+      const running = opencode.run(order, {}, AbortSignal.timeout(60_000));
+      while (house.calls.length === calls) await Bun.sleep(1);
+      // All over the time from the model's answer to the end of the run.
+      await Bun.sleep(round * 12);
+      const told = await opencode.tell?.(order.runId, `say word${round}`, AbortSignal.timeout(5_000));
+      const { outcome, answer, unheard } = await running;
+      expect({ outcome, unheard }).toEqual({ outcome: 'answered', unheard: undefined });
+      if (told === true) taken += 1;
+      expect(answer).toBe(told === true ? `word${round}` : `first${round}`);
+      const asked = model.requests.filter(({ chat }) =>
+        chat.messages.some(({ content }) => content.includes(`word${round}`)),
+      );
+      if (told !== true) expect(asked).toEqual([]);
+      const said = JSON.stringify(asked.at(-1)?.chat.messages ?? []).split(`say word${round}`).length - 1;
+      expect(said).toBe(told === true ? 1 : 0);
+    }
+    expect(taken).toBeGreaterThan(0);
+    expect(house.calls.slice(before).filter(({ run: payer }) => payer === undefined)).toEqual([]);
+  },
+  limit,
+);
+
 test(
   'where nothing is kept ready and nothing walls agents in, what has to be asked is asked all the same',
   async () => {

@@ -18,6 +18,7 @@ import { leaveRunSession, openRunSession } from './run-session.ts';
 import type { WarmServer } from './server.ts';
 import { straysOf } from './server-processes.ts';
 import { instructionsName } from './server-request.ts';
+import { createWords, type Words } from './words.ts';
 
 const pollMs = 2_000;
 /** A run of which nothing is heard for so long, and whose session is idle, is over. */
@@ -31,8 +32,8 @@ export type ServerRunDeps = {
   readonly trustWorkspace: boolean;
   /** Whether another run was in this workspace while this one was. */
   readonly isShared: () => boolean;
-  /** What the run does can be told to it from now on. */
-  readonly onPrompted: (session: string) => void;
+  /** The run can be told something from now on. */
+  readonly onPrompted: (tell: Words['tell']) => void;
 };
 
 type Ended = RunOver | 'gone' | 'stopped';
@@ -44,6 +45,7 @@ const waitForEnd = async (
   run: FollowedRun,
   heard: Promise<RunOver>,
   again: { readonly next: () => Promise<RunOver> },
+  words: Pick<Words, 'areRead'>,
   signal: AbortSignal,
 ): Promise<Ended> => {
   const stopped = Promise.withResolvers<'stopped'>();
@@ -57,6 +59,11 @@ const waitForEnd = async (
     return !(await isBusySession(server.client, session, patience).catch(() => true));
   };
   const gone = server.exited.then(() => 'gone' as const);
+  /** `busy`: something was said meanwhile, and the session goes on. */
+  const isRead = async (): Promise<'idle' | 'busy'> => {
+    const read = await words.areRead(asking.signal).catch(() => false);
+    return read ? 'idle' : 'busy';
+  };
   try {
     let next = heard;
     for (;;) {
@@ -64,10 +71,13 @@ const waitForEnd = async (
       const timer = setTimeout(() => resolve('tick'), pollMs);
       const what = await Promise.race([stopped.promise, gone, next, tick]);
       clearTimeout(timer);
-      if (what === 'stopped' || what === 'gone' || what === 'idle' || what === 'loop') return what;
-      const mayBeOver = what === 'error' || run.hasBegun() || performance.now() - begun > silentMs;
-      if (what === 'error') next = again.next();
-      if (mayBeOver && (await isIdle())) return what === 'error' ? 'error' : 'idle';
+      if (what === 'stopped' || what === 'gone' || what === 'loop') return what;
+      const mayBeOver = what !== 'tick' || run.hasBegun() || performance.now() - begun > silentMs;
+      if (what !== 'tick') next = again.next();
+      if (!mayBeOver || (what !== 'idle' && !(await isIdle()))) continue;
+      if (what === 'error') return what;
+      const end = await Promise.race([stopped.promise, gone, isRead()]);
+      if (end !== 'busy') return end;
     }
   } finally {
     signal.removeEventListener('abort', stop);
@@ -75,19 +85,22 @@ const waitForEnd = async (
   }
 };
 
-/** A value that becomes known again and again; each `next` waits for the one after it. */
+/** What becomes known again and again; each `next` is for one of them, and none is missed. */
 const createSignals = () => {
-  let waiting = Promise.withResolvers<RunOver>();
-  let final: RunOver | undefined;
+  let waiting: ((what: RunOver) => void) | undefined;
+  let untaken: RunOver | undefined;
   return {
     tell: (what: RunOver): void => {
-      if (what !== 'error') final ??= what;
-      waiting.resolve(what);
+      if (waiting === undefined) untaken = untaken === 'loop' ? untaken : what;
+      else waiting(what);
+      waiting = undefined;
     },
     next: (): Promise<RunOver> => {
-      if (final !== undefined) return Promise.resolve(final);
-      waiting = Promise.withResolvers<RunOver>();
-      return waiting.promise;
+      const { promise, resolve } = Promise.withResolvers<RunOver>();
+      if (untaken === undefined) waiting = resolve;
+      else resolve(untaken);
+      untaken = undefined;
+      return promise;
     },
   };
 };
@@ -163,10 +176,11 @@ export const runOnServer = async (
       );
     },
   });
+  const words = createWords(client, { session, mode: request.mode, model }, log);
   const contextLimit = contextLimitOf(prepared.configuration, model);
   const early = createEarlyAnswer({
     ...{ request, session, prompt, model, contextLimit, cutInstructions },
-    isPlain: () => !signal.aborted && ended === undefined && run.isPlain(),
+    isPlain: () => !signal.aborted && ended === undefined && words.none() && run.isPlain(),
     changes: () => changesUnknown(server, deps.isShared()) ?? { state: 'known', files: [] },
     offer: (result) => observer.onAnswer?.(result),
   });
@@ -211,13 +225,15 @@ export const runOnServer = async (
         },
         { signal, throwOnError: true },
       );
-    deps.onPrompted(session);
-    ended = await waitForEnd(server, session, run, heard, signals, signal);
+    if (request.job !== 'compact') deps.onPrompted(words.tell);
+    ended = await waitForEnd(server, session, run, heard, signals, words, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
     ended = 'stopped';
   } finally {
     asks.close();
+    // Before the session is told to stop: what comes in behind that would begin anew.
+    const closed = words.close();
     // From here on nothing is paid. What is under way may take a moment to say what it cost.
     release = lease?.release();
     release?.catch(() => undefined);
@@ -226,12 +242,13 @@ export const runOnServer = async (
       reading = read();
       left = leave();
     }
-    const quieting = quiet(server, session, run, ended, asks.dismiss, log);
+    const quieting = closed.then(() => quiet(server, session, run, ended, asks.dismiss, log));
     if (ended !== 'idle') await quieting;
     await Promise.all([quieting, endRun({ runId, graceMs: 300, also: straysOf(server.chain) }), release]);
     unlisten();
   }
   const [transcript, changes] = await (reading ?? read());
+  const unheard = await words.takeBack();
   const verdict = run.verdict();
   const limit = server.limit();
   if (verdict !== undefined) failure = verdict;
@@ -262,6 +279,7 @@ export const runOnServer = async (
     ...{ steps, tools, tokens, model, unknownEvents: 0 },
     // Shortening a conversation is no task that could be shown or taken back.
     ...(request.job === 'compact' ? {} : { prompt, changes }),
+    ...(unheard.length === 0 ? {} : { unheard }),
     ...(context === undefined ? {} : { context }),
     ...(cutInstructions === undefined ? {} : { cutInstructions }),
   };

@@ -12,17 +12,12 @@ import type { Launcher } from '../opencode-launch.ts';
 import { failureAs, failureOf } from '../process-failures.ts';
 import { configStamp } from './config-stamp.ts';
 import { createDesk } from './desk.ts';
-import {
-  createServerPool,
-  type HeldServer,
-  type ServerOrder,
-  type ServerPlace,
-  type StartedServer,
-} from './server-pool.ts';
+import { createServerPool, type ServerOrder, type ServerPlace, type StartedServer } from './server-pool.ts';
 import { serverMark, serverVariable } from './server-request.ts';
 import { createSharedWorkspaces } from './shared-workspaces.ts';
 import { cleanSnapshots } from './snapshot-guard.ts';
 import { warmUp } from './warm-up.ts';
+import type { Words } from './words.ts';
 import { lookAtWorkspace } from './workspace-stamp.ts';
 
 const noAnswer: Omit<AgentResult, 'failure' | 'backendSession' | 'model'> = {
@@ -54,11 +49,8 @@ export const createWarmOpencode = (
   /** There is no wall that one could stand behind. */
   let unwalled = false;
   const shared = createSharedWorkspaces();
-  /** Sessions of runs under way, for `tell`. */
-  const underWay = new Map<
-    string,
-    { readonly held: HeldServer; readonly session: string; request: AgentRequest }
-  >();
+  /** Runs that can be told something. */
+  const underWay = new Map<string, Words['tell']>();
 
   const start = async (order: ServerOrder): Promise<StartedServer> => {
     const { owner, workspace, modes, payment } = order;
@@ -136,7 +128,7 @@ export const createWarmOpencode = (
         observer,
         {
           ...{ log, trustWorkspace, door: held.door, isShared: presence.isShared },
-          onPrompted: (session) => underWay.set(runId, { held, session, request }),
+          onPrompted: (tell) => underWay.set(runId, tell),
         },
         signal,
       );
@@ -199,21 +191,8 @@ export const createWarmOpencode = (
   const kept: NonNullable<Backend['kept']> = () =>
     unwalled && servers > 0 ? { state: 'none', why: 'no_wall' } : pool.kept();
 
-  const tell: NonNullable<Backend['tell']> = async (runId, text, signal) => {
-    const found = underWay.get(runId);
-    if (found === undefined || !found.held.server.isAlive()) return false;
-    const { client } = found.held.server;
-    const { data } = await client.session.status({}, { signal });
-    if ((data?.[found.session]?.type ?? 'idle') === 'idle' || !underWay.has(runId)) return false;
-    const { error } = await client.session.promptAsync(
-      {
-        ...{ sessionID: found.session, agent: found.request.mode },
-        parts: [{ type: 'text', text }],
-      },
-      { signal },
-    );
-    return error === undefined;
-  };
+  const tell: NonNullable<Backend['tell']> = async (runId, text, signal) =>
+    (await underWay.get(runId)?.(text, signal)) ?? false;
 
   const close = async (): Promise<void> => {
     closing.abort();
