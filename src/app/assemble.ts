@@ -5,6 +5,7 @@ import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { proxyReport } from '@nostr-dm-agent/kit/net';
 import { inboxServiceOf, keepAnnounced } from '@nostr-dm-agent/nostr';
+import type { PageSource } from '@nostr-dm-agent/page';
 import * as nip19 from 'nostr-tools/nip19';
 import packageJson from '../../package.json' with { type: 'json' };
 import { createAgentJail } from '../backends/agent-jail.ts';
@@ -16,8 +17,9 @@ import { makeDefaultWorkspace } from '../config/default-workspace.ts';
 import { createConnectionKeeper } from '../keys/connection-keeper.ts';
 import { createSealer } from '../keys/seal.ts';
 import { botHealth } from '../page/bot-health.ts';
-import { createBotMetrics } from '../page/bot-metrics.ts';
+import { createBotMetrics, type MetricsDeps } from '../page/bot-metrics.ts';
 import { createPage } from '../page/open-page.ts';
+import { createPageFacts, type PageFactsDeps } from '../page/page-facts.ts';
 import { createMessageStore } from '../store/messages-table.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { App, AppDeps } from './app-deps.ts';
@@ -132,8 +134,10 @@ export async function assemble(
     { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
     stopping.signal,
   );
+  open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
-  void showPage(page, { bot, money, runs: stores.runs, queue: work.queue, clock }, config, deps.onPage);
+  const facts = { bot, money, runs: stores.runs, sessions: stores.sessions, ...work, clock };
+  void showPage(page, facts, intake.fromPage.act, config, deps.onPage);
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
   void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);
 
@@ -151,11 +155,17 @@ export async function assemble(
 /** Behind the start: nobody waits for it. */
 async function showPage(
   page: ReturnType<typeof createPage>,
-  facts: Parameters<typeof createBotMetrics>[0],
+  facts: MetricsDeps & PageFactsDeps,
+  act: PageSource['act'],
   { backend, owners }: Config,
   onPage: AppDeps['onPage'],
 ): Promise<void> {
-  await page?.serve({ health: () => botHealth(facts.bot, backend), metrics: createBotMetrics(facts) });
+  await page?.serve({
+    ...createPageFacts(facts),
+    act,
+    health: () => botHealth(facts.bot, backend),
+    metrics: createBotMetrics(facts),
+  });
   const [first] = owners;
   const link = onPage && first && (await page?.linkFor(first.publicKey));
   if (link !== undefined) onPage?.(link);

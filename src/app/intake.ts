@@ -14,6 +14,7 @@ import type { Config } from '../config/config.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import { connectShorthand } from '../keys/keys-in-messages.ts';
 import type { Money } from '../money/money.ts';
+import { createActFromPage } from '../page/act-from-page.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import type { Messaging } from './messaging.ts';
@@ -26,7 +27,7 @@ const gatherMs = 2_000;
 
 /** What comes in, and what is done about it: the inbox, strangers, commands, tasks. */
 export function createIntake(
-  { identity, catchupMs }: Pick<Config, 'identity' | 'catchupMs'>,
+  { identity, catchupMs, relays: [relay] }: Pick<Config, 'identity' | 'catchupMs' | 'relays'>,
   parts: {
     readonly bot: BotFacts;
     readonly stores: Stores;
@@ -116,6 +117,10 @@ export function createIntake(
     // Behind the inbox: a relay may serve only so many subscriptions.
     ownKey.start();
   };
-  return { start, stats: inbox.stats, dispatcher };
+  const fromPage = createActFromPage({
+    ...{ registry, messenger, redact, commandTimeoutMs, relay, randomBytes, clock, log },
+    atomically: stores.atomically,
+  });
+  return { start, stats: inbox.stats, dispatcher, fromPage };
 }
 export type Intake = ReturnType<typeof createIntake>;

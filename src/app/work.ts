@@ -13,6 +13,7 @@ import { createAsks } from '../runs/asks.ts';
 import { createCurrentSessions } from '../runs/current-sessions.ts';
 import { createDesks } from '../runs/desks.ts';
 import type { Messenger } from '../runs/messenger.ts';
+import { createRunBoard } from '../runs/run-board.ts';
 import type { RunDeps } from '../runs/run-deps.ts';
 import { createRunQueue } from '../runs/run-queue.ts';
 import { wallRefusal } from '../runs/wall-rule.ts';
@@ -69,7 +70,9 @@ export function createWork(
   });
   const providers = createProviderChoice(config, { ...parts, currentSessions });
   const asks = createAsks({ messenger, deadlineMs: askDeadlineMs, clock, log });
+  const board = createRunBoard();
   const runDeps: RunDeps = {
+    board,
     stores,
     backends,
     providers,
@@ -129,7 +132,7 @@ export function createWork(
     backend.warm({ owner, workspace: workspace.directory, mode, model, standing, approvals });
   };
   return {
-    ...{ currentSessions, providers, runDeps, queue, warm, asks, desks },
+    ...{ board, currentSessions, providers, runDeps, queue, warm, asks, desks },
     worktrees: { ...worktrees, ...behind },
   };
 }

@@ -11,6 +11,16 @@ function bounded(text: string): string {
   return `${text.slice(0, longest / 2)}\n⚠ … ${left.toLocaleString('en-US')} characters are not shown …\n${text.slice(-longest / 2)}`;
 }
 
+/** All that a decision needs, without the ways to answer. */
+export const askedText = (
+  about:
+    | { readonly kind: 'approval'; readonly approval: Approval }
+    | { readonly kind: 'question'; readonly question: AgentQuestion },
+): string =>
+  about.kind === 'approval'
+    ? lines(...whatText(about.approval.what, about.approval.bySubAgent ? ' (a sub-agent asks)' : ''))
+    : about.question.question;
+
 /** `May I run this?` */
 /** @param directory what file names are told without */
 export function approvalText({ what, bySubAgent }: Approval, deadlineMs: number, directory?: string): string {

@@ -18,3 +18,5 @@ export const pageLink = (link: string): string => {
     `From elsewhere first: ssh -L ${port}:127.0.0.1:${port} <that machine>`,
   );
 };
+
+export const tasksByMessage = 'Tasks are sent to the bot by message; the page does commands.';

@@ -65,7 +65,7 @@ const verbs: Readonly<Record<string, string>> = {
   task: 'subtask:',
 };
 
-function doing(event: AgentEvent | undefined): string | undefined {
+export function doing(event: AgentEvent | undefined): string | undefined {
   if (event?.type === 'tool') {
     const verb = verbs[event.tool.toLowerCase()];
     if (event.title === '') return event.tool;

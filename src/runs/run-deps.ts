@@ -8,6 +8,7 @@ import type { ChosenProvider } from './chosen-provider.ts';
 import type { Messenger } from './messenger.ts';
 import type { Provider } from './provider.ts';
 import type { Run, Session } from './run.ts';
+import type { RunBoard } from './run-board.ts';
 import type { RunDeadlines } from './run-deadline.ts';
 
 /** What runs are carried out with. */
@@ -27,6 +28,7 @@ export type RunDeps = {
   readonly refuseRun: (run: Run, signal: AbortSignal) => Promise<string | undefined>;
   /** A run has ended: what is known of its backend may have changed. */
   readonly lookAgain: (backend: BackendName, failure: AgentFailure | undefined) => void;
+  readonly board: Pick<RunBoard, 'join'>;
   readonly limits: RunLimits;
   /** Told between two steps, when everything is on disk. Tests end the process there. */
   readonly reached: (checkpoint: TaskCheckpoint) => void;

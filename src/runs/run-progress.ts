@@ -28,7 +28,7 @@ export type RunProgress = {
 export function startProgress(
   run: Run,
   provider: Provider,
-  { messenger, limits, clock, log }: Pick<RunDeps, 'messenger' | 'limits' | 'clock' | 'log'>,
+  { messenger, board, limits, clock, log }: Pick<RunDeps, 'messenger' | 'board' | 'limits' | 'clock' | 'log'>,
 ): RunProgress {
   const startedAt = clock.now();
   let steps = 0;
@@ -56,6 +56,7 @@ export function startProgress(
       progressLine({ elapsedMs: clock.now() - startedAt, steps, last, command, cost, held, todos, retry }),
     );
   };
+  const leave = board.join(run.id, () => ({ steps, last, cost: provider.usage?.(run.id), held }));
   const cancel =
     limits.progressMs > 0 ? every(limits.progressMs, { name: 'progress', log }, tellHowItGoes) : undefined;
   return {
@@ -84,6 +85,7 @@ export function startProgress(
     },
     stop: () => {
       over = true;
+      leave();
       cancel?.();
     },
   };

@@ -38,6 +38,32 @@ describe('an owner opens the page', () => {
     expect(await enter(new URL(new URL(unused).pathname, link).href)).toBe('');
   });
 
+  test('and does there what they could do by message, under the same rules', async () => {
+    const link = await pageLink();
+    const cookie = await enter(link);
+    const { origin } = new URL(link);
+    const formKey =
+      /name="formKey" value="([^"]+)"/.exec(
+        await (await fetch(`${origin}/now`, { headers: { Cookie: cookie } })).text(),
+      )?.[1] ?? '';
+    const act = async (command: string): Promise<string> => {
+      const answer = await fetch(`${origin}/act`, {
+        method: 'POST',
+        headers: { Cookie: cookie, Origin: origin, Accept: 'text/x-replies' },
+        body: new URLSearchParams({ formKey, command }),
+      });
+      return answer.text();
+    };
+    expect(await act('!ping')).toContain('pong · up');
+    expect(await act('!mode plan')).toContain('plan');
+    expect((await bot.owner.answer(await bot.owner.send('!status'), /./)).text).toContain('app · plan');
+    expect(await act('!yes')).toContain('Nothing');
+    expect(await act('!stauts')).toContain('Did you mean !status?');
+    expect(await act('!ask what is here?')).toContain('Tasks are sent to the bot by message');
+    expect(bot.tasksDone()).toEqual([]);
+    expect(await act('!wallet balance')).toContain('wallet');
+  });
+
   test('and a Prometheus reads figures with the key in the bot’s home', async () => {
     const { origin } = new URL(await pageLink());
     const path = join(bot.home, 'metrics-key');

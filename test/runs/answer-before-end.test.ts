@@ -8,6 +8,7 @@ import { createEarlyAnswer } from '../../src/backends/warm/early-answer.ts';
 import { executeRun } from '../../src/runs/execute-run.ts';
 import { createLocalProvider } from '../../src/runs/local-provider.ts';
 import type { Provider } from '../../src/runs/provider.ts';
+import { createRunBoard } from '../../src/runs/run-board.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { storesIn } from '../../src/store/open-stores.ts';
 import { ownPayment, silent } from '../support/backend.ts';
@@ -58,6 +59,7 @@ function oneRun(work: Backend['run'], bill: Provider['bill'] = () => counted) {
         react: (_to, _target, reaction) => void said.push(reaction),
       },
       ...{ asks: noAsks, approvalsFor: async () => 'off', refuseRun: none, lookAgain: () => undefined },
+      board: createRunBoard(),
       limits: { timeoutMs: 10_000, idleMs: 10_000, holdMs: 1, progressMs: 0, settleMs: 1_000 },
       ...{ reached: () => {}, clock, log: silent },
     },

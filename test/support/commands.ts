@@ -13,6 +13,7 @@ import { NoWalletError } from '../../src/money/wallet-access.ts';
 import { createAsks } from '../../src/runs/asks.ts';
 import { createCurrentSessions } from '../../src/runs/current-sessions.ts';
 import { createLocalProvider } from '../../src/runs/local-provider.ts';
+import { createRunBoard } from '../../src/runs/run-board.ts';
 import { createRunQueue } from '../../src/runs/run-queue.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
@@ -90,6 +91,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
           providerFor: () => ({ provider: createLocalProvider(), note: undefined }),
         },
         messenger: { send: () => [], react: () => {} },
+        board: createRunBoard(),
         asks: noAsks,
         approvalsFor: async () => 'off',
         refuseRun: async () => undefined,

@@ -1,4 +1,5 @@
 export { createEntryLinks, type EntryLinks } from './entry-links.ts';
+export type { AskFacts, LedgerFacts, MoneyFacts, NowFacts, RunFacts } from './facts.ts';
 export type { PageAddress, ServedPage } from './open.ts';
 export type { PageSessionStore, StoredPageSession } from './page-sessions.ts';
 export type { Health, HealthOfPart, PageSource } from './page-source.ts';

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx';
+import type { Visitor } from './visitor.ts';
 
 /** A whole document. `title` and what stands inside are escaped by the JSX of Hono. */
 export const Document = ({ title, children }: { readonly title: string; readonly children?: Child }) => (
@@ -15,4 +16,109 @@ export const Document = ({ title, children }: { readonly title: string; readonly
     </head>
     <body>{children}</body>
   </html>
+);
+
+const sections = [
+  ['/now', 'Now'],
+  ['/money', 'Money'],
+] as const;
+export type Section = (typeof sections)[number][0];
+
+/** Who looks, and what their forms carry. */
+export type Viewer = { readonly visitor: Visitor; readonly formKey: string };
+
+/** A page behind the doors. */
+export const Page = ({
+  section,
+  viewer,
+  said = [],
+  children,
+}: {
+  readonly section: Section;
+  readonly viewer: Viewer;
+  /** What came of a command. */
+  readonly said?: readonly string[];
+  readonly children?: Child;
+}) => {
+  const title = sections.find(([path]) => path === section)?.[1] ?? '';
+  return (
+    <Document title={`${title} · nostr-dm-agent`}>
+      <a class="skip" href="#content">
+        To the content
+      </a>
+      <header>
+        <nav aria-label="Sections">
+          {sections.map(([path, name]) => (
+            <a href={path} aria-current={path === section ? 'page' : undefined}>
+              {name}
+            </a>
+          ))}
+        </nav>
+        <form method="post" action="/sign-out">
+          <input type="hidden" name="formKey" value={viewer.formKey} />
+          <button type="submit" class="quiet">
+            Sign out
+          </button>
+        </form>
+      </header>
+      <main id="content">
+        <h1>{title}</h1>
+        <output id="said">{said.length > 0 ? <Replies texts={said} /> : ''}</output>
+        {children}
+      </main>
+    </Document>
+  );
+};
+
+/** The bot's words, as they would stand in a chat. */
+export const Replies = ({ texts }: { readonly texts: readonly string[] }) => (
+  <div class="replies">
+    {texts.map((text) => (
+      <pre>{text}</pre>
+    ))}
+  </div>
+);
+
+/** A button, or a line to fill in, that does a command of the bot; `{}` in it is what was filled in. */
+export const Does = ({
+  command,
+  about,
+  label,
+  field,
+  viewer,
+  back,
+  grave = false,
+}: {
+  readonly command: string;
+  /** The ask that it answers. */
+  readonly about?: string;
+  readonly label: string;
+  readonly field?: { readonly label: string; readonly type?: 'text' | 'number'; readonly value?: string };
+  readonly viewer: Viewer;
+  readonly back: Section;
+  readonly grave?: boolean;
+}) => (
+  <form method="post" action="/act" class="does" data-does>
+    <input type="hidden" name="formKey" value={viewer.formKey} />
+    <input type="hidden" name="command" value={command} />
+    {about !== undefined && <input type="hidden" name="about" value={about} />}
+    <input type="hidden" name="back" value={back} />
+    {field && (
+      <label>
+        {field.label}
+        <input
+          name="field"
+          type={field.type ?? 'text'}
+          value={field.value}
+          required
+          autocomplete="off"
+          maxlength={2000}
+          min={field.type === 'number' ? 1 : undefined}
+        />
+      </label>
+    )}
+    <button type="submit" class={grave ? 'grave' : ''}>
+      {label}
+    </button>
+  </form>
 );

@@ -1,6 +1,6 @@
-import { Hono } from 'hono';
 import { loadAssets } from './assets.ts';
-import { createPageApp, type PageAppDeps, type PageEnv } from './page-app.tsx';
+import { createInside } from './inside.tsx';
+import { createPageApp, type PageAppDeps } from './page-app.tsx';
 
 /** Where the page is served; loopback alone (`BOT_PAGE`). */
 export type PageAddress = { readonly hostname: string; readonly port: number };
@@ -15,7 +15,12 @@ export async function servePage(
   address: PageAddress,
   deps: Omit<PageAppDeps, 'assets'>,
 ): Promise<ServedPage> {
-  const app = createPageApp({ ...deps, assets: await loadAssets() }, new Hono<PageEnv>());
-  const server = Bun.serve({ ...address, idleTimeout: 30, fetch: app.fetch });
+  const app = createPageApp({ ...deps, assets: await loadAssets() }, createInside(deps.source));
+  const server = Bun.serve({
+    ...address,
+    // A view that is watched may be silent for long; a request that sends nothing is ended by its browser.
+    idleTimeout: 0,
+    fetch: app.fetch,
+  });
   return { url: `http://${server.url.host}`, stop: () => server.stop(true) };
 }

@@ -1,10 +1,24 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { MoneyFacts, NowFacts } from './facts.ts';
 import type { Visitor } from './visitor.ts';
 
 /** What the page is told, by whoever serves it. Facts; the page makes the sentences. */
 export type PageSource = {
   /** Whoever may look, as of now: an owner who was removed is out with their next click. */
   readonly visitorOf: (publicKey: PublicKey) => Visitor | undefined;
+  readonly now: (visitor: Visitor) => NowFacts;
+  /** With so many rows of the ledger. undefined: there is no wallet. */
+  readonly money: (visitor: Visitor, rows: number) => MoneyFacts | undefined;
+  /**
+   * Does a command of the visitor's as if they had sent it, and gives what they would read. What is no command is not
+   * done: tasks are sent by message.
+   * @param about the ask that it answers, and no other
+   */
+  readonly act: (
+    visitor: Visitor,
+    order: { readonly command: string; readonly about?: string | undefined },
+    signal: AbortSignal,
+  ) => Promise<readonly string[]>;
   readonly health: () => Health;
   /** In Prometheus' text format. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;

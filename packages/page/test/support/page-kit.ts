@@ -3,6 +3,7 @@ import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { parsePublicKey } from '@nostr-dm-agent/nostr/keys';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { createEntryLinks } from '../../src/entry-links.ts';
+import type { NowFacts } from '../../src/facts.ts';
 import { type ServedPage, servePage } from '../../src/open.ts';
 import type { PageSessionStore, StoredPageSession } from '../../src/page-sessions.ts';
 import type { Health } from '../../src/page-source.ts';
@@ -37,6 +38,8 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
   const time = { now: 1_900_000_000_000 };
   const clock = { now: () => time.now };
   const health: { now: Health } = { now: { parts: {} } };
+  const now: { facts: NowFacts } = { facts: { runs: [], asks: [] } };
+  const acted: { visitor: Visitor; order: { command: string; about?: string | undefined } }[] = [];
   const links = createEntryLinks(clock, randomBytes);
   const page: ServedPage = await servePage(
     { hostname: '127.0.0.1', port: 0 },
@@ -45,6 +48,12 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
         visitorOf: (publicKey) => {
           const role = owners.get(publicKey);
           return role && { publicKey, role };
+        },
+        now: () => now.facts,
+        money: () => undefined,
+        act: async (visitor, order) => {
+          acted.push({ visitor, order });
+          return ['<b>pong</b>'];
         },
         health: () => health.now,
         metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'wallet_sat 1240\n' }),
@@ -61,7 +70,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
     fetch(new URL(path, page.url), { redirect: 'manual', ...init });
   const post = (path: string, init: RequestInit & { headers?: Record<string, string> } = {}) =>
     ask(path, { method: 'POST', ...init, headers: { Origin: page.url, ...init.headers } });
-  return { ...page, time, health, links, ask, post };
+  return { ...page, time, now, acted, health, links, ask, post };
 }
 
 export const cookieOf = (answer: Response): string => answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';

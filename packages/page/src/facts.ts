@@ -1,0 +1,69 @@
+import type { Sat } from '@nostr-dm-agent/kit/sat';
+
+/** What goes on and what waits; a visitor's own, or everybody's for an admin. */
+export type NowFacts = {
+  readonly runs: readonly RunFacts[];
+  readonly asks: readonly AskFacts[];
+};
+
+export type RunFacts = {
+  /** Number that its owner knows it by. */
+  readonly number: number;
+  readonly task: string;
+  readonly state: 'waiting' | 'running' | 'settling';
+  readonly session: string;
+  readonly workspace: string;
+  readonly mode: string;
+  readonly model: string | undefined;
+  readonly provider: string | undefined;
+  /** Milliseconds: since it began, or since it waits. */
+  readonly forMs: number;
+  readonly steps: number;
+  /** What its agent did last, in a few words. */
+  readonly doing: string | undefined;
+  readonly spent: { readonly spent: number; readonly budget: number } | undefined;
+  /** Whose it is, where that is another owner. */
+  readonly owner: string | undefined;
+};
+
+/** What an agent waits for, from this visitor alone. `id`: what an answer is about; `text`: all that a decision needs. */
+export type AskFacts = { readonly id: string; readonly text: string } & (
+  | { readonly kind: 'approval' }
+  | { readonly kind: 'question'; readonly options: readonly string[] }
+);
+
+export type MoneyFacts = {
+  /** An admin's view of the whole wallet; absent for members. */
+  readonly wallet:
+    | {
+        readonly mints: readonly ({ readonly mint: string } & Holdings)[];
+        /** At nodes: of runs under way, owed after runs, kept across runs. */
+        readonly nodes: { readonly running: Sat; readonly due: Sat; readonly kept: Sat };
+      }
+    | undefined;
+  /** What a member may spend, where shares are kept apart. */
+  readonly share: Sat | undefined;
+  /** Newest first. */
+  readonly ledger: readonly LedgerFacts[];
+  /** What is open, a sentence each. */
+  readonly open: readonly string[];
+};
+export type Holdings = {
+  readonly ready: Sat;
+  readonly reserved: Sat;
+  readonly sent: Sat;
+  readonly incoming: Sat;
+};
+export type LedgerFacts = {
+  readonly id: number;
+  /** Unix milliseconds. */
+  readonly at: number;
+  readonly task: string;
+  readonly model: string | undefined;
+  readonly provider: string;
+  readonly state: string;
+  readonly budget: Sat;
+  readonly spent: Sat;
+  readonly refund: Sat;
+  readonly fee: Sat;
+};

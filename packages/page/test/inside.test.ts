@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { RunFacts } from '../src/facts.ts';
+import { ledgerCsv } from '../src/ledger-csv.ts';
+import type { Visitor } from '../src/visitor.ts';
+import { cookieOf, newPerson, startPage } from './support/page-kit.ts';
+
+const admin = newPerson();
+const owners = new Map<PublicKey, Visitor['role']>([[admin.publicKey, 'admin']]);
+const page = await startPage(owners);
+let cookie = '';
+beforeAll(async () => {
+  cookie = cookieOf(await page.post(`/enter/${page.links.make(admin.publicKey)}`));
+});
+afterAll(() => page.stop());
+
+const look = async (path: string) => (await page.ask(path, { headers: { Cookie: cookie } })).text();
+const formKey = async (): Promise<string> =>
+  /name="formKey" value="([^"]+)"/.exec(await look('/now'))?.[1] ?? '';
+const act = async (fields: Record<string, string>, headers: Record<string, string> = {}) =>
+  page.post('/act', {
+    headers: { Cookie: cookie, ...headers },
+    body: new URLSearchParams({ formKey: await formKey(), ...fields }),
+  });
+const run: RunFacts = {
+  ...{
+    number: 7,
+    task: '<script>alert(1)</script>',
+    state: 'running',
+    session: 's',
+    workspace: 'app',
+    mode: 'agent',
+  },
+  ...{
+    model: '"><img src=x onerror=alert(2)>',
+    provider: 'routstr',
+    forMs: 65_000,
+    steps: 3,
+    doing: 'editing <b>.ts',
+  },
+  ...{ spent: { spent: 138, budget: 2000 }, owner: undefined },
+};
+
+describe('what goes on', () => {
+  test('is shown with all its words, none of which a browser would obey', async () => {
+    page.now.facts = { runs: [run], asks: [{ id: 'a'.repeat(64), kind: 'approval', text: 'rm -rf "<i>"' }] };
+    const shown = await look('/now');
+    expect(shown).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+    expect(shown).toContain('1 min 5 s');
+    expect(shown).toContain('138 sat of 2,000 sat');
+    for (const hostile of ['<script>alert', '<img', '<b>', '<i>']) expect(shown).not.toContain(hostile);
+  });
+
+  test('comes anew when it changes, as long as its viewer is an owner', async () => {
+    page.now.facts = { runs: [run], asks: [] };
+    const ending = new AbortController();
+    const answer = await page.ask('/now/live', { headers: { Cookie: cookie }, signal: ending.signal });
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    const next = async (wanted: string) => {
+      for (let text = ''; ; ) {
+        const { value, done } = (await reader?.read()) ?? { value: undefined, done: true };
+        text += value ?? '';
+        if (text.includes(wanted) || done) return done ? 'ended' : 'shown';
+      }
+    };
+    expect(await next('3 steps')).toBe('shown');
+    page.now.facts = { runs: [{ ...run, steps: 4 }], asks: [] };
+    expect(await next('4 steps')).toBe('shown');
+    owners.delete(admin.publicKey);
+    expect(await next('no more')).toBe('ended');
+    owners.set(admin.publicKey, 'admin');
+    ending.abort();
+  });
+});
+
+describe('a button', () => {
+  test('does its command as its visitor, with what was filled in, about what was shown', async () => {
+    page.acted.length = 0;
+    const answer = await act({
+      command: '!no {}',
+      field: ' use git rm $& {} ',
+      about: 'b'.repeat(64),
+      back: '/now',
+    });
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toContain('&lt;b&gt;pong&lt;/b&gt;');
+    expect(page.acted).toEqual([
+      {
+        visitor: { publicKey: admin.publicKey, role: 'admin' },
+        order: { command: '!no use git rm $& {}', about: 'b'.repeat(64) },
+      },
+    ]);
+  });
+
+  test('is answered with the bot’s words alone where a script asked', async () => {
+    const answer = await act({ command: '!ping' }, { Accept: 'text/x-replies' });
+    expect(await answer.text()).toBe('<div class="replies"><pre>&lt;b&gt;pong&lt;/b&gt;</pre></div>');
+  });
+
+  test('from elsewhere, without its form’s key, or that is no command does nothing', async () => {
+    page.acted.length = 0;
+    expect((await act({ command: '!ping', formKey: 'guessed' })).status).toBe(403);
+    expect((await act({ command: 'rm -rf everything, please' })).status).toBe(400);
+    expect((await act({ command: '!ping' }, { Origin: 'http://127.0.0.1:1' })).status).toBe(403);
+    expect(page.acted).toEqual([]);
+  });
+});
+
+test('a ledger goes into a spreadsheet as it is, and no formula with it', () => {
+  const amounts = { budget: sat(2000), spent: sat(138), refund: sat(1860), fee: sat(2) };
+  const row = { id: 1, at: 0, model: undefined, provider: 'routstr', state: 'settled', ...amounts };
+  const tasks = ['=HYPERLINK("http://evil")', 'say "hi",\nplease', '-1', 'plain'];
+  expect(
+    ledgerCsv(tasks.map((task) => ({ ...row, task })))
+      .split('\r\n')
+      .slice(1),
+  ).toEqual([
+    `1,1970-01-01T00:00:00.000Z,"'=HYPERLINK(""http://evil"")",,routstr,settled,2000,138,1860,2`,
+    '1,1970-01-01T00:00:00.000Z,"say ""hi"",\nplease",,routstr,settled,2000,138,1860,2',
+    "1,1970-01-01T00:00:00.000Z,'-1,,routstr,settled,2000,138,1860,2",
+    '1,1970-01-01T00:00:00.000Z,plain,,routstr,settled,2000,138,1860,2',
+    '',
+  ]);
+});
