@@ -159,9 +159,23 @@ export type BackendHealth =
     }
   | { readonly state: 'missing'; readonly looked: readonly string[]; readonly problem: string };
 
+/** Servers that were ended for another one's sake, for what they took in, or that died; and places that get none for their deaths. */
+export type LatelyGone = {
+  readonly madeRoom: number;
+  readonly grown: number;
+  readonly died: number;
+  readonly without: number;
+};
+
 /** Whether servers are kept ready, and how many there are; else why each task starts a process of its own. */
 export type KeptReady =
-  | { readonly state: 'kept'; readonly servers: number; readonly most: number }
+  | {
+      readonly state: 'kept';
+      readonly servers: number;
+      readonly most: number;
+      /** What became of others in the last hour. */
+      readonly lately: LatelyGone;
+    }
   | {
       readonly state: 'none';
       readonly why: 'off' | 'no_wall' | 'untested' | 'no_memory' | 'failed' | 'dying';

@@ -1,12 +1,25 @@
-import type { KeptReady } from '../backends/backend.ts';
-import { shorten } from './format.ts';
+import type { KeptReady, LatelyGone } from '../backends/backend.ts';
+import { plural, shorten } from './format.ts';
 
 /** Whether a task finds an agent ready, for `!status`; false where that was not wanted. */
 export function keptLine(kept: KeptReady | undefined): string | false {
   if (kept === undefined) return false;
-  if (kept.state === 'kept') return `Kept ready: ${kept.servers} of ${kept.most} agent servers`;
+  if (kept.state === 'kept')
+    return `Kept ready: ${kept.servers} of ${kept.most} agent servers${latelyText(kept.lately)}`;
   const why = whyNone(kept);
   return why !== false && `Kept ready: none, ${why}; each task starts a process of its own`;
+}
+
+function latelyText({ madeRoom, grown, died, without }: LatelyGone): string {
+  const facts = [
+    madeRoom > 0 && `${madeRoom} made room for others`,
+    grown > 0 && `${grown} grew too large`,
+    died > 0 && `${died} died`,
+  ].filter((fact) => fact !== false);
+  if (facts.length === 0) return '';
+  const places = plural(without, 'place');
+  const noMore = without === 0 ? '' : `; in ${places} each task starts a process of its own for that`;
+  return `; in the last hour ${facts.join(', ')}${noMore}`;
 }
 
 function whyNone({ why, detail }: Extract<KeptReady, { state: 'none' }>): string | false {

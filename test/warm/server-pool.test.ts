@@ -129,6 +129,26 @@ const house = (options: Partial<Parameters<typeof createServerPool>[0]> = {}) =>
   };
 };
 
+const nothing = { madeRoom: 0, grown: 0, died: 0, without: 0 };
+
+test('what became of servers is in the status: also of those that died where tasks start a process of their own now', async () => {
+  const { take, started, pool, pass } = house();
+  for (let death = 0; death < 2; death += 1) {
+    const held = await take('/a');
+    started.at(-1)?.one.die();
+    await started.at(-1)?.one.gone;
+    held?.leave();
+  }
+  expect(await take('/a')).toBeUndefined();
+  (await take('/b'))?.leave();
+  expect(keptLine(pool.kept())).toBe(
+    'Kept ready: 1 of 2 agent servers; in the last hour 2 died; in 1 place each task starts a process of its own for that',
+  );
+  pass(3_600_000);
+  expect(keptLine(pool.kept())).toBe('Kept ready: 1 of 2 agent servers');
+  await pool.close();
+});
+
 test('of more than may be kept the one that was used longest ago goes, and never one that has a run', async () => {
   const { take, alive, pass, pool } = house();
   const use = async (workspace: string) => {
@@ -149,7 +169,10 @@ test('of more than may be kept the one that was used longest ago goes, and never
   first?.leave();
   await use('/d');
   expect(alive()).toEqual(['/c', '/d']);
-  expect(pool.kept()).toEqual({ state: 'kept', servers: 2, most: 2 });
+  expect(pool.kept()).toEqual({ state: 'kept', servers: 2, most: 2, lately: { ...nothing, madeRoom: 2 } });
+  expect(keptLine(pool.kept())).toBe(
+    'Kept ready: 2 of 2 agent servers; in the last hour 2 made room for others',
+  );
   second?.leave();
   await pool.close();
   expect(alive()).toEqual([]);
@@ -173,7 +196,7 @@ test('a server ends some minutes after its last task, or when it has grown too l
   expect(first.server.isAlive()).toBe(true);
   pass(2_000);
   await first.gone;
-  expect(pool.kept()).toEqual({ state: 'kept', servers: 0, most: 2 });
+  expect(pool.kept()).toEqual({ state: 'kept', servers: 0, most: 2, lately: { ...nothing, grown: 1 } });
   await pool.close();
 });
 
@@ -187,7 +210,8 @@ test('a machine without memory to spare keeps none, and says so; what needs a se
   asked?.leave();
   bytes = 2 ** 30;
   (await take('/a'))?.leave();
-  expect(pool.kept()).toEqual({ state: 'kept', servers: 1, most: 2 });
+  expect(pool.kept()).toEqual({ state: 'kept', servers: 1, most: 2, lately: nothing });
+  expect(keptLine(pool.kept())).toBe('Kept ready: 1 of 2 agent servers');
   await pool.close();
 });
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { every } from '@nostr-dm-agent/kit/timers';
 import type { Door } from '@nostr-dm-agent/routstr';
-import type { KeptReady, Mode, RunPayment, StandingPayment } from '../backend.ts';
+import type { KeptReady, LatelyGone, Mode, RunPayment, StandingPayment } from '../backend.ts';
 import { NotStartedError } from '../not-started.ts';
 import type { WarmServer } from './server.ts';
 
@@ -107,6 +107,8 @@ export const createServerPool = (deps: PoolDeps) => {
   const places = new Set<Place>();
   /** When servers of a place died, by its key. */
   const deaths = new Map<string, readonly number[]>();
+  /** When servers were ended that somebody may miss, and why. */
+  let gone: readonly { readonly at: number; readonly why: 'madeRoom' | 'grown' | 'died' }[] = [];
   /** There can be none, or no more of them. */
   let closed = false;
   /** Why the last one that was wanted is not there. */
@@ -114,6 +116,17 @@ export const createServerPool = (deps: PoolDeps) => {
   const since = deps.now ?? (() => performance.now());
   const deathsOf = (key: string): readonly number[] =>
     (deaths.get(key) ?? []).filter((at) => since() - at < rememberedMs);
+
+  const goneLately = () => gone.filter(({ at }) => since() - at < rememberedMs);
+  const noteGone = (why: (typeof gone)[number]['why']): void => {
+    gone = [...goneLately(), { at: since(), why }];
+  };
+  const lately = (): LatelyGone => {
+    const recent = goneLately();
+    const count = (wanted: string): number => recent.filter(({ why }) => why === wanted).length;
+    const without = [...deaths.keys()].filter((key) => deathsOf(key).length >= mostDeaths).length;
+    return { madeRoom: count('madeRoom'), grown: count('grown'), died: count('died'), without };
+  };
 
   const end = async (place: Place): Promise<void> => {
     place.retired = true;
@@ -134,6 +147,7 @@ export const createServerPool = (deps: PoolDeps) => {
 
   const noteDeath = (place: Place): void => {
     if (closed || place.retired) return;
+    noteGone('died');
     const recent = [...deathsOf(place.key), since()];
     deaths.set(place.key, recent);
     if (recent.length >= mostDeaths)
@@ -151,6 +165,7 @@ export const createServerPool = (deps: PoolDeps) => {
       .filter(({ busy, wanted, spare }) => !busy && !wanted && !spare)
       .sort((a, b) => a.usedAt - b.usedAt);
     if (oldest === undefined) return false;
+    noteGone('madeRoom');
     endBehind(oldest);
     return kept() < deps.servers;
   };
@@ -287,8 +302,10 @@ export const createServerPool = (deps: PoolDeps) => {
     for (const place of [...places]) {
       if (place.busy || place.wanted || place.server === undefined) continue;
       const old = since() - place.usedAt > deps.keptMs;
-      if (old || (await place.server.memory()) > mostBytes)
-        if (!place.busy && !place.wanted) endBehind(place);
+      const grown = !old && (await place.server.memory()) > mostBytes;
+      if ((!old && !grown) || place.busy || place.wanted) continue;
+      if (grown) noteGone('grown');
+      endBehind(place);
     }
   };
   const stopSweeping =
@@ -306,7 +323,7 @@ export const createServerPool = (deps: PoolDeps) => {
         ({ spare, retired, server }) => !spare && !retired && server?.isAlive(),
       );
       if (ready.length === 0 && refused !== undefined) return { state: 'none', ...refused };
-      return { state: 'kept', servers: ready.length, most: deps.servers };
+      return { state: 'kept', servers: ready.length, most: deps.servers, lately: lately() };
     },
     /** The living server of a place that nobody uses, for a look at a session. */
     find: (at: ServerPlace): { readonly server: WarmServer; readonly busy: boolean } | undefined => {
