@@ -132,7 +132,7 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
     // A bot that has nothing to do is killed now and then as well.
     if (sent.every(isAnswered) && chance(0.9)) continue;
     const which = random();
-    if (which < 0.75) {
+    if (which < 0.68) {
       await killBot('bot');
       await restart();
     } else if (which < 0.85) {

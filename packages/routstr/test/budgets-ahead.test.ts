@@ -122,6 +122,29 @@ describe('a budget that is made ahead', () => {
     await expectAllHome(world);
   });
 
+  test('is back when the bot ends, be it that its server ends with it, or that it is being made', async () => {
+    const { release } = await warm();
+    /** The mint begins to do what it is asked once the bot has begun to end. */
+    const endWith = async (begin: () => void): Promise<void> => {
+      const at = { asked: false, ending: false };
+      const isLet = (): boolean => {
+        at.asked = true;
+        return at.ending;
+      };
+      world.mint.faults.add({ path: '/v1/swap', when: 'before', effect: { kind: 'wait', until: isLet } });
+      begin();
+      await until(() => at.asked, 'it is asked');
+      const ended = world.provider().close();
+      at.ending = true;
+      await ended;
+      expect(world.wallet().balance()).toMatchObject({ sent: 0, reserved: 0 });
+    };
+    await endWith(release);
+    await world.restart();
+    await endWith(() => void world.provider().keepBudgetFor('ada'));
+    await expectAllHome(world);
+  });
+
   test('of one owner is given back when another’s run needs the money; it counts for no limit', async () => {
     await warm({ funds: 4100 });
     world.settings.limit = sat(4050);

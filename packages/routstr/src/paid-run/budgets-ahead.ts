@@ -103,6 +103,7 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
   };
 
   const make = async (owner: string): Promise<void> => {
+    if (!wanted(owner)) return;
     const node = nodes.current();
     const budget = rules.budget();
     const where = mintFor(owner, node, budget);
@@ -217,9 +218,14 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
     close: async () => {
       keepers.clear();
       const enough = AbortSignal.timeout(closeMs);
-      const back = [...ready.keys()].map((owner) => drop(owner, enough));
+      const back = async (): Promise<void> => {
+        await Promise.allSettled(making.values());
+        await Promise.allSettled([...[...ready.keys()].map((owner) => drop(owner, enough)), ...returning]);
+      };
+      // What is not back by then is at the next start.
+      await untilAborted(back(), enough).catch(() => undefined);
       closing.abort(new DOMException('the provider closes', 'AbortError'));
-      await Promise.all([...back, ...working]);
+      await Promise.all(working);
     },
   };
 }
