@@ -44,8 +44,10 @@ export async function recover(
   const wallet = money.wallet.opened();
   if (wallet !== undefined) {
     const { serveWalletSocket, walletSocketPath } = await import('@nostr-dm-agent/cashu-wallet/remote');
+    const { keyHandlers } = await import('@nostr-dm-agent/routstr/remote');
     const whole = withBudgetsFreed(wallet, money.routstr.freeBudgets);
-    open.defer(serveWalletSocket(whole, walletSocketPath(config.home), log).close);
+    const keys = keyHandlers(money.routstr.provider().keys, whole);
+    open.defer(serveWalletSocket(whole, walletSocketPath(config.home), log, keys).close);
   }
   const runs = await recoverRuns(work.runDeps, config.catchupMs, stopping);
   return {

@@ -1,10 +1,8 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import { createKeyedLock } from '@nostr-dm-agent/kit/keyed-lock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { msatToSatCeil, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { Meter } from './meter/meter.ts';
 import type { RunLimits } from './meter/metered-run.ts';
-import { createNodeClient, type NodeClient } from './node/node-client.ts';
 import type { NodeUrl } from './node/node-url.ts';
 import {
   type BudgetRefusal,
@@ -17,27 +15,23 @@ import { type BudgetsAhead, createBudgetsAhead } from './paid-run/budgets-ahead.
 import { checkRuns } from './paid-run/check-runs.ts';
 import { closeWhenRedeemed } from './paid-run/close-books.ts';
 import { finalizeRun } from './paid-run/finalize-run.ts';
-import { createLiveRuns, type LiveRuns } from './paid-run/live-runs.ts';
+import { createLiveRuns } from './paid-run/live-runs.ts';
 import { type MoreMoney, moreMoney } from './paid-run/more-money.ts';
 import { createNodeAccounts, type NodeAccounts } from './paid-run/node-account.ts';
 import { createNodeAccountRuns } from './paid-run/node-account-runs.ts';
+import { createPaidRunDeps } from './paid-run/open-deps.ts';
 import { createOwedRefunds } from './paid-run/owed-refunds.ts';
 import { type Owed, owedIn } from './paid-run/owed-sums.ts';
-import { isIn, type PaidRun, type RunCheckpoint } from './paid-run/paid-run.ts';
-import {
-  defaultWaits,
-  type PaidNodes,
-  type PaidRunDeps,
-  type PaidRunWaits,
-  type PayingWallet,
-} from './paid-run/paid-run-deps.ts';
-import { createPaidRunStore, type PaidRunStore } from './paid-run/paid-run-store.ts';
+import { isIn, isOfUserKey, type PaidRun, type RunCheckpoint } from './paid-run/paid-run.ts';
+import type { PaidNodes, PaidRunWaits, PayingWallet } from './paid-run/paid-run-deps.ts';
+import type { PaidRunStore } from './paid-run/paid-run-store.ts';
 import type { PastQuestion } from './paid-run/payment-refusals.ts';
 import { budgetOf, prepareRun, type RunMeans } from './paid-run/prepare-run.ts';
 import { askQuickly, pastQuestion, type QuickRequest, type QuickResult } from './paid-run/quick.ts';
 import { recoverRuns } from './paid-run/recover-runs.ts';
 import { createRunEndpoints } from './paid-run/run-endpoint.ts';
 import type { PaidRunCost, PreparedPaidRun, RunTicket } from './paid-run/run-ticket.ts';
+import { createUserKeys, type UserKeys } from './paid-run/user-key.ts';
 import { wholeBudget } from './paid-run/whole-budget.ts';
 
 export type RoutstrProviderOptions = {
@@ -98,6 +92,8 @@ export type RoutstrProvider = {
   readonly usedSince: (since: number, owner?: string) => Sat;
   /** Rows and evidence, without accounts that are where they should be. */
   readonly paidRuns: Pick<PaidRunStore, 'open' | 'find' | 'evidence'>;
+  /** Keys that users have in hand. */
+  readonly keys: UserKeys;
   /** A budget is made ahead for this owner's next run, again after each, until what is returned is called. */
   readonly keepBudgetFor: (owner: string) => () => void;
   /** What is set aside at each mint in budgets that were made ahead. */
@@ -132,7 +128,7 @@ export type RoutstrStatus = {
  */
 export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrProvider {
   const { wallet, rules, meter } = options;
-  const deps = createDeps(
+  const deps = createPaidRunDeps(
     options,
     createLiveRuns(() => owedRefunds.wake()),
   );
@@ -202,12 +198,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     quick: (request, signal) => askQuickly(means, request, signal),
     pastQuestion: (key) => pastQuestion(store, key),
     usedSince: (since, owner) => usedSince(deps, since, owner),
-    paidRuns: {
-      // Not what is ready for a run to come.
-      open: () => store.open().filter((run) => !isIn(run, 'kept') && run.ticket.purpose !== 'ahead'),
-      find: store.find,
-      evidence: store.evidence,
-    },
+    paidRuns: shownRuns(store),
+    keys: createUserKeys(deps, ahead.giveBack),
     start: owedRefunds.wake,
     lookAfter: owedRefunds.pass,
     keepBudgetFor: ahead.keepFor,
@@ -222,30 +214,10 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   };
 }
 
-function createDeps(options: RoutstrProviderOptions, live: LiveRuns): PaidRunDeps {
-  const { wallet, clock, log } = options;
-  const locks = createKeyedLock();
-  const clients = new Map<NodeUrl, NodeClient>();
-  const at = (url: NodeUrl): NodeClient => {
-    const client = clients.get(url) ?? options.nodes.at?.(url) ?? createNodeClient(url);
-    clients.set(url, client);
-    return client;
-  };
-  return {
-    wallet,
-    clock,
-    log,
-    live,
-    store: createPaidRunStore(wallet, clock),
-    nodes: {
-      fallbacks: () => [],
-      mintsOf: () => undefined,
-      ask: (node, signal) => at(node).nodeInfo(signal),
-      ...options.nodes,
-      at,
-    },
-    waits: { ...defaultWaits, ...options.waits },
-    lock: (money, work) => locks.run(money, undefined, work),
-    reached: options.onCheckpoint ?? (() => undefined),
-  };
-}
+/** Not what is ready for a run to come, nor money that is where it should be, nor what is a user's own. */
+const shownRuns = (store: PaidRunStore): RoutstrProvider['paidRuns'] => ({
+  open: () =>
+    store.open().filter((run) => !isIn(run, 'kept') && run.ticket.purpose !== 'ahead' && !isOfUserKey(run)),
+  find: store.find,
+  evidence: store.evidence,
+});

@@ -2,21 +2,22 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FoundMoney, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import {
-  createWalletCaller,
-  type HolderConfig,
+  callerOver,
+  createWalletLine,
   RemoteError,
   restoreFrom as restoreDatabase,
   toJson,
   type WalletAnswer,
 } from '@nostr-dm-agent/cashu-wallet/remote';
-import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { addSat, formatSat, type Sat, subtractSat, zeroSat } from '@nostr-dm-agent/kit/sat';
-import { createPaidRunStore, nameOpenRuns, paidRunTables, runsLeftIn } from '@nostr-dm-agent/routstr/books';
+import { paidRunTables, runsLeftIn } from '@nostr-dm-agent/routstr/books';
+import { keysOver, withKeys } from '@nostr-dm-agent/routstr/remote';
 import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
 import { checkText } from '../../replies/check-replies.ts';
-import { plural } from '../../replies/format.ts';
+import { lines as asLines, formatDuration, plural } from '../../replies/format.ts';
+import { keysLine } from '../../replies/key-replies.ts';
 import { renamedText } from '../../replies/mint-replies.ts';
 import { openRequestLine } from '../../replies/request-replies.ts';
 import { describeTrouble } from '../../replies/wallet-error-replies.ts';
@@ -38,6 +39,8 @@ import { CommandFailure, failureOf, replacingFailureOf, terminal } from './comma
 import { restoredFromText } from './restore-text.ts';
 import { terminalOutput, type WalletOptions, type WalletOutput } from './terminal-output.ts';
 import { loadWalletCliConfig } from './wallet-cli-config.ts';
+
+export { exportBooks, refund } from './key-commands.ts';
 
 /** What every command is: it says its answer and gives the exit code, if that is not 0. */
 type Work = (output: WalletOutput) => Promise<number | undefined>;
@@ -63,14 +66,23 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
       found.push(...more);
       output.remark(more.map(foundText).join('\n'));
     };
-    const addChecks: HolderConfig['addChecks'] = (wallet) =>
-      wallet.addCheck(nameOpenRuns(createPaidRunStore(wallet, systemClock)));
-    const call = createWalletCaller({ ...config, onFound, addChecks }, log);
+    const line = createWalletLine({ ...config, onFound, extend: withKeys({ log }) }, log);
+    const call = callerOver(line);
     const failWith =
       (explain: typeof failureOf) =>
       (error: unknown): never => {
         throw error instanceof RemoteError ? explain(error, config.home, Date.now()) : error;
       };
+    const askKeys: WalletOutput['askKeys'] = async (work) => {
+      const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(requestTimeoutMs)]);
+      try {
+        return await work(keysOver(line), signal);
+      } catch (error) {
+        return failWith(failureOf)(error);
+      } finally {
+        await line.close();
+      }
+    };
     const ask: WalletOutput['ask'] = (command, args, timeoutMs = requestTimeoutMs) => {
       const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(timeoutMs)]);
       return call({ command, args }, signal).catch(failWith(failureOf));
@@ -80,7 +92,7 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
       const known = { paid_runs: paidRunTables.length };
       return restoreDatabase(config, path, known, { log }, signal).catch(failWith(replacingFailureOf));
     };
-    return (await work({ ...output, ask, restoreFrom, signal: interrupted.signal })) ?? 0;
+    return (await work({ ...output, ask, askKeys, restoreFrom, signal: interrupted.signal })) ?? 0;
   } catch (error) {
     const isConfig = error instanceof ConfigError;
     if (!isConfig && !(error instanceof CommandFailure)) throw error;
@@ -99,7 +111,8 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
 
 export async function balance(output: WalletOutput): Promise<undefined> {
   const answer = await output.ask('balance', {});
-  output.answer(answer, balanceText(answer));
+  const keys = await output.askKeys((session, signal) => session.keys('open', signal));
+  output.answer({ ...answer, keys }, asLines(balanceText(answer), keysLine(keys)));
 }
 
 export async function receive(output: WalletOutput, given: string | undefined): Promise<undefined> {
@@ -182,11 +195,18 @@ async function qrCodes({
 }
 
 /** Asks again and again; nothing is held in between, so a bot can be started meanwhile. */
-async function waitForPayment({ ask, signal, remark }: WalletOutput, operation: OperationId) {
+async function waitForPayment({ ask, signal, remark, progress }: WalletOutput, operation: OperationId) {
+  const begun = performance.now();
   for (let failures = 0; ; ) {
     try {
       const answer = await ask('claim', { operation });
-      if (answer.state !== 'unpaid') return answer;
+      if (answer.state !== 'unpaid') {
+        progress('');
+        return answer;
+      }
+      progress(
+        `Not paid yet (${formatDuration(performance.now() - begun)}). Ctrl-C ends the waiting, not the invoice.`,
+      );
       failures = 0;
     } catch (error) {
       // A mint that is away for a moment, or a bot that is just starting, is no reason to give up.

@@ -6,6 +6,7 @@ import type {
   WalletRequest,
 } from '@nostr-dm-agent/cashu-wallet/remote';
 import { toJson } from '@nostr-dm-agent/cashu-wallet/remote';
+import type { KeysOfSession } from '@nostr-dm-agent/routstr/remote';
 
 /** Of every command of the wallet. */
 export type WalletOptions = { readonly json?: true; readonly envFile?: string };
@@ -18,6 +19,8 @@ export type WalletOutput = {
     args: WalletRequest<C>['args'],
     timeoutMs?: number,
   ) => Promise<WalletAnswer<C>>;
+  /** Asks about persistent keys. @throws CommandFailure */
+  readonly askKeys: <T>(work: (keys: KeysOfSession, signal: AbortSignal) => Promise<T>) => Promise<T>;
   /** Puts a copy of the database in its place. @throws CommandFailure */
   readonly restoreFrom: (path: string) => Promise<RestoredFrom>;
   /** Ends with an interrupt. */
@@ -27,6 +30,8 @@ export type WalletOutput = {
   readonly interactive: boolean;
   /** The answer: `document` with `--json`, else `text`. Once for each command. */
   readonly answer: (document: object, text: string) => void;
+  /** How a wait goes on, in one line that the next one replaces; where somebody looks on. Empty: it is over. */
+  readonly progress: (text: string) => void;
   /** Beside the answer, on stderr. */
   readonly remark: (text: string) => void;
 };
@@ -39,7 +44,7 @@ export type WalletOutput = {
 export function terminalOutput(
   json: boolean,
   found: () => readonly FoundMoney[],
-): Pick<WalletOutput, 'json' | 'interactive' | 'answer' | 'remark'> {
+): Pick<WalletOutput, 'json' | 'interactive' | 'answer' | 'progress' | 'remark'> {
   return {
     json,
     interactive: process.stdin.isTTY === true && process.stdout.isTTY === true,
@@ -47,6 +52,9 @@ export function terminalOutput(
       const older = found();
       const whole = older.length === 0 ? document : { ...document, found: older };
       process.stdout.write(`${json ? toJson(whole, 2) : text}\n`);
+    },
+    progress: (text) => {
+      if (process.stderr.isTTY === true) process.stderr.write(`\r\x1b[K${text}`);
     },
     remark: (text) => void process.stderr.write(`${text}\n`),
   };

@@ -78,6 +78,15 @@ function addMoneyCommands(command: AddCommand, does: Does): void {
   command('history', 'the last paid runs and operations')
     .argument('[n]', 'how many', count, 10)
     .action(does((commands, output, limit: number) => commands.history(output, limit)));
+  command(
+    'refund',
+    'bring home what is on persistent keys (sk-); without a key, which there are and what their nodes say',
+  )
+    .argument('[key|all]', 'its id, or how the key begins')
+    .action(does((commands, output, which: string | undefined) => commands.refund(output, which)));
+  command('export', 'ledger, operations and keys as a table; with --json as one document. Holds no secret')
+    .option('--csv', 'a table, as without --json')
+    .action(does((commands, output) => commands.exportBooks(output)));
   command('pending', 'what is not finished: unclaimed tokens, unpaid invoices, payments under way').action(
     does((commands, output) => commands.pending(output)),
   );

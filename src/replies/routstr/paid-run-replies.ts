@@ -222,6 +222,8 @@ function nameOf({ ticket, node }: PaidRun): string {
       return `the question “${ticket.prompt}”`;
     case 'ahead':
       return 'a budget that was made ahead';
+    case 'key':
+      return `a key at ${hostOf(node)}`;
     case 'account':
       return ticket.parent === undefined ? `the account at ${hostOf(node)}` : `a deposit at ${hostOf(node)}`;
   }

@@ -7,7 +7,7 @@ export {
 } from './remote-error.ts';
 export { handler, type RemoteExtension, type RemoteHandlers } from './remote-handler.ts';
 export { type RestoredFrom, restoreFrom } from './restore-from.ts';
-export { createWalletCaller, createWalletLine, type WalletLine } from './wallet-caller.ts';
+export { callerOver, createWalletCaller, createWalletLine, type WalletLine } from './wallet-caller.ts';
 export { type HolderConfig, takeOver } from './wallet-holder.ts';
 export type { WalletAnswer, WalletCommand, WalletRequest } from './wallet-requests.ts';
 export { serveWalletSocket, walletSocketPath } from './wallet-socket.ts';

@@ -99,8 +99,11 @@ const isLost = (error: unknown, begun: boolean): boolean =>
  * How the command line comes to the wallet: by the socket of whoever has it open, else by opening it here for as long as
  * the request takes. So nothing is held while a person thinks or an invoice waits.
  */
-export function createWalletCaller(config: HolderConfig, log: Logger): WalletCaller {
-  const line = createWalletLine(config, log);
+export const createWalletCaller = (config: HolderConfig, log: Logger): WalletCaller =>
+  callerOver(createWalletLine(config, log));
+
+/** The same over a line that others use, too. */
+export function callerOver(line: WalletLine): WalletCaller {
   return async <C extends WalletCommand>({ command, args }: WalletRequest<C>, signal: AbortSignal) => {
     try {
       // It says that it is of this version, and so it is of this shape.

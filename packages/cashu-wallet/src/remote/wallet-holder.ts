@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { pause } from '@nostr-dm-agent/kit/abort';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
-import type { Books, CashuWallet, Upkeep, WalletJournal } from '../faces.ts';
+import type { CashuWallet, Upkeep } from '../faces.ts';
 import { createWallet, fingerprintOf, type WalletConfig } from '../open-wallet.ts';
 import { WalletInUseError } from '../wallet-errors.ts';
 import type { FoundMoney } from '../wallet-types.ts';
@@ -23,8 +23,6 @@ export type HolderConfig = {
   readonly wallet: WalletConfig;
   /** Commands of another package, for as long as it is open here. */
   readonly extend?: RemoteExtension;
-  /** Adds to a check what others keep in the wallet (`WalletJournal.addCheck`), where no bot does it. */
-  readonly addChecks?: (wallet: WalletJournal & Books) => void;
   /** Told of older money with these words; a bot that is running tells its admins instead. */
   readonly onFound?: (found: readonly FoundMoney[]) => void;
   /** How long it stays open after it was used last; default: not at all. */
@@ -120,7 +118,6 @@ function hold(config: HolderConfig, log: Logger, leave: (given: boolean) => Prom
   const wallet = createWallet(config.wallet, { log });
   const leaving = new AbortController();
   const extension = config.extend?.(wallet);
-  config.addChecks?.(wallet);
   const handlers: RemoteHandlers = new Map([
     ...walletHandlers(wallet),
     ...(extension?.handlers ?? new Map()),

@@ -13,4 +13,7 @@ export type ApiKey = Brand<string, 'ApiKey'>;
 export const apiKeyOf = (token: string): ApiKey =>
   `sk-${createHash('sha256').update(token, 'utf8').digest('hex')}` as ApiKey;
 
+/** The account that a row's token is, or is the key of: what a node gives for a paid invoice is a key itself. */
+export const keyOf = (token: string): ApiKey => (isApiKey(token) ? token : apiKeyOf(token));
+
 export const isApiKey = (text: string): text is ApiKey => /^sk-[0-9a-f]{64}$/.test(text);

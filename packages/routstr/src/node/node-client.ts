@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type ModelList, parseModelList } from '../models/model-list.ts';
 import { type ApiKey, apiKeyOf, isApiKey } from './api-key.ts';
 import { exchange, type NodeRequest, noAnswer, type Reply } from './node-http.ts';
+import { lightningOf, type NodeLightning } from './node-lightning.ts';
 import type { NodeUrl } from './node-url.ts';
 import { numeric } from './numeric.ts';
 import { type OneCall, type OneCallOutcome, payForOneCall } from './one-call.ts';
@@ -67,6 +68,7 @@ export type NodeClient = {
     keep: (token: string) => void,
     signal: AbortSignal,
   ) => Promise<OneCallOutcome>;
+  readonly lightning: NodeLightning;
   readonly nodeInfo: (signal: AbortSignal) => Promise<Answer<NodeInfo>>;
   readonly models: (signal: AbortSignal) => Promise<Answer<ModelList>>;
 };
@@ -219,6 +221,8 @@ export function createNodeClient(
 
     refund: (key, keep, signal) => refund({ bearer: key }, keep, signal),
     refundPayment: (token, keep, signal) => refund({ payment: token }, keep, signal),
+
+    lightning: lightningOf(balanceCall),
 
     callOnce: (call, keep, signal) => payForOneCall(url, call, keep, signal, fetch),
 

@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WalletError } from '@nostr-dm-agent/cashu-wallet';
 import type { RunUsage } from '../meter/metered-run.ts';
 import { askForChange, lookAgain, redeemChange } from './ask-for-change.ts';
+import { askInvoice } from './ask-invoice.ts';
 import { billNodeAccount } from './bill-node-account.ts';
 import { issueToken } from './issue-token.ts';
 import { spendingOn } from './node-account-books.ts';
-import { isIn, isNodeAccount, isOpen, type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
+import { isIn, isOpen, type PaidRun, type PaidRunIn, sendKeyOf, staysAtNode } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { type NodeRefusal, whereaboutsOf } from './payment-refusals.ts';
 import { wait } from './postpone.ts';
@@ -78,7 +79,8 @@ async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promi
     deps.reached('run:reclaim');
     return reclaim;
   }
-  if (isIn(run, 'deposited') && isNodeAccount(run)) return keepNodeAccount(deps, run);
+  if (isIn(run, 'deposited') && staysAtNode(run)) return keepNodeAccount(deps, run);
+  if (isIn(run, 'invoiced')) return askInvoice(deps, run, signal);
   if (isIn(run, 'deposited', 'running')) return becomeDue(deps, run, undefined);
   if (isIn(run, 'spending')) return becomeOver(deps, run, interruptedAt(run), true);
   if (isIn(run, 'unreckoned')) {
@@ -90,7 +92,9 @@ async function step(deps: PaidRunDeps, run: PaidRun, signal: AbortSignal): Promi
     for (const topUp of store.topUpsOf(run.id)) {
       if (!isOpen(topUp.body) || isIn(topUp, 'needs_operator')) continue;
       const then = await advance(deps, topUp.id, signal);
-      if (isOpen(then.body) && !isIn(then, 'needs_operator')) return wait(deps, run, 'under_way');
+      // What nobody has paid is no money on its way.
+      if (isOpen(then.body) && !isIn(then, 'needs_operator', 'invoiced', 'refund_due', 'change_held'))
+        return wait(deps, run, 'under_way');
     }
     const now = store.get(run.id);
     return isIn(now, 'refund_due') ? askForChange(deps, now, signal) : now;

@@ -1,6 +1,6 @@
 import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { apiKeyOf } from '../node/api-key.ts';
+import { isApiKey, keyOf } from '../node/api-key.ts';
 import type { Evidence, RefundOutcome } from '../node/outcomes.ts';
 import { close, isExplained, noChange } from './close-books.ts';
 import { type Asking, keepChange } from './keep-change.ts';
@@ -30,7 +30,7 @@ export async function askForChange(deps: PaidRunDeps, run: Asking, signal: Abort
   const quick = run.ticket.purpose === 'quick';
   const outcome = quick
     ? await node.refundPayment(token, keep, signal)
-    : await node.refund(apiKeyOf(token), keep, signal);
+    : await node.refund(keyOf(token), keep, signal);
   deps.store.record(run.id, 'refund', outcome.state, outcome.evidence);
   return (quick ? believeNode(deps, run, outcome) : undefined) ?? act(deps, run, outcome, signal);
 }
@@ -116,6 +116,7 @@ async function believeEmpty(
 /** The node credited it and knows nothing of it now. Our own token may still be good; trying it tells. */
 function accountGone(deps: PaidRunDeps, run: Asking, dueFor: number, evidence: Evidence): PaidRun {
   if (run.body.state === 'needs_operator' || dueFor < doubtMs) return wait(deps, run, 'doubt');
+  if (isApiKey(run.body.token)) return needOperator(deps, run, 'key_unknown', evidence.message);
   deps.log.warn({ run: run.id, node: run.node, message: evidence.message }, 'a node forgot an account');
   const { body } = run;
   return deps.wallet.transaction(() =>

@@ -7,7 +7,7 @@ import type { NodeUrl } from '../node/node-url.ts';
 import { advance } from './advance.ts';
 import { type BudgetRules, type MakeRoom, refuseMint, refuseSpending } from './budget-rules.ts';
 import { chooseMint } from './mint-match.ts';
-import { isAhead, isIn, type PaidRun, type PaidRunTicket, sendKeyOf } from './paid-run.ts';
+import { isAhead, isIn, isNodeAccount, type PaidRun, type PaidRunTicket, sendKeyOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 
 /**
@@ -96,7 +96,7 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
     if (refuseSpending(rules, deps, budget, owner) !== undefined) return undefined;
     // Runs are paid from what is kept there. One that is not back yet is theirs, too.
     const isInTheWay = (run: PaidRun): boolean =>
-      (isIn(run, 'kept') && run.node === node) || (isAhead(run) && run.ticket.owner === owner);
+      (isNodeAccount(run) && isIn(run, 'kept') && run.node === node) || (isAhead(run) && run.ticket.owner === owner);
     if (store.open().some(isInTheWay)) return undefined;
     const choice = chooseMint(wallet, nodes.mintsOf(node), sat(budget * 2));
     return choice.state === 'chosen' ? choice : undefined;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreateOutcome, Evidence, NotCredited } from '../node/outcomes.ts';
-import { askForKey, worthOf } from './key-at-node.ts';
+import { askForKey, confirmClaimed, worthOf } from './key-at-node.ts';
 import type { PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator } from './postpone.ts';
@@ -80,7 +80,7 @@ function credit(
   const body = { ...run.body, state: 'deposited', creditedMsat: most } as const;
   // Lost, it is found again at the node; on disk with the next step, before the agent begins.
   const moved = wallet.transaction(() => {
-    wallet.confirmClaimed(run.body.operation);
+    confirmClaimed(wallet, run.body);
     return store.move(run.id, ['token_issued'], body);
   }, 'soon');
   deps.reached('run:deposited');

@@ -1,5 +1,5 @@
 import { sat } from '@nostr-dm-agent/kit/sat';
-import { chooseMint } from './mint-match.ts';
+import { chooseMint, mintNamed } from './mint-match.ts';
 import { isIn, type PaidRun, type PaidRunIn, sendKeyOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { PaidRunStateError } from './paid-run-store.ts';
@@ -19,7 +19,8 @@ export async function issueToken(
   const key = sendKeyOf(run);
   try {
     const { budget } = run.ticket;
-    const at = chooseMint(wallet, deps.nodes.mintsOf(run.node), budget);
+    const listed = deps.nodes.mintsOf(run.node);
+    const at = mintNamed(wallet, listed, run.ticket.mint) ?? chooseMint(wallet, listed, budget);
     const where = at.state === 'chosen' ? { mint: at.mint, mintName: at.name } : {};
     const sent = await wallet.send({ amount: budget, ...where, key, note: `run ${run.id}` }, signal);
     deps.reached('run:sent');

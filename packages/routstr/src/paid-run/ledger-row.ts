@@ -7,7 +7,7 @@ import {
   sat,
   subtractSat,
 } from '@nostr-dm-agent/kit/sat';
-import { isNodeAccount, type PaidRun, type PaidRunBody } from './paid-run.ts';
+import { isNodeAccount, isOfUserKey, type PaidRun, type PaidRunBody } from './paid-run.ts';
 
 type Figures = Pick<LedgerEntry, 'budget' | 'refund' | 'spent' | 'fee' | 'state'>;
 
@@ -22,6 +22,7 @@ export function ledgerFigures(run: PaidRun, body: PaidRunBody, booked: () => Sat
   const none = sat(0);
   switch (state) {
     case 'created':
+    case 'invoiced':
     case 'void':
     case 'merged':
       return undefined;
@@ -35,9 +36,13 @@ export function ledgerFigures(run: PaidRun, body: PaidRunBody, booked: () => Sat
       // A top-up that comes back cost fees; else it is in the books of its run.
       if (run.ticket.parent !== undefined) return undefined;
       const open = { refund: none, spent: none, state };
-      if (!isNodeAccount(run)) return { ...open, budget: body.out, fee: none };
       const credited = 'creditedMsat' in body ? body.creditedMsat : undefined;
       const fee = credited === undefined ? none : subtractSat(body.out, msatToSatFloor(credited));
+      if (isOfUserKey(run)) {
+        const spent = 'spentMsat' in body ? msatToSatCeil(body.spentMsat ?? 0) : none;
+        return { ...open, budget: body.out, fee, spent };
+      }
+      if (!isNodeAccount(run)) return { ...open, budget: body.out, fee: none };
       return { ...open, budget: remainingSat(body.out, booked()), fee };
     }
   }

@@ -38,6 +38,18 @@ export function commonMints(wallet: MintHoldings, listed: readonly string[]): re
   return [...found.values()].sort((a, b) => rank(a) - rank(b) || b.ready - a.ready);
 }
 
+/** This mint, as a node writes it; undefined: it is not named, or the node does not list it. */
+export function mintNamed(
+  wallet: MintHoldings,
+  listed: readonly string[] | undefined,
+  mint: MintUrl | undefined,
+): Extract<MintChoice, { state: 'chosen' }> | undefined {
+  if (mint === undefined) return undefined;
+  if (listed === undefined || listed.length === 0) return { state: 'chosen', mint, name: mint };
+  const found = commonMints(wallet, listed).find((each) => each.mint === mint);
+  return found && { state: 'chosen', mint, name: found.name };
+}
+
 /**
  * The mint to make a budget at.
  *

@@ -23,7 +23,9 @@ export function owedIn(
   accounts: readonly NodeAccountBooks[],
   isLive: (id: string) => boolean,
 ): Owed {
-  const open = rows.filter((run) => !isIn(run, 'kept', 'spending', 'unreckoned') && !isAheadStill(run));
+  const open = rows.filter(
+    (run) => !isIn(run, 'kept', 'invoiced', 'spending', 'unreckoned') && !isAheadStill(run),
+  );
   const running = open.filter((run) => isLive(run.id) || isIn(run, 'deposited', 'running'));
   const due = open.filter((run) => !running.includes(run));
   return {

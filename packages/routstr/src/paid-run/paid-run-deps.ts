@@ -3,6 +3,7 @@ import type {
   KeptTokens,
   MintList,
   Overview,
+  Receive,
   Spend,
   WalletJournal,
 } from '@nostr-dm-agent/cashu-wallet';
@@ -36,6 +37,8 @@ export type PaidRunWaits = {
   readonly settle: readonly number[];
   /** The longest for the answer to a question; less than a command may take. */
   readonly answer: number;
+  /** Before an invoice of a node is asked about once more, while somebody waits. */
+  readonly invoice: number;
   /** For how long a budget that was made ahead is kept for a run. */
   readonly ahead: number;
 };
@@ -43,6 +46,7 @@ export const defaultWaits: PaidRunWaits = {
   present: [500, 2000],
   settle: [300, 700, 1500],
   answer: 45_000,
+  invoice: 2000,
   ahead: 3_600_000,
 };
 
@@ -50,6 +54,7 @@ export const defaultWaits: PaidRunWaits = {
 export type PayingWallet = Spend &
   KeptTokens &
   Overview &
+  Pick<Receive, 'decode'> &
   Books &
   WalletJournal &
   Pick<MintList, 'acceptedMint'>;

@@ -2,7 +2,7 @@
  * What a paid run's row holds in each of its states (`paid-run.ts`). Loaded only by those who read rows.
  */
 
-import type { KeptTokenId, OperationId } from '@nostr-dm-agent/cashu-wallet';
+import type { KeptTokenId, MintUrl, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import { isSat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
 
@@ -13,7 +13,8 @@ const time = z.number();
 
 /** The token that stands for the run's account at the node. Bearer money until it is credited, a key afterwards. */
 const issued = {
-  operation,
+  /** That made it; absent: no wallet did, the node was paid by Lightning, and `token` is the key itself. */
+  operation: operation.optional(),
   token: z.string(),
   /** What left the wallet for it: the token's face and what making it cost. */
   out: satColumn,
@@ -60,8 +61,24 @@ export const bodies = {
   tokenIssued: z.object({ state: z.literal('token_issued'), ...issued }),
   deposited: z.object({ state: z.literal('deposited'), ...credited }),
   running: z.object({ state: z.literal('running'), ...credited }),
-  /** An account: it waits for runs to spend from it. */
-  kept: z.object({ state: z.literal('kept'), ...credited }),
+  /** A user's key: the node's invoice is to be paid. */
+  invoiced: z.object({
+    state: z.literal('invoiced'),
+    /** The node's name for it. */
+    invoiceId: z.string(),
+    /** BOLT11. */
+    invoice: z.string(),
+    expiresAt: time,
+    /** A top-up: the key that it is for. */
+    key: z.string().optional(),
+  }),
+  /** An account, or a user's key: it stays at the node until it is asked back. */
+  kept: z.object({
+    state: z.literal('kept'),
+    ...credited,
+    /** A user's key: the node's sum of what was spent, as it was seen last. */
+    spentMsat: z.number().nonnegative().optional(),
+  }),
   /** A run on an account: `out` of it is reserved, and its agent may be spending. */
   spending: z.object({ state: z.literal('spending'), ...reserved }),
   /** A run on an account that is over: what it cost is for the node to say. */
@@ -95,7 +112,7 @@ export const bodies = {
     state: z.literal('needs_operator'),
     trouble: z.enum(operatorProblems),
     detail: z.string(),
-    operation,
+    operation: operation.optional(),
     token: z.string(),
     out: satColumn,
     face: satColumn,
@@ -130,6 +147,7 @@ export const bodySchema = z.discriminatedUnion('state', [
   bodies.tokenIssued,
   bodies.deposited,
   bodies.running,
+  bodies.invoiced,
   bodies.kept,
   bodies.spending,
   bodies.unreckoned,
@@ -143,8 +161,20 @@ export const bodySchema = z.discriminatedUnion('state', [
 ]);
 
 export const ticketSchema = z.object({
-  /** What the money is for: one run, an account that is kept across runs, one question, a run that is to come. */
-  purpose: z.enum(['run', 'account', 'quick', 'ahead']).default('run'),
+  /**
+   * What the money is for: one run, an account that is kept across runs, one question, a run that is to come, a key that a
+   * user has in hand.
+   */
+  purpose: z.enum(['run', 'account', 'quick', 'ahead', 'key']).default('run'),
+  /** A user's key: what paid for it. */
+  source: z.enum(['token', 'wallet', 'invoice']).optional(),
+  /** The token that pays for it, as it was pasted. */
+  keptToken: keptToken.optional(),
+  /** Where its money is, if not where budgets are made. */
+  mint: z
+    .string()
+    .transform((url) => url as MintUrl)
+    .optional(),
   sessionId: z.string().optional(),
   owner: z.string(),
   model: z.string().optional(),

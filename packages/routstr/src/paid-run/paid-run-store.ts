@@ -10,6 +10,7 @@ import { ledgerFigures } from './ledger-row.ts';
 import {
   isAhead,
   isIn,
+  isOfUserKey,
   isOpen,
   type PaidRun,
   type PaidRunBody,
@@ -77,8 +78,15 @@ export type PaidRunStore = {
   readonly evidence: (id: string) => readonly EvidenceEntry[];
   /** The owner knows of the run's present state. */
   readonly setTold: (id: string) => void;
-  /** Settled, or waiting for a person, without the owner knowing of it. */
+  /** Settled, or waiting for a person, without the owner knowing of it; not of users' keys (`userKeys`). */
   readonly news: () => readonly PaidRun[];
+  /** Users' keys and what is added to them, oldest first, each with the last state that its user knows of. */
+  readonly userKeys: () => readonly {
+    readonly run: PaidRun;
+    readonly told: PaidRunBody['state'] | undefined;
+  }[];
+  /** What it is to be, now that it is known. @throws PaidRunStateError unless it is `created` */
+  readonly setBudget: (id: string, budget: Sat) => PaidRun;
   /** What open runs have taken out of the wallet since a moment; those of one owner when he is named. */
   readonly atStakeSince: (ts: number, owner?: string) => Sat;
 };
@@ -119,6 +127,9 @@ const evidenceSchema = z.object({
 });
 const sumSchema = z.object({ n: satColumn });
 const idSchema = z.object({ id: z.string() });
+const toldSchema = z.object({
+  told: nullable(z.string().transform((state) => state as PaidRunBody['state'])),
+});
 const rawSchema = z.object({ raw: z.string() });
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the statements of one table, each a few lines
@@ -176,7 +187,7 @@ export function createPaidRunStore(
       promptPrefix: ticket.prompt,
       nodeUrl: run.node,
       // An account is the bot's: everybody's runs spend from it, and they are what an owner's limit counts.
-      owner: ticket.purpose === 'account' ? undefined : ticket.owner,
+      owner: isNobodys(run) ? undefined : ticket.owner,
     });
   }
 
@@ -249,7 +260,7 @@ export function createPaidRunStore(
           state,
           isOpen(body) ? 1 : 0,
           JSON.stringify(rest),
-          'operation' in body ? body.operation : null,
+          ('operation' in body ? body.operation : undefined) ?? null,
           ('keptToken' in body ? body.keptToken : undefined) ?? null,
           enterLedger(run, body) ?? null,
           clock.now(),
@@ -315,8 +326,23 @@ export function createPaidRunStore(
     news: () =>
       readAll(
         tables.all(`SELECT ${columns} FROM paid_runs
-             WHERE state IN ('settled', 'needs_operator') AND told IS NOT state ORDER BY seq`),
+             WHERE state IN ('settled', 'needs_operator') AND told IS NOT state
+               AND json_extract(ticket, '$.purpose') IS NOT 'key' ORDER BY seq`),
       ),
+    userKeys: () =>
+      tables
+        .all(
+          `SELECT ${columns}, told FROM paid_runs WHERE json_extract(ticket, '$.purpose') = 'key' ORDER BY seq`,
+        )
+        .map((row) => ({ run: rowSchema.parse(row), told: toldSchema.parse(row).told })),
+    setBudget: (id, budget) =>
+      transaction(() => {
+        const run = get(id);
+        if (!isIn(run, 'created')) throw new PaidRunStateError(id, run.body.state);
+        const ticket = JSON.stringify({ ...run.ticket, budget });
+        tables.run('UPDATE paid_runs SET ticket = ? WHERE id = ?', ticket, id);
+        return get(id);
+      }, 'soon'),
     atStakeSince: (ts, owner) =>
       addSat(
         ...open()
@@ -329,6 +355,8 @@ export function createPaidRunStore(
   };
 }
 
+/** An account is the bot's, and a key that of whoever has it in hand. */
+const isNobodys = (run: PaidRun): boolean => run.ticket.purpose === 'account' || isOfUserKey(run);
+
 /** Nobody spends what has no run yet. An account's money is what the runs on it use, and the cost of those that are over is in the ledger. */
-const isAtStake = (run: PaidRun): boolean =>
-  run.ticket.purpose !== 'account' && !isAhead(run) && !isIn(run, 'unreckoned');
+const isAtStake = (run: PaidRun): boolean => !isNobodys(run) && !isAhead(run) && !isIn(run, 'unreckoned');

@@ -29,7 +29,7 @@
  * with the same states; then it is `merged`: the run's books have it. A run's change is not asked for while a top-up of
  * it is on its way.
  *
- * An account that is kept across runs, and the runs on it, are in `node-account.ts`; a question that its own token pays for is
+ * An account that is kept across runs, and the runs on it, are in `node-account.ts`; keys that users have in hand in `user-key.ts`; a question that its own token pays for is
  * in `quick.ts`. Their rows are of the same kind and go the same ways home.
  *
  * A budget that is made ahead of its run (`budgets-ahead.ts`) is a row in `created` whose token exists. The run that takes it
@@ -70,6 +70,13 @@ export const isIn = <State extends PaidRunState>(
 /** The row of an account itself, not one of its deposits. */
 export const isNodeAccount = ({ ticket }: Pick<PaidRun, 'ticket'>): boolean =>
   ticket.purpose === 'account' && ticket.parent === undefined;
+
+/** The row of a key that a user has in hand, or of money that is added to one (`user-key.ts`). */
+export const isOfUserKey = ({ ticket }: Pick<PaidRun, 'ticket'>): boolean => ticket.purpose === 'key';
+
+/** Stays at its node until it is asked back. */
+export const staysAtNode = (run: Pick<PaidRun, 'ticket'>): boolean =>
+  isNodeAccount(run) || (isOfUserKey(run) && run.ticket.parent === undefined);
 
 /** Rows with the same name are about the same money at a node: nothing is done to them twice at a time. */
 export const moneyOf = ({ id, node, ticket }: PaidRun): string =>
@@ -113,6 +120,7 @@ export type RunCheckpoint =
   | 'run:credited'
   | 'run:deposited'
   | 'run:running'
+  | 'run:invoiced'
   | 'run:kept'
   | 'run:merged'
   | 'run:spending'

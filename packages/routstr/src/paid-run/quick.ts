@@ -21,6 +21,7 @@ import { advance } from './advance.ts';
 import { refuseMint, refuseSpending } from './budget-rules.ts';
 import { issueOrRefuse } from './issue-token.ts';
 import { keepToken } from './keep-change.ts';
+import { confirmClaimed } from './key-at-node.ts';
 import { isIn, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import type { PaidRunStore } from './paid-run-store.ts';
@@ -152,7 +153,7 @@ function keepHeader(deps: PaidRunDeps, run: PaidRunIn<'token_issued'>, change: s
   const kept = wallet.transaction(() => {
     const keptToken = keepToken(deps, run.id, change);
     if (keptToken === undefined) return false;
-    wallet.confirmClaimed(run.body.operation);
+    confirmClaimed(wallet, run.body);
     store.keepAnswer(run.id, change);
     store.move(run.id, ['token_issued'], {
       ...tokenOf(run.body),

@@ -1,5 +1,5 @@
 import { advance } from './advance.ts';
-import { isAhead, isIn, moneyOf, type PaidRun } from './paid-run.ts';
+import { isAhead, isIn, isOfUserKey, moneyOf, type PaidRun } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 
 /** A start does not wait longer for nodes. */
@@ -32,7 +32,10 @@ export async function recoverRuns(deps: PaidRunDeps, signal: AbortSignal): Promi
   const left = store
     .open()
     .filter(
-      (run) => open.some(({ id }) => id === run.id) && !isIn(run, 'needs_operator', 'kept', 'unreckoned'),
+      (run) =>
+        !isOfUserKey(run) &&
+        open.some(({ id }) => id === run.id) &&
+        !isIn(run, 'needs_operator', 'kept', 'unreckoned'),
     );
   // A budget that no run had is back in the wallet, or will be: nobody misses it.
   return [...untold, ...left].filter(isNews);

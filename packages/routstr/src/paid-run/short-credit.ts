@@ -19,7 +19,8 @@ export function shortOf(deps: Deps, run: PaidRun, creditedMsat: number): Sat {
 }
 
 function keepsOurMint({ nodes, wallet }: Deps, { node, body }: PaidRun): boolean {
-  const mint = 'operation' in body ? wallet.operation(body.operation)?.mint : undefined;
+  const made = 'operation' in body ? body.operation : undefined;
+  const mint = made === undefined ? undefined : wallet.operation(made)?.mint;
   return nodes.mintsOf(node)?.some((url) => wallet.acceptedMint(url) === mint) === true;
 }
 

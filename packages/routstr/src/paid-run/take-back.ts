@@ -1,7 +1,7 @@
 import { MintError, TokenRefusedError, UnfinishedOperationError } from '@nostr-dm-agent/cashu-wallet';
 import { close, noChange } from './close-books.ts';
 import { askForKey, worthOf } from './key-at-node.ts';
-import { isNodeAccount, type PaidRun, type PaidRunIn, tokenOf } from './paid-run.ts';
+import { type PaidRun, type PaidRunIn, staysAtNode, tokenOf } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { needOperator, wait } from './postpone.ts';
 import { paymentTaken } from './question-change.ts';
@@ -19,8 +19,11 @@ export async function takeBack(
 ): Promise<PaidRun> {
   const { wallet, store } = deps;
   if (run.body.claimedAt !== undefined) return findAccount(deps, run, run.body.claimedAt, signal);
+  const { operation } = run.body;
+  // Never: what has no operation is a key already.
+  if (operation === undefined) return findAccount(deps, run, deps.clock.now(), signal);
   try {
-    const outcome = await wallet.reclaim(run.body.operation, signal);
+    const outcome = await wallet.reclaim(operation, signal);
     if (outcome.state === 'claimed') {
       const claimedAt = deps.clock.now();
       const body = { ...run.body, claimedAt };
@@ -65,7 +68,7 @@ async function findAccount(
     case 'known': {
       const creditedMsat = Math.min(worthOf(info.balance), run.body.face * 1000);
       const taken = { ...tokenOf(run.body), creditedMsat };
-      return isNodeAccount(run)
+      return staysAtNode(run)
         ? deps.store.move(run.id, ['reclaim'], { ...taken, state: 'kept' })
         : deps.store.move(run.id, ['reclaim'], { ...taken, state: 'refund_due', dueSince: now });
     }

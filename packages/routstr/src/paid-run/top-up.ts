@@ -1,7 +1,7 @@
 import { addSat, type Sat } from '@nostr-dm-agent/kit/sat';
-import { apiKeyOf } from '../node/api-key.ts';
+import { keyOf } from '../node/api-key.ts';
 import type { TopUpOutcome } from '../node/outcomes.ts';
-import { askForKey, worthOf } from './key-at-node.ts';
+import { askForKey, confirmClaimed, worthOf } from './key-at-node.ts';
 import { isIn, type PaidRun, type PaidRunIn } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { PaidRunStateError } from './paid-run-store.ts';
@@ -25,7 +25,7 @@ export async function topUp(
   parent: PaidRunIn<'running' | 'kept'>,
   signal: AbortSignal,
 ): Promise<TopUpResult> {
-  const key = apiKeyOf(parent.body.token);
+  const key = keyOf(parent.body.token);
   const outcome = await deps.nodes.at(parent.node).topup(key, run.body.token, signal);
   deps.store.record(run.id, 'topup', outcome.state, outcome.evidence);
   if (outcome.state === 'credited') {
@@ -76,7 +76,7 @@ export function merge(
     const parent = store.get(parentId);
     if (!isIn(parent, 'running', 'kept', 'refund_due'))
       throw new PaidRunStateError(parentId, parent.body.state);
-    wallet.confirmClaimed(run.body.operation);
+    confirmClaimed(wallet, run.body);
     store.move(parentId, [parent.body.state], {
       ...parent.body,
       out: addSat(parent.body.out, run.body.out),

@@ -10,9 +10,11 @@ export type {
   RefundedKey,
   ToppedUp,
 } from './key-facts.ts';
+export { keyHandlers, withKeys } from './key-handlers.ts';
+export { openWalletSession } from './open-session.ts';
+export { type KeysOfSession, keysOver } from './session-keys.ts';
 export type {
   KeyPayment,
-  OpenWalletSession,
   SessionConfig,
   Waiting,
   WalletSession,

@@ -86,6 +86,8 @@ export type KeyAtNode = z.infer<typeof keyAtNodeSchema>;
 export type KeyRefusal =
   /** Nothing was sent: it is as good or as bad as before. */
   | { readonly kind: 'token'; readonly problem: TokenProblem }
+  /** It was pasted before: what it brought is in the wallet, or a key's, or on its way. */
+  | { readonly kind: 'token_known' }
   /** The wallet accepts its mint, and the node does not. Nothing was sent. */
   | { readonly kind: 'mint_not_at_node'; readonly mint: string; readonly listed: readonly string[] }
   /** Worth less than what bringing it to the node costs; it is in the wallet. */

@@ -12,7 +12,6 @@ import type {
   WithdrawalQuote,
 } from '@nostr-dm-agent/cashu-wallet';
 import type { WalletAnswer } from '@nostr-dm-agent/cashu-wallet/remote';
-import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { NodeUrl } from '../node/node-url.ts';
 import type {
@@ -126,6 +125,3 @@ export type SessionConfig = {
   readonly home: string;
   readonly wallet: WalletConfig;
 };
-
-/** Opens nothing yet: the first question does. (`openWalletSession`, from the same door.) */
-export type OpenWalletSession = (config: SessionConfig, log: Logger) => WalletSession;

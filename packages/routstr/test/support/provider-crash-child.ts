@@ -19,15 +19,21 @@ const orderSchema = crashOrder.extend({
   /** The model's price is known. */
   priced: z.boolean().optional(),
   /** `run`: a whole paid run with one model call; `run ahead`: with a budget that was made before. `recover`: what a start does. */
-  action: z.enum(['run', 'run ahead', 'recover', 'deposit', 'refund', 'quick']),
+  action: z.enum([
+    ...['run', 'run ahead', 'recover', 'deposit', 'refund', 'quick'],
+    // Of a key that a user has: made by each way (an invoice is waited for), filled, refunded.
+    ...['key of wallet', 'key of token', 'key of invoice', 'more on key', 'key back'],
+  ] as const),
+  token: z.string().optional(),
 });
 export type ProviderCrashOrder = z.infer<typeof orderSchema>;
 
 async function act(
   provider: RoutstrProvider,
-  action: Exclude<ProviderCrashOrder['action'], 'recover'>,
+  order: ProviderCrashOrder,
   signal: AbortSignal,
 ): Promise<unknown> {
+  const { action, node, token = '' } = order;
   const whose = { key: 'killed', owner: 'ada' };
   switch (action) {
     case 'deposit':
@@ -40,10 +46,31 @@ async function act(
       const model = { id: 'claude-sonnet-4.5', sat: price, usd, limit, reasoning: false };
       return provider.quick({ ...whose, question: 'How far is the moon?', model }, signal);
     }
+    case 'key of wallet':
+    case 'key of token':
+    case 'key of invoice': {
+      const amount = sat(700);
+      const payment = {
+        'key of wallet': { from: 'wallet', amount } as const,
+        'key of token': { from: 'token', token } as const,
+        'key of invoice': { from: 'invoice', amount } as const,
+      }[action];
+      const made = await provider.keys.make({ id: 'key-1', node: parseNodeUrl(node), payment }, signal);
+      return made.state === 'unpaid' ? provider.keys.awaitKey('key-1', signal, () => undefined) : made;
+    }
+    case 'more on key':
+      return provider.keys.topUp(
+        { id: 'topup-1', key: 'key-0', payment: { from: 'wallet', amount: sat(300) } },
+        signal,
+      );
+    case 'key back':
+      return provider.keys.refund('key-0', signal);
+    case 'recover':
+      return provider.recover(signal);
     case 'run ahead':
       provider.keepBudgetFor('ada');
       await until(() => provider.madeAhead().size > 0, 'a budget is made ahead');
-      return act(provider, 'run', signal);
+      return act(provider, { ...order, action: 'run' }, signal);
     case 'run': {
       const model = 'routstr/claude-sonnet-4.5';
       const task = 'write hello.txt with the text hi';
@@ -77,12 +104,11 @@ if (import.meta.main) {
       announce: () => undefined,
       clock: systemClock,
       log: quiet,
-      waits: { present: [5, 5], settle: [5, 5] },
+      waits: { present: [5, 5], settle: [5, 5], invoice: 10 },
       onCheckpoint,
     });
     if (action === 'recover') await wallet.recover(signal);
-    const outcome =
-      action === 'recover' ? await provider.recover(signal) : await act(provider, action, signal);
+    const outcome = await act(provider, order, signal);
     await provider.close();
     await meter.close();
     return outcome;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accountOf, credit } from './bearer.ts';
 import type { NodeContext, NodeRequest } from './context.ts';
+import { createInvoice, invoiceStatus } from './lightning-api.ts';
 import { type Account, available } from './node-accounts.ts';
 import { badAuthorization, refund } from './node-refund.ts';
 import { missingField, NodeRefusal, plain } from './node-refusals.ts';
@@ -10,6 +11,8 @@ import { isObject } from './pricing.ts';
 /** Everything below `/v1/balance` and `/v1/wallet`. `path` is what follows the prefix. */
 export async function balanceApi(node: NodeContext, request: NodeRequest, path: string): Promise<Response> {
   const call = `${request.method} ${path}`;
+  const status = /^GET \/lightning\/invoice\/([\w-]+)\/status$/.exec(call);
+  if (status?.[1] !== undefined && node.behaviour.lightning) return invoiceStatus(node, status[1]);
   switch (call) {
     case 'POST /create':
       if (node.profile !== 'legacy') return create(node, tokenInBody(request, 'initial_balance_token'));
@@ -26,6 +29,9 @@ export async function balanceApi(node: NodeContext, request: NodeRequest, path: 
       return refund(node, request);
     case 'GET /history':
       return history(node, await accountByHeader(node, request));
+    case 'POST /lightning/invoice':
+      if (node.behaviour.lightning) return createInvoice(node, request);
+      break;
   }
   throw plain(404, 'Not found check /docs for available endpoints');
 }

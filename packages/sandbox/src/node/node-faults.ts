@@ -5,6 +5,8 @@ export type Endpoint =
   | 'topup'
   | 'refund'
   | 'history'
+  | 'invoice'
+  | 'invoice-status'
   | 'chat'
   | 'models'
   | 'node-info'
@@ -41,7 +43,7 @@ export type NodeFault = {
 } & (
   | { readonly when: 'before' | 'after'; readonly effect: EdgeEffect }
   /**
-   * `create`, `info`, `topup`: redeemed at the mint, not credited. `refund`: taken from the balance, no token made.
+   * `create`, `info`, `topup`, `invoice-status`: redeemed at the mint, not credited. `refund`: taken from the balance, no token made.
    * `chat`: reserved, upstream not asked.
    */
   | { readonly when: 'between'; readonly effect: MiddleEffect }

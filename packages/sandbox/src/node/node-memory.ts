@@ -1,3 +1,4 @@
+import { createKeyedLock, type KeyedLock } from '@nostr-dm-agent/kit/keyed-lock';
 import type { Account } from './node-accounts.ts';
 import type { NodeRefusal } from './node-refusals.ts';
 
@@ -14,6 +15,8 @@ export type Memory = {
   readonly presentations: Map<string, Promise<Account>>;
   /** Reservations whose request is still being served. */
   readonly serving: Set<string>;
+  /** Invoices that are looked at: one look at a time for each. */
+  readonly invoices: KeyedLock;
 };
 
 export const newMemory = (): Memory => ({
@@ -21,4 +24,5 @@ export const newMemory = (): Memory => ({
   dead: new Map(),
   presentations: new Map(),
   serving: new Set(),
+  invoices: createKeyedLock(),
 });

@@ -58,6 +58,23 @@ export const nodeMigrations: readonly Migration[] = [
         amount INTEGER NOT NULL
       ) STRICT;
     `),
+  (db) =>
+    db.exec(`
+      CREATE TABLE invoices (
+        id TEXT PRIMARY KEY,
+        bolt11 TEXT NOT NULL,
+        payment_hash TEXT NOT NULL,
+        amount INTEGER NOT NULL,
+        purpose TEXT NOT NULL CHECK (purpose IN ('create', 'topup')),
+        mint TEXT NOT NULL,
+        quote TEXT NOT NULL,
+        account TEXT,                        -- of a top-up; else known when it is paid
+        status TEXT NOT NULL CHECK (status IN ('pending', 'paid', 'expired')),
+        paid_at INTEGER,                     -- these times in seconds
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL
+      ) STRICT;
+    `),
 ];
 
 export type EntryKind = 'credit' | 'spend' | 'refund' | 'forfeit' | 'keep' | 'float' | 'send_fee';

@@ -26,6 +26,8 @@ export type NodeBehaviour = {
   operatorTopsUp: boolean;
   /** What of a token's worth is credited to its key: 1 is honest. */
   creditShare: number;
+  /** Makes invoices for its keys. The oldest nodes don't. */
+  lightning: boolean;
 };
 
 export type Upstream = {

@@ -43,6 +43,17 @@ export type NodeWallet = {
     trusted: readonly string[],
     life: AbortSignal,
   ) => Promise<{ readonly token: string; readonly mint: string }>;
+  /** An invoice of this mint. */
+  readonly invoice: (
+    amount: number,
+    mint: string,
+    life: AbortSignal,
+  ) => Promise<{ readonly bolt11: string; readonly quote: string }>;
+  /** What came for it; undefined: it is not paid. What is returned puts it into the books. */
+  readonly collect: (
+    invoice: { readonly amount: number; readonly mint: string; readonly quote: string },
+    life: AbortSignal,
+  ) => Promise<(() => void) | undefined>;
 };
 
 const proofSchema = z.object({ id: z.string(), secret: z.string(), C: z.string(), amount: z.number() });
@@ -185,6 +196,20 @@ export function createNodeWallet(
   }
 
   return {
+    invoice: async (amount, mint, life) => {
+      const { request, quote } = await (await open(mint, life)).createMintQuoteBolt11(amount);
+      life.throwIfAborted();
+      return { bolt11: request, quote };
+    },
+    collect: ({ amount, mint, quote }, life) =>
+      inTurn(async () => {
+        const wallet = await open(mint, life);
+        const { state } = await wallet.checkMintQuoteBolt11(quote);
+        if (state !== 'PAID') return undefined;
+        const proofs = await wallet.mintProofsBolt11(amount, quote);
+        life.throwIfAborted();
+        return () => keep(mint, proofs);
+      }),
     redeem: (token, trusted, life) => inTurn(() => redeem(token, trusted, life)),
     send: (amount, preferred, trusted, life) => inTurn(() => send(amount, preferred, trusted, life)),
   };

@@ -53,6 +53,9 @@ async function handle(node: NodeContext, request: NodeRequest): Promise<Response
 }
 
 function endpointOf(method: string, path: string): Endpoint {
+  if (/^\/v1\/(?:balance|wallet)\/lightning\/invoice/.test(path)) {
+    return path.endsWith('/status') ? 'invoice-status' : 'invoice';
+  }
   const balance = /^\/v1\/(?:balance|wallet)\/(create|info|topup|refund|history)?$/.exec(path);
   switch (balance?.[1]) {
     case 'create':

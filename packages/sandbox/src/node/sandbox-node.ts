@@ -8,7 +8,7 @@ import { createNodeFaults, type NodeFaults } from './node-faults.ts';
 import { type Memory, newMemory } from './node-memory.ts';
 import { sandboxModels } from './node-models.ts';
 import { nodeMigrations } from './node-store.ts';
-import { type NodeBehaviour, type SandboxNodeOptions, windows } from './node-types.ts';
+import { type NodeBehaviour, type Profile, type SandboxNodeOptions, windows } from './node-types.ts';
 import { createNodeWallet } from './node-wallet.ts';
 import { answer } from './router.ts';
 
@@ -48,16 +48,7 @@ export function startSandboxNode(options: SandboxNodeOptions): SandboxNode {
   const clock = options.clock ?? systemClock;
   const profile = options.profile ?? '0.4.5';
   const db = openDatabase(options.file ?? ':memory:', nodeMigrations);
-  const behaviour: NodeBehaviour = {
-    refundDelayMs: 0,
-    onDisconnect: 'drain',
-    refundMint: undefined,
-    foreignMints: profile === 'main' ? 'reject' : 'swap',
-    maxHeaderBytes: undefined,
-    operatorTopsUp: true,
-    creditShare: 1,
-    ...options.behaviour,
-  };
+  const behaviour: NodeBehaviour = { ...honest(profile), ...options.behaviour };
   const faults = createNodeFaults();
   const requests: string[] = [];
   const wallet = createNodeWallet(db, behaviour, options.mintTimeoutMs ?? 10_000, options.mintPlaces);
@@ -136,3 +127,15 @@ export function startSandboxNode(options: SandboxNodeOptions): SandboxNode {
     },
   };
 }
+
+/** A node as most of them are. */
+const honest = (profile: Profile): NodeBehaviour => ({
+  refundDelayMs: 0,
+  onDisconnect: 'drain',
+  refundMint: undefined,
+  foreignMints: profile === 'main' ? 'reject' : 'swap',
+  maxHeaderBytes: undefined,
+  operatorTopsUp: true,
+  creditShare: 1,
+  lightning: profile !== 'legacy',
+});
