@@ -16,7 +16,10 @@ import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { parseNodeUrl } from '@nostr-dm-agent/routstr';
 import { createPaidRunStore } from '@nostr-dm-agent/routstr/books';
+import { openWalletSession, withKeys } from '@nostr-dm-agent/routstr/remote';
 import type { SandboxMint } from '@nostr-dm-agent/sandbox/mint';
+import { startSandboxNode } from '@nostr-dm-agent/sandbox/node';
+import { startScriptedUpstream } from '@nostr-dm-agent/sandbox/testing/scripted-upstream';
 import { checkWallet } from '../../src/doctor/check-wallet.ts';
 import { commandOnTerminal, runCommand } from '../support/command.ts';
 
@@ -63,7 +66,8 @@ function household(mintOptions: Parameters<ReturnType<typeof createBench>['mint'
     /** A process (this one) that has the wallet and lets the command line use it, as a bot does. */
     bot() {
       const wallet = open();
-      const served = serveWalletSocket(wallet, walletSocketPath(home), quiet);
+      const { handlers } = withKeys({ log: quiet })(wallet);
+      const served = serveWalletSocket(wallet, walletSocketPath(home), quiet, handlers);
       ends.push(async () => {
         await served.close();
         wallet.close();
@@ -91,6 +95,7 @@ async function everyCommand(house: Household): Promise<void> {
     sent: 0,
     incoming: 0,
     mints: [{ mint: mint.url, ready: 10_000, reserved: 0, sent: 0, incoming: 0 }],
+    keys: [],
   });
 
   // A token alone on stdout, to be piped.
@@ -204,6 +209,57 @@ test('while another process has the wallet and cannot be asked, it says who', as
   wallet.close();
   expect(await house.run(['balance'])).toMatchObject({ code: 0, stdout: '0 sat ready\n' });
 });
+
+test('keys that a plugin made: listed with what their nodes say, in the books, brought home by name', async () => {
+  const house = household();
+  await house.funded(3000);
+  const upstream = startScriptedUpstream();
+  const node = startSandboxNode({ mints: [house.mint.url], upstream: { baseUrl: upstream.baseUrl } });
+  ends.push(node.stop, upstream.stop);
+  const config = {
+    mnemonic: house.words,
+    mintUrl: house.mint.url,
+    mints: [],
+    directory: house.walletDirectory,
+  };
+  const plugin = openWalletSession(
+    { home: house.home, wallet: { ...config, maxBalance: sat(100_000) } },
+    quiet,
+  );
+  ends.push(plugin.close);
+  const made = await plugin.makeKey(
+    { from: 'wallet', amount: sat(1000), node: parseNodeUrl(node.url) },
+    soon(),
+  );
+  if (made.state !== 'made') throw new Error(made.refusal.kind);
+  const label = made.key.label ?? '';
+
+  // The plugin has the wallet open still, or has given it back: nobody can tell.
+  expect((await house.run(['balance'])).stdout).toContain('At nodes, on 1 key: about 1,000 sat');
+  const listed = await house.run(['refund']);
+  expect(listed).toMatchObject({ code: 0, stderr: '' });
+  expect(listed.stdout).toContain(`${label} at 127.0.0.1`);
+  expect(listed.stdout).toContain('1,000 sat of 1,000 sat left');
+  expect(listed.stdout).not.toContain(made.secret);
+  const refunded = await house.json(['refund', label]);
+  expect(refunded).toMatchObject({
+    code: 0,
+    answer: { refunds: [{ state: 'returned', key: { id: made.key.id, spent: 0 } }] },
+  });
+  expect(await house.run(['refund', label])).toMatchObject({ code: 2, stdout: '' });
+  expect((await house.run(['refund'])).stdout).toBe('No key has money at a node.\n');
+
+  const csv = await house.run(['export', '--csv']);
+  const [header, ...rows] = csv.stdout.trimEnd().split('\r\n');
+  expect(header).toBe('time,kind,id,state,amount_sat,spent_sat,refund_sat,fee_sat,at,model,note');
+  expect(rows.filter((row) => row.includes(`,key,${made.key.id},closed,`))).toHaveLength(1);
+  const { answer } = await house.json(['export']);
+  expect(answer).toMatchObject({ ledger: [{ state: 'settled' }], keys: [{ state: 'closed' }] });
+  const [{ budget, spent, refund, fee }] = answer.ledger;
+  expect(spent + refund + fee).toBe(budget);
+  expect(JSON.stringify(answer) + csv.stdout).not.toMatch(/cashu[AB]|sk-[0-9a-f]{20}/);
+  expect(await house.json(['check'])).toMatchObject({ code: 0, answer: { consistent: true, notLooked: [] } });
+}, 120_000);
 
 test('commands side by side wait for one another', async () => {
   const house = household();

@@ -8,6 +8,7 @@ import {
   restoreFrom as restoreDatabase,
   toJson,
   type WalletAnswer,
+  type WalletLine,
 } from '@nostr-dm-agent/cashu-wallet/remote';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { addSat, formatSat, type Sat, subtractSat, zeroSat } from '@nostr-dm-agent/kit/sat';
@@ -48,6 +49,8 @@ type Work = (output: WalletOutput) => Promise<number | undefined>;
 /** How often an invoice is asked about, and for how long one request may take. */
 const pollMs = 2_000;
 const requestTimeoutMs = 5 * 60_000;
+/** For how long the wallet is held after it was used: not while a person thinks, or an invoice waits. */
+const lingerMs = 300;
 /** All keysets of all mints, with gaps, at mints that want pauses. */
 const restoreTimeoutMs = 24 * 3_600_000;
 
@@ -55,6 +58,7 @@ const restoreTimeoutMs = 24 * 3_600_000;
 export async function runWalletCommand(options: WalletOptions, work: Work): Promise<number> {
   const json = options.json === true;
   const found: FoundMoney[] = [];
+  let line: WalletLine | undefined;
   const interrupted = new AbortController();
   const onInterrupt = (): void => interrupted.abort(new CommandFailure('Interrupted', 'Interrupted.'));
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
@@ -66,8 +70,9 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
       found.push(...more);
       output.remark(more.map(foundText).join('\n'));
     };
-    const line = createWalletLine({ ...config, onFound, extend: withKeys({ log }) }, log);
-    const call = callerOver(line);
+    const wallet = createWalletLine({ ...config, onFound, extend: withKeys({ log }), lingerMs }, log);
+    line = wallet;
+    const call = callerOver(wallet);
     const failWith =
       (explain: typeof failureOf) =>
       (error: unknown): never => {
@@ -76,11 +81,9 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
     const askKeys: WalletOutput['askKeys'] = async (work) => {
       const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(requestTimeoutMs)]);
       try {
-        return await work(keysOver(line), signal);
+        return await work(keysOver(wallet), signal);
       } catch (error) {
         return failWith(failureOf)(error);
-      } finally {
-        await line.close();
       }
     };
     const ask: WalletOutput['ask'] = (command, args, timeoutMs = requestTimeoutMs) => {
@@ -105,6 +108,8 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
     }
     return isConfig || kind === 'WalletUsageError' ? 2 : 1;
   } finally {
+    // Who asked this process meanwhile is answered before it ends.
+    await line?.close();
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   }
 }

@@ -95,19 +95,20 @@ export function createWalletLine(config: HolderConfig, log: Logger): WalletLine 
 const isLost = (error: unknown, begun: boolean): boolean =>
   error instanceof RemoteError && error.facts.name === 'ConnectionLostError' && error.facts.begun === begun;
 
-/**
- * How the command line comes to the wallet: by the socket of whoever has it open, else by opening it here for as long as
- * the request takes. So nothing is held while a person thinks or an invoice waits.
- */
-export const createWalletCaller = (config: HolderConfig, log: Logger): WalletCaller =>
-  callerOver(createWalletLine(config, log));
+/** The wallet's own commands over a line, as what they are. */
+export const callerOver =
+  (line: WalletLine): WalletCaller =>
+  async <C extends WalletCommand>({ command, args }: WalletRequest<C>, signal: AbortSignal) =>
+    // It says that it is of this version, and so it is of this shape.
+    (await line.ask(command, args, signal)) as WalletAnswer<C>;
 
-/** The same over a line that others use, too. */
-export function callerOver(line: WalletLine): WalletCaller {
-  return async <C extends WalletCommand>({ command, args }: WalletRequest<C>, signal: AbortSignal) => {
+/** The same, where nothing is held between two of them: the wallet is given back after each. */
+export function createWalletCaller(config: HolderConfig, log: Logger): WalletCaller {
+  const line = createWalletLine(config, log);
+  const call = callerOver(line);
+  return async (request, signal) => {
     try {
-      // It says that it is of this version, and so it is of this shape.
-      return (await line.ask(command, args, signal)) as WalletAnswer<C>;
+      return await call(request, signal);
     } finally {
       // Who asked this process meanwhile is answered before it ends.
       await line.close();
