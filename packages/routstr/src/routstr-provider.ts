@@ -199,7 +199,7 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     pastQuestion: (key) => pastQuestion(store, key),
     usedSince: (since, owner) => usedSince(deps, since, owner),
     paidRuns: shownRuns(store),
-    keys: createUserKeys(deps, ahead.giveBack),
+    keys: createUserKeys(deps, ahead.makeRoom),
     start: owedRefunds.wake,
     lookAfter: owedRefunds.pass,
     keepBudgetFor: ahead.keepFor,

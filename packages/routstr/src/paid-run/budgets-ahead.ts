@@ -96,7 +96,8 @@ export function createBudgetsAhead(deps: PaidRunDeps, rules: BudgetRules): Budge
     if (refuseSpending(rules, deps, budget, owner) !== undefined) return undefined;
     // Runs are paid from what is kept there. One that is not back yet is theirs, too.
     const isInTheWay = (run: PaidRun): boolean =>
-      (isNodeAccount(run) && isIn(run, 'kept') && run.node === node) || (isAhead(run) && run.ticket.owner === owner);
+      (isNodeAccount(run) && isIn(run, 'kept') && run.node === node) ||
+      (isAhead(run) && run.ticket.owner === owner);
     if (store.open().some(isInTheWay)) return undefined;
     const choice = chooseMint(wallet, nodes.mintsOf(node), sat(budget * 2));
     return choice.state === 'chosen' ? choice : undefined;

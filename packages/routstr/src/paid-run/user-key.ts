@@ -30,7 +30,7 @@ import type {
 } from '../remote/key-facts.ts';
 import type { KeyPayment } from '../remote/wallet-session.ts';
 import { advance, advanceWhileWaiting, becomeDue } from './advance.ts';
-import { refuseMint } from './budget-rules.ts';
+import { type MakeRoom, refuseMint } from './budget-rules.ts';
 import { askForKey } from './key-at-node.ts';
 import { fill } from './node-account-deposit.ts';
 import { isIn, isOfUserKey, isOpen, moneyOf, type PaidRun, type PaidRunIn, staysAtNode } from './paid-run.ts';
@@ -64,10 +64,10 @@ export type UserKeys = {
 const longestRecoveryMs = 5_000;
 const neverLeft = { state: 'never_left' } as const;
 
-/** What was set aside of the wallet's money for other things is back in it, as far as that goes. */
-type FreeMoney = (signal: AbortSignal) => Promise<void>;
+/** Where this process makes budgets ahead, they are money for a key, too. */
+const nothingAhead: MakeRoom = async () => undefined;
 
-export function createUserKeys(deps: PaidRunDeps, freeMoney: FreeMoney = async () => undefined): UserKeys {
+export function createUserKeys(deps: PaidRunDeps, makeRoom: MakeRoom = nothingAhead): UserKeys {
   const { store } = deps;
   const rows = (): readonly PaidRun[] => store.userKeys().map(({ run }) => run);
   const keyRow = (id: string): PaidRun | undefined => {
@@ -80,11 +80,14 @@ export function createUserKeys(deps: PaidRunDeps, freeMoney: FreeMoney = async (
 
   return {
     make: async (request, signal) => {
-      if (request.payment.from === 'wallet') await freeMoney(signal);
+      const { payment, node } = request;
+      if (payment.from === 'wallet') await makeRoom(payment.amount, node, signal);
       return makeKey(deps, request, signal);
     },
     topUp: async (request, signal) => {
-      if (request.payment.from === 'wallet') await freeMoney(signal);
+      const { payment, key } = request;
+      const node = keyRow(key)?.node;
+      if (payment.from === 'wallet' && node) await makeRoom(payment.amount, node, signal);
       return topUpKey(deps, request, signal);
     },
     awaitKey: async (id, signal, onAsked) => {
