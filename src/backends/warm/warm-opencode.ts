@@ -121,6 +121,13 @@ export const createWarmOpencode = (
       const clean = () =>
         cleanSnapshots(held.server.prepared.snapshots, workspace, join(home, 'jail', 'trash'));
       await clean();
+      let looked: Promise<Pick<AgentResult, 'limits' | 'newGit'>> | undefined;
+      const lookBack = () => {
+        looked ??= Promise.all([held.server.prepared.cell.met(), look.settleGit()]).then(
+          ([limits, newGit]) => ({ limits, newGit }),
+        );
+        return looked;
+      };
       const { runOnServer } = await import('./server-run.ts');
       const result = await runOnServer(
         held.server,
@@ -128,11 +135,12 @@ export const createWarmOpencode = (
         observer,
         {
           ...{ log, trustWorkspace, door: held.door, isShared: presence.isShared },
-          onPrompted: (tell) => underWay.set(runId, tell),
+          onPrompted: (tell) => void underWay.set(runId, tell),
+          lookBack,
         },
         signal,
       );
-      const [limits, newGit] = await Promise.all([held.server.prepared.cell.met(), look.settleGit()]);
+      const { limits, newGit } = await lookBack();
       if (limits.length > 0) held.retire();
       // `!diff` and `!undo` run git there, too. A server whose repositories can't be cleaned is not asked for them.
       await clean().catch((cause: unknown) => {
@@ -148,8 +156,14 @@ export const createWarmOpencode = (
           backendSession: request.backendSession,
           model: request.model,
         };
-      log.warn({ cause: error, runId }, 'a server could not take a run, which gets a process of its own');
       held.retire();
+      // It is at work, and may have done things: nothing is done twice.
+      if (underWay.has(runId)) {
+        log.error({ cause: error, runId }, 'how a run on a server ended is not known');
+        const failure = failureAs('crashed', 'the server that it ran on could not be left in order');
+        return { ...noAnswer, failure, backendSession: request.backendSession, model: request.model };
+      }
+      log.warn({ cause: error, runId }, 'a server could not take a run, which gets a process of its own');
       return undefined;
     } finally {
       underWay.delete(runId);
