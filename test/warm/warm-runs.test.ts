@@ -403,6 +403,16 @@ test(
       AbortSignal.timeout(60_000),
     );
     expect(alone.answer).toContain('went on');
+    // What its runs were allowed stays in no session: in another mode nothing is run, and nothing asked.
+    const { backendSession } = result;
+    const reading = await bare.run(
+      request('run touch bare3.txt', { mode: 'ask', payment, backendSession }),
+      { onApproval },
+      AbortSignal.timeout(60_000),
+    );
+    expect(reading.answer).toContain('cannot run commands');
+    expect(asked).toHaveLength(2);
+    expect(existsSync(join(workspace, 'bare3.txt'))).toBe(false);
     expect(existsSync(join(workspace, 'bare.txt'))).toBe(true);
     await bare.close();
     other.remove();

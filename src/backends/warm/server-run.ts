@@ -199,8 +199,8 @@ export const runOnServer = async (
     ]);
   const leave = async (): Promise<void> => {
     if (!server.isAlive()) return;
-    await leaveRunSession(server, request, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
-      log.warn({ cause, runId }, 'a session keeps the rules of its last run'),
+    await leaveRunSession(server, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
+      log.warn({ cause, runId }, 'a session keeps the mark of its last run'),
     );
   };
   type Result = Awaited<ReturnType<typeof runOnServer>>;

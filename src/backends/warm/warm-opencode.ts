@@ -54,7 +54,7 @@ export const createWarmOpencode = (
 
   const start = async (order: ServerOrder): Promise<StartedServer> => {
     const { owner, workspace, modes, payment } = order;
-    const signal = closing.signal;
+    const signal = AbortSignal.any([closing.signal, order.signal]);
     const plan = {
       ...{ id: `server-${crypto.randomUUID()}`, owner, workspace, payment, modes },
       password: randomBytes(24).toString('base64url'),
@@ -79,7 +79,7 @@ export const createWarmOpencode = (
       repository: deps.jail.repositoryOf(workspace),
     });
     const upMs = performance.now() - began;
-    if (!order.isWanted()) await warmUp(server, order.model, order.door, log);
+    if (!order.isWanted()) await warmUp(server, order.model, order.door, log, signal);
     log.debug({ upMs, ms: performance.now() - began, server: plan.id }, 'a server is ready');
     return { server, stamp };
   };
@@ -184,7 +184,8 @@ export const createWarmOpencode = (
       };
     const presence = shared.enter(request.workspace);
     try {
-      return await oneShot(request, observer, signal);
+      const result = await oneShot(request, observer, signal);
+      return needsServer(request.mode, request.approvals) ? { ...result, unasked: true } : result;
     } finally {
       presence.leave();
     }
