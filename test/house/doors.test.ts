@@ -67,6 +67,8 @@ const forbidden: readonly (readonly [file: string, specifier: string])[] = [
   ['packages/sandbox/src/node/planted.ts', '@nostr-dm-agent/routstr'],
   ['packages/page/src/planted.ts', '@nostr-dm-agent/cashu-wallet'],
   ['packages/routstr/src/planted.ts', '../../../src/replies/wallet.ts'],
+  ['packages/opencode-plugin/src/planted.ts', '@nostr-dm-agent/nostr'],
+  ['packages/routstr/src/remote/planted.ts', '@nostr-dm-agent/opencode-plugin/server'],
   // Past a door.
   ['src/money/planted.ts', '../../packages/cashu-wallet/src/wallet.ts'],
   ['src/app/planted.ts', '@nostr-dm-agent/kit/src/sat.ts'],

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AgentRequest, RunObserver } from '../backend.ts';
 import { NotStartedError } from '../not-started.ts';
-import { type PermissionRule, rulesToAdd, sessionRules } from './approval-rules.ts';
+import { sessionRules } from './approval-rules.ts';
 import type { Client } from './client.ts';
 import type { WarmServer } from './server.ts';
 
@@ -48,12 +48,9 @@ export const openRunSession = async (
   const { backendSession, workspace, mode, approvals = 'off', title } = request;
   const metadata = { run: request.runId };
   const questions = observer.onQuestion !== undefined;
-  const wanted = sessionRules(prepared.configuration, mode, approvals, questions);
+  const permission = [...sessionRules(prepared.configuration, mode, approvals, questions)];
   if (backendSession === undefined) {
-    const made = await client.session.create(
-      { title, metadata, permission: [...wanted] },
-      { signal, throwOnError: true },
-    );
+    const made = await client.session.create({ title, metadata, permission }, { signal, throwOnError: true });
     return made.data.id;
   }
   const found = await client.session.get({ sessionID: backendSession }, { signal });
@@ -65,7 +62,7 @@ export const openRunSession = async (
     throw new NotStartedError('session_unknown', `the session belongs to ${directory}`);
   await Promise.all([
     client.session.update(
-      { sessionID: backendSession, metadata, ...adding(found.data.permission ?? [], wanted) },
+      { sessionID: backendSession, metadata, permission },
       { signal, throwOnError: true },
     ),
     dropCutCompaction(client, backendSession, signal),
@@ -73,16 +70,13 @@ export const openRunSession = async (
   return backendSession;
 };
 
-const adding = (there: readonly PermissionRule[], wanted: readonly PermissionRule[]) => {
-  const permission = [...rulesToAdd(there, wanted)];
-  return permission.length === 0 ? {} : { permission };
-};
-
-/** A session without the mark of a run. What rules it has are set anew by the next run, or taken out: `sessionDirectory`. */
+/** A session without anything of a run's: a process of its own may go on with it, in which nobody can be asked. */
 export const leaveRunSession = async (
-  { client }: Pick<WarmServer, 'client'>,
+  { client, prepared }: Pick<WarmServer, 'client' | 'prepared'>,
+  { mode }: AgentRequest,
   session: string,
   signal: AbortSignal,
 ): Promise<void> => {
-  await client.session.update({ sessionID: session, metadata: {} }, { signal });
+  const permission = [...sessionRules(prepared.configuration, mode, 'off', false)];
+  await client.session.update({ sessionID: session, metadata: {}, permission }, { signal });
 };

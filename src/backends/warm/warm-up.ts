@@ -25,10 +25,9 @@ export const warmUp = async (
   model: string | undefined,
   door: Door | undefined,
   log: Logger,
-  outer: AbortSignal,
 ): Promise<void> => {
   const { client, plan } = server;
-  const signal = AbortSignal.any([outer, AbortSignal.timeout(warmMs)]);
+  const signal = AbortSignal.timeout(warmMs);
   try {
     if (door === undefined) {
       await Promise.all([
@@ -55,6 +54,6 @@ export const warmUp = async (
       await client.session.delete({ sessionID: data.id }, { signal });
     }
   } catch (cause) {
-    if (server.isAlive() && !outer.aborted) log.warn({ cause }, 'a server could not be warmed');
+    if (server.isAlive()) log.warn({ cause }, 'a server could not be warmed');
   }
 };

@@ -1,4 +1,5 @@
 import {
+  InsufficientFundsError,
   type KeptTokenId,
   MintError,
   type MintUrl,
@@ -88,10 +89,25 @@ export async function mostOf(
   let net = amount;
   // Fees fall with the amount: it is found, or nearly, within a few steps.
   for (let tries = 0; tries < 6 && net > 0; tries += 1) {
-    const quote = await wallet.quoteSend({ amount: net, mint }, signal);
-    const over = addSat(quote.face, quote.fee) - amount;
+    const over = await costOf(wallet, { amount: net, mint }, signal).then((cost) => cost - amount);
     if (over <= 0) return net;
     net = net > over ? subtractSat(net, sat(over)) : zeroSat;
   }
   return zeroSat;
+}
+
+/** What a token that nets this takes out of the wallet; also where there is not as much. */
+async function costOf(
+  wallet: PaidRunDeps['wallet'],
+  wish: { readonly amount: Sat; readonly mint: MintUrl },
+  signal: AbortSignal,
+): Promise<Sat> {
+  try {
+    const { face, fee } = await wallet.quoteSend(wish, signal);
+    return addSat(face, fee);
+  } catch (error) {
+    // What the token brought may be all that there is.
+    if (error instanceof InsufficientFundsError) return error.need;
+    throw error;
+  }
 }
