@@ -130,6 +130,8 @@ export type AgentResult = {
   readonly unknownEvents: number;
   /** The workspace's instructions that are too long to be read to their end: `AGENTS.md`. */
   readonly cutInstructions?: string;
+  /** Nobody could be asked: what would have had to be was refused. */
+  readonly unasked?: boolean;
   /** Bounds of the jail that it met. */
   readonly limits: readonly LimitMet[];
   /** `.git` entries that it made or changed: their settings and hooks run when somebody uses git there. */

@@ -23,7 +23,10 @@ const lookTimeoutMs = 5_000;
 const look = `
 import { Database } from 'bun:sqlite';
 const [path, session] = process.argv.slice(2);
-const row = new Database(path, { readonly: true }).query('SELECT directory FROM session WHERE id = ?').get(session);
+const database = new Database(path, { readwrite: true, create: false });
+database.run('PRAGMA busy_timeout = 2000');
+const row = database.query('SELECT directory FROM session WHERE id = ?').get(session);
+if (row !== null) database.query('UPDATE session SET permission = NULL WHERE id = ? AND permission IS NOT NULL').run(session);
 console.log(JSON.stringify(row));
 `;
 const directoryRow = z.object({ directory: z.string() });
@@ -32,6 +35,8 @@ const directoryRow = z.object({ directory: z.string() });
  * The directory in which a session of opencode was made, from its own database; undefined when that cannot be told.
  * Resuming one from another directory makes opencode 1.18.33 hang without a word, after a paid request. Agents can make
  * anything of that database, so it is opened in their jail, by a process with a time limit.
+ *
+ * What a server's runs were allowed in the session is taken out of it: a process of a run's own goes by its mode alone.
  */
 export const sessionDirectory = async (
   jail: Jail,

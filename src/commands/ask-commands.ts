@@ -3,6 +3,7 @@ import {
   alwaysTold,
   answerTold,
   declinedTold,
+  nobodyAsks,
   noTold,
   questionNeeded,
   reasons,
@@ -24,7 +25,7 @@ const meaning = {
 } as const;
 
 /** `!yes`, `!no`, `!always`, `!answer`: to what the agent asks. `!approvals`: what it is to ask. */
-export const askCommands = ({ asks, currentSessions, stores }: CommandDeps): readonly Command[] => {
+export const askCommands = ({ asks, bot, currentSessions, stores }: CommandDeps): readonly Command[] => {
   /** Money goes out by its code alone. */
   const noCode = ({ owner }: Call, answer: 'yes' | 'no'): void => {
     const { publicKey } = owner;
@@ -102,7 +103,11 @@ export const askCommands = ({ asks, currentSessions, stores }: CommandDeps): rea
         if (argument !== '') {
           const rule = parseChoice(argument, 'rule', approvalRules);
           currentSessions.setApprovals(publicKey, rule);
-          return `Approvals: ${rule} – ${meaning[rule]}, from the next task on.`;
+          const kept = rule === 'off' ? undefined : bot.kept(currentSessions.choices(publicKey).backend);
+          return lines(
+            `Approvals: ${rule} – ${meaning[rule]}, from the next task on.`,
+            kept?.state === 'none' && kept.why === 'untested' && nobodyAsks(kept.detail),
+          );
         }
         const rule = currentSessions.choices(publicKey).approvals;
         return lines(

@@ -28,7 +28,7 @@ export function approvalText({ what, bySubAgent }: Approval, deadlineMs: number,
   return lines(
     ...whatText(what, helper, directory),
     '',
-    `👍 or !yes · 👎 or !no <why> · !always for all ${kindWords(what)} of this run. No answer in ${formatDuration(deadlineMs)} is a no.`,
+    `👍 or !yes · 👎 or !no <why> · !always for all ${kindWords(what)} in this run. No answer in ${formatDuration(deadlineMs)} is a no.`,
   );
 }
 
@@ -43,11 +43,21 @@ function whatText(what: Approval['what'], helper: string, directory = ''): reado
       ];
     case 'other':
       return [
-        `🔐 May I use ${what.permission}?${helper}`,
+        `🔐 ${otherQuestions[what.permission] ?? `May I use ${shorten(what.permission, 60)}?`}${helper}`,
         ...(what.patterns.length === 0 ? [] : ['', bounded(what.patterns.join('\n'))]),
       ];
   }
 }
+
+/** opencode's names for what it asks by itself. */
+const otherQuestions: Readonly<Record<string, string>> = {
+  read: 'May I read this?',
+  external_directory: 'May I use files outside the workspace?',
+  doom_loop: 'I have made the same call again and again. May I go on?',
+  webfetch: 'May I fetch this page?',
+  websearch: 'May I search the web for this?',
+  task: 'May I hand this to a sub-agent?',
+};
 
 const inside = (file: string, directory: string): string =>
   directory !== '' && file.startsWith(`${directory}/`) ? file.slice(directory.length + 1) : file;
@@ -58,7 +68,7 @@ const withoutHead = (diff: string): string =>
 
 const kindWords = (what: Approval['what']): string => {
   if (what.kind === 'command') return 'commands';
-  return what.kind === 'edit' ? 'edits' : `uses of ${what.permission}`;
+  return what.kind === 'edit' ? 'edits' : 'of this kind';
 };
 
 /** `Which colour?` with its options by number. */
@@ -111,6 +121,9 @@ export const noTold = (why: string): string =>
   why === '' ? 'Told the agent: no.' : `Told the agent: no – ${shorten(why, 120)}`;
 export const answerTold = (words: readonly string[]): string =>
   `Told the agent: ${shorten(words.join(', '), 120)}`;
+
+export const nobodyAsks = (version = 'this version'): string =>
+  `⚠ Nothing can be asked with this version of the agent (${version}): what would have to be asked is refused.`;
 
 /** Several wait, and the answer does not say for which. */
 export const whichAsk = (asked: readonly string[], example: string): string =>

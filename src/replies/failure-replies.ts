@@ -82,7 +82,7 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
     'No agent is started, because the wall that BOT_ISOLATION asks for cannot be built on this host. Whoever runs the bot can see more with doctor.',
   limit: ({ detail }) => `The agent was ended: ${limitText(detail)}.`,
   no_server: () =>
-    'That needs an agent server, and there can be none now: another task is at work, or BOT_WARM_SERVERS is 0. Try again later.',
+    'That needs an agent server, and none can be had now. Try again when no task is at work; !status says whether servers are kept ready.',
   disk_full: () =>
     'The disk of the host is full, so the agent could not work. Whoever runs the bot has to make room; then send !retry.',
   not_writable: ({ detail }) =>

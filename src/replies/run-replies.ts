@@ -43,6 +43,10 @@ export const backendGoneText = (name: string, others: readonly string[]): string
 export const cutInstructionsText = (name: string): string =>
   `⚠ ${name} is longer than 64 KiB: the agent reads its beginning only.`;
 
+/** `BOT_APPROVALS` or `!approvals` wants what nobody can be asked. */
+export const unaskedText =
+  '⚠ Nothing can be asked here, so the agent was refused what would have to be (!approvals); !status says why no server is kept ready.';
+
 /** A run's provider is not known to have the model that its owner chose. */
 export const otherModelText = (provider: string, wanted: string, used: string | undefined): string =>
   `Provider ${provider} is not known to have ${wanted}, so ${used ?? 'its default model'} was asked for. !model sets another one.`;

@@ -18,6 +18,7 @@ import {
   costText,
   cutInstructionsText,
   otherModelText,
+  unaskedText,
   wentOnText,
 } from '../replies/run-replies.ts';
 import { answerEarly, type EarlySending, sendEarly, wentOn } from './answer-early.ts';
@@ -250,7 +251,7 @@ const createEndings = ({ run, session }: Job, { stores }: RunDeps, signal: Abort
     },
     of: (result: AgentResult): Ending => {
       const answer = wholeOf(result.answer, stores.runs.get(run.id)?.told);
-      const notes = [paidNote, lostNote, cutNote(session, result)].filter((note) => note !== undefined);
+      const notes = [paidNote, lostNote, ...onceIn(session, result)].filter((note) => note !== undefined);
       return withNote(endingOf({ ...result, answer }, signal), notes.join('\n\n') || undefined);
     },
   };
@@ -284,10 +285,16 @@ const memoryLost = ({ failure, steps }: AgentResult): AgentFailure | undefined =
     : undefined;
 
 /** Said once in a session. */
-const cutNote = (session: Session, { cutInstructions }: AgentResult): string | undefined =>
-  cutInstructions === undefined || session.backendSession !== undefined
-    ? undefined
-    : cutInstructionsText(cutInstructions);
+const onceIn = (
+  session: Session,
+  { cutInstructions, unasked }: AgentResult,
+): readonly (string | undefined)[] =>
+  session.backendSession === undefined
+    ? [
+        cutInstructions === undefined ? undefined : cutInstructionsText(cutInstructions),
+        unasked === true ? unaskedText : undefined,
+      ]
+    : [];
 
 /** Whether it could be written. */
 async function keepOr(change: () => void, log: Logger): Promise<boolean> {

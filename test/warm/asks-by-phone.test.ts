@@ -10,7 +10,8 @@ import { git, put } from '../support/worktrees.ts';
 
 // An owner on the phone, a paid bot with the real opencode kept ready in its jail, and what its agents ask. One bot for all
 // stories: it takes seconds to start.
-const limit = 120_000;
+const limit = 240_000;
+const wait = 100_000;
 const me = { name: 'me', uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const missing = await bubblewrapHere(me);
 if (missing !== undefined) test('the jail can be built', () => expect(process.env.CI).toBeUndefined());
@@ -48,8 +49,8 @@ async function task(text: string) {
   const id = await world.owner.send(text);
   return {
     id,
-    asked: (pattern: RegExp) => world.owner.answer(id, pattern, limit),
-    answer: async () => (await world.owner.answer(id, done, limit)).text,
+    asked: (pattern: RegExp) => world.owner.answer(id, pattern, wait),
+    answer: async () => (await world.owner.answer(id, done, wait)).text,
   };
 }
 const react = (sign: string, to: string) => world.owner.send(sign, { kind: 7, tags: [['e', to]] });
@@ -175,13 +176,10 @@ story(
     expect(await several.answer()).toContain('"First?"="A", "Second?"="C, D", "Third?"="whatever"');
 
     const { owner } = world;
-    const old = await owner.sendNip04('ask Old? Red, Blue then run touch old1');
-    expect((await owner.answer(old, /❓/)).kind).toBe(4);
+    const old = await owner.sendNip04('ask Old? Red, Blue');
+    expect((await owner.answer(old, /❓/, wait)).kind).toBe(4);
     await owner.sendNip04('2');
-    expect((await owner.answer(old, /🔐/)).kind).toBe(4);
-    await owner.sendNip04('go ahead');
-    expect((await owner.answer(old, done)).text).toContain('="Blue"');
-    expect(there('old1')).toEqual([true]);
+    expect((await owner.answer(old, done, wait)).text).toContain('="Blue"');
   },
   limit,
 );
@@ -209,6 +207,55 @@ story(
     expect(await world.ask('!undo')).toContain('Taken back: edit poem.txt');
     expect(poem()).toBe('one\ntwo\n');
     await world.ask('!approvals commands');
+  },
+  limit,
+);
+
+story(
+  'what the operator’s configuration has asked is asked, and mode and model are new, from the next task on',
+  async () => {
+    const file = join(world.bot.home, 'opencode.json');
+    const asked = readFileSync(file, 'utf8')
+      .replaceAll('"*.env": "deny"', '"*.env": "ask"')
+      .replaceAll(/("(?:external_directory": \{\s*"\*|doom_loop)"): "deny"/g, '$1: "ask"');
+    writeFileSync(file, asked);
+    writeFileSync(join(world.bot.workspace, '.env'), 'COLOUR=mauve\n');
+    const reading = await task('read .env then read /etc/hostname');
+    expect((await reading.asked(/May I read this/)).text).toContain('.env');
+    await world.ask('!yes');
+    expect((await reading.asked(/outside the workspace/)).text).toContain('/etc');
+    await world.ask('!no stay inside');
+    const read = await reading.answer();
+    expect(read).toContain('COLOUR=mauve');
+    expect(read).toContain('stay inside');
+    const looping = await task(`at once: ${Array.from({ length: 4 }, () => 'read .env.example').join('; ')}`);
+    await looping.asked(/again and again/);
+    await world.ask('!always');
+    await looping.answer();
+
+    await world.ask('!mode ask');
+    expect(await (await task('run touch mode1')).answer()).toContain('cannot run commands');
+    await world.ask('!mode agent');
+    await world.ask('!model qwen3-coder');
+    expect(await (await task('say another model')).answer()).toContain('qwen3-coder');
+    await world.ask('!model reset');
+    expect(await (await task('say the first model')).answer()).toContain('claude-sonnet-4.5');
+  },
+  limit,
+);
+
+story(
+  'a task that could not be paid for costs nothing and is not in the conversation; the next one works',
+  async () => {
+    await house.killNode('kept');
+    const refused = await world.owner.send('say rhubarb');
+    const { text } = await world.owner.answer(refused, /node/i, wait);
+    expect(text).not.toContain('rhubarb');
+    await world.owner.reaction(refused, '❌');
+    await house.startNode();
+    const next = await (await task('what did I say')).answer();
+    expect(next).toContain('the first model');
+    expect(next).not.toContain('rhubarb');
   },
   limit,
 );

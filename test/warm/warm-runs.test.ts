@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { createBackends } from '../../src/backends/all-backends.ts';
 import type { Approval, Verdict } from '../../src/backends/approval.ts';
-import type { AgentRequest, Backend, RunObserver, StandingPayment } from '../../src/backends/backend.ts';
+import type {
+  AgentRequest,
+  AgentResult,
+  Backend,
+  RunObserver,
+  StandingPayment,
+} from '../../src/backends/backend.ts';
 import type { SessionPlace } from '../../src/backends/session-desk.ts';
 import { sandboxOpencodeConfig } from '../../src/sandbox/opencode-user-config.ts';
 import { makePlace, watch } from '../support/backend.ts';
@@ -279,7 +285,15 @@ story(
   async () => {
     const { desk } = opencode;
     if (desk === undefined) throw new Error('no desk');
-    const worked = await run('write made.txt with the text one then run echo two > two.txt');
+    const early: AgentResult[] = [];
+    const worked = await run(
+      'write made.txt with the text one then run echo two > two.txt',
+      {},
+      { onAnswer: (result) => void early.push(result) },
+    );
+    // All of it was known, and could be told, before the server had let go of it.
+    const { pids: _pids, events: _events, ...whole } = worked;
+    expect(early.map((result) => ({ ...whole, ...result }))).toEqual([whole]);
     const { backendSession = '', prompt = '' } = worked;
     const at: SessionPlace = { owner: 'a'.repeat(64), workspace, mode: 'agent', backendSession, standing };
     const soon = AbortSignal.timeout(30_000);
@@ -389,6 +403,16 @@ test(
       AbortSignal.timeout(60_000),
     );
     expect(alone.answer).toContain('went on');
+    // What its runs were allowed stays in no session: in another mode nothing is run, and nothing asked.
+    const { backendSession } = result;
+    const reading = await bare.run(
+      request('run touch bare3.txt', { mode: 'ask', payment, backendSession }),
+      { onApproval },
+      AbortSignal.timeout(60_000),
+    );
+    expect(reading.answer).toContain('cannot run commands');
+    expect(asked).toHaveLength(2);
+    expect(existsSync(join(workspace, 'bare3.txt'))).toBe(false);
     expect(existsSync(join(workspace, 'bare.txt'))).toBe(true);
     await bare.close();
     other.remove();

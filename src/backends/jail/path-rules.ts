@@ -72,6 +72,10 @@ export type PathRules = {
   readonly writable: readonly string[];
 };
 
+/** Whether the way to a path leads through a link that an agent may have made. */
+export const isLedAway = (path: string, { writable }: Pick<PathRules, 'writable'>): boolean =>
+  foreignLink(path, writable) !== undefined;
+
 const collision = (path: string, own: readonly string[]): PathProblem | undefined => {
   for (const other of own.map(realPath)) {
     if (path === other) return { problem: 'is', of: other };

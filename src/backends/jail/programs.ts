@@ -1,8 +1,8 @@
-import { closeSync, openSync, readSync } from 'node:fs';
-import { access, realpath } from 'node:fs/promises';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { access, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
 import type { Shown } from './bubblewrap.ts';
-import { type PathRules, realPath, workspaceProblem } from './path-rules.ts';
+import { isLedAway, type PathRules, realPath, workspaceProblem } from './path-rules.ts';
 import { inside, liesIn } from './places.ts';
 
 /** A program as it is started inside, and what has to be shown for it. */
@@ -59,6 +59,28 @@ const interpreter = async (head: string, path: string): Promise<readonly Shown[]
   return [{ from: real, to: named === undefined ? at : join(inside.bin, named), writable: false }];
 };
 
+/** A wrapper is short; what is longer is a program. */
+const longestWrapper = 16_384;
+
+/** Programs that a wrapper of the operator's starts by their whole path: `exec /opt/tools/opencode "$@"`. */
+const started = async (script: string, rules: PathRules): Promise<readonly Shown[]> => {
+  if ((await stat(script)).size > longestWrapper) return [];
+  const named = (await readFile(script, 'utf8')).match(/(?<=^|[\s"'=])\/[\w./@+-]+/gm) ?? [];
+  const found = await Promise.all(
+    [...new Set(named)].map(async (path): Promise<readonly Shown[]> => {
+      if (inSystem(path) || isLedAway(path, rules)) return [];
+      const real = await realpath(path).catch(() => undefined);
+      if (real === undefined || inSystem(real) || !(await stat(real)).isFile()) return [];
+      const runs = await access(real, constants.X_OK).then(
+        () => true,
+        () => false,
+      );
+      return runs && !firstBytes(real).startsWith('#!') ? [{ from: real, to: path, writable: false }] : [];
+    }),
+  );
+  return found.flat();
+};
+
 /**
  * How a program of the host is started inside. A binary is shown under its name in the jail's own folder of programs;
  * a script where it is, with its companions and what runs it.
@@ -73,5 +95,6 @@ export const showProgram = async (file: string, path: string, rules: PathRules):
     return { file: to, shown: [{ from: real, to, writable: false }] };
   }
   if (inSystem(real)) return { file: real, shown: await interpreter(head, path) };
-  return { file: real, shown: [...companions(real, rules), ...(await interpreter(head, path))] };
+  const [runs, others] = await Promise.all([interpreter(head, path), started(real, rules)]);
+  return { file: real, shown: [...companions(real, rules), ...runs, ...others] };
 };

@@ -28,7 +28,8 @@ const patternsOf = (value: unknown): readonly (readonly [string, Action])[] => {
 const rulesOf = (permission: unknown, name: Asking): readonly PermissionRule[] => {
   const all = isObject(permission) ? permission : {};
   const found = [...patternsOf(isAction(permission) ? permission : all['*']), ...patternsOf(all[name])];
-  const patterns = found.length > 0 ? found : [['*', 'allow'] as const];
+  // What was said of the tool before is not to shine through.
+  const patterns = found[0]?.[0] === '*' ? found : [['*', 'allow'] as const, ...found];
   return patterns.map(([pattern, action]) => ({ permission: name, pattern, action }));
 };
 
@@ -95,7 +96,9 @@ export const isAskedAnyway = (configuration: Json, permission: string): boolean 
     : rulesOf(configuration.permission, permission).some(({ action }) => action === 'ask');
 
 /**
- * The rules of one run's session, whole: nothing of an earlier run's stays in force.
+ * The rules of one run's session. opencode only ever adds to those that a session has, and the last one that fits counts: each
+ * tool that any run has a rule for gets all of its rules anew, whatever the mode, so that nothing of an earlier run's stays in
+ * force.
  * @param questions whether somebody answers what the agent asks
  */
 export const sessionRules = (
@@ -111,13 +114,26 @@ export const sessionRules = (
     pattern: '*',
     action: questions ? 'allow' : 'deny',
   };
-  if (mode !== 'agent') return [question];
+  const isAsked = (name: Asking): boolean => mode === 'agent' && wantsAsking(rule, name);
   return [
     ...asked.flatMap((name) =>
       rulesOf(agent.permission ?? configuration.permission, name).map((one) =>
-        one.action === 'allow' && wantsAsking(rule, name) ? { ...one, action: 'ask' as const } : one,
+        one.action === 'allow' && isAsked(name) ? { ...one, action: 'ask' as const } : one,
       ),
     ),
     question,
   ];
 };
+
+/** Those that have to be added for these to be in force: of each tool all, or none where they are the last ones already. */
+export const rulesToAdd = (
+  there: readonly PermissionRule[],
+  wanted: readonly PermissionRule[],
+): readonly PermissionRule[] =>
+  [...new Set(wanted.map(({ permission }) => permission))].flatMap((name) => {
+    const of = (rules: readonly PermissionRule[]) => rules.filter(({ permission }) => permission === name);
+    const rules = of(wanted);
+    const last = of(there).slice(-rules.length);
+    return JSON.stringify(last.map(ruleText)) === JSON.stringify(rules.map(ruleText)) ? [] : rules;
+  });
+const ruleText = ({ permission, pattern, action }: PermissionRule) => [permission, pattern, action];

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AgentRequest, RunObserver } from '../backend.ts';
 import { NotStartedError } from '../not-started.ts';
-import { sessionRules } from './approval-rules.ts';
+import { type PermissionRule, rulesToAdd, sessionRules } from './approval-rules.ts';
 import type { Client } from './client.ts';
 import type { WarmServer } from './server.ts';
 
@@ -48,9 +48,12 @@ export const openRunSession = async (
   const { backendSession, workspace, mode, approvals = 'off', title } = request;
   const metadata = { run: request.runId };
   const questions = observer.onQuestion !== undefined;
-  const permission = [...sessionRules(prepared.configuration, mode, approvals, questions)];
+  const wanted = sessionRules(prepared.configuration, mode, approvals, questions);
   if (backendSession === undefined) {
-    const made = await client.session.create({ title, metadata, permission }, { signal, throwOnError: true });
+    const made = await client.session.create(
+      { title, metadata, permission: [...wanted] },
+      { signal, throwOnError: true },
+    );
     return made.data.id;
   }
   const found = await client.session.get({ sessionID: backendSession }, { signal });
@@ -62,7 +65,7 @@ export const openRunSession = async (
     throw new NotStartedError('session_unknown', `the session belongs to ${directory}`);
   await Promise.all([
     client.session.update(
-      { sessionID: backendSession, metadata, permission },
+      { sessionID: backendSession, metadata, ...adding(found.data.permission ?? [], wanted) },
       { signal, throwOnError: true },
     ),
     dropCutCompaction(client, backendSession, signal),
@@ -70,13 +73,16 @@ export const openRunSession = async (
   return backendSession;
 };
 
-/** A session without anything of a run's: a process of its own may go on with it, in which nobody can be asked. */
+const adding = (there: readonly PermissionRule[], wanted: readonly PermissionRule[]) => {
+  const permission = [...rulesToAdd(there, wanted)];
+  return permission.length === 0 ? {} : { permission };
+};
+
+/** A session without the mark of a run. What rules it has are set anew by the next run, or taken out: `sessionDirectory`. */
 export const leaveRunSession = async (
-  { client, prepared }: Pick<WarmServer, 'client' | 'prepared'>,
-  { mode }: AgentRequest,
+  { client }: Pick<WarmServer, 'client'>,
   session: string,
   signal: AbortSignal,
 ): Promise<void> => {
-  const permission = [...sessionRules(prepared.configuration, mode, 'off', false)];
-  await client.session.update({ sessionID: session, metadata: {}, permission }, { signal });
+  await client.session.update({ sessionID: session, metadata: {} }, { signal });
 };

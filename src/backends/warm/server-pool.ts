@@ -34,6 +34,8 @@ export type ServerOrder = ServerPlace & {
   readonly door: Door | undefined;
   /** Somebody waits for it: nothing is loaded ahead of their task. */
   readonly isWanted: () => boolean;
+  /** Nobody will use it any more. */
+  readonly signal: AbortSignal;
 };
 
 export type StartedServer = {
@@ -49,6 +51,8 @@ type Place = {
   readonly door: Door | undefined;
   readonly configured: string;
   readonly ready: Promise<StartedServer | undefined>;
+  /** Ends its start. */
+  readonly starting: AbortController;
   server: WarmServer | undefined;
   busy: boolean;
   wanted: boolean;
@@ -84,14 +88,17 @@ const keyOf = ({ owner, workspace, mode, standing }: ServerPlace): string =>
 
 const kindOf = (payer: unknown): string => String(payer).split(':', 1)[0] ?? '';
 
-/** Whether one place takes over from another: the same but for what its payer knows. */
-const succeeds = (key: string, other: string): boolean => {
+/**
+ * Whether one place takes over from another: the same but for what its payer knows. One that is not there yet takes nothing
+ * from an owner who has changed their payer meanwhile, but would slow down what they wait for.
+ */
+const succeeds = (key: string, { key: other, server }: Place): boolean => {
   const [[owner, workspace, payer, writable], old]: readonly [unknown[], unknown[]] = [
     JSON.parse(key),
     JSON.parse(other),
   ];
   const same = owner === old[0] && workspace === old[1] && writable === old[3];
-  return same && payer !== old[2] && kindOf(payer) === kindOf(old[2]);
+  return same && payer !== old[2] && (server === undefined || kindOf(payer) === kindOf(old[2]));
 };
 
 const freeBytes = async (): Promise<number> => {
@@ -131,6 +138,7 @@ export const createServerPool = (deps: PoolDeps) => {
   const end = async (place: Place): Promise<void> => {
     place.retired = true;
     places.delete(place);
+    place.starting.abort();
     place.door?.close();
     const started = await place.ready;
     await started?.server.end();
@@ -181,6 +189,7 @@ export const createServerPool = (deps: PoolDeps) => {
         spare,
         door,
         ready: ready.promise,
+        starting: new AbortController(),
         server: undefined,
         busy: false,
         wanted: false,
@@ -197,7 +206,14 @@ export const createServerPool = (deps: PoolDeps) => {
         refused = { why: 'no_memory' };
         return undefined;
       }
-      const started = await deps.start({ ...at, modes, payment, door, isWanted: () => place.wanted });
+      const started = await deps.start({
+        ...at,
+        modes,
+        payment,
+        door,
+        isWanted: () => place.wanted,
+        signal: place.starting.signal,
+      });
       place.server = started.server;
       if (!spare) refused = undefined;
       started.server.exited.then(() => {
@@ -208,6 +224,7 @@ export const createServerPool = (deps: PoolDeps) => {
     };
     start()
       .catch((cause: unknown) => {
+        if (place.starting.signal.aborted) return undefined;
         if (isHopeless(cause)) {
           closed = true;
           const { kind, detail } = cause.failure;
@@ -252,7 +269,7 @@ export const createServerPool = (deps: PoolDeps) => {
       }
     // Of the same kind of payer, with other models: nobody asks for those any more.
     for (const place of places)
-      if (!place.busy && !place.wanted && !place.spare && succeeds(key, place.key)) endBehind(place);
+      if (!place.busy && !place.wanted && !place.spare && succeeds(key, place)) endBehind(place);
     return hasRoom() ? begin(at, key) : undefined;
   };
 

@@ -34,6 +34,8 @@ export type ServerRunDeps = {
   readonly isShared: () => boolean;
   /** The run can be told something from now on. */
   readonly onPrompted: (tell: Words['tell']) => void;
+  /** What the run left in its jail and its workspace; asked once, when no process of it is left. */
+  readonly lookBack: () => Promise<Pick<AgentResult, 'limits' | 'newGit'>>;
 };
 
 type Ended = RunOver | 'gone' | 'stopped';
@@ -187,7 +189,6 @@ export const runOnServer = async (
   let lease: Lease | undefined;
   let ended: Ended | undefined;
   let release: Promise<void> | undefined;
-  let failure: AgentFailure | undefined;
   /** What the run came to, as the server has it. */
   const read = () =>
     Promise.all([
@@ -198,12 +199,40 @@ export const runOnServer = async (
     ]);
   const leave = async (): Promise<void> => {
     if (!server.isAlive()) return;
-    await leaveRunSession(server, request, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
-      log.warn({ cause, runId }, 'a session keeps the rules of its last run'),
+    await leaveRunSession(server, session, AbortSignal.timeout(callMs)).catch((cause: unknown) =>
+      log.warn({ cause, runId }, 'a session keeps the mark of its last run'),
     );
   };
+  type Result = Awaited<ReturnType<typeof runOnServer>>;
+  const resultOf = ([transcript, changes]: Awaited<ReturnType<typeof read>>): Result => {
+    const verdict = run.verdict();
+    const limit = server.limit();
+    let failure: AgentFailure | undefined;
+    if (verdict !== undefined) failure = verdict;
+    else if (ended === 'gone' || !server.isAlive())
+      failure =
+        limit === undefined
+          ? failureAs('crashed', 'the server that it ran on ended')
+          : { kind: 'limit', detail: limit, status: undefined };
+    else if (ended !== 'stopped' && (request.job !== 'compact' || transcript.error !== undefined))
+      failure = judge(transcript, { code: 0, signal: undefined }, '');
+    const stopped = ended === 'stopped';
+    const { answer, steps, tools, tokens } = transcript;
+    const answered = failure === undefined || (failure.kind === 'output_limit' && answer !== '');
+    const context = contextOf(run, contextLimit);
+    return {
+      outcome: stopped ? 'stopped' : answered ? 'answered' : 'failed',
+      answer,
+      failure: stopped ? undefined : failure,
+      backendSession: session,
+      ...{ steps, tools, tokens, model, unknownEvents: 0 },
+      // Shortening a conversation is no task that could be shown or taken back.
+      ...(request.job === 'compact' ? {} : { prompt, changes }),
+      ...(context === undefined ? {} : { context }),
+      ...(cutInstructions === undefined ? {} : { cutInstructions }),
+    };
+  };
   let reading: ReturnType<typeof read> | undefined;
-  let left: Promise<void> | undefined;
   try {
     observer.onSpawn?.(server.pid);
     observer.onEvent?.({ type: 'session', backendSession: session });
@@ -237,52 +266,32 @@ export const runOnServer = async (
     // From here on nothing is paid. What is under way may take a moment to say what it cost.
     release = lease?.release();
     release?.catch(() => undefined);
-    // A session that is idle changes no more: what it came to is read while the rest ends.
+    const ending = (): Promise<unknown> => endRun({ runId, graceMs: 300, also: straysOf(server.chain) });
+    // A session that is idle changes no more: what it came to is read, and told, before the rest of its end.
     if (ended === 'idle') {
       reading = read();
-      left = leave();
+      const [all] = await Promise.all([reading, ending(), release]);
+      const result = resultOf(all);
+      if (result.outcome === 'answered' && request.job !== 'compact')
+        observer.onAnswer?.({ ...result, ...(await deps.lookBack()) });
     }
-    const quieting = closed.then(() => quiet(server, session, run, ended, asks.dismiss, log));
-    if (ended !== 'idle') await quieting;
-    await Promise.all([quieting, endRun({ runId, graceMs: 300, also: straysOf(server.chain) }), release]);
+    await closed;
+    await quiet(server, session, run, ended, asks.dismiss, log);
+    if (ended !== 'idle') await Promise.all([ending(), release]);
     unlisten();
   }
-  const [transcript, changes] = await (reading ?? read());
+  const all = await (reading ?? read());
   const unheard = await words.takeBack();
-  const verdict = run.verdict();
-  const limit = server.limit();
-  if (verdict !== undefined) failure = verdict;
-  else if (ended === 'gone' || !server.isAlive())
-    failure =
-      limit === undefined
-        ? failureAs('crashed', 'the server that it ran on ended')
-        : { kind: 'limit', detail: limit, status: undefined };
-  else if (ended !== 'stopped' && (request.job !== 'compact' || transcript.error !== undefined))
-    failure = judge(transcript, { code: 0, signal: undefined }, '');
-  const stopped = ended === 'stopped';
-  const { answer, steps, tools, tokens } = transcript;
-  const answered = failure === undefined || (failure.kind === 'output_limit' && answer !== '');
+  const result = resultOf(all);
   // Nothing came of it, be it that it was not paid: what comes next is not to be about it.
-  if (stopped && steps === 0 && server.isAlive())
+  if (ended === 'stopped' && result.steps === 0 && server.isAlive())
     await client.session
       .deleteMessage({ sessionID: session, messageID: prompt }, { signal: AbortSignal.timeout(callMs) })
       .catch((cause: unknown) =>
         log.warn({ cause, runId }, 'a task that was not begun stays in its session'),
       );
-  await (left ?? leave());
-  const context = contextOf(run, contextLimit);
-  return {
-    outcome: stopped ? 'stopped' : answered ? 'answered' : 'failed',
-    answer,
-    failure: stopped ? undefined : failure,
-    backendSession: session,
-    ...{ steps, tools, tokens, model, unknownEvents: 0 },
-    // Shortening a conversation is no task that could be shown or taken back.
-    ...(request.job === 'compact' ? {} : { prompt, changes }),
-    ...(unheard.length === 0 ? {} : { unheard }),
-    ...(context === undefined ? {} : { context }),
-    ...(cutInstructions === undefined ? {} : { cutInstructions }),
-  };
+  await leave();
+  return unheard.length === 0 ? result : { ...result, unheard };
 };
 
 /** Ends what the run has under way, and takes back what it asked. A server that does not do so is ended itself. */

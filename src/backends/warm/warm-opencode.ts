@@ -54,7 +54,7 @@ export const createWarmOpencode = (
 
   const start = async (order: ServerOrder): Promise<StartedServer> => {
     const { owner, workspace, modes, payment } = order;
-    const signal = closing.signal;
+    const signal = AbortSignal.any([closing.signal, order.signal]);
     const plan = {
       ...{ id: `server-${crypto.randomUUID()}`, owner, workspace, payment, modes },
       password: randomBytes(24).toString('base64url'),
@@ -79,7 +79,7 @@ export const createWarmOpencode = (
       repository: deps.jail.repositoryOf(workspace),
     });
     const upMs = performance.now() - began;
-    if (!order.isWanted()) await warmUp(server, order.model, order.door, log);
+    if (!order.isWanted()) await warmUp(server, order.model, order.door, log, signal);
     log.debug({ upMs, ms: performance.now() - began, server: plan.id }, 'a server is ready');
     return { server, stamp };
   };
@@ -121,6 +121,13 @@ export const createWarmOpencode = (
       const clean = () =>
         cleanSnapshots(held.server.prepared.snapshots, workspace, join(home, 'jail', 'trash'));
       await clean();
+      let looked: Promise<Pick<AgentResult, 'limits' | 'newGit'>> | undefined;
+      const lookBack = () => {
+        looked ??= Promise.all([held.server.prepared.cell.met(), look.settleGit()]).then(
+          ([limits, newGit]) => ({ limits, newGit }),
+        );
+        return looked;
+      };
       const { runOnServer } = await import('./server-run.ts');
       const result = await runOnServer(
         held.server,
@@ -128,11 +135,12 @@ export const createWarmOpencode = (
         observer,
         {
           ...{ log, trustWorkspace, door: held.door, isShared: presence.isShared },
-          onPrompted: (tell) => underWay.set(runId, tell),
+          onPrompted: (tell) => void underWay.set(runId, tell),
+          lookBack,
         },
         signal,
       );
-      const [limits, newGit] = await Promise.all([held.server.prepared.cell.met(), look.settleGit()]);
+      const { limits, newGit } = await lookBack();
       if (limits.length > 0) held.retire();
       // `!diff` and `!undo` run git there, too. A server whose repositories can't be cleaned is not asked for them.
       await clean().catch((cause: unknown) => {
@@ -148,8 +156,14 @@ export const createWarmOpencode = (
           backendSession: request.backendSession,
           model: request.model,
         };
-      log.warn({ cause: error, runId }, 'a server could not take a run, which gets a process of its own');
       held.retire();
+      // It is at work, and may have done things: nothing is done twice.
+      if (underWay.has(runId)) {
+        log.error({ cause: error, runId }, 'how a run on a server ended is not known');
+        const failure = failureAs('crashed', 'the server that it ran on could not be left in order');
+        return { ...noAnswer, failure, backendSession: request.backendSession, model: request.model };
+      }
+      log.warn({ cause: error, runId }, 'a server could not take a run, which gets a process of its own');
       return undefined;
     } finally {
       underWay.delete(runId);
@@ -170,7 +184,8 @@ export const createWarmOpencode = (
       };
     const presence = shared.enter(request.workspace);
     try {
-      return await oneShot(request, observer, signal);
+      const result = await oneShot(request, observer, signal);
+      return needsServer(request.mode, request.approvals) ? { ...result, unasked: true } : result;
     } finally {
       presence.leave();
     }

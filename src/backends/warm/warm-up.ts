@@ -25,9 +25,10 @@ export const warmUp = async (
   model: string | undefined,
   door: Door | undefined,
   log: Logger,
+  outer: AbortSignal,
 ): Promise<void> => {
   const { client, plan } = server;
-  const signal = AbortSignal.timeout(warmMs);
+  const signal = AbortSignal.any([outer, AbortSignal.timeout(warmMs)]);
   try {
     if (door === undefined) {
       await Promise.all([
@@ -54,6 +55,6 @@ export const warmUp = async (
       await client.session.delete({ sessionID: data.id }, { signal });
     }
   } catch (cause) {
-    if (server.isAlive()) log.warn({ cause }, 'a server could not be warmed');
+    if (server.isAlive() && !outer.aborted) log.warn({ cause }, 'a server could not be warmed');
   }
 };
