@@ -16,6 +16,9 @@ export const requestTimeoutMs = 5 * 60_000;
 /** How long what is under way has when the wallet is to be given to somebody else. What is cut off then is recovered there. */
 const drainMs = 20_000;
 
+/** The same when a bot is stopped. */
+const closeMs = 3_000;
+
 /** Asked of the one who has the wallet by one who needs it for itself. */
 export const handOverCommand = 'handOver';
 
@@ -97,6 +100,14 @@ export function serve(served: ServedWallet, path: string, log: Logger): WalletSe
     socket.on('error', (error) => log.debug({ error }, 'who asked went away'));
   };
 
+  /** Begins nothing any more, and waits so long for what is under way. */
+  const finish = async (ms: number): Promise<void> => {
+    leaving.abort(new DOMException('the wallet changes hands', 'AbortError'));
+    const late = setTimeout(() => closing.abort(), ms);
+    await Promise.allSettled(working);
+    clearTimeout(late);
+  };
+
   const server = createServer(onConnection);
   server.on('error', (error) => log.error({ error, path }, 'others cannot reach the wallet'));
   // Nobody else's from the moment it is there.
@@ -107,15 +118,9 @@ export function serve(served: ServedWallet, path: string, log: Logger): WalletSe
     process.umask(umask);
   }
   return {
-    async drain() {
-      leaving.abort(new DOMException('the wallet changes hands', 'AbortError'));
-      const late = setTimeout(() => closing.abort(), drainMs);
-      await Promise.allSettled(working);
-      clearTimeout(late);
-    },
+    drain: () => finish(drainMs),
     async close() {
-      closing.abort();
-      await Promise.allSettled(working);
+      await finish(closeMs);
       const { promise, resolve } = Promise.withResolvers<void>();
       // Also called when it never listened.
       server.close(() => resolve());
@@ -173,6 +178,10 @@ function askServed(
     } catch (error) {
       if (handler.waits && (ends.leaving.aborted || ends.closing.aborted) && !cancel.signal.aborted) {
         return { kind: 'moved' };
+      }
+      // Begun, and not ended by who asked: what became of it is in the journal.
+      if (ends.closing.aborted && !cancel.signal.aborted) {
+        throw new RemoteError({ name: 'ConnectionLostError', begun: true }, error);
       }
       throw error;
     }

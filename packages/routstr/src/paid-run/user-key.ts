@@ -164,8 +164,9 @@ async function makeKey(
   const { store } = deps;
   return deps.lock(id, () =>
     deps.live.during(id, async () => {
-      if (store.find(id) !== undefined) return again(deps, id, () => madeOf(deps, store.get(id)));
-      const refused = await begin(deps, { id, node, payment, parent: undefined }, signal);
+      const begun = { id, node, payment, parent: undefined };
+      const isKnown = store.find(id) !== undefined;
+      const refused = await (isKnown ? again : begin)(deps, begun, signal);
       if (refused) return refuse(refused.refusal, refused.money);
       return madeOf(deps, store.get(id));
     }),
@@ -180,26 +181,48 @@ async function topUpKey(
   const { store } = deps;
   return deps.lock(key, () =>
     deps.live.during(id, async () => {
-      if (store.find(id) !== undefined) return again(deps, id, () => addedOf(deps, store.get(id)));
+      const known = store.find(id);
+      if (known && isDone(known)) return addedOf(deps, known);
       const parent = store.find(key);
       if (parent === undefined || !isOfUserKey(parent)) return refuse({ kind: 'unknown_id' });
       const facts = factsOf(store, parent);
       if (!isIn(parent, 'kept')) return refuse({ kind: 'not_kept', state: facts.state });
-      if (facts.arriving > 0) return refuse({ kind: 'still_adding', amount: facts.arriving });
-      const refused = await begin(deps, { id, node: parent.node, payment, parent }, signal);
+      if (known === undefined && facts.arriving > 0)
+        return refuse({ kind: 'still_adding', amount: facts.arriving });
+      const begun = { id, node: parent.node, payment, parent };
+      const refused = await (known ? again : begin)(deps, begun, signal);
       if (refused) return refuse(refused.refusal, refused.money);
       return addedOf(deps, store.get(id));
     }),
   );
 }
 
-/** What became of something that was asked for before: whoever asked did not hear the answer. */
-function again<T>(deps: PaidRunDeps, id: string, answer: () => T) {
-  const row = deps.store.get(id);
-  if (isIn(row, 'kept', 'merged', 'invoiced')) return answer();
-  deps.store.setTold(id);
-  return refuse({ kind: 'interrupted' }, whereaboutsOf(row));
+/**
+ * Asked again: whoever asked did not hear the answer, because the process that did it ended. What came to nothing is done
+ * once more.
+ */
+async function again(deps: PaidRunDeps, begun: Begun, signal: AbortSignal): Promise<Refused | undefined> {
+  const { store } = deps;
+  const { id, payment, parent } = begun;
+  const before = store.get(id);
+  const row = isOpen(before.body) && !isDone(before) ? await advance(deps, id, signal) : before;
+  if (isDone(row)) return undefined;
+  if (!isIn(row, 'settled', 'void')) {
+    store.setTold(id);
+    return { refusal: { kind: 'interrupted' }, money: whereaboutsOf(row) };
+  }
+  const fresh = store.again(id, row.node);
+  switch (payment.from) {
+    case 'wallet':
+      return bring(deps, fresh, parent, signal);
+    case 'token':
+      return bringToken(deps, fresh, parent, signal);
+    case 'invoice':
+      return askForInvoice(deps, begun, payment.amount, signal);
+  }
 }
+
+const isDone = (row: PaidRun): boolean => isIn(row, 'kept', 'merged', 'invoiced');
 
 type Begun = NewKey & { readonly parent: PaidRunIn<'kept'> | undefined };
 

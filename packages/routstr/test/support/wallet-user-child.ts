@@ -38,7 +38,12 @@ async function desk(order: Order): Promise<void> {
     const made = await session.makeKey({ ...payment, node: parseNodeUrl(order.node) }, soon());
     if (made.state !== 'made') throw new Error(`no key: ${JSON.stringify(made)}`);
     await session.balance(soon());
-    const back = await session.refundKey(made.key.id, soon());
+    // Cut off by a kill, the node may have it under way still: it is asked for again.
+    let back = await session.refundKey(made.key.id, soon());
+    for (let tries = 0; back.state === 'under_way' && tries < 60; tries += 1) {
+      await Bun.sleep(100);
+      back = await session.refundKey(made.key.id, soon());
+    }
     if (back.state !== 'returned') throw new Error(`no refund: ${JSON.stringify(back)}`);
     say(`round ${round}`);
   }
