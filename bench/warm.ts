@@ -39,16 +39,12 @@ async function open(servers: number, delayMs: number) {
   /** From the last of the model's answer to the reply. */
   const replies: number[] = [];
   /** From the task to the model, in milliseconds. */
-  const run = async (): Promise<number> => {
+  const run = async (task = (word: string) => `say ${word}`): Promise<number> => {
     const calls = () => house.nodeRequests().filter(({ path }) => path.endsWith('/chat/completions'));
     const before = calls().length;
     const sent = now();
     const word = `word${++tasks}`;
-    const { at } = await bot.owner.answer(
-      await bot.owner.send(`say ${word}`),
-      new RegExp(`^${word}`),
-      60_000,
-    );
+    const { at } = await bot.owner.answer(await bot.owner.send(task(word)), /^— agent/m, 60_000);
     const first = calls()[before];
     replies.push(performance.timeOrigin + at - (calls().at(-1)?.until ?? Number.NaN));
     // The budget of the next one is made ahead, and stays.
@@ -76,8 +72,8 @@ async function open(servers: number, delayMs: number) {
   };
 }
 
-const times: Record<'warm' | 'fresh' | 'slow' | 'reply' | 'own', number[]> = {
-  ...{ warm: [], fresh: [], slow: [], reply: [], own: [] },
+const times: Record<'warm' | 'fresh' | 'slow' | 'reply' | 'worked' | 'own', number[]> = {
+  ...{ warm: [], fresh: [], slow: [], reply: [], worked: [], own: [] },
 };
 await measure(1, 0, async ({ bot, run }) => {
   await run();
@@ -91,7 +87,10 @@ await measure(1, slowMs, async ({ run, replies }) => {
   await run();
   replies.length = 0;
   for (let round = 0; round < rounds; round += 1) times.slow.push(await run());
-  times.reply.push(...replies);
+  times.reply.push(...replies.splice(0));
+  for (let round = 0; round < Math.ceil(rounds / 3); round += 1)
+    await run((word) => `write ${word}.txt with the text ${word}`);
+  times.worked.push(...replies);
 });
 await measure(0, 0, async ({ run }) => {
   await run();
@@ -110,7 +109,10 @@ line('ready, the session goes on', times.warm);
 line('ready, a new session', times.fresh);
 line(`ready, mint and node take ${slowMs} ms`, times.slow);
 line('a process of its own', times.own);
-console.log(`last chunk → reply, mint and node take ${slowMs} ms: ${median(times.reply).toFixed(0)} ms`);
+const last = (values: readonly number[]): string => `${median(values).toFixed(0)} ms`;
+console.log(
+  `last chunk → reply, mint and node take ${slowMs} ms: ${last(times.reply)}; where a tool was used ${last(times.worked)}`,
+);
 const over = (['warm', 'fresh', 'slow', 'reply'] as const).filter(
   (name) => median(times[name]) > limits[name],
 );

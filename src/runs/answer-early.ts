@@ -40,25 +40,26 @@ const neverAborted = new AbortController().signal;
 export type EarlySending = {
   /** @returns whether this one was sent */
   readonly send: (ending: Ending) => boolean;
-  readonly sent: () => { readonly ending: Ending; readonly settlement: Counted } | undefined;
+  readonly sent: () => { readonly ending: Ending; readonly settlement: Settlement } | undefined;
 };
 
 /**
  * An agent that has said its last word may take a while to say that it is done, and the answer need not wait for that either.
  *
  * @param conclude sends it and closes the run in one transaction
- * @param counted what the run cost, when all of its bills are there
+ * @param counted what the run cost, when all of its bills are there; `nobody_counts`: its provider keeps no account
  */
 export function sendEarly(
   conclude: (ending: Ending, settlement: Settlement) => void,
-  counted: () => Counted | undefined,
+  counted: () => Counted | 'nobody_counts' | undefined,
   log: Logger,
 ): EarlySending {
   let sent: ReturnType<EarlySending['sent']>;
   return {
     send: (ending) => {
-      const settlement = sent === undefined ? counted() : undefined;
-      if (settlement === undefined) return false;
+      const found = sent === undefined ? counted() : undefined;
+      if (found === undefined) return false;
+      const settlement = found === 'nobody_counts' ? undefined : found;
       try {
         conclude(ending, settlement);
       } catch (cause) {

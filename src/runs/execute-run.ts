@@ -70,7 +70,10 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   const providerNote = note === undefined ? otherModel(run, model, provider) : providerNoteText(note);
   const early = sendEarly(
     (ending, settlement) => conclude(run.id, withNote(ending, providerNote), settlement, startedAt, deps),
-    () => (signal.aborted ? undefined : provider.bill?.(run.id)),
+    () => {
+      if (signal.aborted) return undefined;
+      return provider.bill === undefined ? 'nobody_counts' : provider.bill(run.id);
+    },
     log,
   );
   let ending: Ending;
@@ -99,9 +102,9 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
       ? await answerEarly(settling, counted, answer)
       : { settlement: await settling, told: sent.settlement };
   reached('task:settled');
-  if (told !== undefined) {
+  if (told !== undefined || sent !== undefined) {
     const more = sent && wentOn(sent.ending, ending) ? wentOnText(ending.answer ?? '') : undefined;
-    for (const text of [more, correctionText(told, settlement)])
+    for (const text of [more, told && correctionText(told, settlement)])
       if (text !== undefined) await keepOr(() => deps.messenger.send(replyToRun(run), text), log);
   } else if (!(await answer(settlement))) {
     ending = { outcome: ending.outcome, answer: answerLostText, result: undefined };

@@ -53,8 +53,8 @@ export type Provider = {
   /** The agent has ended, with or without a failure. Before `finalizeRun`; not called for one that was stopped. */
   readonly ended?: (runId: string, failure: RunFailure | undefined) => void;
   /**
-   * What the run came to, by a bill for each of its calls: before `finalizeRun`, once its agent is gone. Absent, or undefined:
-   * that is not known before.
+   * What the run came to, by a bill for each of its calls: before `finalizeRun`, when none is under way. undefined: that is not
+   * known before. Absent: nobody keeps an account, and `finalizeRun` has nothing to say either.
    */
   readonly bill?: (runId: string) => { readonly spent: number; readonly budget: number } | undefined;
   /** Always called after `prepareRun`, whatever became of the run. */

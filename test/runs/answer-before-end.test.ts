@@ -24,7 +24,11 @@ const plain: AgentResult = {
 const counted = { spent: 3, budget: 100 };
 
 /** One run of a backend that says its last word, and is done later, or never is as it said. */
-function oneRun(work: Backend['run'], bill: Provider['bill'] = () => counted) {
+function oneRun(
+  work: Backend['run'],
+  bill: Provider['bill'] | null = () => counted,
+  finalizeRun: Provider['finalizeRun'] = async () => counted,
+) {
   const clock = systemClock;
   const stores = storesIn(openDatabase(':memory:', botMigrations), [], { clock, random: Math.random });
   const session = {
@@ -39,7 +43,7 @@ function oneRun(work: Backend['run'], bill: Provider['bill'] = () => counted) {
   };
   const run = stores.runs.enqueue('run', order, 0);
   const said: string[] = [];
-  const provider: Provider = { ...createLocalProvider(), bill, finalizeRun: async () => counted };
+  const provider: Provider = { ...createLocalProvider(), ...(bill && { bill }), finalizeRun };
   const none = async (): Promise<undefined> => undefined;
   const backend: Backend = {
     ...{ name: 'opencode', run: work, endLeftovers: async () => 0, models: async () => [] },
@@ -130,6 +134,20 @@ test('where no bill says what it cost, the answer waits for its agent and for th
   );
   await done;
   expect(said).toEqual(['👀', expect.stringMatching(answered), '✅']);
+});
+
+test('where nobody counts what a run costs, its answer waits for nothing', async () => {
+  const { said, done } = oneRun(
+    async (_, observer) => {
+      observer.onAnswer?.(plain);
+      expect(said).toHaveLength(3);
+      return plain;
+    },
+    null,
+    async () => undefined,
+  );
+  await done;
+  expect(said).toEqual(['👀', expect.stringMatching(/^Forty-two\.\n[\s\S]*· 1 step$/), '✅']);
 });
 
 const request: AgentRequest = {
