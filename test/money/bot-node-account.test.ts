@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { quiet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { pause } from '@nostr-dm-agent/kit/abort';
+import { sat } from '@nostr-dm-agent/kit/sat';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { parseNodeUrl } from '@nostr-dm-agent/routstr';
+import { openWalletSession } from '@nostr-dm-agent/routstr/remote';
 import type { TestOwner } from '../support/owner.ts';
 import { type PaidBot, startPaidBot } from '../support/paid-bot.ts';
 import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';
@@ -57,6 +63,41 @@ test('what is kept at the node pays for tasks until it is brought home', async (
   expect(await ask('!wallet history all')).toMatch(/ · account at 127\.0\.0\.1:\d+ · budget/);
   expect(await ask('!wallet check')).toContain('add up');
   await ask('!provider set routstr');
+});
+
+test('a desk uses the same wallet: through the bot, by itself while there is none, and gives it to the bot that starts', async () => {
+  const { bot, words } = world;
+  const directory = join(bot.directory, 'user', '.cashu-wallet');
+  const wallet = { mnemonic: words, mintUrl: house.mintUrl, mints: [], directory, maxBalance: sat(100_000) };
+  const desk = openWalletSession({ home: bot.home, wallet }, quiet);
+  try {
+    const node = parseNodeUrl(house.nodeUrl);
+    const made = await desk.makeKey({ from: 'wallet', amount: sat(500), node }, soon());
+    if (made.state !== 'made') throw new Error(made.refusal.kind);
+    expect(await ask('!wallet check')).toContain('add up');
+    await bot.end('SIGTERM');
+    const more = { from: 'wallet', amount: sat(100) } as const;
+    expect(await desk.topUpKey(made.key.id, more, soon())).toMatchObject({ state: 'added' });
+    // It has the wallet in use all the time while the bot starts.
+    let isUp = false;
+    const using = (async () => {
+      while (!isUp) {
+        expect((await desk.balance(soon())).ready).toBeGreaterThan(0);
+        await pause(20, soon());
+      }
+    })();
+    await bot.start();
+    isUp = true;
+    await using;
+    expect(await desk.keyInfo(made.secret, soon())).toMatchObject({
+      seen: { state: 'known', available: 600 },
+    });
+    expect(await desk.refundKey(made.key.id, soon())).toMatchObject({ state: 'returned' });
+    expect(await desk.news(soon())).toEqual([]);
+    expect(await ask('!wallet check')).toContain('add up');
+  } finally {
+    await desk.close();
+  }
 });
 
 test('killed while it deposits and while it asks: each is answered once, and nothing is lost', async () => {
