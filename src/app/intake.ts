@@ -56,6 +56,7 @@ export function createIntake(
   const admission = createAdmission({ invites, owners, messenger, tell, monotonic, log });
   const memberBudget = money.routstr.budget;
   const tasks = createTaskOrders({
+    asks,
     ...{ owners, runs: stores.runs, messages, currentSessions, queue, messenger, memberBudget },
     log,
   });

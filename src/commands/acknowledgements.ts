@@ -1,7 +1,7 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
 import type { PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
-import { queuedAllText, queuedText } from '../replies/queue-replies.ts';
+import { queuedAllText, queuedText, yesOrNoFirst } from '../replies/queue-replies.ts';
 import { type Messenger, replyTo } from '../runs/messenger.ts';
 
 /** Says that tasks wait: one message for all that came at once. */
@@ -22,6 +22,8 @@ export function createAcknowledgements(deps: {
   readonly messenger: Messenger;
   /** Tasks of the same session before the one that a message asked for; undefined: it does not wait any more. */
   readonly aheadOf: (message: StoredMessage) => number | undefined;
+  /** Whether the agent waits for this owner's yes or no. */
+  readonly isAsked: (owner: PublicKey) => boolean;
   readonly log: Logger;
 }): Acknowledgements {
   const gathered = new Map<PublicKey, Gathering>();
@@ -33,7 +35,7 @@ export function createAcknowledgements(deps: {
     const last = waiting.at(-1);
     if (last === undefined) return;
     const text = waiting.length === 1 ? queuedText(deps.aheadOf(last) ?? 1) : queuedAllText(waiting.length);
-    deps.messenger.send(replyTo(last), text);
+    deps.messenger.send(replyTo(last), deps.isAsked(owner) ? `${text}\n${yesOrNoFirst}` : text);
   };
   return {
     waits: (message) => {

@@ -1,6 +1,7 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { EventId, MessageLog, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
+import type { Asks } from '../runs/asks.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import { type Messenger, replyTo } from '../runs/messenger.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
@@ -32,6 +33,7 @@ export function createTaskOrders(deps: {
   readonly queue: RunQueue;
   readonly runs: Pick<RunStore, 'ofSession'>;
   readonly messages: Pick<MessageLog, 'history' | 'near' | 'byId'>;
+  readonly asks: Pick<Asks, 'open'>;
   readonly messenger: Messenger;
   /** The most that a member may give one run. */
   readonly memberBudget: () => Sat;
@@ -40,6 +42,7 @@ export function createTaskOrders(deps: {
   const { owners, currentSessions, queue, runs, messages, messenger } = deps;
   const acknowledgements = createAcknowledgements({
     ...deps,
+    isAsked: (owner) => deps.asks.open(owner).some(({ about }) => about.kind === 'approval'),
     aheadOf: ({ sender, id }) => {
       const open = queue.list();
       const run = open.find(({ owner, message }) => owner === sender && message === id);

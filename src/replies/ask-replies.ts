@@ -134,7 +134,7 @@ export const whichAsk = (asked: readonly string[], example: string): string =>
   );
 
 export const nothingAsked = (word: string): string =>
-  `Nothing waits for ${word === 'answer' ? 'an' : 'a'} ${word}: the agent asks nothing now. A new task is a plain message.`;
+  `Nothing waits for ${word === 'answer' ? 'an answer' : `a ${word === 'no' ? 'no' : 'yes'}`}: the agent asks nothing now. A new task is a plain message.`;
 export const askOver = 'That is over: the agent does not wait for it any more, so nothing was done.';
 export const answeredTooSoon = (asked: string): string =>
   lines(

@@ -4,6 +4,10 @@ import { plural } from './format.ts';
 export const queuedText = (ahead: number): string =>
   `Queued behind ${plural(ahead, 'task')} of this session. !queue shows them, !new begins another session.`;
 
+/** What was meant as an answer may have become a task. */
+export const yesOrNoFirst =
+  'The agent still waits for your !yes or !no <why>. If this was your answer: !queue drop <n> takes it off the queue.';
+
 /** Several came at once. */
 export const queuedAllText = (count: number): string =>
   `Queued ${plural(count, 'task')}, one after the other. !queue shows them, !queue drop all takes them off, !stop all ends the running one too.`;

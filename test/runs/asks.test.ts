@@ -113,7 +113,18 @@ const never = new AbortController().signal;
 
 describe('what an agent wants to do', () => {
   test('is read in full and allowed, in any way that people say it', async () => {
-    for (const yes of ['!yes', 'yes', 'Ok', 'go ahead', '!YES', 'ja', '👍']) {
+    for (const yes of [
+      '!yes',
+      'yes',
+      'Ok',
+      'go ahead',
+      '!YES',
+      'ja',
+      '👍',
+      '!yes please',
+      'Yes, go for it!',
+      'ok, do it',
+    ]) {
       const phone = openPhone();
       const verdict = phone.asks.ofRun(runOf('r1'), () => {}).onApproval(command('rm -rf build'), never);
       await phone.settle();

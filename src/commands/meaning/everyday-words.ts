@@ -133,9 +133,13 @@ function commandOf(said: string): string | undefined {
 }
 
 /** Whether somebody who was asked says yes by it. */
-export const isConsent = (text: string): boolean =>
-  text.length <= 40 &&
-  CONSENTS.has(withoutCourtesy(text.trim().toLowerCase().replace(/[.,!]/g, '').replaceAll("'", '’')));
+export const isConsent = (text: string): boolean => {
+  if (text.length > 40) return false;
+  const said = withoutCourtesy(text.trim().toLowerCase().replace(/[.,!]/g, '').replaceAll("'", '’'));
+  // `Yes, go for it!`
+  const [, first = '', rest = ''] = /^(\S+)\s+(.+)$/.exec(said) ?? [];
+  return CONSENTS.has(said) || (YES.has(first) && (CONSENTS.has(rest) || YES.has(rest)));
+};
 
 const PLEASE = 'please|pls|plz|plox|bitte|por favor|s’il te plaît|s’il vous plaît|prego|onegai';
 const BEFORE = new RegExp(
