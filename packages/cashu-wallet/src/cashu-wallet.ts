@@ -59,6 +59,8 @@ export type CashuWalletOptions = {
   readonly maxBalance: Sat;
   /** BOLT11 prefix of the invoices that may be paid: `bc`; undefined accepts every network (sandbox, tests). */
   readonly network: string | undefined;
+  /** Its words are sealed: its database is to be, too. Default: as the database is. */
+  readonly sealed?: boolean;
   readonly log: Logger;
   readonly clock?: Clock;
   readonly limits?: RequestLimits;
@@ -76,6 +78,7 @@ export type CashuWalletOptions = {
 export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
   const file = join(options.directory, `${options.seed.fingerprint}.db`);
   const store = openSigned(file, options.seed);
+  if (options.sealed === true && !store.atRest.isSealed()) sealOrClose(store);
   const listeners = new Set<(redeemed: Redeemed) => void>();
   const core = createCore(options, store, (redeemed) => {
     for (const listener of listeners) listener(redeemed);
@@ -119,15 +122,25 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
     shares: createShares(store),
     requests: createPaymentRequests(core),
     transaction: store.write,
-    extension: (name, migrations) => openExtension(store, name, migrations),
+    extension: (name, migrations, secrets) => openExtension(store, name, migrations, secrets),
+    atRest: store.atRest,
     addCheck: (check) => void core.furtherChecks.push(check),
     backup: store.backup,
     close: store.close,
   };
 }
 
+function sealOrClose(store: Store): void {
+  try {
+    store.atRest.turn(true);
+  } catch (cause) {
+    store.close();
+    throw cause;
+  }
+}
+
 function openSigned(file: string, seed: Seed): Store {
-  const store = openStore(file);
+  const store = openStore(file, seed);
   try {
     if (signatureOf(store.db) === undefined) store.write(() => signDatabase(store.db, seed));
     else if (whoseDatabase(store.db, seed) === 'others')

@@ -3,7 +3,11 @@
  * signal; aborting it stops the waiting and never loses money: what was begun is finished by `recover`. Errors are those
  * of `wallet-errors.ts`.
  */
+
 import type { Sat } from '@nostr-dm-agent/kit/sat';
+import type { AtRest } from './at-rest/database-at-rest.ts';
+import type { Sealer } from './at-rest/sealer.ts';
+import type { SecretColumn } from './at-rest/secret-columns.ts';
 import type { CheckReport, FurtherCheck } from './check-types.ts';
 import type {
   Delivery,
@@ -245,7 +249,7 @@ export type Requests = { readonly requests: PaymentRequests };
 export type Value = string | number | null;
 
 /** Tables of somebody else in the wallet's file. Statements are prepared once; rows are for the caller to check. */
-export type Tables = {
+export type Tables = Sealer & {
   readonly all: (sql: string, ...values: readonly Value[]) => readonly unknown[];
   readonly get: (sql: string, ...values: readonly Value[]) => unknown;
   /** To be called inside `transaction`. */
@@ -264,9 +268,14 @@ export type WalletJournal = {
    * to. They may refer to `operations (id)`, `kept_tokens (id)` and `spend_log (id)`.
    *
    * @param name theirs for ever
+   * @param secrets columns that are written and read by `seal` and `open` alone (or their JSON forms): sealed where the wallet is
    * @throws DatabaseTooNewError
    */
-  readonly extension: (name: string, migrations: readonly string[]) => Tables;
+  readonly extension: (
+    name: string,
+    migrations: readonly string[],
+    secrets?: readonly SecretColumn[],
+  ) => Tables;
   /** A part of every `check` from now on: what they keep here, against those who know. */
   readonly addCheck: (check: FurtherCheck) => void;
 };
@@ -281,4 +290,4 @@ export type CashuWallet = Spend &
   Upkeep &
   Books &
   Requests &
-  WalletJournal;
+  WalletJournal & { readonly atRest: Pick<AtRest, 'isSealed' | 'isWiped' | 'turn'> };

@@ -1,3 +1,4 @@
+export type { SecretColumn } from './at-rest/secret-columns.ts';
 export type {
   BookProblem,
   CheckFindings,

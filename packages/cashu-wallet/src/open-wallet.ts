@@ -14,6 +14,8 @@ import { readMintUrl } from './mints/mint-list.ts';
 export type WalletConfig = {
   /** `CASHU_MNEMONIC`. Never logged. */
   readonly mnemonic: string;
+  /** The words are kept sealed (`CASHU_MNEMONIC=sealed:…`): the database is to be, too. */
+  readonly sealed?: boolean | undefined;
   /** `CASHU_MINT_URL`. */
   readonly mintUrl: string;
   /** `CASHU_MINTS`. */
@@ -44,6 +46,7 @@ export function createWallet(
     defaultMint,
     mints: config.mints.map(readMintUrl),
     maxBalance: config.maxBalance,
+    ...(config.sealed === undefined ? {} : { sealed: config.sealed }),
     // A mint on loopback is a sandbox: its Lightning is a test network.
     network: defaultMint.startsWith('https:') || isOnion(new URL(defaultMint).hostname) ? 'bc' : undefined,
     ...parts,

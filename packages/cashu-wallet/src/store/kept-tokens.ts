@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
+import { placeOf, secretColumns } from '../at-rest/secret-columns.ts';
 import type { KeptTokenId, OperationId, RecoveryScope } from '../wallet-types.ts';
 import { operationIdSchema, satSchema } from './stored-proof.ts';
 import type { Store } from './wallet-database.ts';
@@ -37,12 +38,17 @@ const rowSchema = idSchema.extend({
 });
 export type KeptToken = z.infer<typeof rowSchema>;
 
-export function createKeptTokenStore({ db, write }: Store, clock: Clock): KeptTokenStore {
+const place = placeOf(secretColumns.keptToken, '');
+
+export function createKeptTokenStore({ db, write, atRest }: Store, clock: Clock): KeptTokenStore {
   const select = (where: string, value: string | number): readonly KeptToken[] =>
     db
       .query(`SELECT * FROM kept_tokens WHERE ${where}`)
       .all(value)
-      .map((row) => rowSchema.parse(row));
+      .map((row) => {
+        const kept = rowSchema.parse(row);
+        return { ...kept, token: atRest.open(place, kept.token) };
+      });
   const read = (id: KeptTokenId): KeptToken | undefined => select('id = ?', id)[0];
   return {
     keep: (token, source, face) =>
@@ -53,7 +59,7 @@ export function createKeptTokenStore({ db, write }: Store, clock: Clock): KeptTo
               `INSERT INTO kept_tokens (token, source, face, state, created_at, updated_at)
                VALUES (?1, ?2, ?3, 'new', ?4, ?4) ON CONFLICT (token) DO UPDATE SET token = token RETURNING id`,
             )
-            .get(token, source, face, clock.now()),
+            .get(atRest.seal(place, token), source, face, clock.now()),
         );
         return id;
       }),

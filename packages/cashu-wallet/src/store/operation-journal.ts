@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
+import { placeOf, secretColumns } from '../at-rest/secret-columns.ts';
 import type { Value } from '../faces.ts';
 import { OperationStateError, UnknownOperationError } from '../wallet-errors.ts';
 import type { MintUrl, OperationId, OperationKind, OperationSummary } from '../wallet-types.ts';
@@ -110,6 +111,7 @@ const headRow = z
       updatedAt: updated_at,
     }),
   );
+const column = secretColumns.operation;
 const fees = z.object({ fee: satSchema });
 const bodySchema = z.record(z.string(), z.unknown());
 const columns =
@@ -126,7 +128,7 @@ const forInvoice = "lower(json_extract(data, '$.quote.request')) = lower(?)";
 const ofOwner = '(?1 IS NULL OR id IN (SELECT operation FROM brought_in WHERE owner = ?1))';
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the statements of one table, each a few lines
-export function createJournal({ db }: Store, clock: Clock): Journal {
+export function createJournal({ db, atRest }: Store, clock: Clock): Journal {
   /** @param rest of the statement, after the table's name */
   const select = (rest: string, ...values: readonly Value[]): readonly OperationHead[] =>
     db
@@ -141,6 +143,8 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
   // Ids are lower-case letters and digits: all that begin with `?` lie before `?` and a tilde.
   const beginningWith = (text: string, where = 'true') =>
     select(`WHERE id >= ?1 AND id < ?1 || '~' AND ${where} LIMIT 2`, text);
+  const dataOf = (id: OperationId, body: object): string =>
+    atRest.sealJson(placeOf(column, id), body, column.clearOf(body));
   const data = db.query<{ state: string; data: string }, [string]>(
     'SELECT state, data FROM operations WHERE id = ?',
   );
@@ -168,7 +172,10 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
       if (!row) throw new UnknownOperationError(id);
       const isMeant = (body: Body): body is Extract<Body, { readonly state: State }> =>
         states.length === 0 || states.some((state) => state === body.state);
-      const body = schema.parse({ ...bodySchema.parse(JSON.parse(row.data)), state: row.state });
+      const body = schema.parse({
+        ...bodySchema.parse(atRest.openJson(placeOf(column, id), row.data)),
+        state: row.state,
+      });
       if (!isMeant(body)) throw new OperationStateError(id, row.state);
       return body;
     },
@@ -178,7 +185,7 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
       db.query(
         `INSERT INTO operations (id, kind, state, open, mint, amount, fee, key, note, data, created_at, updated_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      ).run(id, kind, state, open, mint, amount, fee, key, note, JSON.stringify(rest), now, now);
+      ).run(id, kind, state, open, mint, amount, fee, key, note, dataOf(id, rest), now, now);
     },
     move(
       id,
@@ -192,7 +199,7 @@ export function createJournal({ db }: Store, clock: Clock): Journal {
         `UPDATE operations SET state = ?1, open = ?2, data = ?3, amount = coalesce(?4, amount),
            fee = coalesce(?5, fee), updated_at = ?6, trouble = CASE WHEN ?2 THEN trouble ELSE NULL END
          WHERE id = ?7`,
-      ).run(state, open ? 1 : 0, JSON.stringify(rest), amount, fee, clock.now(), id);
+      ).run(state, open ? 1 : 0, dataOf(id, rest), amount, fee, clock.now(), id);
     },
     recordInputs(id, inputs) {
       const insert = db.query('INSERT OR IGNORE INTO operation_inputs (operation, y) VALUES (?, ?)');

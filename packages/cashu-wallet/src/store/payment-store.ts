@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { change, nullable, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
+import { placeOf, secretColumns } from '../at-rest/secret-columns.ts';
 import type { PaymentId } from '../payment-requests/request-types.ts';
 import type { OperationId, RecoveryScope } from '../wallet-types.ts';
 import { operationIdSchema, satSchema } from './stored-proof.ts';
@@ -23,15 +24,21 @@ export type StoredPayment = z.infer<typeof paymentRow>;
 const totalRow = z.object({ count: z.number(), face: satSchema });
 const beforeRow = z.object({ face: satSchema, net: satSchema });
 
+const place = placeOf(secretColumns.payment, '');
+
 /** How many that failed are remembered for each request. */
 const failedKept = 200;
 
 /** What came for payment requests. What writes is to be called inside the transaction that it belongs to. */
 export type PaymentStore = ReturnType<typeof createPaymentStore>;
 
-export function createPaymentStore({ db }: Store, clock: Clock) {
+export function createPaymentStore({ db, atRest }: Store, clock: Clock) {
   const where = (condition: string) =>
     select(db, `SELECT * FROM request_payments WHERE ${condition}`, paymentRow);
+  const opened = (payment: StoredPayment): StoredPayment => ({
+    ...payment,
+    token: atRest.open(place, payment.token),
+  });
   const byId = where('id = ?');
   const waiting = where("state = 'new' AND next_at <= ? ORDER BY seq LIMIT ?");
   const untold = where("state = 'redeemed' AND told = 0 ORDER BY settled LIMIT 50");
@@ -71,11 +78,14 @@ export function createPaymentStore({ db }: Store, clock: Clock) {
 
   return {
     add: ({ id, request, token, face }: Pick<StoredPayment, 'id' | 'request' | 'token' | 'face'>): void =>
-      void add(id, request, token, face, clock.now()),
-    read: (id: PaymentId): StoredPayment | undefined => byId.one(id),
+      void add(id, request, atRest.seal(place, token), face, clock.now()),
+    read: (id: PaymentId): StoredPayment | undefined => {
+      const found = byId.one(id);
+      return found && opened(found);
+    },
     /** What is not redeemed yet, oldest first; `due`: without what was postponed. */
     waiting: (scope: RecoveryScope, most: number): readonly StoredPayment[] =>
-      waiting.all(scope === 'all' ? Number.MAX_SAFE_INTEGER : clock.now(), most),
+      waiting.all(scope === 'all' ? Number.MAX_SAFE_INTEGER : clock.now(), most).map(opened),
     /** How many of a request are in a state, and their face value. */
     total: (request: number, state: StoredPayment['state']): z.infer<typeof totalRow> =>
       totalRow.parse(total.one(request, state)),
@@ -97,7 +107,7 @@ export function createPaymentStore({ db }: Store, clock: Clock) {
       forget(request, failedKept);
     },
     postpone: (seq: number, nextAt: number): void => void postpone(nextAt, seq),
-    untold: (): readonly StoredPayment[] => untold.all(),
+    untold: (): readonly StoredPayment[] => untold.all().map(opened),
     told: (id: PaymentId): void => void told(id),
   };
 }

@@ -1,8 +1,8 @@
 import { hashToCurve } from '@cashu/cashu-ts';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import { jsonText } from '@nostr-dm-agent/kit/json';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { z } from 'zod';
+import { placeOf, secretColumns } from '../at-rest/secret-columns.ts';
 import type { MintUrl, OperationId } from '../wallet-types.ts';
 import {
   mintUrlSchema,
@@ -71,7 +71,8 @@ export type Proofs = {
 export const yOf = (proof: { readonly secret: string }): string =>
   hashToCurve(new TextEncoder().encode(proof.secret)).toHex(true);
 
-const proofRow = z.object({ proof: jsonText(storedProofSchema) }).transform((row) => row.proof);
+const proofRow = z.object({ y: z.string(), proof: z.string() });
+const column = secretColumns.proof;
 const totalRow = z
   .object({
     mint: mintUrlSchema,
@@ -90,17 +91,17 @@ const endingRow = z.object({
 /** Of a keyset that has ended by `?1`, or that its mint knows no more. */
 const unusable = `keyset IN (SELECT id FROM keysets WHERE ends_at <= ?1 OR gone_at IS NOT NULL)`;
 
-export function createProofs({ db }: Store, clock: Clock): Proofs {
+export function createProofs({ db, atRest }: Store, clock: Clock): Proofs {
   const usable = db.query(
-    `SELECT proof FROM proofs WHERE state = 'ready' AND mint = ?2 AND NOT ${unusable} ORDER BY amount`,
+    `SELECT y, proof FROM proofs WHERE state = 'ready' AND mint = ?2 AND NOT ${unusable} ORDER BY amount`,
   );
   const endingSums = db.query(
     `SELECT state AS held, proofs.mint, keyset, ends_at AS endsAt, sum(amount) AS amount
      FROM proofs JOIN keysets ON keysets.id = keyset
      WHERE state IN ('ready', 'sent') AND ends_at <= ? GROUP BY keyset, state`,
   );
-  const byState = db.query('SELECT proof FROM proofs WHERE state = ? AND mint = ? ORDER BY amount');
-  const byHolder = db.query('SELECT proof FROM proofs WHERE operation = ? AND state = ?');
+  const byState = db.query('SELECT y, proof FROM proofs WHERE state = ? AND mint = ? ORDER BY amount');
+  const byHolder = db.query('SELECT y, proof FROM proofs WHERE operation = ? AND state = ?');
   const sums = db.query(
     `SELECT mint, CASE WHEN state = 'ready' AND ${unusable} THEN 'unusable' ELSE state END AS counts_as,
        sum(amount) AS amount
@@ -124,7 +125,11 @@ export function createProofs({ db }: Store, clock: Clock): Proofs {
   const sentOne = db.query<{ operation: string }, [string]>(
     "SELECT operation FROM proofs WHERE y = ? AND state = 'sent'",
   );
-  const readAll = (rows: readonly unknown[]) => rows.map((row) => proofRow.parse(row));
+  const readAll = (rows: readonly unknown[]) =>
+    rows.map((row) => {
+      const { y, proof } = proofRow.parse(row);
+      return storedProofSchema.parse(atRest.openJson(placeOf(column, y), proof));
+    });
   const totals = () => sums.all(clock.now()).map((row) => totalRow.parse(row));
   return {
     ready: (mint) => readAll(usable.all(clock.now(), mint)),
@@ -157,12 +162,13 @@ export function createProofs({ db }: Store, clock: Clock): Proofs {
     add(mint, proofs, state, operation) {
       const holder = state === 'sent' ? (operation ?? null) : null;
       for (const proof of proofs) {
+        const y = yOf(proof);
         insert.run(
-          yOf(proof),
+          y,
           mint,
           proof.id,
           proof.amount,
-          JSON.stringify(proof),
+          atRest.sealJson(placeOf(column, y), proof),
           state,
           holder,
           operation ?? null,

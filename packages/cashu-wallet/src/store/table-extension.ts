@@ -1,9 +1,15 @@
 import { DatabaseTooNewError, keepCopy } from '@nostr-dm-agent/kit/sqlite';
+import type { SecretColumn } from '../at-rest/secret-columns.ts';
 import type { Tables } from '../faces.ts';
 import type { Store } from './wallet-database.ts';
 
 /** Brings the tables of another package in this file up to date (`WalletJournal.extension`). @throws DatabaseTooNewError */
-export function openExtension({ db, write }: Store, name: string, migrations: readonly string[]): Tables {
+export function openExtension(
+  { db, write, atRest }: Store,
+  name: string,
+  migrations: readonly string[],
+  secrets: readonly SecretColumn[] = [],
+): Tables {
   write(() => {
     const { version: found = 0 } =
       db.query<{ version: number }, [string]>('SELECT version FROM extensions WHERE name = ?').get(name) ??
@@ -22,7 +28,12 @@ export function openExtension({ db, write }: Store, name: string, migrations: re
     }
     db.query('INSERT OR REPLACE INTO extensions (name, version) VALUES (?, ?)').run(name, migrations.length);
   });
+  if (secrets.length > 0) atRest.include(name, secrets);
   return {
+    seal: atRest.seal,
+    open: atRest.open,
+    sealJson: atRest.sealJson,
+    openJson: atRest.openJson,
     all: (sql, ...values) => db.query(sql).all(...values),
     get: (sql, ...values) => db.query(sql).get(...values) ?? undefined,
     run: (sql, ...values) => {

@@ -5,6 +5,9 @@ import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { syncToDisk } from '@nostr-dm-agent/kit/files';
 import { acquireLock, type Lock, LockHeldError } from '@nostr-dm-agent/kit/lock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { type AtRest, databaseAtRest } from '../at-rest/database-at-rest.ts';
+import { secretColumns } from '../at-rest/secret-columns.ts';
+import type { Seed } from '../crypto/seed.ts';
 import { BackupRefusedError, WalletInUseError } from '../wallet-errors.ts';
 import type { Durability } from '../wallet-types.ts';
 import { walletMigrations } from './wallet-tables.ts';
@@ -12,6 +15,8 @@ import { walletMigrations } from './wallet-tables.ts';
 /** The wallet's database with the right to write to it. */
 export type Store = {
   readonly db: Database;
+  /** How secret values are written and read. */
+  readonly atRest: AtRest;
   /**
    * Runs `work` in one IMMEDIATE transaction; inside another one it is a part of that one.
    * @throws whatever `work` throws, after a rollback
@@ -27,7 +32,7 @@ export type Store = {
  *
  * @throws WalletInUseError, DatabaseTooNewError
  */
-export function openStore(path: string): Store {
+export function openStore(path: string, seed: Seed): Store {
   const lock = lockWallet(path);
   let db: Database;
   try {
@@ -36,24 +41,35 @@ export function openStore(path: string): Store {
     lock.release();
     throw cause;
   }
+  const write: Store['write'] = (work, durability = 'now') => {
+    const transact = db.transaction(work);
+    if (durability === 'now' || db.inTransaction) return transact.immediate();
+    // Not synced now; the next transaction that is syncs this one with it.
+    db.exec('PRAGMA synchronous=NORMAL');
+    try {
+      return transact.immediate();
+    } finally {
+      db.exec('PRAGMA synchronous=FULL');
+    }
+  };
+  const close = () => {
+    db.close();
+    lock.release();
+  };
+  const openAtRest = () => {
+    try {
+      return databaseAtRest(db, seed, Object.values(secretColumns), write);
+    } catch (cause) {
+      close();
+      throw cause;
+    }
+  };
   return {
     db,
-    write(work, durability = 'now') {
-      const transact = db.transaction(work);
-      if (durability === 'now' || db.inTransaction) return transact.immediate();
-      // Not synced now; the next transaction that is syncs this one with it.
-      db.exec('PRAGMA synchronous=NORMAL');
-      try {
-        return transact.immediate();
-      } finally {
-        db.exec('PRAGMA synchronous=FULL');
-      }
-    },
+    atRest: openAtRest(),
+    write,
     backup: (target) => writeBackup(db, target),
-    close() {
-      db.close();
-      lock.release();
-    },
+    close,
   };
 }
 

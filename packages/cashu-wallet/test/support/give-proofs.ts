@@ -26,7 +26,7 @@ export async function giveProofs(
     const preview = await maker.prepareMint('bolt11', total, quote, undefined, output);
     proofs.push(...(await maker.completeMint(preview)).map(storeProof));
   }
-  const store = openStore(join(directory, `${readMnemonic(words).fingerprint}.db`));
+  const store = openStore(join(directory, `${readMnemonic(words).fingerprint}.db`), readMnemonic(words));
   try {
     store.write(() =>
       createProofs(store, systemClock).add(readMintUrl(mint.url), proofs, 'ready', undefined),

@@ -18,7 +18,7 @@ import {
   type PaidRunTicket,
 } from './paid-run.ts';
 import { bodySchema, satColumn, ticketSchema } from './paid-run-schema.ts';
-import { paidRunTables } from './paid-run-tables.ts';
+import { paidRunSecrets, paidRunTables, secretPlaces } from './paid-run-tables.ts';
 
 /** A paid run is not where the caller left it. */
 export class PaidRunStateError extends Error {
@@ -102,7 +102,7 @@ const rowSchema = z
     next_at: z.number(),
     created_at: z.number(),
     state: z.string(),
-    data: jsonText(z.record(z.string(), z.unknown())),
+    data: z.record(z.string(), z.unknown()),
   })
   .transform(
     (row): PaidRun => ({
@@ -116,6 +116,7 @@ const rowSchema = z
       body: bodySchema.parse({ ...row.data, state: row.state }),
     }),
   );
+const sealedRow = z.looseObject({ data: z.string() });
 const evidenceSchema = z.object({
   at: z.number(),
   step: z.string(),
@@ -138,11 +139,15 @@ export function createPaidRunStore(
   clock: Clock,
 ): PaidRunStore {
   const { transaction, ledger } = wallet;
-  const tables = wallet.extension('paid_runs', paidRunTables);
-  const readAll = (rows: readonly unknown[]) => rows.map((row) => rowSchema.parse(row));
+  const tables = wallet.extension('paid_runs', paidRunTables, Object.values(paidRunSecrets));
+  const readRow = (row: unknown): PaidRun => {
+    const { data, ...rest } = sealedRow.parse(row);
+    return rowSchema.parse({ ...rest, data: tables.openJson(secretPlaces.data, data) });
+  };
+  const readAll = (rows: readonly unknown[]) => rows.map(readRow);
   const one = (where: string, value: string | number): PaidRun | undefined => {
     const row = tables.get(`SELECT ${columns} FROM paid_runs WHERE ${where} = ?`, value);
-    return row ? rowSchema.parse(row) : undefined;
+    return row ? readRow(row) : undefined;
   };
   const get = (id: string): PaidRun => {
     const run = one('id', id);
@@ -259,7 +264,7 @@ export function createPaidRunStore(
              updated_at = ? WHERE id = ?`,
           state,
           isOpen(body) ? 1 : 0,
-          JSON.stringify(rest),
+          tables.sealJson(secretPlaces.data, rest, paidRunSecrets.data.clearOf(rest)),
           ('operation' in body ? body.operation : undefined) ?? null,
           ('keptToken' in body ? body.keptToken : undefined) ?? null,
           enterLedger(run, body) ?? null,
@@ -288,14 +293,14 @@ export function createPaidRunStore(
         tables.run(
           'INSERT INTO paid_run_answers (run, raw, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
           id,
-          raw,
+          tables.seal(secretPlaces.answer, raw),
           clock.now(),
         );
       }),
     answers: (id) =>
       tables
         .all('SELECT raw FROM paid_run_answers WHERE run = ? ORDER BY id DESC', id)
-        .map((row) => rawSchema.parse(row).raw),
+        .map((row) => tables.open(secretPlaces.answer, rawSchema.parse(row).raw)),
     record: (id, step, outcome, { status, code, message, requestId }) =>
       transaction(() => {
         tables.run(

@@ -1,3 +1,22 @@
+import type { SecretColumn } from '@nostr-dm-agent/cashu-wallet';
+
+/** Tokens and keys are in these; amounts stay in clear, for SQL and for whoever looks after the books without the words. */
+export const paidRunSecrets = {
+  data: {
+    ...{ table: 'paid_runs', column: 'data', key: 'seq', bound: 'column', form: 'json' },
+    clearOf: (value: object) =>
+      Object.fromEntries(
+        Object.entries(value).filter(
+          ([name, one]) => ['out', 'spent', 'change', 'fee'].includes(name) && typeof one === 'number',
+        ),
+      ),
+  },
+  answer: { table: 'paid_run_answers', column: 'raw', key: 'id', bound: 'column', form: 'text' },
+} as const satisfies Record<string, SecretColumn>;
+
+/** Where their values belong, as the wallet says it of columns that are bound to no row. */
+export const secretPlaces = { data: 'paid_runs.data', answer: 'paid_run_answers.raw' } as const;
+
 /**
  * The tables of paid runs, in the wallet's file: a run's change, its row in the ledger and its own state change in one
  * transaction. Amounts in sat, times in Unix milliseconds. Never edited once released; only appended to.
