@@ -51,7 +51,12 @@ async function load({ envFile }: ConfiguredOptions, ask = interactive()): Promis
     terminal: process.stderr.isTTY === true,
     onNotice: (notice) => void notices.push(notice),
     ...(envFile === undefined ? {} : { envFile }),
-    ...(ask ? { askPassword: async () => (await import('../setup/questions.ts')).askKeyPassword() } : {}),
+    ...(ask
+      ? {
+          askPassword: async () => (await import('../setup/questions.ts')).askKeyPassword(),
+          askPassphrase: async () => (await import('../setup/questions.ts')).askPassphrase(),
+        }
+      : {}),
   });
   return { config, notices };
 }

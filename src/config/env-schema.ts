@@ -22,6 +22,7 @@ import { readAgentPrograms } from './agent-programs.ts';
 import type { Owner, Role, Workspace } from './config.ts';
 import { defaultWorkspace } from './default-workspace.ts';
 import { mnemonicProblem, normalMnemonic } from './mnemonic.ts';
+import { areSealed } from './sealed-words.ts';
 
 /** Relays that store gift wraps for anybody. Up to three: what NIP-17 wants of a list of inbox relays. */
 export const defaultRelays = 'wss://relay.damus.io,wss://nos.lol,wss://relay.primal.net';
@@ -216,8 +217,9 @@ const wholeNumber = (min: number, max: number) =>
 
 const decimal = (text: string): number => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN);
 
-/** Never names a word. */
+/** Words, or where they are sealed (`sealed:…`). Never names a word. */
 function readMnemonic(text: string, report: Report): string {
+  if (areSealed(text)) return text.toLowerCase();
   const problem = mnemonicProblem(text);
   if (problem !== undefined) report(problem);
   return normalMnemonic(text);
@@ -369,6 +371,7 @@ export const environmentSchema = (places: Places) => {
     BOT_CURRENCY: variable(readCurrency).optional(),
     BOT_PROXY: variable(readProxy).optional(),
     CASHU_MNEMONIC: variable(readMnemonic).optional(),
+    CASHU_PASSPHRASE_FILE: path.optional(),
     CASHU_MINT_URL: variable(readMint).prefault('https://mint.minibits.cash/Bitcoin'),
     CASHU_MINTS: variable(readMints).prefault(''),
     CASHU_WALLET_DIR: path.prefault('~/.cashu-wallet'),

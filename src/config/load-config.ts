@@ -12,6 +12,7 @@ import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { defaultWorkspace } from './default-workspace.ts';
 import { type EnvFile, namesBunMayHaveLoaded, openEnvFile } from './env-file.ts';
 import { environmentSchema, type Places, type Written } from './env-schema.ts';
+import { areSealed, unsealWords } from './sealed-words.ts';
 import { takeWayOut } from './take-way-out.ts';
 import { isVariableName, type VariableName, variables } from './variables.ts';
 import { describePathProblem, packageFolder } from './workspace-rules.ts';
@@ -21,6 +22,8 @@ export type LoadConfigOptions = {
   readonly envFile?: string | null;
   /** Asks for the password of an `ncryptsec1…` key when `BOT_KEY_PASSWORD` is not set; undefined = gave none. */
   readonly askPassword?: () => Promise<string | undefined>;
+  /** The same for the words of the wallet, where a passphrase seals them (`CASHU_MNEMONIC=sealed:…`). */
+  readonly askPassphrase?: () => Promise<string | undefined>;
   /** Whether a person reads the log on a terminal: decides the default of `LOG_FORMAT`. */
   readonly terminal?: boolean;
   /** Hears of things that do not stop the start but look like mistakes. One line each, without secrets. */
@@ -81,6 +84,7 @@ export async function loadConfig(
   }
 
   const env = parsed.data;
+  const words = await wordsOf(env, options.askPassphrase);
   return freeze({
     identity: Object.freeze(key.identity),
     owners: freeze(owners.map(freeze)),
@@ -109,7 +113,7 @@ export async function loadConfig(
     accounts: env.BOT_ACCOUNTS,
     currency: env.BOT_CURRENCY,
     proxy: env.BOT_PROXY,
-    wallet: walletOf(env),
+    wallet: walletOf(env, words),
     node: env.ROUTSTR_BASE_URL,
     fallbacks: env.ROUTSTR_FALLBACKS,
     provider: 'local',
@@ -146,10 +150,25 @@ function addPathProblems(
 
 type EnvironmentValues = z.output<ReturnType<typeof environmentSchema>>;
 
-function walletOf(env: EnvironmentValues): Config['wallet'] {
-  if (env.CASHU_MNEMONIC === undefined) return undefined;
+/** The words, asked for where they are sealed. Only once nothing else is wrong: nobody types a passphrase for nothing. */
+async function wordsOf(
+  { CASHU_MNEMONIC: given, CASHU_WALLET_DIR, CASHU_PASSPHRASE_FILE }: EnvironmentValues,
+  ask: LoadConfigOptions['askPassphrase'],
+): Promise<string | undefined> {
+  if (given === undefined || !areSealed(given)) return given;
+  const unsealed = await unsealWords({
+    ...{ reference: given, directory: CASHU_WALLET_DIR, passphraseFile: CASHU_PASSPHRASE_FILE, ask },
+  });
+  if ('words' in unsealed) return unsealed.words;
+  const { variable, problem } = unsealed;
+  throw new ConfigError([{ variable, problem, example: variables[variable] }], false);
+}
+
+function walletOf(env: EnvironmentValues, mnemonic: string | undefined): Config['wallet'] {
+  if (mnemonic === undefined) return undefined;
   return freeze({
-    mnemonic: env.CASHU_MNEMONIC,
+    mnemonic,
+    sealed: areSealed(env.CASHU_MNEMONIC ?? '') || undefined,
     mintUrl: env.CASHU_MINT_URL,
     mints: freeze(env.CASHU_MINTS),
     directory: env.CASHU_WALLET_DIR,

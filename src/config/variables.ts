@@ -31,6 +31,7 @@ export const variables = {
   BOT_GIT_NAME: 'BOT_GIT_NAME=Your Agent',
   BOT_GIT_EMAIL: 'BOT_GIT_EMAIL=agent@example.org',
   CASHU_MNEMONIC: "CASHU_MNEMONIC='twelve words …'",
+  CASHU_PASSPHRASE_FILE: 'CASHU_PASSPHRASE_FILE=/run/credentials/nostr-dm-agent.service/cashu',
   CASHU_MINT_URL: 'CASHU_MINT_URL=https://mint.minibits.cash/Bitcoin',
   CASHU_MINTS: 'CASHU_MINTS=https://mint.example,https://other.example',
   CASHU_WALLET_DIR: 'CASHU_WALLET_DIR=~/.cashu-wallet',

@@ -120,6 +120,14 @@ export async function askKeyPassword(): Promise<string | undefined> {
   return isCancel(answer) ? undefined : answer;
 }
 
+/** Asks for the passphrase that seals the words of the wallet; undefined when the question is cancelled. */
+export async function askPassphrase(
+  message = 'Passphrase of the wallet (CASHU_MNEMONIC is sealed)',
+): Promise<string | undefined> {
+  const answer = await password({ message, output: process.stderr });
+  return isCancel(answer) ? undefined : answer;
+}
+
 /** @throws SetupCancelledError */
 export const askReplace = async (path: string): Promise<boolean> =>
   answered(await confirm({ message: `${path} exists. Replace it? (The old one is kept.)` }));

@@ -1,7 +1,13 @@
-/* A bot whose relay, mint and node are onion services: nothing of it leaves but through the SOCKS proxy. */
+/*
+ * A bot whose relay, mint and node are onion services: nothing of it leaves but through the SOCKS proxy. Its wallet is sealed:
+ * nothing that can be spent is in clear on its disk.
+ */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getEncodedToken } from '@cashu/cashu-ts';
+import { fingerprintOf, sealedReference, sealWords, systemKeyring } from '@nostr-dm-agent/cashu-wallet/open';
 import { newWords, stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { parseProxy } from '@nostr-dm-agent/kit/net';
 import { startSocksProxy } from '@nostr-dm-agent/kit/testing/socks-proxy';
@@ -41,6 +47,12 @@ async function startWorld() {
     'node.onion:8000': portOf(node.url),
   };
   const proxy = await startSocksProxy({ names, login });
+  const walletDirectory = mkdtempSync(join(tmpdir(), 'bot-proxy-wallet-'));
+  const passphraseFile = join(walletDirectory, 'passphrase');
+  writeFileSync(passphraseFile, 'a long passphrase\n', { mode: 0o600 });
+  const words = newWords();
+  const passphrase = 'a long passphrase';
+  await sealWords(walletDirectory, words, { kind: 'passphrase', passphrase }, systemKeyring);
   const bot = await startTestBot({
     opencode: writePayingOpencode,
     // Its owner has a way of their own.
@@ -48,7 +60,9 @@ async function startWorld() {
     env: {
       BOT_PROXY: proxy.url,
       BOT_RELAYS: 'ws://relay.onion',
-      CASHU_MNEMONIC: newWords(),
+      CASHU_MNEMONIC: sealedReference(fingerprintOf(words)),
+      CASHU_PASSPHRASE_FILE: passphraseFile,
+      CASHU_WALLET_DIR: walletDirectory,
       CASHU_MINT_URL: mintUrl,
       ROUTSTR_BASE_URL: 'http://node.onion:8000/v1',
       BOT_MODEL: 'routstr/claude-sonnet-4.5',
@@ -59,7 +73,7 @@ async function startWorld() {
   const { owner } = bot;
   const seen = new Set<string>();
   return {
-    ...{ relay, mint, node, upstream, bot, owner, names, proxy },
+    ...{ relay, mint, node, upstream, bot, owner, names, proxy, walletDirectory, words },
     ask: async (text: string, pattern = /./, ms?: number): Promise<string> => {
       const answer = (await owner.answer(await owner.send(text), pattern, ms)).text;
       for (const connection of connectionsOf(bot.pid())) seen.add(connection);
@@ -67,9 +81,15 @@ async function startWorld() {
     },
     /** Where the bot's sockets led, whenever somebody looked. */
     seen,
-    command: async (...args: string[]) => {
+    command: async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
       const child = Bun.spawn([process.execPath, join(import.meta.dir, '../../src/index.ts'), ...args], {
-        ...{ cwd: bot.directory, env: bot.env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+        ...{
+          cwd: bot.directory,
+          env: { ...bot.env, ...env },
+          stdin: 'ignore',
+          stdout: 'pipe',
+          stderr: 'pipe',
+        },
       });
       const [stdout, stderr] = await Promise.all([
         new Response(child.stdout).text(),
@@ -81,6 +101,7 @@ async function startWorld() {
       await bot.cleanUp();
       await proxy.stop();
       for (const server of [node, upstream, mint, relay]) await server.stop();
+      rmSync(walletDirectory, { recursive: true, force: true });
     },
   };
 }
@@ -112,10 +133,23 @@ test('relay, mint and node as onion services: money comes in, a paid run is done
   expect(bot.log()).not.toContain(login.password);
 });
 
+test('what can be spent is sealed while all that goes on; a bot that runs is asked without the passphrase', async () => {
+  const { command, walletDirectory, words, bot } = world;
+  const clear = readdirSync(walletDirectory).filter((name) => {
+    const text = readFileSync(join(walletDirectory, name)).toString('latin1');
+    return /cashuB[\w-]{20}|"(secret|blindingFactor)":/.test(text) || text.includes(words);
+  });
+  expect(clear).toEqual([]);
+  expect(readdirSync(walletDirectory).some((name) => name.endsWith('.db-wal'))).toBe(true);
+  const balance = await command(['wallet', 'balance'], { CASHU_PASSPHRASE_FILE: '' });
+  expect([balance.code, balance.text]).toEqual([0, expect.stringContaining('sat ready')]);
+  expect(bot.log()).not.toContain(words.split(' ').slice(0, 3).join(' '));
+});
+
 test('doctor and the wallet’s command line take the same way', async () => {
   const { command, proxy, ask, bot } = world;
   const asked = proxy.asked().length;
-  const found = await command('doctor');
+  const found = await command(['doctor']);
   expect(found.text).toContain(`✓ proxy 127.0.0.1:${proxy.port}: answers in`);
   expect(found.text).toMatch(/[✓!] relay ws:\/\/relay\.onion: serves the inbox/);
   expect(found.text).toMatch(/✓ mint mint\.onion: answers/);
@@ -143,7 +177,7 @@ test('doctor and the wallet’s command line take the same way', async () => {
     expect(await ask('!ping', /pong/, 60_000)).toContain('pong');
     expect(bot.log()).toContain('the proxy works again');
     await bot.end('SIGTERM');
-    const restored = await command('wallet', 'check');
+    const restored = await command(['wallet', 'check']);
     expect([restored.code, restored.text]).toEqual([
       0,
       expect.stringContaining('held against the mints’ own records'),

@@ -5,6 +5,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { isOnion } from '@nostr-dm-agent/kit/net';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
+import { referredWallet } from './at-rest/sealed-words.ts';
 import { openCashuWallet } from './cashu-wallet.ts';
 import { readMnemonic } from './crypto/seed.ts';
 import type { CashuWallet } from './faces.ts';
@@ -12,7 +13,7 @@ import { readMintUrl } from './mints/mint-list.ts';
 
 /** The wallet's part of the environment (docs/design.md#environment), as text. */
 export type WalletConfig = {
-  /** `CASHU_MNEMONIC`. Never logged. */
+  /** `CASHU_MNEMONIC`. Never logged. A sealed one (`sealed:…`) names a wallet and opens none. */
   readonly mnemonic: string;
   /** The words are kept sealed (`CASHU_MNEMONIC=sealed:…`): the database is to be, too. */
   readonly sealed?: boolean | undefined;
@@ -53,8 +54,9 @@ export function createWallet(
   });
 }
 
-/** Names the wallet of these words without giving anything away. @throws BadMnemonicError */
-export const fingerprintOf = (mnemonic: string): string => readMnemonic(mnemonic).fingerprint;
+/** Names the wallet of these words, sealed or not, without giving anything away. @throws BadMnemonicError */
+export const fingerprintOf = (mnemonic: string): string =>
+  referredWallet(mnemonic) ?? readMnemonic(mnemonic).fingerprint;
 
 /**
  * Where a mint of the configuration is today, as far as this wallet knows that it has moved; read beside whoever has it

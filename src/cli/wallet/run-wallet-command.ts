@@ -1,6 +1,6 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FoundMoney, OperationId } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, FoundMoney, OperationId } from '@nostr-dm-agent/cashu-wallet';
 import {
   callerOver,
   createWalletLine,
@@ -10,9 +10,10 @@ import {
   type WalletAnswer,
   type WalletLine,
 } from '@nostr-dm-agent/cashu-wallet/remote';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
 import { addSat, formatSat, type Sat, subtractSat, zeroSat } from '@nostr-dm-agent/kit/sat';
-import { paidRunTables, runsLeftIn } from '@nostr-dm-agent/routstr/books';
+import { createPaidRunStore, paidRunTables, runsLeftIn } from '@nostr-dm-agent/routstr/books';
 import { keysOver, withKeys } from '@nostr-dm-agent/routstr/remote';
 import { ConfigError } from '../../config/config-error.ts';
 import { describeConfigError } from '../../config/describe-config-error.ts';
@@ -39,7 +40,7 @@ import { standardOutput, terminalQr } from '../terminal-qr.ts';
 import { CommandFailure, failureOf, replacingFailureOf, terminal } from './command-failure.ts';
 import { restoredFromText } from './restore-text.ts';
 import { terminalOutput, type WalletOptions, type WalletOutput } from './terminal-output.ts';
-import { loadWalletCliConfig } from './wallet-cli-config.ts';
+import { loadWalletCliConfig, wordsOf } from './wallet-cli-config.ts';
 
 export { exportBooks, refund } from './key-commands.ts';
 
@@ -76,7 +77,9 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
     const failWith =
       (explain: typeof failureOf) =>
       (error: unknown): never => {
-        throw error instanceof RemoteError ? explain(error, config.home, Date.now()) : error;
+        if (!(error instanceof RemoteError)) throw error;
+        // The words could not be had.
+        throw error.cause instanceof ConfigError ? error.cause : explain(error, config.home, Date.now());
       };
     const askKeys: WalletOutput['askKeys'] = async (work) => {
       const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(requestTimeoutMs)]);
@@ -90,12 +93,23 @@ export async function runWalletCommand(options: WalletOptions, work: Work): Prom
       const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(timeoutMs)]);
       return call({ command, args }, signal).catch(failWith(failureOf));
     };
-    const restoreFrom: WalletOutput['restoreFrom'] = (path) => {
+    const holder = async () => ({ ...config, wallet: { ...config.wallet, mnemonic: await wordsOf(config) } });
+    const restoreFrom: WalletOutput['restoreFrom'] = async (path) => {
       const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(restoreTimeoutMs)]);
       const known = { paid_runs: paidRunTables.length };
-      return restoreDatabase(config, path, known, { log }, signal).catch(failWith(replacingFailureOf));
+      const opened = (wallet: CashuWallet): void => void createPaidRunStore(wallet, systemClock);
+      return restoreDatabase(await holder(), path, known, { log, opened }, signal).catch(
+        failWith(replacingFailureOf),
+      );
     };
-    return (await work({ ...output, ask, askKeys, restoreFrom, signal: interrupted.signal })) ?? 0;
+    const atRest: WalletOutput['atRest'] = async () => ({
+      holder: await holder(),
+      envFile: options.envFile ?? join(process.cwd(), '.env'),
+      keyring: (await import('@nostr-dm-agent/cashu-wallet/open')).systemKeyring,
+      log,
+      signal: interrupted.signal,
+    });
+    return (await work({ ...output, ask, askKeys, restoreFrom, atRest, signal: interrupted.signal })) ?? 0;
   } catch (error) {
     const isConfig = error instanceof ConfigError;
     if (!isConfig && !(error instanceof CommandFailure)) throw error;

@@ -7,6 +7,7 @@ import type {
 } from '@nostr-dm-agent/cashu-wallet/remote';
 import { toJson } from '@nostr-dm-agent/cashu-wallet/remote';
 import type { KeysOfSession } from '@nostr-dm-agent/routstr/remote';
+import type { AtRestParts } from './encrypt.ts';
 
 /** Of every command of the wallet. */
 export type WalletOptions = { readonly json?: true; readonly envFile?: string };
@@ -23,6 +24,8 @@ export type WalletOutput = {
   readonly askKeys: <T>(work: (keys: KeysOfSession, signal: AbortSignal) => Promise<T>) => Promise<T>;
   /** Puts a copy of the database in its place. @throws CommandFailure */
   readonly restoreFrom: (path: string) => Promise<RestoredFrom>;
+  /** Words and files for `encrypt` and `decrypt`. @throws ConfigError */
+  readonly atRest: () => Promise<AtRestParts>;
   /** Ends with an interrupt. */
   readonly signal: AbortSignal;
   readonly json: boolean;

@@ -4,6 +4,7 @@ import type { WalletConfig } from '@nostr-dm-agent/cashu-wallet';
 import { ConfigError } from '../../config/config-error.ts';
 import { openEnvFile } from '../../config/env-file.ts';
 import { environmentSchema } from '../../config/env-schema.ts';
+import { areSealed, unsealWords } from '../../config/sealed-words.ts';
 import { takeWayOut } from '../../config/take-way-out.ts';
 import { isVariableName, variables } from '../../config/variables.ts';
 
@@ -11,13 +12,17 @@ import { isVariableName, variables } from '../../config/variables.ts';
 export type WalletCliConfig = {
   /** `BOT_HOME`: where a running bot has its socket. */
   readonly home: string;
+  /** Its words may be sealed: a name of the wallet alone. */
   readonly wallet: WalletConfig;
+  /** Gets the words, where they are sealed. @throws ConfigError */
+  readonly unseal?: () => Promise<string>;
 };
 
 const needed = {
   BOT_HOME: true,
   BOT_PROXY: true,
   CASHU_MNEMONIC: true,
+  CASHU_PASSPHRASE_FILE: true,
   CASHU_MINT_URL: true,
   CASHU_MINTS: true,
   CASHU_WALLET_DIR: true,
@@ -60,10 +65,15 @@ export function loadWalletCliConfig(
       false,
     );
   }
+  const sealed = areSealed(env.CASHU_MNEMONIC);
   return {
     home: env.BOT_HOME,
+    ...(sealed
+      ? { unseal: unsealerOf(env.CASHU_MNEMONIC, env.CASHU_WALLET_DIR, env.CASHU_PASSPHRASE_FILE) }
+      : {}),
     wallet: {
       mnemonic: env.CASHU_MNEMONIC,
+      sealed: sealed || undefined,
       mintUrl: env.CASHU_MINT_URL,
       mints: env.CASHU_MINTS,
       directory: env.CASHU_WALLET_DIR,
@@ -71,3 +81,19 @@ export function loadWalletCliConfig(
     },
   };
 }
+
+/** Asks for the passphrase on the terminal, where there is one. */
+const unsealerOf = (reference: string, directory: string, passphraseFile: string | undefined) => async () => {
+  const ask =
+    process.stdin.isTTY === true && process.stderr.isTTY === true
+      ? async () => (await import('../../setup/questions.ts')).askPassphrase()
+      : undefined;
+  const unsealed = await unsealWords({ reference, directory, passphraseFile, ask });
+  if ('words' in unsealed) return unsealed.words;
+  const { variable, problem } = unsealed;
+  throw new ConfigError([{ variable, problem, example: variables[variable] }], false);
+};
+
+/** The words, opened where they are sealed. @throws ConfigError */
+export const wordsOf = async ({ wallet, unseal }: WalletCliConfig): Promise<string> =>
+  (await unseal?.()) ?? wallet.mnemonic;

@@ -117,6 +117,20 @@ function addUpkeepCommands(command: AddCommand, does: Does): void {
   command('backup <file>', 'write a consistent copy of the database, 0600').action(
     does((commands, output, path: string) => commands.backup(output, path)),
   );
+  command(
+    'encrypt',
+    'seal the words and what can be spent; also with another passphrase. Not while a bot runs',
+  )
+    .option('--keyring', 'by the system’s keyring instead of a passphrase', false)
+    .option('--delete-copies', 'delete what older copies have in clear', false)
+    .action(
+      does(async (_, output, options: { keyring: boolean; deleteCopies: boolean }) =>
+        (await import('./at-rest-commands.ts')).encrypt(output, options),
+      ),
+    );
+  command('decrypt', 'put words and database back as they were before encrypt').action(
+    does(async (_, output) => (await import('./at-rest-commands.ts')).decrypt(output)),
+  );
   command('restore', 'find what the words of CASHU_MNEMONIC have at all accepted mints; not while a bot runs')
     .option('--from <file>', 'put this copy of the database in its place first; what is there is kept')
     .action(does((commands, output, { from }: { from?: string }) => commands.restore(output, from)));

@@ -1,4 +1,4 @@
-import type { Database } from 'bun:sqlite';
+import { Database } from 'bun:sqlite';
 import { isBusy } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import type { Seed } from '../crypto/seed.ts';
@@ -11,7 +11,7 @@ export type AtRest = Sealer & {
   /** Nothing of what was there in clear is left in the file. Always so where it is in clear. */
   readonly isWiped: () => boolean;
   /** Seals what is there, or opens it, in one transaction with the setting; what was overwritten is then wiped from the file. */
-  readonly turn: (sealed: boolean) => void;
+  readonly turn: (sealed: boolean, reached?: (checkpoint: 'rewritten') => void) => void;
   /** Columns of another package's tables in this file: written as all others are, from now on. */
   readonly include: (name: string, columns: readonly SecretColumn[]) => void;
 };
@@ -20,6 +20,23 @@ export type AtRest = Sealer & {
 type Setting = 'clear' | 'sealed' | 'wiping';
 const checkpointRow = z.object({ busy: z.number() });
 const settingOf = (name: string): string => `at_rest:${name}`;
+
+/** How a database that nobody writes to keeps its secrets; undefined: it can't be read. */
+export function isSealedFile(path: string): boolean | undefined {
+  try {
+    const db = new Database(path, { readonly: true });
+    try {
+      return (
+        db.query("SELECT 1 FROM settings WHERE key = ? AND value <> 'clear'").get(settingOf('wallet')) !==
+        null
+      );
+    } finally {
+      db.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * @param own the wallet's own columns
@@ -75,7 +92,7 @@ export function databaseAtRest(
     ...sealer,
     isSealed: () => sealed,
     isWiped: () => [...groups.keys()].every((name) => read(name) !== 'wiping'),
-    turn(to) {
+    turn(to, reached) {
       const before = sealed;
       sealed = to;
       try {
@@ -84,6 +101,7 @@ export function databaseAtRest(
         sealed = before;
         throw error;
       }
+      reached?.('rewritten');
       wipe();
     },
     include(name, columns) {

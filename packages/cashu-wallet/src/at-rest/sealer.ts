@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto';
-import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import type { Seed } from '../crypto/seed.ts';
+import { openOnce, sealOnce } from './aead.ts';
 
 /** A value in the database is sealed and can't be opened with these words. */
 export class SealedValueError extends Error {
@@ -31,32 +31,23 @@ export type Sealer = {
 
 const prefix = 'sealed1:';
 const member = 'sealed1';
-const nonceLength = 24;
+const nameLength = 16;
 
 /** @param isOn whether what is written from now on is sealed */
 export function createSealer(seed: Seed, isOn: () => boolean): Sealer {
   const bytes = Buffer.from(
     hkdfSync('sha256', seed.bytes, '', 'nostr-dm-agent: cashu wallet at rest, version 1', 64),
   );
-  const [cipherKey, nonceKey] = [bytes.subarray(0, 32), bytes.subarray(32)];
+  const [keyOfKeys, nameKey] = [bytes.subarray(0, 32), bytes.subarray(32)];
+  const keyFor = (name: Uint8Array): Buffer => createHmac('sha256', keyOfKeys).update(name).digest();
   const encrypt = (place: string, text: string): string => {
-    // Made of what it stands before, as a synthetic one (RFC 8452 §1): never twice for two texts, also after a copy was put back.
-    const nonce = createHmac('sha256', nonceKey)
-      .update(`${place}\0${text}`)
-      .digest()
-      .subarray(0, nonceLength);
-    const sealed = xchacha20poly1305(cipherKey, nonce, Buffer.from(place)).encrypt(Buffer.from(text));
-    return Buffer.concat([nonce, sealed]).toString('base64url');
+    // Made of what it names (as in RFC 8452): no two texts have one key, also after a copy was put back.
+    const name = createHmac('sha256', nameKey).update(`${place}\0${text}`).digest().subarray(0, nameLength);
+    return Buffer.concat([name, sealOnce(keyFor(name), place, text)]).toString('base64url');
   };
   const decrypt = (place: string, value: string): string | undefined => {
     const sealed = Buffer.from(value, 'base64url');
-    if (sealed.length <= nonceLength) return undefined;
-    try {
-      const cipher = xchacha20poly1305(cipherKey, sealed.subarray(0, nonceLength), Buffer.from(place));
-      return Buffer.from(cipher.decrypt(sealed.subarray(nonceLength))).toString('utf8');
-    } catch {
-      return undefined;
-    }
+    return openOnce(keyFor(sealed.subarray(0, nameLength)), place, sealed.subarray(nameLength));
   };
   return {
     seal: (place, text) => (isOn() ? `${prefix}${encrypt(place, text)}` : text),

@@ -31,7 +31,12 @@ export async function restoreFrom(
   holder: Pick<HolderConfig, 'home' | 'wallet'>,
   from: string,
   extensions: Readonly<Record<string, number>>,
-  parts: { readonly log: Logger; readonly onCheckpoint?: (checkpoint: string) => void },
+  parts: {
+    readonly log: Logger;
+    readonly onCheckpoint?: (checkpoint: string) => void;
+    /** Opens others' tables in it: what is secret in them is brought to the form of the rest. */
+    readonly opened?: (wallet: CashuWallet) => void;
+  },
   signal: AbortSignal,
 ): Promise<RestoredFrom> {
   const { wallet: config } = holder;
@@ -50,6 +55,7 @@ export async function restoreFrom(
     );
     const wallet = createWallet(config, parts);
     try {
+      parts.opened?.(wallet);
       return { from, file, ...put, ...(await lookOver(wallet, signal)) };
     } finally {
       wallet.close();

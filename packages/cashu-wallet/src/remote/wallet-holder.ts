@@ -21,6 +21,8 @@ import { handOverCommand, serve, walletSocketPath } from './wallet-socket.ts';
 export type HolderConfig = {
   readonly home: string;
   readonly wallet: WalletConfig;
+  /** Gets the words where they are sealed, when it is opened here for the first time. */
+  readonly unseal?: () => Promise<string>;
   /** Commands of another package, for as long as it is open here. */
   readonly extend?: RemoteExtension;
   /** Told of older money with these words; a bot that is running tells its admins instead. */
@@ -65,6 +67,7 @@ export function createWalletHolder(config: HolderConfig, log: Logger): WalletHol
   let held: Held | undefined;
   let closing: Promise<void> | undefined;
   let yieldUntil = 0;
+  let words: string | undefined;
 
   const leave = (given: boolean): Promise<void> => {
     closing ??= (async () => {
@@ -86,7 +89,13 @@ export function createWalletHolder(config: HolderConfig, log: Logger): WalletHol
       // Whoever wanted it is to be asked first.
       throw new WalletMovedError('it was given away');
     }
-    held ??= hold(config, log, leave);
+    if (held === undefined && config.unseal !== undefined) {
+      words ??= await config.unseal();
+      // Somebody else may have opened it meanwhile.
+      await closing;
+    }
+    const wallet = words === undefined ? config.wallet : { ...config.wallet, mnemonic: words };
+    held ??= hold({ ...config, wallet }, log, leave);
     return held;
   };
 

@@ -8,6 +8,8 @@ import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { syncToDisk } from '@nostr-dm-agent/kit/files';
 import { keepCopy, openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
+import { databaseAtRest, isSealedFile } from '../at-rest/database-at-rest.ts';
+import { secretColumns } from '../at-rest/secret-columns.ts';
 import type { Seed } from '../crypto/seed.ts';
 import { newOperationId } from '../wallet-core.ts';
 import { CopyRefusedError } from '../wallet-errors.ts';
@@ -48,7 +50,7 @@ export function putBack(
     reached('put-back:staged');
     const kept = existsSync(to) ? keepAsItIs(to) : undefined;
     reached('put-back:kept');
-    bringUpToDate(staged);
+    bringUpToDate(staged, seed, kept === undefined ? undefined : isSealedFile(kept));
     const carried = carryOver(kept, staged);
     const lastEntryAt = writeEntry(staged, mint);
     syncToDisk(staged);
@@ -157,12 +159,20 @@ function versionsOf(db: Database, tables: ReadonlySet<string>, known: Readonly<R
   ];
 }
 
-/** What is carried over comes out of a database of this program's version. */
-function bringUpToDate(staged: string): void {
+/**
+ * What is carried over comes out of a database of this program's version, and its secrets look as they do there: the same
+ * token is the same text.
+ */
+function bringUpToDate(staged: string, seed: Seed, sealed: boolean | undefined): void {
   const db = openDatabase(staged, walletMigrations);
   try {
     // The copy that this makes of an older one beside it is of no use: where it came from is as it was.
     rmSync(`${staged}.before-v${walletMigrations.length}`, { force: true });
+    if (sealed !== undefined) {
+      databaseAtRest(db, seed, Object.values(secretColumns), (work) => db.transaction(work).immediate()).turn(
+        sealed,
+      );
+    }
     db.exec('PRAGMA journal_mode=DELETE');
   } finally {
     db.close();

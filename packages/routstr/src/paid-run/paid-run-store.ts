@@ -339,7 +339,7 @@ export function createPaidRunStore(
         .all(
           `SELECT ${columns}, told FROM paid_runs WHERE json_extract(ticket, '$.purpose') = 'key' ORDER BY seq`,
         )
-        .map((row) => ({ run: rowSchema.parse(row), told: toldSchema.parse(row).told })),
+        .map((row) => ({ run: readRow(row), told: toldSchema.parse(row).told })),
     setBudget: (id, budget) =>
       transaction(() => {
         const run = get(id);
