@@ -45,10 +45,12 @@ test('a pasted token becomes a key; the token is nowhere, and the key only where
   const frame = login.frame();
   expect(frame).toContain('Login successful');
   expect(frame).toContain('A wallet was made');
-  showsInPage(
-    'login',
-    forReaders(frame.replace(/cashuB[\w-]+(?:\n[\w-]+)*/, 'cashuBo2Ftd…'), town, desk.home),
-  );
+  const readable = forReaders(frame.replace(/cashuB[\w-]+(?:\n[\w-]+)*/, 'cashuBo2Ftd…'), town, desk.home);
+  showsInPage('login', readable, [
+    'A wallet was made',
+    'go to api.routstr.com, which gives a key',
+    'Login successful',
+  ]);
   const { routstr } = desk.auth();
   expect(routstr).toEqual({
     type: 'api',
@@ -99,7 +101,10 @@ test('a Lightning invoice waits until it is paid', async () => {
   guest.configure({});
   const login = await guest.login('invoice', '800', { rows: 40 });
   const frame = await login.shows('It is noticed as soon as it is paid');
-  showsInPage('invoice-login', forReaders(frame, town, guest.home));
+  showsInPage('invoice-login', forReaders(frame, town, guest.home), [
+    '800 sat for api.routstr.com. Pay this invoice:',
+    'It is noticed as soon as it is paid',
+  ]);
   const wrapped = /lnbc[a-z0-9]+(?:\n(?:│ {2})?[a-z0-9]+)*/.exec(frame)?.[0] ?? '';
   const invoice = wrapped.replaceAll(/\n(?:│ {2})?/g, '');
   town.pay(invoice);
@@ -123,6 +128,36 @@ test('killed in mid-login, nothing is lost: the next start says what became of i
   await run.shows('A login that was cut off has arrived');
   await run.exited;
   expect(guest.auth().routstr?.key).toStartWith('sk-');
+  await guest.end();
+});
+
+test('with autoTopUp the key fills itself from the wallet within a day’s cap; killed in mid-top-up, nothing is lost', async () => {
+  const guest = createDesk(town);
+  guest.configure({ autoTopUp: { perDay: 1_500, amount: 1_000, below: 50 } });
+  const login = await guest.login('token', await town.friend.token(100));
+  expect(await login.exited).toBe(0);
+  const more = await town.friend.token(5_000);
+  await guest.withWallet((session) => session.receive(more, soon()));
+  const ask = () =>
+    guest.run(['run', '--model', 'routstr/claude-sonnet-4.5', '--title', 'hello', 'say hello']);
+  // 16,384 tokens of an answer are held at 15 msat each: more than is there.
+  town.node.faults.add({ endpoint: 'topup', when: 'after', effect: { kind: 'hold' } });
+  const killed = ask();
+  await until(() => town.node.faults.holding() > 0, 'the node has the money');
+  await killed.kill();
+  town.node.faults.release();
+  const run = ask();
+  await run.shows(/top-up that was cut off has arrived: 1,000 sat/);
+  expect(await run.exited).toBe(0);
+  const { wallet, atNode } = await guest.withWallet(async (session) => {
+    const look = await session.keyInfo(guest.auth().routstr?.key ?? '', soon());
+    return {
+      wallet: (await session.balance(soon())).ready,
+      atNode: look?.seen.state === 'known' ? look.seen.available : undefined,
+    };
+  });
+  expect(wallet).toBeLessThan(4_000);
+  expect(atNode).toBeGreaterThan(900);
   await guest.end();
 });
 

@@ -17,7 +17,7 @@ export const veryLowSat = 100;
 export const suggested = (amount: number): number => (amount < veryLowSat ? 5_000 : 10_000);
 
 export const lowText = (amount: Sat): string =>
-  `${sats(amount)} are left for Routstr. /wallet-topup with ${sats(suggested(amount))} goes a while.`;
+  `${sats(amount)} are left for Routstr.\n${sats(suggested(amount))} more go a while: /wallet-topup`;
 
 export const titles = {
   wallet: 'Wallet',
