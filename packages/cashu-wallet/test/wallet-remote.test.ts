@@ -166,7 +166,8 @@ test('who has the wallet for now gives it to who needs it, and goes on through t
   wallet.close();
   const plugin = createWalletLine({ ...config, lingerMs: 60_000 }, quiet);
   ends.push(plugin.close);
-  const other = createWalletLine(config, quiet);
+  // Of another BOT_HOME, as a user's plugin beside a bot's may be.
+  const other = createWalletLine({ ...config, home: bench.folder() }, quiet);
   const balance = async (line: WalletLine) => line.ask('balance', {}, soon());
   expect(await balance(plugin)).toMatchObject({ ready: 500 });
   // Two processes, one wallet: the second one asks the first.

@@ -6,7 +6,7 @@ import { askHolder } from './ask-holder.ts';
 import { RemoteError, remoteFactsOf } from './remote-error.ts';
 import { createWalletHolder, type HolderConfig, WalletMovedError } from './wallet-holder.ts';
 import type { WalletAnswer, WalletCommand, WalletRequest } from './wallet-requests.ts';
-import { walletSocketPath } from './wallet-socket.ts';
+import { socketOf } from './wallet-socket.ts';
 
 /** Asks the wallet for one thing. @throws RemoteError */
 export type WalletCaller = <C extends WalletCommand>(
@@ -46,7 +46,6 @@ const retryMs = 50;
 /** Opens nothing yet. */
 export function createWalletLine(config: HolderConfig, log: Logger): WalletLine {
   const fingerprint = fingerprintOf(config.wallet.mnemonic);
-  const path = walletSocketPath(config.home);
   const holder = createWalletHolder(config, log);
 
   const once = async (
@@ -57,7 +56,7 @@ export function createWalletLine(config: HolderConfig, log: Logger): WalletLine 
   ): Promise<unknown> => {
     const here = () => holder.perform(command, args, signal, onEvent);
     if (holder.isOpen()) return here();
-    const answer = await askHolder(path, { fingerprint, command, args }, signal, onEvent);
+    const answer = await askHolder(socketOf(config), { fingerprint, command, args }, signal, onEvent);
     switch (answer?.kind) {
       case 'answer':
         return answer.answer;

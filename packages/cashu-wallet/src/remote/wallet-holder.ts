@@ -15,7 +15,7 @@ import { askHolder } from './ask-holder.ts';
 import { RemoteError } from './remote-error.ts';
 import type { RemoteExtension, RemoteHandlers } from './remote-handler.ts';
 import { walletHandlers } from './wallet-requests.ts';
-import { handOverCommand, serve, walletSocketPath } from './wallet-socket.ts';
+import { handOverCommand, serve, socketOf, walletSocketPath } from './wallet-socket.ts';
 
 /** Whose wallet it is: `BOT_HOME`, where whoever has it open has its socket, and how to open it. */
 export type HolderConfig = {
@@ -172,7 +172,7 @@ function hold(config: HolderConfig, log: Logger, leave: (given: boolean) => Prom
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const server = serve(
     {
-      fingerprint: wallet.info().fingerprint,
+      ...wallet.info(),
       handlers,
       during,
       onHandOver: () => void leave(true),
@@ -240,7 +240,7 @@ export async function takeOver<T>(
       return await open();
     } catch (error) {
       if (!(error instanceof WalletInUseError) || signal.aborted) throw error;
-      const answer = await askHolder(walletSocketPath(home), question, signal).catch(() => undefined);
+      const answer = await askHolder(socketOf({ home, wallet }), question, signal).catch(() => undefined);
       if (answer?.kind === 'answer' && answer.answer === false) throw error;
       if (answer?.kind === 'answer' || answer?.kind === 'moved') promisedAt ??= performance.now();
       const since = performance.now() - (promisedAt ?? begun);

@@ -1,8 +1,10 @@
 import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { readFileIfThere, writeFileAtomically } from '@nostr-dm-agent/kit/files';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { CashuWallet } from '../faces.ts';
+import { type WalletConfig, walletFile } from '../open-wallet.ts';
 import { RemoteError, remoteFactsOf } from './remote-error.ts';
 import type { RemoteContext, RemoteHandlers } from './remote-handler.ts';
 import { walletHandlers } from './wallet-requests.ts';
@@ -10,6 +12,17 @@ import { type Answer, isCancel, lineReader, readQuestion, writeAnswer } from './
 
 /** Where whoever has the wallet open listens. */
 export const walletSocketPath = (home: string): string => join(home, 'wallet.sock');
+
+/**
+ * Where whoever has this wallet open is asked: as it has written down beside the wallet, for its `BOT_HOME` may be another one
+ * than ours; else in our own.
+ */
+export function socketOf({ home, wallet }: { readonly home: string; readonly wallet: WalletConfig }): string {
+  const named = readFileIfThere(noteBeside(walletFile(wallet)))?.trim();
+  return named?.startsWith('/') ? named : walletSocketPath(home);
+}
+
+const noteBeside = (file: string): string => file.replace(/\.db$/, '.socket');
 
 /** The longest that one request may take: a payment over Lightning, and room. */
 export const requestTimeoutMs = 5 * 60_000;
@@ -24,6 +37,8 @@ export const handOverCommand = 'handOver';
 
 export type ServedWallet = {
   readonly fingerprint: string;
+  /** Its database. */
+  readonly file: string;
   readonly handlers: RemoteHandlers;
   /** Around each request: counts it, puts the wallet in order before it. */
   readonly during?: <T>(offline: boolean, signal: AbortSignal, work: () => T | Promise<T>) => Promise<T>;
@@ -51,11 +66,7 @@ export const serveWalletSocket = (
   log: Logger,
   further: RemoteHandlers = new Map(),
 ): WalletServer =>
-  serve(
-    { fingerprint: wallet.info().fingerprint, handlers: new Map([...walletHandlers(wallet), ...further]) },
-    path,
-    log,
-  );
+  serve({ ...wallet.info(), handlers: new Map([...walletHandlers(wallet), ...further]) }, path, log);
 
 /** The same for whatever can be asked. */
 export function serve(served: ServedWallet, path: string, log: Logger): WalletServer {
@@ -117,15 +128,18 @@ export function serve(served: ServedWallet, path: string, log: Logger): WalletSe
   } finally {
     process.umask(umask);
   }
+  const note = noteBeside(served.file);
+  writeFileAtomically(note, `${resolve(path)}\n`);
   return {
     drain: () => finish(drainMs),
     async close() {
       await finish(closeMs);
-      const { promise, resolve } = Promise.withResolvers<void>();
+      const closed = Promise.withResolvers<void>();
       // Also called when it never listened.
-      server.close(() => resolve());
+      server.close(() => closed.resolve());
       for (const socket of silent) socket.destroy();
-      await promise;
+      await closed.promise;
+      rmSync(note, { force: true });
       rmSync(path, { force: true });
     },
   };
