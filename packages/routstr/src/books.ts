@@ -1,5 +1,4 @@
 // Paid runs as they stand in a wallet's database, for who looks at them without the bot.
-export { nameOpenRuns } from './paid-run/name-open-runs.ts';
 export { createPaidRunStore } from './paid-run/paid-run-store.ts';
 export { paidRunTables } from './paid-run/paid-run-tables.ts';
 export { runsLeftIn } from './paid-run/runs-left.ts';
