@@ -48,7 +48,8 @@ async function open(servers: number, delayMs: number) {
     const first = calls()[before];
     replies.push(performance.timeOrigin + at - (calls().at(-1)?.until ?? Number.NaN));
     // The budget of the next one is made ahead, and stays.
-    await until(() => bot.openRuns() === 0, 'the run is done', 20_000);
+    const isHome = () => bot.openRuns() === 0 && bot.paidRunsIn('running') === 0 && bot.nodeAtRest();
+    await until(isHome, 'the run is done, and its change is home', 20_000);
     // As people send tasks: the change is home, and the next budget made ahead.
     let asked = -1;
     await until(

@@ -178,6 +178,28 @@ test('of more than may be kept the one that was used longest ago goes, and never
   expect(alive()).toEqual([]);
 });
 
+test('a task that comes as the one before it is answered waits for its server; others do not', async () => {
+  const { take, pool, started, alive } = house();
+  const running = await take('/a');
+  expect(await take('/a')).toBeUndefined();
+  running?.answered();
+  const next = take('/a');
+  // One waits; a third one does not.
+  expect(await take('/a')).toBeUndefined();
+  running?.leave();
+  const held = await next;
+  expect(held?.server).toBe(started[0]?.one.server);
+  held?.answered();
+  const stopping = new AbortController();
+  const stopped = pool.take({ ...place, workspace: '/a' }, stopping.signal);
+  stopping.abort();
+  expect(await stopped).toBeUndefined();
+  held?.leave();
+  (await take('/a'))?.leave();
+  expect(alive()).toEqual(['/a']);
+  await pool.close();
+});
+
 test('a server ends some minutes after its last task, or when it has grown too large, but not under a run', async () => {
   const { take, pass, pool, started } = house();
   const old = await take('/old');

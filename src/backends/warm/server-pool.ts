@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { pause } from '@nostr-dm-agent/kit/abort';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { every } from '@nostr-dm-agent/kit/timers';
 import type { Door } from '@nostr-dm-agent/routstr';
@@ -13,6 +14,8 @@ const mostBytes = 900 * 2 ** 20;
 const sweepMs = 15_000;
 /** So many more are started for runs that need one. */
 const mostSpares = 8;
+/** So long a task waits for a server whose run has been answered. */
+const mostEndingMs = 3_000;
 /** A place whose servers died so often of late gets no more of them for a while. */
 const mostDeaths = 2;
 const rememberedMs = 60 * 60_000;
@@ -55,6 +58,8 @@ type Place = {
   readonly starting: AbortController;
   server: WarmServer | undefined;
   busy: boolean;
+  /** Its run has been answered, and it is free as soon as that has ended. */
+  freed: PromiseWithResolvers<void> | undefined;
   wanted: boolean;
   /** No run gets it any more. */
   retired: boolean;
@@ -63,6 +68,8 @@ type Place = {
 
 export type HeldServer = StartedServer & {
   readonly door: Door | undefined;
+  /** Its run is ending: the next one may wait for it. */
+  readonly answered: () => void;
   /** The next run gets another one. */
   readonly retire: () => void;
   /** It is free again. */
@@ -192,6 +199,7 @@ export const createServerPool = (deps: PoolDeps) => {
         starting: new AbortController(),
         server: undefined,
         busy: false,
+        freed: undefined,
         wanted: false,
         retired: false,
       },
@@ -291,8 +299,10 @@ export const createServerPool = (deps: PoolDeps) => {
   };
 
   const hold = async (place: Place | undefined, signal: AbortSignal): Promise<HeldServer | undefined> => {
-    if (place === undefined || place.busy || place.wanted) return undefined;
+    if (place === undefined || place.wanted || (place.busy && place.freed === undefined)) return undefined;
     place.wanted = true;
+    // Its run has been answered: whoever sends the next task at once finds it a moment later.
+    if (place.freed !== undefined) await Promise.race([place.freed.promise, pause(mostEndingMs, signal)]);
     const started = await Promise.race([place.ready, aborted(signal)]);
     place.wanted = false;
     if (started === undefined || place.retired || place.busy || !started.server.isAlive()) {
@@ -304,11 +314,16 @@ export const createServerPool = (deps: PoolDeps) => {
     return {
       ...started,
       door: place.door,
+      answered: () => {
+        place.freed ??= Promise.withResolvers();
+      },
       retire: () => {
         place.retired = true;
       },
       leave: () => {
         place.busy = false;
+        place.freed?.resolve();
+        place.freed = undefined;
         place.usedAt = since();
         if (place.retired || place.spare || !started.server.isAlive()) endBehind(place);
       },

@@ -180,11 +180,15 @@ export const runOnServer = async (
   });
   const words = createWords(client, { session, mode: request.mode, model }, log);
   const contextLimit = contextLimitOf(prepared.configuration, model);
+  let isAnswered = false;
   const early = createEarlyAnswer({
     ...{ request, session, prompt, model, contextLimit, cutInstructions },
     isPlain: () => !signal.aborted && ended === undefined && words.none() && run.isPlain(),
     changes: () => changesUnknown(server, deps.isShared()) ?? { state: 'known', files: [] },
-    offer: (result) => observer.onAnswer?.(result),
+    offer: (result) => {
+      isAnswered = true;
+      observer.onAnswer?.(result);
+    },
   });
   let lease: Lease | undefined;
   let ended: Ended | undefined;
@@ -232,7 +236,11 @@ export const runOnServer = async (
       ...(cutInstructions === undefined ? {} : { cutInstructions }),
     };
   };
+  /** A session that is idle has nothing to be stopped. */
+  const rest = (): Promise<unknown> =>
+    Promise.all([quiet(server, session, run, ended, asks.dismiss, log), leave()]);
   let reading: ReturnType<typeof read> | undefined;
+  let resting: Promise<unknown> | undefined;
   try {
     observer.onSpawn?.(server.pid);
     observer.onEvent?.({ type: 'session', backendSession: session });
@@ -270,13 +278,16 @@ export const runOnServer = async (
     // A session that is idle changes no more: what it came to is read, and told, before the rest of its end.
     if (ended === 'idle') {
       reading = read();
+      // What is read first is answered sooner, unless it was answered before.
+      const first = isAnswered ? undefined : reading;
+      resting = Promise.all([first, closed]).then(rest);
       const [all] = await Promise.all([reading, ending(), release]);
       const result = resultOf(all);
       if (result.outcome === 'answered' && request.job !== 'compact')
         observer.onAnswer?.({ ...result, ...(await deps.lookBack()) });
     }
-    await closed;
-    await quiet(server, session, run, ended, asks.dismiss, log);
+    resting ??= closed.then(() => quiet(server, session, run, ended, asks.dismiss, log));
+    await resting;
     if (ended !== 'idle') await Promise.all([ending(), release]);
     unlisten();
   }
@@ -290,7 +301,7 @@ export const runOnServer = async (
       .catch((cause: unknown) =>
         log.warn({ cause, runId }, 'a task that was not begun stays in its session'),
       );
-  await leave();
+  if (ended !== 'idle') await leave();
   return unheard.length === 0 ? result : { ...result, unheard };
 };
 

@@ -132,7 +132,13 @@ export const createWarmOpencode = (
       const result = await runOnServer(
         held.server,
         request,
-        observer,
+        {
+          ...observer,
+          onAnswer: (early) => {
+            held.answered();
+            observer.onAnswer?.(early);
+          },
+        },
         {
           ...{ log, trustWorkspace, door: held.door, isShared: presence.isShared },
           onPrompted: (tell) => void underWay.set(runId, tell),
