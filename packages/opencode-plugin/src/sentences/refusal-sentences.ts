@@ -136,7 +136,7 @@ export function errorText(facts: RemoteErrorFacts): string {
     case 'WalletInUseError':
       return 'The wallet is in use by another process that does not answer. Wait until it has ended, then try again.';
     case 'BadMnemonicError':
-      return 'The wallet’s words are mistyped: look at CASHU_MNEMONIC.';
+      return 'The wallet’s words can’t be read: look at CASHU_MNEMONIC. They are mistyped, or sealed (wallet encrypt), which this plugin can’t open. Nothing was moved.';
     case 'ConnectionLostError':
       return 'The bot that has the wallet went away before it answered. Nothing is lost: what was begun is finished.';
     case 'OtherVersionError':
