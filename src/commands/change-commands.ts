@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeskRefusal } from '../backends/session-desk.ts';
 import {
   deskRefusalText,
@@ -46,6 +47,7 @@ const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
     repeatable: true,
     run: async ({ owner, argument }, signal) => {
       const { session, desk, place } = deskOf(deps, owner.publicKey);
+      await isIdle(deps, session, signal);
       const run = lastWith(deps, session, ({ result }) => result?.prompt !== undefined);
       if (run === undefined) throw new RefusalError(nothingToDiff);
       const files = granted(await desk.diff(place, run.prompt, signal), '!diff');
@@ -68,7 +70,7 @@ const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
     repeatable: false,
     run: async ({ owner }, signal) => {
       const { session, desk, place } = deskOf(deps, owner.publicKey);
-      idle(deps, session);
+      await idle(deps, session, signal);
       const run = lastWith(deps, session, hasChanged);
       if (run === undefined) throw new RefusalError(nothingToUndo);
       alone(deps, session, run);
@@ -89,7 +91,7 @@ const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
     repeatable: false,
     run: async ({ owner }, signal) => {
       const { session, desk, place } = deskOf(deps, owner.publicKey);
-      idle(deps, session);
+      await idle(deps, session, signal);
       const undone = undoneLast(deps, session);
       if (undone.length === 0) throw new RefusalError(nothingRedone);
       granted(await desk.redo(place, signal), '!redo');
@@ -206,9 +208,18 @@ function alone({ stores, worktrees }: ChangeDeps, session: Session, run: Run): v
 
 const isOpen = ({ state }: Run): boolean => state !== 'done';
 
-/** @throws RefusalError while a task of the session runs or waits */
-function idle({ queue }: ChangeDeps, session: Session): void {
-  if (queue.list().some((run) => run.session === session.id && run.state !== 'queued'))
+/** An answer is there before its run has ended: who asks at once about what it did waits for that. */
+const endingMs = 3_000;
+async function isIdle({ queue }: ChangeDeps, { id }: Session, signal: AbortSignal): Promise<boolean> {
+  const isBusy = () => queue.list().some(({ session, state }) => session === id && state !== 'queued');
+  const until = performance.now() + endingMs;
+  while (isBusy() && performance.now() < until) await sleep(50, undefined, { signal });
+  return !isBusy();
+}
+
+/** @throws RefusalError while a task of the session runs */
+async function idle(deps: ChangeDeps, session: Session, signal: AbortSignal): Promise<void> {
+  if (!(await isIdle(deps, session, signal)))
     throw new RefusalError(deskRefusalText({ state: 'refused', why: 'busy' }, 'That'));
 }
 

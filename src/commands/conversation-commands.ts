@@ -53,7 +53,10 @@ export const conversationCommands = (deps: CommandDeps): readonly Command[] => [
     kind: 'immediate',
     run: ({ owner }) => {
       const { session } = deskOf(deps, owner.publicKey);
-      const waiting = deps.queue.list().filter((run) => run.session === session.id).length;
+      // The one in hand may be answered already; this is done after it.
+      const waiting = deps.queue
+        .list()
+        .filter(({ session: of, state }) => of === session.id && state === 'queued').length;
       if (waiting > 0)
         throw new RefusalError(`${plural(waiting, 'task')} of this session first; then !compact.`);
       return { task: '(shorten the conversation)', mode: session.mode, job: 'compact' };

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Mode } from '../backend.ts';
 import type { DeskRefusal, FileChange, SessionDesk, SessionPlace } from '../session-desk.ts';
 import { toTodos } from './follow-run.ts';
@@ -5,6 +6,7 @@ import type { WarmServer } from './server.ts';
 import type { ServerPool } from './server-pool.ts';
 
 const patienceMs = 30_000;
+const leavingMs = 1_000;
 
 type Patch = FileChange & { readonly diff: string };
 
@@ -32,6 +34,10 @@ export const createDesk = (pool: Pick<ServerPool, 'take' | 'find'>): SessionDesk
     if (standing === undefined) return refused('unsupported');
     const signal = AbortSignal.any([outer, AbortSignal.timeout(patienceMs)]);
     const place = { owner, workspace, mode: writing ?? mode, model: undefined, standing };
+    // A run that is answered may still hold it for a moment.
+    const until = performance.now() + leavingMs;
+    while (pool.find(place)?.busy === true && performance.now() < until)
+      await sleep(50, undefined, { signal });
     if (pool.find(place)?.busy === true) return refused('busy');
     const held = await pool.take(place, signal, true);
     if (held === undefined) return refused(pool.find(place)?.busy === true ? 'busy' : 'unsupported');
