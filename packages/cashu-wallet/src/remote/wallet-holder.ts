@@ -7,6 +7,8 @@ import { dirname } from 'node:path';
 import { pause } from '@nostr-dm-agent/kit/abort';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, type Cancel } from '@nostr-dm-agent/kit/timers';
+import { systemKeyring } from '../at-rest/keyring.ts';
+import { openWords, referredWallet } from '../at-rest/sealed-words.ts';
 import type { CashuWallet, Upkeep } from '../faces.ts';
 import { createWallet, fingerprintOf, type WalletConfig } from '../open-wallet.ts';
 import { WalletInUseError } from '../wallet-errors.ts';
@@ -21,7 +23,7 @@ import { handOverCommand, serve, socketOf, walletSocketPath } from './wallet-soc
 export type HolderConfig = {
   readonly home: string;
   readonly wallet: WalletConfig;
-  /** Gets the words where they are sealed, when it is opened here for the first time. */
+  /** Gets the words where they are sealed, when it is opened here for the first time. Default: what the keyring opens. */
   readonly unseal?: () => Promise<string>;
   /** Commands of another package, for as long as it is open here. */
   readonly extend?: RemoteExtension;
@@ -89,13 +91,14 @@ export function createWalletHolder(config: HolderConfig, log: Logger): WalletHol
       // Whoever wanted it is to be asked first.
       throw new WalletMovedError('it was given away');
     }
-    if (held === undefined && config.unseal !== undefined) {
-      words ??= await config.unseal();
+    const wallet = referredWallet(config.wallet.mnemonic);
+    if (held === undefined && wallet !== undefined) {
+      words ??= await (config.unseal?.() ?? fromKeyring(config.wallet.directory, wallet));
       // Somebody else may have opened it meanwhile.
       await closing;
     }
-    const wallet = words === undefined ? config.wallet : { ...config.wallet, mnemonic: words };
-    held ??= hold({ ...config, wallet }, log, leave);
+    const opened = words === undefined ? config.wallet : { ...config.wallet, mnemonic: words };
+    held ??= hold({ ...config, wallet: opened }, log, leave);
     return held;
   };
 
@@ -120,6 +123,10 @@ export function createWalletHolder(config: HolderConfig, log: Logger): WalletHol
     close: () => leave(false),
   };
 }
+
+/** Nobody is asked: what a passphrase seals is for a bot, or the command line. @throws SealedWordsError */
+const fromKeyring = (directory: string, fingerprint: string): Promise<string> =>
+  openWords(directory, fingerprint, { passphrase: async () => undefined, keyring: systemKeyring });
 
 /** @throws WalletInUseError and what `createWallet` throws */
 function hold(config: HolderConfig, log: Logger, leave: (given: boolean) => Promise<void>): Held {
