@@ -136,8 +136,7 @@ export async function assemble(
   );
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
-  const facts = { bot, money, runs: stores.runs, sessions: stores.sessions, ...work, clock };
-  void showPage(page, facts, intake.fromPage.act, config, deps.onPage);
+  void showPage(page, { bot, money, ...stores, ...work, clock }, intake.fromPage.act, config, deps.onPage);
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
   void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);
 

@@ -1,6 +1,18 @@
 import type { LedgerEntry } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
-import type { AskFacts, LedgerFacts, MoneyFacts, NowFacts, RunFacts, Visitor } from '@nostr-dm-agent/page';
+import type {
+  AskFacts,
+  LedgerFacts,
+  MoneyFacts,
+  NowFacts,
+  OwnerFacts,
+  RelayFacts,
+  RunFacts,
+  SaidFacts,
+  SessionFacts,
+  Visitor,
+} from '@nostr-dm-agent/page';
+import { npubEncode } from 'nostr-tools/nip19';
 import type { CommandDeps } from '../commands/command-deps.ts';
 import { askedText } from '../replies/ask-replies.ts';
 import { ownerName } from '../replies/owner-name.ts';
@@ -8,7 +20,7 @@ import { doing } from '../replies/progress.ts';
 import { openRunLine } from '../replies/provider-replies.ts';
 import { operationLine } from '../replies/wallet-replies.ts';
 import type { OpenAsk } from '../runs/asks.ts';
-import type { Run } from '../runs/run.ts';
+import type { Run, Session } from '../runs/run.ts';
 import type { RunBoard } from '../runs/run-board.ts';
 import type { Stores } from '../store/open-stores.ts';
 
@@ -16,6 +28,11 @@ export type PageFactsDeps = {
   readonly queue: Pick<CommandDeps['queue'], 'list'>;
   readonly asks: Pick<CommandDeps['asks'], 'open'>;
   readonly board: Pick<RunBoard, 'of'>;
+  readonly currentSessions: Pick<CommandDeps['currentSessions'], 'current' | 'list' | 'find'>;
+  readonly worktrees: Pick<CommandDeps['worktrees'], 'at'>;
+  readonly runs: Pick<Stores['runs'], 'ofSession'>;
+  readonly owners: Pick<Stores['owners'], 'list'>;
+  readonly bot: Pick<CommandDeps['bot'], 'relays'>;
   readonly sessions: Pick<Stores['sessions'], 'get'>;
   readonly money: CommandDeps['money'];
   readonly clock: Clock;
@@ -32,8 +49,51 @@ export function createPageFacts(deps: PageFactsDeps) {
       asks: deps.asks.open(visitor.publicKey).map(askFacts),
     }),
     money: (visitor: Visitor, rows: number) => moneyFacts(deps, visitor, rows),
+    sessions: ({ publicKey }: Visitor): readonly SessionFacts[] => {
+      const current = deps.currentSessions.current(publicKey)?.id;
+      return deps.currentSessions
+        .list(publicKey, listed)
+        .map((session) => sessionFacts(deps, session, current));
+    },
+    session: ({ publicKey }: Visitor, id: string) => {
+      const session = deps.currentSessions.find(publicKey, id);
+      if (session === undefined || session.id !== id) return undefined;
+      const current = deps.currentSessions.current(publicKey)?.id;
+      const said = deps.runs.ofSession(id, listed).toReversed().map(saidFacts);
+      return { session: sessionFacts(deps, session, current), said };
+    },
+    relays: (): readonly RelayFacts[] =>
+      deps.bot.relays().map(({ url, served, reason, withoutLegacy }) => ({
+        url,
+        served,
+        problem: reason ?? (withoutLegacy && `Old messages (NIP-04) do not: ${withoutLegacy}`),
+      })),
+    owners: (visitor: Visitor): readonly OwnerFacts[] =>
+      deps.owners.list().map(({ publicKey, role, source }) => ({
+        npub: npubEncode(publicKey),
+        role,
+        configured: source === 'environment',
+        you: publicKey === visitor.publicKey,
+      })),
   };
 }
+
+/** So many of them are shown. */
+const listed = 100;
+
+const sessionFacts = (
+  { worktrees }: PageFactsDeps,
+  { id, title, workspace, mode, directory, usedAt }: Session,
+  current: string | undefined,
+): SessionFacts => ({
+  ...{ id, title, workspace, mode, usedAt },
+  branch: worktrees.at(directory)?.branch,
+  current: id === current,
+});
+
+const saidFacts = ({ seq, queuedAt, task, answer, outcome }: Run): SaidFacts => ({
+  ...{ number: seq, at: queuedAt, task, answer, outcome },
+});
 
 function runFacts({ board, sessions, clock }: PageFactsDeps, run: Run, visitor: Visitor): RunFacts {
   const view = board.of(run.id);

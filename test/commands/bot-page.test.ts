@@ -62,6 +62,16 @@ describe('an owner opens the page', () => {
     expect(await act('!ask what is here?')).toContain('Tasks are sent to the bot by message');
     expect(bot.tasksDone()).toEqual([]);
     expect(await act('!wallet balance')).toContain('wallet');
+
+    await bot.owner.answer(await bot.owner.send('say <b>hello</b>'), /./);
+    const look = async (path: string) =>
+      (await fetch(`${origin}${path}`, { headers: { Cookie: cookie } })).text();
+    const list = await look('/sessions');
+    expect(list).toContain('say &lt;b&gt;hello&lt;/b&gt;');
+    expect(await look(/href="(\/sessions\/\w+)"/.exec(list)?.[1] ?? '')).toContain('answered');
+    expect(await look('/relays')).toContain('Messages come through.');
+    expect(await look('/owners')).toContain('by BOT_OWNERS');
+    expect(await look('/money')).toContain('There is no wallet.');
   });
 
   test('and a Prometheus reads figures with the key in the bot’s home', async () => {

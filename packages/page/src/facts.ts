@@ -67,3 +67,40 @@ export type LedgerFacts = {
   readonly refund: Sat;
   readonly fee: Sat;
 };
+
+/** A conversation with an agent; a visitor's own. */
+export type SessionFacts = {
+  readonly id: string;
+  readonly title: string;
+  readonly workspace: string;
+  readonly mode: string;
+  readonly branch: string | undefined;
+  /** The one that the next task goes on with. */
+  readonly current: boolean;
+  /** Unix milliseconds. */
+  readonly usedAt: number;
+};
+/** What was said in one, oldest first. */
+export type SaidFacts = {
+  readonly number: number;
+  readonly at: number;
+  readonly task: string;
+  readonly answer: string | undefined;
+  /** Undefined: it is not over. */
+  readonly outcome: string | undefined;
+};
+
+export type RelayFacts = {
+  readonly url: string;
+  readonly served: boolean;
+  /** Why not, or what does not come through although the rest does. */
+  readonly problem: string | undefined;
+};
+
+export type OwnerFacts = {
+  readonly npub: string;
+  readonly role: 'admin' | 'member';
+  /** Named in `BOT_OWNERS`: only whoever runs the bot can change them. */
+  readonly configured: boolean;
+  readonly you: boolean;
+};

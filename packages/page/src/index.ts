@@ -1,5 +1,15 @@
 export { createEntryLinks, type EntryLinks } from './entry-links.ts';
-export type { AskFacts, LedgerFacts, MoneyFacts, NowFacts, RunFacts } from './facts.ts';
+export type {
+  AskFacts,
+  LedgerFacts,
+  MoneyFacts,
+  NowFacts,
+  OwnerFacts,
+  RelayFacts,
+  RunFacts,
+  SaidFacts,
+  SessionFacts,
+} from './facts.ts';
 export type { PageAddress, ServedPage } from './open.ts';
 export type { PageSessionStore, StoredPageSession } from './page-sessions.ts';
 export type { Health, HealthOfPart, PageSource } from './page-source.ts';

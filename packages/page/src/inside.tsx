@@ -2,12 +2,15 @@
 import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
-import { Page, Replies, type Section, type Viewer } from './layout.tsx';
+import { maySee, Page, Replies, type Section, sections, type Viewer } from './layout.tsx';
 import { ledgerCsv } from './ledger-csv.ts';
 import { Money } from './money.tsx';
 import { Now } from './now.tsx';
+import { Owners } from './owners.tsx';
 import type { PageEnv } from './page-app.tsx';
 import type { PageSource } from './page-source.ts';
+import { Relays } from './relays.tsx';
+import { Session, Sessions } from './sessions.tsx';
 
 /** How often what goes on is looked at while somebody watches, and how many may at a time. */
 const lookEveryMs = 500;
@@ -20,36 +23,54 @@ const order = z.object({
   command: z.string().regex(/^!/).max(4_000),
   field: z.string().max(20_000).optional(),
   about: z.string().max(64).optional(),
-  back: z.enum(['/now', '/money']).default('/now'),
+  back: z.enum(sections.map(([path]) => path)).default('/now'),
 });
 
 /** What is behind the doors. */
 export function createInside(source: PageSource): Hono<PageEnv> {
   const app = new Hono<PageEnv>();
   const viewer = (c: Context<PageEnv>): Viewer => ({ visitor: c.get('visitor'), formKey: c.get('formKey') });
-  const view = (section: Section, who: Viewer, said: readonly string[] = []) => {
+  const shown = (section: Section, who: Viewer) => {
     switch (section) {
       case '/now':
         return (
-          <Page section={section} viewer={who} said={said}>
-            <div id="live" data-live="/now/live">
-              <Now {...source.now(who.visitor)} viewer={who} />
-            </div>
-          </Page>
+          <div id="live" data-live="/now/live">
+            <Now {...source.now(who.visitor)} viewer={who} />
+          </div>
         );
       case '/money': {
         const facts = source.money(who.visitor, ledgerRows);
-        return (
-          <Page section={section} viewer={who} said={said}>
-            {facts === undefined ? <p>There is no wallet.</p> : <Money facts={facts} viewer={who} />}
-          </Page>
-        );
+        return facts === undefined ? <p>There is no wallet.</p> : <Money facts={facts} viewer={who} />;
       }
+      case '/sessions':
+        return <Sessions sessions={source.sessions(who.visitor)} viewer={who} />;
+      case '/relays':
+        return <Relays relays={source.relays()} />;
+      case '/owners':
+        return <Owners owners={source.owners(who.visitor)} viewer={who} />;
     }
   };
+  const view = (section: Section, who: Viewer, said: readonly string[] = []) => (
+    <Page section={section} viewer={who} said={said}>
+      {shown(section, who)}
+    </Page>
+  );
   app.get('/', (c) => c.redirect('/now', 303));
-  app.get('/now', (c) => c.html(view('/now', viewer(c))));
-  app.get('/money', (c) => c.html(view('/money', viewer(c))));
+  for (const [section] of sections) {
+    app.get(section, (c) =>
+      maySee(c.get('visitor'), section) ? c.html(view(section, viewer(c))) : c.notFound(),
+    );
+  }
+  app.get('/sessions/:id', (c) => {
+    const who = viewer(c);
+    const found = source.session(who.visitor, c.req.param('id'));
+    if (found === undefined) return c.notFound();
+    return c.html(
+      <Page section="/sessions" viewer={who}>
+        <Session {...found} viewer={who} />
+      </Page>,
+    );
+  });
   app.get('/money/ledger.csv', (c) => {
     const facts = source.money(c.get('visitor'), Number.MAX_SAFE_INTEGER);
     if (facts === undefined) return c.notFound();
@@ -68,7 +89,7 @@ export function createInside(source: PageSource): Hono<PageEnv> {
     const said = await source.act(who.visitor, { command: given, about }, signal);
     // The script wants the bot's words alone.
     if (c.req.header('accept') === 'text/x-replies') return c.html(<Replies texts={said} />);
-    return c.html(view(back, who, said));
+    return c.html(view(maySee(who.visitor, back) ? back : '/now', who, said));
   });
   live(app, source, viewer);
   app.notFound((c) => c.text('There is nothing here.', 404));

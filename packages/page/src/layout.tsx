@@ -18,10 +18,17 @@ export const Document = ({ title, children }: { readonly title: string; readonly
   </html>
 );
 
-const sections = [
+export const sections = [
   ['/now', 'Now'],
   ['/money', 'Money'],
+  ['/sessions', 'Sessions'],
+  ['/relays', 'Relays'],
+  ['/owners', 'Owners'],
 ] as const;
+/** What members do not see. */
+const forAdmins: ReadonlySet<Section> = new Set<Section>(['/relays', '/owners']);
+export const maySee = ({ role }: Visitor, section: Section): boolean =>
+  role === 'admin' || !forAdmins.has(section);
 export type Section = (typeof sections)[number][0];
 
 /** Who looks, and what their forms carry. */
@@ -48,11 +55,13 @@ export const Page = ({
       </a>
       <header>
         <nav aria-label="Sections">
-          {sections.map(([path, name]) => (
-            <a href={path} aria-current={path === section ? 'page' : undefined}>
-              {name}
-            </a>
-          ))}
+          {sections
+            .filter(([path]) => maySee(viewer.visitor, path))
+            .map(([path, name]) => (
+              <a href={path} aria-current={path === section ? 'page' : undefined}>
+                {name}
+              </a>
+            ))}
         </nav>
         <form method="post" action="/sign-out">
           <input type="hidden" name="formKey" value={viewer.formKey} />
@@ -68,6 +77,12 @@ export const Page = ({
       </main>
     </Document>
   );
+};
+
+/** A moment, the same for every reader; a script may say it in their own time. */
+export const Time = ({ at }: { readonly at: number }) => {
+  const iso = new Date(at).toISOString();
+  return <time datetime={iso}>{iso.slice(0, 16).replace('T', ' ')} UTC</time>;
 };
 
 /** The bot's words, as they would stand in a chat. */

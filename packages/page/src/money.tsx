@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import type { MoneyFacts } from './facts.ts';
-import { Does, type Viewer } from './layout.tsx';
+import { Does, Time, type Viewer } from './layout.tsx';
 
 /** What there is, the ways in and out, what is open, the ledger. */
 export const Money = ({ facts, viewer }: { readonly facts: MoneyFacts; readonly viewer: Viewer }) => (
@@ -114,9 +114,7 @@ const Ledger = ({ ledger }: Pick<MoneyFacts, 'ledger'>) => (
             {ledger.map(({ at, task, model, budget, spent, refund, fee, state }) => (
               <tr>
                 <td>
-                  <time datetime={new Date(at).toISOString()}>
-                    {new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC
-                  </time>
+                  <Time at={at} />
                 </td>
                 <td>{task}</td>
                 <td>{model ?? ''}</td>

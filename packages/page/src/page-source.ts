@@ -1,5 +1,5 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import type { MoneyFacts, NowFacts } from './facts.ts';
+import type { MoneyFacts, NowFacts, OwnerFacts, RelayFacts, SaidFacts, SessionFacts } from './facts.ts';
 import type { Visitor } from './visitor.ts';
 
 /** What the page is told, by whoever serves it. Facts; the page makes the sentences. */
@@ -9,6 +9,15 @@ export type PageSource = {
   readonly now: (visitor: Visitor) => NowFacts;
   /** With so many rows of the ledger. undefined: there is no wallet. */
   readonly money: (visitor: Visitor, rows: number) => MoneyFacts | undefined;
+  /** The last used first. */
+  readonly sessions: (visitor: Visitor) => readonly SessionFacts[];
+  /** undefined: they have none with this id. */
+  readonly session: (
+    visitor: Visitor,
+    id: string,
+  ) => { readonly session: SessionFacts; readonly said: readonly SaidFacts[] } | undefined;
+  readonly relays: () => readonly RelayFacts[];
+  readonly owners: (visitor: Visitor) => readonly OwnerFacts[];
   /**
    * Does a command of the visitor's as if they had sent it, and gives what they would read. What is no command is not
    * done: tasks are sent by message.

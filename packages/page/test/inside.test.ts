@@ -74,6 +74,19 @@ describe('what goes on', () => {
   });
 });
 
+describe('a member', () => {
+  test('finds no page that is for admins, and no way to one', async () => {
+    owners.set(admin.publicKey, 'member');
+    for (const path of ['/relays', '/owners', '/sessions/of-somebody-else', '/money/ledger.csv'])
+      expect([path, (await page.ask(path, { headers: { Cookie: cookie } })).status]).toEqual([path, 404]);
+    const nav = await look('/now');
+    expect(nav).toContain('href="/sessions"');
+    expect(nav).not.toContain('href="/owners"');
+    owners.set(admin.publicKey, 'admin');
+    expect(await look('/now')).toContain('href="/owners"');
+  });
+});
+
 describe('a button', () => {
   test('does its command as its visitor, with what was filled in, about what was shown', async () => {
     page.acted.length = 0;

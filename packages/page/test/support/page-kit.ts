@@ -51,6 +51,10 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
         },
         now: () => now.facts,
         money: () => undefined,
+        sessions: () => [],
+        session: () => undefined,
+        relays: () => [],
+        owners: () => [],
         act: async (visitor, order) => {
           acted.push({ visitor, order });
           return ['<b>pong</b>'];
