@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { userFolders } from '../agent-environment.ts';
@@ -70,7 +70,7 @@ function paidAccess(payment: RunPayment, model: string | undefined): PaidAccess 
 /** Makes the command that starts the agent, in a jail of its own. @throws NotStartedError */
 export async function launchAgent(
   program: AgentProgram,
-  request: Pick<AgentRequest, 'runId' | 'owner' | 'workspace' | 'mode' | 'payment' | 'model'>,
+  request: Pick<AgentRequest, 'runId' | 'owner' | 'workspace' | 'mode' | 'payment' | 'model' | 'approvals'>,
   { settings, deps }: { readonly settings: BackendSettings; readonly deps: BackendDeps },
   signal: AbortSignal,
 ): Promise<AcpLaunch> {
@@ -84,7 +84,8 @@ export async function launchAgent(
   let cell: Cell | undefined;
   try {
     cell = await deps.jail.open(wall, { runId, workspace, writable: mode === 'agent', store: undefined });
-    const setting = settingOf(program, paid);
+    const asks = mode === 'agent' && (request.approvals ?? 'off') !== 'off';
+    const setting = settingOf(program, paid, asks, settings);
     const command = await cell.launch({
       file: found.path,
       args: [...found.arguments, ...setting.arguments],
@@ -94,7 +95,9 @@ export async function launchAgent(
         [markerVariable]: runId,
       },
       endpoints: endpointsOf(payment.configuration, payment.variables),
-      homeFiles: await homeFiles(program, owner, paid === undefined, settings),
+      homeFiles: (await homeFiles(program, owner, paid === undefined, settings)).filter(
+        ({ at }) => !(at in setting.homeTexts),
+      ),
       homeTexts: setting.homeTexts,
       texts: {},
       hideCode: !settings.trustWorkspace,
@@ -110,8 +113,24 @@ export async function launchAgent(
 }
 
 /** An agent that nobody knows is told in the variables that most of them read. */
-function settingOf({ preset }: AgentProgram, paid: PaidAccess | undefined): AgentSetting {
-  if (preset !== undefined) return paid === undefined ? presets[preset].own() : presets[preset].paid(paid);
+function settingOf(
+  { preset }: AgentProgram,
+  paid: PaidAccess | undefined,
+  asks: boolean,
+  { ambient }: BackendSettings,
+): AgentSetting {
+  if (preset !== undefined && paid !== undefined) return presets[preset].paid(paid, asks);
+  if (preset !== undefined) {
+    const read = (path: string): string => {
+      const file = join(userFolders(ambient).home, path);
+      return existsSync(file) ? readFileSync(file, 'utf8') : '';
+    };
+    try {
+      return presets[preset].own(asks, read);
+    } catch (cause) {
+      throw new NotStartedError('bad_configuration', 'its own settings can’t be read', cause);
+    }
+  }
   if (paid === undefined) return { arguments: [], environment: {}, homeTexts: {} };
   const { baseUrl, key, model } = paid;
   const environment = {

@@ -113,7 +113,11 @@ export function connectAcp(
       incoming = undefined;
     },
     initialize: async (authenticate) => {
-      const clientCapabilities = { fs: { readTextFile: false, writeTextFile: false }, terminal: false };
+      const clientCapabilities = {
+        fs: { readTextFile: false, writeTextFile: false },
+        terminal: false,
+        session: { notices: {} },
+      };
       const answer = initialized.parse(
         await agent.request(asks.initialize, { protocolVersion: PROTOCOL_VERSION, clientCapabilities }),
       );

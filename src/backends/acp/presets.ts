@@ -1,4 +1,5 @@
 import type { ApprovalRule } from '../approval.ts';
+import { toToml } from './to-toml.ts';
 
 export const presetNames = ['claude', 'codex', 'qwen', 'vibe', 'gemini'] as const;
 export type PresetName = (typeof presetNames)[number];
@@ -40,14 +41,35 @@ export type Preset = {
   readonly ownVariables: readonly string[];
   /** Files of its own login in the user's home. */
   readonly ownFiles: readonly string[];
-  /** Its mode in which it asks before it acts; without a rule it works in its own sandboxless way. */
+  /** The mode for a task. Of an agent that is to ask and does not have it nothing is wanted. */
   readonly mode: (approvals: ApprovalRule, readOnly: boolean) => string | undefined;
-  readonly paid: (access: PaidAccess) => AgentSetting;
-  readonly own: () => AgentSetting;
+  /** @param asks its owner is asked before it acts */
+  readonly paid: (access: PaidAccess, asks: boolean) => AgentSetting;
+  /** @param read a file of the user's home, of `ownFiles`; empty where there is none */
+  readonly own: (asks: boolean, read: (path: string) => string) => AgentSetting;
 };
 
 const nothing: AgentSetting = { arguments: [], environment: {}, homeTexts: {} };
 const inToml = (text: string): string => JSON.stringify(text);
+
+/** The name of its profile, and the mode that it makes. */
+const askingProfile = 'asking';
+
+/**
+ * Codex asks for what its sandbox did not let through, and what it is allowed runs without. In its sandbox of namespaces,
+ * which can't be built inside the jail, everything fails without a question; in that of Landlock what is asked for is known.
+ */
+const askingCodex = (config: object): string => {
+  const { sandbox_mode: _, ...kept }: Readonly<Record<string, unknown>> = { ...config };
+  const kinds = ['sandbox_approval', 'rules', 'mcp_elicitations', 'request_permissions', 'skill_approval'];
+  return toToml({
+    ...kept,
+    approval_policy: { granular: Object.fromEntries(kinds.map((kind) => [kind, true])) },
+    default_permissions: askingProfile,
+    permissions: { ...Object(kept.permissions), [askingProfile]: { extends: ':read-only' } },
+    features: { ...Object(kept.features), use_legacy_landlock: true },
+  });
+};
 
 export const presets: Readonly<Record<PresetName, Preset>> = {
   qwen: {
@@ -114,8 +136,9 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     ownVariables: ['OPENAI_API_KEY', 'CODEX_API_KEY'],
     ownFiles: ['.codex/auth.json', '.codex/config.toml'],
     // In its mode `agent` another model is paid to decide what is asked; with full access nothing is.
-    mode: (approvals) => (approvals === 'off' ? 'agent-full-access' : 'read-only'),
-    paid: ({ baseUrl, key, model }) => ({
+    mode: (approvals, readOnly) =>
+      approvals === 'off' || readOnly ? 'agent-full-access' : `permission-profile:${askingProfile}`,
+    paid: ({ baseUrl, key, model }, asks) => ({
       arguments: [],
       environment: {
         ...{ RUN_KEY: key, CODEX_API_KEY: key, NO_BROWSER: '1', MODEL_PROVIDER: 'meter' },
@@ -129,11 +152,14 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
           },
         }),
       },
-      homeTexts: {},
+      homeTexts: asks ? { '.codex/config.toml': askingCodex({}) } : {},
     }),
-    own: () => ({
+    own: (asks, read) => ({
       ...nothing,
       environment: { NO_BROWSER: '1', INITIAL_AGENT_MODE: 'agent-full-access' },
+      homeTexts: asks
+        ? { '.codex/config.toml': askingCodex(Bun.TOML.parse(read('.codex/config.toml'))) }
+        : {},
     }),
   },
   claude: {

@@ -40,6 +40,9 @@ export async function talk(
   const wanted = preset === undefined ? undefined : presets[preset].mode(approvals, mode !== 'agent');
   if (wanted !== undefined && session.modes.includes(wanted))
     await untilAborted(connection.setMode(session.id, wanted), starting);
+  // It would do unasked what its owner wants to be asked for.
+  else if (wanted !== undefined && (approvals !== 'off' || mode !== 'agent'))
+    throw new NotStartedError('backend_unknown', `the agent does not have its mode ${wanted}`);
   const prompting = connection.prompt(session.id, request.task);
   try {
     return { session: session.id, stopReason: await untilAborted(prompting, signal) };

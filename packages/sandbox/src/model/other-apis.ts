@@ -69,7 +69,7 @@ export const messagesApi: OtherApi = {
   },
   events: (reply, { model, callId, usage }) => {
     const message = {
-      ...{ id: 'msg_sandbox', type: 'message', role: 'assistant', model, content: [] },
+      ...{ id: `msg_${callId}`, type: 'message', role: 'assistant', model, content: [] },
       ...{ stop_reason: null, stop_sequence: null },
       usage: { input_tokens: usage.prompt_tokens, output_tokens: 1 },
     };
@@ -98,7 +98,7 @@ export const messagesApi: OtherApi = {
     ];
   },
   whole: (reply, { model, callId, usage }) => ({
-    ...{ id: 'msg_sandbox', type: 'message', role: 'assistant', model },
+    ...{ id: `msg_${callId}`, type: 'message', role: 'assistant', model },
     content: contentOf(reply, callId),
     ...{ stop_reason: stopOf(reply), stop_sequence: null },
     usage: { input_tokens: usage.prompt_tokens, output_tokens: usage.completion_tokens },
@@ -146,7 +146,7 @@ export const responsesApi: OtherApi = {
       ...outputOf(reply, about).flatMap((item, output_index) => {
         const at = { output_index };
         const isCall = item.type === 'function_call';
-        const delta = { ...at, item_id: 'msg_sandbox', content_index: 0, delta: saidBy(reply) };
+        const delta = { ...at, item_id: `msg_${about.callId}`, content_index: 0, delta: saidBy(reply) };
         return [
           {
             ...{ type: 'response.output_item.added', ...at },
@@ -165,12 +165,12 @@ export const responsesApi: OtherApi = {
 const outputOf = (reply: Reply, { callId }: About) =>
   reply.type === 'calls'
     ? reply.calls.map(({ name, input }, index) => ({
-        ...{ id: `fc_sandbox_${index}`, type: 'function_call' as const, status: 'completed' },
+        ...{ id: `fc_${callId}_${index}`, type: 'function_call' as const, status: 'completed' },
         ...{ call_id: callIdOf(callId, index), name, arguments: JSON.stringify(input) },
       }))
     : [
         {
-          ...{ id: 'msg_sandbox', type: 'message' as const, role: 'assistant', status: 'completed' },
+          ...{ id: `msg_${callId}`, type: 'message' as const, role: 'assistant', status: 'completed' },
           content: [{ type: 'output_text', text: saidBy(reply), annotations: [] }],
         },
       ];
@@ -178,7 +178,7 @@ const outputOf = (reply: Reply, { callId }: About) =>
 const responseOf = (reply: Reply, about: About) => {
   const { prompt_tokens: input, completion_tokens: output } = about.usage;
   return {
-    ...{ id: 'resp_sandbox', object: 'response', status: 'completed', model: about.model },
+    ...{ id: `resp_${about.callId}`, object: 'response', status: 'completed', model: about.model },
     output: outputOf(reply, about),
     usage: {
       input_tokens: input,
