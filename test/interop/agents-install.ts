@@ -8,9 +8,11 @@ export const npmAgents = {
   codex: { package: '@agentclientprotocol/codex-acp@2.6.0', program: 'codex-acp' },
   claude: { package: '@agentclientprotocol/claude-agent-acp@0.101.0', program: 'claude-agent-acp' },
 } as const;
-/** In Python, and not at npm. */
+/** From PyPI, for Python 3.12 or later. */
 export const vibePackage = 'mistral-vibe==3.0.2';
 export const agentNames = ['qwen', 'codex', 'claude', 'vibe'] as const;
+/** Those that need nothing but npm. */
+export const npmAgentNames = ['qwen', 'codex', 'claude'] as const;
 export type AgentName = (typeof agentNames)[number];
 
 /** Two of them download 400 MB. */
@@ -41,7 +43,7 @@ export async function installAgent(name: AgentName, folder: string): Promise<str
   mkdirSync(at, { recursive: true });
   const signal = AbortSignal.timeout(installTimeoutMs);
   if (name === 'vibe') {
-    await run(['python3', '-m', 'venv', at], signal);
+    await run([process.env.AGENTS_PYTHON ?? 'python3', '-m', 'venv', at], signal);
     const pip = [join(bin, 'python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
     await run([...pip, '--only-binary=:all:', wanted], signal);
   } else {

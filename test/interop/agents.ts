@@ -1,5 +1,5 @@
 // Agents that are not ours, by the Agent Client Protocol: real programs in the real jail, paid run by run through the meter.
-// AGENTS=qwen,codex for some of them; AGENTS_DIR=… for a folder in which they stay installed. See docs/interop.md.
+// AGENTS=qwen,codex,vibe for others than those of npm; AGENTS_DIR=… for a folder in which they stay installed. See docs/interop.md.
 import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,10 +9,10 @@ import { z } from 'zod';
 import { processesOf } from '../support/bot.ts';
 import { type PaidBot, settled, startPaidBot } from '../support/paid-bot.ts';
 import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';
-import { agentNames, agentsFolder, installAgent } from './agents-install.ts';
+import { agentNames, agentsFolder, installAgent, npmAgentNames } from './agents-install.ts';
 
 const wanted = agentNames.filter((name) =>
-  (process.env.AGENTS ?? agentNames.join()).split(',').includes(name),
+  (process.env.AGENTS ?? npmAgentNames.join()).split(',').includes(name),
 );
 const folder = agentsFolder();
 let house: SandboxHouse;

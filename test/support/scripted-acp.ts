@@ -32,7 +32,8 @@ async function prompt(id, { sessionId, prompt }) {
     const toolCall = { toolCallId: 't1', title: text, kind: 'execute', status: 'pending', rawInput: { command: text } };
     update(sessionId, { sessionUpdate: 'tool_call', ...toolCall });
     const options = [{ optionId: 'yes', kind: 'allow_once', name: 'Yes' }, { optionId: 'no', kind: 'reject_once', name: 'No' }];
-    const { outcome } = await ask('session/request_permission', { sessionId, toolCall, options });
+    // What it is about was told: the id is enough.
+    const { outcome } = await ask('session/request_permission', { sessionId, toolCall: text.startsWith('touch yes') ? { toolCallId: 't1' } : toolCall, options });
     if (outcome.optionId === 'yes') execSync(text);
     update(sessionId, { sessionUpdate: 'tool_call_update', toolCallId: 't1', status: outcome.optionId === 'yes' ? 'completed' : 'failed' });
     update(sessionId, { sessionUpdate: 'plan', entries: [{ content: 'run it', status: 'completed', priority: 'high' }] });

@@ -19,6 +19,7 @@ import { findAgent, launchAgent } from './acp-launch.ts';
 import type { AgentProgram } from './agent-program.ts';
 import { answerPermission } from './permission.ts';
 import { type Turn, talk } from './talk.ts';
+import { createToolCalls } from './tool-calls.ts';
 import { createAcpTranscript } from './transcript.ts';
 
 const noTokens = { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 };
@@ -79,13 +80,15 @@ async function runAcp(
     input.on('error', () => {});
     const asking = AbortSignal.any([signal, over.signal]);
     let replaying = false;
+    const toolCalls = createToolCalls();
     const connection = connectAcp(input, {
       update: (update) => {
+        toolCalls.note(update);
         if (!replaying) transcript.add(update);
       },
       ask: (ask) =>
         answerPermission(
-          ask,
+          toolCalls.whole(ask),
           {
             rule: request.approvals ?? 'off',
             readOnly: request.mode !== 'agent',

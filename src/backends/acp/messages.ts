@@ -20,7 +20,7 @@ const tool = {
   title: z.string().nullish(),
   kind: z.string().nullish(),
   status: z.string().nullish(),
-  rawInput: z.unknown(),
+  rawInput: z.unknown().optional(),
   content,
   locations: z
     .array(z.object({ path: z.string() }))

@@ -3,6 +3,7 @@ import { access, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
 import type { Shown } from './bubblewrap.ts';
 import { isLedAway, type PathRules, realPath, workspaceProblem } from './path-rules.ts';
+import { readPlainFile } from './pins.ts';
 import { inside, liesIn } from './places.ts';
 
 /** A program as it is started inside, and what has to be shown for it. */
@@ -25,6 +26,26 @@ const inSystem = (path: string): boolean =>
   );
 
 const asItself = (path: string): Shown => ({ from: path, to: path, writable: false });
+
+const shebang = (head: string) => /^#!\s*(\S+)(?:\s+(?:-S\s+)?(\S+))?/.exec(head) ?? [];
+
+/**
+ * What a script of a Python environment needs: all of that, and the Python that it was made from.
+ * @returns undefined where it is none
+ */
+const pythonEnvironment = async (head: string, rules: PathRules): Promise<readonly Shown[] | undefined> => {
+  const [, program = ''] = shebang(head);
+  const environment = dirname(dirname(program));
+  const settings = readPlainFile(join(environment, 'pyvenv.cfg'), 4096);
+  const home = /^home\s*=\s*(\/.*?)\s*$/m.exec(settings ?? '')?.[1];
+  if (home === undefined || workspaceProblem(environment, rules) !== undefined) return undefined;
+  const base = dirname(home);
+  const real = await realpath(base).catch(() => undefined);
+  if (inSystem(home) || real === undefined || workspaceProblem(real, rules) !== undefined)
+    return [asItself(environment)];
+  const places = [...new Set([base, real])];
+  return [asItself(environment), ...places.map((to) => ({ from: real, to, writable: false }))];
+};
 
 /** Folder whose files a script needs beside itself: its installed packages, else its own folder. */
 const companions = (script: string, rules: PathRules): readonly Shown[] => {
@@ -50,7 +71,7 @@ const findOn = async (path: string, name: string): Promise<string | undefined> =
 
 /** What runs a script: `#!/usr/bin/env NAME` or `#!/path`. */
 const interpreter = async (head: string, path: string): Promise<readonly Shown[]> => {
-  const [, program = '', argument] = /^#!\s*(\S+)(?:\s+(?:-S\s+)?(\S+))?/.exec(head) ?? [];
+  const [, program = '', argument] = shebang(head);
   const named = basename(program) === 'env' ? argument : undefined;
   const at = named === undefined ? program : await findOn(path, named);
   if (at === undefined || at === '' || inSystem(at)) return [];
@@ -95,6 +116,10 @@ export const showProgram = async (file: string, path: string, rules: PathRules):
     return { file: to, shown: [{ from: real, to, writable: false }] };
   }
   if (inSystem(real)) return { file: real, shown: await interpreter(head, path) };
-  const [runs, others] = await Promise.all([interpreter(head, path), started(real, rules)]);
-  return { file: real, shown: [...companions(real, rules), ...runs, ...others] };
+  const [python, runs, others] = await Promise.all([
+    pythonEnvironment(head, rules),
+    interpreter(head, path),
+    started(real, rules),
+  ]);
+  return { file: real, shown: [...(python ?? [...companions(real, rules), ...runs]), ...others] };
 };

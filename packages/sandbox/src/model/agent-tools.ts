@@ -17,10 +17,19 @@ export function knownTools(names: readonly string[]): ReadonlySet<string> {
 
 const quoted = (text: unknown): string => `'${String(text).replaceAll("'", `'\\''`)}'`;
 
+type Tool = { readonly name: string; readonly parameters?: { readonly properties: object } | undefined };
+
 /** A call as the agent's own tools take it. */
-export function asAgentCalls(call: ToolCall, names: readonly string[]): ToolCall {
-  const shell = Object.keys(shells).find((name) => names.includes(name));
-  if (names.includes(call.name) || shell === undefined) return call;
+export function asAgentCalls(call: ToolCall, tools: readonly Tool[]): ToolCall {
+  const own = tools.find(({ name }) => name === call.name);
+  const taken = own?.parameters?.properties;
+  const shell = Object.keys(shells).find((name) => tools.some((tool) => tool.name === name));
+  if (own !== undefined && taken !== undefined)
+    return {
+      name: call.name,
+      input: Object.fromEntries(Object.entries(call.input).filter(([name]) => name in taken)),
+    };
+  if (own !== undefined || shell === undefined) return call;
   const { command, filePath, content } = call.input;
   const line =
     call.name === 'write'

@@ -14,12 +14,18 @@ const content = z
           .join('\n'),
   );
 
+/** What a tool takes, where it says so. */
+const parameters = z
+  .object({ properties: z.record(z.string(), z.unknown()) })
+  .optional()
+  .catch(undefined);
+
 /** The part of an OpenAI chat completion request that the small model looks at. */
 export const chatRequest = z.object({
   model: z.string(),
   stream: z.boolean().default(false),
   messages: z.array(z.object({ role: z.string(), content, tool_calls: z.array(z.unknown()).optional() })),
-  tools: z.array(z.object({ function: z.object({ name: z.string() }) })).default([]),
+  tools: z.array(z.object({ function: z.object({ name: z.string(), parameters }) })).default([]),
 });
 export type ChatRequest = z.infer<typeof chatRequest>;
 

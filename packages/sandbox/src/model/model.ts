@@ -66,11 +66,11 @@ export const startModel = (options: ModelOptions = {}): SandboxModel => {
     });
     if (!ids.includes(chat.model)) return errorResponse(404);
     const signal = AbortSignal.any([request.signal, stopping.signal]);
-    const names = chat.tools.map((tool) => tool.function.name);
+    const tools = chat.tools.map((tool) => tool.function);
     const decided = decideReply(conversation);
     const reply =
       decided.type === 'calls'
-        ? { ...decided, calls: decided.calls.map((call) => asAgentCalls(call, names)) }
+        ? { ...decided, calls: decided.calls.map((call) => asAgentCalls(call, tools)) }
         : decided;
     if (reply.delayMs > 0) await sleep(reply.delayMs, undefined, { signal });
     switch (reply.type) {
