@@ -204,12 +204,15 @@ export function createWorktrees(deps: WorktreeDeps): Worktrees {
     const may = await asked(tree, signal);
     if ('not' in may || !isThere(tree)) return;
     if (!(await git.isMerged(may.wall, placeOf(tree), signal))) return;
-    // From here on its next task makes it anew.
-    if (deps.isBusy(directory, 'open')) return;
-    store.setState(directory, 'gone');
-    await throwAway(directory);
-    await git.forget(may.wall, placeOf(tree), signal);
-    log.info({ tree: basename(directory) }, 'a merged work tree is taken away');
+    await files.run(tree.workspace, signal, async () => {
+      // A jail that is being laid out shows what git has of the repository's trees: none of it may go meanwhile.
+      if (deps.isBusy(directory, 'open') || deps.isBusy(tree.workspace, 'running')) return;
+      // From here on its next task makes it anew.
+      store.setState(directory, 'gone');
+      await throwAway(directory);
+      await git.forget(may.wall, placeOf(tree), signal);
+      log.info({ tree: basename(directory) }, 'a merged work tree is taken away');
+    });
   };
 
   return {
@@ -231,7 +234,7 @@ export function createWorktrees(deps: WorktreeDeps): Worktrees {
     },
     make,
     ready: async (directory, signal) => {
-      // While a merge writes its files, nothing begins there.
+      // While a merge writes its files, or a tree of its repository goes, nothing begins there.
       if (files.isHeld(directory)) await files.run(directory, signal, async () => undefined);
       const made = await make(directory, signal);
       return made.state === 'ready' ? undefined : made;

@@ -57,6 +57,9 @@ export const followRun = (options: FollowOptions) => {
   let gap = false;
   let retried = false;
   let last: Tokens | undefined;
+  /** How often what the task changed was summed up: when it begins, and behind the end of each step. */
+  let sums = 0;
+  let summed = (): void => undefined;
 
   const partUpdated = (part: MessagePart): void => {
     kinds.set(part.id, part.type);
@@ -90,6 +93,15 @@ export const followRun = (options: FollowOptions) => {
         const { id, role, sessionID, summary } = event.properties.info;
         // What a compaction makes of the conversation is said to nobody.
         if (family.has(sessionID)) roles.set(id, summary === true ? 'summary' : role);
+        if (
+          sessionID === root &&
+          role === 'user' &&
+          typeof summary === 'object' &&
+          summary.diffs !== undefined
+        ) {
+          sums += 1;
+          summed();
+        }
         return;
       }
       case 'session.error': {
@@ -166,6 +178,17 @@ export const followRun = (options: FollowOptions) => {
       const { error, tools, steps } = transcript.read();
       const isClean = verdict === undefined && error === undefined && !retried && !gap;
       return isClean && Object.keys(tools).length === 0 && steps <= 1 && family.size === 1;
+    },
+    /** Resolves when what the task changed is summed up as of its last step, or with the signal. */
+    whenSummed: async (signal: AbortSignal): Promise<void> => {
+      const { promise: over, resolve } = Promise.withResolvers<void>();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      summed = () => {
+        if (sums > transcript.read().steps) resolve();
+      };
+      if (signal.aborted) resolve();
+      summed();
+      await over;
     },
     /** Of the last step: what the conversation takes up. */
     lastTokens: () => last,

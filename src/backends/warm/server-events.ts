@@ -89,7 +89,14 @@ const event = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('message.updated'),
     properties: z.object({
-      info: z.object({ id: text, sessionID: text, role: text, summary: z.unknown().optional() }),
+      info: z.object({
+        ...{ id: text, sessionID: text, role: text },
+        // true: a compaction wrote it; of a task: what it changed so far.
+        summary: z
+          .union([z.literal(true), z.looseObject({ diffs: z.array(z.unknown()).optional() })])
+          .optional()
+          .catch(undefined),
+      }),
     }),
   }),
   z.object({

@@ -24,6 +24,8 @@ const pollMs = 2_000;
 /** A run of which nothing is heard for so long, and whose session is idle, is over. */
 const silentMs = 10_000;
 const callMs = 10_000;
+/** So long an answer waits for what its task changed. */
+const summedMs = 2_000;
 
 export type ServerRunDeps = {
   readonly log: Logger;
@@ -121,11 +123,14 @@ const changesOf = async (
     readonly prompt: string;
     readonly whole: boolean;
     readonly shared: boolean;
+    readonly whenSummed: FollowedRun['whenSummed'];
   },
 ): Promise<Changes> => {
   const unknown = changesUnknown(server, of.shared);
   if (unknown !== undefined) return unknown;
   if (!of.whole || !server.isAlive()) return { state: 'unknown', why: 'cut_off' };
+  // opencode sums it up behind the end of a step, and says that the session is idle without waiting for it.
+  await of.whenSummed(AbortSignal.timeout(summedMs));
   const { data } = await server.client.session.diff(
     { sessionID: of.session, messageID: of.prompt },
     { signal: AbortSignal.timeout(callMs), throwOnError: true },
@@ -199,6 +204,7 @@ export const runOnServer = async (
       readBack(server, { session, prompt, workspace, run }, log),
       changesOf(server, {
         ...{ session, prompt, whole: ended !== 'stopped', shared: deps.isShared() },
+        whenSummed: run.whenSummed,
       }).catch((): Changes => ({ state: 'unknown', why: 'cut_off' })),
     ]);
   const leave = async (): Promise<void> => {
