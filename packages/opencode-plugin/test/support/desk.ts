@@ -72,7 +72,7 @@ type Size = { readonly columns?: number; readonly rows?: number };
 type Login = keyof typeof labels;
 
 /** A fresh home of somebody who sits at a desk, and their opencode. */
-export function createDesk(town: Town) {
+export function createDesk(town: { readonly url: string; readonly mint: { readonly url: string } }) {
   const home = mkdtempSync(join(tmpdir(), 'opencode-desk-'));
   const work = join(home, 'work');
   mkdirSync(work);
