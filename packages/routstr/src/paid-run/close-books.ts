@@ -1,7 +1,7 @@
 import type { Redeemed } from '@nostr-dm-agent/cashu-wallet';
-import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
+import { msatToSatFloor, type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { bookRuns } from './bill-node-account.ts';
-import { type InState, isNodeAccount, type PaidRun } from './paid-run.ts';
+import { type InState, isNodeAccount, isOfUserKey, type PaidRun } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
 import { shortOf } from './short-credit.ts';
 import { unexplainedOf } from './unexplained.ts';
@@ -71,6 +71,7 @@ export function close(deps: PaidRunDeps, run: PaidRun, change: Change): PaidRun 
     return deps.store.move(run.id, [state], {
       ...books,
       state: 'settled',
+      ...(isOfUserKey(run) && creditedMsat !== undefined && { deposited: msatToSatFloor(creditedMsat) }),
       ...(unexplained > 0 && { unexplained }),
     });
   });

@@ -130,6 +130,8 @@ export const bodies = {
     spent: satColumn,
     change: satColumn,
     fee: satColumn,
+    /** A user's key: what the node had credited in all. */
+    deposited: satColumn.optional(),
     /** What of `spent` no bill of the node explains; absent: nothing, or nobody can tell. */
     unexplained: satColumn.optional(),
   }),

@@ -62,8 +62,9 @@ type Sums = Pick<KeyFacts, 'deposited' | 'spent' | 'refunded' | 'fee'>;
 function sumsOf({ body }: PaidRun): Sums {
   const none: Sums = { deposited: zeroSat, spent: zeroSat, refunded: zeroSat, fee: zeroSat };
   if (body.state === 'settled') {
-    const { spent, change, fee } = body;
-    return { deposited: addSat(spent, change), spent, refunded: change, fee };
+    // Rows of before do not say it: then without what the mint took of the change.
+    const { spent, change, fee, deposited = addSat(spent, change) } = body;
+    return { deposited, spent, refunded: change, fee };
   }
   if (!('creditedMsat' in body) || body.creditedMsat === undefined) return none;
   const deposited = msatToSatFloor(body.creditedMsat);

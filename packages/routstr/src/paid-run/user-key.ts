@@ -16,30 +16,18 @@
  * What was cut off is told by the next who asks (`news`), once: a row's user knows its state when `told` says so.
  */
 import { pause } from '@nostr-dm-agent/kit/abort';
-import { msatToSatFloor, type Sat, sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import { isApiKey } from '../node/api-key.ts';
-import type { NodeUrl } from '../node/node-url.ts';
-import type {
-  KeyAtNode,
-  KeyFacts,
-  KeyNews,
-  KeyRefusal,
-  MadeKey,
-  RefundedKey,
-  ToppedUp,
-} from '../remote/key-facts.ts';
+import type { KeyAtNode, KeyFacts, KeyNews, MadeKey, RefundedKey, ToppedUp } from '../remote/key-facts.ts';
 import type { KeyPayment } from '../remote/wallet-session.ts';
-import { advance, advanceWhileWaiting, becomeDue } from './advance.ts';
-import { type MakeRoom, refuseMint } from './budget-rules.ts';
-import { askForKey } from './key-at-node.ts';
-import { fill } from './node-account-deposit.ts';
-import { isIn, isOfUserKey, isOpen, moneyOf, type PaidRun, type PaidRunIn, staysAtNode } from './paid-run.ts';
+import { advance } from './advance.ts';
+import type { MakeRoom } from './budget-rules.ts';
+import { isIn, isOfUserKey, isOpen, moneyOf, type PaidRun, staysAtNode } from './paid-run.ts';
 import type { PaidRunDeps } from './paid-run-deps.ts';
-import { type Whereabouts, whereaboutsOf } from './payment-refusals.ts';
+import { addedOf, madeOf, refuse } from './user-key-answers.ts';
+import { again, begin, isDone, type NewKey } from './user-key-begin.ts';
 import { factsOf, newsOf, secretOf } from './user-key-facts.ts';
-import { checkToken, keepOnce, mostOf, type Refused, redeemForKey } from './user-key-token.ts';
+import { lookAt, refundKey } from './user-key-refund.ts';
 
-type NewKey = { readonly id: string; readonly node: NodeUrl; readonly payment: KeyPayment };
 type TopUpOf = { readonly id: string; readonly key: string; readonly payment: KeyPayment };
 
 export type UserKeys = {
@@ -62,7 +50,6 @@ export type UserKeys = {
 
 /** A start does not wait longer for nodes. */
 const longestRecoveryMs = 5_000;
-const neverLeft = { state: 'never_left' } as const;
 
 /** Where this process makes budgets ahead, they are money for a key, too. */
 const nothingAhead: MakeRoom = async () => undefined;
@@ -153,9 +140,6 @@ export function createUserKeys(deps: PaidRunDeps, makeRoom: MakeRoom = nothingAh
   };
 }
 
-const refuse = (refusal: KeyRefusal, money: Whereabouts = neverLeft) =>
-  ({ state: 'refused', refusal, money }) as const;
-
 async function makeKey(
   deps: PaidRunDeps,
   { id, node, payment }: NewKey,
@@ -197,170 +181,6 @@ async function topUpKey(
   );
 }
 
-/**
- * Asked again: whoever asked did not hear the answer, because the process that did it ended. What came to nothing is done
- * once more.
- */
-async function again(deps: PaidRunDeps, begun: Begun, signal: AbortSignal): Promise<Refused | undefined> {
-  const { store } = deps;
-  const { id, payment, parent } = begun;
-  const before = store.get(id);
-  const row = isOpen(before.body) && !isDone(before) ? await advance(deps, id, signal) : before;
-  if (isDone(row)) return undefined;
-  if (!isIn(row, 'settled', 'void')) {
-    store.setTold(id);
-    return { refusal: { kind: 'interrupted' }, money: whereaboutsOf(row) };
-  }
-  const fresh = store.again(id, row.node);
-  switch (payment.from) {
-    case 'wallet':
-      return bring(deps, fresh, parent, signal);
-    case 'token':
-      return bringToken(deps, fresh, parent, signal);
-    case 'invoice':
-      return askForInvoice(deps, begun, payment.amount, signal);
-  }
-}
-
-const isDone = (row: PaidRun): boolean => isIn(row, 'kept', 'merged', 'invoiced');
-
-type Begun = NewKey & { readonly parent: PaidRunIn<'kept'> | undefined };
-
-/** From nothing to a row that is kept, merged or invoiced; else why not. */
-async function begin(deps: PaidRunDeps, begun: Begun, signal: AbortSignal): Promise<Refused | undefined> {
-  const { store } = deps;
-  const { id, node, payment, parent } = begun;
-  // Asked first: which mints it takes, and whether it is there at all.
-  const about = await deps.nodes.ask(node, signal);
-  if (about.state !== 'ok') return { refusal: { kind: 'node_away', node }, money: neverLeft };
-  const ticket = {
-    purpose: 'key',
-    owner: 'key',
-    prompt: `key at ${new URL(node).host}`,
-    source: payment.from,
-    ...(parent && { parent: parent.id }),
-  } as const;
-  switch (payment.from) {
-    case 'invoice':
-      store.create(id, node, { ...ticket, budget: payment.amount });
-      deps.reached('run:created');
-      return askForInvoice(deps, begun, payment.amount, signal);
-    case 'wallet': {
-      const short = refuseMint(deps, payment.amount, node);
-      if (short) return { refusal: short, money: neverLeft };
-      const created = store.create(id, node, { ...ticket, budget: payment.amount });
-      deps.reached('run:created');
-      return bring(deps, created, parent, signal);
-    }
-    case 'token': {
-      const checked = checkToken(deps, payment.token, node);
-      if ('refusal' in checked) return checked;
-      const created = deps.wallet.transaction(() => {
-        const keptToken = keepOnce(deps, payment.token, id);
-        if (keptToken === undefined) return undefined;
-        return store.create(id, node, { ...ticket, budget: checked.face, keptToken, mint: checked.mint });
-      });
-      if (created === undefined) return knownToken(deps, payment.token);
-      deps.reached('run:created');
-      return bringToken(deps, created, parent, signal);
-    }
-  }
-}
-
-/** It came before. */
-function knownToken({ wallet }: PaidRunDeps, token: string): Refused {
-  const kept = wallet.keep(token, 'for a key');
-  const problem = wallet.keptState(kept) === 'spent' ? 'spent' : 'known';
-  const refusal: KeyRefusal =
-    problem === 'spent' ? { kind: 'token', problem: { kind: 'spent' } } : { kind: 'token_known' };
-  return { refusal, money: neverLeft };
-}
-
-async function bringToken(
-  deps: PaidRunDeps,
-  created: PaidRun,
-  parent: PaidRunIn<'kept'> | undefined,
-  signal: AbortSignal,
-): Promise<Refused | undefined> {
-  const { store } = deps;
-  const { id, ticket } = created;
-  const giveUp = (refused: Refused): Refused => {
-    store.move(id, ['created'], { state: 'void' });
-    store.setTold(id);
-    return refused;
-  };
-  if (ticket.keptToken === undefined) return undefined;
-  const received = await redeemForKey(deps, ticket.keptToken, signal);
-  if ('refusal' in received) return giveUp(received);
-  const { amount, fee } = received;
-  const net = await mostOf(deps, received, signal);
-  if (net === 0) {
-    const money = { state: 'back', spent: zeroSat, change: amount, fee } as const;
-    return giveUp({ refusal: { kind: 'too_small', amount }, money });
-  }
-  return bring(deps, store.setBudget(id, net), parent, signal);
-}
-
-async function bring(
-  deps: PaidRunDeps,
-  created: PaidRun,
-  parent: PaidRunIn<'kept'> | undefined,
-  signal: AbortSignal,
-): Promise<Refused | undefined> {
-  const filled = await fill(deps, created, parent, signal);
-  if (filled.state !== 'refused') return undefined;
-  const money = whereaboutsOf(deps.store.get(created.id));
-  // What was pasted is in the wallet, whatever became of its way on.
-  const { ticket } = created;
-  const inWallet = money.state === 'never_left' && ticket.keptToken !== undefined;
-  deps.store.setTold(created.id);
-  return {
-    refusal: filled.refusal,
-    money: inWallet ? { state: 'back', spent: zeroSat, change: ticket.budget, fee: zeroSat } : money,
-  };
-}
-
-async function askForInvoice(
-  deps: PaidRunDeps,
-  { id, node, parent }: Begun,
-  amount: Sat,
-  signal: AbortSignal,
-): Promise<Refused | undefined> {
-  const { store } = deps;
-  const key = parent && secretOf(parent);
-  const asked = await deps.nodes.at(node).lightning.invoice(amount, key, signal);
-  store.record(id, 'invoice', asked.state, asked.evidence);
-  if (asked.state === 'invoice') {
-    const { invoiceId, invoice, expiresAt } = asked;
-    // Before anybody sees it: what is paid is found.
-    store.move(id, ['created'], {
-      state: 'invoiced',
-      ...{ invoiceId, invoice, expiresAt },
-      ...(key !== undefined && { key }),
-    });
-    deps.reached('run:invoiced');
-    return undefined;
-  }
-  store.move(id, ['created'], { state: 'void' });
-  store.setTold(id);
-  return { refusal: invoiceRefusal(asked.state, node, asked.evidence.message), money: neverLeft };
-}
-
-function invoiceRefusal(
-  state: 'unsupported' | 'refused' | 'unavailable',
-  node: NodeUrl,
-  message: string,
-): KeyRefusal {
-  switch (state) {
-    case 'unsupported':
-      return { kind: 'no_lightning', node };
-    case 'refused':
-      return { kind: 'no_invoice', node, message };
-    case 'unavailable':
-      return { kind: 'node_away', node };
-  }
-}
-
 /** Asks again and again; what it waits for is on disk. Ends after the invoice has, too. */
 async function untilPaid(
   deps: PaidRunDeps,
@@ -382,93 +202,5 @@ async function untilPaid(
     onAsked();
     await pause(deps.waits.invoice, signal);
     signal.throwIfAborted();
-  }
-}
-
-/** What is to be said of a key that was to be made. */
-function madeOf({ store }: PaidRunDeps, row: PaidRun): MadeKey {
-  const key = factsOf(store, row);
-  store.setTold(row.id);
-  const secret = secretOf(row);
-  if (isIn(row, 'kept') && secret !== undefined) return { state: 'made', key, secret };
-  if (isIn(row, 'invoiced') && key.invoice !== undefined && isPayable(row)) {
-    return { state: 'unpaid', key, invoice: key.invoice };
-  }
-  if (isIn(row, 'invoiced', 'void')) return refuse({ kind: 'invoice_expired', node: row.node });
-  return refuse({ kind: 'not_kept', state: key.state }, whereaboutsOf(row));
-}
-
-function addedOf({ store }: PaidRunDeps, row: PaidRun): ToppedUp {
-  const parent = store.find(row.ticket.parent ?? '');
-  const key = factsOf(store, parent ?? row);
-  store.setTold(row.id);
-  if (isIn(row, 'merged')) return { state: 'added', key, amount: row.ticket.budget };
-  if (isIn(row, 'invoiced') && key.invoice !== undefined && isPayable(row)) {
-    return { state: 'unpaid', key, invoice: key.invoice };
-  }
-  if (isIn(row, 'invoiced', 'void')) return refuse({ kind: 'invoice_expired', node: row.node });
-  return refuse({ kind: 'not_kept', state: key.state }, whereaboutsOf(row));
-}
-
-const isPayable = ({ body }: PaidRunIn<'invoiced'>): boolean => Date.now() < body.expiresAt;
-
-async function refundKey(deps: PaidRunDeps, id: string, signal: AbortSignal): Promise<RefundedKey> {
-  const { store } = deps;
-  const before = await (isIn(store.get(id), 'kept', 'settled', 'void')
-    ? store.get(id)
-    : advance(deps, id, signal));
-  if (isIn(before, 'void', 'invoiced')) {
-    const { state } = factsOf(store, before);
-    return refuse({ kind: 'not_kept', state });
-  }
-  if (isIn(before, 'kept')) {
-    const { run } = await seenAt(deps, before, signal);
-    const { spentMsat = 0 } = run.body;
-    becomeDue(deps, run, { spentMsat, mostMsat: undefined });
-  }
-  const row = isOpen(store.get(id).body) ? await advanceWhileWaiting(deps, id, signal) : store.get(id);
-  store.setTold(id);
-  const key = factsOf(store, row);
-  if (isIn(row, 'settled')) return { state: 'returned', key, received: row.body.change };
-  if (isIn(row, 'needs_operator')) {
-    const { trouble, detail } = row.body;
-    return { state: 'doubtful', key, trouble, detail };
-  }
-  return { state: 'under_way', key };
-}
-
-/** Asks the node, and writes down what was spent. */
-async function seenAt(deps: PaidRunDeps, row: PaidRunIn<'kept'>, signal: AbortSignal) {
-  const info = await askForKey(deps, row, signal);
-  const spentMsat = info.state === 'known' ? info.balance.totalSpentMsat : undefined;
-  const now = deps.store.get(row.id);
-  if (spentMsat === undefined || !isIn(now, 'kept')) return { info, run: row };
-  const body = { ...now.body, spentMsat: Math.max(0, spentMsat) };
-  if (body.spentMsat !== now.body.spentMsat) deps.store.move(row.id, ['kept'], body);
-  return { info, run: { ...now, body } };
-}
-
-async function lookAt(deps: PaidRunDeps, row: PaidRun, signal: AbortSignal): Promise<KeyAtNode> {
-  if (!isIn(row, 'kept')) return { key: factsOf(deps.store, row), seen: { state: 'none' } };
-  const { info } = await seenAt(deps, row, signal);
-  const key = factsOf(deps.store, deps.store.get(row.id));
-  switch (info.state) {
-    case 'unavailable':
-      return { key, seen: { state: 'away' } };
-    case 'unknown_key':
-      return { key, seen: { state: 'unknown_key' } };
-    case 'known': {
-      const { availableMsat, reservedMsat, totalSpentMsat } = info.balance;
-      const whole = (msat: number): Sat => msatToSatFloor(Math.max(0, msat));
-      return {
-        key,
-        seen: {
-          state: 'known',
-          available: whole(availableMsat),
-          reserved: whole(reservedMsat),
-          ...(totalSpentMsat !== undefined && { spent: sat(Math.ceil(Math.max(0, totalSpentMsat) / 1000)) }),
-        },
-      };
-    }
   }
 }
