@@ -7,7 +7,7 @@ export const pageOff = ({ role }: Owner): string =>
     : 'There is no page here. Whoever runs the bot can set BOT_PAGE.';
 
 export const pageNotServed =
-  'The page could not be opened on this machine: something else has its port, the log says what. Change BOT_PAGE, and start the bot anew.';
+  'The page could not be opened; the log of the bot says why. If another program has its port: choose another one in BOT_PAGE, and start the bot anew.';
 
 /** It leads to the machine that the bot runs on. */
 export const pageLink = (link: string): string => {

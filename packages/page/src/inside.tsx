@@ -2,7 +2,7 @@
 import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
-import { maySee, Page, Replies, type Section, sections, type Viewer } from './layout.tsx';
+import { longestField, maySee, Page, Replies, type Section, sections, type Viewer } from './layout.tsx';
 import { ledgerCsv } from './ledger-csv.ts';
 import { Money } from './money.tsx';
 import { Now } from './now.tsx';
@@ -16,18 +16,18 @@ import { Session, Sessions } from './sessions.tsx';
 const lookEveryMs = 500;
 const mostWatchers = 32;
 /** How long a command may take before the page says that it goes on behind. */
-const actMs = 65_000;
+const longestActMs = 65_000;
 const ledgerRows = 50;
 
 const order = z.object({
   command: z.string().regex(/^!/).max(4_000),
-  field: z.string().max(20_000).optional(),
+  field: z.string().max(longestField).optional(),
   about: z.string().max(64).optional(),
   back: z.enum(sections.map(([path]) => path)).default('/now'),
 });
 
 /** What is behind the doors. */
-export function createInside(source: PageSource): Hono<PageEnv> {
+export function createInside(source: PageSource, actMs: number = longestActMs): Hono<PageEnv> {
   const app = new Hono<PageEnv>();
   const viewer = (c: Context<PageEnv>): Viewer => ({ visitor: c.get('visitor'), formKey: c.get('formKey') });
   const shown = (section: Section, who: Viewer) => {
@@ -86,7 +86,10 @@ export function createInside(source: PageSource): Hono<PageEnv> {
     const who = viewer(c);
     const given = command.replace('{}', () => field.trim()).trim();
     const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(actMs)]);
-    const said = await source.act(who.visitor, { command: given, about }, signal);
+    const said = await source.act(who.visitor, { command: given, about }, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      return ['It takes longer than this page waits. The bot answers by message.'];
+    });
     // The script wants the bot's words alone.
     if (c.req.header('accept') === 'text/x-replies') return c.html(<Replies texts={said} />);
     return c.html(view(maySee(who.visitor, back) ? back : '/now', who, said));

@@ -31,6 +31,9 @@ export const maySee = ({ role }: Visitor, section: Section): boolean =>
   role === 'admin' || !forAdmins.has(section);
 export type Section = (typeof sections)[number][0];
 
+/** A token of many proofs is long. */
+export const longestField = 20_000;
+
 /** Who looks, and what their forms carry. */
 export type Viewer = { readonly visitor: Visitor; readonly formKey: string };
 
@@ -95,24 +98,29 @@ export const Replies = ({ texts }: { readonly texts: readonly string[] }) => (
 );
 
 /** A button, or a line to fill in, that does a command of the bot; `{}` in it is what was filled in. */
-export const Does = ({
-  command,
-  about,
-  label,
-  field,
-  viewer,
-  back,
-  grave = false,
-}: {
+export type Way = {
   readonly command: string;
   /** The ask that it answers. */
   readonly about?: string;
   readonly label: string;
   readonly field?: { readonly label: string; readonly type?: 'text' | 'number'; readonly value?: string };
-  readonly viewer: Viewer;
-  readonly back: Section;
   readonly grave?: boolean;
-}) => (
+};
+type Place = { readonly viewer: Viewer; readonly back: Section };
+
+export const Ways = ({ ways, ...place }: Place & { readonly ways: readonly Way[] }) => (
+  <div class="row">
+    {ways.map((way) => (
+      <Does way={way} {...place} />
+    ))}
+  </div>
+);
+
+const Does = ({
+  way: { command, about, label, field, grave = false },
+  viewer,
+  back,
+}: Place & { readonly way: Way }) => (
   <form method="post" action="/act" class="does" data-does>
     <input type="hidden" name="formKey" value={viewer.formKey} />
     <input type="hidden" name="command" value={command} />
@@ -127,7 +135,7 @@ export const Does = ({
           value={field.value}
           required
           autocomplete="off"
-          maxlength={2000}
+          maxlength={longestField}
           min={field.type === 'number' ? 1 : undefined}
         />
       </label>

@@ -1,7 +1,22 @@
 /** @jsxImportSource hono/jsx */
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import type { MoneyFacts } from './facts.ts';
-import { Does, Time, type Viewer } from './layout.tsx';
+import { Time, type Viewer, type Way, Ways } from './layout.tsx';
+
+const waysIn: readonly Way[] = [
+  { command: '!wallet topup {}', label: 'Top up', field: { label: 'Sats', type: 'number', value: '5000' } },
+  { command: '!wallet receive {}', label: 'Take in', field: { label: 'A Cashu token' } },
+];
+const waysOut: readonly Way[] = [
+  { command: '!wallet send {}', label: 'Make a token', field: { label: 'Sats, or all' } },
+  { command: '!wallet withdraw {}', label: 'Pay', field: { label: 'Invoice, or name@host and sats' } },
+  {
+    command: '!wallet confirm {}',
+    label: 'Confirm',
+    field: { label: 'The code that you were given' },
+    grave: true,
+  },
+];
 
 /** What there is, the ways in and out, what is open, the ledger. */
 export const Money = ({ facts, viewer }: { readonly facts: MoneyFacts; readonly viewer: Viewer }) => (
@@ -10,46 +25,11 @@ export const Money = ({ facts, viewer }: { readonly facts: MoneyFacts; readonly 
     {facts.wallet !== undefined && <Wallet wallet={facts.wallet} />}
     <section aria-labelledby="ways">
       <h2 id="ways">In and out</h2>
-      <Does
-        command="!wallet topup {}"
-        label="Top up"
-        field={{ label: 'Sats', type: 'number', value: '5000' }}
+      <Ways
+        ways={viewer.visitor.role === 'admin' ? [...waysIn, ...waysOut] : waysIn}
         viewer={viewer}
         back="/money"
       />
-      <Does
-        command="!wallet receive {}"
-        label="Take in"
-        field={{ label: 'A Cashu token' }}
-        viewer={viewer}
-        back="/money"
-      />
-      {viewer.visitor.role === 'admin' && (
-        <>
-          <Does
-            command="!wallet send {}"
-            label="Make a token"
-            field={{ label: 'Sats, or all' }}
-            viewer={viewer}
-            back="/money"
-          />
-          <Does
-            command="!wallet withdraw {}"
-            label="Pay"
-            field={{ label: 'Invoice, or name@host and sats' }}
-            viewer={viewer}
-            back="/money"
-          />
-          <Does
-            command="!wallet confirm {}"
-            label="Confirm"
-            field={{ label: 'The code that you were given' }}
-            viewer={viewer}
-            back="/money"
-            grave
-          />
-        </>
-      )}
     </section>
     {facts.open.length > 0 && (
       <section aria-labelledby="open">

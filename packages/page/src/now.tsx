@@ -1,7 +1,9 @@
 /** @jsxImportSource hono/jsx */
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { AskFacts, NowFacts, RunFacts } from './facts.ts';
-import { Does, type Viewer } from './layout.tsx';
+import { type Viewer, type Way, Ways } from './layout.tsx';
+
+const stop: Way = { command: '!stop', label: 'Stop the running task', grave: true };
 
 /** The run in hand, what waits, and what an agent asks; made anew whenever that changes. */
 export const Now = ({ runs, asks, viewer }: NowFacts & { readonly viewer: Viewer }) => (
@@ -19,7 +21,7 @@ export const Now = ({ runs, asks, viewer }: NowFacts & { readonly viewer: Viewer
       </ul>
     )}
     {runs.some(({ state, owner }) => state === 'running' && owner === undefined) && (
-      <Does command="!stop" label="Stop the running task" viewer={viewer} back="/now" grave />
+      <Ways ways={[stop]} viewer={viewer} back="/now" />
     )}
   </>
 );
@@ -57,7 +59,11 @@ const Run = ({ run, viewer }: { readonly run: RunFacts; readonly viewer: Viewer 
       </p>
     )}
     {run.state === 'waiting' && run.owner === undefined && (
-      <Does command={`!queue drop ${run.number}`} label="Take off the queue" viewer={viewer} back="/now" />
+      <Ways
+        ways={[{ command: `!queue drop ${run.number}`, label: 'Take off the queue' }]}
+        viewer={viewer}
+        back="/now"
+      />
     )}
   </li>
 );
@@ -68,44 +74,26 @@ const stateWord: Record<RunFacts['state'], string> = {
   settling: 'its money comes home',
 };
 
+/** Each is about this ask, and no other that may be open by then. */
+function answersTo(ask: AskFacts): readonly Way[] {
+  const ways: readonly Way[] =
+    ask.kind === 'approval'
+      ? [
+          { command: '!yes', label: 'Yes' },
+          { command: '!always', label: 'Yes, and all of its kind in this run' },
+          { command: '!no {}', label: 'No', field: { label: 'Why not' }, grave: true },
+        ]
+      : [
+          ...ask.options.map((label, index) => ({ command: `!answer ${index + 1}`, label })),
+          { command: '!answer {}', label: 'Answer', field: { label: 'In words' } },
+        ];
+  return ways.map((way) => ({ ...way, about: ask.id }));
+}
+
 const Ask = ({ ask, viewer }: { readonly ask: AskFacts; readonly viewer: Viewer }) => (
   <section class="card asks" aria-label="The agent asks">
     <pre>{ask.text}</pre>
-    {ask.kind === 'approval' ? (
-      <div class="row">
-        <Does command="!yes" about={ask.id} label="Yes" viewer={viewer} back="/now" />
-        <Does
-          command="!always"
-          about={ask.id}
-          label="Yes, and all of its kind in this run"
-          viewer={viewer}
-          back="/now"
-        />
-        <Does
-          command="!no {}"
-          about={ask.id}
-          label="No"
-          field={{ label: 'Why not' }}
-          viewer={viewer}
-          back="/now"
-          grave
-        />
-      </div>
-    ) : (
-      <div class="row">
-        {ask.options.map((option, index) => (
-          <Does command={`!answer ${index + 1}`} about={ask.id} label={option} viewer={viewer} back="/now" />
-        ))}
-        <Does
-          command="!answer {}"
-          about={ask.id}
-          label="Answer"
-          field={{ label: 'In words' }}
-          viewer={viewer}
-          back="/now"
-        />
-      </div>
-    )}
+    <Ways ways={answersTo(ask)} viewer={viewer} back="/now" />
   </section>
 );
 

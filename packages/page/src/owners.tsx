@@ -1,6 +1,22 @@
 /** @jsxImportSource hono/jsx */
 import type { OwnerFacts } from './facts.ts';
-import { Does, type Viewer } from './layout.tsx';
+import { type Viewer, type Way, Ways } from './layout.tsx';
+
+const waysFor = ({ npub, role, configured, you }: OwnerFacts): readonly Way[] => [
+  ...(role === 'member'
+    ? [{ command: `!limit ${npub} {}`, label: 'Set their limit', field: { label: 'Sats a day, or off' } }]
+    : []),
+  ...(configured || you
+    ? []
+    : [{ command: `!owners remove ${npub}`, label: 'Listen to them no longer', grave: true }]),
+];
+const npubField = { label: 'Their npub' };
+const more: readonly Way[] = [
+  { command: '!owners add {} member', label: 'Add a member', field: npubField },
+  { command: '!owners add {} admin', label: 'Add an admin', field: npubField, grave: true },
+  { command: '!invite', label: 'Make an invitation' },
+  { command: '!invite list', label: 'Open invitations' },
+];
 
 /** For admins. */
 export const Owners = ({
@@ -12,48 +28,19 @@ export const Owners = ({
 }) => (
   <>
     <ul class="cards">
-      {owners.map(({ npub, role, configured, you }) => (
+      {owners.map((owner) => (
         <li class="card">
-          <p class="task">{npub}</p>
-          <p class="dim">{[role, you && 'you', configured && 'by BOT_OWNERS'].filter(Boolean).join(' · ')}</p>
-          {!configured && !you && (
-            <Does
-              command={`!owners remove ${npub}`}
-              label="Listen to them no longer"
-              viewer={viewer}
-              back="/owners"
-              grave
-            />
-          )}
-          {role === 'member' && (
-            <Does
-              command={`!limit ${npub} {}`}
-              label="Set their limit"
-              field={{ label: 'Sats a day, or off' }}
-              viewer={viewer}
-              back="/owners"
-            />
-          )}
+          <p class="task">{owner.npub}</p>
+          <p class="dim">
+            {[owner.role, owner.you && 'you', owner.configured && 'by BOT_OWNERS']
+              .filter(Boolean)
+              .join(' · ')}
+          </p>
+          <Ways ways={waysFor(owner)} viewer={viewer} back="/owners" />
         </li>
       ))}
     </ul>
     <h2>More of them</h2>
-    <Does
-      command="!owners add {} member"
-      label="Add a member"
-      field={{ label: 'Their npub' }}
-      viewer={viewer}
-      back="/owners"
-    />
-    <Does
-      command="!owners add {} admin"
-      label="Add an admin"
-      field={{ label: 'Their npub' }}
-      viewer={viewer}
-      back="/owners"
-      grave
-    />
-    <Does command="!invite" label="Make an invitation" viewer={viewer} back="/owners" />
-    <Does command="!invite list" label="Open invitations" viewer={viewer} back="/owners" />
+    <Ways ways={more} viewer={viewer} back="/owners" />
   </>
 );

@@ -8,7 +8,13 @@ import { ClosedDoor, OpenDoor, StaleDoor } from './doors.tsx';
 import type { EntryLinks } from './entry-links.ts';
 import { fromThePageAlone, loopbackAlone, originOf, strictHeaders } from './guards.ts';
 import { createNostrSignIn } from './nostr-sign-in.ts';
-import { createPageSessions, formKeyOf, isFormKey, type PageSessionStore } from './page-sessions.ts';
+import {
+  createPageSessions,
+  formKeyOf,
+  isFormKey,
+  type PageSessionStore,
+  type PageSessions,
+} from './page-sessions.ts';
 import { isUp, type PageSource } from './page-source.ts';
 import { isSameSecret, type RandomBytes } from './secrets.ts';
 import type { Visitor } from './visitor.ts';
@@ -24,6 +30,8 @@ export type PageAppDeps = {
   /** What a Prometheus shows to read the figures (`Authorization: Bearer …`). */
   readonly metricsKey: string;
   readonly assets: Assets;
+  /** How long a command may take before its answer is left to a message. */
+  readonly actMs?: number;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
 };
@@ -37,8 +45,9 @@ export function createPageApp(deps: PageAppDeps, inside: Hono<PageEnv>): Hono {
   app.use(strictHeaders, loopbackAlone, fromThePageAlone, bodyLimit({ maxSize: mostBytes }));
   app.get('/assets/:name', (c) => deps.assets.answer(c.req.param('name')));
   watched(app, deps);
-  doors(app, deps);
-  app.use(visitorsAlone(deps));
+  const sessions = createPageSessions(deps.sessions, deps.clock, deps.randomBytes);
+  doors(app, deps, sessions);
+  app.use(visitorsAlone(deps.source, sessions));
   app.route('/', inside);
   return app;
 }
@@ -60,8 +69,7 @@ function watched(app: Hono, { source, metricsKey }: PageAppDeps): void {
   });
 }
 
-function doors(app: Hono, { source, links, sessions: store, clock, randomBytes }: PageAppDeps): void {
-  const sessions = createPageSessions(store, clock, randomBytes);
+function doors(app: Hono, { source, links, clock, randomBytes }: PageAppDeps, sessions: PageSessions): void {
   const signIn = createNostrSignIn(clock, randomBytes);
   type In = Parameters<typeof setCookie>[0];
   const letIn = (c: In, publicKey: Visitor['publicKey'] | undefined): boolean => {
@@ -84,13 +92,7 @@ function doors(app: Hono, { source, links, sessions: store, clock, randomBytes }
 }
 
 /** From here on there is a visitor; whoever is none sees a closed door, whatever they asked for. */
-function visitorsAlone({
-  source,
-  sessions: store,
-  clock,
-  randomBytes,
-}: PageAppDeps): MiddlewareHandler<PageEnv> {
-  const sessions = createPageSessions(store, clock, randomBytes);
+function visitorsAlone(source: PageSource, sessions: PageSessions): MiddlewareHandler<PageEnv> {
   return async (c, next) => {
     const secret = getCookie(c, cookieName) ?? '';
     const publicKey = sessions.whose(secret);

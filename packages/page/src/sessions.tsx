@@ -1,6 +1,13 @@
 /** @jsxImportSource hono/jsx */
 import type { SaidFacts, SessionFacts } from './facts.ts';
-import { Does, Time, type Viewer } from './layout.tsx';
+import { Time, type Viewer, type Way, Ways } from './layout.tsx';
+
+/** Of the current session alone: these commands are about it. */
+const changes: readonly Way[] = [
+  { command: '!diff', label: 'What the last task changed' },
+  { command: '!undo', label: 'Take it back', grave: true },
+  { command: '!redo', label: 'Put it back' },
+];
 
 export const Sessions = ({
   sessions,
@@ -26,13 +33,17 @@ export const Sessions = ({
             {current ? (
               <p>Your next task goes on with it.</p>
             ) : (
-              <Does command={`!resume ${id}`} label="Go on with it" viewer={viewer} back="/sessions" />
+              <Ways
+                ways={[{ command: `!resume ${id}`, label: 'Go on with it' }]}
+                viewer={viewer}
+                back="/sessions"
+              />
             )}
           </li>
         ))}
       </ul>
     )}
-    <Does command="!new" label="Begin a new one" viewer={viewer} back="/sessions" />
+    <Ways ways={[{ command: '!new', label: 'Begin a new one' }]} viewer={viewer} back="/sessions" />
   </>
 );
 
@@ -59,12 +70,6 @@ export const Session = ({
         </li>
       ))}
     </ol>
-    {session.current && said.length > 0 && (
-      <div class="row">
-        <Does command="!diff" label="What the last task changed" viewer={viewer} back="/sessions" />
-        <Does command="!undo" label="Take it back" viewer={viewer} back="/sessions" grave />
-        <Does command="!redo" label="Put it back" viewer={viewer} back="/sessions" />
-      </div>
-    )}
+    {session.current && said.length > 0 && <Ways ways={changes} viewer={viewer} back="/sessions" />}
   </>
 );

@@ -93,6 +93,10 @@ describe('a browser that is in', () => {
     expect((await signOut('')).status).toBe(403);
     expect((await signOut('formKey=guessed')).status).toBe(403);
     expect(await isIn(cookie)).toBe(true);
+    const shown = await (await page.ask('/now', { headers: { Cookie: cookie } })).text();
+    const formKey = /name="formKey" value="([^"]+)"/.exec(shown)?.[1] ?? '';
+    expect((await signOut(`formKey=${formKey}`)).status).toBe(303);
+    expect(await isIn(cookie)).toBe(false);
   });
 });
 

@@ -111,6 +111,23 @@ describe('a button', () => {
     expect(await answer.text()).toBe('<div class="replies"><pre>&lt;b&gt;pong&lt;/b&gt;</pre></div>');
   });
 
+  test('that takes long is answered by message', async () => {
+    const answer = await act({ command: '!slow' }, { Accept: 'text/x-replies' });
+    expect(await answer.text()).toContain('The bot answers by message.');
+  });
+
+  test('takes all of a long token', async () => {
+    page.acted.length = 0;
+    const token = `cashuB${'x'.repeat(12_000)}`;
+    expect((await act({ command: '!wallet receive {}', field: token })).status).toBe(200);
+    expect(page.acted[0]?.order.command).toBe(`!wallet receive ${token}`);
+    page.now.facts = {
+      runs: [],
+      asks: [{ id: 'c'.repeat(64), kind: 'question', text: 'Which?', options: [] }],
+    };
+    expect(Number(/maxlength="(\d+)"/.exec(await look('/now'))?.[1])).toBeGreaterThan(token.length);
+  });
+
   test('from elsewhere, without its form’s key, or that is no command does nothing', async () => {
     page.acted.length = 0;
     expect((await act({ command: '!ping', formKey: 'guessed' })).status).toBe(403);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { parsePublicKey } from '@nostr-dm-agent/nostr/keys';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
@@ -55,8 +56,9 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
         session: () => undefined,
         relays: () => [],
         owners: () => [],
-        act: async (visitor, order) => {
+        act: async (visitor, order, signal) => {
           acted.push({ visitor, order });
+          if (order.command === '!slow') await untilAborted(new Promise(() => undefined), signal);
           return ['<b>pong</b>'];
         },
         health: () => health.now,
@@ -65,6 +67,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
       links,
       sessions: sessionsInMemory(),
       metricsKey: 'the key of the metrics',
+      actMs: 300,
       clock,
       randomBytes,
     },
