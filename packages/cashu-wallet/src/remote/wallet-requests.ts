@@ -143,10 +143,10 @@ export function walletHandlers(wallet: CashuWallet): RemoteHandlers {
       signal: AbortSignal,
     ) => unknown;
   } = handlers;
+  const schemas: { readonly [C in WalletCommand]: z.ZodType<WalletArguments[C]> } = argumentSchemas;
   const of = <C extends WalletCommand>(command: C): RemoteHandler => {
-    const schema: z.ZodType<WalletArguments[C]> = argumentSchemas[command] as never;
     return handler(
-      schema,
+      schemas[command],
       (args, { signal }) => table[command](wallet, args, signal),
       command === 'awaitTopUp' ? { waits: true } : offline.has(command) ? { offline: true } : {},
     );
