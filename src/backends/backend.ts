@@ -138,6 +138,8 @@ export type AgentResult = {
   readonly newGit: readonly string[];
   /** The backend's own id of the task's message: what `!diff` and `!undo` are about. */
   readonly prompt?: string | undefined;
+  /** Those of what was said to it in between, and read. Absent: nothing was. */
+  readonly words?: readonly string[];
   /** Absent: the backend does not know such things. */
   readonly changes?: Changes;
   /** What was said to it while it worked (`tell`), and it ended without reading. Absent: nothing. */

@@ -25,18 +25,21 @@ export type DeskRefusal =
 
 export type Todo = { readonly text: string; readonly state: 'open' | 'doing' | 'done' | 'dropped' };
 
+/** The backend's ids of a task's message, and of what was said to its run in between. */
+export type Prompts = readonly [task: string, ...words: readonly string[]];
+
 /** What can be done with a backend's session beside running it. Nothing here costs a model call. */
 export type SessionDesk = {
-  /** The task's changes as a unified diff, one entry per file. @param prompt the backend's id of the task's message */
+  /** The task's changes as a unified diff, one entry per file. */
   readonly diff: (
     place: SessionPlace,
-    prompt: string,
+    prompts: Prompts,
     signal: AbortSignal,
   ) => Promise<readonly (FileChange & { readonly diff: string })[] | DeskRefusal>;
   /** Puts the work tree back to before the task. */
   readonly undo: (
     place: SessionPlace,
-    prompt: string,
+    prompts: Prompts,
     signal: AbortSignal,
   ) => Promise<{ readonly state: 'done'; readonly files: readonly FileChange[] } | DeskRefusal>;
   readonly redo: (

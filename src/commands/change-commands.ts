@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DeskRefusal } from '../backends/session-desk.ts';
+import type { DeskRefusal, Prompts } from '../backends/session-desk.ts';
 import {
   deskRefusalText,
   diffText,
@@ -50,7 +50,7 @@ const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
       await isIdle(deps, session, signal);
       const run = lastWith(deps, session, ({ result }) => result?.prompt !== undefined);
       if (run === undefined) throw new RefusalError(nothingToDiff);
-      const files = granted(await desk.diff(place, run.prompt, signal), '!diff');
+      const files = granted(await desk.diff(place, run.prompts, signal), '!diff');
       if (files.length === 0) return nothingChanged(run.task);
       const wanted = argument.trim().toLowerCase();
       const found = files.filter(({ file }) => file.toLowerCase().includes(wanted));
@@ -74,7 +74,7 @@ const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
       const run = lastWith(deps, session, hasChanged);
       if (run === undefined) throw new RefusalError(nothingToUndo);
       alone(deps, session, run);
-      const { files } = granted(await desk.undo(place, run.prompt, signal), '!undo');
+      const { files } = granted(await desk.undo(place, run.prompts, signal), '!undo');
       // The agent forgets what was said after it, too, and !redo puts all of it back.
       const gone = promptedSince(deps, session, run).map(({ id }) => id);
       deps.stores.runs.undone(gone, deps.clock.now());
@@ -156,7 +156,7 @@ export function granted<T extends object>(answer: T | DeskRefusal, what: string)
 const isRefusal = (answer: object): answer is DeskRefusal =>
   'state' in answer && (answer.state === 'refused' || answer.state === 'failed');
 
-type Prompted = Run & { readonly prompt: string };
+type Prompted = Run & { readonly prompts: Prompts };
 
 /** The last run of the session that is done, not taken back and like this. */
 function lastWith(
@@ -167,8 +167,8 @@ function lastWith(
   const run = stores.runs
     .ofSession(session.id, lookedBack)
     .find((each) => each.state === 'done' && each.undoneAt === undefined && isMeant(each));
-  const prompt = run?.result?.prompt;
-  return run === undefined || prompt === undefined ? undefined : { ...run, prompt };
+  const { prompt, words = [] } = run?.result ?? {};
+  return run === undefined || prompt === undefined ? undefined : { ...run, prompts: [prompt, ...words] };
 }
 
 /** After a stop, and of what nobody could tell, it may have. */

@@ -48,13 +48,25 @@ const runResult = z
     newGit: z.array(z.string()).default([]),
     cutInstructions: z.string().optional(),
     prompt: z.string().optional(),
+    words: z.array(z.string()).optional(),
     changes: changes.optional(),
     unheard: z.array(z.string()).optional(),
     context: z.object({ used: z.number(), of: z.number().optional() }).optional(),
   })
   .transform(
-    ({ failure, backendSession, model, cutInstructions, changes, context, unheard, ...rest }): RunResult => ({
+    ({
+      failure,
+      backendSession,
+      model,
+      cutInstructions,
+      words,
+      changes,
+      context,
+      unheard,
+      ...rest
+    }): RunResult => ({
       ...rest,
+      ...(words === undefined ? {} : { words }),
       ...(changes === undefined ? {} : { changes }),
       ...(unheard === undefined ? {} : { unheard }),
       ...(context === undefined ? {} : { context: { used: context.used, of: context.of } }),

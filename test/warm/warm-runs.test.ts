@@ -303,11 +303,11 @@ story(
       { file: 'two.txt', added: 1, removed: 0 },
     ];
     expect(worked.changes).toEqual({ state: 'known', files });
-    expect(await desk.diff(at, prompt, soon)).toMatchObject(
+    expect(await desk.diff(at, [prompt], soon)).toMatchObject(
       files.map((file) => ({ ...file, diff: expect.stringContaining('+') })),
     );
     const there = () => ['made.txt', 'two.txt'].map((name) => existsSync(join(workspace, name)));
-    expect(await desk.undo(at, prompt, soon)).toEqual({ state: 'done', files });
+    expect(await desk.undo(at, [prompt], soon)).toEqual({ state: 'done', files });
     expect(there()).toEqual([false, false]);
     expect(await desk.redo(at, soon)).toEqual({ state: 'done' });
     expect(there()).toEqual([true, true]);
@@ -371,6 +371,36 @@ story(
     }
     expect(taken).toBeGreaterThan(0);
     expect(house.calls.slice(before).filter(({ run: payer }) => payer === undefined)).toEqual([]);
+  },
+  limit,
+);
+
+story(
+  'what a run changed is told whole, also what it did after a word in between',
+  async () => {
+    const order = request('run touch before-word && sleep 1 then say done', { standing });
+    const calls = house.calls.length;
+    const running = opencode.run(order, {}, AbortSignal.timeout(60_000));
+    while (house.calls.length === calls) await Bun.sleep(1);
+    expect(await opencode.tell?.(order.runId, 'run touch after-word', AbortSignal.timeout(5_000))).toBe(true);
+    const { outcome, changes, prompt = '', words = [], backendSession = '' } = await running;
+    expect({ outcome, changes }).toEqual({
+      outcome: 'answered',
+      changes: {
+        state: 'known',
+        files: [
+          { file: 'after-word', added: 0, removed: 0 },
+          { file: 'before-word', added: 0, removed: 0 },
+        ],
+      },
+    });
+    const at: SessionPlace = { owner: 'a'.repeat(64), workspace, mode: 'agent', backendSession, standing };
+    const undone = await opencode.desk?.undo(at, [prompt, ...words], AbortSignal.timeout(30_000));
+    expect(undone).toMatchObject({ state: 'done', files: [{ file: 'after-word' }, { file: 'before-word' }] });
+    expect(['after-word', 'before-word'].map((name) => existsSync(join(workspace, name)))).toEqual([
+      false,
+      false,
+    ]);
   },
   limit,
 );

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Mode } from '../backend.ts';
-import type { DeskRefusal, FileChange, SessionDesk, SessionPlace } from '../session-desk.ts';
+import type { DeskRefusal, Prompts, SessionDesk, SessionPlace } from '../session-desk.ts';
 import { toTodos } from './follow-run.ts';
 import type { WarmServer } from './server.ts';
 import type { ServerPool } from './server-pool.ts';
+import { diffOfTask, type Patch } from './task-diff.ts';
 
 const patienceMs = 30_000;
 const leavingMs = 1_000;
-
-type Patch = FileChange & { readonly diff: string };
 
 const refused = (why: Extract<DeskRefusal, { state: 'refused' }>['why']): DeskRefusal => ({
   state: 'refused',
@@ -54,28 +53,25 @@ export const createDesk = (pool: Pick<ServerPool, 'take' | 'find'>): SessionDesk
   const patches = async (
     { client, hasGit }: WarmServer,
     session: string,
-    prompt: string,
+    prompts: Prompts,
     signal: AbortSignal,
   ): Promise<readonly Patch[] | DeskRefusal> => {
     if (!hasGit) return refused('no_git');
-    const found = await client.session.diff({ sessionID: session, messageID: prompt }, { signal });
-    if (found.data === undefined) return refusalOf(found.error, found.response?.status);
-    return found.data.flatMap(({ file, additions, deletions, patch = '' }) =>
-      file === undefined ? [] : [{ file, added: additions, removed: deletions, diff: patch }],
-    );
+    const found = await diffOfTask(client, session, prompts, signal);
+    return found.state === 'known' ? found.patches : refusalOf(found.error, found.status);
   };
 
   return {
-    diff: (place, prompt, outer) =>
+    diff: (place, prompts, outer) =>
       withServer(place, undefined, outer, (server, signal) =>
-        patches(server, place.backendSession, prompt, signal),
+        patches(server, place.backendSession, prompts, signal),
       ),
-    undo: (place, prompt, outer) =>
+    undo: (place, prompts, outer) =>
       withServer(place, 'agent', outer, async (server, signal) => {
         const sessionID = place.backendSession;
-        const changed = await patches(server, sessionID, prompt, signal);
+        const changed = await patches(server, sessionID, prompts, signal);
         if ('state' in changed) return changed;
-        const done = await server.client.session.revert({ sessionID, messageID: prompt }, { signal });
+        const done = await server.client.session.revert({ sessionID, messageID: prompts[0] }, { signal });
         if (done.data === undefined) return refusalOf(done.error, done.response?.status);
         if (done.data.revert === undefined) return refused('forgotten');
         const files = changed.map(({ file, added, removed }) => ({ file, added, removed }));

@@ -6,7 +6,7 @@ import { workspaceInstructions } from '../opencode-config.ts';
 import type { Transcript } from '../opencode-events.ts';
 import { judge } from '../opencode-failures.ts';
 import { failureAs } from '../process-failures.ts';
-import type { Changes } from '../session-desk.ts';
+import type { Changes, Prompts } from '../session-desk.ts';
 import { createAsks } from './asks.ts';
 import { catchUp, isBusySession } from './catch-up.ts';
 import { createEarlyAnswer } from './early-answer.ts';
@@ -18,6 +18,7 @@ import { leaveRunSession, openRunSession } from './run-session.ts';
 import type { WarmServer } from './server.ts';
 import { straysOf } from './server-processes.ts';
 import { instructionsName } from './server-request.ts';
+import { diffOfTask } from './task-diff.ts';
 import { createWords, type Words } from './words.ts';
 
 const pollMs = 2_000;
@@ -120,7 +121,7 @@ const changesOf = async (
   server: WarmServer,
   of: {
     readonly session: string;
-    readonly prompt: string;
+    readonly prompts: Prompts;
     readonly whole: boolean;
     readonly shared: boolean;
     readonly whenSummed: FollowedRun['whenSummed'];
@@ -131,13 +132,9 @@ const changesOf = async (
   if (!of.whole || !server.isAlive()) return { state: 'unknown', why: 'cut_off' };
   // opencode sums it up behind the end of a step, and says that the session is idle without waiting for it.
   await of.whenSummed(AbortSignal.timeout(summedMs));
-  const { data } = await server.client.session.diff(
-    { sessionID: of.session, messageID: of.prompt },
-    { signal: AbortSignal.timeout(callMs), throwOnError: true },
-  );
-  const files = data.flatMap(({ file, additions, deletions }) =>
-    file === undefined ? [] : [{ file, added: additions, removed: deletions }],
-  );
+  const found = await diffOfTask(server.client, of.session, of.prompts, AbortSignal.timeout(callMs));
+  if (found.state === 'refused') throw new Error('what a task changed is not told', { cause: found.error });
+  const files = found.patches.map(({ file, added, removed }) => ({ file, added, removed }));
   return { state: 'known', files };
 };
 
@@ -203,7 +200,8 @@ export const runOnServer = async (
     Promise.all([
       readBack(server, { session, prompt, workspace, run }, log),
       changesOf(server, {
-        ...{ session, prompt, whole: ended !== 'stopped', shared: deps.isShared() },
+        prompts: [prompt, ...words.read()],
+        ...{ session, whole: ended !== 'stopped', shared: deps.isShared() },
         whenSummed: run.whenSummed,
       }).catch((): Changes => ({ state: 'unknown', why: 'cut_off' })),
     ]);
@@ -237,7 +235,9 @@ export const runOnServer = async (
       backendSession: session,
       ...{ steps, tools, tokens, model, unknownEvents: 0 },
       // Shortening a conversation is no task that could be shown or taken back.
-      ...(request.job === 'compact' ? {} : { prompt, changes }),
+      ...(request.job === 'compact'
+        ? {}
+        : { prompt, changes, ...(words.read().length > 0 && { words: words.read() }) }),
       ...(context === undefined ? {} : { context }),
       ...(cutInstructions === undefined ? {} : { cutInstructions }),
     };

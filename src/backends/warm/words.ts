@@ -29,6 +29,8 @@ export type Words = {
    */
   readonly areRead: (signal: AbortSignal) => Promise<boolean>;
   readonly none: () => boolean;
+  /** Ids of the messages that were read. */
+  readonly read: () => readonly string[];
   /** Takes no more. Resolves when nothing of it is on its way any more. */
   readonly close: () => Promise<void>;
   /** When it is closed, and its session is idle: takes out what was not read. @returns what that is */
@@ -50,6 +52,7 @@ export const createWords = (
 ): Words => {
   const { session: sessionID } = of;
   const words = new Map<string, Word>();
+  const heard: string[] = [];
   const unread: string[] = [];
   const underWay = new Set<Promise<unknown>>();
   let over = false;
@@ -82,7 +85,7 @@ export const createWords = (
     const read = data.flatMap((entry) => message.safeParse(entry).data?.info ?? []);
     // A step answers the newest message that it saw, and has seen all before it.
     const newest = read.reduce((latest, { parentID = '' }) => (parentID > latest ? parentID : latest), '');
-    for (const id of [...words.keys()]) if (id <= newest) words.delete(id);
+    for (const id of [...words.keys()]) if (id <= newest && words.delete(id)) heard.push(id);
     const ids = new Set(read.map(({ id }) => id));
     return new Set([...words.values()].filter(({ id }) => ids.has(id)));
   };
@@ -131,6 +134,7 @@ export const createWords = (
         return true;
       }
     },
+    read: () => heard,
     none: () => words.size === 0 && underWay.size === 0,
     close: async () => {
       over = true;
