@@ -23,8 +23,8 @@ import { createRoutstrSettings } from './routstr-settings.ts';
 import { createStandingModels, standingPayment } from './standing-models.ts';
 import { NoWalletError } from './wallet-access.ts';
 
-/** Nobody who asks for a balance waits longer for a node. */
-const settledMs = 1000;
+/** Nobody who asks for a balance waits longer for a node, or for an agent that has said its last word. */
+const settledMs = 3000;
 /** Prices are looked at this often; what waits on them is answered from the disk. */
 const lookMs = 3_600_000;
 

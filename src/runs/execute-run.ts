@@ -194,7 +194,9 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal, early: EarlySe
     const endings = createEndings(job, deps, deadline.signal);
     const observed = observerOf(job, deps, progress, deadline.touch, early);
     const onAnswer = (result: AgentResult): void => {
-      if (endings.isPaid() && early.send(endings.of(result))) progress.stop();
+      if (!endings.isPaid() || !early.send(endings.of(result))) return;
+      progress.stop();
+      provider.answered?.(run.id);
     };
     const seen: RunObserver = { ...observed, onApproval, onQuestion, onAnswer };
     const paidTask: PaidTask<AgentResult> = {

@@ -7,7 +7,7 @@ import type { Provider } from './provider.ts';
 export const createPaidProvider = (
   routstr: Pick<
     RoutstrProvider,
-    'refusalOfRun' | 'prepareRun' | 'finalizeRun' | 'bill' | 'recover' | 'usage'
+    'refusalOfRun' | 'prepareRun' | 'finalizeRun' | 'bill' | 'answered' | 'recover' | 'usage'
   >,
   named: {
     readonly modelName: NonNullable<Provider['model']>;
@@ -32,6 +32,7 @@ export const createPaidProvider = (
     };
   },
   bill: routstr.bill,
+  answered: routstr.answered,
   finalizeRun: routstr.finalizeRun,
   recover: async (signal) => (await routstr.recover(signal)).map(news),
   usage: routstr.usage,

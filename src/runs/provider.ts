@@ -52,6 +52,8 @@ export type Provider = {
   readonly retryPauses?: readonly number[];
   /** The agent has ended, with or without a failure. Before `finalizeRun`; not called for one that was stopped. */
   readonly ended?: (runId: string, failure: RunFailure | undefined) => void;
+  /** Its owner has its answer; `finalizeRun` follows. */
+  readonly answered?: (runId: string) => void;
   /**
    * What the run came to, by a bill for each of its calls: before `finalizeRun`, when none is under way. undefined: that is not
    * known before. Absent: nobody keeps an account, and `finalizeRun` has nothing to say either.

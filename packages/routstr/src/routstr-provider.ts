@@ -63,7 +63,9 @@ export type RoutstrProvider = {
    * `finalizeRun`, once its agent is gone. Else what it cost is known when it is settled.
    */
   readonly bill: (runId: string) => { readonly spent: Sat; readonly budget: Sat } | undefined;
-  /** Resolves when no run is being settled that its agent has left. */
+  /** Its owner has its answer: whoever shows money from now on waits for this run, too (`settled`). */
+  readonly answered: (runId: string) => void;
+  /** Resolves when every run is settled that is answered, or that its agent has left. */
   readonly settled: () => Promise<void>;
   /** Always to be called after `prepareRun`, whatever became of the run. */
   readonly finalizeRun: (runId: string, signal: AbortSignal) => Promise<PaidRunCost>;
@@ -149,7 +151,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
     const set = onAccount || ahead.mayFree();
     return refuseBudget(rules, deps, run) ?? (set ? undefined : refuseMint(deps, run.budget, node));
   };
-  const settling = new Set<Promise<PaidRunCost>>();
+  /** Runs that are answered, or left by their agents, until they are settled. */
+  const ending = new Map<string, PromiseWithResolvers<void>>();
   const owed = (): Owed => owedIn(store.open(), account.books(), deps.live.has);
 
   return {
@@ -169,15 +172,19 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
         return undefined;
       return { spent: msatToSatCeil(usage.spentMsat), budget: wholeBudget(store, store.get(runId)) };
     },
+    answered: (runId) => {
+      if (!ending.has(runId)) ending.set(runId, Promise.withResolvers());
+    },
     settled: async () => {
-      await Promise.allSettled(settling);
+      await Promise.all([...ending.values()].map(({ promise }) => promise));
     },
     finalizeRun: (runId, signal) => {
-      const work = finalizeRun(means, runId, signal);
-      settling.add(work);
-      const over = () => settling.delete(work);
-      work.then(over, over);
-      return work;
+      const over = ending.get(runId) ?? Promise.withResolvers<void>();
+      ending.set(runId, over);
+      return finalizeRun(means, runId, signal).finally(() => {
+        ending.delete(runId);
+        over.resolve();
+      });
     },
     recover: (signal) => recoverRuns(deps, signal),
     more: (runId, amount, signal) => moreMoney(means, runId, amount, signal),

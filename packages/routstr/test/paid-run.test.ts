@@ -133,6 +133,28 @@ describe('a paid run', () => {
     await expectAllHome(world);
   });
 
+  test('whose owner has the answer is waited for by whoever shows money, until its change is home', async () => {
+    await begin();
+    const prepared = await world.prepare('r1');
+    world.upstream.reply({ usage: costly });
+    await call(prepared);
+    await world.provider().settled();
+    world.provider().answered('r1');
+    let isShown = false;
+    const shown = world
+      .provider()
+      .settled()
+      .then(() => {
+        isShown = true;
+        expect(lastEntry(world)).toMatchObject({ state: 'settled', spent: 136 });
+      });
+    await Bun.sleep(5);
+    expect(isShown).toBe(false);
+    await world.finalize('r1');
+    await shown;
+    await world.provider().settled();
+  });
+
   test('can spend nothing more once it is over', async () => {
     await begin();
     const prepared = await world.prepare('r1');
