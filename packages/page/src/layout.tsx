@@ -18,69 +18,56 @@ export const Document = ({ title, children }: { readonly title: string; readonly
   </html>
 );
 
-export const sections = [
-  ['/now', 'Now'],
-  ['/money', 'Money'],
-  ['/sessions', 'Sessions'],
-  ['/relays', 'Relays'],
-  ['/owners', 'Owners'],
-] as const;
-/** What members do not see. */
-const forAdmins: ReadonlySet<Section> = new Set<Section>(['/relays', '/owners']);
-export const maySee = ({ role }: Visitor, section: Section): boolean =>
-  role === 'admin' || !forAdmins.has(section);
-export type Section = (typeof sections)[number][0];
-
 /** A token of many proofs is long. */
 export const longestField = 20_000;
 
 /** Who looks, and what their forms carry. */
 export type Viewer = { readonly visitor: Visitor; readonly formKey: string };
 
+type MenuEntry = { readonly path: string; readonly title: string };
+
 /** A page behind the doors. */
 export const Page = ({
-  section,
+  view: { path, title },
+  menu,
   viewer,
   said = [],
   children,
 }: {
-  readonly section: Section;
+  readonly view: MenuEntry;
+  /** All that there is for them. */
+  readonly menu: readonly MenuEntry[];
   readonly viewer: Viewer;
   /** What came of a command. */
   readonly said?: readonly string[];
   readonly children?: Child;
-}) => {
-  const title = sections.find(([path]) => path === section)?.[1] ?? '';
-  return (
-    <Document title={`${title} · nostr-dm-agent`}>
-      <a class="skip" href="#content">
-        To the content
-      </a>
-      <header>
-        <nav aria-label="Sections">
-          {sections
-            .filter(([path]) => maySee(viewer.visitor, path))
-            .map(([path, name]) => (
-              <a href={path} aria-current={path === section ? 'page' : undefined}>
-                {name}
-              </a>
-            ))}
-        </nav>
-        <form method="post" action="/sign-out">
-          <input type="hidden" name="formKey" value={viewer.formKey} />
-          <button type="submit" class="quiet">
-            Sign out
-          </button>
-        </form>
-      </header>
-      <main id="content">
-        <h1>{title}</h1>
-        <output id="said">{said.length > 0 ? <Replies texts={said} /> : ''}</output>
-        {children}
-      </main>
-    </Document>
-  );
-};
+}) => (
+  <Document title={`${title} · nostr-dm-agent`}>
+    <a class="skip" href="#content">
+      To the content
+    </a>
+    <header>
+      <nav aria-label="Sections">
+        {menu.map((entry) => (
+          <a href={entry.path} aria-current={entry.path === path ? 'page' : undefined}>
+            {entry.title}
+          </a>
+        ))}
+      </nav>
+      <form method="post" action="/sign-out">
+        <input type="hidden" name="formKey" value={viewer.formKey} />
+        <button type="submit" class="quiet">
+          Sign out
+        </button>
+      </form>
+    </header>
+    <main id="content">
+      <h1>{title}</h1>
+      <output id="said">{said.length > 0 ? <Replies texts={said} /> : ''}</output>
+      {children}
+    </main>
+  </Document>
+);
 
 /** A moment, the same for every reader; a script may say it in their own time. */
 export const Time = ({ at }: { readonly at: number }) => {
@@ -106,7 +93,8 @@ export type Way = {
   readonly field?: { readonly label: string; readonly type?: 'text' | 'number'; readonly value?: string };
   readonly grave?: boolean;
 };
-type Place = { readonly viewer: Viewer; readonly back: Section };
+/** `back`: the path of the view that stands below what came of it. */
+type Place = { readonly viewer: Viewer; readonly back: string };
 
 export const Ways = ({ ways, ...place }: Place & { readonly ways: readonly Way[] }) => (
   <div class="row">

@@ -2,6 +2,29 @@
 import { formatSat } from '@nostr-dm-agent/kit/sat';
 import type { MoneyFacts } from './facts.ts';
 import { Time, type Viewer, type Way, Ways } from './layout.tsx';
+import { ledgerCsv } from './ledger-csv.ts';
+import type { View } from './view.ts';
+
+const ledgerRows = 50;
+
+export const moneyView: View = {
+  path: '/money',
+  title: 'Money',
+  show: ({ source, viewer }) => {
+    const facts = source.money(viewer.visitor, ledgerRows);
+    return facts === undefined ? <p>There is no wallet.</p> : <Money facts={facts} viewer={viewer} />;
+  },
+  more: (app, { source }) => {
+    app.get('/money/ledger.csv', (c) => {
+      const facts = source.money(c.get('visitor'), Number.MAX_SAFE_INTEGER);
+      if (facts === undefined) return c.notFound();
+      return c.body(ledgerCsv(facts.ledger), 200, {
+        'Content-Type': 'text/csv; charset=utf-8',
+        'Content-Disposition': 'attachment; filename="ledger.csv"',
+      });
+    });
+  },
+};
 
 const waysIn: readonly Way[] = [
   { command: '!wallet topup {}', label: 'Top up', field: { label: 'Sats', type: 'number', value: '5000' } },
@@ -19,7 +42,7 @@ const waysOut: readonly Way[] = [
 ];
 
 /** What there is, the ways in and out, what is open, the ledger. */
-export const Money = ({ facts, viewer }: { readonly facts: MoneyFacts; readonly viewer: Viewer }) => (
+const Money = ({ facts, viewer }: { readonly facts: MoneyFacts; readonly viewer: Viewer }) => (
   <>
     {facts.share !== undefined && <p class="large">{formatSat(facts.share)} yours</p>}
     {facts.wallet !== undefined && <Wallet wallet={facts.wallet} />}

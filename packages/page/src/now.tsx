@@ -2,11 +2,19 @@
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { AskFacts, NowFacts, RunFacts } from './facts.ts';
 import { type Viewer, type Way, Ways } from './layout.tsx';
+import type { View } from './view.ts';
+
+export const nowView: View = {
+  path: '/now',
+  title: 'Now',
+  live: true,
+  show: ({ source, viewer }) => <Now {...source.now(viewer.visitor)} viewer={viewer} />,
+};
 
 const stop: Way = { command: '!stop', label: 'Stop the running task', grave: true };
 
 /** The run in hand, what waits, and what an agent asks; made anew whenever that changes. */
-export const Now = ({ runs, asks, viewer }: NowFacts & { readonly viewer: Viewer }) => (
+const Now = ({ runs, asks, viewer }: NowFacts & { readonly viewer: Viewer }) => (
   <>
     {asks.map((ask) => (
       <Ask ask={ask} viewer={viewer} />

@@ -1,6 +1,14 @@
 /** @jsxImportSource hono/jsx */
 import type { OwnerFacts } from './facts.ts';
 import { type Viewer, type Way, Ways } from './layout.tsx';
+import type { View } from './view.ts';
+
+export const ownersView: View = {
+  path: '/owners',
+  title: 'Owners',
+  adminsOnly: true,
+  show: ({ source, viewer }) => <Owners owners={source.owners(viewer.visitor)} viewer={viewer} />,
+};
 
 const waysFor = ({ npub, role, configured, you }: OwnerFacts): readonly Way[] => [
   ...(role === 'member'
@@ -18,14 +26,7 @@ const more: readonly Way[] = [
   { command: '!invite list', label: 'Open invitations' },
 ];
 
-/** For admins. */
-export const Owners = ({
-  owners,
-  viewer,
-}: {
-  readonly owners: readonly OwnerFacts[];
-  readonly viewer: Viewer;
-}) => (
+const Owners = ({ owners, viewer }: { readonly owners: readonly OwnerFacts[]; readonly viewer: Viewer }) => (
   <>
     <ul class="cards">
       {owners.map((owner) => (

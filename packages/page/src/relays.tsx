@@ -1,7 +1,15 @@
 /** @jsxImportSource hono/jsx */
 import type { RelayFacts } from './facts.ts';
+import type { View } from './view.ts';
 
-export const Relays = ({ relays }: { readonly relays: readonly RelayFacts[] }) => (
+export const relaysView: View = {
+  path: '/relays',
+  title: 'Relays',
+  adminsOnly: true,
+  show: ({ source }) => <Relays relays={source.relays()} />,
+};
+
+const Relays = ({ relays }: { readonly relays: readonly RelayFacts[] }) => (
   <ul class="cards">
     {relays.map(({ url, served, problem }) => (
       <li class={served ? 'card running' : 'card'}>

@@ -1,6 +1,21 @@
 /** @jsxImportSource hono/jsx */
 import type { SaidFacts, SessionFacts } from './facts.ts';
 import { Time, type Viewer, type Way, Ways } from './layout.tsx';
+import type { View } from './view.ts';
+
+export const sessionsView: View = {
+  path: '/sessions',
+  title: 'Sessions',
+  show: ({ source, viewer }) => <Sessions sessions={source.sessions(viewer.visitor)} viewer={viewer} />,
+  more: (app, { source, viewerOf, page }) => {
+    app.get('/sessions/:id', (c) => {
+      const viewer = viewerOf(c);
+      const found = source.session(viewer.visitor, c.req.param('id'));
+      if (found === undefined) return c.notFound();
+      return c.html(page(viewer, <Session {...found} viewer={viewer} />));
+    });
+  },
+};
 
 /** Of the current session alone: these commands are about it. */
 const changes: readonly Way[] = [
@@ -9,7 +24,7 @@ const changes: readonly Way[] = [
   { command: '!redo', label: 'Put it back' },
 ];
 
-export const Sessions = ({
+const Sessions = ({
   sessions,
   viewer,
 }: {
@@ -47,7 +62,7 @@ export const Sessions = ({
   </>
 );
 
-export const Session = ({
+const Session = ({
   session,
   said,
   viewer,

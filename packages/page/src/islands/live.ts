@@ -14,7 +14,7 @@ export function keepLive(page: Document): void {
     place.innerHTML = shown;
     if (focused) place.querySelector('button')?.focus();
   };
-  source.addEventListener('now', ({ data }) => {
+  source.addEventListener('shown', ({ data }) => {
     if (isWrittenIn()) waiting = data;
     else show(data);
   });

@@ -1,0 +1,38 @@
+import type { Context } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import type { Viewer } from './layout.tsx';
+import type { PageEnv } from './page-app.tsx';
+import type { PageSource } from './page-source.ts';
+import type { View } from './view.ts';
+
+/** How often what goes on is looked at while somebody watches, and how many may at a time. */
+const lookEveryMs = 500;
+const mostWatchers = 32;
+
+/** Sends a view again whenever it has changed. */
+export function createLive(source: PageSource) {
+  let watchers = 0;
+  return (c: Context<PageEnv>, view: View, viewer: Viewer): Response => {
+    if (watchers >= mostWatchers) return c.text('Too many are watching.', 503);
+    watchers += 1;
+    const query = c.req.query();
+    const visitorNow = () => {
+      const visitor = source.visitorOf(viewer.visitor.publicKey);
+      return visitor?.role === 'member' && view.adminsOnly === true ? undefined : visitor;
+    };
+    return streamSSE(c, async (stream) => {
+      let sent = '';
+      try {
+        // An owner who was removed sees no more.
+        for (let seen = visitorNow(); seen !== undefined && !stream.aborted; seen = visitorNow()) {
+          const shown = String(await view.show({ source, viewer: { ...viewer, visitor: seen }, query }));
+          if (shown !== sent) await stream.writeSSE({ event: 'shown', data: shown });
+          sent = shown;
+          await stream.sleep(lookEveryMs);
+        }
+      } finally {
+        watchers -= 1;
+      }
+    });
+  };
+}
