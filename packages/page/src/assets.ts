@@ -18,6 +18,8 @@ export async function loadAssets(): Promise<Assets> {
   const assets = new Map<string, Asset>([
     ['page.js', asset(script.join('\n'), 'text/javascript')],
     ['page.css', asset(readFileSync(join(import.meta.dir, 'page.css'), 'utf8'), 'text/css')],
+    // Without one a browser asks for `/favicon.ico`.
+    ['icon.svg', asset(readFileSync(join(import.meta.dir, 'icon.svg'), 'utf8'), 'image/svg+xml')],
   ]);
   return {
     answer: (name) => {

@@ -11,6 +11,7 @@ export const Document = ({ title, children }: { readonly title: string; readonly
       <meta name="color-scheme" content="light dark" />
       <meta name="robots" content="noindex" />
       <title>{title}</title>
+      <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
       <link rel="stylesheet" href="/assets/page.css" />
       <script type="module" src="/assets/page.js" />
     </head>

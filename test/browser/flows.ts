@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
+import type { Tab } from './support/chromium.ts';
+import { type PageWorld, said } from './support/page-world.ts';
+
+/** What an owner does on the page, one thing after another, in one browser. */
+export function flows(world: () => PageWorld): void {
+  const calm = (...tabs: readonly Tab[]) => expect(tabs.flatMap(({ trouble }) => trouble.take())).toEqual([]);
+
+  describe('the door', () => {
+    test('opens by a link, once', async () => {
+      const { linkFor, stranger: open, origin } = world();
+      const [first, second] = [await open(), await open()];
+      const link = await linkFor();
+      for (const { page } of [first, second]) await page.goto(link);
+      await first.page.getByRole('button', { name: 'Come in' }).click();
+      await first.page.waitForURL(`${origin}/now`);
+      expect(await first.page.title()).toBe('Now · nostr-dm-agent');
+      await second.page.getByRole('button', { name: 'Come in' }).click();
+      await second.page.getByText('used up or older').waitFor();
+      await second.page.goto(link);
+      await second.page.getByText('used up or older').waitFor();
+      await second.page.goto(`${origin}/money`);
+      await second.page.getByText('This page is for the bot’s owners').waitFor();
+      calm(first, second);
+
+      await first.page.getByRole('button', { name: 'Sign out' }).click();
+      await first.page.getByText('This page is for the bot’s owners').waitFor();
+      await first.page.goto(`${origin}/now`);
+      await first.page.getByText('This page is for the bot’s owners').waitFor();
+      calm(first, second);
+      for (const tab of [first, second]) await tab.close();
+    });
+
+    test('opens for a key that signs (NIP-07), and for no other', async () => {
+      const { owner, stranger: open, origin } = world();
+      for (const { key, isOwner } of [
+        { key: generateSecretKey(), isOwner: false },
+        { key: owner.secretKey, isOwner: true },
+      ]) {
+        const tab = await open();
+        await tab.context.exposeFunction('signForReal', (event: Parameters<typeof finalizeEvent>[0]) =>
+          finalizeEvent(event, key),
+        );
+        await tab.context.addInitScript(
+          'window.nostr = { signEvent: (event) => window.signForReal(event) };',
+        );
+        tab.trouble.allow(/status of 403 .* at \S+\/sign-in$/);
+        await tab.page.goto(`${origin}/sessions`);
+        await tab.page.getByRole('button', { name: 'Sign in with Nostr' }).click();
+        if (isOwner) await tab.page.waitForURL(`${origin}/now`);
+        else await tab.page.getByText('only owners of this bot come in').waitFor();
+        if (!isOwner) {
+          await tab.page.goto(`${origin}/now`);
+          await tab.page.getByText('This page is for the bot’s owners').waitFor();
+        }
+        calm(tab);
+        await tab.close();
+      }
+    });
+  });
+
+  describe('an owner at the page', () => {
+    let tab: Tab;
+    beforeAll(async () => {
+      tab = await world().enter();
+    });
+    afterAll(() => tab.close());
+    const open = async (section: string) => {
+      await tab.page.getByRole('navigation').getByRole('link', { name: section, exact: true }).click();
+      await tab.page.getByRole('heading', { level: 1, name: section }).waitFor();
+    };
+    const press = (name: string | RegExp) => tab.page.getByRole('button', { name }).first().click();
+    /** Fills in the line that this button sends, and sends it. */
+    const give = async (button: string, text: string) => {
+      const form = tab.page.locator('form', {
+        has: tab.page.getByRole('button', { name: button, exact: true }),
+      });
+      await form.locator('input[name=field]').fill(text);
+      await form.getByRole('button').click();
+    };
+    const heard = (text: string | RegExp) => said(tab.page).getByText(text).first().waitFor();
+    const text = async () => (await said(tab.page).textContent()) ?? '';
+    /** What the bot says after this, and not what it said before. */
+    const answerTo = async (does: () => Promise<void>): Promise<string> => {
+      await said(tab.page).evaluate('(place) => place.replaceChildren()');
+      await does();
+      await heard(/[^…]/);
+      return text();
+    };
+
+    test('sees a run go on, says yes and no, answers, and stops it', async () => {
+      const { owner } = world();
+      await open('Now');
+      await tab.page.getByText('Nothing is worked on').waitFor();
+      const asking = await owner.send(
+        'run touch made-by-page then run touch not-made then ask Which color? Red, Blue',
+      );
+      await tab.page.getByText('at work').waitFor();
+      await tab.page.getByText('touch made-by-page').first().waitFor();
+      await press('Yes');
+      await tab.page.getByRole('region', { name: 'The agent asks' }).getByText('touch not-made').waitFor();
+      // Steps and sats have come meanwhile, without a reload.
+      await tab.page.getByText(/^\d+ steps?/).waitFor();
+      await tab.page.getByText(/[1-9]\d* sat of 2,000 sat/).waitFor();
+      await give('No', 'use another name');
+      await tab.page.getByRole('button', { name: 'Blue' }).click();
+      const answer = await owner.answer(asking, /^— /m);
+      expect(answer.text).toContain('Blue');
+      expect(await Bun.file(`${world().bot.workspace}/made-by-page`).exists()).toBe(true);
+      expect(await Bun.file(`${world().bot.workspace}/not-made`).exists()).toBe(false);
+      await tab.page.getByText('Nothing is worked on').waitFor();
+
+      const long = await owner.send('take 60 seconds then say late');
+      await press('Stop the running task');
+      expect((await owner.answer(long, /topped/)).text).toContain('topped');
+      await tab.page.getByText('Nothing is worked on').waitFor();
+      calm(tab);
+    });
+
+    test('tops up, takes in a token, makes one with its code', async () => {
+      const { house, paid } = world();
+      await open('Money');
+      house.mint.lightning.incoming = 'on-demand';
+      const before = await paid.ask('!wallet balance');
+      await give('Top up', '1234');
+      await heard(/lnbc/);
+      const invoice = /lnbc\w+/.exec(await text())?.[0] ?? '';
+      house.mint.pay(house.mint.quoteOf(invoice));
+      house.mint.lightning.incoming = 'at-once';
+      await until(async () => (await paid.ask('!wallet balance')) !== before, 'the top-up is in');
+      const sats = async () =>
+        Number(/([\d,]+) sat ready/.exec(await paid.ask('!wallet balance'))?.[1]?.replaceAll(',', ''));
+      const ready = await sats();
+
+      const somebody = await stranger(house.mint);
+      await give('Take in', await somebody.token(500));
+      await heard(/sat/);
+      await until(async () => (await sats()) > ready, 'the token is in');
+
+      const held = await sats();
+      await give('Make a token', '300');
+      await heard(/send \d{4} /);
+      await give('Confirm', /send (\d{4}) /.exec(await text())?.[1] ?? '');
+      await heard(/cashuB/);
+      expect(await somebody.redeem(/cashuB\S+/.exec(await text())?.[0] ?? '')).toBeGreaterThan(290);
+      expect(await sats()).toBeLessThanOrEqual(held - 300);
+      await tab.page.reload();
+      await tab.page.getByRole('table').first().waitFor();
+      calm(tab);
+    });
+
+    test('reads a session, takes its change back, begins another', async () => {
+      const { owner } = world();
+      await owner.answer(await owner.send('write page.txt with the text from the page'), /^— /m);
+      await open('Sessions');
+      await tab.page.getByRole('main').getByRole('link').first().click();
+      await tab.page.getByText('write page.txt').first().waitFor();
+      await press('What the last task changed');
+      await heard('page.txt');
+      await answerTo(() => press('Take it back'));
+      expect(await Bun.file(`${world().bot.workspace}/page.txt`).exists()).toBe(false);
+      await open('Sessions');
+      await answerTo(() => press('Begin a new one'));
+      await tab.page.reload();
+      await answerTo(() => press('Go on with it'));
+      calm(tab);
+    });
+
+    test('sees the relays, and lets owners in and out', async () => {
+      await open('Relays');
+      await tab.page.getByText('Messages come through.').waitFor();
+      await open('Owners');
+      await tab.page.getByText('by BOT_OWNERS').waitFor();
+      expect(await answerTo(() => press('Make an invitation'))).toContain('as the first message');
+      calm(tab);
+    });
+
+    test('goes on without the scripts', async () => {
+      const { browser, origin } = world();
+      const cookies = await tab.context.cookies();
+      const context = await browser.newContext({ javaScriptEnabled: false });
+      await context.addCookies(cookies);
+      const page = await context.newPage();
+      await page.goto(`${origin}/sessions`);
+      await page.getByRole('button', { name: 'Begin a new one' }).click();
+      await said(page).getByText(/./).first().waitFor();
+      await context.close();
+    });
+  });
+
+  test('a member sees what is theirs', async () => {
+    const { member, enter } = world();
+    const tab = await enter(member);
+    const names = await tab.page.getByRole('navigation').getByRole('link').allInnerTexts();
+    expect(names).toEqual(expect.arrayContaining(['Now', 'Money', 'Sessions']));
+    for (const name of ['Owners', 'Relays']) expect(names).not.toContain(name);
+    await tab.page.getByRole('link', { name: 'Sessions' }).click();
+    expect(await tab.page.getByRole('main').textContent()).not.toContain('page.txt');
+    calm(tab);
+    await tab.close();
+  });
+}
