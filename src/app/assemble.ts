@@ -136,7 +136,8 @@ export async function assemble(
   );
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
-  void showPage(page, { bot, money, ...stores, ...work, clock }, intake.fromPage.act, config, deps.onPage);
+  const facts = { bot, money, ...stores, ...work, ...{ recovered, backends, home: config.home } };
+  void showPage(page, { ...facts, ...basics }, intake.fromPage.act, config, deps.onPage);
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
   void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);
 

@@ -53,6 +53,7 @@ export async function recover(
   return {
     ...runs,
     processes,
+    operations: typeof walletRecovery === 'object' ? walletRecovery.settled.length : 0,
     walletLines: [...recoveryLines(walletRecovery), ...(wallet?.info().moved ?? []).map(movedText)],
     waiting: stores.runs.open().length,
   };

@@ -1,16 +1,29 @@
+import { statfs } from 'node:fs/promises';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { BackendName } from '../backends/backend.ts';
 import type { BotFacts } from '../commands/command-deps.ts';
 import type { Money } from '../money/money.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunStore } from '../store/runs-table.ts';
+import { timingMetrics } from './timing-metrics.ts';
 
 export type MetricsDeps = {
   readonly bot: BotFacts;
   readonly money: Pick<Money, 'wallet' | 'routstr'>;
   readonly runs: Pick<RunStore, 'endedBetween'>;
   readonly queue: { readonly list: () => readonly Run[] };
+  /** What a start found of an earlier life and put in order. */
+  readonly recovered: {
+    readonly interrupted: number;
+    readonly processes: number;
+    readonly operations: number;
+  };
+  readonly backends: ReadonlyMap<BackendName, unknown>;
+  /** `BOT_HOME`: how much room its disk has. */
+  readonly home: string;
   readonly clock: Clock;
+  readonly stopping: AbortSignal;
 };
 
 /** A run's end is noted a moment before it is on disk: what is younger is counted the next time. */
@@ -25,6 +38,8 @@ export function createBotMetrics(deps: MetricsDeps): () => Promise<{ contentType
   messaging(registry, deps);
   money(registry, deps);
   const noteRuns = work(registry, deps);
+  machine(registry, deps);
+  timingMetrics(registry, named(''), deps.stopping);
   return async () => {
     noteRuns();
     return { contentType: registry.contentType, text: await registry.metrics() };
@@ -36,12 +51,27 @@ const named = (name: string) => `nostr_dm_agent_${name}`;
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
 /** Asked at each reading; a label that has no value any more is gone. */
-function gauge(registry: Registry, name: string, help: string, samples: () => readonly Sample[]): void {
-  const labelNames = ['relay', 'kind', 'state', 'outcome', 'provider', 'mint', 'version'];
+function gauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  samples: () => readonly Sample[] | Promise<readonly Sample[]>,
+): void {
   const made = new Gauge({ name: named(name), help, labelNames, registers: [registry], collect });
+  async function collect() {
+    const found = await samples();
+    made.reset();
+    for (const [labels, value] of found) made.set(labels, value);
+  }
+}
+const labelNames = ['relay', 'kind', 'state', 'mint', 'version', 'backend'];
+
+/** The same of what only grows, and has its count already. */
+function counter(registry: Registry, name: string, help: string, samples: () => readonly Sample[]): void {
+  const made = new Counter({ name: named(name), help, labelNames, registers: [registry], collect });
   function collect() {
     made.reset();
-    for (const [labels, value] of samples()) made.set(labels, value);
+    for (const [labels, value] of samples()) made.inc(labels, value);
   }
 }
 const alone = (value: number): readonly Sample[] => [[{}, value]];
@@ -54,7 +84,7 @@ function messaging(registry: Registry, { bot, clock }: MetricsDeps): void {
   gauge(registry, 'relay_served', '1 where messages come through.', () =>
     bot.relays().map(({ url, served }) => [{ relay: url }, served ? 1 : 0]),
   );
-  gauge(registry, 'inbox_refused', 'Messages that were turned away since the start, by why.', () =>
+  counter(registry, 'inbox_refused_total', 'Messages that were turned away since the start, by why.', () =>
     Object.entries(bot.inbox().rejected).map(([kind, count = 0]) => [{ kind }, count]),
   );
   gauge(
@@ -145,12 +175,56 @@ function money(registry: Registry, { money: { wallet, routstr }, clock }: Metric
       return Object.entries({ running, due, kept }).map(([state, amount]) => [{ state }, amount]);
     },
   );
-  gauge(registry, 'nodes_doubtful', 'Runs whose money a person has to look at.', () =>
-    wallet.opened() === undefined ? [] : alone(routstr.provider().owed().doubtful),
+  gauge(
+    registry,
+    'doubtful',
+    'Paid runs, and operations of the wallet, that a person has to look at.',
+    () => {
+      const opened = wallet.opened();
+      if (opened === undefined) return [];
+      const operations = opened.operations({ limit: 10_000, unfinished: true });
+      return [
+        [{ kind: 'runs' }, routstr.provider().owed().doubtful],
+        [{ kind: 'operations' }, operations.filter(({ trouble }) => trouble !== undefined).length],
+      ];
+    },
   );
+  gauge(registry, 'wallet_cap_sat', 'The most that the wallet takes in.', () => {
+    const opened = wallet.opened();
+    return opened === undefined ? [] : alone(opened.info().maxBalance);
+  });
   gauge(registry, 'spent_today_sat', 'What paid runs cost since midnight, fees included.', () => {
     const midnight = new Date(clock.now()).setHours(0, 0, 0, 0);
     const opened = wallet.opened();
     return opened === undefined ? [] : alone(opened.ledger.spentSince(midnight));
   });
+}
+
+function machine(registry: Registry, { bot, backends, home, recovered }: MetricsDeps): void {
+  gauge(registry, 'recovered', 'What the start found of an earlier life and put in order.', () => [
+    [{ kind: 'runs' }, recovered.interrupted],
+    [{ kind: 'processes' }, recovered.processes],
+    [{ kind: 'operations' }, recovered.operations],
+  ]);
+  gauge(registry, 'backend_up', '1 where the agent’s program was found to run.', () =>
+    [...backends.keys()].flatMap((backend): readonly Sample[] => {
+      const health = bot.health(backend);
+      return health === undefined ? [] : [[{ backend }, health.state === 'missing' ? 0 : 1]];
+    }),
+  );
+  gauge(registry, 'agent_servers', 'Agent servers that are kept ready.', () => {
+    const kept = [...backends.keys()].map((backend) => bot.kept(backend));
+    return alone(kept.reduce((sum, each) => sum + (each?.state === 'kept' ? each.servers : 0), 0));
+  });
+  gauge(registry, 'isolated', '1 where agents run behind a wall.', () => {
+    const kind = bot.wall()?.kind;
+    return kind === undefined ? [] : [[{ kind }, kind === 'bwrap' || kind === 'landlock' ? 1 : 0]];
+  });
+  gauge(registry, 'home_free_bytes', 'Room on the disk of BOT_HOME.', async () => {
+    const { bavail, bsize } = await statfs(home);
+    return alone(bavail * bsize);
+  });
+  gauge(registry, 'memory_bytes', 'Memory of the bot itself, without its agents.', () =>
+    alone(process.memoryUsage.rss()),
+  );
 }

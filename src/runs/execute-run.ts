@@ -32,6 +32,7 @@ import type { Run, Session, StopReason } from './run.ts';
 import { startRunDeadline } from './run-deadline.ts';
 import type { RunDeps } from './run-deps.ts';
 import { type RunProgress, startProgress } from './run-progress.ts';
+import { timeRun } from './run-timings.ts';
 import { runWithRetries } from './run-with-retries.ts';
 
 /** How long a run waits for a database that another program holds, before it is left to the next start. */
@@ -48,6 +49,7 @@ type Job = {
   /** As its provider calls it. */
   readonly model: string | undefined;
   readonly log: Logger;
+  readonly times: ReturnType<typeof timeRun>;
 };
 
 /**
@@ -68,8 +70,13 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
 
   const model = provider.model === undefined ? run.model : provider.model(run.model);
   const providerNote = note === undefined ? otherModel(run, model, provider) : providerNoteText(note);
+  const times = timeRun(run, clock);
+  const close = (ending: Ending, settlement: Settlement): void => {
+    conclude(run.id, ending, settlement, startedAt, deps);
+    if (ending.outcome === 'answered') times.answered();
+  };
   const early = sendEarly(
-    (ending, settlement) => conclude(run.id, withNote(ending, providerNote), settlement, startedAt, deps),
+    (ending, settlement) => close(withNote(ending, providerNote), settlement),
     () => {
       if (signal.aborted) return undefined;
       return provider.bill === undefined ? 'nobody_counts' : provider.bill(run.id);
@@ -78,7 +85,7 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   );
   let ending: Ending;
   try {
-    ending = await work({ run, session, provider, model, log }, deps, signal, early);
+    ending = await work({ run, session, provider, model, log, times }, deps, signal, early);
   } catch (cause) {
     ending = signal.aborted
       ? { outcome: stopReasonOf(signal), answer: undefined, result: undefined }
@@ -93,8 +100,7 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
   else if (ending.outcome === 'answered') await keepOr(() => stores.runs.amend(run.id, ending), log);
   reached('task:settling');
   // Whatever becomes of its answer: a full disk, or one that no database takes, leaves no money at a provider.
-  const answer = (settlement: Settlement): Promise<boolean> =>
-    keepOr(() => conclude(run.id, ending, settlement, startedAt, deps), log);
+  const answer = (settlement: Settlement): Promise<boolean> => keepOr(() => close(ending, settlement), log);
   const counted = ending.outcome === 'answered' ? provider.bill?.(run.id) : undefined;
   const settling = settle(run.id, provider, deps, signal, log);
   const { settlement, told } =
@@ -167,7 +173,7 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal, early: EarlySe
     signal,
   );
   const { onHold, onHoldEnd } = progress;
-  const observer = { onActivity: deadline.touch, onHold, onHoldEnd };
+  const observer = { onActivity: job.times.asked(deadline.touch), onHold, onHoldEnd };
   try {
     const { id: runId, owner, task, budget } = run;
     const ticket = {
@@ -319,7 +325,7 @@ const inTime = (change: () => void, log: Logger): Promise<void> =>
   );
 
 function observerOf(
-  { run, session, log }: Job,
+  { run, session, log, times }: Job,
   deps: RunDeps,
   progress: RunProgress,
   onActivity: () => void,
@@ -339,6 +345,7 @@ function observerOf(
     onSpawn: (pid) => {
       note(() => stores.runs.running(run.id, pid));
       progress.spawned(pid);
+      times.spawned();
       reached('task:running');
       log.debug({ pid, backend: session.backend, mode: run.mode }, 'agent started');
     },
@@ -347,6 +354,7 @@ function observerOf(
         note(() => stores.sessions.update(session.id, { backendSession: event.backendSession }));
       }
       progress.saw(event);
+      times.heard(event);
       // What its agent says of it comes after the answer.
       if (early.sent() === undefined) sendParts(event);
     },

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { npubEncode } from 'nostr-tools/nip19';
 import { startTestBot, type TestBot } from '../support/bot.ts';
+import { readAlerts, readDashboard, seriesIn } from '../support/grafana.ts';
 
 describe('an owner opens the page', () => {
   let bot: TestBot;
@@ -85,6 +87,21 @@ describe('an owner opens the page', () => {
     }, 'the relay is served');
     const text = await (await fetch(`${origin}/metrics`, { headers })).text();
     expect(text).toMatch(/^nostr_dm_agent_queue\{state="waiting"\} 0$/m);
+    // The story before this one has delivered replies, and done a task.
+    expect(text).toMatch(/^nostr_dm_agent_reply_delivery_seconds_count [1-9]/m);
+    expect(text).toMatch(/^nostr_dm_agent_answer_reply_seconds_count 1$/m);
+    expect(text).toMatch(/^nostr_dm_agent_task_agent_seconds_count 1$/m);
+    expect(text).toMatch(/^nostr_dm_agent_recovered\{kind="runs"\} 0$/m);
+    expect(text).toMatch(/^nostr_dm_agent_home_free_bytes [1-9]/m);
+    const { publicKey } = bot.owner;
+    expect([publicKey, npubEncode(publicKey)].filter((name) => text.includes(name))).toEqual([]);
+
+    const series = seriesIn(text);
+    for (const [where, names] of [
+      ...(await readDashboard('docs/grafana/nostr-dm-agent.json')),
+      ...(await readAlerts('docs/grafana/alerts.yml', 'docs/operate.md')),
+    ])
+      expect({ where, unknown: names.filter((name) => !series.has(name)) }).toEqual({ where, unknown: [] });
     const health: unknown = await (await fetch(`${origin}/health`, { headers })).json();
     expect(health).toMatchObject({ status: 'ok', parts: { relays: { state: 'ok' } } });
   });

@@ -10,6 +10,7 @@ import {
 import { neverSent, readText } from '@nostr-dm-agent/kit/http';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import { outwardFetch } from '@nostr-dm-agent/kit/net';
+import { timeRequest } from '@nostr-dm-agent/kit/timings';
 import { z } from 'zod';
 
 export type RequestLimits = {
@@ -54,18 +55,20 @@ export function createRequest(signal: AbortSignal, limits: RequestLimits): Reque
     const timeout = AbortSignal.timeout(afterMs);
     const text = requestBody === undefined ? undefined : encodeBody(requestBody);
     try {
-      const response = await outwardFetch(endpoint, {
-        method: method ?? 'GET',
-        headers: {
-          accept: 'application/json',
-          ...(text === undefined ? {} : { 'content-type': 'application/json' }),
-          'user-agent': 'Mozilla/5.0',
-          ...headers,
-        },
-        ...(text === undefined ? {} : { body: text }),
-        redirect: 'error',
-        signal: AbortSignal.any([signal, timeout]),
-      });
+      const ask = () =>
+        outwardFetch(endpoint, {
+          method: method ?? 'GET',
+          headers: {
+            accept: 'application/json',
+            ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+            'user-agent': 'Mozilla/5.0',
+            ...headers,
+          },
+          ...(text === undefined ? {} : { body: text }),
+          redirect: 'error',
+          signal: AbortSignal.any([signal, timeout]),
+        });
+      const response = await timeRequest('mint_request', endpoint, ask, ({ status }) => status < 500);
       const body = await readText(response, maxBodyBytes);
       if (body === undefined) throw new CTSError('the answer is too large');
       if (!response.ok) throw errorOf(response, body);

@@ -2,6 +2,7 @@ import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { after, type Cancel, every } from '@nostr-dm-agent/kit/timers';
+import { tellTiming } from '@nostr-dm-agent/kit/timings';
 import type { AnnouncedRelays } from '../lists/relay-list-cache.ts';
 import type { RelayLists } from '../lists/relay-lists.ts';
 import type { PublicKey, Recipient } from '../nostr-types.ts';
@@ -136,6 +137,7 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
       );
       return;
     }
+    let arrived = message.state === 'sent';
     await attemptDelivery(message, destinations, {
       ...{ relays, clock, random, limits, signal, workshop },
       isRefusing: refusing.isRefusing,
@@ -148,6 +150,9 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
       onOutcome: (url, { state, message: said }) => {
         if (state === 'accepted') {
           refusing.took(url);
+          // The first relay counts; that others take it, too, is not waited for.
+          if (!arrived) tellTiming({ name: 'reply_delivery', ms: clock.now() - message.createdAt });
+          arrived = true;
           return;
         }
         refusing.refused(url, said);

@@ -1,5 +1,6 @@
 import { type Fetch, neverSent, readText } from '@nostr-dm-agent/kit/http';
 import { outwardFetch } from '@nostr-dm-agent/kit/net';
+import { timeRequest } from '@nostr-dm-agent/kit/timings';
 import type { Evidence } from './outcomes.ts';
 import { scrub } from './refusal-shapes.ts';
 
@@ -42,20 +43,22 @@ export async function exchange(
   signal.throwIfAborted();
   const timeout = AbortSignal.timeout(request.timeoutMs);
   try {
-    const response = await fetch(request.url, {
-      method: request.method,
-      headers: {
-        accept: 'application/json',
-        ...(request.bearer === undefined ? {} : { authorization: `Bearer ${request.bearer}` }),
-        ...(request.payment === undefined ? {} : { 'x-cashu': request.payment }),
-        ...(request.json === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(request.json === undefined ? {} : { body: JSON.stringify(request.json) }),
-      redirect: 'manual',
-      // A connection of its own: a stale one would be reconnected behind our back and the request sent twice.
-      keepalive: false,
-      signal: AbortSignal.any([signal, timeout]),
-    });
+    const ask = () =>
+      fetch(request.url, {
+        method: request.method,
+        headers: {
+          accept: 'application/json',
+          ...(request.bearer === undefined ? {} : { authorization: `Bearer ${request.bearer}` }),
+          ...(request.payment === undefined ? {} : { 'x-cashu': request.payment }),
+          ...(request.json === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(request.json === undefined ? {} : { body: JSON.stringify(request.json) }),
+        redirect: 'manual',
+        // A connection of its own: a stale one would be reconnected behind our back and the request sent twice.
+        keepalive: false,
+        signal: AbortSignal.any([signal, timeout]),
+      });
+    const response = await timeRequest('node_request', request.url, ask, ({ status }) => status < 500);
     const body = await readText(response, request.maxBytes);
     if (body === undefined) return { kind: 'no_answer', message: 'the answer is too large' };
     return {
