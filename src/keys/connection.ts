@@ -3,8 +3,9 @@ export const connectionKinds = ['api', 'oauth', 'wellknown'] as const;
 export type ConnectionKind = (typeof connectionKinds)[number];
 
 /**
- * `connected`: nothing speaks against it. `expired`: its login has run out. `error`: the provider refused it, or it
- * can't be opened; see `error`. `revoked`: disconnected by its owner; nothing secret is kept of it.
+ * `connected`: nothing speaks against it. `expired`: its login has run out. `error`: the provider refused it (401, 403) at a
+ * check or in a run, or it can't be opened; see `error`. `revoked`: disconnected by its owner; nothing secret is kept of it.
+ * What works again is `connected` again.
  */
 export const connectionStatuses = ['connected', 'expired', 'error', 'revoked'] as const;
 export type ConnectionStatus = (typeof connectionStatuses)[number];

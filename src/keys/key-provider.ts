@@ -104,7 +104,8 @@ export function createConnectionProvider(entry: KeyProvider, deps: ConnectionPro
       return;
     }
     if (!ofTheProvider.has(failure.kind)) return;
-    const status = isRefusedRun(failure) ? 'error' : now.status === 'revoked' ? 'connected' : now.status;
+    const status = failure.kind === 'unauthorized' || isRefusedRun(failure) ? 'error' : now.status;
+    if (status === 'revoked') return;
     const said = [failure.status, failure.detail ?? failure.kind.replaceAll('_', ' ')]
       .filter(Boolean)
       .join(' ');

@@ -8,6 +8,8 @@ import { isKeyRefused } from './key-form.ts';
 export type KeyVerdict =
   | { readonly state: 'valid' }
   | { readonly state: 'refused'; readonly status: number }
+  /** It knows the key, and says that the key may not do this (403). */
+  | { readonly state: 'forbidden' }
   /** `unreachable`: no answer, or only faults. `unclear`: it has no endpoint that would tell. */
   | { readonly state: 'unverified'; readonly why: 'unreachable' | 'unclear' };
 
@@ -60,6 +62,7 @@ export async function verifyKey(
   }
   if (answer === undefined || isTransient(answer.status)) return { state: 'unverified', why: 'unreachable' };
   if (isKeyRefused(answer.status, answer.text)) return { state: 'refused', status: answer.status };
+  if (answer.status === 403) return { state: 'forbidden' };
   if (answer.status < 200 || answer.status > 299) return { state: 'unverified', why: 'unclear' };
   // Who shows the same to everybody has said nothing about the key.
   const keyless = await ask({});

@@ -65,6 +65,8 @@ export const wellKnownText =
 /** What is known of a key that was just connected. */
 export function verdictText(name: string, verdict: Exclude<KeyVerdict, { state: 'refused' }>): string {
   if (verdict.state === 'valid') return `${name} accepts the key.`;
+  if (verdict.state === 'forbidden')
+    return `${name} knows the key, but lets it ask nothing there (403): your first task shows whether it may call models.`;
   return verdict.why === 'unreachable'
     ? `${name} could not be reached, so the key is not checked: your first task shows whether it works.`
     : `${name} has no way to check a key for free: your first task shows whether it works.`;
@@ -72,7 +74,12 @@ export function verdictText(name: string, verdict: Exclude<KeyVerdict, { state: 
 
 /** An entry of `!provider list`. */
 export function connectionLines(connection: Connection, now: number, preferred: boolean): readonly string[] {
-  const { provider, status, error, usedAt } = connection;
+  const { provider, status, error, usedAt, updatedAt } = connection;
+  if (status === 'revoked')
+    return [
+      `${provider} · revoked · disconnected ${formatAgo(now - updatedAt)}`,
+      `  ${connectUsage(provider)} connects it again`,
+    ];
   const facts = [
     provider,
     status,
@@ -86,6 +93,18 @@ export function connectionLines(connection: Connection, now: number, preferred: 
     ...(broken ? [`  ${connectUsage(provider)} fixes it`] : []),
   ];
 }
+
+/** What `!provider check` found of one. */
+export const checkedText = (name: string, verdict: KeyVerdict): string =>
+  verdict.state === 'refused'
+    ? `${name} does not accept your key any more (${verdict.status}).`
+    : verdictText(name, verdict);
+
+/** What a verdict leaves as the last error; undefined: nothing. */
+export const verdictError = (verdict: KeyVerdict): string | undefined => {
+  if (verdict.state === 'refused') return `${verdict.status} at a check: the key is not accepted`;
+  return verdict.state === 'forbidden' ? '403 at a check: the key may not ask for the models' : undefined;
+};
 
 /** What the owner of a run is told that another provider paid for than they wanted. */
 export function providerNoteText(note: ProviderNote): string {

@@ -47,6 +47,8 @@ export type CurrentSessions = {
   readonly resume: (owner: PublicKey, session: Session | undefined) => void;
   readonly list: (owner: PublicKey, limit: number) => readonly Session[];
   readonly find: (owner: PublicKey, id: string) => Session | undefined;
+  /** Who pays for its runs from now on, whatever its owner prefers. */
+  readonly setProvider: (session: Session, provider: string) => void;
   /** Sets the mode from now on: of the current session and of those to come. */
   readonly setMode: (owner: PublicKey, mode: Mode) => void;
   /** Sets the model from now on; `undefined` takes the choice back. */
@@ -162,6 +164,7 @@ export function createCurrentSessions(deps: {
       return copy;
     },
     rename: (session, title) => change(session, { title }),
+    setProvider: (session, provider) => change(session, { provider }),
     resume: (owner, session) => settings.set(owner, 'session', session?.id),
     list: (owner, limit) => sessions.list(owner, limit, settings.get(owner, 'session')),
     find,

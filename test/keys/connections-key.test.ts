@@ -122,10 +122,12 @@ describe('asking a provider about a key', () => {
     await provider.stop();
     const google = '{"error":{"code":400,"message":"API key not valid. Please pass a valid API key."}}';
     expect(await answers([400, google])('google')).toEqual({ state: 'refused', status: 400 });
+    await provider.stop();
+    expect(await answers(403)()).toEqual({ state: 'forbidden' });
   });
 
   test('what says nothing about the key does not count as a refusal', async () => {
-    for (const status of [400, 403, 404, 405, 302]) {
+    for (const status of [400, 404, 405, 302]) {
       expect(await answers(status)()).toEqual({ state: 'unverified', why: 'unclear' });
       expect(provider.asked.every(({ path }) => path === '/v1/models')).toBe(true);
       await provider.stop();
