@@ -136,7 +136,8 @@ export async function assemble(
   );
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
-  const facts = { bot, money, ...stores, ...work, ...{ recovered, backends, home: config.home } };
+  const tools = { connections: connections.tools, backends, home: config.home };
+  const facts = { bot, money, ...stores, ...work, recovered, ...tools };
   void showPage(page, { ...facts, ...basics }, intake.fromPage.act, config, deps.onPage);
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
   void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);

@@ -23,14 +23,15 @@ import type { OpenAsk } from '../runs/asks.ts';
 import type { Run, Session } from '../runs/run.ts';
 import type { RunBoard } from '../runs/run-board.ts';
 import type { Stores } from '../store/open-stores.ts';
+import { type ProviderFactsDeps, providersFacts } from './provider-facts.ts';
 
-export type PageFactsDeps = {
+export type PageFactsDeps = ProviderFactsDeps & {
   readonly queue: Pick<CommandDeps['queue'], 'list'>;
   readonly asks: Pick<CommandDeps['asks'], 'open'>;
   readonly board: Pick<RunBoard, 'of'>;
   readonly currentSessions: Pick<CommandDeps['currentSessions'], 'current' | 'list' | 'find'>;
   readonly worktrees: Pick<CommandDeps['worktrees'], 'at'>;
-  readonly runs: Pick<Stores['runs'], 'ofSession'>;
+  readonly runs: Pick<Stores['runs'], 'ofSession' | 'lastUses'>;
   readonly owners: Pick<Stores['owners'], 'list'>;
   readonly bot: Pick<CommandDeps['bot'], 'relays'>;
   readonly sessions: Pick<Stores['sessions'], 'get'>;
@@ -62,6 +63,7 @@ export function createPageFacts(deps: PageFactsDeps) {
       const said = deps.runs.ofSession(id, listed).toReversed().map(saidFacts);
       return { session: sessionFacts(deps, session, current), said };
     },
+    providers: (visitor: Visitor, find: string) => providersFacts(deps, visitor, find),
     relays: (): readonly RelayFacts[] =>
       deps.bot.relays().map(({ url, served, reason, withoutLegacy }) => ({
         url,

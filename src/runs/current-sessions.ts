@@ -47,8 +47,8 @@ export type CurrentSessions = {
   readonly resume: (owner: PublicKey, session: Session | undefined) => void;
   readonly list: (owner: PublicKey, limit: number) => readonly Session[];
   readonly find: (owner: PublicKey, id: string) => Session | undefined;
-  /** Who pays for its runs from now on, whatever its owner prefers. */
-  readonly setProvider: (session: Session, provider: string) => void;
+  /** Who pays for the runs of the current session from now on, whatever its owner prefers. */
+  readonly setProvider: (owner: PublicKey, provider: string) => void;
   /** Sets the mode from now on: of the current session and of those to come. */
   readonly setMode: (owner: PublicKey, mode: Mode) => void;
   /** Sets the model from now on; `undefined` takes the choice back. */
@@ -164,7 +164,6 @@ export function createCurrentSessions(deps: {
       return copy;
     },
     rename: (session, title) => change(session, { title }),
-    setProvider: (session, provider) => change(session, { provider }),
     resume: (owner, session) => settings.set(owner, 'session', session?.id),
     list: (owner, limit) => sessions.list(owner, limit, settings.get(owner, 'session')),
     find,
@@ -176,8 +175,12 @@ export function createCurrentSessions(deps: {
 /** What an owner sets holds for their current session and for those to come. */
 const createSetters = (
   settings: SettingsStore,
-  change: (owner: PublicKey, changed: Pick<Partial<Session>, 'mode' | 'model' | 'approvals'>) => void,
-): Pick<CurrentSessions, 'setMode' | 'setModel' | 'setApprovals'> => ({
+  change: (
+    owner: PublicKey,
+    changed: Pick<Partial<Session>, 'mode' | 'model' | 'approvals' | 'provider'>,
+  ) => void,
+): Pick<CurrentSessions, 'setMode' | 'setModel' | 'setApprovals' | 'setProvider'> => ({
+  setProvider: (owner, provider) => change(owner, { provider }),
   setMode: (owner, mode) => {
     settings.set(owner, 'mode', mode);
     change(owner, { mode });

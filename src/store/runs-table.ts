@@ -139,6 +139,8 @@ export type RunStore = {
   /** Those that ended after a moment and before another (ms). */
   readonly endedBetween: (after: number, until: number) => readonly EndedRun[];
   readonly lastOf: (owner: PublicKey) => Run | undefined;
+  /** When each payer served one of the owner's last 200 tasks last (ms). */
+  readonly lastUses: (owner: PublicKey) => readonly { readonly provider: string; readonly at: number }[];
   readonly prepare: (id: string, provider: string, startedAt: number) => void;
   readonly running: (id: string, pid: number) => void;
   /** So much of its answer was sent, in so many messages. */
@@ -193,6 +195,12 @@ export function createRunStore(db: Database): RunStore {
     get: select(db, 'SELECT * FROM runs WHERE id = ?', row).one,
     open: select(db, "SELECT * FROM runs WHERE state <> 'done' ORDER BY seq", row).all,
     ofSession: select(db, 'SELECT * FROM runs WHERE session = ? ORDER BY seq DESC LIMIT ?', row).all,
+    lastUses: select(
+      db,
+      `SELECT provider, max(started_at) AS at FROM (SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 200)
+       WHERE provider IS NOT NULL AND started_at IS NOT NULL GROUP BY provider`,
+      rowOf({ provider: z.string(), at: z.int() }),
+    ).all,
     inDirectory: select(
       db,
       `SELECT runs.* FROM runs JOIN sessions ON sessions.id = runs.session

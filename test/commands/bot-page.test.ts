@@ -5,6 +5,7 @@ import { until } from '@nostr-dm-agent/kit/testing/until';
 import { npubEncode } from 'nostr-tools/nip19';
 import { startTestBot, type TestBot } from '../support/bot.ts';
 import { readAlerts, readDashboard, seriesIn } from '../support/grafana.ts';
+import { newKey, only, sendElsewhere, startKeyProvider } from '../support/key-providers.ts';
 
 describe('an owner opens the page', () => {
   let bot: TestBot;
@@ -74,6 +75,40 @@ describe('an owner opens the page', () => {
     expect(await look('/relays')).toContain('Messages come through.');
     expect(await look('/owners')).toContain('by BOT_OWNERS');
     expect(await look('/money')).toContain('There is no wallet.');
+
+    const key = newKey('sk-ant-api03-');
+    const anthropic = startKeyProvider(only(key));
+    try {
+      await sendElsewhere(bot.home, { anthropic: anthropic.url });
+      const lookFor = async (find: string) =>
+        (await look(`/providers?find=${find}`)).replace(/<[^>]+>/g, ' ').replace(/\s+/g, ' ');
+      expect(await lookFor('antHropic')).toMatch(/routstr not here there is no wallet.* Key of Anthropic/);
+      expect(await lookFor('no such')).toContain('None of them is called so.');
+      expect(await act(`!provider connect anthropic ${key}`)).toContain('Connected to Anthropic.');
+      expect(await act('!provider set anthropic here')).toContain('goes on with anthropic');
+      expect(await lookFor('')).toMatch(
+        /local connected preferred .* anthropic connected session \w+ goes on/,
+      );
+      // The provider no longer takes it, and then does again.
+      for (const [judge, status] of [
+        [only(newKey('')), 'error'],
+        [only(key), 'connected'],
+        [() => new Response('no', { status: 403 }), 'error'],
+        [() => new Response('later', { status: 404 }), 'error'],
+        [only(key), 'connected'],
+      ] as const) {
+        anthropic.judge(judge);
+        await act('!provider check');
+        expect(await lookFor('')).toContain(`anthropic ${status} `);
+        expect(await act('!provider list')).toContain(`anthropic · ${status} · `);
+      }
+      await act('!provider disconnect anthropic');
+      expect(await lookFor('')).toContain('anthropic revoked ');
+      expect(await act('!provider list')).toContain('anthropic · revoked · disconnected');
+      for (const text of [await look('/providers'), bot.log()]) expect(text).not.toContain(key);
+    } finally {
+      await anthropic.stop();
+    }
   });
 
   test('and a Prometheus reads figures with the key in the bot’s home', async () => {

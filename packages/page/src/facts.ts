@@ -104,3 +104,35 @@ export type OwnerFacts = {
   readonly configured: boolean;
   readonly you: boolean;
 };
+
+/** Who can pay for the visitor's tasks: theirs alone, also for an admin. */
+export type ProvidersFacts = {
+  /** What their tasks use, unless their session says otherwise. */
+  readonly preferred: string;
+  /** The session that their next task goes on with, and who pays there whatever is preferred. */
+  readonly session: { readonly id: string; readonly provider: string | undefined } | undefined;
+  /** `local` and `routstr` first, then their own connections. */
+  readonly providers: readonly ProviderFacts[];
+  /** What can be connected, as far as it was asked for. */
+  readonly found: readonly ConnectableFacts[];
+  /** So many can be connected in all. */
+  readonly known: number;
+};
+export type ProviderFacts = {
+  readonly id: string;
+  /** `absent`: it can't be used here, see `fact`. */
+  readonly status: 'connected' | 'expired' | 'error' | 'revoked' | 'absent';
+  /** It is no connection of theirs: there is nothing to check or to forget. */
+  readonly builtIn: boolean;
+  readonly fact: string;
+  /** Unix milliseconds. */
+  readonly usedAt: number | undefined;
+  readonly error: string | undefined;
+};
+/** `key`: what a key of theirs is called. */
+export type ConnectableFacts = {
+  readonly id: string;
+  readonly name: string;
+  readonly connected: boolean;
+  readonly takesKey: boolean;
+};

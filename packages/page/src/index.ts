@@ -1,10 +1,13 @@
 export { createEntryLinks, type EntryLinks } from './entry-links.ts';
 export type {
   AskFacts,
+  ConnectableFacts,
   LedgerFacts,
   MoneyFacts,
   NowFacts,
   OwnerFacts,
+  ProviderFacts,
+  ProvidersFacts,
   RelayFacts,
   RunFacts,
   SaidFacts,

@@ -91,7 +91,11 @@ export type Way = {
   /** The ask that it answers. */
   readonly about?: string;
   readonly label: string;
-  readonly field?: { readonly label: string; readonly type?: 'text' | 'number'; readonly value?: string };
+  readonly field?: {
+    readonly label: string;
+    readonly type?: 'text' | 'number' | 'password';
+    readonly value?: string;
+  };
   readonly grave?: boolean;
 };
 /** `back`: the path of the view that stands below what came of it. */

@@ -1,5 +1,13 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import type { MoneyFacts, NowFacts, OwnerFacts, RelayFacts, SaidFacts, SessionFacts } from './facts.ts';
+import type {
+  MoneyFacts,
+  NowFacts,
+  OwnerFacts,
+  ProvidersFacts,
+  RelayFacts,
+  SaidFacts,
+  SessionFacts,
+} from './facts.ts';
 import type { Visitor } from './visitor.ts';
 
 /** What the page is told, by whoever serves it. Facts; the page makes the sentences. */
@@ -16,6 +24,8 @@ export type PageSource = {
     visitor: Visitor,
     id: string,
   ) => { readonly session: SessionFacts; readonly said: readonly SaidFacts[] } | undefined;
+  /** @param find what they look for among those that can be connected */
+  readonly providers: (visitor: Visitor, find: string) => ProvidersFacts;
   readonly relays: () => readonly RelayFacts[];
   readonly owners: (visitor: Visitor) => readonly OwnerFacts[];
   /**

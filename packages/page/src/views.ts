@@ -1,13 +1,21 @@
 import { moneyView } from './money.tsx';
 import { nowView } from './now.tsx';
 import { ownersView } from './owners.tsx';
+import { providersView } from './providers.tsx';
 import { relaysView } from './relays.tsx';
 import { sessionsView } from './sessions.tsx';
 import type { View } from './view.ts';
 import type { Visitor } from './visitor.ts';
 
 /** The sections of the page, in the order of its menu. */
-export const views: readonly View[] = [nowView, moneyView, sessionsView, relaysView, ownersView];
+export const views: readonly View[] = [
+  nowView,
+  moneyView,
+  providersView,
+  sessionsView,
+  relaysView,
+  ownersView,
+];
 
 /** Those that there are for a visitor. */
 export const viewsFor = ({ role }: Visitor): readonly View[] =>

@@ -62,6 +62,6 @@ export const setProviderCommand = (deps: CommandDeps): Command => ({
 /** The current session goes on with it, whatever its owner prefers; without one, the next task begins one that does. */
 function setHere({ currentSessions }: CommandDeps, owner: PublicKey, name: string): string {
   const session = currentSessions.current(owner) ?? currentSessions.begin(owner, { provider: name });
-  currentSessions.setProvider(session, name);
+  currentSessions.setProvider(owner, name);
   return `Session ${session.id} goes on with ${name}, whatever you prefer elsewhere.`;
 }

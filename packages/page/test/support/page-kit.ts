@@ -54,6 +54,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
         money: () => undefined,
         sessions: () => [],
         session: () => undefined,
+        providers: () => ({ preferred: 'local', session: undefined, providers: [], found: [], known: 0 }),
         relays: () => [],
         owners: () => [],
         act: async (visitor, order, signal) => {

@@ -1,0 +1,88 @@
+import type { ConnectableFacts, ProviderFacts, ProvidersFacts, Visitor } from '@nostr-dm-agent/page';
+import type { CommandDeps } from '../commands/command-deps.ts';
+import type { Connection } from '../keys/connection.ts';
+import type { Stores } from '../store/open-stores.ts';
+
+export type ProviderFactsDeps = {
+  readonly connections: Pick<CommandDeps['connections'], 'catalogue' | 'store'>;
+  readonly providers: Pick<CommandDeps['providers'], 'chosenBy'>;
+  readonly currentSessions: Pick<CommandDeps['currentSessions'], 'current'>;
+  readonly runs: Pick<Stores['runs'], 'lastUses'>;
+  readonly money: Pick<CommandDeps['money'], 'wallet'>;
+};
+
+/** So many of those that were found are shown. */
+const mostFound = 12;
+/** Shown while nobody looks for any. */
+const wellKnown = ['anthropic', 'openai', 'openrouter', 'google'];
+
+/** The payers of the visitor's tasks, and what they could connect. No key, sealed or open, is in it. */
+export function providersFacts(
+  deps: ProviderFactsDeps,
+  { publicKey }: Visitor,
+  find: string,
+): ProvidersFacts {
+  const { catalogue, store } = deps.connections;
+  const connections = store.list(publicKey);
+  const isConnected = new Set(connections.filter(isThere).map(({ provider }) => provider));
+  const session = deps.currentSessions.current(publicKey);
+  const uses = new Map(deps.runs.lastUses(publicKey).map(({ provider, at }) => [provider, at]));
+  return {
+    preferred: deps.providers.chosenBy(publicKey),
+    session: session && { id: session.id, provider: session.provider },
+    providers: [
+      {
+        ...{ id: 'local', builtIn: true, status: 'connected', fact: 'the agent’s own login on the host' },
+        ...{ usedAt: uses.get('local'), error: undefined },
+      },
+      routstr(deps, uses.get('routstr')),
+      ...connections.map((connection) => connectionFacts(deps, connection)),
+    ],
+    found: searched(catalogue.keyProviders, find).map(
+      ({ id, name }): ConnectableFacts => ({ id, name, connected: isConnected.has(id), takesKey: true }),
+    ),
+    known: catalogue.keyProviders.length,
+  };
+}
+
+const routstr = ({ money }: ProviderFactsDeps, usedAt: number | undefined): ProviderFacts => {
+  const hasWallet = money.wallet.opened() !== undefined;
+  return {
+    ...{ id: 'routstr', builtIn: true, usedAt, error: undefined },
+    status: hasWallet ? 'connected' : 'absent',
+    fact: hasWallet ? 'ecash from the wallet, run by run' : 'there is no wallet (CASHU_MNEMONIC)',
+  };
+};
+
+const connectionFacts = (
+  { connections }: ProviderFactsDeps,
+  { provider, status, usedAt, error }: Connection,
+): ProviderFacts => ({
+  ...{ id: provider, status, usedAt, error, builtIn: false },
+  fact: connections.catalogue.get(provider)?.name ?? provider,
+});
+
+const isThere = ({ status }: Connection): boolean => status !== 'revoked';
+
+/** By name or id: those that begin so first. */
+function searched<Entry extends { readonly id: string; readonly name: string }>(
+  all: readonly Entry[],
+  find: string,
+): readonly Entry[] {
+  const asked = find.trim().toLowerCase();
+  if (asked === '') return all.filter(({ id }) => wellKnown.includes(id));
+  const places = all.map((entry) => ({
+    entry,
+    at: Math.min(...[entry.id, entry.name.toLowerCase()].map((text) => place(text, asked))),
+  }));
+  return places
+    .filter(({ at }) => at < Number.POSITIVE_INFINITY)
+    .sort((a, b) => a.at - b.at)
+    .slice(0, mostFound)
+    .map(({ entry }) => entry);
+}
+
+const place = (text: string, asked: string): number => {
+  const at = text.indexOf(asked);
+  return at < 0 ? Number.POSITIVE_INFINITY : at * 1000 + text.length;
+};
