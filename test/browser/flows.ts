@@ -105,7 +105,16 @@ export function flows(world: () => PageWorld): void {
       // Steps and sats have come meanwhile, without a reload.
       await tab.page.getByText(/^\d+ steps?/).waitFor();
       await tab.page.getByText(/[1-9]\d* sat of 2,000 sat/).waitFor();
-      await give('No', 'use another name');
+      // What is half written, and where the focus is, outlasts what comes in.
+      const why = tab.page.getByLabel('Why not');
+      await why.fill('use another');
+      const spent = () => tab.page.getByText(/ sat of 2,000 sat/).textContent();
+      const timed = () => tab.page.getByText(/at work · /).textContent();
+      const [spentThen, then] = [await spent(), await timed()];
+      await until(async () => (await timed()) !== then, 'the page goes on');
+      expect([await why.inputValue(), await spent()]).toEqual(['use another', spentThen]);
+      await tab.page.keyboard.type(' name');
+      await tab.page.keyboard.press('Enter');
       await tab.page.getByRole('button', { name: 'Blue' }).click();
       const answer = await owner.answer(asking, /^— /m);
       expect(answer.text).toContain('Blue');
@@ -114,7 +123,9 @@ export function flows(world: () => PageWorld): void {
       await tab.page.getByText('Nothing is worked on').waitFor();
 
       const long = await owner.send('take 60 seconds then say late');
-      await press('Stop the running task');
+      await tab.page.getByRole('button', { name: 'Stop the running task' }).focus();
+      await until(async () => /at work · [2-9] s/.test((await timed()) ?? ''), 'the page goes on');
+      await tab.page.keyboard.press('Enter');
       expect((await owner.answer(long, /topped/)).text).toContain('topped');
       await tab.page.getByText('Nothing is worked on').waitFor();
       calm(tab);
@@ -176,6 +187,18 @@ export function flows(world: () => PageWorld): void {
       await tab.page.getByText('by BOT_OWNERS').waitFor();
       expect(await answerTo(() => press('Make an invitation'))).toContain('as the first message');
       calm(tab);
+    });
+
+    test('signs out of every tab of the browser', async () => {
+      const { enter } = world();
+      const one = await enter();
+      const second = await one.context.newPage();
+      await second.goto(one.page.url());
+      await second.getByText('Nothing is worked on').waitFor();
+      await one.page.getByRole('button', { name: 'Sign out' }).click();
+      await second.getByText('This page is for the bot’s owners').waitFor();
+      calm(one);
+      await one.close();
     });
 
     test('goes on without the scripts', async () => {

@@ -1,6 +1,7 @@
 /* `bun run test:page`: the bot's page in Debian's Chromium, in front of one busy sandbox. See docs/page.md. */
 import { afterAll, beforeAll } from 'bun:test';
 import { flows } from './flows.ts';
+import { looks } from './looks.ts';
 import { type PageWorld, startPageWorld } from './support/page-world.ts';
 
 let started: PageWorld | undefined;
@@ -14,3 +15,4 @@ beforeAll(async () => {
 afterAll(() => started?.stop());
 
 flows(world);
+looks(world);

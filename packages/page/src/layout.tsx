@@ -62,8 +62,9 @@ export const Page = ({
         </button>
       </form>
     </header>
-    <main id="content">
+    <main id="content" tabindex={-1}>
       <h1>{title}</h1>
+      <p id="away" role="status" />
       <output id="said">{said.length > 0 ? <Replies texts={said} /> : ''}</output>
       {children}
     </main>

@@ -8,6 +8,8 @@ import type { View } from './view.ts';
 /** How often what goes on is looked at while somebody watches, and how many may at a time. */
 const lookEveryMs = 500;
 const mostWatchers = 32;
+/** How soon a browser asks again after the bot was away. */
+const retryMs = 1_000;
 
 /** Sends a view again whenever it has changed. */
 export function createLive(source: PageSource) {
@@ -16,17 +18,18 @@ export function createLive(source: PageSource) {
     if (watchers >= mostWatchers) return c.text('Too many are watching.', 503);
     watchers += 1;
     const query = c.req.query();
+    const isIn = c.get('isIn');
     const visitorNow = () => {
-      const visitor = source.visitorOf(viewer.visitor.publicKey);
+      const visitor = isIn() ? source.visitorOf(viewer.visitor.publicKey) : undefined;
       return visitor?.role === 'member' && view.adminsOnly === true ? undefined : visitor;
     };
     return streamSSE(c, async (stream) => {
       let sent = '';
       try {
-        // An owner who was removed sees no more.
+        // An owner who was removed sees no more, nor does one who has signed out.
         for (let seen = visitorNow(); seen !== undefined && !stream.aborted; seen = visitorNow()) {
           const shown = String(await view.show({ source, viewer: { ...viewer, visitor: seen }, query }));
-          if (shown !== sent) await stream.writeSSE({ event: 'shown', data: shown });
+          if (shown !== sent) await stream.writeSSE({ event: 'shown', data: shown, retry: retryMs });
           sent = shown;
           await stream.sleep(lookEveryMs);
         }

@@ -104,7 +104,7 @@ const Ledger = ({ ledger }: Pick<MoneyFacts, 'ledger'>) => (
     {ledger.length === 0 ? (
       <p>None yet.</p>
     ) : (
-      <section class="wide" aria-label="Paid runs">
+      <section class="wide" aria-label="Table of paid runs">
         <table>
           <thead>
             <tr>

@@ -35,7 +35,7 @@ const Now = ({ runs, asks, viewer }: NowFacts & { readonly viewer: Viewer }) => 
 );
 
 const Run = ({ run, viewer }: { readonly run: RunFacts; readonly viewer: Viewer }) => (
-  <li class={`card ${run.state}`}>
+  <li class={`card ${run.state}`} data-key={`${run.owner ?? ''}${run.number}`}>
     <p class="task">{run.task}</p>
     <p class="dim">
       {[
@@ -99,7 +99,7 @@ function answersTo(ask: AskFacts): readonly Way[] {
 }
 
 const Ask = ({ ask, viewer }: { readonly ask: AskFacts; readonly viewer: Viewer }) => (
-  <section class="card asks" aria-label="The agent asks">
+  <section class="card asks" aria-label="The agent asks" data-key={ask.id}>
     <pre>{ask.text}</pre>
     <Ways ways={answersTo(ask)} viewer={viewer} back="/now" />
   </section>

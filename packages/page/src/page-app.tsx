@@ -37,7 +37,14 @@ export type PageAppDeps = {
 };
 
 /** A visitor, and what their forms carry. */
-export type PageEnv = { Variables: { readonly visitor: Visitor; readonly formKey: string } };
+export type PageEnv = {
+  Variables: {
+    readonly visitor: Visitor;
+    readonly formKey: string;
+    /** Whether this browser still is, for what goes on for long. */
+    readonly isIn: () => boolean;
+  };
+};
 
 /** The page's addresses: the doors, which are open to all and tell nothing, and what lies behind them. */
 export function createPageApp(deps: PageAppDeps, inside: Hono<PageEnv>): Hono {
@@ -109,6 +116,7 @@ function visitorsAlone(source: PageSource, sessions: PageSessions): MiddlewareHa
     }
     c.set('visitor', visitor);
     c.set('formKey', formKeyOf(secret));
+    c.set('isIn', () => sessions.isIn(secret));
     return next();
   };
 }

@@ -30,7 +30,9 @@ export type PageSessionStore = {
 export type PageSessions = {
   /** The secret of its cookie. */
   readonly begin: (publicKey: PublicKey) => string;
+  /** Counts as a use. */
   readonly whose: (secret: string) => PublicKey | undefined;
+  readonly isIn: (secret: string) => boolean;
   readonly end: (secret: string) => void;
 };
 
@@ -39,6 +41,12 @@ export function createPageSessions(
   clock: Clock,
   randomBytes: RandomBytes,
 ): PageSessions {
+  const find = (secret: string): StoredPageSession | undefined => {
+    const now = clock.now();
+    const found = store.find(hashOf(secret));
+    const isOver = found === undefined || found.usedAt < now - idleMs || found.madeAt < now - longestMs;
+    return isOver ? undefined : found;
+  };
   return {
     begin: (publicKey) => {
       const now = clock.now();
@@ -49,12 +57,11 @@ export function createPageSessions(
     },
     whose: (secret) => {
       const now = clock.now();
-      const found = store.find(hashOf(secret));
-      if (found === undefined || found.usedAt < now - idleMs || found.madeAt < now - longestMs)
-        return undefined;
-      if (found.usedAt < now - noteMs) store.noteUse(found.hash, now);
-      return found.publicKey;
+      const found = find(secret);
+      if (found !== undefined && found.usedAt < now - noteMs) store.noteUse(found.hash, now);
+      return found?.publicKey;
     },
+    isIn: (secret) => find(secret) !== undefined,
     end: (secret) => store.remove(hashOf(secret)),
   };
 }

@@ -10,9 +10,9 @@ export function doCommands(page: Document): void {
 
 async function send(page: Document, form: HTMLFormElement): Promise<void> {
   const said = page.querySelector('#said');
-  const button = form.querySelector('button');
-  if (said === null || button === null) return;
-  button.disabled = true;
+  // A button that is disabled would lose the focus.
+  if (said === null || form.ariaBusy === 'true') return;
+  form.ariaBusy = 'true';
   said.textContent = '…';
   try {
     const body = new FormData(form);
@@ -22,9 +22,9 @@ async function send(page: Document, form: HTMLFormElement): Promise<void> {
     else said.textContent = answer.status === 401 ? 'You are signed out.' : 'That did not work.';
     if (answer.ok) form.reset();
   } catch {
-    said.textContent = 'The bot does not answer.';
+    said.textContent = 'The bot does not answer. Look whether it was done before you try again.';
   } finally {
-    button.disabled = false;
+    form.ariaBusy = null;
     said.scrollIntoView({ block: 'nearest' });
   }
 }
