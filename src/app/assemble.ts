@@ -19,7 +19,9 @@ import { createSealer } from '../keys/seal.ts';
 import { botHealth } from '../page/bot-health.ts';
 import { createBotMetrics, type MetricsDeps } from '../page/bot-metrics.ts';
 import { createPage } from '../page/open-page.ts';
+import { createOperatorFacts, type OperatorFactsDeps } from '../page/operator-facts.ts';
 import { createPageFacts, type PageFactsDeps } from '../page/page-facts.ts';
+import { createLogReader } from '../store/log-reader.ts';
 import { createMessageStore } from '../store/messages-table.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { App, AppDeps } from './app-deps.ts';
@@ -101,6 +103,7 @@ export async function assemble(
     lastProblem,
   };
   const page = createPage(config, stores, basics);
+  const keptLog = createLogReader(config.home, { ...stores, redact: deps.redact });
   const intake = createIntake(
     config,
     {
@@ -114,6 +117,7 @@ export async function assemble(
       redact: deps.redact,
       shell: createShell(jail, config.wallet !== undefined),
       page,
+      keptLog,
     },
     basics,
   );
@@ -137,7 +141,7 @@ export async function assemble(
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
   const tools = { connections: connections.tools, backends, home: config.home };
-  const facts = { bot, money, ...stores, ...work, recovered, ...tools };
+  const facts = { bot, money, ...stores, ...work, recovered, ...tools, keptLog };
   void showPage(page, { ...facts, ...basics }, intake.fromPage.act, config, deps.onPage);
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
   void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);
@@ -156,13 +160,14 @@ export async function assemble(
 /** Behind the start: nobody waits for it. */
 async function showPage(
   page: ReturnType<typeof createPage>,
-  facts: MetricsDeps & PageFactsDeps,
+  facts: MetricsDeps & PageFactsDeps & OperatorFactsDeps,
   act: PageSource['act'],
   { backend, owners }: Config,
   onPage: AppDeps['onPage'],
 ): Promise<void> {
   await page?.serve({
     ...createPageFacts(facts),
+    operator: createOperatorFacts(facts),
     act,
     health: () => botHealth(facts.bot, backend),
     metrics: createBotMetrics(facts),

@@ -38,6 +38,7 @@ export function createIntake(
     readonly work: Work;
     readonly shell: CommandDeps['shell'];
     readonly page: CommandDeps['page'];
+    readonly keptLog: CommandDeps['keptLog'];
     readonly redact: (text: string) => string;
   },
   basics: Basics,

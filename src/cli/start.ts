@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import type { Logger } from '@nostr-dm-agent/kit/log';
-import { createLogger, createRedactor } from '@nostr-dm-agent/kit/log';
+import type { LogDestination, Logger } from '@nostr-dm-agent/kit/log';
+import { createLogger, createRedactor, keepLog } from '@nostr-dm-agent/kit/log';
 import type { App } from '../app/app.ts';
 import { type ConfiguredOptions, configuredOrSetUp } from '../config/configured.ts';
 import { registerSecrets } from '../config/register-secrets.ts';
+import { logsIn } from '../store/logs-folder.ts';
 import { operatorHint } from './start-failure.ts';
 
 /**
@@ -25,8 +26,10 @@ export async function start(options: ConfiguredOptions): Promise<number> {
 
   const redactor = createRedactor();
   registerSecrets(redactor, config, process.env);
-  const log = await createLogger({ level: config.logLevel, format: config.logFormat, redactor });
+  const { kept, problem } = openKept(config.home);
+  const log = await createLogger({ level: config.logLevel, format: config.logFormat, redactor, kept });
   for (const notice of notices) log.warn({}, notice);
+  if (problem !== undefined) log.warn({ problem }, 'the log can’t be kept in the bot’s home');
 
   const { home } = config;
   const ending = endOfProcess(log, home);
@@ -56,6 +59,15 @@ export async function start(options: ConfiguredOptions): Promise<number> {
     return 1;
   } finally {
     ending.release();
+  }
+}
+
+/** What can't be kept is still said. */
+function openKept(home: string): { readonly kept?: LogDestination; readonly problem?: unknown } {
+  try {
+    return { kept: keepLog(logsIn(home)) };
+  } catch (problem) {
+    return { problem };
   }
 }
 

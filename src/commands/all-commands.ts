@@ -9,6 +9,7 @@ import { conversationCommands } from './conversation-commands.ts';
 import { withHelp } from './help-command.ts';
 import { inviteCommands } from './invite-commands.ts';
 import { limitCommand } from './limit-command.ts';
+import { logCommand } from './log-command.ts';
 import { modelCommands } from './model-commands.ts';
 import { ownerCommands } from './owner-commands.ts';
 import { pageCommand } from './page-command.ts';
@@ -43,6 +44,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
     ...connectionCommands(deps),
     ...botCommands(deps),
     pageCommand(deps),
+    logCommand(deps),
     ...ownerCommands(deps),
     ...inviteCommands(deps),
     limitCommand(deps),

@@ -21,6 +21,7 @@ import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Desks } from '../runs/desks.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { Worktrees } from '../runs/worktrees.ts';
+import type { LogReader } from '../store/log-reader.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Meaning } from './meaning/meaning.ts';
 
@@ -53,6 +54,8 @@ export type CommandDeps = {
   readonly connections: ConnectionTools;
   /** The way in to the operator's page; undefined: there is none. */
   readonly page: PageDoor | undefined;
+  /** What the bot's log says. */
+  readonly keptLog: LogReader;
   readonly meaningOf: (text: string) => Meaning;
   /** Random bytes that nobody can guess. */
   readonly randomBytes: (count: number) => Uint8Array;

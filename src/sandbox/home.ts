@@ -10,7 +10,6 @@ export type SandboxHome = {
   /** `HOME` of the pretended user, with an opencode configuration. */
   readonly user: string;
   readonly workspace: string;
-  readonly logFile: string;
   readonly remove: () => void;
 };
 
@@ -25,7 +24,6 @@ export function createSandboxHome(): SandboxHome {
     bot: folder('bot'),
     user: folder('user'),
     workspace: folder('workspace'),
-    logFile: join(path, 'bot.log'),
     // The agent's last child may still write while it ends.
     remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }),
   };

@@ -130,6 +130,8 @@ const endedRow = rowOf({
 export type RunStore = {
   readonly enqueue: (id: string, order: RunOrder, queuedAt: number) => Run;
   readonly get: (id: string) => Run | undefined;
+  /** By the number that its owner knows it by. */
+  readonly numbered: (seq: number) => Run | undefined;
   /** Every run that is not done, in the order of the queue. */
   readonly open: () => readonly Run[];
   /** The last ones of a session, newest first. */
@@ -193,6 +195,7 @@ export function createRunStore(db: Database): RunStore {
       return run;
     },
     get: select(db, 'SELECT * FROM runs WHERE id = ?', row).one,
+    numbered: select(db, 'SELECT * FROM runs WHERE seq = ?', row).one,
     open: select(db, "SELECT * FROM runs WHERE state <> 'done' ORDER BY seq", row).all,
     ofSession: select(db, 'SELECT * FROM runs WHERE session = ? ORDER BY seq DESC LIMIT ?', row).all,
     lastUses: select(

@@ -109,6 +109,13 @@ describe('an owner opens the page', () => {
     } finally {
       await anthropic.stop();
     }
+    expect(await look('/log?text=page+is+served')).toContain(`<dd>${origin}</dd>`);
+    expect(await look('/log?run=1')).toContain('answered');
+    expect(await look('/log?run=99')).toContain('The log has nothing like that.');
+    expect(await act('!log 5 info run 1')).toContain('outcome answered');
+    const kept = join(bot.home, 'logs', 'bot.log');
+    expect(statSync(kept).mode & 0o777).toBe(0o600);
+    expect(readFileSync(kept, 'utf8')).not.toMatch(/nsec1|hello/);
   });
 
   test('and a Prometheus reads figures with the key in the bot’s home', async () => {

@@ -128,12 +128,12 @@ test('--keep keeps the home and says where, with a log in it that holds no key',
   const home = scene.homeOf();
   try {
     expect(scene.error.text).toContain(`${home} (kept)`);
-    const log = readFileSync(join(home, 'bot.log'), 'utf8');
+    const log = readFileSync(join(home, 'bot', 'logs', 'bot.log'), 'utf8');
     expect(log).toContain('[redacted]');
     const [config] = scene.configs;
     if (config === undefined) throw new Error('the bot was not started');
     expect(log).not.toContain(hexOf(config));
-    expect(statSync(join(home, 'bot.log')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(home, 'bot', 'logs', 'bot.log')).mode & 0o777).toBe(0o600);
     expect(scene.error.text).not.toContain('"msg"');
   } finally {
     rmSync(home, { recursive: true, force: true });

@@ -14,6 +14,7 @@ export type {
   SessionFacts,
 } from './facts.ts';
 export type { PageAddress, ServedPage } from './open.ts';
+export type { OperatorSource } from './operator-source.ts';
 export type { PageSessionStore, StoredPageSession } from './page-sessions.ts';
 export type { Health, HealthOfPart, PageSource } from './page-source.ts';
 export type { Visitor } from './visitor.ts';

@@ -22,7 +22,7 @@ const order = z.object({
 /** What is behind the doors. */
 export function createInside(source: PageSource, actMs: number = longestActMs): Hono<PageEnv> {
   const app = new Hono<PageEnv>();
-  const live = createLive(source);
+  const watch = createLive(source);
   app.get('/', (c) => c.redirect('/now', 303));
   for (const view of views) {
     const { path, adminsOnly = false, more } = view;
@@ -33,7 +33,8 @@ export function createInside(source: PageSource, actMs: number = longestActMs): 
       const viewer = viewerOf(c);
       return c.html(page(view, viewer, await shown(source, view, viewer, c.req.query())));
     });
-    if (view.live) app.get(`${path}/live`, (c) => live(c, view, viewerOf(c)));
+    const { live } = view;
+    if (live !== undefined) app.get(`${path}/live`, (c) => watch(c, { ...view, live }, viewerOf(c)));
     more?.(app, { source, viewerOf, page: (viewer, inside) => page(view, viewer, inside) });
   }
   app.post('/act', (c) => act(c, source, actMs));
@@ -58,13 +59,17 @@ async function shown(
   viewer: Viewer,
   query: Readonly<Record<string, string>> = {},
 ): Promise<Child> {
-  const inside = await view.show({ source, viewer, query });
-  if (!view.live) return inside;
+  const ask = { source, viewer, query };
   const asked = new URLSearchParams(query).toString();
   return (
-    <div id="live" data-live={`${view.path}/live${asked && `?${asked}`}`}>
-      {inside}
-    </div>
+    <>
+      {await view.show?.(ask)}
+      {view.live && (
+        <div id="live" data-live={`${view.path}/live${asked && `?${asked}`}`}>
+          {await view.live(ask)}
+        </div>
+      )}
+    </>
   );
 }
 

@@ -14,21 +14,25 @@ const retryMs = 1_000;
 /** Sends a view again whenever it has changed. */
 export function createLive(source: PageSource) {
   let watchers = 0;
-  return (c: Context<PageEnv>, view: View, viewer: Viewer): Response => {
+  return (
+    c: Context<PageEnv>,
+    { adminsOnly = false, live }: View & Required<Pick<View, 'live'>>,
+    viewer: Viewer,
+  ): Response => {
     if (watchers >= mostWatchers) return c.text('Too many are watching.', 503);
     watchers += 1;
     const query = c.req.query();
     const isIn = c.get('isIn');
     const visitorNow = () => {
       const visitor = isIn() ? source.visitorOf(viewer.visitor.publicKey) : undefined;
-      return visitor?.role === 'member' && view.adminsOnly === true ? undefined : visitor;
+      return visitor?.role === 'member' && adminsOnly ? undefined : visitor;
     };
     return streamSSE(c, async (stream) => {
       let sent = '';
       try {
         // An owner who was removed sees no more, nor does one who has signed out.
         for (let seen = visitorNow(); seen !== undefined && !stream.aborted; seen = visitorNow()) {
-          const shown = String(await view.show({ source, viewer: { ...viewer, visitor: seen }, query }));
+          const shown = String(await live({ source, viewer: { ...viewer, visitor: seen }, query }));
           if (shown !== sent) await stream.writeSSE({ event: 'shown', data: shown, retry: retryMs });
           sent = shown;
           await stream.sleep(lookEveryMs);

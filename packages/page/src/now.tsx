@@ -7,8 +7,7 @@ import type { View } from './view.ts';
 export const nowView: View = {
   path: '/now',
   title: 'Now',
-  live: true,
-  show: ({ source, viewer }) => <Now {...source.now(viewer.visitor)} viewer={viewer} />,
+  live: ({ source, viewer }) => <Now {...source.now(viewer.visitor)} viewer={viewer} />,
 };
 
 const stop: Way = { command: '!stop', label: 'Stop the running task', grave: true };

@@ -8,6 +8,7 @@ import type {
   SaidFacts,
   SessionFacts,
 } from './facts.ts';
+import type { OperatorSource } from './operator-source.ts';
 import type { Visitor } from './visitor.ts';
 
 /** What the page is told, by whoever serves it. Facts; the page makes the sentences. */
@@ -28,6 +29,7 @@ export type PageSource = {
   readonly providers: (visitor: Visitor, find: string) => ProvidersFacts;
   readonly relays: () => readonly RelayFacts[];
   readonly owners: (visitor: Visitor) => readonly OwnerFacts[];
+  readonly operator: OperatorSource;
   /**
    * Does a command of the visitor's as if they had sent it, and gives what they would read. What is no command is not
    * done: tasks are sent by message.

@@ -6,8 +6,7 @@ import type { View } from './view.ts';
 export const providersView: View = {
   path: '/providers',
   title: 'Providers',
-  live: true,
-  show: ({ source, viewer, query: { find = '' } }) => (
+  live: ({ source, viewer, query: { find = '' } }) => (
     <Providers facts={source.providers(viewer.visitor, find)} find={find} viewer={viewer} />
   ),
 };

@@ -10,9 +10,9 @@ export type View = {
   readonly title: string;
   /** Not there for members. */
   readonly adminsOnly?: boolean;
-  readonly show: (ask: Ask) => Child | Promise<Child>;
-  /** Keeps itself up to date: `show` is sent again whenever what it gives has changed. */
-  readonly live?: boolean;
+  readonly show?: (ask: Ask) => Child | Promise<Child>;
+  /** Stands below, and keeps itself up to date: it is sent again whenever what it gives has changed. */
+  readonly live?: (ask: Ask) => Child | Promise<Child>;
   /** Addresses below its own; whoever may not see the view does not get there. */
   readonly more?: (app: Hono<PageEnv>, inside: Inside) => void;
 };

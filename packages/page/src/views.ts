@@ -1,3 +1,4 @@
+import { logView } from './log.tsx';
 import { moneyView } from './money.tsx';
 import { nowView } from './now.tsx';
 import { ownersView } from './owners.tsx';
@@ -15,6 +16,7 @@ export const views: readonly View[] = [
   sessionsView,
   relaysView,
   ownersView,
+  logView,
 ];
 
 /** Those that there are for a visitor. */

@@ -74,10 +74,42 @@ describe('what goes on', () => {
   });
 });
 
+describe('the log', () => {
+  test('is asked by level, words and task, shown without effect, and live with the same filter', async () => {
+    const asked: unknown[] = [];
+    page.operator.now = {
+      ...page.operator.now,
+      log: (query) => {
+        asked.push(query);
+        const facts = [['relay', '"><script>alert(1)</script>']] as const;
+        const line = { at: 0, level: 'warn', message: '<img src=x>', facts, whole: '{"a":"<b>"}' } as const;
+        return { entries: [line], hasMore: true };
+      },
+    };
+    const shown = await look('/log?level=warn&text=%3Cb%3E%22&run=%2312');
+    expect(asked).toEqual([{ level: 'warn', text: '<b>"', run: 12 }]);
+    expect(shown).toContain('1970-01-01');
+    expect(shown).toContain('value="&lt;b&gt;&quot;"');
+    expect(shown).toMatch(/data-live="\/log\/live\?level=warn&amp;text=%3Cb%3E%22&amp;run=%2312"/);
+    for (const hostile of ['<script>alert', '<img', '<b>']) expect(shown).not.toContain(hostile);
+    await look('/log?level=loud&text=&run=twelve&more=1');
+    expect(asked[1]).toEqual({});
+  });
+
+  test('is for admins alone, also for one who becomes a member while they watch', async () => {
+    const watch = await page.ask('/log/live', { headers: { Cookie: cookie } });
+    owners.set(admin.publicKey, 'member');
+    expect(await watch.text()).toContain('1970-01-01');
+    for (const path of ['/log', '/log/live'])
+      expect((await page.ask(path, { headers: { Cookie: cookie } })).status).toBe(404);
+    owners.set(admin.publicKey, 'admin');
+  });
+});
+
 describe('a member', () => {
   test('finds no page that is for admins, and no way to one', async () => {
     owners.set(admin.publicKey, 'member');
-    for (const path of ['/relays', '/owners', '/sessions/of-somebody-else', '/money/ledger.csv'])
+    for (const path of ['/relays', '/owners', '/log', '/sessions/of-somebody-else', '/money/ledger.csv'])
       expect([path, (await page.ask(path, { headers: { Cookie: cookie } })).status]).toEqual([path, 404]);
     const nav = await look('/now');
     expect(nav).toContain('href="/sessions"');

@@ -8,15 +8,14 @@ type LogFormat = 'pretty' | 'json';
 /** Takes finished lines, each with its line break. */
 export type LogDestination = { readonly write: (line: string) => void };
 
-/** A file that lines are appended to; whoever opened it closes it. */
-type LogFile = LogDestination & { readonly close: () => void };
-
 type CreateLoggerOptions = {
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly redactor: Redactor;
   /** Default: standard error. */
   readonly destination?: LogDestination;
+  /** Gets each line first, as JSON whatever the format. */
+  readonly kept?: LogDestination | undefined;
   /** For `pretty`. Default: whether standard error is a terminal that wants colour. */
   readonly color?: boolean;
 };
@@ -27,10 +26,20 @@ type CreateLoggerOptions = {
  */
 export async function createLogger(options: CreateLoggerOptions): Promise<Logger> {
   const destination = options.destination ?? pino.destination({ dest: 2, sync: true });
-  const sink =
+  const shown =
     options.format === 'pretty'
       ? await prettyInto(destination, options.color ?? wantsColor(process.stderr.isTTY === true))
       : destination;
+  const { kept } = options;
+  const sink: LogDestination =
+    kept === undefined
+      ? shown
+      : {
+          write: (line) => {
+            kept.write(line);
+            shown.write(line);
+          },
+        };
   const lines = pino(
     {
       level: options.level,
@@ -44,12 +53,6 @@ export async function createLogger(options: CreateLoggerOptions): Promise<Logger
     sink,
   );
   return loggerOf(lines, options.redactor, {});
-}
-
-/** Opens a log file for appending, made 0600. @throws when the folder is missing or not writable */
-export function openLogFile(path: string): LogFile {
-  const file = pino.destination({ dest: path, append: true, mode: 0o600, sync: true });
-  return { write: (line) => void file.write(line), close: () => file.end() };
 }
 
 /** The facts of a child stay raw until a line is written: a secret that is registered later is blanked out in them too. */

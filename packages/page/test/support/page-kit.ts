@@ -6,6 +6,7 @@ import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { createEntryLinks } from '../../src/entry-links.ts';
 import type { NowFacts } from '../../src/facts.ts';
 import { type ServedPage, servePage } from '../../src/open.ts';
+import type { OperatorSource } from '../../src/operator-source.ts';
 import type { PageSessionStore, StoredPageSession } from '../../src/page-sessions.ts';
 import type { Health } from '../../src/page-source.ts';
 import type { Visitor } from '../../src/visitor.ts';
@@ -40,6 +41,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
   const clock = { now: () => time.now };
   const health: { now: Health } = { now: { parts: {} } };
   const now: { facts: NowFacts } = { facts: { runs: [], asks: [] } };
+  const operator: { now: OperatorSource } = { now: { log: () => ({ entries: [], hasMore: false }) } };
   const acted: { visitor: Visitor; order: { command: string; about?: string | undefined } }[] = [];
   const links = createEntryLinks(clock, randomBytes);
   const page: ServedPage = await servePage(
@@ -57,6 +59,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
         providers: () => ({ preferred: 'local', session: undefined, providers: [], found: [], known: 0 }),
         relays: () => [],
         owners: () => [],
+        operator: { log: (query) => operator.now.log(query) },
         act: async (visitor, order, signal) => {
           acted.push({ visitor, order });
           if (order.command === '!slow') await untilAborted(new Promise(() => undefined), signal);
@@ -78,7 +81,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
     fetch(new URL(path, page.url), { redirect: 'manual', ...init });
   const post = (path: string, init: RequestInit & { headers?: Record<string, string> } = {}) =>
     ask(path, { method: 'POST', ...init, headers: { Origin: page.url, ...init.headers } });
-  return { ...page, time, now, acted, health, links, ask, post };
+  return { ...page, time, now, operator, acted, health, links, ask, post };
 }
 
 export const cookieOf = (answer: Response): string => answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
