@@ -152,22 +152,59 @@ describe('a signature (NIP-98)', () => {
 });
 
 describe('a stranger', () => {
-  test('sees the same closed door at every address', async () => {
-    const door = await (await page.ask('/')).text();
-    expect(door).toContain('!page');
-    for (const path of [
-      '/money',
-      '/now',
-      '/sessions/1',
-      '/log',
-      '/nothing-there',
-      '/sign-out',
-      '/%2e%2e/.env',
+  const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+  /** The doors themselves, the same for everybody, and what machines ask. */
+  const doors = /^\/(assets|enter|sign-in|metrics|health)(\/|$)/;
+  const fill = (path: string) => path.replace('/*', '/anything').replace(/:\w+/g, 'some-id');
+  const known = () => page.paths.map(fill).filter((path) => !doors.test(path));
+  const unknown = [
+    '/nothing-there',
+    '/nothing/at/all',
+    '/now/',
+    '/now//',
+    '/%6eow',
+    '/%2e%2e/.env',
+    '/now?x=1',
+  ];
+  /** All that they get to see. */
+  const seen = async (path: string, method: string, headers: Record<string, string>) => {
+    const answer = await page.ask(path, { method, headers });
+    // Of one second or the next.
+    answer.headers.delete('date');
+    return JSON.stringify([answer.status, Object.fromEntries(answer.headers), await answer.text()]);
+  };
+
+  test('is told the same at every address, whether there is something or not, however they ask', async () => {
+    expect(known()).toEqual(
+      expect.arrayContaining(['/now', '/money', '/sessions/some-id', '/act', '/now/live']),
+    );
+    const own = { Origin: page.url };
+    for (const headers of [
+      {},
+      own,
+      { ...own, Cookie: 'nostr-dm-agent=guessed' },
+      { Origin: 'http://127.0.0.1:1' },
     ]) {
-      const answer = await page.ask(path);
-      expect([path, answer.status, await answer.text()]).toEqual([path, 401, door]);
+      for (const method of methods) {
+        const usual = await seen('/', method, headers);
+        for (const path of [...known(), ...unknown])
+          expect([method, path, await seen(path, method, headers)]).toEqual([method, path, usual]);
+      }
     }
-    expect((await page.ask('/now', { headers: { Cookie: 'nostr-dm-agent=guessed' } })).status).toBe(401);
+    expect(await (await page.ask('/now')).text()).toContain('!page');
+  });
+
+  test('learns nothing at the doors but that there is a bot', async () => {
+    const ways = page.paths.filter((path) => doors.test(fill(path)));
+    expect(ways.toSorted()).toEqual(
+      ['/assets/:name', '/enter/:secret', '/health', '/metrics', '/sign-in', '/sign-in/challenge'].toSorted(),
+    );
+    for (const method of methods) {
+      const headers = { Origin: page.url };
+      const ofNobody = await seen('/enter/guessed', method, headers);
+      for (const path of ['/enter/some-id', `/enter/${'a'.repeat(43)}`])
+        expect(await seen(path, method, headers)).toBe(ofNobody);
+    }
   });
 
   test('reads no figures, and of the health only whether it works', async () => {

@@ -5,10 +5,12 @@ import { parsePublicKey } from '@nostr-dm-agent/nostr/keys';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { createEntryLinks } from '../../src/entry-links.ts';
 import type { NowFacts } from '../../src/facts.ts';
+import { createInside } from '../../src/inside.tsx';
 import { type ServedPage, servePage } from '../../src/open.ts';
 import type { OperatorSource } from '../../src/operator-source.ts';
+import { createPageApp } from '../../src/page-app.tsx';
 import type { PageSessionStore, StoredPageSession } from '../../src/page-sessions.ts';
-import type { Health } from '../../src/page-source.ts';
+import type { Health, PageSource } from '../../src/page-source.ts';
 import type { Visitor } from '../../src/visitor.ts';
 
 /** Sessions as a database keeps them. */
@@ -44,44 +46,58 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
   const operator: { now: OperatorSource } = { now: { log: () => ({ entries: [], hasMore: false }) } };
   const acted: { visitor: Visitor; order: { command: string; about?: string | undefined } }[] = [];
   const links = createEntryLinks(clock, randomBytes);
-  const page: ServedPage = await servePage(
-    { hostname: '127.0.0.1', port: 0 },
-    {
-      source: {
-        visitorOf: (publicKey) => {
-          const role = owners.get(publicKey);
-          return role && { publicKey, role };
-        },
-        now: () => now.facts,
-        money: () => undefined,
-        sessions: () => [],
-        session: () => undefined,
-        providers: () => ({ preferred: 'local', session: undefined, providers: [], found: [], known: 0 }),
-        relays: () => [],
-        owners: () => [],
-        operator: { log: (query) => operator.now.log(query) },
-        act: async (visitor, order, signal) => {
-          acted.push({ visitor, order });
-          if (order.command === '!slow') await untilAborted(new Promise(() => undefined), signal);
-          return ['<b>pong</b>'];
-        },
-        health: () => health.now,
-        metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'wallet_sat 1240\n' }),
-      },
-      links,
-      sessions: sessionsInMemory(),
-      metricsKey: 'the key of the metrics',
-      actMs: 300,
-      clock,
-      randomBytes,
+  const source: PageSource = {
+    visitorOf: (publicKey) => {
+      const role = owners.get(publicKey);
+      return role && { publicKey, role };
     },
+    now: () => now.facts,
+    money: () => undefined,
+    sessions: () => [],
+    session: () => undefined,
+    providers: () => ({ preferred: 'local', session: undefined, providers: [], found: [], known: 0 }),
+    relays: () => [],
+    owners: () => [],
+    operator: { log: (query) => operator.now.log(query) },
+    act: async (visitor, order, signal) => {
+      acted.push({ visitor, order });
+      if (order.command === '!slow') await untilAborted(new Promise(() => undefined), signal);
+      return ['<b>pong</b>'];
+    },
+    health: () => health.now,
+    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'wallet_sat 1240\n' }),
+  };
+  const deps = {
+    source,
+    links,
+    sessions: sessionsInMemory(),
+    metricsKey: 'the key of the metrics',
+    actMs: 300,
+    clock,
+    randomBytes,
+  };
+  const page: ServedPage = await servePage({ hostname: '127.0.0.1', port: 0 }, deps);
+  const { routes } = createPageApp(
+    { ...deps, assets: { answer: () => new Response() } },
+    createInside(source),
   );
   /** One request, redirects not followed. */
   const ask = (path: string, init: RequestInit = {}) =>
     fetch(new URL(path, page.url), { redirect: 'manual', ...init });
   const post = (path: string, init: RequestInit & { headers?: Record<string, string> } = {}) =>
     ask(path, { method: 'POST', ...init, headers: { Origin: page.url, ...init.headers } });
-  return { ...page, time, now, operator, acted, health, links, ask, post };
+  return {
+    ...page,
+    paths: [...new Set(routes.map(({ path }) => path))],
+    time,
+    now,
+    operator,
+    acted,
+    health,
+    links,
+    ask,
+    post,
+  };
 }
 
 export const cookieOf = (answer: Response): string => answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
