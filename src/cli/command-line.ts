@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { type Move, readMove } from '../backup/read-move.ts';
 import { addWalletCommands } from './wallet/wallet-command-line.ts';
 
 // Every command loads its own module when it is called: `start` must not pay for what only `setup` needs.
@@ -49,9 +50,47 @@ function commandLine(finish: Finish): Command {
       finish(await doctor(options));
     });
 
+  addHomeCommands(program, finish);
   addWalletCommands(program, finish);
 
   return program;
+}
+
+/** What keeps an installation, and moves it. */
+function addHomeCommands(program: Command, finish: Finish): void {
+  const passphraseFile = [
+    '--passphrase-file <path>',
+    'the passphrase is what this file holds; else it is asked for, or the first line of stdin',
+  ] as const;
+  program
+    .command('backup')
+    .description('home, settings and wallet in one file that a passphrase opens; also while the bot runs')
+    .option('--to <file>', 'where; default: nostr-dm-agent-<date>.backup in this folder')
+    .option(...passphraseFile)
+    .option('--env-file <path>', 'read this instead of .env')
+    .action(async (options: import('./backup.ts').BackupOptions) => {
+      const { backup } = await import('./backup.ts');
+      finish(await backup(options));
+    });
+  program
+    .command('restore')
+    .description('put a backup in place, here or on another machine; the bot that it is of is fenced off')
+    .requiredOption('--from <file>', 'what backup has made')
+    .option('--home <path>', 'BOT_HOME here; default: as it was, below this user’s home')
+    .option('--wallet-dir <path>', 'CASHU_WALLET_DIR here')
+    .option(
+      '--move <old=new>',
+      'what was at /old is at /new here (workspaces, say); can be given again',
+      move,
+      [],
+    )
+    .option('--replace', 'also where there is a bot already: that is kept beside', false)
+    .option(...passphraseFile)
+    .option('--env-file <path>', 'write this instead of .env')
+    .action(async (options: import('./restore.ts').RestoreOptions) => {
+      const { restore } = await import('./restore.ts');
+      finish(await restore(options));
+    });
 }
 
 function addSetup(program: Command, finish: Finish): void {
@@ -104,6 +143,12 @@ function addSandbox(program: Command, finish: Finish): void {
       const { sandbox } = await import('../sandbox/sandbox.ts');
       finish(await sandbox(options));
     });
+}
+
+function move(text: string, before: readonly Move[]): readonly Move[] {
+  const read = readMove(text);
+  if (read === undefined) throw new InvalidArgumentError('It must be two absolute paths, /old=/new.');
+  return [...before, read];
 }
 
 function seconds(text: string): number {

@@ -1,6 +1,7 @@
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { LockHeldError } from '@nostr-dm-agent/kit/lock';
 import { DatabaseTooNewError, KeepCopyError } from '@nostr-dm-agent/kit/sqlite';
+import { UnfinishedHomeError } from '../store/lock-home.ts';
 
 /** What whoever runs the bot can do about the end of it, in one line; undefined: nothing, it is a fault of the program. */
 export function operatorHint(error: unknown, home: string): string | undefined {
@@ -12,6 +13,9 @@ export function operatorHint(error: unknown, home: string): string | undefined {
     }
     if (cause instanceof DatabaseTooNewError) {
       return `${cause.path} was written by a newer version of this program. Start that one, or put back the copy from before it (docs/backup.md).`;
+    }
+    if (cause instanceof UnfinishedHomeError) {
+      return `a ${cause.what} was cut off in ${cause.home}. Give that command again: it finishes what it began, and nothing is lost.`;
     }
     const hint = hintOf(cause, home);
     if (hint !== undefined) return hint;

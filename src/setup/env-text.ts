@@ -39,7 +39,8 @@ export function envText(values: Readonly<Record<string, string>>): string {
   ].join('\n');
 }
 
-function assignment(name: string, value: string): string {
+/** A line that dotenv reads back as exactly this value. @throws UnwritableValueError */
+export function assignment(name: string, value: string): string {
   const plain = /^[\w./:,@~+=-]*$/.test(value);
   for (const quote of [...(plain ? [''] : []), "'", '"', '`', '']) {
     const closes = quote === '' ? !/['"`\r\n]/.test(value) : !value.includes(quote) && !value.endsWith('\\');

@@ -33,12 +33,13 @@ export type PutBackCheckpoint = `put-back:${'staged' | 'kept' | 'carried' | 'cle
 
 /**
  * @param mint the default one, for the entry in the history
+ * @param seed undefined: whose it is, and in which form its secrets are, is taken as it stands
  * @param extensions versions of other packages' tables that this program knows, by their names
  * @throws CopyRefusedError: nothing was changed; WalletInUseError, KeepCopyError
  */
 export function putBack(
   { from, to, mint }: { readonly from: string; readonly to: string; readonly mint: MintUrl },
-  seed: Seed,
+  seed: Seed | undefined,
   extensions: Readonly<Record<string, number>>,
   reached: (checkpoint: PutBackCheckpoint) => void = () => undefined,
 ): PutBack {
@@ -107,7 +108,7 @@ const isSame = (one: string, other: string): boolean => {
 function examine(
   from: string,
   staged: string,
-  seed: Seed,
+  seed: Seed | undefined,
   extensions: Readonly<Record<string, number>>,
 ): void {
   const refuse = (problem: CopyRefusedError['problem']) => new CopyRefusedError(from, problem);
@@ -129,7 +130,7 @@ function examine(
       const answers = db.query<Record<string, string>, []>('PRAGMA integrity_check(1)').all();
       const [detail = ''] = answers.flatMap((row) => Object.values(row));
       if (detail !== 'ok') throw refuse({ kind: 'damaged', detail });
-      if (whoseDatabase(db, seed) === 'others') throw refuse({ kind: 'other-words' });
+      if (seed !== undefined && whoseDatabase(db, seed) === 'others') throw refuse({ kind: 'other-words' });
       // One file from here on.
       db.exec('PRAGMA journal_mode=DELETE');
     } finally {
@@ -163,12 +164,12 @@ function versionsOf(db: Database, tables: ReadonlySet<string>, known: Readonly<R
  * What is carried over comes out of a database of this program's version, and its secrets look as they do there: the same
  * token is the same text.
  */
-function bringUpToDate(staged: string, seed: Seed, sealed: boolean | undefined): void {
+function bringUpToDate(staged: string, seed: Seed | undefined, sealed: boolean | undefined): void {
   const db = openDatabase(staged, walletMigrations);
   try {
     // The copy that this makes of an older one beside it is of no use: where it came from is as it was.
     rmSync(`${staged}.before-v${walletMigrations.length}`, { force: true });
-    if (sealed !== undefined) {
+    if (sealed !== undefined && seed !== undefined) {
       databaseAtRest(db, seed, Object.values(secretColumns), (work) => db.transaction(work).immediate()).turn(
         sealed,
       );

@@ -37,11 +37,7 @@ export function keepCopy(path: string, name: string): KeptCopy {
   // A name of its own for each kind, so that what a kill has left is replaced by the next try.
   const part = `${wanted}.part`;
   try {
-    rmSync(part, { force: true });
-    // VACUUM INTO writes to an empty file as well, and this one nobody else can read from the start.
-    writeFileSync(part, '', { mode: 0o600, flag: 'wx' });
-    vacuumInto(path, part);
-    syncToDisk(part);
+    copyDatabase(path, part);
     const place = placeFor(part, wanted);
     const isThere = existsSync(place);
     if (isThere) rmSync(part);
@@ -63,8 +59,14 @@ export function keepCopy(path: string, name: string): KeptCopy {
   }
 }
 
-/** By a connection of its own: inside a transaction SQLite makes no copy, and what is read is what was committed. */
-function vacuumInto(path: string, target: string): void {
+/**
+ * Writes what was committed to a database, whoever works with it, to one file that nobody else can read; what is at
+ * `target` is replaced. By a connection of its own: inside a transaction SQLite makes no copy.
+ */
+export function copyDatabase(path: string, target: string): void {
+  rmSync(target, { force: true });
+  // VACUUM INTO writes to an empty file as well, and this one nobody else can read from the start.
+  writeFileSync(target, '', { mode: 0o600, flag: 'wx' });
   const reader = new Database(path, { readonly: true });
   try {
     reader.exec('PRAGMA busy_timeout=5000');
@@ -72,6 +74,7 @@ function vacuumInto(path: string, target: string): void {
   } finally {
     reader.close();
   }
+  syncToDisk(target);
 }
 
 /** The first place that is free, or has this very copy. */

@@ -1,0 +1,289 @@
+/* One file that everything comes back from: what is in it, who can open it, where it goes. */
+import { Database } from 'bun:sqlite';
+import { afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import {
+  appendFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createWallet, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
+import { createBench, fund, newWords, quiet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { findInstallation } from '../../src/backup/installation.ts';
+import { inOrder, movedPath, movedSettings } from '../../src/backup/moved-paths.ts';
+import { type RestoreRefusedError, restoreBackup } from '../../src/backup/restore-backup.ts';
+import { createSealedWriter, openSealedReader } from '../../src/backup/sealed-file.ts';
+import { type BackupError, writeBackup } from '../../src/backup/write-backup.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { runCommand } from '../support/command.ts';
+
+const bench = createBench();
+const folders: string[] = [];
+const folder = (): string => {
+  const made = mkdtempSync(join(tmpdir(), 'backup-'));
+  folders.push(made);
+  return made;
+};
+afterEach(async () => {
+  await bench.end();
+  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+const passphrase = 'correct horse battery';
+/** Next to nothing: what is slow is not what is tested. */
+const cost = { n: 16, r: 8, p: 1 };
+const parts = { program: '1', now: 0, signal: soon(), cost };
+const onto = { replace: false, extensions: {}, signal: soon() };
+
+/** A bot's things on a machine of its own: 1,000 sat, a session, an agent's conversation that is being written to. */
+async function startMachine() {
+  const user = folder();
+  const home = join(user, '.nostr-dm-agent');
+  const workspace = join(user, 'code', 'app');
+  const store = join(home, 'agent', 'owner-ab', 'store');
+  for (const path of [workspace, store]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  const mint = bench.mint({ incoming: 'at-once', feePpk: 0 });
+  const words = newWords();
+  const config = {
+    ...{ mnemonic: words, mintUrl: mint.url, mints: [], maxBalance: sat(100_000) },
+    directory: join(user, '.cashu-wallet'),
+  };
+  const wallet = createWallet(config, { log: quiet });
+  await fund(wallet, 1000);
+  writeFileSync(
+    join(user, '.env'),
+    `# mine\nBOT_KEY=${'11'.repeat(32)}\nCASHU_MNEMONIC="${words}"\nCASHU_MINT_URL=${mint.url}\nBOT_WORKSPACE=app=${workspace}\n`,
+    { mode: 0o600 },
+  );
+  const bot = openDatabase(join(home, 'bot.db'), botMigrations);
+  bot.exec(`INSERT INTO sessions (id, owner, workspace, directory, backend, mode, title, created_at, used_at)
+    VALUES ('s1', 'ab', 'app', '${workspace}', 'opencode', 'agent', 'first', 1, 1)`);
+  const conversation = new Database(join(store, 'opencode.db'), { create: true });
+  conversation.exec(`PRAGMA journal_mode=WAL;
+    CREATE TABLE session (id TEXT, directory TEXT);
+    INSERT INTO session VALUES ('ses', '${workspace}/sub')`);
+  const file = join(folder(), 'it.backup');
+  return {
+    ...{ user, home, workspace, store, mint, words, config, wallet, file, bot, conversation },
+    installation: () => findInstallation({ HOME: user }, user, undefined),
+    end: () => {
+      for (const open of [bot, conversation, wallet]) open.close();
+    },
+  };
+}
+const placesOf = (user: string) => ({
+  userHome: user,
+  directory: user,
+  envFile: join(user, '.env'),
+  moves: [],
+});
+
+describe('a sealed file', () => {
+  let whole = Buffer.alloc(0);
+  let path = '';
+  const content = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
+  beforeAll(async () => {
+    path = join(mkdtempSync(join(tmpdir(), 'sealed-')), 'file');
+    const writer = await createSealedWriter(openSync(path, 'w'), passphrase, cost);
+    for (let at = 0; at < content.length; at += 30_000) writer.write(content.subarray(at, at + 30_000));
+    writer.end();
+    whole = readFileSync(path);
+  });
+  const read = async (bytes: Uint8Array, word = passphrase): Promise<string> => {
+    writeFileSync(path, bytes);
+    try {
+      const reader = await openSealedReader(path, word);
+      try {
+        const found = Buffer.concat([reader.read(150_000), reader.read(50_000)]);
+        reader.expectEnd();
+        return found.equals(content) ? 'whole' : 'another';
+      } finally {
+        reader.close();
+      }
+    } catch (error) {
+      return error instanceof Error && 'problem' in error ? JSON.stringify(error.problem) : String(error);
+    }
+  };
+  const chunk = 64 * 1024 + 16;
+  const header = () => whole.length - (3 * chunk + (200_000 - 3 * 65_536) + 16);
+  const at = (number: number) => whole.subarray(header() + number * chunk, header() + (number + 1) * chunk);
+  const start = () => whole.subarray(0, header());
+  test.each<[string, () => Uint8Array, string]>([
+    ['as it was written', () => whole, 'whole'],
+    ['cut off in the middle', () => whole.subarray(0, 100_000), '{"kind":"cut_off"}'],
+    ['cut off where a chunk ends', () => whole.subarray(0, header() + chunk), '{"kind":"cut_off"}'],
+    ['cut off after its header', () => start(), '{"kind":"cut_off"}'],
+    [
+      'of which a chunk is missing',
+      () => Buffer.concat([start(), at(0), at(2), at(3)]),
+      '{"kind":"damaged"}',
+    ],
+    [
+      'of which two chunks have changed places',
+      () => Buffer.concat([start(), at(1), at(0), at(2), at(3)]),
+      '{"kind":"damaged"}',
+    ],
+    ['that something was added to', () => Buffer.concat([whole, at(0)]), '{"kind":"damaged"}'],
+    [
+      'of which one bit is another',
+      () =>
+        Buffer.concat([
+          whole.subarray(0, 90_000),
+          Buffer.of((whole[90_000] ?? 0) ^ 1),
+          whole.subarray(90_001),
+        ]),
+      '{"kind":"damaged"}',
+    ],
+    ['of something else', () => Buffer.from('SQLite format 3'), '{"kind":"not_ours"}'],
+    ['that is empty', () => Buffer.alloc(0), '{"kind":"not_ours"}'],
+  ])('%s', async (_, bytes, expected) => expect(await read(bytes())).toBe(expected));
+  test('opens with its passphrase alone, however that was typed', async () => {
+    expect(await read(whole, 'correct horse batterx')).toBe('{"kind":"wrong_passphrase"}');
+  });
+});
+
+test('a running bot is backed up and comes back as another user, to the sat, with its conversation and its paths', async () => {
+  const machine = await startMachine();
+  symlinkSync('/etc/passwd', join(machine.store, 'a-link'));
+  writeFileSync(join(machine.user, 'secret'), 'not the agent’s');
+  linkSync(join(machine.user, 'secret'), join(machine.store, 'a-second-name'));
+  const made = await writeBackup(machine.installation(), machine.file, passphrase, parts);
+  expect(made.leftOut.map(({ path, why }) => [path.split('/').at(-1), why])).toEqual([
+    ['a-link', 'odd'],
+    ['a-second-name', 'odd'],
+  ]);
+  expect(statSync(machine.file).mode & 0o777).toBe(0o600);
+  expect(readFileSync(machine.file).includes('first')).toBe(false);
+  expect(readdirSync(machine.home).filter((name) => name.includes('part'))).toEqual([]);
+  const again = writeBackup(machine.installation(), machine.file, passphrase, parts);
+  expect(await again.catch((error: BackupError) => error.problem)).toEqual({ kind: 'exists' });
+  machine.end();
+
+  const other = folder();
+  const restored = await restoreBackup(machine.file, passphrase, placesOf(other), onto);
+  expect(restored.moves).toEqual([{ from: machine.user, to: other }]);
+  expect(restored.workspaces).toEqual([join(other, 'code', 'app')]);
+  const bot = new Database(join(restored.home, 'bot.db'), { readonly: true });
+  expect(bot.query('SELECT directory FROM sessions').values()).toEqual([[join(other, 'code', 'app')]]);
+  bot.close();
+  const store = new Database(join(restored.home, 'agent/owner-ab/store/opencode.db'), { readonly: true });
+  expect(store.query('SELECT * FROM session').values()).toEqual([['ses', join(other, 'code', 'app', 'sub')]]);
+  store.close();
+  expect(findInstallation({ HOME: other }, other, undefined).home).toBe(restored.home);
+  expect(readFileSync(join(other, '.env'), 'utf8')).toContain(`BOT_WORKSPACE=app=${other}/code/app`);
+  const wallet = createWallet({ ...machine.config, directory: join(other, '.cashu-wallet') }, { log: quiet });
+  try {
+    await wallet.recover(soon());
+    expect(wallet.balance().ready).toBe(sat(1000));
+    expect((await wallet.check(soon())).problems).toEqual([]);
+  } finally {
+    wallet.close();
+  }
+  for (const [path, mode] of [
+    ['.env', 0o600],
+    ['.nostr-dm-agent', 0o700],
+    ['.nostr-dm-agent/bot.db', 0o600],
+  ] as const)
+    expect([path, statSync(join(other, path)).mode & 0o777]).toEqual([path, mode]);
+});
+
+test('what is there already is refused, or kept beside; what its wallet alone knew comes along', async () => {
+  const machine = await startMachine();
+  await writeBackup(machine.installation(), machine.file, passphrase, parts);
+  const { operation } = await machine.wallet.send({ amount: sat(100) }, soon());
+  machine.wallet.handOver(operation, 'a friend');
+  machine.end();
+  const refused = restoreBackup(machine.file, passphrase, placesOf(machine.user), onto);
+  expect(await refused.catch((error: RestoreRefusedError) => error.problem)).toBe('home_there');
+  const damaged = join(folder(), 'damaged');
+  writeFileSync(damaged, readFileSync(machine.file).subarray(0, -100));
+  const cut = restoreBackup(damaged, passphrase, placesOf(machine.user), { ...onto, replace: true });
+  expect(await cut.catch((error: Error) => error.name)).toBe('SealedFileError');
+  expect(readdirSync(machine.home).toSorted()).toEqual(['agent', 'backup.lock', 'bot.db', 'bot.lock']);
+
+  appendFileSync(join(machine.user, '.env'), '# since\n');
+  const restored = await restoreBackup(machine.file, passphrase, placesOf(machine.user), {
+    ...onto,
+    replace: true,
+  });
+  expect(restored.kept.map((path) => path.replace(machine.user, ''))).toEqual([
+    `${walletFile(machine.config).replace(machine.user, '')}.before-restore`,
+    '/.nostr-dm-agent/before-restore',
+    '/.env.before-restore',
+  ]);
+  expect(restored.wallets.map(({ carried }) => carried.operations)).toEqual([1]);
+  const wallet = createWallet(machine.config, { log: quiet });
+  try {
+    await wallet.recover(soon());
+    await wallet.check(soon());
+    const { ready, sent } = wallet.balance();
+    expect({ ready, sent }).toEqual({ ready: sat(900), sent: sat(100) });
+  } finally {
+    wallet.close();
+  }
+});
+
+test('settings of the process environment are in it, and paths go where they are said to go', async () => {
+  const user = folder();
+  mkdirSync(join(user, 'state'));
+  writeFileSync(join(user, 'state', 'opencode.json'), '{}');
+  const environment = { HOME: user, BOT_HOME: join(user, 'state'), BOT_MODEL: 'a b' };
+  const file = join(user, 'it.backup');
+  await writeBackup(findInstallation(environment, user, undefined), file, passphrase, parts);
+  const other = folder();
+  const places = { ...placesOf(other), home: join(other, 'elsewhere') };
+  await restoreBackup(file, passphrase, places, onto);
+  const found = findInstallation({ HOME: other }, other, undefined);
+  expect(found.home).toBe(join(other, 'elsewhere'));
+  expect(readFileSync(join(other, '.env'), 'utf8')).toContain("BOT_MODEL='a b'");
+  expect(existsSync(join(other, 'elsewhere', 'opencode.json'))).toBe(true);
+});
+
+test.each([
+  ['/home/al/x', '/home/bo/x'],
+  ['/home/al', '/home/bo'],
+  ['/home/alice', '/home/alice'],
+  ['/home/al/.nostr-dm-agent/a', '/var/bot/a'],
+])('%s becomes %s', (path, expected) => {
+  const moves = inOrder([
+    { from: '/home/al', to: '/home/bo' },
+    { from: '/home/al/.nostr-dm-agent', to: '/var/bot' },
+    { from: '/home/al/code', to: '/home/bo/code' },
+  ]);
+  expect(moves).toHaveLength(2);
+  expect(movedPath(path, moves)).toBe(expected);
+});
+
+test('settings keep their text; only lines with paths that move are added', () => {
+  const moves = [{ from: '/home/al', to: '/home/bo' }];
+  const text = '# mine\nBOT_HOME=~/bot\nBOT_AGENT_PATHS=ro:/opt/x,rw:/home/al/.cargo # mine\n';
+  expect(movedSettings(text, moves, {})).toContain(
+    `${text.trimEnd()}\n\n# Where things are since restore:\nBOT_AGENT_PATHS=ro:/opt/x,rw:/home/bo/.cargo\n`,
+  );
+  expect(movedSettings('BOT_HOME=~/bot\n', moves, {})).toBe('BOT_HOME=~/bot\n');
+});
+
+test('on the command line: the passphrase by stdin or a file, never an argument; what went wrong in one line', async () => {
+  const user = folder();
+  const where = { directory: join(user, 'bot') };
+  mkdirSync(where.directory);
+  writeFileSync(join(where.directory, '.env'), `BOT_KEY=${'11'.repeat(32)}\n`, { mode: 0o600 });
+  const short = await runCommand(['backup', '--to', 'it'], where, 'short\n');
+  expect([short.code, short.stderr]).toEqual([2, expect.stringContaining('at least 10 characters')]);
+  const made = await runCommand(['backup', '--to', 'it'], where, `${passphrase}\n`);
+  expect([made.code, made.stdout]).toEqual([0, expect.stringContaining('read once')]);
+  const none = await runCommand(['restore', '--from', 'that'], where, 'another passphrase\n');
+  expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('There is no ')]);
+});
