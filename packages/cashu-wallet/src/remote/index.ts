@@ -1,3 +1,4 @@
+export { type PutBack, putBack } from '../store/put-back.ts';
 export {
   RemoteError,
   type RemoteErrorFacts,
@@ -6,7 +7,6 @@ export {
   type UsageProblem,
 } from './remote-error.ts';
 export { handler, type RemoteExtension, type RemoteHandlers } from './remote-handler.ts';
-export { type PutBack, putBack } from '../store/put-back.ts';
 export { type RestoredFrom, restoreFrom } from './restore-from.ts';
 export { callerOver, createWalletCaller, createWalletLine, type WalletLine } from './wallet-caller.ts';
 export { type HolderConfig, takeOver } from './wallet-holder.ts';
