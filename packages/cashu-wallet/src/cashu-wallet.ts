@@ -11,6 +11,7 @@ import { createMintMemory } from './mints/mint-memory.ts';
 import { createMints } from './mints/mint-sessions.ts';
 import type { RequestLimits } from './mints/mint-transport.ts';
 import { faceOf, previewToken } from './mints/read-token.ts';
+import { askedTopUps } from './operations/asked-top-ups.ts';
 import { check } from './operations/check-books.ts';
 import { withoutGone } from './operations/gone-keysets.ts';
 import { lookBeforeUse } from './operations/look-ahead.ts';
@@ -90,7 +91,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       ...{ quoteWithdrawal, quotePayment, requestInvoice, withdraw, quoteMove, move },
       ...{ decode: previewToken, receive: receiveToken, topUp, claimTopUp, watchTopUp },
       ...{ keep, keptState, redeem: redeemKept, balance: readBalance, warmUp, check },
-      ...{ recover: recoverPutBack, renameMint, restore, found, foundTold, ending },
+      ...{ recover: recoverPutBack, renameMint, restore, found, foundTold, ending, askedTopUps },
     }),
     operationFor: journal.byKey,
     operation: journal.find,

@@ -17,13 +17,17 @@ import type {
   RequestNews,
 } from './payment-requests/request-types.ts';
 import type {
+  AskedTopUp,
   Balance,
+  DaySpend,
   Durability,
   EndingMoney,
   FoundMoney,
   KeptState,
   KeptTokenId,
   LedgerEntry,
+  LedgerFilter,
+  LedgerPlace,
   MintUrl,
   Moved,
   MoveOperations,
@@ -44,6 +48,7 @@ import type {
   SendQuote,
   SendRequest,
   SentToken,
+  SpendQuestion,
   SpendSummary,
   TokenPreview,
   TopUp,
@@ -173,6 +178,8 @@ export type Overview = {
     readonly unfinished?: boolean;
     readonly owner?: string;
   }) => readonly OperationSummary[];
+  /** Invoices of an owner that wait to be paid, and those that ended since a moment (ms). Newest first. */
+  readonly askedTopUps: (owner: string, endedSince: number) => readonly AskedTopUp[];
 };
 
 /** Which mints are accepted, beside those of the configuration. */
@@ -227,6 +234,14 @@ export type Ledger = {
   readonly spentSince: (ts: number, owner?: string) => Sat;
   /** The newest day first; on each, who and what cost most. */
   readonly summary: (since: number, owner?: string) => readonly SpendSummary[];
+  /** Rows of a filter, newest first, so many at once; whoever looks through a long ledger lets others work in between. */
+  readonly search: (
+    filter: LedgerFilter,
+    range: { readonly before?: LedgerPlace | undefined; readonly atOnce: number },
+    signal: AbortSignal,
+  ) => AsyncIterable<readonly LedgerEntry[]>;
+  /** The figures of `summary` for long times, letting others work in between; of days without any there are none. */
+  readonly spendOfDays: (question: SpendQuestion, signal: AbortSignal) => Promise<readonly DaySpend[]>;
 };
 
 /** Who brought what into the wallet. Money that nobody is named for is everybody's. */

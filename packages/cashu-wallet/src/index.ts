@@ -54,11 +54,15 @@ export {
   WalletInUseError,
 } from './wallet-errors.ts';
 export type {
+  AskedTopUp,
   Balance,
+  DaySpend,
   EndingMoney,
   FoundMoney,
   KeptTokenId,
   LedgerEntry,
+  LedgerFilter,
+  LedgerPlace,
   MintUrl,
   OperationId,
   OperationSummary,
@@ -68,6 +72,7 @@ export type {
   Redeemed,
   RenamedMint,
   SentToken,
+  SpendQuestion,
   SpendSummary,
   TokenPreview,
   TopUp,

@@ -123,6 +123,8 @@ export type PaymentRequest = {
   readonly qr: string;
 };
 export type TopUpState = 'unpaid' | 'paid' | 'expired';
+/** A top-up that somebody asked for, and how it stands. `expired` can be paid late all the same, and is noticed then. */
+export type AskedTopUp = TopUp & { readonly state: TopUpState };
 
 /** Whom to pay over Lightning. */
 export type PayRequest = {
@@ -272,6 +274,19 @@ export type LedgerEntry = {
 };
 export type NewLedgerEntry = Omit<LedgerEntry, 'id' | 'owner'> & Partial<Pick<LedgerEntry, 'owner'>>;
 
+/** Which rows of the ledger. */
+export type LedgerFilter = {
+  /** Words that are all in the task, model, provider or node; upper and lower case of ASCII are the same. */
+  readonly text?: string | undefined;
+  readonly owner?: string | undefined;
+  readonly state?: string | undefined;
+  /** Since this moment, and before this one (ms). */
+  readonly from?: number | undefined;
+  readonly until?: number | undefined;
+};
+/** The row after which to go on. */
+export type LedgerPlace = Pick<LedgerEntry, 'ts' | 'id'>;
+
 /** What the runs of one owner with one model cost on one day. */
 export type SpendSummary = Pick<LedgerEntry, 'owner' | 'model'> & {
   /** `2026-11-22`, where the bot is. */
@@ -281,6 +296,20 @@ export type SpendSummary = Pick<LedgerEntry, 'owner' | 'model'> & {
   readonly spent: Sat;
   /** Budgets of runs that are not settled; most of it may come back. */
   readonly open: Sat;
+};
+
+/** `midnights`: where each day begins (ms), and where the last one ends. */
+export type SpendQuestion = {
+  readonly midnights: readonly number[];
+  readonly by: 'model' | 'owner';
+  /** Only theirs. */
+  readonly owner?: string | undefined;
+};
+/** What one model, or one owner, cost on the day that began then. */
+export type DaySpend = Pick<SpendSummary, 'runs' | 'spent' | 'open'> & {
+  readonly day: number;
+  /** undefined: no model is known, or it is nobody's. */
+  readonly name: string | undefined;
 };
 
 /**

@@ -1,8 +1,9 @@
 import { PaymentRequest as CashuRequest, PaymentRequestTransportType } from '@cashu/cashu-ts';
+import type { Sat } from '@nostr-dm-agent/kit/sat';
 import { requestKey } from '../crypto/request-keys.ts';
 import type { StoredRequest } from '../store/request-store.ts';
 import type { Core } from '../wallet-core.ts';
-import type { PaymentRequest, RequestId, TopUp } from '../wallet-types.ts';
+import type { MintUrl, OperationId, PaymentRequest, RequestId, TopUp } from '../wallet-types.ts';
 import { freshNumber } from './older-requests.ts';
 
 /** How long payments are looked for: a day in which it is paid, and a week for what comes late. */
@@ -32,11 +33,23 @@ export function makeRequest(
   const now = clock.now();
   const made = { number, id: id as RequestId, key: publicKey, topUp: operation, mint, amount, owner };
   requests.insert({ ...made, createdAt: now, watchedUntil: now + watchedMs });
+  return written(id as RequestId, address, mint, amount);
+}
+
+/** The request that was made for a top-up; undefined: none was, or payers can't reach us now. */
+export function requestFor({ requests, payee }: Core, topUp: OperationId): PaymentRequest | undefined {
+  const made = requests.byTopUp(topUp);
+  const address = made && payee.addressOf?.(made.key);
+  if (made?.mint === undefined || made.amount === undefined || address === undefined) return undefined;
+  return written(made.id, address, made.mint, made.amount);
+}
+
+function written(id: RequestId, address: string, mint: MintUrl, amount: Sat): PaymentRequest {
   // Some wallets refuse a transport without tags.
   const transport = { type: PaymentRequestTransportType.NOSTR, target: address, tags: [['n', '17']] };
   const request = new CashuRequest([transport], id, amount, 'sat', [mint], 'top up', true);
   return {
-    id: id as RequestId,
+    id,
     // The alphabet of URLs, which all decoders know; cashu-ts writes the other one.
     text: request.toEncodedRequest().replaceAll('+', '-').replaceAll('/', '_'),
     qr: request.toEncodedCreqB().toUpperCase(),

@@ -1,35 +1,8 @@
-import { nullable } from '@nostr-dm-agent/kit/sqlite';
-import { z } from 'zod';
 import type { Ledger } from '../faces.ts';
-import type { LedgerEntry, SpendSummary } from '../wallet-types.ts';
+import { ledgerColumns as columns, ledgerRow, openSum, runsSum, summaryRow } from './ledger-rows.ts';
+import { searchLedger, spendOfDays } from './ledger-search.ts';
 import { satSchema } from './stored-proof.ts';
 import type { Store } from './wallet-database.ts';
-
-const columns = `id, ts, provider, budget_sats AS budget, refund_sats AS refund, spent_sats AS spent, fee_sats AS fee,
-  model, session_id AS sessionId, prompt_prefix AS promptPrefix, state, node_url AS nodeUrl, owner`;
-const row: z.ZodType<LedgerEntry> = z.object({
-  id: z.number(),
-  ts: z.number(),
-  provider: z.string(),
-  budget: satSchema,
-  refund: satSchema,
-  spent: satSchema,
-  fee: satSchema,
-  model: nullable(z.string()),
-  sessionId: nullable(z.string()),
-  promptPrefix: z.string(),
-  state: z.string(),
-  nodeUrl: nullable(z.string()),
-  owner: nullable(z.string()),
-});
-const summaryRow: z.ZodType<SpendSummary> = z.object({
-  day: z.string(),
-  owner: nullable(z.string()),
-  model: nullable(z.string()),
-  runs: z.number(),
-  spent: satSchema,
-  open: satSchema,
-});
 
 /** The ledger of paid runs, in the wallet's own database: a run's change and its row change together. */
 export function createLedger({ db }: Store): Ledger {
@@ -60,22 +33,20 @@ export function createLedger({ db }: Store): Ledger {
         : db
             .query(`SELECT ${columns} FROM spend_log WHERE owner = ? ORDER BY id DESC LIMIT ?`)
             .all(owner, limit)
-      ).map((each) => row.parse(each)),
+      ).map((each) => ledgerRow.parse(each)),
     spentSince: (ts, owner) =>
       satSchema.parse(owner === undefined ? (sumAll.get(ts)?.n ?? 0) : (sumOf.get(owner, ts)?.n ?? 0)),
     summary: (since, owner) =>
       db
         .query(
           `SELECT date(ts / 1000, 'unixepoch', 'localtime') AS day, owner, model,
-             -- The row of money kept at a node has neither; it is no run.
-             sum(session_id IS NOT NULL OR model IS NOT NULL) AS runs,
-             sum(spent_sats + fee_sats) AS spent,
-             sum(CASE WHEN state IN ('settled', 'kept') THEN 0
-               ELSE max(0, budget_sats - spent_sats - refund_sats - fee_sats) END) AS open
+             ${runsSum} AS runs, sum(spent_sats + fee_sats) AS spent, ${openSum} AS open
            FROM spend_log WHERE ts >= ?1 AND (?2 IS NULL OR owner = ?2)
            GROUP BY 1, 2, 3 ORDER BY 1 DESC, 5 DESC, 3`,
         )
         .all(since, owner ?? null)
         .map((each) => summaryRow.parse(each)),
+    search: (filter, range, signal) => searchLedger(db, filter, range, signal),
+    spendOfDays: (question, signal) => spendOfDays(db, question, signal),
   };
 }

@@ -83,6 +83,8 @@ export type Journal = {
   /** Open, or waiting for somebody: unclaimed tokens and unpaid invoices. Newest first. */
   readonly unfinished: (limit: number, owner?: string | null) => readonly OperationHead[];
   readonly latest: (limit: number, owner?: string | null) => readonly OperationHead[];
+  /** Top-ups that an owner asked for since a moment, newest first. */
+  readonly topUpsOf: (owner: string, since: number, limit: number) => readonly OperationHead[];
 };
 
 const headRow = z
@@ -250,5 +252,12 @@ export function createJournal({ db, atRest }: Store, clock: Clock): Journal {
       select(`WHERE ${unfinished} AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`, owner, limit),
     latest: (limit, owner = null) =>
       select(`WHERE ${ofOwner} AND ${whole} ORDER BY seq DESC LIMIT ?2`, owner, limit),
+    topUpsOf: (owner, since, limit) =>
+      select(
+        `WHERE ${ofOwner} AND kind = 'mint' AND created_at >= ?2 ORDER BY seq DESC LIMIT ?3`,
+        owner,
+        since,
+        limit,
+      ),
   };
 }
