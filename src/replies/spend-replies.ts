@@ -21,12 +21,12 @@ export function spendText(all: readonly SpendSummary[], days: number, reader: Ow
   const dayText = ({ key: day, rows: ofDay }: Group<string>): string =>
     named
       ? [
-          `${dayName(day)}: ${formatSat(spentOn(ofDay))}`,
+          `${dayName(new Date(`${day}T12:00:00`))}: ${formatSat(spentOn(ofDay))}`,
           ...grouped(ofDay, ({ owner }) => owner).map(
             ({ key, rows: own }) => `  ${nameOf(key)}: ${plain(spentOn(own))} · ${models(own)}`,
           ),
         ].join('\n')
-      : `${dayName(day)}: ${formatSat(spentOn(ofDay))} · ${models(ofDay)}`;
+      : `${dayName(new Date(`${day}T12:00:00`))}: ${formatSat(spentOn(ofDay))} · ${models(ofDay)}`;
   return [
     `${period}: ${formatSat(spentOn(rows))}, ${plural(runsIn(rows), 'run')}.${open === 0 ? '' : ` ${formatSat(open)} more are at stake in runs that are not settled.`}`,
     ...(named && byOwner.length > 1
@@ -64,8 +64,8 @@ function models(rows: readonly SpendSummary[]): string {
 }
 
 /** `Sun 22 Nov`. */
-const dayName = (day: string): string =>
-  new Date(`${day}T12:00:00`).toLocaleDateString('en-GB', {
+export const dayName = (day: Date): string =>
+  day.toLocaleDateString('en-GB', {
     weekday: 'short',
     day: 'numeric',
     month: 'short',

@@ -78,7 +78,7 @@ export function flows(world: () => PageWorld): void {
       const form = tab.page.locator('form', {
         has: tab.page.getByRole('button', { name: button, exact: true }),
       });
-      await form.locator('input[name=field]').fill(text);
+      await form.locator('[name=field]').first().fill(text);
       await form.getByRole('button').click();
     };
     const heard = (text: string | RegExp) => said(tab.page).getByText(text).first().waitFor();
@@ -137,10 +137,11 @@ export function flows(world: () => PageWorld): void {
       house.mint.lightning.incoming = 'on-demand';
       const before = await paid.ask('!wallet balance');
       await give('Top up', '1234');
-      await heard(/lnbc/);
-      const invoice = /lnbc\w+/.exec(await text())?.[0] ?? '';
+      const link = tab.page.getByRole('link', { name: 'Pay 1,234 sat with a Lightning wallet' });
+      const invoice = (await link.getAttribute('href'))?.replace('lightning:', '') ?? '';
       house.mint.pay(house.mint.quoteOf(invoice));
       house.mint.lightning.incoming = 'at-once';
+      await tab.page.getByText('✓ Paid: 1,234 sat').waitFor();
       await until(async () => (await paid.ask('!wallet balance')) !== before, 'the top-up is in');
       const sats = async () =>
         Number(/([\d,]+) sat ready/.exec(await paid.ask('!wallet balance'))?.[1]?.replaceAll(',', ''));
@@ -159,6 +160,7 @@ export function flows(world: () => PageWorld): void {
       expect(await somebody.redeem(/cashuB\S+/.exec(await text())?.[0] ?? '')).toBeGreaterThan(290);
       expect(await sats()).toBeLessThanOrEqual(held - 300);
       await tab.page.reload();
+      await tab.page.getByRole('link', { name: 'Ledger' }).click();
       await tab.page.getByRole('table').first().waitFor();
       calm(tab);
     });
@@ -169,8 +171,9 @@ export function flows(world: () => PageWorld): void {
       await open('Sessions');
       await tab.page.getByRole('main').getByRole('link').first().click();
       await tab.page.getByText('write page.txt').first().waitFor();
-      await press('What the last task changed');
-      await heard('page.txt');
+      await tab.page.getByRole('link', { name: 'Changed page.txt: +1 −0' }).click();
+      await tab.page.getByText('+the text from the page').waitFor();
+      await tab.page.getByRole('link', { name: 'Back to the session' }).click();
       await answerTo(() => press('Take it back'));
       expect(await Bun.file(`${world().bot.workspace}/page.txt`).exists()).toBe(false);
       await open('Sessions');

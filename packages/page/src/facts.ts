@@ -1,5 +1,3 @@
-import type { Sat } from '@nostr-dm-agent/kit/sat';
-
 /** What goes on and what waits; a visitor's own, or everybody's for an admin. */
 export type NowFacts = {
   readonly runs: readonly RunFacts[];
@@ -32,42 +30,6 @@ export type AskFacts = { readonly id: string; readonly text: string } & (
   | { readonly kind: 'question'; readonly options: readonly string[] }
 );
 
-export type MoneyFacts = {
-  /** An admin's view of the whole wallet; absent for members. */
-  readonly wallet:
-    | {
-        readonly mints: readonly ({ readonly mint: string } & Holdings)[];
-        /** At nodes: of runs under way, owed after runs, kept across runs. */
-        readonly nodes: { readonly running: Sat; readonly due: Sat; readonly kept: Sat };
-      }
-    | undefined;
-  /** What a member may spend, where shares are kept apart. */
-  readonly share: Sat | undefined;
-  /** Newest first. */
-  readonly ledger: readonly LedgerFacts[];
-  /** What is open, a sentence each. */
-  readonly open: readonly string[];
-};
-export type Holdings = {
-  readonly ready: Sat;
-  readonly reserved: Sat;
-  readonly sent: Sat;
-  readonly incoming: Sat;
-};
-export type LedgerFacts = {
-  readonly id: number;
-  /** Unix milliseconds. */
-  readonly at: number;
-  readonly task: string;
-  readonly model: string | undefined;
-  readonly provider: string;
-  readonly state: string;
-  readonly budget: Sat;
-  readonly spent: Sat;
-  readonly refund: Sat;
-  readonly fee: Sat;
-};
-
 /** A conversation with an agent; a visitor's own. */
 export type SessionFacts = {
   readonly id: string;
@@ -75,6 +37,9 @@ export type SessionFacts = {
   readonly workspace: string;
   readonly mode: string;
   readonly branch: string | undefined;
+  /** Chosen for it; undefined: the default, and whichever provider its owner has chosen. */
+  readonly model: string | undefined;
+  readonly provider: string | undefined;
   /** The one that the next task goes on with. */
   readonly current: boolean;
   /** Unix milliseconds. */
@@ -88,6 +53,25 @@ export type SaidFacts = {
   readonly answer: string | undefined;
   /** Undefined: it is not over. */
   readonly outcome: string | undefined;
+  readonly model: string | undefined;
+  readonly provider: string | undefined;
+  /** What it changed in the workspace; undefined: nobody can tell. */
+  readonly changed: readonly ChangedFile[] | undefined;
+  /** Its changes were taken back. */
+  readonly undone: boolean;
+};
+export type ChangedFile = { readonly file: string; readonly added: number; readonly removed: number };
+/** The diff of one task, as `!diff` gives it, or why there is none. */
+export type DiffFacts =
+  | { readonly state: 'known'; readonly files: readonly (ChangedFile & { readonly diff: string })[] }
+  | { readonly state: 'refused'; readonly why: string };
+/** What a session can be begun with. */
+export type SessionChoices = {
+  readonly workspaces: readonly string[];
+  readonly providers: readonly string[];
+  /** The workspace, and who pays, where nothing else is said. */
+  readonly workspace: string;
+  readonly provider: string;
 };
 
 export type RelayFacts = {
@@ -103,6 +87,20 @@ export type OwnerFacts = {
   /** Named in `BOT_OWNERS`: only whoever runs the bot can change them. */
   readonly configured: boolean;
   readonly you: boolean;
+  /** Sat that they may spend a day; undefined: no limit of their own. */
+  readonly limit: number | undefined;
+  /** Sat spent or at stake today; undefined: there is no wallet. */
+  readonly used: number | undefined;
+  /** Npub of the admin who let them in, and when (ms). */
+  readonly added: { readonly by: string; readonly at: number } | undefined;
+};
+/** A code that nobody has used yet. */
+export type InviteFacts = {
+  /** Its number in `!invite list`. */
+  readonly number: number;
+  readonly by: string;
+  readonly madeAt: number;
+  readonly expiresAt: number;
 };
 
 /** Who can pay for the visitor's tasks: theirs alone, also for an admin. */

@@ -2,8 +2,8 @@ export { createEntryLinks, type EntryLinks } from './entry-links.ts';
 export type {
   AskFacts,
   ConnectableFacts,
-  LedgerFacts,
-  MoneyFacts,
+  DiffFacts,
+  InviteFacts,
   NowFacts,
   OwnerFacts,
   ProviderFacts,
@@ -11,10 +11,20 @@ export type {
   RelayFacts,
   RunFacts,
   SaidFacts,
+  SessionChoices,
   SessionFacts,
 } from './facts.ts';
+export type {
+  DaySpend,
+  LedgerFacts,
+  LedgerQuery,
+  MoneyFacts,
+  MoneySource,
+  StuckFacts,
+  TopUpFacts,
+} from './money-source.ts';
 export type { PageAddress, ServedPage } from './open.ts';
 export type { OperatorSource } from './operator-source.ts';
 export type { PageSessionStore, StoredPageSession } from './page-sessions.ts';
-export type { Health, HealthOfPart, PageSource } from './page-source.ts';
+export type { Health, HealthOfPart, PageSource, SessionsSource } from './page-source.ts';
 export type { Visitor } from './visitor.ts';

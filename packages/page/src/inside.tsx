@@ -14,7 +14,12 @@ const longestActMs = 65_000;
 
 const order = z.object({
   command: z.string().regex(/^!/).max(4_000),
-  field: z.string().max(longestField).optional(),
+  field: z
+    .union([z.string().max(longestField), z.array(z.string().max(200)).max(2)])
+    .transform((fields) => [fields].flat())
+    .default([]),
+  /** Of an answer that is shown better elsewhere, the first words are enough. */
+  brief: z.literal('yes').optional(),
   about: z.string().max(64).optional(),
   back: z.string().max(64).optional(),
 });
@@ -74,16 +79,20 @@ async function shown(
 }
 
 async function act(c: Context<PageEnv>, source: PageSource, actMs: number): Promise<Response> {
-  const parsed = order.safeParse(await c.req.parseBody());
+  const parsed = order.safeParse(await c.req.parseBody({ all: true }));
   if (!parsed.success) return c.text('That was not understood.', 400);
-  const { command, field = '', about, back } = parsed.data;
+  const { command, field, brief, about, back } = parsed.data;
   const viewer = viewerOf(c);
-  const given = command.replace('{}', () => field.trim()).trim();
+  const fields = field.map((text) => text.trim());
+  const given = command.replaceAll('{}', () => fields.shift() ?? '').trim();
   const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(actMs)]);
-  const said = await source.act(viewer.visitor, { command: given, about }, signal).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-    return ['It takes longer than this page waits. The bot answers by message.'];
-  });
+  const texts = await source
+    .act(viewer.visitor, { command: given, about }, signal)
+    .catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      return ['It takes longer than this page waits. The bot answers by message.'];
+    });
+  const said = brief === undefined ? texts : texts.map((text) => text.split('\n\n')[0] ?? text);
   // The script wants the bot's words alone.
   if (c.req.header('accept') === 'text/x-replies') return c.html(<Replies texts={said} />);
   const theirs = viewsFor(viewer.visitor);

@@ -65,6 +65,7 @@ export const Page = ({
     <main id="content" tabindex={-1}>
       <h1>{title}</h1>
       <p id="away" role="status" />
+      <p id="news" role="status" class="unseen" />
       <output id="said">{said.length > 0 ? <Replies texts={said} /> : ''}</output>
       {children}
     </main>
@@ -86,18 +87,25 @@ export const Replies = ({ texts }: { readonly texts: readonly string[] }) => (
   </div>
 );
 
-/** A button, or a line to fill in, that does a command of the bot; `{}` in it is what was filled in. */
+/** What is filled in: a line, many lines, or one of some. */
+export type Field = {
+  readonly label: string;
+  readonly type?: 'text' | 'number' | 'password' | 'long' | 'code';
+  readonly value?: string;
+  readonly hint?: string;
+  readonly options?: readonly { readonly value: string; readonly label: string }[];
+};
+/** A button, or fields to fill in, that does a command of the bot; each `{}` in it is what was filled in. */
 export type Way = {
   readonly command: string;
   /** The ask that it answers. */
   readonly about?: string;
   readonly label: string;
-  readonly field?: {
-    readonly label: string;
-    readonly type?: 'text' | 'number' | 'password';
-    readonly value?: string;
-  };
+  readonly field?: Field;
+  readonly also?: Field;
   readonly grave?: boolean;
+  /** What comes of it is shown on the page: of the answer its first words are enough. */
+  readonly brief?: boolean;
 };
 /** `back`: the path of the view that stands below what came of it. */
 type Place = { readonly viewer: Viewer; readonly back: string };
@@ -110,8 +118,8 @@ export const Ways = ({ ways, ...place }: Place & { readonly ways: readonly Way[]
   </div>
 );
 
-const Does = ({
-  way: { command, about, label, field, grave = false },
+export const Does = ({
+  way: { command, about, label, field, also, grave = false, brief = false },
   viewer,
   back,
 }: Place & { readonly way: Way }) => (
@@ -119,23 +127,50 @@ const Does = ({
     <input type="hidden" name="formKey" value={viewer.formKey} />
     <input type="hidden" name="command" value={command} />
     {about !== undefined && <input type="hidden" name="about" value={about} />}
+    {brief && <input type="hidden" name="brief" value="yes" />}
     <input type="hidden" name="back" value={back} />
-    {field && (
-      <label>
-        {field.label}
-        <input
-          name="field"
-          type={field.type ?? 'text'}
-          value={field.value}
-          required
-          autocomplete="off"
-          maxlength={longestField}
-          min={field.type === 'number' ? 1 : undefined}
-        />
-      </label>
-    )}
+    {field && <FieldOf field={field} />}
+    {also && <FieldOf field={also} />}
     <button type="submit" class={grave ? 'grave' : ''}>
       {label}
     </button>
   </form>
 );
+
+const FieldOf = ({ field }: { readonly field: Field }) => {
+  const { label, type = 'text', value, hint, options } = field;
+  const usual = { name: 'field', required: true, autocomplete: 'off', placeholder: hint } as const;
+  if (options !== undefined)
+    return (
+      <label>
+        {label}
+        <select name="field">
+          {options.map((option) => (
+            <option value={option.value} selected={option.value === value}>
+              {option.label}
+            </option>
+          ))}
+        </select>
+      </label>
+    );
+  if (type === 'long')
+    return (
+      <label>
+        {label}
+        <textarea {...usual} rows={3} maxlength={longestField} spellcheck={false} />
+      </label>
+    );
+  const kind =
+    type === 'code'
+      ? ({ inputmode: 'numeric', pattern: '[0-9]{4}', maxlength: 4 } as const)
+      : ({ type, value, maxlength: longestField, min: type === 'number' ? 1 : undefined } as const);
+  return (
+    <label>
+      {label}
+      <input {...usual} {...kind} />
+    </label>
+  );
+};
+
+/** `npub1qy3…x7k2`: enough to tell owners apart. */
+export const shortNpub = (npub: string): string => `${npub.slice(0, 9)}…${npub.slice(-4)}`;

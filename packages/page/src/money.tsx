@@ -1,138 +1,163 @@
 /** @jsxImportSource hono/jsx */
 import { formatSat } from '@nostr-dm-agent/kit/sat';
-import type { MoneyFacts } from './facts.ts';
-import { Time, type Viewer, type Way, Ways } from './layout.tsx';
-import { ledgerCsv } from './ledger-csv.ts';
+import { Does, type Viewer, type Way } from './layout.tsx';
+import { ledgerPages } from './ledger.tsx';
+import { MoneyMenu, NoWallet } from './money-menu.tsx';
+import type { MoneyFacts } from './money-source.ts';
+import { spendPages } from './spend.tsx';
+import { Stuck } from './stuck.tsx';
+import { TopUps } from './top-ups.tsx';
 import type { View } from './view.ts';
-
-const ledgerRows = 50;
 
 export const moneyView: View = {
   path: '/money',
   title: 'Money',
-  show: ({ source, viewer }) => {
-    const facts = source.money(viewer.visitor, ledgerRows);
-    return facts === undefined ? <p>There is no wallet.</p> : <Money facts={facts} viewer={viewer} />;
+  live: ({ source, viewer }) => {
+    const facts = source.money.view(viewer.visitor);
+    return facts === undefined ? <NoWallet /> : <Money facts={facts} viewer={viewer} />;
   },
-  more: (app, { source }) => {
-    app.get('/money/ledger.csv', (c) => {
-      const facts = source.money(c.get('visitor'), Number.MAX_SAFE_INTEGER);
-      if (facts === undefined) return c.notFound();
-      return c.body(ledgerCsv(facts.ledger), 200, {
-        'Content-Type': 'text/csv; charset=utf-8',
-        'Content-Disposition': 'attachment; filename="ledger.csv"',
-      });
-    });
+  more: (app, inside) => {
+    spendPages(app, inside);
+    ledgerPages(app, inside);
   },
 };
 
-const waysIn: readonly Way[] = [
-  { command: '!wallet topup {}', label: 'Top up', field: { label: 'Sats', type: 'number', value: '5000' } },
-  { command: '!wallet receive {}', label: 'Take in', field: { label: 'A Cashu token' } },
-];
-const waysOut: readonly Way[] = [
-  { command: '!wallet send {}', label: 'Make a token', field: { label: 'Sats, or all' } },
-  { command: '!wallet withdraw {}', label: 'Pay', field: { label: 'Invoice, or name@host and sats' } },
-  {
-    command: '!wallet confirm {}',
-    label: 'Confirm',
-    field: { label: 'The code that you were given' },
-    grave: true,
-  },
-];
+const topUp: Way = {
+  command: '!wallet topup {}',
+  label: 'Top up',
+  brief: true,
+  field: { label: 'Sats', type: 'number', value: '5000' },
+};
+const receive: Way = {
+  command: '!wallet receive {}',
+  label: 'Take in',
+  field: { label: 'A Cashu token', type: 'long', hint: 'cashuB…' },
+};
+const send: Way = {
+  command: '!wallet send {}',
+  label: 'Make a token',
+  field: { label: 'Sats, or all', hint: '1000' },
+};
+const pay: Way = {
+  command: '!wallet withdraw {}',
+  label: 'Pay',
+  field: { label: 'An invoice, or name@host and sats', hint: 'lnbc… or name@example.com 2000' },
+};
+const confirm: Way = {
+  command: '!wallet confirm {}',
+  label: 'Confirm',
+  field: { label: 'The code', type: 'code' },
+  grave: true,
+};
 
-/** What there is, the ways in and out, what is open, the ledger. */
 const Money = ({ facts, viewer }: { readonly facts: MoneyFacts; readonly viewer: Viewer }) => (
   <>
-    {facts.share !== undefined && <p class="large">{formatSat(facts.share)} yours</p>}
-    {facts.wallet !== undefined && <Wallet wallet={facts.wallet} />}
-    <section aria-labelledby="ways">
-      <h2 id="ways">In and out</h2>
-      <Ways
-        ways={viewer.visitor.role === 'admin' ? [...waysIn, ...waysOut] : waysIn}
-        viewer={viewer}
-        back="/money"
-      />
+    <MoneyMenu at="/money" />
+    <Figures facts={facts} />
+    <TopUps topUps={facts.topUps} />
+    <Stuck stuck={facts.stuck} />
+    <section aria-labelledby="in">
+      <h2 id="in">In</h2>
+      <div class="pair">
+        <Does way={topUp} viewer={viewer} back="/money" />
+        <Does way={receive} viewer={viewer} back="/money" />
+      </div>
     </section>
+    {viewer.visitor.role === 'admin' && (
+      <section aria-labelledby="out">
+        <h2 id="out">Out</h2>
+        <p class="dim">
+          You are told what it costs, and given a code. Nothing leaves before the code is sent.
+        </p>
+        <div class="pair">
+          <Does way={send} viewer={viewer} back="/money" />
+          <Does way={pay} viewer={viewer} back="/money" />
+          <Does way={confirm} viewer={viewer} back="/money" />
+        </div>
+      </section>
+    )}
     {facts.open.length > 0 && (
       <section aria-labelledby="open">
         <h2 id="open">Open</h2>
-        <ul>
+        <ul class="lines">
           {facts.open.map((line) => (
             <li>{line}</li>
           ))}
         </ul>
       </section>
     )}
-    <Ledger ledger={facts.ledger} />
+    {facts.wallet !== undefined && facts.wallet.mints.length > 1 && <Mints mints={facts.wallet.mints} />}
   </>
 );
 
-const Wallet = ({ wallet: { mints, nodes } }: { readonly wallet: NonNullable<MoneyFacts['wallet']> }) => (
-  <section class="wide" aria-label="Balance by mint">
-    <table>
+type Figure = { readonly name: string; readonly amount: string; readonly note?: string };
+
+function figuresOf({ wallet, share, today }: MoneyFacts): readonly Figure[] {
+  const limit = today.limit === undefined ? {} : { note: `of ${formatSat(today.limit)} a day` };
+  return [
+    ...(share === undefined ? [] : [{ name: 'Yours to spend', amount: formatSat(share) }]),
+    ...(wallet === undefined
+      ? []
+      : [
+          { name: 'Ready', amount: formatSat(wallet.all.ready) },
+          { name: 'Reserved', amount: formatSat(wallet.all.reserved) },
+          { name: 'In tokens', amount: formatSat(wallet.all.sent) },
+          { name: 'On its way in', amount: formatSat(wallet.all.incoming) },
+          { name: 'At nodes, in runs', amount: formatSat(wallet.nodes.running) },
+          { name: 'Owed by nodes', amount: formatSat(wallet.nodes.due) },
+          { name: 'Kept at nodes', amount: formatSat(wallet.nodes.kept) },
+        ]),
+    { name: 'You, today', amount: formatSat(today.used), ...limit },
+  ];
+}
+
+const Figures = ({ facts }: { readonly facts: MoneyFacts }) => (
+  <dl class="figures">
+    {figuresOf(facts).map(({ name, amount, note }, index) => (
+      <div class={index === 0 ? 'first' : undefined}>
+        <dt>{name}</dt>
+        <dd>
+          {amount}
+          {note !== undefined && <small>{note}</small>}
+        </dd>
+      </div>
+    ))}
+  </dl>
+);
+
+const Mints = ({ mints }: Pick<NonNullable<MoneyFacts['wallet']>, 'mints'>) => (
+  <section aria-labelledby="mints">
+    <h2 id="mints">Mints</h2>
+    <table class="stack">
       <thead>
         <tr>
           <th scope="col">Mint</th>
-          <th scope="col">Ready</th>
-          <th scope="col">Reserved</th>
-          <th scope="col">In tokens</th>
-          <th scope="col">On its way in</th>
+          {['Ready', 'Reserved', 'In tokens', 'On its way in'].map((name) => (
+            <th scope="col" class="amount">
+              {name}
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody>
         {mints.map(({ mint, ready, reserved, sent, incoming }) => (
           <tr>
             <th scope="row">{mint}</th>
-            {[ready, reserved, sent, incoming].map((amount) => (
-              <td class="amount">{formatSat(amount)}</td>
-            ))}
+            <td data-label="Ready" class="amount">
+              {formatSat(ready)}
+            </td>
+            <td data-label="Reserved" class="amount">
+              {formatSat(reserved)}
+            </td>
+            <td data-label="In tokens" class="amount">
+              {formatSat(sent)}
+            </td>
+            <td data-label="On its way in" class="amount">
+              {formatSat(incoming)}
+            </td>
           </tr>
         ))}
       </tbody>
     </table>
-    <p class="dim">
-      At nodes: {formatSat(nodes.running)} in runs under way, {formatSat(nodes.due)} owed,{' '}
-      {formatSat(nodes.kept)} kept.
-    </p>
-  </section>
-);
-
-const Ledger = ({ ledger }: Pick<MoneyFacts, 'ledger'>) => (
-  <section aria-labelledby="ledger">
-    <h2 id="ledger">Paid runs</h2>
-    {ledger.length === 0 ? (
-      <p>None yet.</p>
-    ) : (
-      <section class="wide" aria-label="Table of paid runs">
-        <table>
-          <thead>
-            <tr>
-              {['When', 'Task', 'Model', 'Budget', 'Spent', 'Came back', 'Fees', 'State'].map((name) => (
-                <th scope="col">{name}</th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {ledger.map(({ at, task, model, budget, spent, refund, fee, state }) => (
-              <tr>
-                <td>
-                  <Time at={at} />
-                </td>
-                <td>{task}</td>
-                <td>{model ?? ''}</td>
-                {[budget, spent, refund, fee].map((amount) => (
-                  <td class="amount">{formatSat(amount)}</td>
-                ))}
-                <td>{state}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-        <p>
-          <a href="/money/ledger.csv">All of it as CSV</a>
-        </p>
-      </section>
-    )}
   </section>
 );

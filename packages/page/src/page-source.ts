@@ -1,13 +1,16 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type {
-  MoneyFacts,
+  DiffFacts,
+  InviteFacts,
   NowFacts,
   OwnerFacts,
   ProvidersFacts,
   RelayFacts,
   SaidFacts,
+  SessionChoices,
   SessionFacts,
 } from './facts.ts';
+import type { MoneySource } from './money-source.ts';
 import type { OperatorSource } from './operator-source.ts';
 import type { Visitor } from './visitor.ts';
 
@@ -16,19 +19,13 @@ export type PageSource = {
   /** Whoever may look, as of now: an owner who was removed is out with their next click. */
   readonly visitorOf: (publicKey: PublicKey) => Visitor | undefined;
   readonly now: (visitor: Visitor) => NowFacts;
-  /** With so many rows of the ledger. undefined: there is no wallet. */
-  readonly money: (visitor: Visitor, rows: number) => MoneyFacts | undefined;
-  /** The last used first. */
-  readonly sessions: (visitor: Visitor) => readonly SessionFacts[];
-  /** undefined: they have none with this id. */
-  readonly session: (
-    visitor: Visitor,
-    id: string,
-  ) => { readonly session: SessionFacts; readonly said: readonly SaidFacts[] } | undefined;
+  readonly money: MoneySource;
+  readonly sessions: SessionsSource;
   /** @param find what they look for among those that can be connected */
   readonly providers: (visitor: Visitor, find: string) => ProvidersFacts;
   readonly relays: () => readonly RelayFacts[];
   readonly owners: (visitor: Visitor) => readonly OwnerFacts[];
+  readonly invites: () => readonly InviteFacts[];
   readonly operator: OperatorSource;
   /**
    * Does a command of the visitor's as if they had sent it, and gives what they would read. What is no command is not
@@ -43,6 +40,24 @@ export type PageSource = {
   readonly health: () => Health;
   /** In Prometheus' text format. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+};
+
+/** A visitor's own conversations. */
+export type SessionsSource = {
+  /** The last used first. */
+  readonly list: (visitor: Visitor) => readonly SessionFacts[];
+  /** undefined: they have none with this id. */
+  readonly find: (
+    visitor: Visitor,
+    id: string,
+  ) => { readonly session: SessionFacts; readonly said: readonly SaidFacts[] } | undefined;
+  /** What one of its tasks changed. undefined: there is no such task. */
+  readonly diff: (
+    visitor: Visitor,
+    task: { readonly session: string; readonly number: number },
+    signal: AbortSignal,
+  ) => Promise<DiffFacts | undefined>;
+  readonly choices: (visitor: Visitor) => SessionChoices;
 };
 
 /** How it goes with each part. `down`: it does not do its work. */

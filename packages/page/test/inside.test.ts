@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { sat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { RunFacts } from '../src/facts.ts';
-import { ledgerCsv } from '../src/ledger-csv.ts';
 import type { Visitor } from '../src/visitor.ts';
 import { cookieOf, newPerson, startPage } from './support/page-kit.ts';
 
@@ -167,21 +165,4 @@ describe('a button', () => {
     expect((await act({ command: '!ping' }, { Origin: 'http://127.0.0.1:1' })).status).toBe(403);
     expect(page.acted).toEqual([]);
   });
-});
-
-test('a ledger goes into a spreadsheet as it is, and no formula with it', () => {
-  const amounts = { budget: sat(2000), spent: sat(138), refund: sat(1860), fee: sat(2) };
-  const row = { id: 1, at: 0, model: undefined, provider: 'routstr', state: 'settled', ...amounts };
-  const tasks = ['=HYPERLINK("http://evil")', 'say "hi",\nplease', '-1', 'plain'];
-  expect(
-    ledgerCsv(tasks.map((task) => ({ ...row, task })))
-      .split('\r\n')
-      .slice(1),
-  ).toEqual([
-    `1,1970-01-01T00:00:00.000Z,"'=HYPERLINK(""http://evil"")",,routstr,settled,2000,138,1860,2`,
-    '1,1970-01-01T00:00:00.000Z,"say ""hi"",\nplease",,routstr,settled,2000,138,1860,2',
-    "1,1970-01-01T00:00:00.000Z,'-1,,routstr,settled,2000,138,1860,2",
-    '1,1970-01-01T00:00:00.000Z,plain,,routstr,settled,2000,138,1860,2',
-    '',
-  ]);
 });

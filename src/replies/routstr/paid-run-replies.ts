@@ -207,12 +207,12 @@ export const shortText = (short: Sat, amount: Sat): string =>
 
 /** A run that needs a person. */
 export function operatorProblemText(run: PaidRunIn<'needs_operator'>): string {
-  const { trouble, detail } = run.body;
-  return (
-    `${formatSat(inDoubt(run.body))} of ${nameOf(run)} are in doubt: ${operatorProblems[trouble]}` +
-    `${detail === '' ? '' : ` (${detail})`}. Node: ${run.node}, run ${run.id}. All evidence is kept, and it is asked about once a day.`
-  );
+  return `${formatSat(inDoubt(run.body))} of ${nameOf(run)} are in doubt: ${operatorProblem(run.body)} Node: ${run.node}, run ${run.id}. All evidence is kept, and it is asked about once a day.`;
 }
+
+/** What contradicts what. */
+export const operatorProblem = ({ trouble, detail }: InState<'needs_operator'>): string =>
+  `${operatorProblems[trouble]}${detail === '' ? '' : ` (${detail})`}.`;
 
 function nameOf({ ticket, node }: PaidRun): string {
   switch (ticket.purpose) {
@@ -231,7 +231,7 @@ function nameOf({ ticket, node }: PaidRun): string {
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What is missing, the costs that the meter saw taken off. */
-const inDoubt = (body: InState<'needs_operator'>): Sat =>
+export const inDoubt = (body: InState<'needs_operator'>): Sat =>
   msatToSatFloor(Math.max(0, (body.creditedMsat ?? body.face * 1000) - (body.meteredMsat ?? 0)));
 
 const operatorProblems: Readonly<Record<OperatorProblem, string>> = {

@@ -7,16 +7,20 @@ const againMs = 1_000;
 export function keepLive(page: Document): void {
   const place = page.querySelector('[data-live]');
   const says = page.querySelector('#away');
+  const hears = page.querySelector('#news');
   const address = place?.getAttribute('data-live');
-  if (place === null || says === null || !address) return;
+  if (place === null || says === null || hears === null || !address) return;
   const show = (shown: string) => {
     const wanted = page.createElement('div');
     // Made by the page's own server, where every text is escaped.
     wanted.innerHTML = shown;
     const focused = place.contains(page.activeElement);
+    const before = told(place);
     morph(place, wanted);
     // What was focused is gone: whoever has no pointer goes on from the top of it.
     if (focused && !place.contains(page.activeElement)) page.querySelector<HTMLElement>('#content')?.focus();
+    const news = [...told(place)].filter((text) => !before.has(text));
+    if (news.length > 0) hears.textContent = news.join(' ');
   };
   const watch = () => {
     const source = new EventSource(address);
@@ -38,3 +42,7 @@ export function keepLive(page: Document): void {
   };
   watch();
 }
+
+/** What is read out when it is new, to whoever does not see it. */
+const told = (place: Element): ReadonlySet<string> =>
+  new Set([...place.querySelectorAll('[data-tell]')].map(({ textContent }) => textContent));

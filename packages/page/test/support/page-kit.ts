@@ -4,13 +4,14 @@ import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { parsePublicKey } from '@nostr-dm-agent/nostr/keys';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { createEntryLinks } from '../../src/entry-links.ts';
-import type { NowFacts } from '../../src/facts.ts';
+import type { InviteFacts, NowFacts, OwnerFacts } from '../../src/facts.ts';
 import { createInside } from '../../src/inside.tsx';
+import type { MoneySource } from '../../src/money-source.ts';
 import { type ServedPage, servePage } from '../../src/open.ts';
 import type { OperatorSource } from '../../src/operator-source.ts';
 import { createPageApp } from '../../src/page-app.tsx';
 import type { PageSessionStore, StoredPageSession } from '../../src/page-sessions.ts';
-import type { Health, PageSource } from '../../src/page-source.ts';
+import type { Health, PageSource, SessionsSource } from '../../src/page-source.ts';
 import type { Visitor } from '../../src/visitor.ts';
 
 /** Sessions as a database keeps them. */
@@ -37,6 +38,28 @@ export function newPerson(): Person {
   return { secretKey, publicKey: parsePublicKey(getPublicKey(secretKey)) };
 }
 
+/** What a page is told where there is nothing; a test puts more there. */
+const noViews = (): {
+  money: MoneySource;
+  sessions: SessionsSource;
+  owners: OwnerFacts[];
+  invites: InviteFacts[];
+} => ({
+  money: {
+    view: () => undefined,
+    ledger: async function* () {},
+    spend: async () => ({ days: [], spent: [] }),
+  },
+  sessions: {
+    list: () => [],
+    find: () => undefined,
+    diff: async () => undefined,
+    choices: () => ({ workspaces: ['app'], workspace: 'app', providers: ['local'], provider: 'local' }),
+  },
+  owners: [],
+  invites: [],
+});
+
 /** A served page whose time, owners and health a test sets. */
 export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
   const time = { now: 1_900_000_000_000 };
@@ -44,6 +67,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
   const health: { now: Health } = { now: { parts: {} } };
   const now: { facts: NowFacts } = { facts: { runs: [], asks: [] } };
   const operator: { now: OperatorSource } = { now: { log: () => ({ entries: [], hasMore: false }) } };
+  const views = noViews();
   const acted: { visitor: Visitor; order: { command: string; about?: string | undefined } }[] = [];
   const links = createEntryLinks(clock, randomBytes);
   const source: PageSource = {
@@ -52,17 +76,21 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
       return role && { publicKey, role };
     },
     now: () => now.facts,
-    money: () => undefined,
-    sessions: () => [],
-    session: () => undefined,
+    get money() {
+      return views.money;
+    },
+    get sessions() {
+      return views.sessions;
+    },
     providers: () => ({ preferred: 'local', session: undefined, providers: [], found: [], known: 0 }),
     relays: () => [],
-    owners: () => [],
+    owners: () => views.owners,
+    invites: () => views.invites,
     operator: { log: (query) => operator.now.log(query) },
     act: async (visitor, order, signal) => {
       acted.push({ visitor, order });
       if (order.command === '!slow') await untilAborted(new Promise(() => undefined), signal);
-      return ['<b>pong</b>'];
+      return [order.command.startsWith('!two') ? 'first words\n\nand more' : '<b>pong</b>'];
     },
     health: () => health.now,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'wallet_sat 1240\n' }),
@@ -78,7 +106,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
   };
   const page: ServedPage = await servePage({ hostname: '127.0.0.1', port: 0 }, deps);
   const { routes } = createPageApp(
-    { ...deps, assets: { answer: () => new Response() } },
+    { ...deps, assets: { answer: () => new Response(), bytes: 0 } },
     createInside(source),
   );
   /** One request, redirects not followed. */
@@ -91,6 +119,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
     paths: [...new Set(routes.map(({ path }) => path))],
     time,
     now,
+    views,
     operator,
     acted,
     health,

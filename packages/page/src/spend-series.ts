@@ -1,0 +1,39 @@
+import type { DayOfSpend, DaySpend } from './money-source.ts';
+
+/** As many are told apart as people can tell colours apart; the rest is one. */
+const mostSeries = 6;
+const rest = 'others';
+
+export type Series = {
+  readonly name: string;
+  readonly runs: number;
+  readonly spent: number;
+  readonly open: number;
+  /** Sat on each day. */
+  readonly days: readonly number[];
+};
+
+/** The most expensive first; what is beyond the first few is summed up. */
+export function seriesOf(days: readonly DayOfSpend[], spent: readonly DaySpend[]): readonly Series[] {
+  const all = Array.from(
+    Map.groupBy(spent, ({ name }) => name),
+    ([name, rows]) => seriesFrom(name, days, rows),
+  ).toSorted((a, b) => b.spent - a.spent || b.open - a.open);
+  if (all.length <= mostSeries) return all;
+  const shown = new Set(all.slice(0, mostSeries - 1).map(({ name }) => name));
+  const others = spent.filter(({ name }) => !shown.has(name));
+  return [...all.slice(0, mostSeries - 1), seriesFrom(rest, days, others)];
+}
+
+function seriesFrom(name: string, days: readonly DayOfSpend[], rows: readonly DaySpend[]): Series {
+  const ofDay = new Map<number, number>();
+  for (const { day, spent } of rows) ofDay.set(day, (ofDay.get(day) ?? 0) + spent);
+  const sum = (of: (row: DaySpend) => number) => rows.reduce((total, row) => total + of(row), 0);
+  return {
+    name,
+    runs: sum(({ runs }) => runs),
+    spent: sum((row) => row.spent),
+    open: sum(({ open }) => open),
+    days: days.map(({ key }) => ofDay.get(key) ?? 0),
+  };
+}
