@@ -73,7 +73,7 @@ describe('an owner opens the page', () => {
     expect(list).toContain('say &lt;b&gt;hello&lt;/b&gt;');
     expect(await look(/href="(\/sessions\/\w+)"/.exec(list)?.[1] ?? '')).toContain('answered');
     expect(await look('/relays')).toContain('Messages come through.');
-    expect(await look('/owners')).toContain('named in BOT_OWNERS');
+    expect(await look('/owners')).toContain('by BOT_OWNERS');
     expect(await look('/money')).toContain('There is no wallet.');
 
     const key = newKey('sk-ant-api03-');
