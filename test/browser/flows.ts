@@ -141,7 +141,7 @@ export function flows(world: () => PageWorld): void {
       const invoice = (await link.getAttribute('href'))?.replace('lightning:', '') ?? '';
       house.mint.pay(house.mint.quoteOf(invoice));
       house.mint.lightning.incoming = 'at-once';
-      await tab.page.getByText('✓ Paid: 1,234 sat').waitFor();
+      await tab.page.getByRole('region', { name: 'Invoice for 1,234 sat' }).getByText('✓ Paid').waitFor();
       await until(async () => (await paid.ask('!wallet balance')) !== before, 'the top-up is in');
       const sats = async () =>
         Number(/([\d,]+) sat ready/.exec(await paid.ask('!wallet balance'))?.[1]?.replaceAll(',', ''));
@@ -172,7 +172,7 @@ export function flows(world: () => PageWorld): void {
       await tab.page.getByRole('main').getByRole('link').first().click();
       await tab.page.getByText('write page.txt').first().waitFor();
       await tab.page.getByRole('link', { name: 'Changed page.txt: +1 −0' }).click();
-      await tab.page.getByText('+the text from the page').waitFor();
+      await tab.page.locator('.added').first().waitFor();
       await tab.page.getByRole('link', { name: 'Back to the session' }).click();
       await answerTo(() => press('Take it back'));
       expect(await Bun.file(`${world().bot.workspace}/page.txt`).exists()).toBe(false);
