@@ -14,6 +14,7 @@ import type { BackendName } from '../backends/backend.ts';
 import { watchHealth } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
+import { settingsOf } from '../config/settings.ts';
 import { createConnectionKeeper } from '../keys/connection-keeper.ts';
 import { createSealer } from '../keys/seal.ts';
 import { botHealth } from '../page/bot-health.ts';
@@ -103,6 +104,7 @@ export async function assemble(
     lastProblem,
   };
   const page = createPage(config, stores, basics);
+  const configured = settingsOf(config);
   const keptLog = createLogReader(config.home, { ...stores, redact: deps.redact });
   const intake = createIntake(
     config,
@@ -118,6 +120,7 @@ export async function assemble(
       shell: createShell(jail, config.wallet !== undefined),
       page,
       keptLog,
+      configured,
     },
     basics,
   );
@@ -141,7 +144,7 @@ export async function assemble(
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
   const tools = { connections: connections.tools, backends, home: config.home };
-  const facts = { bot, money, ...stores, ...work, recovered, ...tools, keptLog };
+  const facts = { bot, money, ...stores, ...work, recovered, ...tools, keptLog, configured };
   void showPage(page, { ...facts, ...basics }, intake.fromPage.act, config, deps.onPage);
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
   void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);

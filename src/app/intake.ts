@@ -39,6 +39,7 @@ export function createIntake(
     readonly shell: CommandDeps['shell'];
     readonly page: CommandDeps['page'];
     readonly keptLog: CommandDeps['keptLog'];
+    readonly configured: CommandDeps['configured'];
     readonly redact: (text: string) => string;
   },
   basics: Basics,

@@ -17,6 +17,7 @@ import { providerCommands } from './provider/provider-commands.ts';
 import { quickCommand } from './provider/quick-command.ts';
 import { queueCommands } from './queue-commands.ts';
 import { sessionCommands } from './session-commands.ts';
+import { settingsCommand } from './settings-command.ts';
 import { shCommand } from './sh-command.ts';
 import { spendCommand } from './spend-command.ts';
 import { streamCommand } from './stream-command.ts';
@@ -45,6 +46,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
     ...botCommands(deps),
     pageCommand(deps),
     logCommand(deps),
+    settingsCommand(deps),
     ...ownerCommands(deps),
     ...inviteCommands(deps),
     limitCommand(deps),

@@ -12,6 +12,7 @@ import type { BackendHealth, BackendName, KeptReady, Model } from '../backends/b
 import type { Wall } from '../backends/jail/types.ts';
 import type { ShellEnd } from '../backends/shell-command.ts';
 import type { Owner } from '../config/config.ts';
+import type { Setting } from '../config/settings.ts';
 import type { ConnectedProvider } from '../keys/connection.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import type { Money } from '../money/money.ts';
@@ -54,6 +55,8 @@ export type CommandDeps = {
   readonly connections: ConnectionTools;
   /** The way in to the operator's page; undefined: there is none. */
   readonly page: PageDoor | undefined;
+  /** What the variables come to. */
+  readonly configured: readonly Setting[];
   /** What the bot's log says. */
   readonly keptLog: LogReader;
   readonly meaningOf: (text: string) => Meaning;

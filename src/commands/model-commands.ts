@@ -10,16 +10,18 @@ const listed = 30;
 const longest = 200;
 
 /** Who pays for the owner's next task, as far as the backend leaves the choice. */
-const providerOf = ({ currentSessions, providers }: CommandDeps, owner: PublicKey): string | undefined =>
+const providerOf = ({ currentSessions, providers }: ModelDeps, owner: PublicKey): string | undefined =>
   currentSessions.choices(owner).backend === 'opencode'
     ? (currentSessions.current(owner)?.provider ?? providers.chosenBy(owner))
     : undefined;
 
 /** Whether a node serves the owner's next task. */
-const isPaid = (deps: CommandDeps, owner: PublicKey): boolean => providerOf(deps, owner) === 'routstr';
+const isPaid = (deps: ModelDeps, owner: PublicKey): boolean => providerOf(deps, owner) === 'routstr';
+
+type ModelDeps = Pick<CommandDeps, 'currentSessions' | 'money' | 'providers'>;
 
 /** The model that the owner's next task is worked on with. */
-export function modelText(deps: CommandDeps, owner: PublicKey): string {
+export function modelText(deps: ModelDeps, owner: PublicKey): string {
   const { model, backend } = deps.currentSessions.choices(owner);
   const served = isPaid(deps, owner) ? deps.money.routstr.modelOf(model) : undefined;
   if (served !== undefined) return `${served.id}${servedFor(served.id, model)}`;

@@ -6,6 +6,7 @@ import type { AgentProgram } from '../backends/acp/agent-program.ts';
 import type { ApprovalRule } from '../backends/approval.ts';
 import type { BackendName } from '../backends/backend.ts';
 import type { AgentPath } from '../backends/jail/path-rules.ts';
+import type { VariableName } from './variables.ts';
 
 export type Role = 'admin' | 'member';
 export type Owner = { readonly publicKey: PublicKey; readonly role: Role };
@@ -66,6 +67,8 @@ export type Config = {
   readonly provider: 'local' | 'routstr';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly logFormat: 'pretty' | 'json';
+  /** Where the variables that were set come from. Absent: no environment was read (the sandbox). */
+  readonly origins?: Readonly<Partial<Record<VariableName, 'file' | 'environment'>>>;
   /**
    * The environment that the bot itself was started with, without anything that `.env` added and without the bot's
    * own variables: from it the backends take what their allow-list names.

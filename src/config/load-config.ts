@@ -118,6 +118,7 @@ export async function loadConfig(
     fallbacks: env.ROUTSTR_FALLBACKS,
     provider: 'local',
     logLevel: env.LOG_LEVEL,
+    origins: freeze(originsOf(given, file?.values ?? {}, processEnv)),
     logFormat: env.LOG_FORMAT ?? (options.terminal === true ? 'pretty' : 'json'),
     ambient,
   });
@@ -203,6 +204,21 @@ function givenVariables(
     if (value !== '') given[name] = value;
   }
   return given;
+}
+
+/** A line that Bun had put into the process environment already is the file's all the same. */
+function originsOf(
+  given: object,
+  file: Environment,
+  processEnv: Environment,
+): NonNullable<Config['origins']> {
+  const names = Object.keys(given).filter(isVariableName);
+  return Object.fromEntries(
+    names.map((name) => {
+      const isOfProcess = processEnv[name] !== undefined && processEnv[name] !== file[name];
+      return [name, isOfProcess ? ('environment' as const) : ('file' as const)];
+    }),
+  );
 }
 
 type KeyResult =

@@ -1,4 +1,4 @@
-/** Every variable of the program, with a line that would be right. See .env.example. */
+/** Every variable of the program, with a line that would be right. See .env.example; `settings.ts` says what each comes to, `setting-replies.ts` what it is for. */
 export const variables = {
   BOT_KEY: 'BOT_KEY=nsec1…  (`bun run setup` makes one)',
   BOT_KEY_PASSWORD: 'BOT_KEY_PASSWORD=…',

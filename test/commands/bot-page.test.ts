@@ -109,6 +109,15 @@ describe('an owner opens the page', () => {
     } finally {
       await anthropic.stop();
     }
+    const settings = (await look('/settings')).replace(/<[^>]+>/g, ' ').replace(/\s+/g, ' ');
+    expect(settings).toContain('Mode plan');
+    expect(settings).toMatch(/BOT_KEY from the environment set The bot’s secret key/);
+    expect(settings).toMatch(/BOT_PAGE from the environment 127.0.0.1:0 /);
+    expect(settings).toMatch(/BOT_CONCURRENCY default 2 /);
+    expect(await act('!settings page')).toContain('BOT_PAGE=127.0.0.1:0');
+    for (const text of [settings, await act('!settings bot')])
+      expect(text).not.toMatch(/nsec1\w|[0-9a-f]{64}/);
+
     expect(await look('/log?text=page+is+served')).toContain(`<dd>${origin}</dd>`);
     expect(await look('/log?run=1')).toContain('answered');
     expect(await look('/log?run=99')).toContain('The log has nothing like that.');

@@ -16,6 +16,7 @@ import fc from 'fast-check';
 import { npubEncode, nsecEncode } from 'nostr-tools/nip19';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
+import { settingsOf } from '../../src/config/settings.ts';
 import { isVariableName, variables } from '../../src/config/variables.ts';
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'nostr-dm-agent-env-')));
@@ -32,6 +33,9 @@ const person = () => {
 const [alice, bob, carol] = [person(), person(), person()];
 const botKey = generateSecretKey();
 const required = { BOT_KEY: nsecEncode(botKey), BOT_OWNERS: alice.npub, HOME: directory };
+
+const without = (all: Record<string, string>, these: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(all).filter(([name]) => !(name in these)));
 
 async function problemsOf(environment: Record<string, string>): Promise<ConfigError> {
   try {
@@ -289,9 +293,10 @@ describe('the .env file', () => {
     const path = join(directory, 'example.env');
     writeFileSync(path, lines.map((line) => line.replace(/^#/, '')).join('\n'), { mode: 0o600 });
     const withDefaults = await loadConfig(required, directory, { envFile: path });
-    expect({ ...withDefaults, identity: undefined }).toEqual({
+    const unlike = { identity: undefined, origins: {} };
+    expect({ ...withDefaults, ...unlike }).toEqual({
       ...(await loadConfig(required, directory)),
-      identity: undefined,
+      ...unlike,
     });
   });
 
@@ -316,6 +321,41 @@ describe('the .env file', () => {
     });
     expect(notices).toHaveLength(1);
     expect(notices[0]).toContain('did you mean BOT_OWNERS?');
+    expect(config.origins).toEqual({ BOT_KEY: 'file', BOT_OWNERS: 'file', BOT_CONCURRENCY: 'environment' });
+  });
+
+  test('is told as one would write it, from where, and without a secret', async () => {
+    const given = {
+      ...required,
+      BOT_KEY_PASSWORD: 'correct horse',
+      BOT_OWNERS: `${alice.npub},${bob.npub}:member`,
+      BOT_WORKSPACE: `site=${join(directory, 'site')}`,
+      BOT_AGENTS: 'qwen,mine=/opt/mine/agent --key hunter2',
+      BOT_AGENT_PATHS: 'ro:/usr/share',
+      BOT_RUN_IDLE_MINUTES: '7.5',
+      BOT_PROXY: 'socks5h://me:hunter2@127.0.0.1:9050',
+      CASHU_MNEMONIC:
+        'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about',
+      CASHU_MINTS: 'https://a.example,https://b.example',
+      CASHU_MAX_BALANCE_SAT: '5k',
+      LOG_FORMAT: 'pretty',
+    };
+    const config = await loadConfig(given, directory);
+    const settings = settingsOf(config);
+    const told = Object.fromEntries(settings.map(({ name, value }) => [name, value ?? '']));
+    const set = settings.filter(({ origin }) => origin === 'environment').map(({ name }) => name);
+    expect(set.toSorted()).toEqual(Object.keys(given).filter(isVariableName).toSorted());
+    expect(JSON.stringify(settings)).not.toMatch(/nsec1|hunter2|horse|abandon/);
+    const secrets = {
+      BOT_KEY: 'set',
+      BOT_KEY_PASSWORD: 'set',
+      CASHU_MNEMONIC: 'set',
+      BOT_PROXY: 'socks5h://…@127.0.0.1:9050',
+      BOT_AGENTS: 'qwen,mine=/opt/mine/agent …',
+    };
+    expect(told).toMatchObject(secrets);
+    const again = await loadConfig({ ...told, ...given, ...without(told, secrets) }, directory);
+    expect({ ...again, origins: {} }).toEqual({ ...config, origins: {} });
   });
 
   test('that others can read is told', async () => {

@@ -114,6 +114,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       makeLater: () => undefined,
     },
     page: undefined,
+    configured: [],
     keptLog: () => ({ entries: [], hasMore: false }),
     desks: { of: () => undefined, tell: async () => false },
     money: {

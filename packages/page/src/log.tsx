@@ -102,9 +102,9 @@ const Line = ({ at, level, message, facts, whole }: LogEntryFacts) => (
       {message}
     </p>
     {facts.length > 0 && (
-      <dl>
+      <dl class="facts">
         {facts.map(([name, text]) => (
-          <div>
+          <div class="fact">
             <dt>{name}</dt>
             <dd>{text}</dd>
           </div>

@@ -1,7 +1,44 @@
+import type { Visitor } from './visitor.ts';
+
 /** What whoever runs the bot sees of it, for admins alone. */
 export type OperatorSource = {
   /** The last lines that are like this, newest first. */
   readonly log: (query: LogQueryFacts) => LogFacts;
+  readonly settings: (visitor: Visitor) => SettingsFacts;
+};
+
+export type SettingsFacts = {
+  /** The visitor's own, for their next task. */
+  readonly own: {
+    readonly mode: string;
+    readonly model: string;
+    readonly backend: string;
+    readonly backends: readonly string[];
+    readonly approvals: string;
+    /** undefined: they have not chosen, it depends on how they write. */
+    readonly stream: string | undefined;
+    readonly provider: string;
+  };
+  /** Of what is paid from the wallet; undefined without one. Amounts in words. */
+  readonly money:
+    | {
+        readonly budget: string;
+        readonly dayLimit: string | undefined;
+        readonly alert: string | undefined;
+        readonly node: string;
+        readonly mints: readonly string[];
+      }
+    | undefined;
+  readonly variables: readonly VariableFacts[];
+};
+export type VariableFacts = {
+  readonly name: string;
+  readonly group: string;
+  readonly meaning: string;
+  /** undefined: nothing. Never a secret. */
+  readonly value: string | undefined;
+  /** `program`: set by the program that runs it (the sandbox). */
+  readonly origin: 'file' | 'environment' | 'default' | 'program';
 };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

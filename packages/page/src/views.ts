@@ -5,6 +5,7 @@ import { ownersView } from './owners.tsx';
 import { providersView } from './providers.tsx';
 import { relaysView } from './relays.tsx';
 import { sessionsView } from './sessions.tsx';
+import { settingsView } from './settings.tsx';
 import type { View } from './view.ts';
 import type { Visitor } from './visitor.ts';
 
@@ -16,6 +17,7 @@ export const views: readonly View[] = [
   sessionsView,
   relaysView,
   ownersView,
+  settingsView,
   logView,
 ];
 

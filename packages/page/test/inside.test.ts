@@ -104,10 +104,48 @@ describe('the log', () => {
   });
 });
 
+test('settings are changed by their commands; variables are shown with where they come from, and found', async () => {
+  page.operator.now = {
+    ...page.operator.now,
+    settings: () => ({
+      own: {
+        ...{ mode: 'plan', model: '<b>', backend: 'opencode', backends: ['opencode', '"><i>'] },
+        ...{ approvals: 'off', stream: undefined, provider: 'local' },
+      },
+      money: undefined,
+      variables: [
+        { name: 'BOT_MODEL', group: 'Agents', meaning: 'A model.', value: '<img src=x>', origin: 'file' },
+        {
+          name: 'LOG_LEVEL',
+          group: 'This machine',
+          meaning: 'How much.',
+          value: undefined,
+          origin: 'default',
+        },
+      ],
+    }),
+  };
+  const shown = await look('/settings');
+  expect(shown).toContain('value="!mode {}"');
+  expect(shown).toContain('<option value="plan" selected="">');
+  expect(shown).toContain('from .env');
+  for (const hostile of ['<img', '<b>', '<i>']) expect(shown).not.toContain(hostile);
+  const found = await look('/settings?find=much');
+  expect(found).toContain('LOG_LEVEL');
+  expect(found).not.toContain('BOT_MODEL');
+});
+
 describe('a member', () => {
   test('finds no page that is for admins, and no way to one', async () => {
     owners.set(admin.publicKey, 'member');
-    for (const path of ['/relays', '/owners', '/log', '/sessions/of-somebody-else', '/money/ledger.csv'])
+    for (const path of [
+      '/relays',
+      '/owners',
+      '/log',
+      '/settings',
+      '/sessions/of-somebody-else',
+      '/money/ledger.csv',
+    ])
       expect([path, (await page.ask(path, { headers: { Cookie: cookie } })).status]).toEqual([path, 404]);
     const nav = await look('/now');
     expect(nav).toContain('href="/sessions"');

@@ -66,7 +66,14 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
   const clock = { now: () => time.now };
   const health: { now: Health } = { now: { parts: {} } };
   const now: { facts: NowFacts } = { facts: { runs: [], asks: [] } };
-  const operator: { now: OperatorSource } = { now: { log: () => ({ entries: [], hasMore: false }) } };
+  const operator: { now: OperatorSource } = {
+    now: {
+      log: () => ({ entries: [], hasMore: false }),
+      settings: () => {
+        throw new Error('not told');
+      },
+    },
+  };
   const views = noViews();
   const acted: { visitor: Visitor; order: { command: string; about?: string | undefined } }[] = [];
   const links = createEntryLinks(clock, randomBytes);
@@ -86,7 +93,9 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
     relays: () => [],
     owners: () => views.owners,
     invites: () => views.invites,
-    operator: { log: (query) => operator.now.log(query) },
+    get operator() {
+      return operator.now;
+    },
     act: async (visitor, order, signal) => {
       acted.push({ visitor, order });
       if (order.command === '!slow') await untilAborted(new Promise(() => undefined), signal);
