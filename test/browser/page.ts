@@ -1,6 +1,7 @@
 /* `bun run test:page`: the bot's page in Debian's Chromium, in front of one busy sandbox. See docs/page.md. */
 import { afterAll, beforeAll } from 'bun:test';
 import { flows } from './flows.ts';
+import { hostile } from './hostile.ts';
 import { looks } from './looks.ts';
 import { type PageWorld, startPageWorld } from './support/page-world.ts';
 
@@ -15,4 +16,5 @@ beforeAll(async () => {
 afterAll(() => started?.stop());
 
 flows(world);
+hostile(world);
 looks(world);

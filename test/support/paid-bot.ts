@@ -24,6 +24,7 @@ export type PaidBotOptions = {
   readonly entry?: TestBotOptions['entry'];
   readonly env?: Readonly<Record<string, string>>;
   readonly envFile?: boolean;
+  readonly relay?: TestBotOptions['relay'];
 };
 
 const isReadyAhead = "(state = 'created' AND json_extract(ticket, '$.purpose') IS 'ahead')";
@@ -39,6 +40,7 @@ export async function startPaidBot(
     opencode: options.opencode === 'paying' ? writePayingOpencode : options.opencode,
     ...(options.entry === undefined ? {} : { entry: options.entry }),
     ...(options.envFile === undefined ? {} : { envFile: options.envFile }),
+    ...(options.relay === undefined ? {} : { relay: options.relay }),
     env: {
       CASHU_MNEMONIC: words,
       CASHU_MINT_URL: house.mintUrl,

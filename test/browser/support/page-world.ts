@@ -1,10 +1,12 @@
 import { onceThePortIsFree } from '@nostr-dm-agent/kit/testing/until';
+import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import type { Browser, Page } from 'playwright-core';
 import type { TestOwner } from '../../support/owner.ts';
 import { startPaidBot } from '../../support/paid-bot.ts';
 import { startSandboxHouse } from '../../support/paid-house.ts';
 import { git, put } from '../../support/worktrees.ts';
 import { type Look, launchChromium, openTab, type Tab, wide } from './chromium.ts';
+import { startHostileRelay } from './hostile-relay.ts';
 
 /** A port that nobody has now: the page is to be at the same address when the bot comes back. */
 async function freePort(): Promise<number> {
@@ -22,13 +24,16 @@ async function freePort(): Promise<number> {
  * opencode kept ready in its jail, a wallet with money, an admin and a member.
  */
 export async function startPageWorld() {
+  const relay = startSandboxRelay();
+  const hostile = startHostileRelay();
   const house = startSandboxHouse({ feePpk: 100 });
   const address = `127.0.0.1:${await freePort()}`;
   const origin = `http://${address}`;
   const paid = await startPaidBot(house, {
-    ...{ opencode: 'real', funds: 30_000 },
+    ...{ opencode: 'real', funds: 30_000, relay },
     env: {
       ...{ BOT_PAGE: address, BOT_ISOLATION: 'bwrap', BOT_APPROVALS: 'commands', BOT_WARM_SERVERS: '2' },
+      BOT_RELAYS: `${relay.url},${hostile.url}`,
     },
   });
   const { bot, owner } = paid;
@@ -57,6 +62,8 @@ export async function startPageWorld() {
       member.close();
       await paid.cleanUp();
       await house.stop();
+      await relay.stop();
+      hostile.stop();
     },
   };
 }
