@@ -185,7 +185,7 @@ export function flows(world: () => PageWorld): void {
 
     test('sees the relays, and lets owners in and out', async () => {
       await open('Relays');
-      await tab.page.getByText('Messages come through.').waitFor();
+      await tab.page.getByText('Messages come through.', { exact: true }).waitFor();
       await open('Owners');
       await tab.page.getByText('by BOT_OWNERS').waitFor();
       expect(await answerTo(() => press('Make an invitation'))).toContain('as the first message');
