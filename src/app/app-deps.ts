@@ -1,6 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
-import type { PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import type { InstanceClaim, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 
 export type AppDeps = {
   readonly log: Logger;
@@ -17,6 +17,10 @@ export type AppDeps = {
   readonly indexers?: readonly RelayUrl[];
   /** The operator's page is served: told a link for the first of `BOT_OWNERS`, good once. */
   readonly onPage?: (link: string) => void;
+  /** Claims the bot's key anew, though another one may have: `start --take-over`. */
+  readonly takeOver?: boolean;
+  /** Another bot has claimed the key: this one is to be stopped. It takes no message any more, and has told admins. */
+  readonly onFenced?: (claim: InstanceClaim) => void;
   /** For tests that end the process at a moment between two of which everything is on disk. */
   readonly onCheckpoint?: (checkpoint: string) => void;
 };

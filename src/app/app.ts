@@ -51,6 +51,10 @@ async function start(config: Config, deps: AppDeps, open: AsyncDisposableStack):
   open.defer(() => stopping.abort());
   // Loading keeps the program busy: a relay near by is asked before.
   await Promise.race([relays.feed.asked, sleep(relayPatienceMs, undefined, { ref: false })]);
-  const { assemble } = await import('./assemble.ts');
-  return assemble(config, deps, { basics, startedAt, stores, relays, lastProblem }, stopping, open);
+  const [{ openOneBot }, { assemble }] = await Promise.all([
+    import('./open-one-bot.ts'),
+    import('./assemble.ts'),
+  ]);
+  const oneBot = openOneBot(config, deps, { stores, relays: relays.relays }, basics);
+  return assemble(config, deps, { basics, startedAt, stores, relays, oneBot, lastProblem }, stopping, open);
 }

@@ -28,10 +28,12 @@ import type { Stores } from '../store/open-stores.ts';
 import type { App, AppDeps } from './app-deps.ts';
 import type { Basics } from './basics.ts';
 import { watchClock } from './clock-watch.ts';
+import { waitToAct, watchFence } from './fencing.ts';
 import { createIntake } from './intake.ts';
 import { keepInboxRecord } from './keep-inbox-record.ts';
 import { openMessaging } from './messaging.ts';
 import { createMoney } from './money.ts';
+import type { OneBot } from './one-bot.ts';
 import { isKeyKnown } from './own-key.ts';
 import type { Problem } from './recent-problem.ts';
 import type { OpenRelays } from './relays.ts';
@@ -61,6 +63,7 @@ export type Opened = {
   readonly startedAt: number;
   readonly stores: Stores;
   readonly relays: OpenRelays;
+  readonly oneBot: OneBot;
   readonly lastProblem: () => Problem | undefined;
 };
 
@@ -68,7 +71,7 @@ export type Opened = {
 export async function assemble(
   config: Config,
   deps: AppDeps,
-  { basics, startedAt, stores, relays: opened, lastProblem }: Opened,
+  { basics, startedAt, stores, relays: opened, oneBot, lastProblem }: Opened,
   stopping: AbortController,
   open: AsyncDisposableStack,
 ): Promise<App> {
@@ -79,6 +82,8 @@ export async function assemble(
   const messages = createMessageStore(stores.db, clock, connections.guard);
   const messaging = openMessaging(config, { stores, messages, indexers: deps.indexers, opened }, basics);
   const { relays, lists, outbox, messenger } = messaging;
+  // Before any money is looked at, or a message.
+  const takenOver = await waitToAct(oneBot, { messaging, meta: stores.meta }, basics);
   const money = createMoney(config, { stores, messaging }, basics, open);
   makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
   const { jail, wall, backends, healths } = openBackends(config, deps, stores, basics, open);
@@ -109,17 +114,9 @@ export async function assemble(
   const intake = createIntake(
     config,
     {
-      bot,
-      stores,
-      messages,
-      messaging,
+      ...{ bot, stores, messages, messaging, money, work, page, keptLog, redact: deps.redact },
       connections: connections.tools,
-      money,
-      work,
-      redact: deps.redact,
       shell: createShell(jail, config.wallet !== undefined),
-      page,
-      keptLog,
       configured,
     },
     basics,
@@ -129,14 +126,17 @@ export async function assemble(
   keepInboxRecord(stores.meta, intake.stats, () => outbox.status().refusing, startedAt, basics);
   intake.start();
   outbox.start(stopping.signal);
+  const { dispatcher } = intake;
+  const fence = watchFence(oneBot, { messaging, meta: stores.meta, dispatcher, ...deps }, basics);
   for (const owner of stores.owners.list()) lists.warm(owner.publicKey);
-  const parts = { stores, connections, messaging, money, work, intake };
+  const parts = { stores, connections, messaging, money, work, intake, takenOver };
   const isNew = messages.createdAt >= startedAt;
   const known = isKeyKnown({ relays, identity, meta: stores.meta, isNew }, stopping.signal);
   const recovered = await untilAborted(recover(config, parts, basics, open), stopping.signal);
   // The first message says what protects whoever reads it; it was tried while the money was looked at.
   await Promise.race([wall.done, sleep(wallPatienceMs, undefined, { ref: false })]);
-  begin(config, parts, recovered, { version, isNew, keyIsKnown: await known, wall: wall.found() }, basics);
+  begin(config, parts, recovered, { version, isNew, wall: wall.found() }, basics);
+  fence.act(await known);
   void keepAnnounced(
     { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
     stopping.signal,
@@ -152,7 +152,7 @@ export async function assemble(
   return {
     publicKey,
     stop: async () => {
-      await intake.dispatcher.close();
+      await dispatcher.close();
       await work.queue.close();
       await outbox.flush(flushMs, stopping.signal);
       await open.disposeAsync();

@@ -15,6 +15,7 @@ import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import { connectShorthand } from '../keys/keys-in-messages.ts';
 import type { Money } from '../money/money.ts';
 import { createActFromPage } from '../page/act-from-page.ts';
+import { actsSince } from '../store/instance-facts.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import type { Messaging } from './messaging.ts';
@@ -81,7 +82,12 @@ export function createIntake(
     messenger,
     stores,
     redact,
-    limits: { catchupMs, homeMadeAt: messages.createdAt, gatherMs, commandTimeoutMs },
+    limits: {
+      catchupMs,
+      homeMadeAt: Math.max(messages.createdAt, actsSince(stores.meta)),
+      gatherMs,
+      commandTimeoutMs,
+    },
     clock,
     log,
   });

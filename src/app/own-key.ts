@@ -2,10 +2,12 @@ import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
 import type { EventId, ForeignUse, Identity, Relays } from '@nostr-dm-agent/nostr';
 import { watchOwnKey } from '@nostr-dm-agent/nostr';
 import { secondBotText } from '../replies/own-key-replies.ts';
+import { actsSince, knownFence } from '../store/instance-facts.ts';
 import type { Meta } from '../store/meta-table.ts';
 import type { Basics } from './basics.ts';
 
 const ASK_MS = 4_000;
+const LEAVE_MS = 60_000;
 const metaKey = 'key_known';
 
 /**
@@ -46,6 +48,9 @@ export function guardOwnKey(
   const { identity, relays, isOurs, meta } = parts;
   const startedAt = unixSeconds(clock);
   const onForeign = (use: ForeignUse) => {
+    // The other one is the one that acts, or has a moment to hear that it is not.
+    const tookOverAgo = clock.now() - actsSince(meta);
+    if (knownFence(meta) !== undefined || Math.abs(tookOverAgo) < LEAVE_MS) return;
     if (!isDue(meta, clock)) return;
     log.warn({ use }, 'somebody else writes with the bot’s key');
     parts.tellAdmins(secondBotText(use));

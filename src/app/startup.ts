@@ -5,6 +5,7 @@ import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import { withBudgetsFreed } from '../money/budgets-freed.ts';
 import { lockedLine, lockedNotice, noWalletForRoutstr } from '../replies/connection-replies.ts';
 import { movedText } from '../replies/mint-replies.ts';
+import { takenOverText } from '../replies/own-key-replies.ts';
 import { firstSteps, readyNotice } from '../replies/ready-notice.ts';
 import { wallNotice, wallWarning } from '../replies/wall-replies.ts';
 import { recoveryLines } from '../replies/wallet-news.ts';
@@ -14,6 +15,7 @@ import type { Basics } from './basics.ts';
 import type { Intake } from './intake.ts';
 import type { Messaging } from './messaging.ts';
 import type { createMoney } from './money.ts';
+import type { TakenOver } from './one-bot.ts';
 import type { Work } from './work.ts';
 
 export type StartupParts = {
@@ -23,12 +25,13 @@ export type StartupParts = {
   readonly money: ReturnType<typeof createMoney>;
   readonly work: Work;
   readonly intake: Intake;
+  readonly takenOver: TakenOver | undefined;
 };
 
 /** Settles what an earlier life left open, money first, and returns what there is to tell about it. */
 export async function recover(
   config: Config,
-  { stores, money, work }: StartupParts,
+  { stores, money, work, takenOver }: StartupParts,
   { log, stopping }: Basics,
   open: AsyncDisposableStack,
 ) {
@@ -49,7 +52,9 @@ export async function recover(
     const keys = keyHandlers(money.routstr.provider().keys, whole);
     open.defer(serveWalletSocket(whole, walletSocketPath(config.home), log, keys).close);
   }
-  const runs = await recoverRuns(work.runDeps, config.catchupMs, stopping);
+  // What was in the queue somebody else may have done since.
+  const catchupMs = takenOver === undefined ? config.catchupMs : Number.NEGATIVE_INFINITY;
+  const runs = await recoverRuns(work.runDeps, catchupMs, stopping);
   return {
     ...runs,
     processes,
@@ -62,12 +67,11 @@ export async function recover(
 /** Begins to work, and tells admins, and those whose keys can't be opened. */
 export function begin(
   config: Config,
-  { stores, connections, messaging, money, work, intake }: StartupParts,
+  { stores, connections, messaging, money, work, takenOver }: StartupParts,
   recovered: Awaited<ReturnType<typeof recover>>,
   bot: {
     readonly version: string;
     readonly isNew: boolean;
-    readonly keyIsKnown: boolean;
     readonly wall: Wall | undefined;
   },
   { log }: Basics,
@@ -79,7 +83,6 @@ export function begin(
     if (theirs.length > 0) messaging.tell(publicKey, lockedNotice(theirs));
   }
   work.queue.start();
-  intake.dispatcher.start(bot.keyIsKnown);
   const lacksWallet = work.providers.lacksWallet();
   if (lacksWallet) {
     log.warn({ needed: 'CASHU_MNEMONIC' }, 'provider routstr is set, but there is no wallet');
@@ -89,6 +92,7 @@ export function begin(
   messaging.tellAdmins(
     readyNotice(bot.version, recovered, [
       wall && (wallWarning(wall, hasWallet) ?? (bot.isNew && wallNotice(wall))),
+      takenOver && takenOverText(takenOver),
       bot.isNew && config.provider === 'local' && firstSteps(hasWallet),
       recovered.walletLines,
       recovered.lines,

@@ -161,7 +161,7 @@ const thingsIn = (home: string): readonly string[] =>
     ? readdirSync(home).filter(
         (name) =>
           !/^(bot|backup)\.lock/.test(name) &&
-          !/^(restore|backup)\.(part|json)$/.test(name) &&
+          !/^(restore|backup)\.(part|json)$|^logs$/.test(name) &&
           !/^before-restore/.test(name),
       )
     : [];

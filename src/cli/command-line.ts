@@ -23,7 +23,8 @@ function commandLine(finish: Finish): Command {
     .command('start')
     .description('run the bot until it is told to stop (Ctrl-C, SIGTERM)')
     .option('--env-file <path>', 'read this instead of .env')
-    .action(async (options: { envFile?: string }) => {
+    .option('--take-over', 'be the one that acts, though another bot with the same key has taken over')
+    .action(async (options: { envFile?: string; takeOver?: boolean }) => {
       const { start } = await import('./start.ts');
       finish(await start(options));
     });

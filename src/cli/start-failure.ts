@@ -1,6 +1,7 @@
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { LockHeldError } from '@nostr-dm-agent/kit/lock';
 import { DatabaseTooNewError, KeepCopyError } from '@nostr-dm-agent/kit/sqlite';
+import { FencedError } from '../store/fenced-error.ts';
 import { UnfinishedHomeError } from '../store/lock-home.ts';
 
 /** What whoever runs the bot can do about the end of it, in one line; undefined: nothing, it is a fault of the program. */
@@ -13,6 +14,9 @@ export function operatorHint(error: unknown, home: string): string | undefined {
     }
     if (cause instanceof DatabaseTooNewError) {
       return `${cause.path} was written by a newer version of this program. Start that one, or put back the copy from before it (docs/backup.md).`;
+    }
+    if (cause instanceof FencedError) {
+      return `${cause.message}. It is the one that acts, and this one does nothing. start --take-over makes this one take over again.`;
     }
     if (cause instanceof UnfinishedHomeError) {
       return `a ${cause.what} was cut off in ${cause.home}. Give that command again: it finishes what it began, and nothing is lost.`;

@@ -6,6 +6,7 @@ import { createLogger, createRedactor, keepLog } from '@nostr-dm-agent/kit/log';
 import type { App } from '../app/app.ts';
 import { type ConfiguredOptions, configuredOrSetUp } from '../config/configured.ts';
 import { registerSecrets } from '../config/register-secrets.ts';
+import { FencedError } from '../store/fenced-error.ts';
 import { logsIn } from '../store/logs-folder.ts';
 import { operatorHint } from './start-failure.ts';
 
@@ -15,11 +16,14 @@ import { operatorHint } from './start-failure.ts';
  */
 const stopWithinMs = 15_000;
 
+export type StartOptions = ConfiguredOptions & { readonly takeOver?: boolean | undefined };
+
 /**
  * `start`: reads the configuration, runs the bot until SIGINT, SIGTERM or SIGHUP, stops it.
- * @returns the exit code: 0 after an orderly stop, 1 when it failed, 2 when the configuration can't be used
+ * @returns the exit code: 0 after an orderly stop, 1 when it failed, 2 when the configuration can't be used or another bot has
+ *   taken over
  */
-export async function start(options: ConfiguredOptions): Promise<number> {
+export async function start(options: StartOptions): Promise<number> {
   const result = await configuredOrSetUp(options);
   if (result === undefined) return 2;
   const { config, notices } = result;
@@ -44,6 +48,8 @@ export async function start(options: ConfiguredOptions): Promise<number> {
       hiddenPaths: [envFile],
       ...(process.stdout.isTTY === true && { onPage: (link: string) => process.stdout.write(`${link}\n`) }),
       signal: untilStarted.signal,
+      takeOver: options.takeOver === true,
+      onFenced: ending.fenced,
     });
     const first = await Promise.race([starting, ending.reason]);
     if (!('name' in first)) return await untilEnd(first, ending.reason, log);
@@ -56,7 +62,8 @@ export async function start(options: ConfiguredOptions): Promise<number> {
     return await codeOf(first, ended, log);
   } catch (error) {
     tellFault(log, error, home, 'the bot could not be started');
-    return 1;
+    // A service manager does not try that again.
+    return error instanceof FencedError ? 2 : 1;
   } finally {
     ending.release();
   }
@@ -89,11 +96,12 @@ async function codeOf(ending: Ending, ended: Promise<void>, log: Logger): Promis
   const inTime = await Promise.race([ended.then(() => true), Bun.sleep(stopWithinMs).then(() => false)]);
   if (inTime) log.info({}, 'stopped');
   else log.warn({}, 'not everything came to its end in time; the next start settles what is open');
+  if (ending.name === 'fenced') return 2;
   return ending.name === 'crash' ? 1 : 0;
 }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-type Ending = { readonly name: (typeof signals)[number] | 'crash' };
+type Ending = { readonly name: (typeof signals)[number] | 'crash' | 'fenced' };
 
 /**
  * Resolves with the first reason to end. A second signal ends the process at once, for whoever does not want to wait.
@@ -103,7 +111,7 @@ type Ending = { readonly name: (typeof signals)[number] | 'crash' };
 function endOfProcess(
   log: Logger,
   home: string,
-): { readonly reason: Promise<Ending>; readonly release: () => void } {
+): { readonly reason: Promise<Ending>; readonly fenced: () => void; readonly release: () => void } {
   const { promise, resolve } = Promise.withResolvers<Ending>();
   let received = 0;
   // The terminal may send a SIGHUP of its own after another signal: it is nobody's wish to hurry.
@@ -125,6 +133,7 @@ function endOfProcess(
   process.on('unhandledRejection', onDefect).on('uncaughtException', onDefect);
   return {
     reason: promise,
+    fenced: () => resolve({ name: 'fenced' }),
     release: () => {
       for (const { name, handle } of handlers) process.off(name, handle);
       process.off('unhandledRejection', onDefect).off('uncaughtException', onDefect);

@@ -1,4 +1,6 @@
-import type { ForeignUse } from '@nostr-dm-agent/nostr';
+import type { ForeignUse, InstanceClaim } from '@nostr-dm-agent/nostr';
+import type { TakenOver } from '../app/one-bot.ts';
+import { lines } from './format.ts';
 
 /** Somebody else uses the bot's key. */
 export function secondBotText(use: ForeignUse): string {
@@ -8,3 +10,29 @@ export function secondBotText(use: ForeignUse): string {
       : 'Something was written under my key that I did not write.';
   return `${what} If that is a second copy of me, stop one of the two: both do every task, and both are paid. If it is not yours, somebody has my key: stop me, make a new one with setup, and move the money.`;
 }
+
+/** This bot stops, for another one is to act. @param host where this one is */
+export function fencedText({ host, at }: InstanceClaim, here: string): string {
+  return lines(
+    `I stop here on ${here}: another copy of me took over at ${time(at)}, on ${host}. It answers you from now on; I take no message and touch no money any more.`,
+    `If it is this one that is to go on: nostr-dm-agent start --take-over, on ${here}. If the other one is not yours, somebody has my key: stop me, make a new one with setup, and move the money.`,
+  );
+}
+
+/** This bot has become the one that acts. */
+export function takenOverText({ reason, from, kept }: TakenOver): string {
+  const why = {
+    restored: 'I was put back from a backup',
+    told: 'I was told to take over',
+    moved: 'I am on another machine than before',
+  }[reason];
+  return lines(
+    `${why}. What was said before is listed and not acted on, the queue of then is not run, and the mints are asked what was done since.`,
+    from &&
+      `The one on ${from.host} stops when it hears of it. What it alone knows (tokens that nobody has claimed, runs under way there) stays in its wallet.`,
+    !kept &&
+      'No relay of mine keeps the word that says so: make sure yourself that no other copy of me is running.',
+  );
+}
+
+const time = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;

@@ -13,6 +13,12 @@ export { isOlderThanHome } from './inbox/intake.ts';
 export type { InboxStore, MessageLog, SeenWrapStore, StoredMessage } from './inbox/message-store.ts';
 export { type ForeignUse, watchOwnKey } from './inbox/own-key-watch.ts';
 export { type AnnounceOptions, announce } from './lists/announce.ts';
+export {
+  claimEvent,
+  claimFilter,
+  type InstanceClaim,
+  readClaim,
+} from './lists/instance-claim.ts';
 export { keepAnnounced } from './lists/keep-announced.ts';
 export type { RelayListStore } from './lists/relay-list-cache.ts';
 export {

@@ -1,4 +1,4 @@
-export { type PutBack, putBack } from '../store/put-back.ts';
+export { type PutBack, putBack, takeForOld } from '../store/put-back.ts';
 export {
   RemoteError,
   type RemoteErrorFacts,

@@ -180,6 +180,23 @@ function bringUpToDate(staged: string, seed: Seed | undefined, sealed: boolean |
   }
 }
 
+/**
+ * Takes a database that is in its place for one that may be older than what was done with its words: as `putBack` does with a
+ * copy. None there: nothing to do.
+ *
+ * @throws WalletInUseError
+ */
+export function takeForOld(path: string, mint: MintUrl): void {
+  if (!existsSync(path)) return;
+  const lock = lockWallet(path);
+  try {
+    openDatabase(path, walletMigrations).close();
+    writeEntry(path, mint);
+  } finally {
+    lock.release();
+  }
+}
+
 const timeRow = z.object({ at: z.number().nullable() });
 
 /** The history says that it is a copy which was put back, no number of it is used twice, and what was made of them is searched for. */

@@ -1,0 +1,80 @@
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { unixSeconds } from '@nostr-dm-agent/kit/clock';
+import type { Identity, InstanceClaim, NostrEvent, PublishOutcome, Relays } from '@nostr-dm-agent/nostr';
+import { claimEvent, claimFilter, readClaim } from '@nostr-dm-agent/nostr';
+import type { OwnInstance } from '../store/instance-facts.ts';
+import type { Basics } from './basics.ts';
+
+const askMs = 4_000;
+/** Once one relay has answered, the others have so long. */
+const othersMs = 500;
+const publishMs = 10_000;
+
+/** The bot's own relays, as the place where claims of its key stand. */
+export type ClaimBoard = {
+  /** The newest claim that there is, and how many relays have answered. */
+  readonly look: () => Promise<{ readonly newest: InstanceClaim | undefined; readonly answers: number }>;
+  readonly publish: (own: OwnInstance) => Promise<readonly PublishOutcome[]>;
+  /** @param onStored the newest that a relay has, whenever it has said all that it has */
+  readonly listen: (
+    onClaim: (claim: InstanceClaim) => void,
+    onStored: (newest: InstanceClaim | undefined) => void,
+  ) => void;
+};
+
+export function createClaimBoard(
+  { relays, identity }: { readonly relays: Relays; readonly identity: Identity },
+  { clock, stopping: signal }: Pick<Basics, 'clock' | 'stopping'>,
+): ClaimBoard {
+  const filter = claimFilter(identity);
+  /** Unix seconds: relays keep the newest, by whichever clock it was written. */
+  let lastSeenAt = 0;
+  const read = (event: NostrEvent): InstanceClaim | undefined => {
+    const claim = readClaim(event, identity);
+    if (claim !== undefined) lastSeenAt = Math.max(lastSeenAt, event.created_at);
+    return claim;
+  };
+  return {
+    look: async () => {
+      const found: InstanceClaim[] = [];
+      let answers = 0;
+      const first = Promise.withResolvers<void>();
+      const asked = relays.own.map(async ({ url }) => {
+        const events = await relays.ask(url, [filter], askMs, signal);
+        if (events === undefined) return;
+        answers += 1;
+        found.push(...events.map(read).filter((claim) => claim !== undefined));
+        first.resolve();
+      });
+      const soon = first.promise.then(() => sleep(othersMs, undefined, { ref: false }));
+      await Promise.race([Promise.all(asked), soon]);
+      return { newest: found.toSorted(newestFirst)[0], answers };
+    },
+    publish: ({ instance, generation, claimedAt }) => {
+      const claim = { instance, generation, at: claimedAt ?? clock.now(), host: hostname() };
+      const event = claimEvent(claim, identity, Math.max(unixSeconds(clock), lastSeenAt + 1));
+      return Promise.all(relays.own.map((relay) => relay.publish(event, publishMs, signal)));
+    },
+    listen: (onClaim, onStored) => {
+      for (const relay of relays.own) {
+        let newest: InstanceClaim | undefined;
+        const filters = () => {
+          newest = undefined;
+          return [filter];
+        };
+        const onEvent = (event: NostrEvent): void => {
+          const claim = read(event);
+          if (claim === undefined) return;
+          if (newest === undefined || newestFirst(claim, newest) < 0) newest = claim;
+          onClaim(claim);
+        };
+        relay.subscribe({ lesser: true, filters, onEvent, onEose: () => onStored(newest) }, signal);
+      }
+    },
+  };
+}
+
+/** The later of two that claimed the same generation at once stays. */
+export const newestFirst = (a: InstanceClaim, b: InstanceClaim): number =>
+  b.generation - a.generation || b.at - a.at || (a.instance < b.instance ? 1 : -1);

@@ -1,0 +1,147 @@
+/*
+ * One bot at a time, of all that have the same key (docs/design.md#one-bot-at-a-time): who was restored, moved or told to take over
+ * claims the key at its relays before it does anything; who hears of a newer claim stops.
+ */
+import { createHash } from 'node:crypto';
+import { pause } from '@nostr-dm-agent/kit/abort';
+import { backoffMs } from '@nostr-dm-agent/kit/backoff';
+import { readFileIfThere } from '@nostr-dm-agent/kit/files';
+import type { Identity, InstanceClaim, Relays } from '@nostr-dm-agent/nostr';
+import { FencedError } from '../store/fenced-error.ts';
+import {
+  beginAsSuccessor,
+  type ClaimReason,
+  claimDue,
+  dueClaim,
+  type OwnInstance,
+  readInstance,
+  writeInstance,
+} from '../store/instance-facts.ts';
+import type { Stores } from '../store/open-stores.ts';
+import type { Basics } from './basics.ts';
+import { createClaimBoard, newestFirst } from './claim-board.ts';
+
+/** How this one has come to be the one that acts. */
+export type TakenOver = {
+  readonly reason: ClaimReason;
+  /** The claim that stood before; undefined: there was none. */
+  readonly from: InstanceClaim | undefined;
+  /** A relay keeps it. False: all refuse such events, and nobody will hear of it. */
+  readonly kept: boolean;
+};
+
+export type OneBot = {
+  /** undefined: it goes on as what it was. @throws FencedError */
+  readonly standing: () => Promise<TakenOver | undefined>;
+  /** A relay has said what there is. Until then no message is acted on. */
+  readonly heard: Promise<void>;
+  /** From now on a newer claim is told of, once. */
+  readonly watch: (onFenced: (claim: InstanceClaim) => void) => void;
+};
+
+const retry = { baseMs: 1_000, maxMs: 30_000 };
+
+type Parts = {
+  readonly relays: Relays;
+  readonly identity: Identity;
+  readonly stores: Pick<Stores, 'db' | 'meta'>;
+  /** `start --take-over`. */
+  readonly told: boolean;
+  /** Done once a claim stands and before anything else: what is owned besides is taken for old, too. */
+  readonly onClaimed: (signal: AbortSignal) => Promise<void>;
+};
+
+export function createOneBot({ stores: { db, meta }, ...parts }: Parts, basics: Basics): OneBot {
+  const { clock, random, log, stopping: signal } = basics;
+  const { promise: heard, resolve: hear } = Promise.withResolvers<void>();
+  const board = createClaimBoard(parts, basics);
+  const keep = (own: OwnInstance): void => db.transaction(() => writeInstance(meta, own)).immediate();
+  noteMachine(meta);
+  if (parts.told) meta.set(claimDue, 'told');
+
+  /** undefined: no relay has taken it, nor refused it for good. */
+  const tryToClaim = async (reason: ClaimReason): Promise<TakenOver | undefined> => {
+    const { newest, answers } = await board.look();
+    if (answers === 0) return undefined;
+    const generation = Math.max(newest?.generation ?? 0, readInstance(meta).generation) + 1;
+    const own = { instance: crypto.randomUUID(), generation, claimedAt: clock.now() };
+    keep(own);
+    const outcomes = await board.publish(own);
+    const kept = outcomes.some(({ result }) => result === 'accepted');
+    if (!kept && !outcomes.every((outcome) => outcome.result === 'refused' && outcome.permanent))
+      return undefined;
+    await parts.onClaimed(signal);
+    beginAsSuccessor(db, meta, clock.now());
+    hear();
+    log.warn(
+      { reason, generation, kept, before: newest?.host },
+      'this bot has claimed its key: an older one stops',
+    );
+    return { reason, from: newest, kept };
+  };
+  const claim = async (reason: ClaimReason): Promise<TakenOver> => {
+    for (let attempt = 0; ; attempt += 1) {
+      signal.throwIfAborted();
+      const claimed = await tryToClaim(reason);
+      if (claimed !== undefined) return claimed;
+      const waiting = 'no relay has taken the claim of the key yet; nothing is done before that';
+      if (attempt % 10 === 0) log.warn({ reason }, waiting);
+      await pause(backoffMs(attempt, retry, random), signal);
+    }
+  };
+
+  /** As it was, unless somebody newer is there. */
+  const goOn = async (): Promise<undefined> => {
+    const { newest, answers } = await board.look();
+    const own = readInstance(meta);
+    if (newest !== undefined && isFencedBy(own, newest)) throw new FencedError(newest);
+    if (answers > 0) hear();
+    if (own.generation > 0 || answers === 0) return;
+    // A new home, or one of before there were claims: where there is another one, both are told (watchOwnKey).
+    const claimedAt = newest === undefined ? clock.now() : undefined;
+    keep({ instance: crypto.randomUUID(), generation: newest?.generation ?? 1, claimedAt });
+  };
+
+  const reason = dueClaim(meta);
+  const begun = reason === undefined ? goOn() : claim(reason);
+  // Whoever waits for it hears of it; it may be found before anybody does.
+  begun.catch(() => undefined);
+  return {
+    standing: () => begun,
+    heard,
+    watch: (onFenced) => {
+      let fenced = false;
+      const onClaim = (found: InstanceClaim): void => {
+        if (fenced || !isFencedBy(readInstance(meta), found)) return;
+        fenced = true;
+        onFenced(found);
+      };
+      board.listen(onClaim, (newest) => {
+        const own = readInstance(meta);
+        // A relay that has lost it, or was away, or is new.
+        const isMissing = own.claimedAt !== undefined && (newest?.generation ?? 0) < own.generation;
+        if (!fenced && isMissing) void board.publish(own);
+        hear();
+      });
+    },
+  };
+}
+
+/** Two that claimed the same generation at once: the later one stays. One that has claimed nothing is no rival of its own generation. */
+export function isFencedBy(own: OwnInstance, claim: InstanceClaim): boolean {
+  if (claim.instance === own.instance || own.generation === 0) return false;
+  if (claim.generation !== own.generation) return claim.generation > own.generation;
+  if (own.claimedAt === undefined) return false;
+  return newestFirst(claim, { ...own, at: own.claimedAt, host: '' }) < 0;
+}
+
+/** A home that was copied to another machine by hand is not the only one, perhaps. */
+function noteMachine(meta: Stores['meta']): void {
+  const id = readFileIfThere('/etc/machine-id')?.trim() ?? '';
+  // In a container there is none, or a new one each time.
+  if (id === '') return;
+  const machine = createHash('sha256').update(`nostr-dm-agent ${id}`).digest('hex').slice(0, 16);
+  const before = meta.get('machine');
+  if (before !== undefined && before !== machine && dueClaim(meta) === undefined) meta.set(claimDue, 'moved');
+  meta.set('machine', machine);
+}
