@@ -228,11 +228,12 @@ export type Ledger = {
     id: number,
     changes: Pick<LedgerEntry, 'refund' | 'spent' | 'fee' | 'state'> & Partial<Pick<LedgerEntry, 'budget'>>,
   ) => void;
+  readonly find: (id: number) => LedgerEntry | undefined;
   /** Newest first; of one owner when they are named. */
   readonly latest: (limit: number, owner?: string) => readonly LedgerEntry[];
   /** What runs cost since a moment (ms), fees included; those of one owner when they are named. */
   readonly spentSince: (ts: number, owner?: string) => Sat;
-  /** The newest day first; on each, who and what cost most. */
+  /** Of whole days, the one of `since` (ms) first of all, the newest at the top; on each, who and what cost most. */
   readonly summary: (since: number, owner?: string) => readonly SpendSummary[];
   /** Rows of a filter, newest first, so many at once; whoever looks through a long ledger lets others work in between. */
   readonly search: (

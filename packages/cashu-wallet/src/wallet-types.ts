@@ -296,6 +296,8 @@ export type SpendSummary = Pick<LedgerEntry, 'owner' | 'model'> & {
   readonly spent: Sat;
   /** Budgets of runs that are not settled; most of it may come back. */
   readonly open: Sat;
+  /** It is that of so many owners together, who spent less than those who are named. */
+  readonly others?: number;
 };
 
 /** `midnights`: where each day begins (ms), and where the last one ends. */

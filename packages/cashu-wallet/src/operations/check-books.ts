@@ -31,7 +31,7 @@ export async function check(core: Core, signal: AbortSignal): Promise<CheckRepor
   for (const { operation, kind, mint, amount, trouble } of unproven) {
     findings.skip({ what: 'operation', operation, kind, mint, amount, why: trouble ?? 'open' });
   }
-  return findings.report(bookProblems(core));
+  return findings.report(await bookProblems(core, signal));
 }
 
 async function checkMint(core: Core, mint: MintUrl, findings: Findings, signal: AbortSignal): Promise<void> {

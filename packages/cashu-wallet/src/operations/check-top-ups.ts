@@ -25,9 +25,8 @@ export async function checkTopUps(
   const inState = (state: string) => core.journal.inState('mint', state).filter((head) => head.mint === mint);
   const waiting = [...inState('quoted'), ...inState('expired')];
   const booked = inState('done');
-  const known = booked.filter(({ operation }) => quoteOf(core, operation).mintSaid !== undefined);
-  findings.checkedTopUps += known.length;
-  const unsure = booked.filter((head) => !known.includes(head)).reverse();
+  const unsure = booked.filter(({ operation }) => quoteOf(core, operation).mintSaid === undefined).reverse();
+  findings.checkedTopUps += booked.length - unsure.length;
   const asked = [...waiting, ...unsure.slice(0, most)];
   for (const [i, head] of asked.entries()) {
     try {

@@ -24,7 +24,7 @@ export function readBalance(core: Core): Balance {
   // A reclaim's value is `sent` until it is taken back.
   const incoming = core.store.db.query(
     `SELECT mint, sum(amount) AS amount FROM operations
-     WHERE open = 1 AND (kind = 'mint' OR (kind = 'receive' AND json_extract(data, '$.reclaims') IS NULL))
+     WHERE open = 1 AND (+kind = 'mint' OR (+kind = 'receive' AND json_extract(data, '$.reclaims') IS NULL))
      GROUP BY mint`,
   );
   for (const row of incoming.all()) {

@@ -1,14 +1,21 @@
+import { addSat } from '@nostr-dm-agent/kit/sat';
 import type { Ledger } from '../faces.ts';
-import { ledgerColumns as columns, ledgerRow, openSum, runsSum, summaryRow } from './ledger-rows.ts';
+import { ledgerColumns as columns, ledgerRow } from './ledger-rows.ts';
 import { searchLedger, spendOfDays } from './ledger-search.ts';
+import { openSpendDays } from './spend-days.ts';
 import { satSchema } from './stored-proof.ts';
 import type { Store } from './wallet-database.ts';
 
+/** So many owners are told apart in a summary. */
+const mostTold = 12;
+
 /** The ledger of paid runs, in the wallet's own database: a run's change and its row change together. */
-export function createLedger({ db }: Store): Ledger {
+export function createLedger(store: Store): Ledger {
+  const { db } = store;
+  const days = openSpendDays(store);
   const sum = 'SELECT coalesce(sum(spent_sats + fee_sats), 0) AS n FROM spend_log WHERE';
-  const sumAll = db.query<{ n: number }, [number]>(`${sum} ts >= ?`);
-  const sumOf = db.query<{ n: number }, [string, number]>(`${sum} owner = ? AND ts >= ?`);
+  const sumAll = db.query<{ n: number }, [number, number]>(`${sum} ts >= ? AND ts < ?`);
+  const sumOf = db.query<{ n: number }, [string, number, number]>(`${sum} owner = ? AND ts >= ? AND ts < ?`);
   return {
     append: ({ ts, provider, budget, refund, spent, fee, promptPrefix, state, ...rest }) => {
       const { model = null, sessionId = null, nodeUrl = null, owner = null } = rest;
@@ -27,6 +34,10 @@ export function createLedger({ db }: Store): Ledger {
            budget_sats = coalesce(?, budget_sats) WHERE id = ?`,
       ).run(refund, spent, fee, state, budget, id);
     },
+    find: (id) => {
+      const found = db.query(`SELECT ${columns} FROM spend_log WHERE id = ?`).get(id);
+      return found === null ? undefined : ledgerRow.parse(found);
+    },
     latest: (limit, owner) =>
       (owner === undefined
         ? db.query(`SELECT ${columns} FROM spend_log ORDER BY id DESC LIMIT ?`).all(limit)
@@ -34,18 +45,13 @@ export function createLedger({ db }: Store): Ledger {
             .query(`SELECT ${columns} FROM spend_log WHERE owner = ? ORDER BY id DESC LIMIT ?`)
             .all(owner, limit)
       ).map((each) => ledgerRow.parse(each)),
-    spentSince: (ts, owner) =>
-      satSchema.parse(owner === undefined ? (sumAll.get(ts)?.n ?? 0) : (sumOf.get(owner, ts)?.n ?? 0)),
-    summary: (since, owner) =>
-      db
-        .query(
-          `SELECT date(ts / 1000, 'unixepoch', 'localtime') AS day, owner, model,
-             ${runsSum} AS runs, sum(spent_sats + fee_sats) AS spent, ${openSum} AS open
-           FROM spend_log WHERE ts >= ?1 AND (?2 IS NULL OR owner = ?2)
-           GROUP BY 1, 2, 3 ORDER BY 1 DESC, 5 DESC, 3`,
-        )
-        .all(since, owner ?? null)
-        .map((each) => summaryRow.parse(each)),
+    // Of the day on which it begins row by row, of later ones by their sums.
+    spentSince: (ts, owner) => {
+      const next = days.nextDay(ts);
+      const first = owner === undefined ? sumAll.get(ts, next) : sumOf.get(owner, ts, next);
+      return addSat(satSchema.parse(first?.n ?? 0), days.spentAfter(ts, owner));
+    },
+    summary: (since, owner) => days.summary(since, owner, mostTold),
     search: (filter, range, signal) => searchLedger(db, filter, range, signal),
     spendOfDays: (question, signal) => spendOfDays(db, question, signal),
   };

@@ -81,8 +81,8 @@ export type Journal = {
   readonly openOutputs: () => ReadonlySet<string>;
   readonly inState: (kind: OperationKind, state: string) => readonly OperationHead[];
   /** Open, or waiting for somebody: unclaimed tokens and unpaid invoices. Newest first. */
-  readonly unfinished: (limit: number, owner?: string | null) => readonly OperationHead[];
-  readonly latest: (limit: number, owner?: string | null) => readonly OperationHead[];
+  readonly unfinished: (limit: number, owner?: string) => readonly OperationHead[];
+  readonly latest: (limit: number, owner?: string) => readonly OperationHead[];
   /** Top-ups that an owner asked for since a moment, newest first. */
   readonly topUpsOf: (owner: string, since: number, limit: number) => readonly OperationHead[];
 };
@@ -119,15 +119,18 @@ const bodySchema = z.record(z.string(), z.unknown());
 const columns =
   'id, kind, state, open, mint, amount, fee, key, note, trouble, attempts, next_at, created_at, updated_at';
 
-const partOf = "json_extract(CASE state WHEN 'regrouped' THEN data END, '$.partOf')";
+const partOf = "json_extract(CASE operations.state WHEN 'regrouped' THEN operations.data END, '$.partOf')";
 /** Swaps that were made for a payment are told with it. */
-const whole = `(${partOf} IS NULL OR ${partOf} NOT IN (
-  SELECT id FROM operations WHERE state = 'paid' OR (kind = 'send' AND state NOT IN ('rolled_back', 'failed'))))`;
-/** Open, or waiting for somebody. */
-const unfinished = `(open = 1 OR (kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming'))
-  OR (kind = 'mint' AND state = 'quoted'))`;
+const whole = `NOT EXISTS (SELECT 1 FROM operations AS entire WHERE entire.id = ${partOf}
+  AND (entire.state = 'paid' OR (entire.kind = 'send' AND entire.state NOT IN ('rolled_back', 'failed'))))`;
+/** Open, or waiting for somebody: each part by an index of its own. */
+const unfinished = `seq IN (SELECT seq FROM operations WHERE open = 1
+  UNION ALL SELECT seq FROM operations WHERE kind = 'send' AND state IN ('issued', 'handed_over', 'reclaiming')
+  UNION ALL SELECT seq FROM operations WHERE kind = 'mint' AND state = 'quoted')`;
+/** What `operations_by_invoice` has; SQLite takes it only where this stands. */
+const ofInvoices = "kind IN ('mint', 'melt')";
 const forInvoice = "lower(json_extract(data, '$.quote.request')) = lower(?)";
-const ofOwner = '(?1 IS NULL OR id IN (SELECT operation FROM brought_in WHERE owner = ?1))';
+const ofOwner = 'id IN (SELECT operation FROM brought_in WHERE owner = ?1)';
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the statements of one table, each a few lines
 export function createJournal({ db, atRest }: Store, clock: Clock): Journal {
@@ -229,10 +232,11 @@ export function createJournal({ db, atRest }: Store, clock: Clock): Journal {
       const set = 'UPDATE operations SET trouble = ?1, updated_at = ?2 WHERE id = ?3 AND trouble IS NOT ?1';
       db.query(set).run(trouble, clock.now(), id);
     },
-    mintsOf: (invoice) => select(`WHERE kind = 'mint' AND ${forInvoice} ORDER BY seq`, invoice),
+    mintsOf: (invoice) =>
+      select(`WHERE ${ofInvoices} AND kind = 'mint' AND ${forInvoice} ORDER BY seq`, invoice),
     melting: (invoice) =>
       select(
-        `WHERE kind = 'melt' AND state IN ('prepared', 'pending', 'paid') AND ${forInvoice} LIMIT 1`,
+        `WHERE ${ofInvoices} AND kind = 'melt' AND state IN ('prepared', 'pending', 'paid') AND ${forInvoice} LIMIT 1`,
         invoice,
       )[0],
     feeOfParts: (id) => fees.parse(parts.get(id)).fee,
@@ -248,10 +252,14 @@ export function createJournal({ db, atRest }: Store, clock: Clock): Journal {
           .map(({ value }) => value),
       ),
     inState: (kind, state) => select('WHERE kind = ? AND state = ? ORDER BY seq', kind, state),
-    unfinished: (limit, owner = null) =>
-      select(`WHERE ${unfinished} AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`, owner, limit),
-    latest: (limit, owner = null) =>
-      select(`WHERE ${ofOwner} AND ${whole} ORDER BY seq DESC LIMIT ?2`, owner, limit),
+    unfinished: (limit, owner) =>
+      owner === undefined
+        ? select(`WHERE ${unfinished} ORDER BY seq DESC LIMIT ?`, limit)
+        : select(`WHERE ${unfinished} AND ${ofOwner} ORDER BY seq DESC LIMIT ?2`, owner, limit),
+    latest: (limit, owner) =>
+      owner === undefined
+        ? select(`WHERE ${whole} ORDER BY seq DESC LIMIT ?`, limit)
+        : select(`WHERE ${ofOwner} AND ${whole} ORDER BY seq DESC LIMIT ?2`, owner, limit),
     topUpsOf: (owner, since, limit) =>
       select(
         `WHERE ${ofOwner} AND kind = 'mint' AND created_at >= ?2 ORDER BY seq DESC LIMIT ?3`,

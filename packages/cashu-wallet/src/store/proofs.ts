@@ -41,7 +41,7 @@ export type Proofs = {
   /** What is in keysets that end before this moment (ms), or have. */
   readonly ending: (before: number) => readonly Ending[];
   readonly heldBy: (operation: OperationId, state: ProofState) => readonly StoredProof[];
-  readonly all: (mint: MintUrl, state: ProofState) => readonly StoredProof[];
+  readonly all: (mint: MintUrl, state: Exclude<ProofState, 'spent'>) => readonly StoredProof[];
   readonly exists: (y: string) => boolean;
   /** A proof that is in this wallet: neither spent nor given away. */
   readonly isHere: (y: string) => boolean;
@@ -88,24 +88,28 @@ const endingRow = z.object({
   amount: satSchema,
 });
 
+/** Spent ones are most, and in no index of states: SQLite takes `proofs_live` only where this stands. */
+const live = "state <> 'spent'";
 /** Of a keyset that has ended by `?1`, or that its mint knows no more. */
 const unusable = `keyset IN (SELECT id FROM keysets WHERE ends_at <= ?1 OR gone_at IS NOT NULL)`;
 
 export function createProofs({ db, atRest }: Store, clock: Clock): Proofs {
   const usable = db.query(
-    `SELECT y, proof FROM proofs WHERE state = 'ready' AND mint = ?2 AND NOT ${unusable} ORDER BY amount`,
+    `SELECT y, proof FROM proofs WHERE state = 'ready' AND ${live} AND mint = ?2 AND NOT ${unusable} ORDER BY amount`,
   );
   const endingSums = db.query(
     `SELECT state AS held, proofs.mint, keyset, ends_at AS endsAt, sum(amount) AS amount
      FROM proofs JOIN keysets ON keysets.id = keyset
-     WHERE state IN ('ready', 'sent') AND ends_at <= ? GROUP BY keyset, state`,
+     WHERE state IN ('ready', 'sent') AND ${live} AND ends_at <= ? GROUP BY keyset, state`,
   );
-  const byState = db.query('SELECT y, proof FROM proofs WHERE state = ? AND mint = ? ORDER BY amount');
+  const byState = db.query(
+    `SELECT y, proof FROM proofs WHERE state = ? AND ${live} AND mint = ? ORDER BY amount`,
+  );
   const byHolder = db.query('SELECT y, proof FROM proofs WHERE operation = ? AND state = ?');
   const sums = db.query(
     `SELECT mint, CASE WHEN state = 'ready' AND ${unusable} THEN 'unusable' ELSE state END AS counts_as,
        sum(amount) AS amount
-     FROM proofs WHERE state <> 'spent' GROUP BY counts_as, mint`,
+     FROM proofs WHERE ${live} GROUP BY counts_as, mint`,
   );
   const take = db.query(
     "UPDATE proofs SET state = 'reserved', operation = ? WHERE y = ? AND state = 'ready'",

@@ -4,6 +4,7 @@ import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Migration } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import { WalletInUseError } from '../wallet-errors.ts';
+import { spendDaysTable } from './spend-days-table.ts';
 
 /** The wallet's own database, `CASHU_WALLET_DIR/<fingerprint>.db`. Amounts in sat, times in Unix milliseconds. */
 export const walletMigrations: readonly Migration[] = [
@@ -230,6 +231,21 @@ export const walletMigrations: readonly Migration[] = [
       -- When the mint was asked for money of this keyset with these words, after it had signed with it for the last time;
       -- NULL: never, or it signs with it.
       ALTER TABLE keysets ADD COLUMN searched_at INTEGER;
+    `),
+  (db) =>
+    db.exec(`
+      -- A row is found by whose it is in the order of the ledger, and by what contradicts itself.
+      CREATE INDEX spend_log_of_owner ON spend_log (owner);
+      CREATE INDEX spend_log_unsound ON spend_log (id)
+        WHERE state = 'settled' AND budget_sats <> spent_sats + refund_sats + fee_sats;
+      -- wallet check asks of each operation what came of it.
+      CREATE INDEX proofs_by_origin ON proofs (origin, amount) WHERE origin IS NOT NULL;
+      -- The parts of a payment, and whose invoice it is.
+      CREATE INDEX operations_parts ON operations (json_extract(data, '$.partOf'), fee)
+        WHERE kind = 'send' AND state = 'regrouped';
+      CREATE INDEX operations_by_invoice ON operations (lower(json_extract(data, '$.quote.request')))
+        WHERE kind IN ('mint', 'melt');
+      ${spendDaysTable}
     `),
 ];
 

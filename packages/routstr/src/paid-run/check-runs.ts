@@ -1,4 +1,4 @@
-import type { CheckFindings, LedgerEntry } from '@nostr-dm-agent/cashu-wallet';
+import type { CheckFindings } from '@nostr-dm-agent/cashu-wallet';
 import { msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import { askForKey } from './key-at-node.ts';
 import { ledgerFigures } from './ledger-row.ts';
@@ -24,11 +24,10 @@ export async function checkRuns(
 ): Promise<void> {
   const open = deps.store.open();
   await Promise.all(open.map((run) => checkAtNode(deps, run, findings, signal)));
-  const rows = new Map(deps.wallet.ledger.latest(Number.MAX_SAFE_INTEGER).map((row) => [row.id, row]));
   for (const run of open) {
-    if (!agrees(deps, run, rows)) findings.addProblem({ kind: 'ledger-other', run: run.id });
+    if (!agrees(deps, run)) findings.addProblem({ kind: 'ledger-other', run: run.id });
   }
-  for (const run of deps.store.unlikeLedger()) findings.addProblem({ kind: 'ledger-other', run });
+  for await (const run of deps.store.unlikeLedger(signal)) findings.addProblem({ kind: 'ledger-other', run });
 }
 
 type AtNode = Extract<PaidRunBody, { readonly token: string; readonly creditedMsat?: number | undefined }>;
@@ -79,10 +78,10 @@ function expectedAt({ store }: PaidRunDeps, run: PaidRun, body: AtNode): Sat {
 }
 
 /** The row of a run says what the run says. */
-function agrees({ store }: PaidRunDeps, run: PaidRun, rows: ReadonlyMap<number, LedgerEntry>): boolean {
+function agrees({ store, wallet }: PaidRunDeps, run: PaidRun): boolean {
   const figures = ledgerFigures(run, run.body, () => store.bookedOn(run.id));
   if (figures === undefined || run.ledger === undefined) return true;
-  const row = rows.get(run.ledger);
+  const row = wallet.ledger.find(run.ledger);
   return (
     row !== undefined &&
     row.state === figures.state &&

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Books, KeptTokenId, OperationId, WalletJournal } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { jsonText } from '@nostr-dm-agent/kit/json';
@@ -50,8 +51,8 @@ export type PaidRunStore = {
   readonly topUpsOf: (id: string) => readonly PaidRun[];
   /** Oldest first. */
   readonly open: () => readonly PaidRun[];
-  /** Settled ones of which the ledger says something else, or nothing more. */
-  readonly unlikeLedger: () => readonly string[];
+  /** Settled ones of which the ledger says something else, or nothing more. Others have their turn meanwhile. */
+  readonly unlikeLedger: (signal: AbortSignal) => AsyncIterable<string>;
   /** Runs on an account that are not settled, oldest first. */
   readonly openOn: (account: string) => readonly PaidRunIn<'spending' | 'unreckoned'>[];
   /** Those that are settled, newest first. */
@@ -127,6 +128,9 @@ const evidenceSchema = z.object({
   requestId: nullable(z.string()),
 });
 const sumSchema = z.object({ n: satColumn });
+const lastSchema = z.object({ last: z.number().nullable() });
+/** So many rows are looked at in one piece: some ten milliseconds. */
+const sliceLength = 2_000;
 const idSchema = z.object({ id: z.string() });
 const toldSchema = z.object({
   told: nullable(z.string().transform((state) => state as PaidRunBody['state'])),
@@ -226,16 +230,23 @@ export function createPaidRunStore(
         ),
       ),
     open,
-    unlikeLedger: () =>
-      tables
-        .all(
+    unlikeLedger: async function* (signal) {
+      const last = lastSchema.parse(tables.get('SELECT max(seq) AS last FROM paid_runs')).last ?? 0;
+      for (let from = 1; from <= last; from += sliceLength) {
+        const found = tables.all(
           `SELECT p.id FROM paid_runs p LEFT JOIN spend_log l ON l.id = p.ledger
-             WHERE p.state = 'settled' AND p.ledger IS NOT NULL AND (l.id IS NULL OR l.state <> p.state
+             WHERE p.seq BETWEEN ? AND ? AND p.state = 'settled' AND p.ledger IS NOT NULL AND (l.id IS NULL OR l.state <> p.state
                OR l.budget_sats <> json_extract(p.data, '$.out') OR l.refund_sats <> json_extract(p.data, '$.change')
                OR l.spent_sats <> json_extract(p.data, '$.spent') OR l.fee_sats <> json_extract(p.data, '$.fee'))
              ORDER BY p.seq`,
-        )
-        .map((row) => idSchema.parse(row).id),
+          from,
+          from + sliceLength - 1,
+        );
+        for (const row of found) yield idSchema.parse(row).id;
+        await breathe();
+        signal.throwIfAborted();
+      }
+    },
     openOn: (account) => onAccount(account, 1, 'ASC').filter((run) => isIn(run, 'spending', 'unreckoned')),
     settledOn: (account) => onAccount(account, 0, 'DESC').filter((run) => isIn(run, 'settled')),
     bookedOn,

@@ -86,4 +86,13 @@ export const paidRunTables: readonly string[] = [
     SET data = json_set(json_remove(data, '$.inbox'), '$.keptToken', json_extract(data, '$.inbox'))
     WHERE json_extract(data, '$.inbox') IS NOT NULL;
   `,
+  `
+  -- What is open, what its owner does not know yet, users' keys: few of a million. The queries repeat these conditions.
+  CREATE INDEX paid_runs_open_in_order ON paid_runs (seq) WHERE open = 1;
+  CREATE INDEX paid_runs_untold ON paid_runs (seq) WHERE state IN ('settled', 'needs_operator') AND told IS NOT state;
+  -- Covers what runs on an account cost in all.
+  CREATE INDEX paid_runs_spent_on_account ON paid_runs (json_extract(ticket, '$.account'), json_extract(data, '$.spent'))
+    WHERE open = 0 AND json_extract(ticket, '$.account') IS NOT NULL;
+  CREATE INDEX paid_runs_of_users ON paid_runs (seq) WHERE json_extract(ticket, '$.purpose') = 'key';
+  `,
 ];

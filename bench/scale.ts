@@ -1,0 +1,38 @@
+/**
+ * Where the limits of one bot are: figures that must hold with 1,000 owners, 1,000,000 rows in the ledger and 10,000
+ * proofs, each printed beside its bound; exit code 1 when one is broken. docs/scale.md has them with their reasons.
+ *
+ *   bun bench/scale.ts [--quick] [part …]      parts: bot, flood, queue, coins, week
+ *
+ * Takes some minutes and 3 GB of disk, most of them for the databases; `--quick` makes everything a twentieth.
+ */
+import { startBareRelay } from './scale/bare-relay.ts';
+import { measureBigBot, measureUpkeep, startBigBot } from './scale/big-bot.ts';
+import { createFigures } from './scale/figures.ts';
+
+const given = process.argv.slice(2);
+const quick = given.includes('--quick');
+const parts = given.filter((word) => !word.startsWith('--'));
+const wants = (part: string): boolean => parts.length === 0 || parts.includes(part);
+const sized = (full: number): number => (quick ? Math.ceil(full / 20) : full);
+const figures = createFigures();
+
+if (wants('bot')) {
+  const relay = startBareRelay();
+  const big = await startBigBot(relay, {
+    owners: 1_000,
+    wallet: { runs: sized(1_000_000), withOperations: sized(200_000), ready: 10_000 },
+    home: { messages: sized(300_000), runs: sized(100_000), sent: sized(43_000) },
+  });
+  try {
+    await measureBigBot(big, figures);
+    if (!given.includes('--no-check')) await measureUpkeep(big, figures);
+  } finally {
+    await big.cleanUp();
+    await relay.stop();
+  }
+}
+
+const failed = figures.failed();
+if (failed.length > 0) console.log(`\nbroken: ${failed.join('; ')}`);
+process.exit(failed.length > 0 ? 1 : 0);
