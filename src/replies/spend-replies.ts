@@ -14,16 +14,22 @@ export function spendText(all: readonly SpendSummary[], days: number, reader: Ow
     return `${period}: nothing spent. ${whose}`;
   }
   const open = addSat(...rows.map((row) => row.open));
-  const nameOf = (owner: string | undefined): string =>
-    owner === undefined ? 'the bot' : owner === reader.publicKey ? 'you' : ownerName(owner as PublicKey);
-  const byOwner = grouped(rows, ({ owner }) => owner).toSorted((a, b) => spentOn(b.rows) - spentOn(a.rows));
+  const whose = ({ owner, others }: SpendSummary): string => {
+    if (others !== undefined) return plural(others, 'other');
+    return owner === undefined
+      ? 'the bot'
+      : owner === reader.publicKey
+        ? 'you'
+        : ownerName(owner as PublicKey);
+  };
+  const byOwner = grouped(rows, whose).toSorted((a, b) => spentOn(b.rows) - spentOn(a.rows));
   const named = reader.role === 'admin';
   const dayText = ({ key: day, rows: ofDay }: Group<string>): string =>
     named
       ? [
           `${dayName(new Date(`${day}T12:00:00`))}: ${formatSat(spentOn(ofDay))}`,
-          ...grouped(ofDay, ({ owner }) => owner).map(
-            ({ key, rows: own }) => `  ${nameOf(key)}: ${plain(spentOn(own))} · ${models(own)}`,
+          ...grouped(ofDay, whose).map(
+            ({ key, rows: own }) => `  ${key}: ${plain(spentOn(own))} · ${models(own)}`,
           ),
         ].join('\n')
       : `${dayName(new Date(`${day}T12:00:00`))}: ${formatSat(spentOn(ofDay))} · ${models(ofDay)}`;
@@ -31,7 +37,7 @@ export function spendText(all: readonly SpendSummary[], days: number, reader: Ow
     `${period}: ${formatSat(spentOn(rows))}, ${plural(runsIn(rows), 'run')}.${open === 0 ? '' : ` ${formatSat(open)} more are at stake in runs that are not settled.`}`,
     ...(named && byOwner.length > 1
       ? byOwner.map(
-          ({ key, rows: own }) => `${nameOf(key)}: ${formatSat(spentOn(own))}, ${plural(runsIn(own), 'run')}`,
+          ({ key, rows: own }) => `${key}: ${formatSat(spentOn(own))}, ${plural(runsIn(own), 'run')}`,
         )
       : []),
     '',
