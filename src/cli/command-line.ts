@@ -119,6 +119,10 @@ function addSetup(program: Command, finish: Finish): void {
       '--service [user|system]',
       'also write a systemd unit that starts the bot; where there is a .env already, only that',
     )
+    .option(
+      '--credentials [encrypted|plain]',
+      'with --service: its secrets come from systemd’s credentials, not from .env; says how to put them there',
+    )
     .action(async (options: import('../setup/setup.ts').SetupOptions) => {
       const [{ runSetup }, { processTerminal }] = await Promise.all([
         import('../setup/setup.ts'),

@@ -9,6 +9,7 @@ import { readAgentPrograms } from './agent-programs.ts';
 import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
 import type { Config, Owner, Workspace } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { type Credentials, credentialNames, readCredentials } from './credentials.ts';
 import { defaultWorkspace } from './default-workspace.ts';
 import { type EnvFile, namesBunMayHaveLoaded, openEnvFile } from './env-file.ts';
 import { environmentSchema, type Places, type Written } from './env-schema.ts';
@@ -33,8 +34,8 @@ export type LoadConfigOptions = {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * `.env` and the process environment (which wins) made into one validated, frozen `Config`
- * (docs/design.md#environment). A variable that is empty counts as not set. `processEnv` is only read.
+ * `.env`, the credentials of the service manager (which win over it) and the process environment (which wins over both) made
+ * into one validated, frozen `Config` (docs/design.md#environment). A variable that is empty counts as not set. `processEnv` is only read.
  *
  * @param directory the current directory: where `.env` is, what relative paths are relative to
  * @throws ConfigError with everything that is wrong
@@ -46,9 +47,14 @@ export async function loadConfig(
 ): Promise<Config> {
   const { envFile = join(directory, '.env') } = options;
   const file = envFile === null ? undefined : openEnvFile(envFile);
-  if (file !== undefined) for (const notice of noticesOf(file)) options.onNotice?.(notice);
+  const credentials = readCredentials(processEnv.CREDENTIALS_DIRECTORY);
+  for (const notice of [
+    ...(file === undefined ? [] : noticesOf(file)),
+    ...credentialNotices(credentials, file),
+  ])
+    options.onNotice?.(notice);
 
-  const given = givenVariables(file?.values ?? {}, processEnv);
+  const given = givenVariables({ ...file?.values, ...credentials.values }, processEnv);
   const ambient = freeze(ambientOf(processEnv, file, directory));
   // Before anything is read that depends on it: which addresses are permitted, and every connection that is made later.
   takeWayOut(given.BOT_PROXY);
@@ -191,6 +197,13 @@ function* noticesOf({ path, values, mode }: EnvFile): Generator<string> {
   }
 }
 
+function* credentialNotices({ values, open }: Credentials, file: EnvFile | undefined): Generator<string> {
+  for (const path of open) yield `${path} can be read by other users: chmod 400 ${path}`;
+  for (const name of credentialNames)
+    if (values[name] !== undefined && file?.values[name])
+      yield `${file.path}: ${name} is a credential, too, and that one is used: take it out of the file`;
+}
+
 /** The program's own variables that are set, trimmed; a password is taken as it is. */
 function givenVariables(
   file: Environment,
@@ -271,7 +284,7 @@ function ambientOf(
   for (const name of Object.keys(file?.values ?? {})) fromFiles.add(name);
   const ambient: Record<string, string> = {};
   for (const [name, value] of Object.entries(processEnv)) {
-    if (value === undefined || fromFiles.has(name)) continue;
+    if (value === undefined || fromFiles.has(name) || name === 'CREDENTIALS_DIRECTORY') continue;
     if (/^(BOT|CASHU|ROUTSTR|LOG)_/.test(name) || isVariableName(name)) continue;
     ambient[name] = value;
   }

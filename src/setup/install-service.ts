@@ -2,7 +2,11 @@ import { copyFileSync, existsSync, linkSync, mkdirSync, realpathSync, renameSync
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { readFileIfThere, writeFileAtomically } from '@nostr-dm-agent/kit/files';
-import { type ServiceKind, serviceName, unitText } from './service-unit.ts';
+import { userFolders } from '../backends/agent-environment.ts';
+import type { Config } from '../config/config.ts';
+import { credentialNames } from '../config/credentials.ts';
+import { areSealed } from '../config/sealed-words.ts';
+import { type Credential, type ServiceKind, serviceName, unitText } from './service-unit.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -21,7 +25,12 @@ export type Service = {
   readonly running: boolean;
   readonly user: string;
   readonly replaced: boolean;
+  readonly envFile: string;
+  readonly credentials: readonly Credential[];
 };
+
+/** How secrets come to the service: in `.env`, or as credentials of systemd, sealed for this machine or in files. */
+export type Handover = 'file' | 'encrypted' | 'plain';
 
 /**
  * Writes the unit for the bot that `envFile` configures. A user's goes where their service manager finds it; the machine's
@@ -30,7 +39,13 @@ export type Service = {
  * @throws NoSystemdError on another system than Linux
  * @throws UnwritableUnitError
  */
-export function installService(kind: ServiceKind, environment: Environment, envFile: string): Service {
+export function installService(
+  kind: ServiceKind,
+  environment: Environment,
+  envFile: string,
+  config: WrittenTo,
+  credentials: readonly Credential[],
+): Service {
   if (process.platform !== 'linux') throw new NoSystemdError('there is no systemd here');
   const uid = process.getuid?.() ?? 0;
   const isRoot = uid === 0;
@@ -44,6 +59,8 @@ export function installService(kind: ServiceKind, environment: Environment, envF
     directory,
     path: searchPath(environment.PATH),
     user,
+    writable: writableFor(config),
+    credentials,
   });
   const folder = folderOf(kind, isRoot, directory, environment);
   const path = join(folder, `${serviceName}.service`);
@@ -57,14 +74,54 @@ export function installService(kind: ServiceKind, environment: Environment, envF
     running: existsSync('/run/systemd/system'),
     user,
     replaced,
+    envFile,
+    credentials,
   };
+}
+
+/**
+ * What a service manager is to hand over: what is a secret in `.env` now, or came as a credential.
+ * @param given what is set
+ */
+export function credentialsFor(
+  kind: ServiceKind,
+  handover: Handover,
+  given: Environment,
+  environment: Environment,
+): readonly Credential[] {
+  if (handover === 'file') return [];
+  const encrypted = handover === 'encrypted';
+  const root = kind === 'system' ? '/etc' : configurationFolder(environment);
+  const folder = join(root, encrypted ? 'credstore.encrypted' : 'credstore');
+  return credentialNames
+    .filter((name) => given[name] && !areSealed(given[name] ?? ''))
+    .map((name) => ({ name, path: join(folder, `${serviceName}.${name}`), encrypted }));
+}
+
+type WrittenTo = Pick<Config, 'home' | 'wallet' | 'workspaces' | 'agentPaths' | 'ambient'>;
+
+/** Where the bot and its agents write. Its own folders are made now: a unit can't let it make them. */
+function writableFor({ home, wallet, workspaces, agentPaths, ambient }: WrittenTo): readonly string[] {
+  const own = [home, ...(wallet === undefined ? [] : [wallet.directory])];
+  for (const folder of own) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { config, data } = userFolders(ambient);
+  return [
+    ...own,
+    ...workspaces.map(({ directory }) => directory),
+    ...agentPaths.flatMap(({ path, writable }) => (writable ? [path] : [])),
+    // Logins that their programs renew.
+    join(data, 'opencode'),
+    join(config, 'cursor'),
+  ];
 }
 
 function folderOf(kind: ServiceKind, isRoot: boolean, directory: string, environment: Environment): string {
   if (kind === 'system') return isRoot ? '/etc/systemd/system' : directory;
-  const configuration = environment.XDG_CONFIG_HOME ?? join(environment.HOME ?? homedir(), '.config');
-  return join(configuration, 'systemd/user');
+  return join(configurationFolder(environment), 'systemd/user');
 }
+
+const configurationFolder = (environment: Environment): string =>
+  environment.XDG_CONFIG_HOME ?? join(environment.HOME ?? homedir(), '.config');
 
 const dataFolder = (environment: Environment): string =>
   environment.XDG_DATA_HOME ?? join(environment.HOME ?? homedir(), '.local/share');

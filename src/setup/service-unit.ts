@@ -1,3 +1,5 @@
+import { hardeningLines } from './service-hardening.ts';
+
 /** For one user's own service manager, or for the machine's. */
 export type ServiceKind = 'user' | 'system';
 
@@ -13,7 +15,14 @@ export type ServiceUnit = {
   readonly path: string;
   /** System service: the account that it runs as. */
   readonly user: string;
+  /** Where it writes. */
+  readonly writable: readonly string[];
+  /** Secrets that the service manager hands over: each variable's name, and the file in which it finds it. */
+  readonly credentials: readonly Credential[];
 };
+
+/** `encrypted`: sealed for this machine by systemd-creds(1). */
+export type Credential = { readonly name: string; readonly path: string; readonly encrypted: boolean };
 
 export const serviceName = 'nostr-dm-agent';
 
@@ -27,7 +36,7 @@ export class UnwritableUnitError extends Error {
  * @throws UnwritableUnitError
  */
 export function unitText(unit: ServiceUnit): string {
-  const { kind, bun, program, envFile, directory, path, user } = unit;
+  const { kind, bun, program, envFile, directory, path, user, writable, credentials } = unit;
   const start = [bun, '--no-env-file', '--no-install', program, 'start', '--env-file', envFile];
   return [
     '# Written by `setup --service`. Holds no secret: those are in the .env that it names.',
@@ -45,6 +54,10 @@ export function unitText(unit: ServiceUnit): string {
     `WorkingDirectory=${plain(directory)}`,
     `ExecStart=${start.map(argument).join(' ')}`,
     `Environment=${quoted(`PATH=${path}`)}`,
+    ...credentials.map(
+      ({ name, path: file, encrypted }) =>
+        `LoadCredential${encrypted ? 'Encrypted' : ''}=${plain(`${name}:${file}`)}`,
+    ),
     'UMask=0077',
     'Restart=on-failure',
     'RestartSec=15',
@@ -56,6 +69,9 @@ export function unitText(unit: ServiceUnit): string {
     '# An agent that takes too much memory is ended, not the bot with it.',
     'OOMPolicy=continue',
     'Delegate=yes',
+    '# For the bot and its agents together; 0.7 GB for each of BOT_CONCURRENCY and BOT_WARM_SERVERS.',
+    '#MemoryMax=6G',
+    ...hardeningLines({ kind, user, writable, readable: [bun, program, envFile] }, quoted),
     '',
     '[Install]',
     `WantedBy=${kind === 'system' ? 'multi-user.target' : 'default.target'}`,

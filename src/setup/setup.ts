@@ -7,6 +7,7 @@ import type { Wall } from '../backends/jail/types.ts';
 import { type QrSurface, terminalQr } from '../cli/terminal-qr.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { readCredentials } from '../config/credentials.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
 import { describeConfigError } from '../config/describe-config-error.ts';
 import { readEnvFile } from '../config/env-file.ts';
@@ -15,7 +16,7 @@ import { loadConfig } from '../config/load-config.ts';
 import { rootWarning, wallNotice, wallWarning } from '../replies/wall-replies.ts';
 import { type Answers, variablesOf } from './answers.ts';
 import { envText, UnwritableValueError } from './env-text.ts';
-import { installService, NoSystemdError } from './install-service.ts';
+import { credentialsFor, type Handover, installService, NoSystemdError } from './install-service.ts';
 import { askAnswers, askKeyPassword, askReplace, SetupCancelledError } from './questions.ts';
 import { FileExistsError, writeSecretFile } from './secret-file.ts';
 import { serviceText } from './service-text.ts';
@@ -31,6 +32,8 @@ export type SetupOptions = Answers & {
   readonly yes: boolean;
   /** Also write a unit for systemd; where there is a `.env` already, only that. true: the user's. */
   readonly service?: boolean | string | undefined;
+  /** Secrets as credentials of systemd: `encrypted` (true) or `plain`. */
+  readonly credentials?: boolean | string | undefined;
 };
 
 /** Where it is run; `out` is what the QR code is shown on. */
@@ -66,11 +69,18 @@ async function setUp(options: SetupOptions, terminal: SetupTerminal): Promise<nu
   const ask = terminal.interactive && !options.yes;
 
   const service = serviceKind(options.service);
+  const handover = handoverOf(options.credentials, service);
   const old = readEnvFile(path);
   if (service !== undefined && old !== undefined && !options.force) {
     // What the service will read, and nothing of this terminal.
-    await loadConfig({ HOME: places.userHome }, directory, { envFile: path });
-    out(serviceText(installService(service, environment, path)));
+    // Those that were taken out of it are where whoever runs this has them from.
+    const { CREDENTIALS_DIRECTORY } = environment;
+    const config = await loadConfig({ HOME: places.userHome, CREDENTIALS_DIRECTORY }, directory, {
+      envFile: path,
+    });
+    const given = { ...old.values, ...readCredentials(CREDENTIALS_DIRECTORY).values };
+    const credentials = credentialsFor(service, handover, given, environment);
+    out(serviceText(installService(service, environment, path, config, credentials)));
     return 0;
   }
   if (old !== undefined && !options.force) {
@@ -92,7 +102,10 @@ async function setUp(options: SetupOptions, terminal: SetupTerminal): Promise<nu
   const backup = writeSecretFile(path, envText(values), old !== undefined, join(config.home, 'secrets'));
   const wall = await tryWall(config, path);
   out(await report({ path, backup, config, wall, wallet: values.CASHU_MNEMONIC !== undefined }, terminal));
-  if (service !== undefined) out(serviceText(installService(service, environment, path)));
+  if (service !== undefined) {
+    const credentials = credentialsFor(service, handover, values, environment);
+    out(serviceText(installService(service, environment, path, config, credentials)));
+  }
   return 0;
 }
 
@@ -102,6 +115,20 @@ function serviceKind(given: SetupOptions['service']): ServiceKind | undefined {
   if (given === true || given === 'user') return 'user';
   if (given === 'system') return 'system';
   throw new UnknownServiceError(`--service takes user or system, not ${given}`);
+}
+
+/** @throws UnknownServiceError */
+function handoverOf(given: SetupOptions['credentials'], service: ServiceKind | undefined): Handover {
+  if (given === undefined || given === false) return 'file';
+  if (service === undefined) throw new UnknownServiceError('--credentials goes with --service');
+  if (given === 'plain') return 'plain';
+  if (given !== true && given !== 'encrypted')
+    throw new UnknownServiceError(`--credentials takes encrypted or plain, not ${given}`);
+  if (service === 'user')
+    throw new UnknownServiceError(
+      'a user’s own service manager opens no encrypted credentials: --service system, or --credentials plain',
+    );
+  return 'encrypted';
 }
 
 class UnknownServiceError extends Error {

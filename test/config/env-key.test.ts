@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'bun:test';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
 import { npubEncode, nsecEncode } from 'nostr-tools/nip19';
 import { decrypt, encrypt } from 'nostr-tools/nip49';
@@ -46,6 +48,37 @@ describe("the bot's key", () => {
     expect(asked).toBe(1);
     await load({ BOT_KEY: nsecEncode(secretKey) }, { askPassword });
     expect(asked).toBe(1);
+  });
+
+  test('may be a credential of systemd, which wins over .env and not over the environment', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'nostr-dm-agent-credentials-'));
+    const at = join(folder, 'BOT_KEY');
+    writeFileSync(at, `${nsecEncode(secretKey)}\n`, { mode: 0o400 });
+    const envFile = join(folder, '.env');
+    writeFileSync(envFile, `BOT_KEY=${nsecEncode(generateSecretKey())}\n`, { mode: 0o600 });
+    const given = { CREDENTIALS_DIRECTORY: folder };
+    const notices: string[] = [];
+    const onNotice = (notice: string) => void notices.push(notice);
+    const { identity, ambient } = await load(given, { envFile, onNotice });
+    expect(identity.publicKey).toBe(publicKeyOf(secretKey));
+    expect(Object.keys(ambient)).not.toContain('CREDENTIALS_DIRECTORY');
+    expect(notices).toEqual([expect.stringContaining('BOT_KEY is a credential, too')]);
+    const other = generateSecretKey();
+    const wins = await load({ ...given, BOT_KEY: nsecEncode(other) }, { envFile });
+    expect(wins.identity.publicKey).toBe(publicKeyOf(other));
+
+    const spoilt: readonly (readonly [string, () => unknown])[] = [
+      ['others may write', () => chmodSync(at, 0o620)],
+      ['is too large', () => [chmodSync(at, 0o600), writeFileSync(at, 'n'.repeat(5000))]],
+      ['is no file', () => [rmSync(at), mkdirSync(at)]],
+    ];
+    for (const [problem, spoil] of spoilt) {
+      spoil();
+      expect(await problemsOf(given, { envFile: null })).toEqual([
+        expect.objectContaining({ variable: 'BOT_KEY', problem: expect.stringContaining(problem) }),
+      ]);
+    }
+    rmSync(folder, { recursive: true });
   });
 
   test('opens the published vector of NIP-49', () => {

@@ -56,6 +56,7 @@ test.if(process.platform === 'linux')(
       ],
       [`${help}; echo "bwrap: something else" >&2; exit 1`, 'other', 'bwrap: something else'],
       [`${help}; exit 3`, 'other', 'exit code 3'],
+      ['echo "bwrap: no overflowuid in /proc" >&2; exit 1', 'other', 'bwrap: no overflowuid in /proc'],
     ];
     for (const [script, problem, detail] of cases)
       expect(await probe(script)).toEqual({

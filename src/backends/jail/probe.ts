@@ -127,8 +127,16 @@ const probeBubblewrap: Probe = async (settings, open, signal) => {
   if (process.platform !== 'linux') return problem('bwrap', 'not_linux');
   const path = await findOn(settings.ambient.PATH ?? '', 'bwrap');
   if (path === undefined) return problem('bwrap', 'not_installed', await packageManager());
-  const { stdout } = await promisify(execFile)(path, ['--help'], { env: {}, timeout: 10_000, signal });
-  const missing = neededFlags.find((flag) => !stdout.includes(`${flag} `));
+  let help: string;
+  try {
+    help = (await promisify(execFile)(path, ['--help'], { env: {}, timeout: 10_000, signal })).stdout;
+  } catch (error) {
+    signal.throwIfAborted();
+    // Where /proc is not all there, it does not come so far.
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+    return explain(said === '' ? String(error) : said);
+  }
+  const missing = neededFlags.find((flag) => !help.includes(`${flag} `));
   if (missing !== undefined) return problem('bwrap', 'too_old', missing);
   const said = await tryWall({ kind: 'bwrap', path }, settings, open, signal);
   signal.throwIfAborted();
