@@ -92,6 +92,27 @@ function addHomeCommands(program: Command, finish: Finish): void {
       const { restore } = await import('./restore.ts');
       finish(await restore(options));
     });
+  program
+    .command('upgrade')
+    .description('bring a git checkout and its databases to the newest version, or leave all as it was')
+    .option('--check', 'only tell what there is', false)
+    .option(
+      '--to <ref>',
+      'a branch, tag or commit; default: the newest of its branch, else the newest version',
+    )
+    .option('--folder <path>', 'the checkout; default: that of this program')
+    .option('--env-file <path>', 'read this instead of .env')
+    .action(async (options: import('./upgrade.ts').UpgradeOptions) => {
+      const { upgrade } = await import('./upgrade.ts');
+      finish(await upgrade(options));
+    });
+  program
+    .command('self-check <bot> [wallets...]', { hidden: true })
+    .description('what upgrade asks a new version: databases brought to it, and what is in them')
+    .action(async (bot: string, wallets: readonly string[]) => {
+      const { selfCheck } = await import('../upgrade/self-check.ts');
+      process.stdout.write(`${JSON.stringify(await selfCheck({ bot, wallets }))}\n`);
+    });
 }
 
 function addSetup(program: Command, finish: Finish): void {

@@ -1,3 +1,4 @@
+export { lockWalletFile, migrateWallet, type ProofSums, proofSumsIn } from '../store/migrate-wallet.ts';
 export { type PutBack, putBack, takeForOld } from '../store/put-back.ts';
 export {
   RemoteError,
