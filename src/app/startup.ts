@@ -60,7 +60,7 @@ export async function recover(
     processes,
     operations: typeof walletRecovery === 'object' ? walletRecovery.settled.length : 0,
     walletLines: [...recoveryLines(walletRecovery), ...(wallet?.info().moved ?? []).map(movedText)],
-    waiting: stores.runs.open().length,
+    waiting: stores.runs.counts().waiting,
   };
 }
 

@@ -114,7 +114,7 @@ export function createWork(
   const queue = createRunQueue(runDeps, config.concurrency);
   const { worktrees, behind } = openWorktrees(
     config,
-    { stores, currentSessions, jail: parts.jail, open: () => queue.list(), warm: (owner) => warm(owner) },
+    { stores, currentSessions, jail: parts.jail, open: stores.runs.open, warm: (owner) => warm(owner) },
     { clock, log, stopping },
   );
   const desks = createDesks({ backends, providers, stores });

@@ -96,9 +96,8 @@ function contextLine({ stores }: CommandDeps, session: string): string | undefin
 }
 
 function queueLine({ queue }: CommandDeps, owner: Owner): string {
-  const runs = queue.list().filter((run) => owner.role === 'admin' || run.owner === owner.publicKey);
-  const waiting = runs.filter(({ state }) => state === 'queued').length;
-  return `Queue: ${runs.length - waiting} running, ${waiting} waiting`;
+  const { begun, waiting } = queue.counts(owner.role === 'admin' ? undefined : owner.publicKey);
+  return `Queue: ${begun} running, ${waiting} waiting`;
 }
 
 function forAdmins({ bot, clock }: CommandDeps): string {

@@ -211,7 +211,7 @@ const isOpen = ({ state }: Run): boolean => state !== 'done';
 /** An answer is there before its run has ended: who asks at once about what it did waits for that. */
 const endingMs = 3_000;
 async function isIdle({ queue }: ChangeDeps, { id }: Session, signal: AbortSignal): Promise<boolean> {
-  const isBusy = () => queue.list().some(({ session, state }) => session === id && state !== 'queued');
+  const isBusy = () => queue.isBusy(id);
   const until = performance.now() + endingMs;
   while (isBusy() && performance.now() < until) await sleep(50, undefined, { signal });
   return !isBusy();
@@ -224,7 +224,7 @@ async function idle(deps: ChangeDeps, session: Session, signal: AbortSignal): Pr
 }
 
 function runInHand({ queue, currentSessions }: ChangeDeps, { owner }: Call): Run | undefined {
-  const running = queue.list().filter((run) => run.owner === owner.publicKey && run.state === 'running');
+  const running = queue.list(0, owner.publicKey).filter(({ state }) => state === 'running');
   const session = currentSessions.current(owner.publicKey)?.id;
   return running.find((run) => run.session === session) ?? running[0];
 }

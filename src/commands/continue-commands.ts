@@ -116,7 +116,7 @@ export const continueCommands = (deps: CommandDeps): readonly Command[] => [
 
 /** The one that waits for money, else the one of this session, else the newest. @throws RefusalError */
 function runningRun({ queue, currentSessions, money }: CommandDeps, owner: Run['owner']): Run {
-  const running = queue.list().filter((run) => run.owner === owner && run.state !== 'queued');
+  const running = queue.list(0, owner);
   const session = currentSessions.current(owner)?.id;
   const paid = running.filter(({ provider }) => provider === 'routstr');
   const run =

@@ -54,9 +54,8 @@ export const conversationCommands = (deps: CommandDeps): readonly Command[] => [
     run: ({ owner }) => {
       const { session } = deskOf(deps, owner.publicKey);
       // The one in hand may be answered already; this is done after it.
-      const waiting = deps.queue
-        .list()
-        .filter(({ session: of, state }) => of === session.id && state === 'queued').length;
+      const { queue } = deps;
+      const waiting = queue.openIn(session.id) - (queue.isBusy(session.id) ? 1 : 0);
       if (waiting > 0)
         throw new RefusalError(`${plural(waiting, 'task')} of this session first; then !compact.`);
       return { task: '(shorten the conversation)', mode: session.mode, job: 'compact' };

@@ -43,11 +43,19 @@ export function isLate(
 
 /** On a phone; the newest are what is still wanted, if any. */
 const MOST_LISTED = 12;
+/** So many are waited for before their sender is told: of a flood each thousand is one message, and no more is kept in memory. */
+const MOST_GATHERED = 1_000;
 
-const notListed = (older: readonly StoredMessage[]): string => {
-  const numbers = older.map(({ seq }) => seq);
-  return `(${older.length} older ones are left out, of #${Math.min(...numbers)} to #${Math.max(...numbers)})`;
+type Gathered = {
+  /** The last ones by when they were written, in that order. */
+  listed: StoredMessage[];
+  /** Numbers of the others. */
+  readonly older: number[];
+  allOld: boolean;
 };
+
+const notListed = (older: readonly number[]): string =>
+  `(${older.length} older ones are left out, of #${Math.min(...older)} to #${Math.max(...older)})`;
 
 /** A message stays `received` until it is told, so that none is lost without a word. */
 export function createMissedList(deps: {
@@ -63,32 +71,43 @@ export function createMissedList(deps: {
   readonly log: Logger;
 }): MissedList {
   const { messages, messenger, clock } = deps;
-  const waiting = new Map<PublicKey, StoredMessage[]>();
+  const waiting = new Map<PublicKey, Gathered>();
   let cancel: Cancel | undefined;
 
-  const whyMissed = (list: readonly StoredMessage[]): string => {
-    const isOld = ({ createdAt }: StoredMessage) => clock.now() - createdAt * 1000 > deps.catchupMs;
-    if (deps.catchupMs > 0 && list.every(isOld))
-      return `reached me more than ${formatDuration(deps.catchupMs)} late`;
+  const isOld = ({ createdAt }: StoredMessage) => clock.now() - createdAt * 1000 > deps.catchupMs;
+  const whyMissed = ({ allOld }: Gathered): string => {
+    if (deps.catchupMs > 0 && allOld) return `reached me more than ${formatDuration(deps.catchupMs)} late`;
     const since = deps.catchupMs > 0 ? 'was set up here' : 'started';
     return `reached me from before I ${since}, or long late`;
   };
-  const tellOne = (gathered: readonly StoredMessage[]) => {
-    const list = gathered.toSorted((a, b) => a.createdAt - b.createdAt || a.seq - b.seq);
-    const last = list.at(-1);
+  const gather = (message: StoredMessage): number => {
+    const { sender } = message;
+    const before = waiting.get(sender) ?? { listed: [], older: [], allOld: true };
+    waiting.set(sender, before);
+    before.allOld &&= isOld(message);
+    before.listed = [...before.listed, message].toSorted(
+      (a, b) => a.createdAt - b.createdAt || a.seq - b.seq,
+    );
+    if (before.listed.length > MOST_LISTED) {
+      const [oldest] = before.listed.splice(0, 1);
+      if (oldest !== undefined) before.older.push(oldest.seq);
+    }
+    return before.listed.length + before.older.length;
+  };
+  const tellOne = (gathered: Gathered) => {
+    const { listed, older } = gathered;
+    const last = listed.at(-1);
     if (last === undefined) return;
-    const older = list.slice(0, -MOST_LISTED);
-    const listed = list.slice(-MOST_LISTED);
     const entries = listed.map(({ seq, createdAt, text }) => {
       const age = formatAgo(clock.now() - createdAt * 1000);
       return `#${seq} · ${age} · ${shorten(deps.redact(withoutSealed(text)), 80)}`;
     });
     deps.atomically(() => {
-      for (const { seq } of list) messages.miss(seq);
+      for (const seq of [...older, ...listed.map((message) => message.seq)]) messages.miss(seq);
       messenger.send(
         { publicKey: last.sender, protocol: last.protocol, fallbackRelays: [last.relay] },
         lines(
-          `${plural(list.length, 'message')} ${whyMissed(list)}, so I did not act:`,
+          `${plural(older.length + listed.length, 'message')} ${whyMissed(gathered)}, so I did not act:`,
           older.length > 0 && notListed(older),
           entries,
           `!retry ${last.seq} runs that task now. Send commands again.`,
@@ -104,7 +123,7 @@ export function createMissedList(deps: {
         tellOne(list);
         waiting.delete(sender);
       } catch (cause) {
-        deps.log.error({ cause, messages: list.length }, 'missed messages could not be told');
+        deps.log.error({ cause, sender }, 'missed messages could not be told');
         tellLater();
       }
     }
@@ -115,8 +134,9 @@ export function createMissedList(deps: {
   };
   return {
     add: (message) => {
-      waiting.set(message.sender, [...(waiting.get(message.sender) ?? []), message]);
-      tellLater();
+      // They may come for as long as somebody sends: not put off any further then.
+      if (gather(message) % MOST_GATHERED === 0) tell();
+      else tellLater();
     },
     close: () => {
       tell();

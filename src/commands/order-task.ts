@@ -44,10 +44,8 @@ export function createTaskOrders(deps: {
     ...deps,
     isAsked: (owner) => deps.asks.open(owner).some(({ about }) => about.kind === 'approval'),
     aheadOf: ({ sender, id }) => {
-      const open = queue.list();
-      const run = open.find(({ owner, message }) => owner === sender && message === id);
-      if (run?.state !== 'queued') return undefined;
-      return open.filter(({ session, seq }) => session === run.session && seq < run.seq).length;
+      const [run] = queue.openOf(sender, [id]);
+      return run?.state === 'queued' ? queue.openIn(run.session, run.seq) : undefined;
     },
   });
   const reply = createReply(messenger);
@@ -74,7 +72,7 @@ export function createTaskOrders(deps: {
         return;
       }
       const session = currentSessions.forTask(sender, found.task);
-      const ahead = queue.list().filter((run) => run.session === session.id).length;
+      const ahead = queue.openIn(session.id);
       const waits = queue.mustWait(session.id);
       queue.enqueue({
         owner: sender,
@@ -106,10 +104,7 @@ export function createTaskOrders(deps: {
     },
     callOff: (owner, ids) => {
       const meant = withTwins(messages, owner, ids);
-      return queue
-        .list()
-        .filter((run) => run.owner === owner && meant.includes(run.message))
-        .filter((run) => queue.drop(run.id) || queue.stop(run.id)).length;
+      return queue.openOf(owner, meant).filter((run) => queue.drop(run.id) || queue.stop(run.id)).length;
     },
   };
 }

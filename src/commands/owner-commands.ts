@@ -72,9 +72,10 @@ export const ownerCommands = (deps: CommandDeps): readonly Command[] => [
       stores.settings.set(publicKey, 'dayLimit', undefined);
       takeInvitesBack(deps, publicKey);
       for (const { provider } of stores.keys.list(publicKey)) stores.keys.revoke(publicKey, provider);
-      const theirs = queue.list().filter((run) => run.owner === publicKey);
-      for (const run of theirs) if (!queue.drop(run.id)) queue.stop(run.id);
-      const ended = theirs.length === 0 ? '' : ` ${plural(theirs.length, 'task')} of theirs ended.`;
+      const dropped = queue.dropAll(publicKey);
+      const stopped = queue.list(0, publicKey).filter((run) => queue.stop(run.id)).length;
+      const tasks = dropped + stopped;
+      const ended = tasks === 0 ? '' : ` ${plural(tasks, 'task')} of theirs ended.`;
       return `${nip19.npubEncode(publicKey)} is not an owner any more.${ended}`;
     },
   },

@@ -1,4 +1,5 @@
 import { sat } from '@nostr-dm-agent/kit/sat';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { formatDuration, lines, plural, shorten } from '../replies/format.ts';
 import type { Run } from '../runs/run.ts';
 import { parseChoice, parseCount } from './arguments.ts';
@@ -8,6 +9,8 @@ import type { CommandDeps } from './command-deps.ts';
 
 /** So many runs that were dropped are passed over to find the last task. */
 const lookedBack = 10;
+/** So many that wait are listed; the others are counted. */
+const mostShown = 30;
 
 /** `!queue`, `!queue drop`, `!stop`, `!retry`. */
 export const queueCommands = (deps: CommandDeps): readonly Command[] => [
@@ -24,18 +27,27 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
     parameters: '<n|all>',
     family: 'Queue',
     summary: 'take a waiting task off the queue, or all of them',
-    detail: 'The number is that of !queue. A task that is being run already is ended with !stop.',
+    detail:
+      'The number is that of !queue; the page names a task by a number that stays (#12). A task that is being run already is ended with !stop.',
     examples: ['!queue drop 1', '!queue drop all'],
     role: 'member',
     kind: 'immediate',
     run: (call) => {
-      const { waiting } = tasksOf(deps, call);
-      if (waiting.length === 0) throw new RefusalError('Nothing waits in the queue.');
-      if (call.argument.toLowerCase() === 'all') return droppedAll(deps, waiting);
-      const run = waiting[parseCount(call.argument, 'number of the queue', waiting.length) - 1];
-      if (run === undefined || !deps.queue.drop(run.id))
+      const { queue } = deps;
+      const { publicKey } = call.owner;
+      const { waiting } = queue.counts(publicKey);
+      if (waiting === 0) throw new RefusalError('Nothing waits in the queue.');
+      if (call.argument.toLowerCase() === 'all')
+        return `Dropped ${plural(queue.dropAll(publicKey), 'task')}. Nothing else waits.`;
+      const [, seq] = /^#(\d{1,15})$/.exec(call.argument) ?? [];
+      const place =
+        seq === undefined
+          ? { nth: parseCount(call.argument, 'number of the queue', waiting) }
+          : { seq: Number(seq) };
+      const run = queue.waitingAt(publicKey, place);
+      if (run === undefined || !queue.drop(run.id))
         throw new RefusalError('That task has begun already: !stop ends it.');
-      const left = waiting.length - 1;
+      const left = waiting - 1;
       return lines(
         `Dropped: ${shorten(run.task, 80)}`,
         left === 0 ? 'Nothing else waits.' : `${plural(left, 'task')} still waiting.`,
@@ -53,12 +65,13 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
     role: 'member',
     kind: 'immediate',
     run: (call) => {
-      const { running, waiting } = tasksOf(deps, call);
-      if (call.argument !== '') return stopAll(deps, call.argument, { running, waiting });
+      if (call.argument !== '') return stopAll(deps, call.argument, call.owner.publicKey);
+      const running = deps.queue.list(0, call.owner.publicKey);
+      const { waiting } = deps.queue.counts(call.owner.publicKey);
       const session = deps.currentSessions.current(call.owner.publicKey)?.id;
       const run = running.find((candidate) => candidate.session === session) ?? running[0];
       if (run !== undefined && deps.queue.stop(run.id)) return `Stopping: ${shorten(run.task, 80)}`;
-      const rest = waiting.length === 0 ? '' : ` ${plural(waiting.length, 'task')} waiting: see !queue.`;
+      const rest = waiting === 0 ? '' : ` ${plural(waiting, 'task')} waiting: see !queue.`;
       const code = deps.stores.confirmations.waiting(call.owner.publicKey)
         ? ' Nothing was paid either: a code that is not sent runs out by itself.'
         : '';
@@ -91,20 +104,11 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
   },
 ];
 
-function droppedAll({ queue }: CommandDeps, waiting: readonly Run[]): string {
-  const dropped = waiting.filter((run) => queue.drop(run.id)).length;
-  return `Dropped ${plural(dropped, 'task')}. Nothing else waits.`;
-}
-
-function stopAll(
-  { queue }: CommandDeps,
-  argument: string,
-  { running, waiting }: { readonly running: readonly Run[]; readonly waiting: readonly Run[] },
-): string {
+function stopAll({ queue }: CommandDeps, argument: string, owner: PublicKey): string {
   parseChoice(argument, 'word for what to stop', ['all']);
   // Before the runs: each that ends makes room for one that waits.
-  const dropped = waiting.filter((run) => queue.drop(run.id)).length;
-  const stopped = running.filter((run) => queue.stop(run.id)).length;
+  const dropped = queue.dropAll(owner);
+  const stopped = queue.list(0, owner).filter((run) => queue.stop(run.id)).length;
   if (dropped + stopped === 0) return 'Nothing is running and nothing waits.';
   return lines(
     stopped > 0 && `Stopping ${plural(stopped, 'task')}.`,
@@ -112,28 +116,25 @@ function stopAll(
   );
 }
 
-const tasksOf = ({ queue }: CommandDeps, { owner }: Call) => {
-  const runs = queue.list().filter((run) => run.owner === owner.publicKey);
-  return {
-    running: runs.filter(({ state }) => state !== 'queued'),
-    waiting: runs.filter(({ state }) => state === 'queued'),
-  };
-};
-
-function queueText(deps: CommandDeps, call: Call): string {
-  const { running, waiting } = tasksOf(deps, call);
-  if (running.length + waiting.length === 0) return 'Nothing is running and nothing waits.';
+function queueText(deps: CommandDeps, { owner: { publicKey } }: Call): string {
+  const runs = deps.queue.list(mostShown, publicKey);
+  const running = runs.filter(({ state }) => state !== 'queued');
+  const shown = runs.filter(({ state }) => state === 'queued');
+  const { waiting } = deps.queue.counts(publicKey);
+  if (runs.length === 0) return 'Nothing is running and nothing waits.';
   const waitsForMoney = ({ id, provider }: Run) =>
     provider === 'routstr' && deps.money.routstr.provider().usage(id)?.held === true;
   const ways = [
     running.some(waitsForMoney) ? '!more <sats> lets it go on.' : '',
     running.length > 0 ? '!stop ends the run.' : '',
-    waiting.length > 0 ? '!queue drop <n> takes a task off.' : '',
+    waiting > 0 ? '!queue drop <n> takes a task off.' : '',
   ];
   return lines(
     running.map((run) => runningLine(run, waitsForMoney(run), deps.clock.now())),
-    waiting.length > 0 && `Waiting, ${plural(waiting.length, 'task')}:`,
-    waiting.map((run, index) => `${index + 1}. ${shorten(run.task, 80)}`),
+    waiting > 0 && `Waiting, ${plural(waiting, 'task')}:`,
+    shown.map((run, index) => `${index + 1}. ${shorten(run.task, 80)}`),
+    waiting > shown.length &&
+      `… and ${plural(waiting - shown.length, 'more task')}, up to number ${waiting}.`,
     ways.filter((way) => way !== '').join(' '),
   );
 }

@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BackendName } from '../backends/backend.ts';
 import type { BotFacts } from '../commands/command-deps.ts';
 import type { Money } from '../money/money.ts';
-import type { Run } from '../runs/run.ts';
+import type { RunQueue } from '../runs/run-queue.ts';
 import type { RunStore } from '../store/runs-table.ts';
 import { timingMetrics } from './timing-metrics.ts';
 
@@ -12,7 +12,7 @@ export type MetricsDeps = {
   readonly bot: BotFacts;
   readonly money: Pick<Money, 'wallet' | 'routstr'>;
   readonly runs: Pick<RunStore, 'endedBetween'>;
-  readonly queue: { readonly list: () => readonly Run[] };
+  readonly queue: Pick<RunQueue, 'counts'>;
   /** What a start found of an earlier life and put in order. */
   readonly recovered: {
     readonly interrupted: number;
@@ -112,11 +112,10 @@ function messaging(registry: Registry, { bot, clock }: MetricsDeps): void {
 /** Gives what counts the runs that have ended since the last time. */
 function work(registry: Registry, { queue, runs, clock }: MetricsDeps): () => void {
   gauge(registry, 'queue', 'Tasks that wait or are worked on.', () => {
-    const list = queue.list();
-    const waiting = list.filter(({ state }) => state === 'queued').length;
+    const { begun, waiting } = queue.counts();
     return [
       [{ state: 'waiting' }, waiting],
-      [{ state: 'running' }, list.length - waiting],
+      [{ state: 'running' }, begun],
     ];
   });
   const ended = new Counter({

@@ -16,21 +16,24 @@ export type PageFactsDeps = MoneyFactsDeps &
   SessionFactsDeps &
   OwnerFactsDeps &
   ProviderFactsDeps & {
-    readonly queue: Pick<CommandDeps['queue'], 'list'>;
+    readonly queue: Pick<CommandDeps['queue'], 'list' | 'counts'>;
     readonly asks: Pick<CommandDeps['asks'], 'open'>;
     readonly board: Pick<RunBoard, 'of'>;
     readonly bot: Pick<CommandDeps['bot'], 'relays'>;
     readonly sessions: Pick<Stores['sessions'], 'get'>;
   };
 
+/** So many of those that wait are shown. */
+const mostWaiting = 50;
+/** Whose tasks a visitor sees; undefined: everybody's. */
+const whose = ({ role, publicKey }: Visitor) => (role === 'admin' ? undefined : publicKey);
+
 /** What an owner may see: a member what is theirs, an admin everybody's. */
 export function createPageFacts(deps: PageFactsDeps) {
   return {
     now: (visitor: Visitor): NowFacts => ({
-      runs: deps.queue
-        .list()
-        .filter(({ owner }) => visitor.role === 'admin' || owner === visitor.publicKey)
-        .map((run) => runFacts(deps, run, visitor)),
+      runs: deps.queue.list(mostWaiting, whose(visitor)).map((run) => runFacts(deps, run, visitor)),
+      waiting: deps.queue.counts(whose(visitor)).waiting,
       asks: deps.asks.open(visitor.publicKey).map(askFacts),
     }),
     money: createMoneyFacts(deps),

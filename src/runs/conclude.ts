@@ -16,7 +16,7 @@ const sideBySideMs = 10 * 60_000;
 
 /** Whether answers of other sessions arrive at about the same time. */
 const hasOthers = (run: Run, now: number, { runs, sessions }: RunDeps['stores']): boolean =>
-  runs.open().some((other) => other.owner === run.owner && other.session !== run.session) ||
+  runs.hasOpenBeside(run.owner, run.session) ||
   sessions
     .list(run.owner, 2, undefined)
     .some(({ id, usedAt }) => id !== run.session && now - usedAt < sideBySideMs);

@@ -1,4 +1,6 @@
 import { after } from '@nostr-dm-agent/kit/timers';
+import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
+import type { QueueCounts } from '../store/runs-table.ts';
 import { executeRun } from './execute-run.ts';
 import { messageOf, replyToRun } from './messenger.ts';
 import type { Run, RunOrder, StopReason } from './run.ts';
@@ -10,17 +12,35 @@ export type RunQueue = {
   readonly enqueue: (order: RunOrder) => Run;
   /** Whether a task that is put in now has to wait for others. */
   readonly mustWait: (session: string) => boolean;
-  /** Every run that is not done: those that run first, then those that wait, each in order. */
-  readonly list: () => readonly Run[];
+  /** The first of the queue: those that run, then those that wait, each in order; of one owner when they are named. */
+  readonly list: (mostWaiting: number, owner?: PublicKey) => readonly Run[];
   /** Ends a running one; false when it isn't running. Its reply follows when it has been settled. */
   readonly stop: (runId: string) => boolean;
   /** Takes a waiting task off the queue; false when it isn't waiting (any more). */
   readonly drop: (runId: string) => boolean;
+  /** How many run and wait; of one owner when they are named. */
+  readonly counts: (owner?: PublicKey) => QueueCounts;
+  /** How many of a session run or wait, of those before `seq`. */
+  readonly openIn: (session: string, seq?: number) => number;
+  /** Whether one of a session runs. */
+  readonly isBusy: (session: string) => boolean;
+  /** The nth that waits of an owner, from 1; or (`seq`) the one of this number. */
+  readonly waitingAt: (
+    owner: PublicKey,
+    place: { readonly nth: number } | { readonly seq: number },
+  ) => Run | undefined;
+  /** Those of an owner that run or wait and that these messages asked for. */
+  readonly openOf: (owner: PublicKey, messages: readonly EventId[]) => readonly Run[];
+  /** Takes all that wait of an owner off the queue; returns how many. */
+  readonly dropAll: (owner: PublicKey) => number;
   /** Begins to take tasks; before that they are only stored. */
   readonly start: () => void;
   /** Takes no more tasks and ends those that run; resolves when they are settled and answered. */
   readonly close: () => Promise<void>;
 };
+
+/** Of tasks that are dropped at once, so many get a mark under their message: each is encrypted and signed. */
+const mostMarked = 50;
 
 export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
   const { runs } = deps.stores;
@@ -44,9 +64,9 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
   const take = () => {
     if (!taking || running.size >= concurrency) return;
     const busy = new Set([...running.values()].map(({ session }) => session));
-    for (const run of runs.open()) {
-      if (running.size >= concurrency) return;
-      if (run.state !== 'queued' || busy.has(run.session)) continue;
+    while (running.size < concurrency) {
+      const run = runs.next([...busy]);
+      if (run === undefined) return;
       busy.add(run.session);
       begin(run);
     }
@@ -77,16 +97,10 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
       return run;
     },
     mustWait: (session) => {
-      const open = runs.open();
-      return open.length >= concurrency || open.some((run) => run.session === session);
+      const { begun, waiting } = runs.counts();
+      return begun + waiting >= concurrency || runs.openIn(session) > 0;
     },
-    list: () => {
-      const open = runs.open();
-      return [
-        ...open.filter(({ state }) => state !== 'queued'),
-        ...open.filter(({ state }) => state === 'queued'),
-      ];
-    },
+    list: (mostWaiting, owner) => [...runs.begun(owner), ...runs.waiting(mostWaiting, owner)],
     stop: (runId) => end(runId, 'stopped'),
     drop: (runId) => {
       const run = runs.get(runId);
@@ -99,6 +113,20 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
       });
       deps.messenger.react(replyToRun(run), messageOf(run), '⏹');
       return true;
+    },
+    counts: runs.counts,
+    openIn: runs.openIn,
+    isBusy: runs.hasBegunIn,
+    openOf: runs.openOf,
+    waitingAt: (owner, place) =>
+      'nth' in place ? runs.waiting(1, owner, place.nth - 1)[0] : runs.waitingNumbered(owner, place.seq),
+    dropAll: (owner) => {
+      // One that was taken, and is still to be written down as such, waits no more.
+      const taken = [...running.keys()];
+      const marked = runs.waiting(mostMarked, owner).filter(({ id }) => !taken.includes(id));
+      const dropped = runs.dropWaiting(owner, deps.clock.now(), taken);
+      for (const run of marked) deps.messenger.react(replyToRun(run), messageOf(run), '⏹');
+      return dropped;
     },
     start: () => {
       taking = true;

@@ -242,4 +242,17 @@ export const botMigrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX runs_ended ON runs (ended_at);
     `),
+  (db) =>
+    db.exec(`
+      -- What waits is few of all that was: each question by an index of what waits alone, in its order.
+      DROP INDEX runs_open;
+      CREATE INDEX runs_open_in_order ON runs (seq, state, session) WHERE state <> 'done';
+      CREATE INDEX runs_open_of_owner ON runs (owner, seq, state) WHERE state <> 'done';
+      CREATE INDEX runs_open_in_session ON runs (session, seq, state) WHERE state <> 'done';
+      CREATE INDEX runs_started ON runs (started_at);
+      CREATE INDEX messages_of_sender ON messages (sender, seq);
+      DROP INDEX outbox_open;
+      CREATE INDEX outbox_due ON outbox (next_at, recipient) WHERE next_at IS NOT NULL;
+      CREATE INDEX outbox_open_to ON outbox (recipient, seq, state, next_at) WHERE next_at IS NOT NULL;
+    `),
 ];

@@ -13,9 +13,8 @@ const delivery = z.object({
   message: z.string(),
 });
 
-const openRow = { seq: z.number(), recipient: publicKeyColumn, state };
 const row = rowOf({
-  ...openRow,
+  ...{ seq: z.number(), recipient: publicKeyColumn, state },
   messageId: eventIdColumn,
   protocol: z.enum(['nip17', 'nip04']),
   content: z.enum(['text', 'reaction']),
@@ -70,6 +69,24 @@ export function createOutboxStore(db: Database): OutboxStore {
       });
     }
   };
+  const recipients = select(
+    db,
+    'SELECT DISTINCT recipient FROM outbox WHERE next_at <= ?',
+    z.object({ recipient: publicKeyColumn }),
+  );
+  const due = select(
+    db,
+    `SELECT seq FROM outbox WHERE next_at IS NOT NULL AND recipient = ?1
+       AND (next_at <= ?2 OR (state = 'pending' AND EXISTS (SELECT 1 FROM outbox AS first
+         WHERE first.next_at IS NOT NULL AND first.recipient = ?1 AND first.state = 'pending' AND first.next_at <= ?2)))
+     ORDER BY seq LIMIT ?3`,
+    z.object({ seq: z.number() }),
+  );
+  const next = select(
+    db,
+    'SELECT next_at AS at FROM outbox WHERE next_at > ? ORDER BY next_at LIMIT 1',
+    z.object({ at: z.number() }),
+  );
   const known = select(db, 'SELECT seq FROM outbox WHERE message_id = ?', z.object({ seq: z.number() }));
   const remove = change(db, 'DELETE FROM outbox WHERE seq = ?');
   const replace = db.transaction((...[seq, messages, now]: Parameters<OutboxStore['replace']>) => {
@@ -81,11 +98,9 @@ export function createOutboxStore(db: Database): OutboxStore {
     replace: (seq, messages, now) => replace.immediate(seq, messages, now),
     atomically: (work) => db.transaction(work).immediate(),
     insert: addAll,
-    open: select(
-      db,
-      'SELECT seq, recipient, state, next_at FROM outbox WHERE next_at IS NOT NULL ORDER BY seq',
-      rowOf({ ...openRow, nextAt: z.number() }),
-    ).all,
+    dueRecipients: (now) => recipients.all(now).map(({ recipient }) => recipient),
+    due: (recipient, now, most) => due.all(recipient, now, most).map(({ seq }) => seq),
+    nextDueAfter: (now) => next.one(now)?.at,
     byMessageId: select(db, 'SELECT * FROM outbox WHERE message_id = ?', row).one,
     knows: (messageId) => known.one(messageId) !== undefined,
     get: select(db, 'SELECT * FROM outbox WHERE seq = ?', row).one,

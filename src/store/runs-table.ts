@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite';
 import { jsonText } from '@nostr-dm-agent/kit/json';
 import { change, nullable, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
-import type { PublicKey } from '@nostr-dm-agent/nostr';
+import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { agentFailureKinds, modes } from '../backends/backend.ts';
 import { limitsMet } from '../backends/jail/limits.ts';
@@ -126,14 +126,36 @@ const endedRow = rowOf({
   endedAt: z.int(),
 });
 
+export type QueueCounts = { readonly begun: number; readonly waiting: number };
+
 /** The queue and the record of everything that was run. */
 export type RunStore = {
   readonly enqueue: (id: string, order: RunOrder, queuedAt: number) => Run;
   readonly get: (id: string) => Run | undefined;
   /** By the number that its owner knows it by. */
   readonly numbered: (seq: number) => Run | undefined;
-  /** Every run that is not done, in the order of the queue. */
+  /** Every run that is not done, in the order of the queue: for a start, which looks at all. */
   readonly open: () => readonly Run[];
+  /** How many are under way and how many wait; of one owner when they are named. */
+  readonly counts: (owner?: PublicKey) => QueueCounts;
+  /** Those under way; of one owner when they are named. */
+  readonly begun: (owner?: PublicKey) => readonly Run[];
+  /** Those that wait, first ones first, after `offset`; of one owner when they are named. */
+  readonly waiting: (limit: number, owner?: PublicKey, offset?: number) => readonly Run[];
+  /** The one of this number, if it waits and is this owner's. */
+  readonly waitingNumbered: (owner: PublicKey, seq: number) => Run | undefined;
+  /** The first that waits and is of none of these sessions. */
+  readonly next: (busySessions: readonly string[]) => Run | undefined;
+  /** How many of a session are not done, of those before `seq`. */
+  readonly openIn: (session: string, seq?: number) => number;
+  /** Whether one of a session is under way. */
+  readonly hasBegunIn: (session: string) => boolean;
+  /** Whether an owner has another session in which one is not done. */
+  readonly hasOpenBeside: (owner: PublicKey, session: string) => boolean;
+  /** Those of an owner that are not done and that these messages asked for. */
+  readonly openOf: (owner: PublicKey, messages: readonly EventId[]) => readonly Run[];
+  /** Takes all that wait of an owner off the queue, but these. */
+  readonly dropWaiting: (owner: PublicKey, endedAt: number, but: readonly string[]) => number;
   /** The last ones of a session, newest first. */
   readonly ofSession: (session: string, limit: number) => readonly Run[];
   /** Those that began in this folder since then (ms), newest first. */
@@ -161,6 +183,74 @@ const columnsOf = ({ outcome, answer, result }: Omit<RunEnd, 'endedAt'>) => ({
   answer,
   result: result && JSON.stringify(result),
 });
+
+const countRow = z.object({ n: z.int() });
+const stateCounts = rowOf({ open: z.int(), waiting: z.int().nullable() });
+
+type OpenRuns = Pick<
+  RunStore,
+  | 'open'
+  | 'counts'
+  | 'begun'
+  | 'waiting'
+  | 'waitingNumbered'
+  | 'next'
+  | 'openIn'
+  | 'hasBegunIn'
+  | 'hasOpenBeside'
+  | 'openOf'
+  | 'dropWaiting'
+>;
+
+/** What is asked of the queue. Each statement says `state <> 'done'`, so that the indexes of what waits are used. */
+function openRuns(db: Database): OpenRuns {
+  const open = "FROM runs WHERE state <> 'done'";
+  const counted = `SELECT count(*) AS open, sum(state = 'queued') AS waiting ${open}`;
+  const countAll = select(db, counted, stateCounts);
+  const countOf = select(db, `${counted} AND owner = ?`, stateCounts);
+  const begunAll = select(db, `SELECT * ${open} AND state <> 'queued' ORDER BY seq`, row);
+  const begunOf = select(db, `SELECT * ${open} AND owner = ? AND state <> 'queued' ORDER BY seq`, row);
+  const first = `AND state = 'queued' ORDER BY seq LIMIT ? OFFSET ?`;
+  const waitingAll = select(db, `SELECT * ${open} ${first}`, row);
+  const waitingOf = select(db, `SELECT * ${open} AND owner = ? ${first}`, row);
+  const next = select(
+    db,
+    `SELECT * ${open} AND state = 'queued' AND session NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT 1`,
+    row,
+  );
+  const numbered = select(db, `SELECT * ${open} AND owner = ? AND seq = ? AND state = 'queued'`, row);
+  const inSession = select(db, `SELECT count(*) AS n ${open} AND session = ? AND seq < ?`, countRow);
+  const begunIn = select(db, `SELECT 1 AS n ${open} AND session = ? AND state <> 'queued' LIMIT 1`, countRow);
+  const beside = select(db, `SELECT 1 AS n ${open} AND owner = ? AND session <> ? LIMIT 1`, countRow);
+  const ofMessages = select(
+    db,
+    `SELECT * ${open} AND owner = ? AND message IN (SELECT value FROM json_each(?)) ORDER BY seq`,
+    row,
+  );
+  const dropAll = change(
+    db,
+    `UPDATE runs SET state = 'done', outcome = 'dropped', ended_at = ? WHERE state <> 'done' AND state = 'queued' AND owner = ?
+       AND id NOT IN (SELECT value FROM json_each(?))`,
+  );
+  return {
+    open: select(db, `SELECT * ${open} ORDER BY seq`, row).all,
+    counts: (owner) => {
+      const found = owner === undefined ? countAll.one() : countOf.one(owner);
+      const waiting = found?.waiting ?? 0;
+      return { begun: (found?.open ?? 0) - waiting, waiting };
+    },
+    begun: (owner) => (owner === undefined ? begunAll.all() : begunOf.all(owner)),
+    waiting: (limit, owner, offset = 0) =>
+      owner === undefined ? waitingAll.all(limit, offset) : waitingOf.all(owner, limit, offset),
+    waitingNumbered: (owner, seq) => numbered.one(owner, seq),
+    next: (busySessions) => next.one(JSON.stringify(busySessions)),
+    openIn: (session, seq = Number.MAX_SAFE_INTEGER) => inSession.one(session, seq)?.n ?? 0,
+    hasBegunIn: (session) => begunIn.one(session) !== undefined,
+    hasOpenBeside: (owner, session) => beside.one(owner, session) !== undefined,
+    openOf: (owner, messages) => ofMessages.all(owner, JSON.stringify(messages)),
+    dropWaiting: (owner, endedAt, but) => dropAll(endedAt, owner, JSON.stringify(but)),
+  };
+}
 
 export function createRunStore(db: Database): RunStore {
   const insert = select(
@@ -196,7 +286,7 @@ export function createRunStore(db: Database): RunStore {
     },
     get: select(db, 'SELECT * FROM runs WHERE id = ?', row).one,
     numbered: select(db, 'SELECT * FROM runs WHERE seq = ?', row).one,
-    open: select(db, "SELECT * FROM runs WHERE state <> 'done' ORDER BY seq", row).all,
+    ...openRuns(db),
     ofSession: select(db, 'SELECT * FROM runs WHERE session = ? ORDER BY seq DESC LIMIT ?', row).all,
     lastUses: select(
       db,
@@ -207,7 +297,7 @@ export function createRunStore(db: Database): RunStore {
     inDirectory: select(
       db,
       `SELECT runs.* FROM runs JOIN sessions ON sessions.id = runs.session
-       WHERE sessions.directory = ? AND runs.started_at >= ? ORDER BY runs.seq DESC LIMIT ?`,
+       WHERE sessions.directory = ? AND runs.started_at >= ? ORDER BY +runs.seq DESC LIMIT ?`,
       row,
     ).all,
     endedBetween: select(

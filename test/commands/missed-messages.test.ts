@@ -75,3 +75,33 @@ test('missed messages that can’t be told because the database is held are told
   db.close();
   file.remove();
 });
+
+test('of a thousand that come without a pause each thousand is told at once', () => {
+  const told: string[] = [];
+  const missed = createMissedList({
+    messages: { miss: () => undefined },
+    messenger: {
+      send: (_, text) => {
+        told.push(text);
+        return [];
+      },
+      react: () => undefined,
+    },
+    atomically: (change) => change(),
+    redact: (text) => text,
+    catchupMs: 3_600_000,
+    gatherMs: 60_000,
+    clock: systemClock,
+    log: silent,
+  });
+  const sender = createParty().publicKey;
+  const facts = { sender, protocol: 'nip17', kind: 14, references: [], receivedAt: 0 } as const;
+  const relay = 'wss://relay.example/' as RelayUrl;
+  // The newest come first, as relays deliver them.
+  for (let n = 2_500; n > 0; n -= 1)
+    missed.add({ ...facts, relay, seq: n, id: `${n}` as EventId, text: `number ${n}`, createdAt: n });
+  expect(told).toHaveLength(2);
+  expect(told[0]).toMatch(/^1000 messages .*\n\(988 older ones are left out, of #1501 to #2488\)\n#2489 /);
+  missed.close();
+  expect(told[2]).toStartWith('500 messages ');
+});

@@ -1,6 +1,9 @@
 /** What goes on and what waits; a visitor's own, or everybody's for an admin. */
 export type NowFacts = {
+  /** Those that run, and the first of those that wait. */
   readonly runs: readonly RunFacts[];
+  /** How many wait in all; absent: those are all. */
+  readonly waiting?: number;
   readonly asks: readonly AskFacts[];
 };
 

@@ -10,10 +10,13 @@ export const nowView: View = {
   live: ({ source, viewer }) => <Now {...source.now(viewer.visitor)} viewer={viewer} />,
 };
 
+const waitingShown = (runs: readonly RunFacts[]): number =>
+  runs.filter(({ state }) => state === 'waiting').length;
+
 const stop: Way = { command: '!stop', label: 'Stop the running task', grave: true };
 
 /** The run in hand, what waits, and what an agent asks; made anew whenever that changes. */
-const Now = ({ runs, asks, viewer }: NowFacts & { readonly viewer: Viewer }) => (
+const Now = ({ runs, waiting, asks, viewer }: NowFacts & { readonly viewer: Viewer }) => (
   <>
     {asks.map((ask) => (
       <Ask ask={ask} viewer={viewer} />
@@ -26,6 +29,9 @@ const Now = ({ runs, asks, viewer }: NowFacts & { readonly viewer: Viewer }) => 
           <Run run={run} viewer={viewer} />
         ))}
       </ul>
+    )}
+    {waiting !== undefined && waiting > waitingShown(runs) && (
+      <p>… and {waiting - waitingShown(runs)} more wait.</p>
     )}
     {runs.some(({ state, owner }) => state === 'running' && owner === undefined) && (
       <Ways ways={[stop]} viewer={viewer} back="/now" />
@@ -67,7 +73,7 @@ const Run = ({ run, viewer }: { readonly run: RunFacts; readonly viewer: Viewer 
     )}
     {run.state === 'waiting' && run.owner === undefined && (
       <Ways
-        ways={[{ command: `!queue drop ${run.number}`, label: 'Take off the queue' }]}
+        ways={[{ command: `!queue drop #${run.number}`, label: 'Take off the queue' }]}
         viewer={viewer}
         back="/now"
       />

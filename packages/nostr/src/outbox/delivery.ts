@@ -10,7 +10,7 @@ import type { Relays } from '../relay/relay.ts';
 import type { EventRoom } from '../text/event-size.ts';
 import { attemptDelivery } from './delivery-attempt.ts';
 import { destinationsOf } from './destinations.ts';
-import type { OpenDelivery, OutboxStore, Outgoing, Progress, StoredOutgoing } from './outbox-store.ts';
+import type { OutboxStore, Outgoing, Progress, StoredOutgoing } from './outbox-store.ts';
 import { createRefusingRelays, type RefusingRelay } from './refusing-relays.ts';
 import { defaultRetryLimits, type RetryLimits } from './retry-policy.ts';
 import { neededRoom, roomAt } from './room.ts';
@@ -41,8 +41,8 @@ export type OutboxStatus = {
 };
 
 type DeliveryLoop = {
-  /** Looks for something to deliver. Does nothing before `start`. */
-  readonly kick: () => void;
+  /** Looks for something to deliver to somebody. Does nothing before `start`. */
+  readonly kick: (recipient: PublicKey) => void;
   /** What the relays take where a message to somebody would go now. */
   readonly roomFor: (to: Pick<Recipient, 'publicKey' | 'protocol' | 'fallbackRelays'>) => EventRoom;
   readonly start: (signal: AbortSignal) => void;
@@ -77,35 +77,46 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
   let life: AbortSignal | undefined;
   let cancel: Cancel = () => {};
   let pausedUntil = 0;
+  let wakeAt = Number.POSITIVE_INFINITY;
   let lastProblem: OutboxStatus['lastProblem'];
 
-  const kick = () => {
+  /** Looks after one recipient, or (`undefined`) all: thousands may wait for a relay, and each that ends looks again. */
+  const kick = (recipient: PublicKey | undefined) => {
     if (life === undefined || life.aborted) return;
-    cancel();
-    let wakeAt = pausedUntil;
     try {
-      if (clock.now() >= pausedUntil) wakeAt = beginDue(life);
+      const now = clock.now();
+      if (now >= pausedUntil) {
+        for (const one of recipient === undefined ? store.dueRecipients(now) : [recipient])
+          beginDue(one, now, life);
+      }
+      wakeBy(store.nextDueAfter(now) ?? Number.POSITIVE_INFINITY, recipient === undefined);
     } catch (error) {
       pause(error);
+      wakeBy(pausedUntil, true);
     }
-    const sleepMs = Math.max(1, Math.max(wakeAt, pausedUntil) - clock.now());
-    cancel = after(sleepMs, { name: 'delivery', log, signal: life }, kick);
+  };
+  /** All are looked after then (Unix ms), or earlier; `anew`: not before. */
+  const wakeBy = (wanted: number, anew: boolean) => {
+    const now = clock.now();
+    const at = Math.max(now + 1, pausedUntil, Math.min(wanted, now + MAX_SLEEP_MS));
+    if (life === undefined || (!anew && at >= wakeAt)) return;
+    cancel();
+    wakeAt = at;
+    cancel = after(at - now, { name: 'delivery', log, signal: life }, () => kick(undefined));
   };
   const pause = (error: unknown) => {
     pausedUntil = clock.now() + PAUSE_MS;
     lastProblem = { text: 'delivering failed inside the bot', at: clock.now() };
     log.error({ error }, 'delivering messages failed');
   };
-  /** Returns when to look again (Unix ms). */
-  const beginDue = (signal: AbortSignal): number => {
-    const { due, wakeAt } = whatIsDue(store.open(), clock.now());
-    for (const { seq, recipient } of due) {
-      const here = underway.get(recipient) ?? new Set();
+  const beginDue = (recipient: PublicKey, now: number, signal: AbortSignal): void => {
+    const here = underway.get(recipient) ?? new Set();
+    if (here.size >= MAX_UNDERWAY) return;
+    for (const seq of store.due(recipient, now, MAX_UNDERWAY)) {
       if (here.has(seq) || here.size >= MAX_UNDERWAY) continue;
       underway.set(recipient, here.add(seq));
       begin(seq, recipient, signal);
     }
-    return wakeAt;
   };
   /** After everything that was begun before for this recipient is on the wire. */
   const begin = (seq: number, recipient: PublicKey, signal: AbortSignal) => {
@@ -113,7 +124,7 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
     const end = (error?: unknown) => {
       underway.get(recipient)?.delete(seq);
       if (error !== undefined && !signal.aborted) pause(error);
-      kick();
+      kick(recipient);
     };
     const onTheWire = async () => {
       await before;
@@ -173,7 +184,7 @@ export function createDelivery(options: DeliveryOptions): DeliveryLoop {
       after(PRUNE_FIRST_MS, timer, prune);
       every(DAY_MS / 4, timer, prune);
       store.hurry(clock.now());
-      kick();
+      kick(undefined);
     },
     flush: async (timeoutMs, signal) => {
       const isEmpty = () => store.counts().pending === 0;
@@ -199,18 +210,4 @@ function logGivenUp(log: Logger, message: StoredOutgoing, { deliveries }: Progre
   const facts = { messageId, recipient, content, relays: Object.fromEntries(deliveries) };
   if (content === 'text') log.warn(facts, 'a message could not be delivered');
   else log.debug(facts, 'a reaction could not be delivered');
-}
-
-/** What is due, with everything that waits for the same recipient: it would arrive after what is newer otherwise. */
-function whatIsDue(open: readonly OpenDelivery[], now: number) {
-  const isPending = ({ state }: OpenDelivery) => state === 'pending';
-  const recipients = new Set(
-    open.filter((item) => isPending(item) && item.nextAt <= now).map(({ recipient }) => recipient),
-  );
-  const isDue = (item: OpenDelivery) =>
-    item.nextAt <= now || (isPending(item) && recipients.has(item.recipient));
-  const wakeAt = open
-    .filter((item) => !isDue(item))
-    .reduce((earliest, { nextAt }) => Math.min(earliest, nextAt), now + MAX_SLEEP_MS);
-  return { due: open.filter(isDue), wakeAt };
 }

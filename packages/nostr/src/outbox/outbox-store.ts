@@ -35,22 +35,21 @@ export type Progress = {
 
 export type StoredOutgoing = Outgoing & Progress & { readonly seq: number; readonly createdAt: number };
 
-/** What the delivery has to look at to know what to do next. */
-export type OpenDelivery = {
-  readonly seq: number;
-  readonly recipient: PublicKey;
-  readonly state: 'pending' | 'sent' | 'undeliverable';
-  readonly nextAt: number;
-};
-
 /** Outgoing messages on disk; the program implements it. Synchronous, so that it can join a transaction. */
 export type OutboxStore = {
   /** One transaction, or part of the one that is open. */
   readonly atomically: <Result>(change: () => Result) => Result;
   /** Stores messages in the order in which they are to arrive, due at once. */
   readonly insert: (messages: readonly Outgoing[], now: number) => void;
-  /** Those with something left to be tried, in the order in which they were stored. */
-  readonly open: () => readonly OpenDelivery[];
+  /** Those for whom something is to be tried by now (Unix ms). */
+  readonly dueRecipients: (now: number) => readonly PublicKey[];
+  /**
+   * What is to be tried now for one recipient, and everything pending that waits behind it, which would arrive after what is
+   * newer otherwise: at most so many, in the order in which they were stored.
+   */
+  readonly due: (recipient: PublicKey, now: number, most: number) => readonly number[];
+  /** When the next is to be tried that is not yet (Unix ms). */
+  readonly nextDueAfter: (now: number) => number | undefined;
   readonly get: (seq: number) => StoredOutgoing | undefined;
   /** Whether a message with this id went, or goes, through here. */
   readonly knows: (messageId: EventId) => boolean;

@@ -81,7 +81,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       return result;
     });
     // By then the caller's transaction is over, one way or the other.
-    queueMicrotask(delivery.kick);
+    queueMicrotask(() => delivery.kick(to.publicKey));
     return composed;
   };
 
