@@ -15,7 +15,7 @@ import { createBench, fund, newWords, quiet, soon } from '@nostr-dm-agent/cashu-
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { parseNodeUrl } from '@nostr-dm-agent/routstr';
-import { createPaidRunStore } from '@nostr-dm-agent/routstr/books';
+import { createPaidRunStore, paidRunTables } from '@nostr-dm-agent/routstr/books';
 import { type AtRestParts, decryptWallet, encryptWallet } from '../../src/cli/wallet/encrypt.ts';
 import { EnvLineError, withVariable } from '../../src/cli/wallet/env-line.ts';
 import { areSealed, unsealWords } from '../../src/config/sealed-words.ts';
@@ -198,7 +198,7 @@ test('sealed: nobody finds a secret in database, log or .env; it works as before
     const restored = await restoreFrom(
       world.parts.holder,
       join(home, from),
-      { paid_runs: 2 },
+      { paid_runs: paidRunTables.length },
       { log: quiet, opened: (wallet) => void createPaidRunStore(wallet, systemClock) },
       soon(),
     );

@@ -99,6 +99,11 @@ describe('the queue', () => {
     expect(list.text).toMatch(/Running.*: sleep 61\nWaiting, 2 tasks:\n1\. second\n2\. third/);
     await bot.owner.answer(await bot.owner.send('!queue drop 2'), /Dropped: third/);
     await bot.owner.reaction(third, '⏹');
+    // As the page names it; nobody else's, and none that is not there.
+    await bot.owner.answer(await bot.owner.send('!queue drop #99'), /begun already/);
+    const fourth = await bot.owner.send('fourth');
+    await bot.owner.answer(fourth, /Queued behind 2/);
+    await bot.owner.answer(await bot.owner.send('!queue drop #4'), /Dropped: fourth\n1 task still waiting/);
 
     await bot.owner.answer(await bot.owner.send('!new'), /New session/);
     const beside = await bot.owner.send('beside');
