@@ -1,7 +1,8 @@
 /* `bun run test:page`: the bot's page in Debian's Chromium, in front of one busy sandbox. See docs/page.md. */
-import { afterAll, beforeAll } from 'bun:test';
+import { afterAll, beforeAll, describe } from 'bun:test';
 import { flows } from './flows.ts';
 import { hostile } from './hostile.ts';
+import { kills } from './kills.ts';
 import { looks } from './looks.ts';
 import { type PageWorld, startPageWorld } from './support/page-world.ts';
 
@@ -15,6 +16,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => started?.stop());
 
-flows(world);
-hostile(world);
-looks(world);
+describe('what an owner does', () => flows(world));
+describe('what others try', () => hostile(world));
+describe('how it looks', () => looks(world));
+describe('while the bot dies', () => kills(world));

@@ -40,3 +40,15 @@ export const StaleDoor = () => (
     </main>
   </Document>
 );
+
+/** Behind the doors: an address that leads nowhere, or to what is not its visitor's. */
+export const NothingHere = () => (
+  <Document title="nostr-dm-agent">
+    <main class="door">
+      <h1>There is nothing here</h1>
+      <p>
+        <a href="/now">What goes on now</a>
+      </p>
+    </main>
+  </Document>
+);

@@ -43,7 +43,6 @@ export function createInside(source: PageSource, actMs: number = longestActMs): 
     more?.(app, { source, viewerOf, page: (viewer, inside) => page(view, viewer, inside) });
   }
   app.post('/act', (c) => act(c, source, actMs));
-  app.notFound((c) => c.text('There is nothing here.', 404));
   return app;
 }
 

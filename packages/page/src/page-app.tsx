@@ -4,7 +4,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { getCookie, setCookie } from 'hono/cookie';
 import type { Assets } from './assets.ts';
-import { ClosedDoor, OpenDoor, StaleDoor } from './doors.tsx';
+import { ClosedDoor, NothingHere, OpenDoor, StaleDoor } from './doors.tsx';
 import type { EntryLinks } from './entry-links.ts';
 import { fromThePageAlone, loopbackAlone, originOf, strictHeaders } from './guards.ts';
 import { createNostrSignIn } from './nostr-sign-in.ts';
@@ -56,6 +56,7 @@ export function createPageApp(deps: PageAppDeps, inside: Hono<PageEnv>): Hono {
   doors(app, deps, sessions);
   app.use(visitorsAlone(deps.source, sessions));
   app.route('/', inside);
+  app.notFound((c) => c.html(<NothingHere />, 404));
   return app;
 }
 

@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
 export async function startPageWorld() {
   const relay = startSandboxRelay();
   const hostile = startHostileRelay();
-  const house = startSandboxHouse({ feePpk: 100 });
+  const house = startSandboxHouse({ feePpk: 0 });
   const address = `127.0.0.1:${await freePort()}`;
   const origin = `http://${address}`;
   const paid = await startPaidBot(house, {
@@ -71,3 +71,7 @@ export type PageWorld = Awaited<ReturnType<typeof startPageWorld>>;
 
 /** The place where the bot's answer to a button is shown. */
 export const said = (page: Page) => page.locator('#said');
+
+/** An invoice of a top-up, as the page shows it until it is paid, and a moment longer. */
+export const invoiceCard = (page: Page, sats: number) =>
+  page.getByRole('region', { name: `Invoice for ${sats.toLocaleString('en-US')} sat` });
