@@ -81,7 +81,7 @@ export async function assemble(
   const connections = openConnections(config, deps, stores, log);
   const messages = createMessageStore(stores.db, clock, connections.guard);
   const messaging = openMessaging(config, { stores, messages, indexers: deps.indexers, opened }, basics);
-  const { relays, lists, outbox, messenger } = messaging;
+  const { relays, lists, outbox } = messaging;
   // Before any money is looked at, or a message.
   const takenOver = await waitToAct(oneBot, { messaging, meta: stores.meta }, basics);
   const money = createMoney(config, { stores, messaging }, basics, open);
@@ -91,7 +91,7 @@ export async function assemble(
   const { routstr } = money;
   const work = createWork(
     config,
-    { stores, connections, routstr, backends, healths, jail, wall: wall.found, messenger },
+    { ...{ stores, connections, routstr, backends, healths, jail }, ...messaging, wall: wall.found },
     basics,
   );
   const bot = {
@@ -126,8 +126,8 @@ export async function assemble(
   keepInboxRecord(stores.meta, intake.stats, () => outbox.status().refusing, startedAt, basics);
   intake.start();
   outbox.start(stopping.signal);
-  const { dispatcher } = intake;
-  const fence = watchFence(oneBot, { messaging, meta: stores.meta, dispatcher, ...deps }, basics);
+  const acting = { ...stores, ...intake, ...work, messaging, ...deps };
+  const fence = watchFence(oneBot, acting, basics);
   for (const owner of stores.owners.list()) lists.warm(owner.publicKey);
   const parts = { stores, connections, messaging, money, work, intake, takenOver };
   const isNew = messages.createdAt >= startedAt;
@@ -152,7 +152,7 @@ export async function assemble(
   return {
     publicKey,
     stop: async () => {
-      await dispatcher.close();
+      await intake.dispatcher.close();
       await work.queue.close();
       await outbox.flush(flushMs, stopping.signal);
       await open.disposeAsync();

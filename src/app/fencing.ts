@@ -3,6 +3,7 @@ import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { InstanceClaim } from '@nostr-dm-agent/nostr';
 import type { Dispatcher } from '../commands/dispatch.ts';
 import { fencedText } from '../replies/own-key-replies.ts';
+import type { Scheduler } from '../schedules/scheduler.ts';
 import { FencedError } from '../store/fenced-error.ts';
 import { knownFence, noteFence } from '../store/instance-facts.ts';
 import type { Meta } from '../store/meta-table.ts';
@@ -37,13 +38,14 @@ export function watchFence(
   oneBot: OneBot,
   parts: Parts & {
     readonly dispatcher: Pick<Dispatcher, 'start' | 'close'>;
+    readonly schedules: Pick<Scheduler, 'start'>;
     readonly onFenced?: (claim: InstanceClaim) => void;
   },
   { log, stopping }: Pick<Basics, 'log' | 'stopping'>,
 ): { readonly act: (keyIsKnown: boolean) => void } {
-  let isFenced = false;
+  const fenced = new AbortController();
   oneBot.watch((claim) => {
-    isFenced = true;
+    fenced.abort();
     log.error(
       { host: claim.host, at: new Date(claim.at).toISOString() },
       'another bot with this key has taken over',
@@ -56,7 +58,9 @@ export function watchFence(
     // With every relay away none of its messages comes; the first that does may be one that somebody else acts on.
     act: (keyIsKnown) =>
       void oneBot.heard.then(() => {
-        if (!isFenced && !stopping.aborted) parts.dispatcher.start(keyIsKnown);
+        if (fenced.signal.aborted || stopping.aborted) return;
+        parts.dispatcher.start(keyIsKnown);
+        parts.schedules.start(AbortSignal.any([stopping, fenced.signal]));
       }),
   };
 }

@@ -17,6 +17,8 @@ import { createRunBoard } from '../runs/run-board.ts';
 import type { RunDeps } from '../runs/run-deps.ts';
 import { createRunQueue } from '../runs/run-queue.ts';
 import { wallRefusal } from '../runs/wall-rule.ts';
+import type { Worktrees } from '../runs/worktrees.ts';
+import { openSchedules } from '../schedules/schedules.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import { createProviderChoice } from './provider-choice.ts';
@@ -50,6 +52,7 @@ export function createWork(
     /** As found at start; undefined while it is still being tried. */
     readonly wall: () => Wall | undefined;
     readonly messenger: Messenger;
+    readonly tellAdmins: (text: string) => void;
   },
   { clock, random, log, reached, stopping }: Basics,
 ) {
@@ -80,20 +83,8 @@ export function createWork(
     asks,
     approvalsFor: async ({ approvals }, signal) =>
       approvals ?? config.approvals ?? approvalsBehind(await untilAborted(parts.jail.wall(signal), signal)),
-    refuseRun: async (run, signal) => {
-      const { owner, mode } = run;
-      const role = stores.owners.roleOf(owner) ?? 'member';
-      const hasWallet = config.wallet !== undefined;
-      const refusal = wallRefusal(await untilAborted(parts.jail.wall(signal), signal), {
-        mode,
-        role,
-        hasWallet,
-      });
-      if (refusal !== undefined) return noWallText(refusal);
-      const session = stores.sessions.get(run.session);
-      const made = session && (await worktrees.ready(session.directory, signal));
-      return made && notMadeText(made, session.workspace);
-    },
+    refuseRun: refusalFor(config, parts, (directory, signal) => worktrees.ready(directory, signal)),
+    scheduled: (run) => schedules.ended(run),
     lookAgain: (backend, failure) => {
       const { healths } = parts;
       const doubtful = failure !== undefined && ofBackend.has(failure.kind);
@@ -112,6 +103,7 @@ export function createWork(
     log,
   };
   const queue = createRunQueue(runDeps, config.concurrency);
+  const schedules = openSchedules({ ...parts, queue, currentSessions, clock, reached, log });
   const { worktrees, behind } = openWorktrees(
     config,
     { stores, currentSessions, jail: parts.jail, open: stores.runs.open, warm: (owner) => warm(owner) },
@@ -132,8 +124,26 @@ export function createWork(
     backend.warm({ owner, workspace: workspace.directory, mode, model, standing, approvals });
   };
   return {
-    ...{ board, currentSessions, providers, runDeps, queue, warm, asks, desks },
+    ...{ board, currentSessions, providers, runDeps, queue, warm, asks, desks, schedules },
     worktrees: { ...worktrees, ...behind },
   };
 }
+/** Why a run must not be begun here, for its owner. */
+const refusalFor =
+  (
+    config: Pick<Config, 'wallet'>,
+    { stores, jail }: { readonly stores: Stores; readonly jail: Jail },
+    ready: Worktrees['ready'],
+  ): RunDeps['refuseRun'] =>
+  async (run, signal) => {
+    const { owner, mode } = run;
+    const role = stores.owners.roleOf(owner) ?? 'member';
+    const hasWallet = config.wallet !== undefined;
+    const refusal = wallRefusal(await untilAborted(jail.wall(signal), signal), { mode, role, hasWallet });
+    if (refusal !== undefined) return noWallText(refusal);
+    const session = stores.sessions.get(run.session);
+    const made = session && (await ready(session.directory, signal));
+    return made && notMadeText(made, session.workspace);
+  };
+
 export type Work = ReturnType<typeof createWork>;

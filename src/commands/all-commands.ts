@@ -16,6 +16,7 @@ import { pageCommand } from './page-command.ts';
 import { providerCommands } from './provider/provider-commands.ts';
 import { quickCommand } from './provider/quick-command.ts';
 import { queueCommands } from './queue-commands.ts';
+import { scheduleCommands } from './schedule-commands.ts';
 import { sessionCommands } from './session-commands.ts';
 import { settingsCommand } from './settings-command.ts';
 import { shCommand } from './sh-command.ts';
@@ -40,6 +41,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
     ...modelCommands(deps),
     ...queueCommands(deps),
     ...continueCommands(deps),
+    ...scheduleCommands(deps),
     ...walletCommands(deps),
     ...providerCommands(deps),
     ...connectionCommands(deps),

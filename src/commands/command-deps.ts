@@ -22,6 +22,7 @@ import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Desks } from '../runs/desks.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { Worktrees } from '../runs/worktrees.ts';
+import type { Schedules } from '../schedules/schedules.ts';
 import type { LogReader } from '../store/log-reader.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Meaning } from './meaning/meaning.ts';
@@ -31,7 +32,7 @@ export type CommandDeps = {
   readonly bot: BotFacts;
   readonly stores: Pick<
     Stores,
-    'owners' | 'invites' | 'settings' | 'runs' | 'rests' | 'confirmations' | 'keys'
+    'schedules' | 'owners' | 'invites' | 'settings' | 'runs' | 'rests' | 'confirmations' | 'keys'
   >;
   readonly messages: Pick<MessageLog, 'missed'>;
   readonly currentSessions: CurrentSessions;
@@ -39,6 +40,7 @@ export type CommandDeps = {
   /** What agents wait for from their owners. */
   readonly asks: Pick<Asks, 'open' | 'answer' | 'isOver' | 'justLapsed'>;
   readonly desks: Desks;
+  readonly schedules: Pick<Schedules, 'changed' | 'runNow' | 'hostZone' | 'membersMay' | 'letMembers'>;
   readonly worktrees: Pick<Worktrees, 'at' | 'begin' | 'make' | 'merge' | 'hasMergedInto'> & {
     /** Takes away what is merged, behind. */
     readonly tidyLater: (owner: PublicKey) => void;

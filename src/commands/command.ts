@@ -4,7 +4,16 @@ import type { Mode } from '../backends/backend.ts';
 import type { Owner } from '../config/config.ts';
 
 /** In the order of the help. */
-export const families = ['Tasks', 'Sessions', 'Queue', 'Wallet', 'Provider', 'Bot', 'Owners'] as const;
+export const families = [
+  'Tasks',
+  'Sessions',
+  'Queue',
+  'Schedule',
+  'Wallet',
+  'Provider',
+  'Bot',
+  'Owners',
+] as const;
 export type Family = (typeof families)[number];
 
 /** A command as it was sent. */

@@ -3,11 +3,13 @@ import type { AgentFailure } from '../backends/backend.ts';
 import { restOf } from '../runs/gather-parts.ts';
 import type { Settlement } from '../runs/provider.ts';
 import type { Run, RunResult, Session } from '../runs/run.ts';
+import type { ScheduledEnd } from '../schedules/schedule.ts';
 import { changesLine } from './change-replies.ts';
 import { describeConnectionFailure } from './connection-replies.ts';
 import { describeFailure, limitsLine, newGitLine } from './failure-replies.ts';
 import { formatDuration, lines, plural, shorten } from './format.ts';
 import { unexplainedText } from './routstr/paid-run-replies.ts';
+import { afterwards, atItsTime } from './schedule-replies.ts';
 
 /** `138 of 2000 sat`: what a run cost, or has cost so far. */
 export const costText = ({ spent, budget }: { readonly spent: number; readonly budget: number }): string =>
@@ -64,18 +66,21 @@ const shortenedText =
 /**
  * The final reply of a run that is done. The foot is read also when the text is too long to be sent at once.
  * @param session named where answers of several arrive side by side
+ * @param scheduled it came at its time
  */
 export function finalReply(
   run: Run,
   durationMs: number,
   settlement: Settlement,
   session?: Pick<Session, 'id' | 'title'>,
+  scheduled?: ScheduledEnd,
 ): { readonly text: string; readonly foot: string } {
   const isShortened = run.job === 'compact' && run.outcome === 'answered';
   const said = run.answer?.trim() ?? '';
-  const text = said === '' && isShortened ? shortenedText : restOf(said, run.told);
+  const plain = said === '' && isShortened ? shortenedText : restOf(said, run.told);
+  const text = scheduled === undefined ? plain : atItsTime(scheduled, plain, run.endedAt ?? run.queuedAt);
   // It never began: there are no facts.
-  if (run.outcome === 'refused' && text !== '') return { text, foot: '' };
+  if (run.outcome === 'refused' && plain !== '') return { text, foot: '' };
   const facts = lines(session && sessionLine(session), factsLine(run, durationMs, settlement));
   const foot = [
     run.parts > 0 && run.outcome !== 'answered' && text === '' ? answerCutText : '',
@@ -84,6 +89,7 @@ export function finalReply(
     nodeNotes(settlement),
     jailNotes(run),
     changesLine(run.result?.changes),
+    scheduled ? afterwards(scheduled) : '',
     facts,
   ];
   return { text, foot: foot.filter((part) => part !== '').join('\n\n') };

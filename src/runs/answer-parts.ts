@@ -15,7 +15,7 @@ export function startAnswerParts(
   said: () => void,
 ): (event: AgentEvent) => void {
   const wanted = stores.settings.get(run.owner, 'stream') ?? (run.protocol === 'nip17' ? 'on' : 'off');
-  if (wanted === 'off' || run.job !== 'task') return () => undefined;
+  if (wanted === 'off' || run.job !== 'task' || run.schedule !== undefined) return () => undefined;
   const gathered = gatherParts(() => performance.now());
   let before = run.parts;
   let failed = false;

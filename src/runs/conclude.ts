@@ -1,5 +1,5 @@
 import { finalReply } from '../replies/run-replies.ts';
-import { messageOf, type RunReaction, replyToRun } from './messenger.ts';
+import { type RunReaction, reactToRun, replyToRun } from './messenger.ts';
 import type { Settlement } from './provider.ts';
 import type { Run, RunOutcome, RunResult } from './run.ts';
 import type { RunDeps } from './run-deps.ts';
@@ -32,7 +32,7 @@ export function conclude(
   ending: Ending,
   settlement: Settlement,
   startedAt: number,
-  { stores, messenger, clock }: Pick<RunDeps, 'stores' | 'messenger' | 'clock'>,
+  { stores, messenger, scheduled, clock }: Pick<RunDeps, 'stores' | 'messenger' | 'scheduled' | 'clock'>,
 ): void {
   const endedAt = clock.now();
   stores.atomically(() => {
@@ -41,10 +41,12 @@ export function conclude(
     const run = stores.runs.get(runId);
     if (run === undefined) return;
     stores.sessions.update(run.session, { usedAt: endedAt });
+    const ended = scheduled(run);
+    if (ended === 'quiet') return;
     const to = replyToRun(run);
     const named = hasOthers(run, endedAt, stores) ? stores.sessions.get(run.session) : undefined;
-    const { text, foot } = finalReply({ ...run, told }, endedAt - startedAt, settlement, named);
+    const { text, foot } = finalReply({ ...run, told }, endedAt - startedAt, settlement, named, ended);
     messenger.send(to, text, foot, { before: run.parts, open: false });
-    messenger.react(to, messageOf(run), reactionTo(ending.outcome));
+    reactToRun(messenger, run, reactionTo(ending.outcome));
   });
 }

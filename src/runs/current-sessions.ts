@@ -40,6 +40,11 @@ export type CurrentSessions = {
       placeOf?: (id: string, workspace: string) => string;
     },
   ) => Session;
+  /** Begins one that does not become the current one. */
+  readonly beginBeside: (
+    owner: PublicKey,
+    choice: Pick<Session, 'backend' | 'mode' | 'model' | 'title' | 'workspace'>,
+  ) => string;
   /** A session like this one, which its agent has copied, becomes the current one. */
   readonly copy: (session: Session, backendSession: string) => Session;
   readonly rename: (session: Session, title: string) => void;
@@ -78,7 +83,6 @@ export function createCurrentSessions(deps: {
 }): CurrentSessions {
   const { defaults, sessions, settings, clock, random } = deps;
 
-  const newId = (): string => unusedId(sessions, random);
   /** Their choice, unless `BOT_AGENTS` no longer names it. */
   const chosenBackend = (owner: PublicKey): BackendName => {
     const chosen = settings.get(owner, 'backend');
@@ -118,8 +122,9 @@ export function createCurrentSessions(deps: {
   };
   const begin: CurrentSessions['begin'] = (owner, choice = {}) => {
     const workspace = workspaceNamed(defaults, choice.workspace ?? settings.get(owner, 'workspace'));
-    const id = newId();
+    const id = unusedId(sessions, random);
     const session: Session = {
+      ...blank(clock.now()),
       id,
       owner,
       workspace: workspace.name,
@@ -129,10 +134,6 @@ export function createCurrentSessions(deps: {
       model: settings.get(owner, 'model'),
       approvals: settings.get(owner, 'approvals'),
       provider: choice.provider,
-      backendSession: undefined,
-      title: '',
-      createdAt: clock.now(),
-      usedAt: clock.now(),
     };
     sessions.insert(session);
     settings.set(owner, 'session', session.id);
@@ -150,10 +151,16 @@ export function createCurrentSessions(deps: {
       return session;
     },
     begin,
+    beginBeside: (owner, choice) => {
+      const { directory } = workspaceNamed(defaults, choice.workspace);
+      const session = { ...blank(clock.now()), ...choice, id: unusedId(sessions, random), owner, directory };
+      sessions.insert({ ...session, approvals: settings.get(owner, 'approvals') });
+      return session.id;
+    },
     copy: (session, backendSession) => {
       const copy: Session = {
         ...session,
-        id: newId(),
+        id: unusedId(sessions, random),
         title: session.title === '' ? '' : `${session.title.replace(/ \(copy\)$/, '')} (copy)`,
         backendSession,
         createdAt: clock.now(),
@@ -166,11 +173,19 @@ export function createCurrentSessions(deps: {
     rename: (session, title) => change(session, { title }),
     resume: (owner, session) => settings.set(owner, 'session', session?.id),
     list: (owner, limit) => sessions.list(owner, limit, settings.get(owner, 'session')),
-    find,
+    ...{ find, choices },
     ...createSetters(settings, (owner, changed) => change(current(owner), changed)),
-    choices,
   };
 }
+
+/** What a session begins with, whoever begins it. */
+const blank = (now: number) => ({
+  provider: undefined,
+  backendSession: undefined,
+  title: '',
+  createdAt: now,
+  usedAt: now,
+});
 
 /** What an owner sets holds for their current session and for those to come. */
 const createSetters = (

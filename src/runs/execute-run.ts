@@ -25,7 +25,7 @@ import { answerEarly, type EarlySending, sendEarly, wentOn } from './answer-earl
 import { startAnswerParts } from './answer-parts.ts';
 import { conclude, type Ending } from './conclude.ts';
 import { wholeOf } from './gather-parts.ts';
-import { messageOf, replyToRun } from './messenger.ts';
+import { reactToRun, replyToRun } from './messenger.ts';
 import { type PaidTask, type PaidWork, payAndWork, payThenWork } from './pay-and-work.ts';
 import type { Provider, Settlement } from './provider.ts';
 import type { Run, Session, StopReason } from './run.ts';
@@ -137,7 +137,7 @@ export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): 
 const prepare = (run: Run, { name }: Provider, startedAt: number, { stores, messenger }: RunDeps): void =>
   stores.atomically(() => {
     stores.runs.prepare(run.id, name, startedAt);
-    messenger.react(replyToRun(run), messageOf(run), '👀');
+    reactToRun(messenger, run, '👀');
   });
 
 /** The owner's model is not silently another one. */

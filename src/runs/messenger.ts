@@ -41,9 +41,9 @@ export const replyToRun = (run: Run): Recipient => ({
   inReplyTo: run.message,
 });
 
-/** The message that asked for a run. */
-export const messageOf = (run: Run): ReactionTarget => ({
-  id: run.message,
-  author: run.owner,
-  kind: run.messageKind,
-});
+/** Marks the message that asked for a run. One that asks for many, at their times, is not marked by each. */
+export function reactToRun(messenger: Pick<Messenger, 'react'>, run: Run, reaction: RunReaction): void {
+  if (run.schedule !== undefined) return;
+  const target = { id: run.message, author: run.owner, kind: run.messageKind };
+  messenger.react(replyToRun(run), target, reaction);
+}

@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { ApprovalRule } from '../backends/approval.ts';
 import type { AgentFailure, Backend, BackendName } from '../backends/backend.ts';
+import type { ScheduledEnd } from '../schedules/schedule.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Asks } from './asks.ts';
 import type { ChosenProvider } from './chosen-provider.ts';
@@ -29,6 +30,11 @@ export type RunDeps = {
   /** A run has ended: what is known of its backend may have changed. */
   readonly lookAgain: (backend: BackendName, failure: AgentFailure | undefined) => void;
   readonly board: Pick<RunBoard, 'join'>;
+  /**
+   * A run is over: what its schedule makes of that, in the same transaction. `quiet`: its owner need not be told;
+   * undefined: it is of none.
+   */
+  readonly scheduled: (run: Run) => ScheduledEnd | 'quiet' | undefined;
   readonly limits: RunLimits;
   /** Told between two steps, when everything is on disk. Tests end the process there. */
   readonly reached: (checkpoint: TaskCheckpoint) => void;

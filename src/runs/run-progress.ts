@@ -58,7 +58,10 @@ export function startProgress(
   };
   const leave = board.join(run.id, () => ({ steps, last, cost: provider.usage?.(run.id), held }));
   const cancel =
-    limits.progressMs > 0 ? every(limits.progressMs, { name: 'progress', log }, tellHowItGoes) : undefined;
+    // Nobody waits for what comes at its time.
+    limits.progressMs > 0 && run.schedule === undefined
+      ? every(limits.progressMs, { name: 'progress', log }, tellHowItGoes)
+      : undefined;
   return {
     spawned: (pid) => {
       agent = pid;

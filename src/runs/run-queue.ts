@@ -2,7 +2,7 @@ import { after } from '@nostr-dm-agent/kit/timers';
 import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
 import type { QueueCounts } from '../store/runs-table.ts';
 import { executeRun } from './execute-run.ts';
-import { messageOf, replyToRun } from './messenger.ts';
+import { reactToRun } from './messenger.ts';
 import type { Run, RunOrder, StopReason } from './run.ts';
 import type { RunDeps } from './run-deps.ts';
 
@@ -111,7 +111,7 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
         result: undefined,
         endedAt: deps.clock.now(),
       });
-      deps.messenger.react(replyToRun(run), messageOf(run), '⏹');
+      reactToRun(deps.messenger, run, '⏹');
       return true;
     },
     counts: runs.counts,
@@ -125,7 +125,7 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
       const taken = [...running.keys()];
       const marked = runs.waiting(mostMarked, owner).filter(({ id }) => !taken.includes(id));
       const dropped = runs.dropWaiting(owner, deps.clock.now(), taken);
-      for (const run of marked) deps.messenger.react(replyToRun(run), messageOf(run), '⏹');
+      for (const run of marked) reactToRun(deps.messenger, run, '⏹');
       return dropped;
     },
     start: () => {

@@ -88,6 +88,9 @@ export type Run = {
   readonly told: string | undefined;
   /** In so many messages. */
   readonly parts: number;
+  /** The schedule that it is of, and the time that it is for (ms; undefined: out of turn). */
+  readonly schedule: number | undefined;
+  readonly dueAt: number | undefined;
 };
 
 /** The facts of a run that are kept beside its answer. */
@@ -107,4 +110,4 @@ export type RunOrder = Pick<
   | 'model'
   | 'budget'
 > &
-  Partial<Pick<Run, 'job'>>;
+  Partial<Pick<Run, 'job' | 'schedule' | 'dueAt'>>;

@@ -255,4 +255,44 @@ export const botMigrations: readonly Migration[] = [
       CREATE INDEX outbox_due ON outbox (next_at, recipient) WHERE next_at IS NOT NULL;
       CREATE INDEX outbox_open_to ON outbox (recipient, seq, state, next_at) WHERE next_at IS NOT NULL;
     `),
+  (db) =>
+    db.exec(`
+      -- Tasks and reminders at a time. What has ended stays as a record.
+      CREATE TABLE schedules (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, -- the number that its owner knows it by
+        owner TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('task', 'reminder')),
+        message TEXT NOT NULL,               -- id of the message that asked for it
+        message_kind INTEGER NOT NULL,
+        protocol TEXT NOT NULL CHECK (protocol IN ('nip17', 'nip04')),
+        fallback_relays TEXT NOT NULL,       -- JSON array
+        at TEXT NOT NULL,                    -- JSON: When, see schedules/when.ts
+        zone TEXT NOT NULL,
+        text TEXT NOT NULL,
+        workspace TEXT,                      -- of a task: as in sessions
+        backend TEXT,
+        mode TEXT CHECK (mode IN ('ask', 'plan', 'agent')),
+        model TEXT,
+        budget INTEGER,                      -- sat, of each of its runs
+        session TEXT,                        -- of its last run
+        state TEXT NOT NULL CHECK (state IN ('active', 'paused', 'missed', 'ended')),
+        pause TEXT,                          -- why, see schedules/schedule.ts
+        next_at INTEGER,                     -- NULL exactly when it is not active
+        created_at INTEGER NOT NULL,
+        last_at INTEGER,                     -- when it was last done
+        runs INTEGER NOT NULL DEFAULT 0,
+        quiet INTEGER NOT NULL DEFAULT 0,    -- of these, those with nothing to report
+        skipped INTEGER NOT NULL DEFAULT 0,  -- times that came while it still ran, since its last answer
+        failures INTEGER NOT NULL DEFAULT 0, -- in a row
+        refusals INTEGER NOT NULL DEFAULT 0, -- in a row
+        CHECK (state = 'active' OR next_at IS NULL)
+      ) STRICT;
+      CREATE INDEX schedules_due ON schedules (next_at) WHERE next_at IS NOT NULL;
+      CREATE INDEX schedules_of_owner ON schedules (owner) WHERE state <> 'ended';
+      ALTER TABLE runs ADD COLUMN schedule INTEGER;
+      -- The time of the schedule that it is for (ms); NULL: it was asked for out of turn. Each time is met once, ever.
+      ALTER TABLE runs ADD COLUMN due_at INTEGER;
+      CREATE UNIQUE INDEX runs_due ON runs (schedule, due_at) WHERE schedule IS NOT NULL;
+      CREATE INDEX runs_open_of_schedule ON runs (schedule) WHERE state <> 'done' AND schedule IS NOT NULL;
+    `),
 ];

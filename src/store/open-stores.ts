@@ -14,6 +14,7 @@ import { createOwners } from './owners-table.ts';
 import { createPageSessionStore } from './page-sessions-table.ts';
 import { createRests } from './rests-table.ts';
 import { createRunStore } from './runs-table.ts';
+import { createScheduleStore } from './schedules-table.ts';
 import { createSessionStore } from './sessions-table.ts';
 import { createSettingsStore } from './settings-table.ts';
 import { createToldPayments } from './told-payments-table.ts';
@@ -52,6 +53,7 @@ export function storesIn(
     sessions: createSessionStore(db),
     worktrees: createWorktreeStore(db),
     runs: createRunStore(db),
+    schedules: createScheduleStore(db),
     meta: createMeta(db),
     confirmations: createConfirmations(db, clock, random),
     awaited: createAwaitedStore(db),

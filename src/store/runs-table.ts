@@ -105,6 +105,8 @@ const row = rowOf({
   undoneAt: nullable(z.int()),
   told: nullable(z.string()),
   parts: z.int(),
+  schedule: nullable(z.int()),
+  dueAt: nullable(z.int()),
 });
 
 export type RunEnd = {
@@ -158,6 +160,10 @@ export type RunStore = {
   readonly dropWaiting: (owner: PublicKey, endedAt: number, but: readonly string[]) => number;
   /** The last ones of a session, newest first. */
   readonly ofSession: (session: string, limit: number) => readonly Run[];
+  /** How many of a schedule's are not done. */
+  readonly openOfSchedule: (schedule: number) => number;
+  /** The last ones of a schedule that were answered, newest first. */
+  readonly answersOf: (schedule: number, limit: number) => readonly Run[];
   /** Those that began in this folder since then (ms), newest first. */
   readonly inDirectory: (directory: string, since: number, limit: number) => readonly Run[];
   /** Those that ended after a moment and before another (ms). */
@@ -255,10 +261,15 @@ function openRuns(db: Database): OpenRuns {
 export function createRunStore(db: Database): RunStore {
   const insert = select(
     db,
-    `INSERT INTO runs (id, owner, session, message, message_kind, protocol, fallback_relays, task, mode, model, budget, job, state, queued_at)
-     VALUES ($id, $owner, $session, $message, $messageKind, $protocol, $fallbackRelays, $task, $mode, $model, $budget, $job, 'queued', $queuedAt)
+    `INSERT INTO runs (id, owner, session, message, message_kind, protocol, fallback_relays, task, mode, model, budget, job, schedule, due_at, state, queued_at)
+     VALUES ($id, $owner, $session, $message, $messageKind, $protocol, $fallbackRelays, $task, $mode, $model, $budget, $job, $schedule, $dueAt, 'queued', $queuedAt)
      RETURNING *`,
     row,
+  );
+  const openOfSchedule = select(
+    db,
+    "SELECT count(*) AS count FROM runs WHERE schedule = ? AND state <> 'done'",
+    z.object({ count: z.int() }),
   );
   const settling = change(
     db,
@@ -280,7 +291,15 @@ export function createRunStore(db: Database): RunStore {
   return {
     enqueue: (id, order, queuedAt) => {
       const fallbackRelays = JSON.stringify(order.fallbackRelays);
-      const run = insert.one({ id, job: 'task', ...order, fallbackRelays, queuedAt });
+      const run = insert.one({
+        id,
+        job: 'task',
+        schedule: undefined,
+        dueAt: undefined,
+        ...order,
+        fallbackRelays,
+        queuedAt,
+      });
       if (run === undefined) throw new Error('the run was not stored');
       return run;
     },
@@ -293,6 +312,12 @@ export function createRunStore(db: Database): RunStore {
       `SELECT provider, max(started_at) AS at FROM (SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 200)
        WHERE provider IS NOT NULL AND started_at IS NOT NULL GROUP BY provider`,
       rowOf({ provider: z.string(), at: z.int() }),
+    ).all,
+    openOfSchedule: (schedule) => openOfSchedule.one(schedule)?.count ?? 0,
+    answersOf: select(
+      db,
+      "SELECT * FROM runs WHERE schedule = ? AND outcome = 'answered' ORDER BY seq DESC LIMIT ?",
+      row,
     ).all,
     inDirectory: select(
       db,

@@ -5,6 +5,7 @@ import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { type ApprovalRule, approvalRules } from '../backends/approval.ts';
 import { type BackendName, type Mode, modes } from '../backends/backend.ts';
+import { zoneNamed } from '../schedules/zone.ts';
 
 export const onOff = ['on', 'off'] as const;
 type OnOff = (typeof onOff)[number];
@@ -21,6 +22,8 @@ export type Settings = {
   readonly provider: string;
   /** Whether long answers begin to arrive before their end. */
   readonly stream: OnOff;
+  /** Time zone (`Europe/Berlin`) of the times that they write. */
+  readonly zone: string;
   /** What an admin lets them spend per day. */
   readonly dayLimit: Sat;
 };
@@ -34,6 +37,7 @@ const settingSchemas: { readonly [Name in keyof Settings]: z.ZodType<Settings[Na
   backend: z.string().min(1),
   provider: z.string().min(1),
   stream: z.enum(onOff),
+  zone: z.string().refine((zone) => zoneNamed(zone) === zone),
   dayLimit: z.coerce.number().refine(isSat),
 };
 

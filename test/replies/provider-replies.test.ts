@@ -109,6 +109,8 @@ describe('the end of a paid run says the truth about its money', () => {
         undoneAt: undefined,
         told: undefined,
         parts: 0,
+        schedule: undefined,
+        dueAt: undefined,
       },
       result: {
         failure: failure && { kind: failure, detail: undefined, status: undefined },

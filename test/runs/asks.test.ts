@@ -26,6 +26,8 @@ const runOf = (id: string): Run => ({
     undoneAt: undefined,
     told: undefined,
     parts: 0,
+    schedule: undefined,
+    dueAt: undefined,
   },
 });
 const command = (line: string): Approval => ({

@@ -95,6 +95,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
         asks: noAsks,
         approvalsFor: async () => 'off',
         refuseRun: async () => undefined,
+        scheduled: () => undefined,
         limits: { timeoutMs: 1, idleMs: 1, holdMs: 1, progressMs: 0, settleMs: 1 },
         reached: () => {},
         clock,
@@ -103,6 +104,13 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       1,
     ),
     asks: noAsks,
+    schedules: {
+      changed: () => {},
+      runNow: () => 'busy',
+      hostZone: 'Europe/Berlin',
+      membersMay: () => false,
+      letMembers: () => {},
+    },
     shell: async () => ({ refusal: 'no shell here' }),
     worktrees: {
       at: stores.worktrees.at,

@@ -1,0 +1,156 @@
+import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import type { Missed, Pause, Schedule, ScheduledEnd } from '../schedules/schedule.ts';
+import { type Lines, lines, plural, shorten } from './format.ts';
+import { ownerName } from './owner-name.ts';
+import { describeWhen, formatTime } from './when-in-words.ts';
+
+/** Three that always work. */
+export const whenExamples =
+  'Like these: !every weekdays 8:00 run the tests · !at tomorrow 9:00 … · !in 20m …. Also mon,thu 18:30, every 2h, monthly 1 9:00, 2026-12-24 18:00, or five cron fields.';
+
+/** Why a time was not understood, or is none that can be kept. */
+export const whenProblems = {
+  unknown: (typed: string) =>
+    `I can’t read a time at the beginning of “${shorten(typed, 40)}”. ${whenExamples}`,
+  no_time: (typed: string) =>
+    `“${shorten(typed, 40)}” names a day, and no time of day that I can read. Write it after the day: !every daily 8:00 …, !at friday 17:00 …`,
+  past: (typed: string) => `“${shorten(typed, 40)}” is over already. Nothing was scheduled.`,
+  never: (typed: string) =>
+    `“${shorten(typed, 40)}” never comes: there is no such date. Nothing was scheduled.`,
+} as const;
+
+export const tooOften =
+  'A task costs money each time, so 5 minutes is the shortest time between two. Nothing was scheduled: take every 5m or more.';
+export const taskMissing = (typed: string): string =>
+  `The task is missing after “${shorten(typed, 40)}”: say what is to be done then.`;
+export const noCommands =
+  'Commands and money are not done by the clock: a schedule takes a task in plain words. Nothing was scheduled.';
+export const notForMembers =
+  'Members can’t schedule tasks here: an admin can allow it with !schedule members on. !remind works.';
+export const tooMany = (most: number): string =>
+  `You have ${most} scheduled already, which is the most. !schedule shows them, !schedule drop <n> ends one.`;
+
+/** What was scheduled, as it was understood. */
+export function scheduledText(
+  schedule: Schedule,
+  budget: Sat | undefined,
+  zoneIsChosen: boolean,
+  now: number,
+): string {
+  const { id, when, zone, work, nextAt = now, text } = schedule;
+  const zoneNote = zoneIsChosen
+    ? ''
+    : `Times are those of ${zone}, which is this machine’s zone: !timezone Europe/Berlin sets yours.`;
+  if (work.kind === 'reminder') {
+    const time =
+      when.kind === 'once'
+        ? capital(formatTime(nextAt, zone, now))
+        : `#${id}, ${describeWhen(when, zone, now)}, first ${formatTime(nextAt, zone, now)}`;
+    return lines(`⏰ ${time}: ${shorten(text, 200)}`, zoneNote !== '' && zoneNote);
+  }
+  const first =
+    when.kind === 'once'
+      ? describeWhen(when, zone, now)
+      : `${describeWhen(when, zone, now)} ${zone} · next ${formatTime(nextAt, zone, now)}`;
+  const cost = budget === undefined ? '' : `, ≤ ${formatSat(budget)} a run`;
+  const asks =
+    work.mode === 'ask'
+      ? ' It reads and answers, and changes nothing; with “agent” before the task it may.'
+      : '';
+  return lines(
+    `#${id} · ${first}${when.kind === 'once' ? ` ${zone}` : ''} · ${work.mode} mode${cost}.${asks}`,
+    `!schedule shows it, !schedule drop ${id} ends it.`,
+    zoneNote !== '' && zoneNote,
+  );
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** @param late when it was due, where that is long ago (ms) */
+export const reminderText = (text: string, late: number | undefined, zone: string, now: number): string =>
+  `⏰ ${text}${late === undefined ? '' : `\n(This was for ${formatTime(late, zone, now)}; I was off then.)`}`;
+
+/** In front of an answer that came by itself. */
+export const atItsTime = ({ id, late }: ScheduledEnd, text: string, now: number): string => {
+  const note = late === undefined ? '' : ` (late: it was for ${formatTime(late.dueAt, late.zone, now)})`;
+  return text === '' ? `⏰ #${id}${note}` : `⏰ #${id}${note} — ${text}`;
+};
+
+/** After it. */
+export const afterwards = ({ id, skipped, pausedAfter }: ScheduledEnd): string =>
+  lines(
+    skipped > 0 && `(Skipped ${plural(skipped, 'time')} while it still ran.)`,
+    pausedAfter !== undefined &&
+      `⚠ #${id} is paused: it failed ${pausedAfter} times in a row. !schedule resume ${id} lets it go on, !schedule drop ${id} ends it.`,
+  );
+
+/** Times that passed while the bot was off. */
+export function missedText(
+  all: readonly { readonly schedule: Schedule; readonly missed: Missed }[],
+  now: number,
+): string {
+  return lines(
+    '⏰ While I was off:',
+    all.map(({ schedule: { id, zone, when, text }, missed: { times, more, lastAt, nextAt } }) => {
+      const last = formatTime(lastAt, zone, now);
+      if (when.kind === 'once')
+        return `#${id} was for ${last} and was not done: ${shorten(text, 60)}. !schedule run ${id} does it now, !schedule drop ${id} forgets it.`;
+      const next = nextAt === undefined ? '' : ` Next ${formatTime(nextAt, zone, now)}.`;
+      return `#${id} did not come ${more ? `${times} times or more` : plural(times, 'time')}, the last ${last}: ${shorten(text, 60)}.${next} !schedule run ${id} does it now.`;
+    }),
+  );
+}
+
+const pauseReasons: Readonly<Record<Pause, string>> = {
+  asked: 'paused',
+  failures: 'paused: it failed again and again',
+  not_owner: 'paused: its owner is none any more',
+  not_allowed: 'paused: members can’t schedule tasks now (!schedule members on, by an admin)',
+  no_workspace: 'paused: its workspace is not set up any more',
+  no_backend: 'paused: its agent is not set up any more',
+};
+
+export const pausedText = (schedule: Schedule, why: Pause): string =>
+  why === 'not_owner'
+    ? `⏰ #${schedule.id} of ${ownerName(schedule.owner)} is paused: they are no owner any more. (${shorten(schedule.text, 60)})`
+    : `⏰ #${schedule.id} is ${pauseReasons[why]}. (${shorten(schedule.text, 60)}) !schedule resume ${schedule.id} once that has changed.`;
+
+/** One of the list. */
+export function scheduleLine(schedule: Schedule, now: number): string {
+  const { id, when, zone, text, work, state, pause, nextAt, runs, quiet } = schedule;
+  const turn =
+    state === 'missed'
+      ? 'missed'
+      : nextAt === undefined
+        ? pauseReasons[pause ?? 'asked']
+        : when.kind === 'once'
+          ? ''
+          : `next ${formatTime(nextAt, zone, now)}`;
+  const count = plural(runs, work.kind === 'task' ? 'run' : 'time');
+  const facts = [
+    describeWhen(when, zone, now),
+    turn,
+    work.kind === 'task' && work.mode !== 'ask' ? work.mode : '',
+    runs === 0 ? '' : `${count}${quiet > 0 ? ` (${quiet} with nothing to report)` : ''}`,
+  ];
+  return `#${id} ${facts.filter((fact) => fact !== '').join(' · ')}\n   ${work.kind === 'reminder' ? '⏰ ' : ''}${shorten(text, 80)}`;
+}
+
+/** @param change the clocks change soon: at, by how many minutes */
+export const scheduleList = (
+  all: readonly string[],
+  zone: string,
+  change: { readonly at: number; readonly minutes: number } | undefined,
+  now: number,
+): string => {
+  const ways: Lines =
+    'Pause, resume, run now or end one: !schedule pause 3 · !schedule resume 3 · !schedule run 3 · !schedule drop 3.';
+  return lines(
+    all,
+    change !== undefined &&
+      `Clocks go ${change.minutes > 0 ? 'forward' : 'back'} on ${formatTime(change.at, zone, now)} (${zone}): times of day stay what they are on the clock.`,
+    ways,
+  );
+};
+
+export const noSchedules = `Nothing is scheduled. ${whenExamples}`;
