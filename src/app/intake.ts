@@ -15,6 +15,7 @@ import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import { connectShorthand } from '../keys/keys-in-messages.ts';
 import type { Money } from '../money/money.ts';
 import { createActFromPage } from '../page/act-from-page.ts';
+import { createTriggers } from '../schedules/triggers.ts';
 import { actsSince } from '../store/instance-facts.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
@@ -63,7 +64,9 @@ export function createIntake(
     ...{ owners, runs: stores.runs, messages, currentSessions, queue, messenger, memberBudget },
     log,
   });
+  const triggers = createTriggers({ stores, scheduler: work.schedules, tell, clock, log });
   const dispatcher = createDispatcher({
+    triggers,
     meaningOf: (text) => {
       const command = connectShorthand(text);
       return command === undefined
@@ -103,13 +106,16 @@ export function createIntake(
   const inbox = createInbox({
     feed: parts.messaging.feed,
     store: messages,
-    isOwner,
+    // A trigger's message is kept, too; what it may have done is another matter.
+    isOwner: (author) => isOwner(author) || triggers.of(author) !== undefined,
     strangers: admission.strangers,
     onMessage: (message) => {
       dispatcher.accept(message);
-      refused.noteClock(message);
+      if (isOwner(message.sender)) refused.noteClock(message);
     },
-    onRefused: refused.refused,
+    onRefused: (refusal) => {
+      if (isOwner(refusal.sender)) refused.refused(refusal);
+    },
     onOwnCopy: ownKey.onOwnCopy,
     onUnstored: createUnstoredMessages({
       outbox: parts.messaging.outbox,

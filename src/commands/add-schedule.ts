@@ -13,6 +13,7 @@ import {
 } from '../replies/schedule-replies.ts';
 import { type ReadWhen, readWhen, readWhenLast, type Setting } from '../schedules/read-when.ts';
 import type { NewSchedule, ScheduledWork } from '../schedules/schedule.ts';
+import { namedTask } from '../schedules/triggers.ts';
 import { nextTime, shortestGap, type When } from '../schedules/when.ts';
 import { notABudget, overMemberBudget, splitBudget } from './budget-suffix.ts';
 import { type Call, RefusalError, UsageError } from './command.ts';
@@ -70,25 +71,34 @@ export function addSchedule(
   const read = understood(deps, readWhen(text, setting, lead), text, setting);
   const typed = text.slice(0, text.length - read.rest.length);
   const reminder = reminderIn(read.rest);
-  if (reminder !== undefined) return store(deps, call, read.when, reminder, { kind: 'reminder' });
-  const { mode, task: rest } = modeIn(read.rest);
-  const { task, budget } = budgetIn(deps, call, rest);
+  if (reminder !== undefined) return keep(deps, call, read.when, reminder, { kind: 'reminder' });
+  const { task, work } = workIn(deps, call, read.rest);
   if (task.trim() === '') throw new RefusalError(taskMissing(typed));
+  const gap = shortestGap(read.when, setting.zone, deps.clock.now());
+  if (gap !== undefined && gap < shortestGapMs) throw new RefusalError(tooOften);
+  return keep(deps, call, read.when, task, work);
+}
+
+/** `!task <name> = <what to do>`: done whenever it is asked for. One of this name is replaced. @throws RefusalError */
+export function addNamedTask(deps: CommandDeps, call: Call, name: string, text: string): string {
+  const { task, work } = workIn(deps, call, text);
+  const before = namedTask(deps.stores, call.owner.publicKey, name);
+  if (before !== undefined) deps.stores.schedules.update(before.id, { turn: { state: 'ended' } });
+  return keep(deps, call, { kind: 'asked', name }, task, work);
+}
+
+/** How a task is worked on, and its budget, as its text says. */
+function workIn(deps: CommandDeps, call: Call, text: string) {
+  const { mode, task: rest } = modeIn(text);
+  const { task, budget } = budgetIn(deps, call, rest);
   const { publicKey } = call.owner;
-  const choices = deps.currentSessions.choices(publicKey);
+  const { workspace, backend, model } = deps.currentSessions.choices(publicKey);
   const work: ScheduledWork = {
-    kind: 'task',
-    workspace: choices.workspace.name,
-    backend: choices.backend,
-    mode,
-    model: choices.model,
-    budget,
+    ...{ kind: 'task', workspace: workspace.name, backend, mode, model, budget },
     session: undefined,
   };
   refuseMembers(deps, publicKey, work);
-  const gap = shortestGap(read.when, setting.zone, deps.clock.now());
-  if (gap !== undefined && gap < shortestGapMs) throw new RefusalError(tooOften);
-  return store(deps, call, read.when, task, work);
+  return { task, work };
 }
 
 /** `!remind`, with the time in front or at the end. @throws UsageError, RefusalError */
@@ -101,7 +111,7 @@ export function addReminder(deps: CommandDeps, call: Call): string {
   const said = read.rest.replace(/^(?:to|that|of|about)\s+(?=\S)/i, '');
   const what = reminderIn(said) ?? said;
   if (what === '') throw new RefusalError(taskMissing(text));
-  return store(deps, call, read.when, what, { kind: 'reminder' });
+  return keep(deps, call, read.when, what, { kind: 'reminder' });
 }
 
 /** Nobody is there to stop it: it only reads, unless it is written out that it may do more. */
@@ -139,7 +149,7 @@ const notLater: ReadonlySet<string> = new Set([
   ...['commands', 'tokens', 'invoice', 'payee', 'code', 'secret', 'access-key'],
 ]);
 
-function store(deps: CommandDeps, call: Call, when: When, text: string, work: ScheduledWork): string {
+function keep(deps: CommandDeps, call: Call, when: When, text: string, work: ScheduledWork): string {
   const { schedules, settings } = deps.stores;
   const { publicKey: owner } = call.owner;
   if (notLater.has(deps.meaningOf(text).kind)) throw new RefusalError(noCommands);
@@ -151,7 +161,7 @@ function store(deps: CommandDeps, call: Call, when: When, text: string, work: Sc
   const now = deps.clock.now();
   const zone = zoneOf(deps, owner);
   const nextAt = nextTime(when, zone, now);
-  if (nextAt === undefined) throw new RefusalError(whenProblems.past(text));
+  if (nextAt === undefined && when.kind !== 'asked') throw new RefusalError(whenProblems.past(text));
   const { id: message, kind: messageKind, protocol, relay } = call.message;
   const order: NewSchedule = {
     ...{ owner, message, messageKind, protocol, fallbackRelays: [relay] },

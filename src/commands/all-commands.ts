@@ -22,6 +22,7 @@ import { settingsCommand } from './settings-command.ts';
 import { shCommand } from './sh-command.ts';
 import { spendCommand } from './spend-command.ts';
 import { streamCommand } from './stream-command.ts';
+import { namedTaskCommands } from './task-command.ts';
 import { taskCommands } from './task-commands.ts';
 import { walletCommands } from './wallet/wallet-commands.ts';
 import { worktreeCommands } from './worktree-commands.ts';
@@ -42,6 +43,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
     ...queueCommands(deps),
     ...continueCommands(deps),
     ...scheduleCommands(deps),
+    ...namedTaskCommands(deps),
     ...walletCommands(deps),
     ...providerCommands(deps),
     ...connectionCommands(deps),

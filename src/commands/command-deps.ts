@@ -32,7 +32,7 @@ export type CommandDeps = {
   readonly bot: BotFacts;
   readonly stores: Pick<
     Stores,
-    'schedules' | 'owners' | 'invites' | 'settings' | 'runs' | 'rests' | 'confirmations' | 'keys'
+    'schedules' | 'triggers' | 'owners' | 'invites' | 'settings' | 'runs' | 'rests' | 'confirmations' | 'keys'
   >;
   readonly messages: Pick<MessageLog, 'missed'>;
   readonly currentSessions: CurrentSessions;
@@ -40,7 +40,10 @@ export type CommandDeps = {
   /** What agents wait for from their owners. */
   readonly asks: Pick<Asks, 'open' | 'answer' | 'isOver' | 'justLapsed'>;
   readonly desks: Desks;
-  readonly schedules: Pick<Schedules, 'changed' | 'runNow' | 'hostZone' | 'membersMay' | 'letMembers'>;
+  readonly schedules: Pick<
+    Schedules,
+    'changed' | 'runNow' | 'asked' | 'hostZone' | 'membersMay' | 'letMembers'
+  >;
   readonly worktrees: Pick<Worktrees, 'at' | 'begin' | 'make' | 'merge' | 'hasMergedInto'> & {
     /** Takes away what is merged, behind. */
     readonly tidyLater: (owner: PublicKey) => void;

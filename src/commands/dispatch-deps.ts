@@ -4,6 +4,7 @@ import type { EventId, MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
 import type { Asks } from '../runs/asks.ts';
 import type { Messenger } from '../runs/messenger.ts';
+import type { Triggers } from '../schedules/triggers.ts';
 import type { Confirmations } from '../store/confirmations-table.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { AutoReplyBrake } from './auto-reply-brake.ts';
@@ -26,6 +27,8 @@ export type DispatchDeps = {
   readonly signOfLife?: (owner: PublicKey) => void;
   /** Lets strangers in who have a code. */
   readonly admission: Pick<Admission, 'admit' | 'noteOnCode'>;
+  /** Machines that may start tasks by name. Absent: there are none. */
+  readonly triggers?: Triggers;
   readonly messages: MessageLog;
   readonly messenger: Messenger;
   readonly stores: Pick<Stores, 'owners' | 'atomically'>;

@@ -29,7 +29,7 @@ export type Dispatcher = {
 const busyPauseMs = 1000;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { meaningOf, match, tasks, admission, messages, messenger, limits, clock, log } = deps;
+  const { meaningOf, match, tasks, admission, triggers, messages, messenger, limits, clock, log } = deps;
   const { owners, atomically } = deps.stores;
   const commands = createCommandRunner({ ...deps, ...limits, atomically });
   const missed = createMissedList({ ...deps, ...limits, atomically });
@@ -57,6 +57,11 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 
   const act = (message: StoredMessage): void => {
     const owner = ownerOf(message);
+    const trigger = owner === undefined ? triggers?.of(message.sender) : undefined;
+    if (triggers !== undefined && trigger !== undefined) {
+      once(message, () => triggers.act(trigger, message, isTooLate(message)));
+      return;
+    }
     if (owner === undefined) {
       // Their code lets them in; or they were removed after their message was stored: a stranger gets silence.
       once(message, () => admission.admit(message));

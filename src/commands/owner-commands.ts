@@ -10,7 +10,7 @@ import { type Command, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { findOwner, parseKey } from './owner-argument.ts';
 
-const roles: readonly Role[] = ['admin', 'member'];
+const roles: readonly (Role | 'trigger')[] = ['admin', 'member', 'trigger'];
 
 /** `!owners`, `!owners add`, `!owners remove`. */
 export const ownerCommands = (deps: CommandDeps): readonly Command[] => [
@@ -25,11 +25,11 @@ export const ownerCommands = (deps: CommandDeps): readonly Command[] => [
   },
   {
     path: 'owners add',
-    parameters: '<npub> [admin|member]',
+    parameters: '<npub> [admin|member|trigger]',
     family: 'Owners',
     summary: 'let somebody command the bot, or change their role',
     detail:
-      'A member runs tasks in sessions of their own; an admin may do everything. Without a role: member. !invite lets somebody in whose npub you don’t have.',
+      'A member runs tasks in sessions of their own; an admin may do everything. Without a role: member. A trigger is a machine that may start your named tasks (!task), and nothing else. !invite lets somebody in whose npub you don’t have.',
     examples: ['!owners add npub1… member'],
     role: 'admin',
     instead: 'Ask an admin to add them; !owners shows who is one.',
@@ -43,6 +43,8 @@ export const ownerCommands = (deps: CommandDeps): readonly Command[] => [
       if (publicKey === deps.bot.publicKey) throw new RefusalError('That is the bot itself.');
       const known = owners.find(publicKey);
       refuseConfigured(known);
+      if (role === 'trigger') return addTrigger(deps, owner.publicKey, publicKey, known);
+      deps.stores.triggers.remove(publicKey);
       if (known?.role === 'admin' && role === 'member') {
         refuseLastAdmin(owners, publicKey);
         takeInvitesBack(deps, publicKey);
@@ -64,6 +66,11 @@ export const ownerCommands = (deps: CommandDeps): readonly Command[] => [
     kind: 'immediate',
     run: ({ argument }) => {
       const { queue, stores } = deps;
+      const trigger = triggerIn(deps, argument);
+      if (trigger !== undefined) {
+        stores.triggers.remove(trigger);
+        return `${nip19.npubEncode(trigger)} is not a trigger any more.`;
+      }
       const known = findOwner(stores.owners, argument);
       const { publicKey } = known;
       refuseConfigured(known);
@@ -71,6 +78,7 @@ export const ownerCommands = (deps: CommandDeps): readonly Command[] => [
       stores.owners.remove(publicKey);
       stores.settings.set(publicKey, 'dayLimit', undefined);
       takeInvitesBack(deps, publicKey);
+      stores.triggers.removeOf(publicKey);
       for (const { provider } of stores.keys.list(publicKey)) stores.keys.revoke(publicKey, provider);
       const dropped = queue.dropAll(publicKey);
       const stopped = queue.list(0, publicKey).filter((run) => queue.stop(run.id)).length;
@@ -80,6 +88,25 @@ export const ownerCommands = (deps: CommandDeps): readonly Command[] => [
     },
   },
 ];
+
+/** @throws RefusalError for somebody who is more than that */
+function addTrigger(
+  { stores }: CommandDeps,
+  by: PublicKey,
+  publicKey: PublicKey,
+  known: KnownOwner | undefined,
+): string {
+  if (known !== undefined)
+    throw new RefusalError('They are an owner, who may do more than a trigger. !owners remove comes first.');
+  stores.triggers.put(publicKey, by);
+  return `${nip19.npubEncode(publicKey)} is a trigger now: it may start your named tasks, and nothing else. !task ci-failed = <what to do> names one; the machine then sends: ci-failed <text>`;
+}
+
+/** A trigger's npub; undefined: it is none. */
+function triggerIn({ stores }: CommandDeps, text: string): PublicKey | undefined {
+  if (!/^\s*(?:nostr:)?(?:npub1|[0-9a-f]{64})/i.test(text)) return undefined;
+  return stores.triggers.find(parseKey(text))?.publicKey;
+}
 
 /** For an admin: everybody, by the numbers that other commands take. */
 const everybody = ({ stores, clock }: CommandDeps, me: PublicKey): string =>
@@ -95,6 +122,12 @@ const everybody = ({ stores, clock }: CommandDeps, me: PublicKey): string =>
         `   ${role}, ${origin}${limitOf(stores, publicKey)}`,
       ];
     }),
+    stores.triggers
+      .list()
+      .flatMap(({ publicKey, owner }) => [
+        `· ${nip19.npubEncode(publicKey)}`,
+        `   trigger of ${owner === me ? 'yours' : ownerName(owner)}`,
+      ]),
   );
 
 /** For a member: what they are, and whom they may ask. */

@@ -120,12 +120,12 @@ const actions = (deps: CommandDeps): readonly Command[] => [
     if (schedule.state === 'active') throw new RefusalError(`#${id} is active already.`);
     const now = deps.clock.now();
     const nextAt = nextTime(when, zone, now);
-    if (nextAt === undefined)
+    if (nextAt === undefined && when.kind !== 'asked')
       throw new RefusalError(
         `The time of #${id} is over. !schedule run ${id} does it now, !schedule drop ${id} ends it.`,
       );
     deps.stores.schedules.update(id, { turn: { state: 'active', nextAt }, failures: 0, refusals: 0 });
-    return `#${id} goes on: next ${formatTime(nextAt, zone, now)}.`;
+    return `#${id} goes on${nextAt === undefined ? '' : `: next ${formatTime(nextAt, zone, now)}`}.`;
   }),
   acting(deps, 'run', 'do it now, out of turn', (schedule) => {
     const { id, when, state } = schedule;

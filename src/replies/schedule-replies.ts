@@ -1,5 +1,6 @@
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { Missed, Pause, Schedule, ScheduledEnd } from '../schedules/schedule.ts';
+import type { When } from '../schedules/when.ts';
 import { type Lines, lines, plural, shorten } from './format.ts';
 import { ownerName } from './owner-name.ts';
 import { describeWhen, formatTime } from './when-in-words.ts';
@@ -38,9 +39,10 @@ export function scheduledText(
   now: number,
 ): string {
   const { id, when, zone, work, nextAt = now, text } = schedule;
-  const zoneNote = zoneIsChosen
-    ? ''
-    : `Times are those of ${zone}, which is this machine’s zone: !timezone Europe/Berlin sets yours.`;
+  const zoneNote =
+    zoneIsChosen || when.kind === 'asked'
+      ? ''
+      : `Times are those of ${zone}, which is this machine’s zone: !timezone Europe/Berlin sets yours.`;
   if (work.kind === 'reminder') {
     const time =
       when.kind === 'once'
@@ -48,21 +50,27 @@ export function scheduledText(
         : `#${id}, ${describeWhen(when, zone, now)}, first ${formatTime(nextAt, zone, now)}`;
     return lines(`⏰ ${time}: ${shorten(text, 200)}`, zoneNote !== '' && zoneNote);
   }
-  const first =
-    when.kind === 'once'
-      ? describeWhen(when, zone, now)
-      : `${describeWhen(when, zone, now)} ${zone} · next ${formatTime(nextAt, zone, now)}`;
+  const first = timesOf(when, zone, now, schedule.nextAt);
   const cost = budget === undefined ? '' : `, ≤ ${formatSat(budget)} a run`;
   const asks =
     work.mode === 'ask'
       ? ' It reads and answers, and changes nothing; with “agent” before the task it may.'
       : '';
   return lines(
-    `#${id} · ${first}${when.kind === 'once' ? ` ${zone}` : ''} · ${work.mode} mode${cost}.${asks}`,
+    `#${id} · ${first} · ${work.mode} mode${cost}.${asks}`,
     `!schedule shows it, !schedule drop ${id} ends it.`,
     zoneNote !== '' && zoneNote,
   );
 }
+
+/** When it comes, with its zone, and when first. */
+const timesOf = (when: When, zone: string, now: number, nextAt: number | undefined): string => {
+  const words = describeWhen(when, zone, now);
+  if (when.kind === 'asked') return words;
+  return when.kind === 'once' || nextAt === undefined
+    ? `${words} ${zone}`
+    : `${words} ${zone} · next ${formatTime(nextAt, zone, now)}`;
+};
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -71,9 +79,10 @@ export const reminderText = (text: string, late: number | undefined, zone: strin
   `⏰ ${text}${late === undefined ? '' : `\n(This was for ${formatTime(late, zone, now)}; I was off then.)`}`;
 
 /** In front of an answer that came by itself. */
-export const atItsTime = ({ id, late }: ScheduledEnd, text: string, now: number): string => {
+export const atItsTime = ({ id, name, late }: ScheduledEnd, text: string, now: number): string => {
+  const head = name === undefined ? `⏰ #${id}` : `⚡ ${name} (#${id})`;
   const note = late === undefined ? '' : ` (late: it was for ${formatTime(late.dueAt, late.zone, now)})`;
-  return text === '' ? `⏰ #${id}${note}` : `⏰ #${id}${note} — ${text}`;
+  return text === '' ? `${head}${note}` : `${head}${note} — ${text}`;
 };
 
 /** After it. */
@@ -121,9 +130,9 @@ export function scheduleLine(schedule: Schedule, now: number): string {
   const turn =
     state === 'missed'
       ? 'missed'
-      : nextAt === undefined
+      : state === 'paused'
         ? pauseReasons[pause ?? 'asked']
-        : when.kind === 'once'
+        : when.kind === 'once' || nextAt === undefined
           ? ''
           : `next ${formatTime(nextAt, zone, now)}`;
   const count = plural(runs, work.kind === 'task' ? 'run' : 'time');

@@ -30,6 +30,8 @@ export function formatTime(at: number, zone: string, now: number): string {
 /** `weekdays 08:00`, `Mon, Thu 18:30`, `every 2 h`, `once, Thu 24 Dec 18:00`. */
 export function describeWhen(when: When, zone: string, now: number): string {
   switch (when.kind) {
+    case 'asked':
+      return `${when.name}, when it is asked for`;
     case 'once':
       return `once, ${formatTime(when.at, zone, now)}`;
     case 'span':

@@ -38,7 +38,7 @@ export type Schedule = {
   readonly work: ScheduledWork;
   readonly state: (typeof scheduleStates)[number];
   readonly pause: Pause | undefined;
-  /** Unix milliseconds; undefined exactly when it is not active. */
+  /** Unix milliseconds; undefined when it is not active, and where it waits for no time. */
   readonly nextAt: number | undefined;
   readonly createdAt: number;
   readonly lastAt: number | undefined;
@@ -71,11 +71,13 @@ export type ScheduledWork =
 export type NewSchedule = Omit<
   Schedule,
   'id' | 'state' | 'pause' | 'lastAt' | 'runs' | 'quiet' | 'skipped' | 'failures' | 'refusals' | 'nextAt'
-> & { readonly nextAt: number };
+> & { readonly nextAt: number | undefined };
 
 /** What the owner of a run reads beside its answer. */
 export type ScheduledEnd = {
   readonly id: number;
+  /** A task that was asked for by name. */
+  readonly name: string | undefined;
   /** When it was for, where that is long ago (ms). */
   readonly late: { readonly dueAt: number; readonly zone: string } | undefined;
   /** Times that came while it still ran. */
@@ -93,3 +95,6 @@ export type Missed = {
   /** undefined: it comes no more. */
   readonly nextAt: number | undefined;
 };
+
+/** An npub that may start its owner's named tasks, and nothing else: a machine. */
+export type Trigger = { readonly publicKey: PublicKey; readonly owner: PublicKey; readonly addedAt: number };

@@ -8,7 +8,7 @@ import type { Messenger } from '../runs/messenger.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { Stores } from '../store/open-stores.ts';
-import { promptOf } from './prompt.ts';
+import { promptOf, type Sent } from './prompt.ts';
 import type { Missed, Pause, Schedule, ScheduledEnd, ScheduledWork } from './schedule.ts';
 import { nextTime } from './when.ts';
 
@@ -22,6 +22,8 @@ const lateAgainMs = 3_600_000;
 /** So many missed times are counted. */
 const mostCounted = 500;
 const failuresBeforePause = 3;
+/** Of one that is asked for by name: unlike a time, none of them is passed over. */
+const mostWaiting = 5;
 
 /**
  * Does what is to be done at a time: puts tasks in the queue, sends reminders. Durable: a time is met once, ever. In one
@@ -37,6 +39,8 @@ export type Scheduler = {
   readonly changed: () => void;
   /** Does it now, out of turn. `busy`: it runs already. To be part of the caller's transaction. */
   readonly runNow: (schedule: Schedule) => 'begun' | 'busy';
+  /** A trigger asks for it, with a text. `busy`: enough of it waits already. To be part of the caller's transaction. */
+  readonly asked: (schedule: Schedule, sent: Sent) => 'begun' | 'busy' | Pause;
   /** What its schedule makes of the end of a run; see `RunDeps.scheduled`. */
   readonly ended: (run: Run) => ScheduledEnd | 'quiet' | undefined;
 };
@@ -93,6 +97,14 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     runNow: (schedule) => {
       if (isUnderWay(deps, schedule)) return 'busy';
       doIt(deps, schedule, undefined);
+      return 'begun';
+    },
+    asked: (schedule, sent) => {
+      const why =
+        whyNot(deps, schedule) ?? (schedule.state === 'active' ? undefined : (schedule.pause ?? 'asked'));
+      if (why !== undefined) return why;
+      if (stores.runs.openOfSchedule(schedule.id) >= mostWaiting) return 'busy';
+      doIt(deps, schedule, undefined, sent);
       return 'begun';
     },
     ended: (run) => endOf(deps, run),
@@ -205,7 +217,7 @@ const isUnderWay = ({ stores }: SchedulerDeps, { id }: Schedule): boolean =>
   stores.runs.openOfSchedule(id) > 0;
 
 /** @param dueAt undefined: out of turn */
-function doIt(deps: SchedulerDeps, schedule: Schedule, dueAt: number | undefined): void {
+function doIt(deps: SchedulerDeps, schedule: Schedule, dueAt: number | undefined, sent?: Sent): void {
   const { stores, messenger, clock } = deps;
   const { id, text, work, runs } = schedule;
   const now = clock.now();
@@ -218,7 +230,7 @@ function doIt(deps: SchedulerDeps, schedule: Schedule, dueAt: number | undefined
   const session = sessionFor(deps, schedule, work);
   const { owner, message, messageKind, protocol, fallbackRelays } = schedule;
   const { mode, model, budget } = work;
-  const task = promptOf(text, lastReport(deps, id));
+  const task = promptOf(text, lastReport(deps, id), sent);
   // `(schedule, dueAt)` is unique: whatever else goes wrong, a time is met once.
   deps.queue.enqueue({
     ...{ owner, session, message, messageKind, protocol, fallbackRelays, task, mode, model, budget },
@@ -266,7 +278,8 @@ function endOf({ stores, log }: SchedulerDeps, run: Run): ScheduledEnd | 'quiet'
   const late = dueAt !== undefined && queuedAt - dueAt > graceMs ? { dueAt, zone } : undefined;
   const told = (pausedAfter?: number): ScheduledEnd => {
     if (skipped > 0) change({ skipped: 0 });
-    return { id: schedule.id, late, skipped, pausedAfter };
+    const name = schedule.when.kind === 'asked' ? schedule.when.name : undefined;
+    return { id: schedule.id, name, late, skipped, pausedAfter };
   };
   switch (outcome) {
     case 'answered':

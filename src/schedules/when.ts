@@ -9,7 +9,9 @@ export type When =
   /** Every so many days, counted from a date (`2026-12-24`), at a time of day. */
   | { readonly kind: 'days'; readonly days: number; readonly from: string; readonly clock: ClockTime }
   /** Unix milliseconds. */
-  | { readonly kind: 'once'; readonly at: number };
+  | { readonly kind: 'once'; readonly at: number }
+  /** Whenever a trigger asks for it by name. */
+  | { readonly kind: 'asked'; readonly name: string };
 export type ClockTime = { readonly hour: number; readonly minute: number };
 
 /**
@@ -20,6 +22,8 @@ export type ClockTime = { readonly hour: number; readonly minute: number };
  */
 export function nextTime(when: When, zone: string, after: number): number | undefined {
   switch (when.kind) {
+    case 'asked':
+      return undefined;
     case 'once':
       return when.at > after ? when.at : undefined;
     case 'span':
@@ -36,7 +40,7 @@ export function nextTime(when: When, zone: string, after: number): number | unde
 
 /** The shortest time between two (milliseconds), among those of the next days; undefined: there are no two. */
 export function shortestGap(when: When, zone: string, after: number): number | undefined {
-  if (when.kind === 'once') return undefined;
+  if (when.kind === 'once' || when.kind === 'asked') return undefined;
   if (when.kind === 'span') return when.seconds * 1000;
   let gap: number | undefined;
   let last: number | undefined;

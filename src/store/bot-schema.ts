@@ -295,4 +295,13 @@ export const botMigrations: readonly Migration[] = [
       CREATE UNIQUE INDEX runs_due ON runs (schedule, due_at) WHERE schedule IS NOT NULL;
       CREATE INDEX runs_open_of_schedule ON runs (schedule) WHERE state <> 'done' AND schedule IS NOT NULL;
     `),
+  (db) =>
+    db.exec(`
+      -- Machines that may start their owner's named tasks, and nothing else.
+      CREATE TABLE triggers (
+        pubkey TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        added_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `),
 ];

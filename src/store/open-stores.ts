@@ -18,6 +18,7 @@ import { createScheduleStore } from './schedules-table.ts';
 import { createSessionStore } from './sessions-table.ts';
 import { createSettingsStore } from './settings-table.ts';
 import { createToldPayments } from './told-payments-table.ts';
+import { createTriggerStore } from './triggers-table.ts';
 import { createWorktreeStore } from './worktrees-table.ts';
 
 /**
@@ -54,6 +55,7 @@ export function storesIn(
     worktrees: createWorktreeStore(db),
     runs: createRunStore(db),
     schedules: createScheduleStore(db),
+    triggers: createTriggerStore(db, clock),
     meta: createMeta(db),
     confirmations: createConfirmations(db, clock, random),
     awaited: createAwaitedStore(db),

@@ -24,6 +24,7 @@ const when = z.discriminatedUnion('kind', [
     clock: z.object({ hour: z.int(), minute: z.int() }),
   }),
   z.object({ kind: z.literal('once'), at: z.int() }),
+  z.object({ kind: z.literal('asked'), name: z.string() }),
 ]);
 
 const row = rowOf({
@@ -81,7 +82,7 @@ export type ScheduleChange = Partial<
     readonly session: string;
     /** What it is from now on. */
     readonly turn:
-      | { readonly state: 'active'; readonly nextAt: number }
+      | { readonly state: 'active'; readonly nextAt: number | undefined }
       | { readonly state: 'paused'; readonly pause: Pause }
       | { readonly state: 'missed' | 'ended' };
   }

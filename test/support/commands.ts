@@ -107,6 +107,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
     schedules: {
       changed: () => {},
       runNow: () => 'busy',
+      asked: () => 'busy',
       hostZone: 'Europe/Berlin',
       membersMay: () => false,
       letMembers: () => {},
