@@ -65,7 +65,7 @@ export const inviteCommands = ({
       const open = invites.open();
       if (open.length === 0) return 'No invitation is open. !invite makes one.';
       return lines(
-        open.map((invite, index) => `${index + 1}. ${inviteLine(invite, owner.publicKey, clock.now())}`),
+        open.map((invite) => `${invite.id}. ${inviteLine(invite, owner.publicKey, clock.now())}`),
         '!invite cancel <n> takes one back, !invite cancel all of them.',
       );
     },
@@ -83,10 +83,11 @@ export const inviteCommands = ({
     run: ({ argument }) => {
       const open = invites.open();
       if (open.length === 0) return 'No invitation is open; nothing was taken back.';
-      const chosen =
-        argument === ''
-          ? open
-          : open.slice(parseCount(argument, 'number of the list', open.length) - 1).slice(0, 1);
+      // Its own number: another one that is used or lapses meanwhile leaves it what it was.
+      const number = argument === '' ? undefined : parseCount(argument, 'number of the list', 1_000_000);
+      const chosen = open.filter(({ id }) => number === undefined || id === number);
+      if (chosen.length === 0)
+        throw new RefusalError(`No invitation ${number} is open; !invite list shows those that are.`);
       for (const { id } of chosen) invites.cancel(id);
       const left = open.length - chosen.length;
       return `${plural(chosen.length, 'invitation')} taken back, ${left === 0 ? 'none is' : `${left} still`} open.`;

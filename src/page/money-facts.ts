@@ -58,6 +58,8 @@ function view({ money, settings, clock }: MoneyFactsDeps, visitor: Visitor): Mon
     ...{ limit: openShown, unfinished: true },
     ...(only === undefined ? {} : { owner: only }),
   });
+  const topUps = wallet.askedTopUps(publicKey, now - newsMs);
+  const waiting = new Set(topUps.map(({ operation }) => operation));
   const { running, due, kept } = owed();
   const { mints, ready, reserved, sent, incoming } = wallet.balance();
   return {
@@ -67,13 +69,13 @@ function view({ money, settings, clock }: MoneyFactsDeps, visitor: Visitor): Mon
         : undefined,
     share: share?.available,
     today: { used: money.routstr.usedToday(publicKey), limit: settings.get(publicKey, 'dayLimit') },
-    topUps: wallet.askedTopUps(publicKey, now - newsMs).map(({ operation, request, ...topUp }) => ({
+    topUps: topUps.map(({ operation, request, ...topUp }) => ({
       ...{ id: operation, amount: topUp.amount, mint: topUp.mint, invoice: topUp.invoice },
       ...{ request: request?.text, expiresAt: topUp.expiresAt, state: topUp.state },
     })),
     open: [
       ...operations
-        .filter(({ trouble }) => trouble === undefined)
+        .filter(({ trouble, operation }) => trouble === undefined && !waiting.has(operation))
         .map((operation) => operationLine(operation, now)),
       ...shown
         .filter((run) => !isIn(run, 'needs_operator'))

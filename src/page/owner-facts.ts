@@ -27,7 +27,7 @@ export const createOwnerFacts = ({ owners, invites, settings, money }: OwnerFact
     }));
   },
   invites: (): readonly InviteFacts[] =>
-    invites.open().map(({ createdBy, createdAt, expiresAt }, index) => ({
-      ...{ number: index + 1, by: npubEncode(createdBy), madeAt: createdAt, expiresAt },
+    invites.open().map(({ id, createdBy, createdAt, expiresAt }) => ({
+      ...{ number: id, by: npubEncode(createdBy), madeAt: createdAt, expiresAt },
     })),
 });

@@ -1,7 +1,7 @@
 import { formatSat, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
 import type { PaidRunIn } from '@nostr-dm-agent/routstr';
 import { nodeName } from './provider-replies.ts';
-import { inDoubt, operatorProblem } from './routstr/paid-run-replies.ts';
+import { inDoubt, problemSentence } from './routstr/paid-run-replies.ts';
 
 /** A run that needs a person, in the parts that it is shown in: what is wrong, what to do, what is known. */
 export type StuckRun = {
@@ -26,7 +26,7 @@ export function stuckRun(
   const ask = operator === undefined ? 'whoever runs the node' : 'the operator of the node on Nostr';
   return {
     id: run.id,
-    problem: operatorProblem(body),
+    problem: problemSentence(body),
     inDoubt: inDoubt(body),
     task: isReaders && ticket.prompt !== '' ? ticket.prompt : undefined,
     where: nodeName(node),

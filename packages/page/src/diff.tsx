@@ -29,7 +29,7 @@ function Files({ files }: { readonly files: readonly File[] }) {
   if (files.length === 0) return <p>Nothing in the workspace.</p>;
   let left = mostLines;
   const shown = files.slice(0, mostFiles).map((file) => {
-    const lines = file.diff.trimEnd().split('\n');
+    const lines = withoutHead(file.diff.trimEnd().split('\n'));
     const taken = lines.slice(0, left);
     left -= taken.length;
     return { file, lines: taken, more: lines.length - taken.length };
@@ -56,9 +56,15 @@ function Files({ files }: { readonly files: readonly File[] }) {
   );
 }
 
+/** Its name stands above it. */
+function withoutHead(lines: readonly string[]): readonly string[] {
+  const first = lines.findIndex((line) => line.startsWith('@@'));
+  return first < 0 ? lines : lines.slice(first);
+}
+
 /** A sign at the beginning says it, too: colour is for those who see it. */
 function kindOf(line: string): string | undefined {
-  if (/^(?:\+\+\+|---|diff |index |Index: |=+$|\\)/.test(line)) return 'dim';
+  if (line.startsWith('\\')) return 'dim';
   if (line.startsWith('@@')) return 'hunk';
   if (line.startsWith('+')) return 'added';
   return line.startsWith('-') ? 'removed' : undefined;

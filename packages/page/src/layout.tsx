@@ -104,6 +104,8 @@ export type Way = {
   readonly field?: Field;
   readonly also?: Field;
   readonly grave?: boolean;
+  /** Beside what is done more often. */
+  readonly quiet?: boolean;
   /** What comes of it is shown on the page: of the answer its first words are enough. */
   readonly brief?: boolean;
 };
@@ -119,7 +121,7 @@ export const Ways = ({ ways, ...place }: Place & { readonly ways: readonly Way[]
 );
 
 export const Does = ({
-  way: { command, about, label, field, also, grave = false, brief = false },
+  way: { command, about, label, field, also, grave = false, quiet = false, brief = false },
   viewer,
   back,
 }: Place & { readonly way: Way }) => (
@@ -131,7 +133,7 @@ export const Does = ({
     <input type="hidden" name="back" value={back} />
     {field && <FieldOf field={field} />}
     {also && <FieldOf field={also} />}
-    <button type="submit" class={grave ? 'grave' : ''}>
+    <button type="submit" class={grave ? 'grave' : quiet ? 'quiet' : ''}>
       {label}
     </button>
   </form>

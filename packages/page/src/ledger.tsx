@@ -181,10 +181,10 @@ const Rows = ({
           </td>
           <td data-label="Task">
             {row.task}
-            <small>{[row.model, row.node ?? row.provider].filter(Boolean).join(' · ')}</small>
+            <small>{[row.model, hostOf(row.node) ?? row.provider].filter(Boolean).join(' · ')}</small>
           </td>
           {withOwner && (
-            <td data-label="Owner">
+            <td data-label="Owner" class="whose">
               {row.owner === undefined ? (
                 'the bot'
               ) : (
@@ -211,4 +211,6 @@ const Rows = ({
   </table>
 );
 
+const hostOf = (node: string | undefined): string | undefined =>
+  node?.replace(/^https?:\/\//, '').replace(/\/v1$/, '');
 const digits = (amount: number): string => amount.toLocaleString('en-US');

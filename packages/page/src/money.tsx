@@ -41,7 +41,7 @@ const send: Way = {
 const pay: Way = {
   command: '!wallet withdraw {}',
   label: 'Pay',
-  field: { label: 'An invoice, or name@host and sats', hint: 'lnbc… or name@example.com 2000' },
+  field: { label: 'Lightning invoice or address', hint: 'name@example.com 2000' },
 };
 const confirm: Way = {
   command: '!wallet confirm {}',

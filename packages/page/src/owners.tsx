@@ -16,12 +16,13 @@ export const ownersView: View = {
 const limitOf = ({ npub, limit }: OwnerFacts): Way => ({
   command: `!limit ${npub} {}`,
   label: 'Set the limit',
+  quiet: true,
   field: { label: 'Sats a day, or off', value: limit === undefined ? '' : String(limit), hint: '5000' },
 });
 const roleOf = ({ npub, role }: OwnerFacts): Way =>
   role === 'member'
     ? { command: `!owners add ${npub} admin`, label: 'Make them an admin', grave: true }
-    : { command: `!owners add ${npub} member`, label: 'Make them a member' };
+    : { command: `!owners add ${npub} member`, label: 'Make them a member', quiet: true };
 const remove = ({ npub }: OwnerFacts): Way => ({
   command: `!owners remove ${npub}`,
   label: 'Remove them',

@@ -21,7 +21,8 @@ export const sessionsView: View = {
       const viewer = viewerOf(c);
       const found = source.sessions.find(viewer.visitor, c.req.param('id'));
       if (found === undefined) return c.notFound();
-      return c.html(page(viewer, <Session {...found} viewer={viewer} />));
+      const choices = source.sessions.choices(viewer.visitor);
+      return c.html(page(viewer, <Session {...found} choices={choices} viewer={viewer} />));
     });
     app.get('/sessions/:id/:number/diff', async (c) => {
       const viewer = viewerOf(c);
@@ -77,7 +78,11 @@ const factsOf = ({ id, workspace, branch, mode, model, provider }: SessionFacts)
   [id, workspace, branch && `branch ${branch}`, mode, model, provider && `paid by ${provider}`]
     .filter(Boolean)
     .join(' · ');
-const resume = ({ id }: SessionFacts): Way => ({ command: `!resume ${id}`, label: 'Go on with it' });
+const resume = ({ id }: SessionFacts): Way => ({
+  command: `!resume ${id}`,
+  label: 'Go on with it',
+  quiet: true,
+});
 
 const begin = ({ workspaces, workspace, providers, provider }: SessionChoices): Way => ({
   command: '!new {} {}',
@@ -97,31 +102,53 @@ const begin = ({ workspaces, workspace, providers, provider }: SessionChoices): 
   },
 });
 
-/** Of the current session alone: these commands are about it. */
-const ofCurrent = ({ mode, model }: SessionFacts): readonly Way[] => [
-  {
-    command: '!model {}',
-    label: 'Set the model',
-    field: { label: 'Model, or a part of its name', hint: 'sonnet' },
-  },
-  { command: '!models', label: 'Which are there' },
-  ...(model === undefined ? [] : [{ command: '!model reset', label: 'Back to the default model' }]),
-  mode === 'plan'
-    ? { command: '!mode agent', label: 'Let it change files' }
-    : { command: '!mode plan', label: 'Let it plan only' },
+/** Of the current session alone: these commands are about it. Each row is about one thing. */
+const ofCurrent = (
+  { mode, model, provider }: SessionFacts,
+  { providers, provider: chosen }: SessionChoices,
+): readonly (readonly Way[])[] => [
+  [
+    {
+      command: '!model {}',
+      label: 'Set the model',
+      quiet: true,
+      field: { label: 'Model, or a part of its name', hint: 'sonnet' },
+    },
+    { command: '!models', label: 'Which are there', quiet: true },
+    ...(model === undefined
+      ? []
+      : [{ command: '!model reset', label: 'Back to the default model', quiet: true }]),
+  ],
+  [
+    {
+      command: '!provider set {} here',
+      label: 'Pay with it here',
+      quiet: true,
+      field: {
+        label: 'Paid by, in this session',
+        value: provider ?? chosen,
+        options: providers.map((name) => ({ value: name, label: name })),
+      },
+    },
+    mode === 'plan'
+      ? { command: '!mode agent', label: 'Let it change files', quiet: true }
+      : { command: '!mode plan', label: 'Let it plan only', quiet: true },
+  ],
 ];
 const ofChanges: readonly Way[] = [
   { command: '!undo', label: 'Take it back', grave: true },
-  { command: '!redo', label: 'Put it back' },
+  { command: '!redo', label: 'Put it back', quiet: true },
 ];
 
 const Session = ({
   session,
   said,
+  choices,
   viewer,
 }: {
   readonly session: SessionFacts;
   readonly said: readonly SaidFacts[];
+  readonly choices: SessionChoices;
   readonly viewer: Viewer;
 }) => (
   <>
@@ -139,7 +166,9 @@ const Session = ({
     {session.current ? (
       <section aria-label="This session">
         {said.length > 0 && <Ways ways={ofChanges} viewer={viewer} back="/sessions" />}
-        <Ways ways={ofCurrent(session)} viewer={viewer} back="/sessions" />
+        {ofCurrent(session, choices).map((ways) => (
+          <Ways ways={ways} viewer={viewer} back="/sessions" />
+        ))}
       </section>
     ) : (
       <Ways ways={[resume(session)]} viewer={viewer} back="/sessions" />

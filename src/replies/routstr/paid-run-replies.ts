@@ -210,9 +210,13 @@ export function operatorProblemText(run: PaidRunIn<'needs_operator'>): string {
   return `${formatSat(inDoubt(run.body))} of ${nameOf(run)} are in doubt: ${operatorProblem(run.body)} Node: ${run.node}, run ${run.id}. All evidence is kept, and it is asked about once a day.`;
 }
 
-/** What contradicts what. */
-export const operatorProblem = ({ trouble, detail }: InState<'needs_operator'>): string =>
-  `${operatorProblems[trouble]}${detail === '' ? '' : ` (${detail})`}.`;
+function operatorProblem({ trouble, detail }: InState<'needs_operator'>): string {
+  return `${operatorProblems[trouble]}${detail === '' ? '' : ` (${detail})`}.`;
+}
+
+/** What contradicts what, as a sentence. */
+export const problemSentence = ({ trouble, detail }: InState<'needs_operator'>): string =>
+  `${sentence(operatorProblems[trouble])}.${detail === '' ? '' : ` It said: ${detail}`}`;
 
 function nameOf({ ticket, node }: PaidRun): string {
   switch (ticket.purpose) {

@@ -77,10 +77,12 @@ function optionsFor(figure: HTMLElement, canvas: HTMLElement, days: Days): uPlot
       x: { time: false, range: [-0.6, days.days.length - 0.4] },
       y: { range: (_, _from, to) => [0, Math.max(1, to) * 1.05] },
     },
+    padding: [8, 8, 0, 0],
     axes: [
       {
         ...axis,
         grid: { show: false },
+        size: 28,
         space: 56,
         incrs: [1, 2, 7, 14, 28],
         values: (_, at) => at.map(dayAt),
