@@ -2,7 +2,6 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
-import type { Logger } from '@nostr-dm-agent/kit/log';
 import { proxyReport } from '@nostr-dm-agent/kit/net';
 import { inboxServiceOf, keepAnnounced } from '@nostr-dm-agent/nostr';
 import type { PageSource } from '@nostr-dm-agent/page';
@@ -78,7 +77,7 @@ export async function assemble(
   const { clock, log } = basics;
   const { identity } = config;
   const { publicKey } = identity;
-  const connections = openConnections(config, deps, stores, log);
+  const connections = openConnections(config, deps, stores, basics);
   const messages = createMessageStore(stores.db, clock, connections.guard);
   const messaging = openMessaging(config, { stores, messages, indexers: deps.indexers, opened }, basics);
   const { relays, lists, outbox } = messaging;
@@ -185,7 +184,7 @@ const openConnections = (
   { identity, home }: Config,
   { protect = () => () => undefined }: AppDeps,
   stores: Pick<Stores, 'keys' | 'sessions'>,
-  log: Logger,
+  { clock, log }: Pick<Basics, 'clock' | 'log'>,
 ) =>
   createConnectionKeeper({
     store: stores.keys,
@@ -193,6 +192,7 @@ const openConnections = (
     bind: (session, provider) => stores.sessions.update(session, { provider }),
     home,
     protect,
+    clock,
     log,
   });
 

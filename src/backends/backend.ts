@@ -1,5 +1,6 @@
 import type { ApprovalRule, Asked } from './approval.ts';
 import type { LimitMet } from './jail/limits.ts';
+import type { BeginLogin } from './login.ts';
 import type { Mode } from './mode.ts';
 import type { RunPayment, StandingPayment } from './payment.ts';
 import type { Changes, SessionDesk, Todo } from './session-desk.ts';
@@ -227,6 +228,8 @@ export type Backend = {
    */
   readonly tell?: (runId: string, text: string, signal: AbortSignal) => Promise<boolean>;
   readonly desk?: SessionDesk;
+  /** Begins a login to a provider of models. Absent: it has none of its own. */
+  readonly login?: BeginLogin;
   /** Ends servers that an earlier life of the bot left behind; returns how many processes. */
   readonly endLeftServers?: (signal: AbortSignal) => Promise<number>;
   /** Ends every server that is kept ready. */

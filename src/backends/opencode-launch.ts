@@ -84,6 +84,12 @@ export type PreparedServer = ServerRequest & {
   readonly snapshots: string;
 };
 
+/** Tokens stand where opencode looks for its logins at each call; a key is given to its server. */
+const loginText = ({ login }: RunPayment): Readonly<Record<string, string>> =>
+  login?.auth.type !== 'oauth'
+    ? {}
+    : { '.local/share/opencode/auth.json': JSON.stringify({ [login.provider]: login.auth }) };
+
 /** Of a folder's path, as the name of another folder. */
 const nameOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);
 
@@ -191,7 +197,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
       },
       texts: bare ? { 'no-models.json': '{}' } : {},
       ...{ configuration, endpoints, homeFiles, identity, model },
-      homeTexts: own ? {} : pretendInstalled,
+      homeTexts: own ? {} : { ...pretendInstalled, ...loginText(payment) },
       hideCode: !trustWorkspace,
     };
   };
@@ -282,6 +288,33 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     }
   };
 
+  /**
+   * A server on which somebody logs in to a provider: no agent works on it, and what it keeps lies in `folder` alone.
+   * @throws NotStartedError when something that it needs is not there
+   */
+  const prepareLogin = async (
+    plan: ServerPlan,
+    folder: string,
+    signal: AbortSignal,
+  ): Promise<PreparedServer> => {
+    const { workspace, id: runId } = plan;
+    const found = await find(signal);
+    if (found.state === 'missing') throw new NotStartedError('backend_missing', found.problem);
+    const wall = await jail.wall(signal);
+    if (wall.kind === 'refused') throw new NotStartedError('no_wall', '');
+    const cell = await jail.open(wall, { runId, workspace, writable: false, store: undefined });
+    try {
+      const material = await materialOf({ ...plan, runId, owner: nobody }, plan.modes, cell, []);
+      const request = serverRequest(plan, material, { file: found.path, cell, home, snapshots: folder });
+      const homeFiles = [{ from: folder, at: '.local/share/opencode', writable: true }];
+      const command = await cell.launch({ ...request, homeFiles });
+      return { command, cell, version: found.version, model: undefined, snapshots: folder, ...request };
+    } catch (error) {
+      await cell.close();
+      throw asNotStarted(error);
+    }
+  };
+
   /** Runs one of opencode's short commands in the jail that a run would have. */
   const ask = async (asking: Omit<Invocation, 'runId'>, signal: AbortSignal): Promise<string> => {
     const runId = crypto.randomUUID();
@@ -302,6 +335,6 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     return { found, wall };
   };
 
-  return { prepare, prepareServer, ask, look, find };
+  return { prepare, prepareServer, prepareLogin, ask, look, find };
 };
 export type Launcher = ReturnType<typeof createLauncher>;

@@ -13,6 +13,7 @@ import { createTranscript, parseOpencodeEvent, type Transcript } from './opencod
 import { judge } from './opencode-failures.ts';
 import type { Launcher } from './opencode-launch.ts';
 import { sessionByTitle, sessionDirectory } from './opencode-sessions.ts';
+import { secretsOf } from './payment.ts';
 import { failureAs, failureOf } from './process-failures.ts';
 import { type AgentProcessEnd, runAgentProcess } from './processes.ts';
 
@@ -29,7 +30,7 @@ const nothingYet: AgentProcessEnd = {
 
 /** Follows what one opencode says, and decides when it has to be ended. */
 const follow = (request: AgentRequest, observer: RunObserver, patienceMs: number) => {
-  const cover = coverSecrets(Object.values(request.payment.variables));
+  const cover = coverSecrets(secretsOf(request.payment));
   const transcript = createTranscript(request.workspace, (event) => observer.onEvent?.(event));
   const guard = createLoopGuard();
   const ending = new AbortController();

@@ -4,6 +4,7 @@ import type { Backend, Model } from './backend.ts';
 import { endRun } from './leftovers.ts';
 import { testedOpencode } from './opencode-binary.ts';
 import { createLauncher } from './opencode-launch.ts';
+import { clearLogins, createLogins } from './opencode-logins.ts';
 import { createStoreKeeper } from './opencode-store.ts';
 import { createWarmOpencode, endLeftServers } from './warm/warm-opencode.ts';
 import { whenPaid } from './when-paid.ts';
@@ -71,7 +72,13 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     return list;
   };
 
-  const endLeft = { endLeftServers: (signal: AbortSignal) => endLeftServers(home, signal) };
+  const endLeft = {
+    endLeftServers: async (signal: AbortSignal): Promise<number> => {
+      const ended = await endLeftServers(home, signal);
+      await clearLogins(home);
+      return ended;
+    },
+  };
   const { kept, tell, close, desk } = warmed;
   // Where none is kept ready nothing is to be expected of a sign of life.
   const warm = (deps.warm?.servers ?? 0) === 0 ? {} : { warm: warmed.warm };
@@ -85,6 +92,7 @@ export const createOpencode = (settings: BackendSettings, deps: BackendDeps): Ba
     tell,
     close,
     desk,
+    login: createLogins(home, launcher, log).begin,
     ...endLeft,
     ...warm,
   };

@@ -1,4 +1,5 @@
 import type { Door } from '@nostr-dm-agent/routstr';
+import type { Credential } from './credential.ts';
 
 /**
  * Who pays for the model calls of this run, as the subprocess needs to know it.
@@ -11,6 +12,20 @@ export type RunPayment = {
   readonly variables: Readonly<Record<string, string>>;
   /** Merged over the backend's configuration (for opencode: `provider`, `model`, `small_model` …). */
   readonly configuration: Readonly<Record<string, unknown>>;
+  /** What opencode is logged in with instead of a variable. Secret. */
+  readonly login?: Login;
+};
+
+export type Login = {
+  /** opencode's id of it. */
+  readonly provider: string;
+  readonly auth: Credential;
+};
+
+/** What of a payment nobody may read in an answer. */
+export const secretsOf = ({ variables, login }: RunPayment): readonly string[] => {
+  const auth = login === undefined ? [] : login.auth.type === 'api' ? [login.auth.key] : [login.auth.access];
+  return [...Object.values(variables), ...auth];
 };
 
 /**
@@ -21,9 +36,21 @@ export type StandingPayment = {
   readonly payer: string;
   /** @param door undefined where there is none: then the variables reach the provider themselves */
   readonly payment: (door: Door | undefined) => RunPayment;
+  /** Absent: what the server is given lasts. */
+  readonly renewal?: Renewal;
   /**
    * Absent: the provider is not paid run by run.
    * @param server `kept`: for the runs to come, the next of which is made ready for; `spare`: for one run, or a look, alone
    */
   readonly openDoor?: (server: 'kept' | 'spare') => Door;
+};
+
+/** A login that runs out. */
+export type Renewal = {
+  /** When (Unix milliseconds). */
+  readonly due: number;
+  /** What takes its place; undefined: nothing does. */
+  readonly again: (
+    signal: AbortSignal,
+  ) => Promise<{ readonly login: Login; readonly due: number } | undefined>;
 };

@@ -33,10 +33,20 @@ export const isKeyProvider = (found: CatalogueEntry): found is KeyProvider =>
   found.variable !== undefined &&
   found.model !== undefined;
 
+/** One that owners can have a connection of their own to: by a key, or by a login that opencode offers. */
+export type Connectable = KeyProvider;
+export const isConnectable = (found: CatalogueEntry): found is Connectable =>
+  isKeyProvider(found) || (hasLogin(found) && found.variable !== undefined && found.model !== undefined);
+
+/** Whether opencode offers a login to it that asks for nothing but a browser. */
+export const hasLogin = ({ logins, needs }: CatalogueEntry): boolean =>
+  logins.length > 0 && needs.length === 0;
+
 /** The providers in the catalogue of the opencode that ships (`test/support/write-catalogue.ts` reads it out). */
 export type Catalogue = {
   readonly get: (id: string) => CatalogueEntry | undefined;
   readonly keyProviders: readonly KeyProvider[];
+  readonly connectables: readonly Connectable[];
   /** The id that was probably meant. */
   readonly nearest: (asked: string) => string | undefined;
 };
@@ -48,6 +58,7 @@ export function createCatalogue(): Catalogue {
   return {
     get: (id) => byId.get(id),
     keyProviders: providers.filter(isKeyProvider),
+    connectables: providers.filter(isConnectable),
     nearest: (asked) => {
       const wanted = asked.toLowerCase();
       const named = providers.find(({ name }) => name.toLowerCase() === wanted)?.id;

@@ -1,3 +1,4 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { withoutTokens } from '@nostr-dm-agent/kit/token-text';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
@@ -9,8 +10,10 @@ import type { Provider } from '../runs/provider.ts';
 import type { MessageGuard } from '../store/messages-table.ts';
 import { type Catalogue, createCatalogue, type KeyProvider } from './catalogue.ts';
 import type { ConnectedProvider, Connection, ConnectionStatus, ConnectionStore } from './connection.ts';
-import { createConnectionProvider, listingConfiguration, retryPauses } from './key-provider.ts';
+import { listingConfiguration } from './connection-payment.ts';
+import { createConnectionProvider, retryPauses } from './key-provider.ts';
 import { createMessageKeys, type MessageKeys, withoutSealed } from './keys-in-messages.ts';
+import { createRenewals, type RenewalDeps, type Renewals } from './login-renewal.ts';
 import type { Sealer } from './seal.ts';
 import { createVault, findLocked, type Vault } from './sealed-connections.ts';
 import { withoutSecretKeys } from './secret-keys.ts';
@@ -22,6 +25,9 @@ const verifyMs = 6000;
 export type ConnectionKeeperDeps = {
   readonly store: ConnectionStore;
   readonly sealer: Sealer;
+  readonly clock: Clock;
+  /** Where logins are renewed; absent: where opencode does. */
+  readonly renewalWays?: RenewalDeps['ways'];
   /** `BOT_HOME`. */
   readonly home: string;
   /** Keeps a secret out of the log until the returned function is called. */
@@ -43,6 +49,7 @@ export type ConnectionTools = {
   readonly catalogue: Catalogue;
   readonly store: ConnectionStore;
   readonly vault: Vault;
+  readonly renewals: Renewals;
   readonly reveal: MessageKeys['reveal'];
   readonly verify: (provider: KeyProvider, key: string, signal: AbortSignal) => Promise<KeyVerdict>;
   readonly protect: ConnectionKeeperDeps['protect'];
@@ -53,7 +60,7 @@ export type ConnectionKeeper = {
   readonly tools: ConnectionTools;
   /** Keeps keys out of the stored messages, and tokens out of those that are done with. */
   readonly guard: MessageGuard;
-  /** One for each provider of the catalogue that takes keys. */
+  /** One for each provider of the catalogue that an owner can connect. */
   readonly providers: readonly Provider[];
   /**
    * Who pays for a run of this session: a name, and why it is not the one that was meant.
@@ -79,7 +86,12 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
   const catalogue = createCatalogue();
   const vault = createVault(sealer);
   const messageKeys = createMessageKeys(sealer, (id) => catalogue.get(id) !== undefined);
-  const byId = new Map(catalogue.keyProviders.map((provider) => [provider.id, provider]));
+  const { renewalWays } = deps;
+  const renewals = createRenewals({
+    ...{ store, vault, protect, clock: deps.clock, log },
+    ...(renewalWays && { ways: renewalWays }),
+  });
+  const byId = new Map(catalogue.connectables.map((provider) => [provider.id, provider]));
   const isConnected = (owner: string, id: string) => store.get(owner, id)?.credential !== undefined;
 
   return {
@@ -87,6 +99,7 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
       catalogue,
       store,
       vault,
+      renewals,
       reveal: messageKeys.reveal,
       verify: async (provider, key, signal) => {
         const baseUrl = (await configuredBaseUrl(deps.home, provider)) ?? provider.api;
@@ -103,8 +116,8 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
       forget: (text, done) =>
         done ? withoutTokens(withoutSealed(text), '[token removed]') : withoutSealed(text),
     },
-    providers: catalogue.keyProviders.map((entry) =>
-      createConnectionProvider(entry, { store, vault, protect, bind, log }),
+    providers: catalogue.connectables.map((entry) =>
+      createConnectionProvider(entry, { store, vault, renewals, protect, bind }),
     ),
     providerFor: ({ owner, backend, provider: bound }, chosen) => {
       const wanted = bound ?? chosen;

@@ -42,6 +42,8 @@ export type ConnectionStore = {
   readonly propose: (owner: string, provider: string, credential: string) => void;
   /** Another seal around the same credential. */
   readonly reseal: (owner: string, provider: string, credential: string) => void;
+  /** The newer state of the same login. False, and nothing is done, when `from` is not what is there any more. */
+  readonly renew: (owner: string, provider: string, from: string, to: string) => boolean;
   readonly mark: (
     owner: string,
     provider: string,

@@ -1,28 +1,36 @@
-import { z } from 'zod';
+import { type Credential, credentialShape } from '../backends/credential.ts';
 import type { Connection, ConnectionStore } from './connection.ts';
 import { type SealContext, SealError, type Sealer } from './seal.ts';
-
-/** What is sealed, in the shape in which opencode keeps its own logins. */
-const credential = z.object({ type: z.literal('api'), key: z.string().min(1) });
 
 /** Why a connection whose credential does not open is in state `error`. */
 export const sealedOtherwise = 'sealed with another key of the bot';
 
-/** Seals credentials for their place in the store and opens them again. */
+/** Seals credentials for their place in the store and opens them again. What is sealed has the shape of opencode's own. */
 export type Vault = {
-  readonly seal: (owner: string, provider: string, key: string) => string;
-  /** The key in a credential of this owner and provider. @throws SealError */
+  /** @param credential a key, or what a login came to */
+  readonly seal: (owner: string, provider: string, credential: string | Credential) => string;
+  /** @throws SealError */
+  readonly read: (owner: string, provider: string, sealed: string) => Credential;
+  /** What is shown to the provider: the key, or the token of a login. @throws SealError */
   readonly open: (owner: string, provider: string, sealed: string) => string;
 };
 
 const contextOf = (owner: string, provider: string): SealContext => ['connection', owner, provider];
 
 export function createVault(sealer: Sealer): Vault {
+  const read: Vault['read'] = (owner, provider, sealed) =>
+    credentialShape.parse(JSON.parse(sealer.open(sealed, contextOf(owner, provider))));
   return {
-    seal: (owner, provider, key) =>
-      sealer.seal(JSON.stringify({ type: 'api', key }), contextOf(owner, provider)),
-    open: (owner, provider, sealed) =>
-      credential.parse(JSON.parse(sealer.open(sealed, contextOf(owner, provider)))).key,
+    seal: (owner, provider, credential) =>
+      sealer.seal(
+        JSON.stringify(typeof credential === 'string' ? { type: 'api', key: credential } : credential),
+        contextOf(owner, provider),
+      ),
+    read,
+    open: (owner, provider, sealed) => {
+      const credential = read(owner, provider, sealed);
+      return credential.type === 'api' ? credential.key : credential.access;
+    },
   };
 }
 

@@ -143,6 +143,11 @@ export const notConnectedText = (provider: string): string =>
 export const lockedKeyText = (provider: string): string =>
   `Your key for ${provider} can’t be opened: the bot’s own key was changed. Send it again with ${connectUsage(provider)}, or go on without it: !provider set local.`;
 
+export const expiredLoginText = (provider: string): string =>
+  `Your login to ${provider} has run out, and ${provider} does not renew it. !provider connect ${provider} logs in again, !provider set local goes on without.`;
+export const notRenewedText = (provider: string): string =>
+  `Your login to ${provider} has to be renewed, and ${provider} does not answer. !retry tries again, !provider set local goes on without.`;
+
 /** What a failure means where the owner's own key paid; undefined: nothing that other runs would not say as well. */
 export function describeConnectionFailure(provider: string, failure: RunFailure): string | undefined {
   const status = failure.status === undefined ? '' : ` (${failure.status})`;

@@ -52,6 +52,11 @@ export function createConnectionStore(db: Database, clock: Clock): ConnectionSto
   const revoke = update(
     `status = 'revoked', credential = NULL, error = NULL, replacement = NULL, replacement_at = NULL, updated_at = $now`,
   );
+  const renew = change(
+    db,
+    `UPDATE provider_connections SET credential = $to, updated_at = $now
+     WHERE owner = $owner AND provider = $provider AND credential = $from`,
+  );
   const used = change(db, 'UPDATE provider_connections SET used_at = ? WHERE owner = ? AND provider = ?');
   return {
     get: select(db, 'SELECT * FROM provider_connections WHERE owner = ? AND provider = ?', row).one,
@@ -66,6 +71,7 @@ export function createConnectionStore(db: Database, clock: Clock): ConnectionSto
     reseal: (owner, provider, credential) => {
       reseal({ owner, provider, credential, now: clock.now() });
     },
+    renew: (owner, provider, from, to) => renew({ owner, provider, from, to, now: clock.now() }) === 1,
     mark: (owner, provider, status, error) => {
       mark({ owner, provider, status, error, now: clock.now() });
     },

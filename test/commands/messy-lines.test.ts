@@ -447,6 +447,7 @@ function openChat() {
     store: stores.keys,
     sealer: createSealer(new Uint8Array(32).fill(7)),
     home: '/nowhere',
+    clock: deps.clock,
     protect: () => () => undefined,
     bind: () => undefined,
     log: silentLog,

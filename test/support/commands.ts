@@ -180,6 +180,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       store: stores.keys,
       sealer: createSealer(generateSecretKey()),
       home: '/nowhere',
+      clock: clock,
       protect: () => () => undefined,
       bind: () => undefined,
       log: silent,

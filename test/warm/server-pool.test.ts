@@ -28,6 +28,7 @@ const standIn = () => {
     get client() {
       return unused();
     },
+    login: { now: undefined },
     ...{ pid: 0, chain: [], hasGit: false, listen: () => () => undefined, limit: () => undefined },
     ...{ exited: gone.promise, isAlive: () => alive, memory: async () => bytes },
     end: async () => die(),

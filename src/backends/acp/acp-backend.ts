@@ -14,6 +14,7 @@ import type { CellEnd } from '../jail/types.ts';
 import { endRun, ProcessesRemainError } from '../leftovers.ts';
 import { NotStartedError } from '../not-started.ts';
 import { classifyWords } from '../opencode-failures.ts';
+import { secretsOf } from '../payment.ts';
 import { type AgentProcessEnd, runAgentProcess, SpawnError } from '../processes.ts';
 import { findAgent, launchAgent } from './acp-launch.ts';
 import type { AgentProgram } from './agent-program.ts';
@@ -61,7 +62,7 @@ async function runAcp(
 ): Promise<AgentResult> {
   const log = deps.log.child({ backend: program.name });
   const transcript = createAcpTranscript((event) => observer.onEvent?.(event));
-  const cover = coverSecrets(Object.values(request.payment.variables));
+  const cover = coverSecrets(secretsOf(request.payment));
   const over = new AbortController();
   let limit: LimitMet | undefined;
   let end: AgentProcessEnd | undefined;

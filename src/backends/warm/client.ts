@@ -1,6 +1,12 @@
-import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
+import {
+  createOpencodeClient,
+  type OpencodeClient,
+  type ProviderAuthMethod,
+} from '@opencode-ai/sdk/v2/client';
 
 export type Client = OpencodeClient;
+/** A way to log in to a provider. */
+export type LoginMethod = ProviderAuthMethod;
 
 /** A server inside a jail as the bot reaches it. */
 export type Connection = {

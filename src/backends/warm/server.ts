@@ -8,7 +8,7 @@ import type { PreparedServer } from '../opencode-launch.ts';
 import type { ProcessEntry } from '../process-table.ts';
 import { runAgentProcess } from '../processes.ts';
 import { type Client, connect } from './client.ts';
-import { handOverCredentials } from './credentials.ts';
+import { giveLogin, type HeldLogin } from './credentials.ts';
 import { type Numbered, readServerEvent, type ServerEvent } from './server-events.ts';
 import { serverChain } from './server-processes.ts';
 import type { ServerPlan } from './server-request.ts';
@@ -29,6 +29,7 @@ export type WarmServer = {
   readonly plan: ServerPlan;
   readonly prepared: PreparedServer;
   readonly client: Client;
+  readonly login: HeldLogin;
   /** The process that was started. */
   readonly pid: number;
   /** The processes that it consists of itself. */
@@ -155,7 +156,10 @@ export const startServer = async (
     socket = cell.wall === 'bwrap' ? cell.openServer() : undefined;
     if (socket === undefined && cell.wall === 'bwrap') throw new ServerStartError('the server has no socket');
     const { client, events } = connect(socket ?? url, plan.password, plan.workspace);
-    await handOverCredentials({ client }, plan.payment, patience);
+    const { login: given } = plan.payment;
+    // Its home was made with a token; a key is not to stay there.
+    const login: HeldLogin = { now: given?.auth.type === 'oauth' ? given : undefined };
+    await giveLogin({ client, login }, given, patience);
     const listeners = new Set<Listener>();
     const [chain, hasGit] = await untilAborted(
       Promise.all([serverChain(pid), isGit(client, patience), hear(events, listeners, ending.signal, log)]),
@@ -163,6 +167,7 @@ export const startServer = async (
     );
     return {
       ...{ plan, prepared, client, pid, chain, hasGit, exited, end },
+      login,
       listen: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);

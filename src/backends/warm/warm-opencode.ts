@@ -11,6 +11,7 @@ import { testedOpencode } from '../opencode-binary.ts';
 import type { Launcher } from '../opencode-launch.ts';
 import { failureAs, failureOf } from '../process-failures.ts';
 import { configStamp } from './config-stamp.ts';
+import { giveLogin, keepLoggedIn } from './credentials.ts';
 import { createDesk } from './desk.ts';
 import { createServerPool, type ServerOrder, type ServerPlace, type StartedServer } from './server-pool.ts';
 import { serverMark, serverVariable } from './server-request.ts';
@@ -104,7 +105,11 @@ export const createWarmOpencode = (
     if (held === undefined) return undefined;
     const { workspace, runId } = request;
     const presence = shared.enter(workspace);
+    let endKeeping = (): void => undefined;
     try {
+      // Its owner may have another key by now, or the token of the next hour.
+      await giveLogin(held.server, place.standing.payment(held.door).login, signal);
+      endKeeping = keepLoggedIn(held.server, place.standing.renewal, log);
       const walled = wall.kind === 'bwrap';
       const look = await lookAtWorkspace(workspace, {
         writable: request.mode === 'agent',
@@ -172,6 +177,7 @@ export const createWarmOpencode = (
       log.warn({ cause: error, runId }, 'a server could not take a run, which gets a process of its own');
       return undefined;
     } finally {
+      endKeeping();
       underWay.delete(runId);
       presence.leave();
       held.leave();

@@ -1,0 +1,106 @@
+import type { Credential } from '../backends/credential.ts';
+import type { Login, RunPayment, StandingPayment } from '../backends/payment.ts';
+import type { Connectable } from './catalogue.ts';
+import type { ConnectionStore } from './connection.ts';
+import type { Renewals } from './login-renewal.ts';
+import { SealError } from './seal.ts';
+import type { Vault } from './sealed-connections.ts';
+
+/** How an agent is given what opens a provider. */
+export function connectionPayment(entry: Connectable) {
+  const { id, variable } = entry;
+  /** By a variable, where a key is all that it takes: a process has it from its start to its end. */
+  const ofRun = (credential: Credential): RunPayment =>
+    credential.type === 'api'
+      ? {
+          credentials: 'provided',
+          variables: { [variable]: credential.key },
+          configuration: listingConfiguration(entry),
+        }
+      : byLogin(credential);
+  /** By opencode's own login: a server that is at work can be given another one. */
+  const byLogin = (credential: Credential): RunPayment => ({
+    ...{ credentials: 'provided', variables: {}, login: loginOf(id, credential) },
+    configuration: { enabled_providers: [id], model: `${id}/${entry.model}` },
+  });
+  return { ofRun, byLogin };
+}
+
+export type StandingDeps = {
+  readonly store: ConnectionStore;
+  readonly vault: Vault;
+  readonly renewals: Renewals;
+  readonly protect: (secret: string) => () => void;
+};
+
+/** For servers, which outlive keys and tokens: each is asked for anew before a run, and given to the server that is there. */
+export function createStanding(
+  { id }: Connectable,
+  byLogin: (credential: Credential) => RunPayment,
+  { store, vault, renewals, protect }: StandingDeps,
+) {
+  /** Servers keep their key as long as they live, so it stays out of the log as long as the bot does. */
+  const handedOver = new Set<string>();
+  const standing = (owner: string): StandingPayment | undefined => {
+    const found = store.get(owner, id);
+    const credential = found?.credential && opened(owner, found.credential);
+    if (found === undefined || credential === undefined || credential === '') return undefined;
+    const keep = (secret: string) => {
+      if (!handedOver.has(secret)) protect(secret);
+      handedOver.add(secret);
+    };
+    keep(secretOf(credential));
+    return {
+      payer: `${credential.type === 'api' ? 'key' : 'login'}:${id}`,
+      payment: () => byLogin(credential),
+      ...(credential.type === 'api' || credential.expires === 0
+        ? {}
+        : {
+            renewal: {
+              due: credential.expires,
+              again: async (signal) => {
+                const fresh = await renewals.fresh(owner, id, signal);
+                if (fresh.state !== 'good' || fresh.credential.type !== 'oauth') return undefined;
+                keep(fresh.credential.access);
+                return { login: loginOf(id, fresh.credential), due: fresh.credential.expires };
+              },
+            },
+          }),
+    };
+  };
+  /** undefined: it does not open with this key of the bot, which the run itself says. */
+  const opened = (owner: string, credential: string): Credential | undefined => {
+    try {
+      return vault.read(owner, id, credential);
+    } catch (error) {
+      if (error instanceof SealError) return undefined;
+      throw error;
+    }
+  };
+
+  return standing;
+}
+
+/** What is shown to the provider. */
+export const secretOf = (credential: Credential): string =>
+  credential.type === 'api' ? credential.key : credential.access;
+
+/** So far off that opencode never renews it: the bot does. */
+const neverMs = 4_000_000_000_000;
+
+/**
+ * What an agent is given of a login: the token of the hour. What renews it stays with the bot, also because one that two
+ * agents renew at once is taken for stolen by the provider.
+ */
+const loginOf = (provider: string, credential: Credential): Login => ({
+  provider,
+  auth:
+    credential.type === 'api' ? credential : { ...credential, refresh: credential.access, expires: neverMs },
+});
+
+/** The agent's configuration, without anything secret: the key is in the variable that it names. */
+export const listingConfiguration = ({ id, variable, model }: Connectable) => ({
+  enabled_providers: [id],
+  model: `${id}/${model}`,
+  provider: { [id]: { options: { apiKey: `{env:${variable}}` } } },
+});
