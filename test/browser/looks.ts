@@ -55,6 +55,7 @@ export function looks(world: () => PageWorld): void {
       ]) {
         for (const path of paths) {
           await page.goto(`${world().origin}${path}`);
+          expect(await inPage<string>(page, 'document.compatMode')).toBe('CSS1Compat');
           await inPage(page, axe);
           for (const { width, scheme } of each) {
             await page.emulateMedia({ colorScheme: scheme });

@@ -21,11 +21,11 @@ async function freePort(): Promise<number> {
 
 /**
  * The page of a bot as an operator runs it, in a real browser: a relay, a mint, a node with a model behind it, the real
- * opencode kept ready in its jail, a wallet with money, an admin and a member.
+ * opencode kept ready in its jail, a wallet with money, an admin and a member; and a relay that is hostile, unless `quiet`.
  */
-export async function startPageWorld() {
+export async function startPageWorld({ quiet = false }: { readonly quiet?: boolean } = {}) {
   const relay = startSandboxRelay();
-  const hostile = startHostileRelay();
+  const hostile = quiet ? undefined : startHostileRelay();
   const house = startSandboxHouse({ feePpk: 0 });
   const address = `127.0.0.1:${await freePort()}`;
   const origin = `http://${address}`;
@@ -33,7 +33,7 @@ export async function startPageWorld() {
     ...{ opencode: 'real', funds: 30_000, relay },
     env: {
       ...{ BOT_PAGE: address, BOT_ISOLATION: 'bwrap', BOT_APPROVALS: 'commands', BOT_WARM_SERVERS: '2' },
-      BOT_RELAYS: `${relay.url},${hostile.url}`,
+      BOT_RELAYS: [relay.url, ...(hostile === undefined ? [] : [hostile.url])].join(','),
     },
   });
   const { bot, owner } = paid;
@@ -42,6 +42,7 @@ export async function startPageWorld() {
   git(bot.workspace, 'add', '-A');
   git(bot.workspace, 'commit', '-q', '-m', 'first');
   const member = await paid.addMember();
+  await member.answer(await member.send('!provider set routstr'));
   const browser: Browser = await launchChromium();
 
   const linkFor = async (who: TestOwner = owner): Promise<string> =>
@@ -63,7 +64,7 @@ export async function startPageWorld() {
       await paid.cleanUp();
       await house.stop();
       await relay.stop();
-      hostile.stop();
+      hostile?.stop();
     },
   };
 }
