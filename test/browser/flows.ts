@@ -192,6 +192,44 @@ export function flows(world: () => PageWorld): void {
       calm(tab);
     });
 
+    test('searches providers, sets what tasks are done with, and reads the log as it comes', async () => {
+      const { page } = tab;
+      await open('Providers');
+      await page.getByLabel(/by its name/).fill('openrouter');
+      await press('Search');
+      await page.getByText('OpenRouter').first().waitFor();
+      await page.getByLabel(/by its name/).fill('no such name');
+      await press('Search');
+      await page.getByText('None of them is called so.').waitFor();
+
+      await open('Settings');
+      const mode = page.locator('details', { hasText: 'How tasks are worked on' });
+      await mode.locator('summary').click();
+      await mode.getByLabel('How tasks are worked on').selectOption('plan');
+      expect(await answerTo(() => mode.getByRole('button', { name: 'Set' }).click())).toContain('plan');
+      expect(await world().paid.ask('!mode agent')).toContain('agent');
+      await page.getByLabel('Find').fill('BOT_PAGE');
+      await press('Show');
+      await page.getByText('BOT_PAGE').first().waitFor();
+      expect(await page.getByText('BOT_RELAYS').count()).toBe(0);
+      // A secret is said to be there, and no more.
+      await open('Settings');
+      const all = (await page.locator('html').innerHTML()) + (await page.locator('body').textContent());
+      for (const secret of [world().bot.env.BOT_KEY, world().paid.words])
+        expect(all.includes(secret ?? 'none')).toBe(false);
+
+      await open('Log');
+      await page.getByLabel('With the words').fill('command');
+      await press('Show');
+      await page.getByText('ping').first().waitFor({ state: 'detached' });
+      await world().paid.ask('!ping');
+      await page
+        .getByText(/\bping\b/)
+        .first()
+        .waitFor();
+      calm(tab);
+    });
+
     test('signs out of every tab of the browser', async () => {
       const { enter } = world();
       const one = await enter();

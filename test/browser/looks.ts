@@ -25,6 +25,8 @@ const focused = `(() => {
   delete window.actions[index];
   return { what, seen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2, done: false };
 })()`;
+/** What is folded away is looked at, too. */
+const openAll = `document.querySelectorAll('details').forEach((part) => { part.open = true; })`;
 const left = `Object.values(window.actions).map((element) => element.outerHTML.slice(0, 200))`;
 
 /** How every view looks, whoever looks at it and with whatever. */
@@ -55,6 +57,7 @@ export function looks(world: () => PageWorld): void {
       ]) {
         for (const path of paths) {
           await page.goto(`${world().origin}${path}`);
+          await inPage(page, openAll);
           expect(await inPage<string>(page, 'document.compatMode')).toBe('CSS1Compat');
           await inPage(page, axe);
           for (const { width, scheme } of each) {
@@ -79,6 +82,7 @@ export function looks(world: () => PageWorld): void {
       const found: string[] = [];
       for (const path of addresses) {
         await page.goto(`${world().origin}${path}`);
+        await inPage(page, openAll);
         const count = await inPage<number>(page, actions);
         for (let step = 0; step < count + 10; step += 1) {
           await page.keyboard.press('Tab');
@@ -148,7 +152,7 @@ export function looks(world: () => PageWorld): void {
       expect(heaviest).toBeLessThan(mostBytes);
       expect(assets).toBeLessThan(mostBytes);
       // On a machine that tests other things as well, the best of them says what the page needs.
-      expect(sorted[0]).toBeLessThan(firstViewMs);
+      expect(sorted[0]).toBeLessThan(process.env.CI === 'true' ? 2 * firstViewMs : firstViewMs);
     });
   });
 

@@ -57,7 +57,7 @@ export async function openTab(browser: Browser, origin: string, { width, scheme 
     colorScheme: scheme,
     reducedMotion: 'reduce',
   });
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(40_000);
   const trouble = watchTrouble(context, origin);
   // Chromium reports a document that says no.
   trouble.allow(/status of (401|410) .* at \S+$/);
