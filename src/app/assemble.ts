@@ -13,7 +13,6 @@ import type { BackendName } from '../backends/backend.ts';
 import { watchHealth } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
-import { settingsOf } from '../config/settings.ts';
 import { createConnectionKeeper } from '../keys/connection-keeper.ts';
 import { createSealer } from '../keys/seal.ts';
 import { botHealth } from '../page/bot-health.ts';
@@ -21,7 +20,6 @@ import { createBotMetrics, type MetricsDeps } from '../page/bot-metrics.ts';
 import { createPage } from '../page/open-page.ts';
 import { createOperatorFacts, type OperatorFactsDeps } from '../page/operator-facts.ts';
 import { createPageFacts, type PageFactsDeps } from '../page/page-facts.ts';
-import { createLogReader } from '../store/log-reader.ts';
 import { createMessageStore } from '../store/messages-table.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { App, AppDeps } from './app-deps.ts';
@@ -33,6 +31,7 @@ import { keepInboxRecord } from './keep-inbox-record.ts';
 import { openMessaging } from './messaging.ts';
 import { createMoney } from './money.ts';
 import type { OneBot } from './one-bot.ts';
+import { createOperatorTools } from './operator-tools.ts';
 import { isKeyKnown } from './own-key.ts';
 import type { Problem } from './recent-problem.ts';
 import type { OpenRelays } from './relays.ts';
@@ -108,15 +107,14 @@ export async function assemble(
     lastProblem,
   };
   const page = createPage(config, stores, basics);
-  const configured = settingsOf(config);
-  const keptLog = createLogReader(config.home, { ...stores, redact: deps.redact });
+  const operator = createOperatorTools({ config, bot, backends, money }, stores, deps, basics);
   const intake = createIntake(
     config,
     {
-      ...{ bot, stores, messages, messaging, money, work, page, keptLog, redact: deps.redact },
+      ...{ bot, stores, messages, messaging, money, work, page, redact: deps.redact },
       connections: connections.tools,
       shell: createShell(jail, config.wallet !== undefined),
-      configured,
+      ...operator,
     },
     basics,
   );
@@ -143,7 +141,7 @@ export async function assemble(
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
   const tools = { connections: connections.tools, backends, home: config.home };
-  const facts = { bot, money, ...stores, ...work, recovered, ...tools, keptLog, configured };
+  const facts = { bot, money, ...stores, ...work, recovered, ...tools, ...operator };
   void showPage(page, { ...facts, ...basics }, intake.fromPage.act, config, deps.onPage);
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
   void reportMissing(config, { relays: bot.relays, healths }, deps.log, stopping.signal);

@@ -42,6 +42,7 @@ export function createIntake(
     readonly page: CommandDeps['page'];
     readonly keptLog: CommandDeps['keptLog'];
     readonly configured: CommandDeps['configured'];
+    readonly doctor: CommandDeps['doctor'];
     readonly redact: (text: string) => string;
   },
   basics: Basics,

@@ -6,6 +6,7 @@ import type { Registry } from './command-registry.ts';
 import { connectionCommands } from './connection-commands.ts';
 import { continueCommands } from './continue-commands.ts';
 import { conversationCommands } from './conversation-commands.ts';
+import { doctorCommand } from './doctor-command.ts';
 import { withHelp } from './help-command.ts';
 import { inviteCommands } from './invite-commands.ts';
 import { limitCommand } from './limit-command.ts';
@@ -49,6 +50,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
     ...connectionCommands(deps),
     ...botCommands(deps),
     pageCommand(deps),
+    doctorCommand(deps),
     logCommand(deps),
     settingsCommand(deps),
     ...ownerCommands(deps),

@@ -13,6 +13,7 @@ import type { Wall } from '../backends/jail/types.ts';
 import type { ShellEnd } from '../backends/shell-command.ts';
 import type { Owner } from '../config/config.ts';
 import type { Setting } from '../config/settings.ts';
+import type { RunningDoctor } from '../doctor/running-doctor.ts';
 import type { ConnectedProvider } from '../keys/connection.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import type { Money } from '../money/money.ts';
@@ -60,6 +61,7 @@ export type CommandDeps = {
   readonly connections: ConnectionTools;
   /** The way in to the operator's page; undefined: there is none. */
   readonly page: PageDoor | undefined;
+  readonly doctor: RunningDoctor;
   /** What the variables come to. */
   readonly configured: readonly Setting[];
   /** What the bot's log says. */

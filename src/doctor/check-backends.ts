@@ -1,7 +1,7 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { createAgentJail } from '../backends/agent-jail.ts';
 import { createBackends } from '../backends/all-backends.ts';
-import type { BackendHealth } from '../backends/backend.ts';
+import type { Backend, BackendHealth } from '../backends/backend.ts';
 import type { Wall } from '../backends/jail/types.ts';
 import type { Config } from '../config/config.ts';
 import { mendWall, wallLine } from '../replies/wall-replies.ts';
@@ -15,11 +15,25 @@ export async function checkBackends(
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const jail = createAgentJail(config, [envFile]);
-  const backends = [...createBackends(config, { log, jail }).values()];
-  const findings = await Promise.all(
-    backends.map(async ({ name, health }) => finding(name, name === config.backend, await health(signal))),
+  return lookAtBackends(
+    createBackends(config, { log, jail }),
+    config.backend,
+    await jail.wall(signal),
+    signal,
   );
-  return [wallFinding(await jail.wall(signal)), ...findings];
+}
+
+/** The same with backends that are there. */
+export async function lookAtBackends(
+  backends: ReadonlyMap<string, Pick<Backend, 'name' | 'health'>>,
+  wanted: string,
+  wall: Wall,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const findings = [...backends.values()].map(async ({ name, health }) =>
+    finding(name, name === wanted, await health(signal)),
+  );
+  return [wallFinding(wall), ...(await Promise.all(findings))];
 }
 
 function finding(name: string, wanted: boolean, health: BackendHealth): Finding {

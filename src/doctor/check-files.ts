@@ -11,13 +11,29 @@ import { rootWarning } from '../replies/wall-replies.ts';
 import { lockHome } from '../store/lock-home.ts';
 import type { Finding } from './finding.ts';
 
-/** `.env`, the bot's home and the workspaces. */
-export async function checkFiles(config: Config, envFile: string): Promise<readonly Finding[]> {
+/**
+ * `.env`, the bot's home and the workspaces.
+ * @param within the bot itself asks: nobody tries the lock that it holds
+ */
+export async function checkFiles(
+  config: Config,
+  envFile: string | undefined,
+  within = false,
+): Promise<readonly Finding[]> {
   const userHome = config.ambient.HOME ?? homedir();
   return [
     ...checkUser(),
-    await checkSecrecy('.env', envFile, 'It holds the bot’s key', 'none; the environment says everything'),
-    ...(await checkHome(config)),
+    ...(envFile === undefined
+      ? []
+      : [
+          await checkSecrecy(
+            '.env',
+            envFile,
+            'It holds the bot’s key',
+            'none; the environment says everything',
+          ),
+        ]),
+    ...(within ? [await checkDatabase(config)] : await checkHome(config)),
     ...(await Promise.all(
       config.workspaces.map(({ name, directory }) => checkWorkspace(name, directory, userHome)),
     )),
@@ -60,14 +76,17 @@ async function checkHome({ home }: Config): Promise<readonly Finding[]> {
   }
   return [
     { subject, state: 'ok', fact: `${home} is writable; no bot is running in it` },
-    await checkSecrecy(
-      'database',
-      join(home, 'bot.db'),
-      'It holds your messages',
-      'none yet; the first start makes it',
-    ),
+    await checkDatabase({ home }),
   ];
 }
+
+const checkDatabase = ({ home }: Pick<Config, 'home'>): Promise<Finding> =>
+  checkSecrecy(
+    'database',
+    join(home, 'bot.db'),
+    'It holds your messages',
+    'none yet; the first start makes it',
+  );
 
 /** uid 0 has no wall towards the rest of the machine but the jail's own. */
 const checkUser = (): readonly Finding[] =>

@@ -15,6 +15,7 @@ import { relayLimits } from '../replies/relay-replies.ts';
 import type { Finding } from './finding.ts';
 
 const timeoutMs = 10_000;
+export const relayRemedy = 'see if the relay is up and lets you in, or take another in BOT_RELAYS';
 
 /** Connects to each relay of the bot and asks it for what the bot asks: its inbox, by either protocol, and its own list. */
 export async function checkRelays(
@@ -71,31 +72,34 @@ export async function checkRelays(
           subject,
           state: 'broken',
           fact: relay.status().lastError ?? reasonOf(cause),
-          remedy: 'see if the relay is up and lets you in, or take another in BOT_RELAYS',
+          remedy: relayRemedy,
         },
         ...limitFindings(subject, await information),
       ];
     }
   };
   try {
-    const findings = await Promise.all(relays.own.map(check));
-    const isBroken = (all: readonly Finding[]) => all.some(({ state }) => state === 'broken');
-    // One relay of several may be down; the bot is reachable through the others.
-    const reachable = !findings.every(isBroken);
-    return findings
-      .flat()
-      .map((finding) =>
-        reachable && finding.state === 'broken' ? { ...finding, state: 'warning' as const } : finding,
-      );
+    return oneIsEnough(await Promise.all(relays.own.map(check)));
   } finally {
     relays.close();
   }
 }
 
+/** One relay of several may be down; the bot is reachable through the others. */
+export function oneIsEnough(findings: readonly (readonly Finding[])[]): readonly Finding[] {
+  const isBroken = (all: readonly Finding[]) => all.some(({ state }) => state === 'broken');
+  const reachable = !findings.every(isBroken);
+  return findings
+    .flat()
+    .map((finding) =>
+      reachable && finding.state === 'broken' ? { ...finding, state: 'warning' as const } : finding,
+    );
+}
+
 const reasonOf = (cause: unknown): string =>
   cause instanceof RelayError && cause.detail !== '' ? cause.detail : messageOf(cause);
 
-const withoutLegacy = (subject: string, reason: string): Finding => ({
+export const withoutLegacy = (subject: string, reason: string): Finding => ({
   subject,
   state: 'warning',
   fact: `does not serve old messages (NIP-04, kind 4): ${reason}`,
@@ -103,7 +107,10 @@ const withoutLegacy = (subject: string, reason: string): Finding => ({
 });
 
 /** What the relay says of itself that an operator has to know. */
-function limitFindings(subject: string, information: RelayInformation | undefined): readonly Finding[] {
+export function limitFindings(
+  subject: string,
+  information: RelayInformation | undefined,
+): readonly Finding[] {
   if (information === undefined) return [];
   const { paymentRequired, minPow } = information;
   const findings: Finding[] = [];

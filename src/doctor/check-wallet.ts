@@ -45,12 +45,15 @@ export async function checkWallet(
       },
     ];
   }
-  const database = await checkDatabase(wallet, file, log);
+  return [...(await checkDatabase(wallet, file, log)), ...(await checkMints(wallet, signal))];
+}
+
+/** Those of the configuration, the default one above all. */
+export async function checkMints(wallet: WalletConfig, signal: AbortSignal): Promise<readonly Finding[]> {
   const today = mintsToday(wallet);
   const named = [...new Set([wallet.mintUrl, ...wallet.mints])];
   const mints = [...new Set(named.map(today))];
   return [
-    ...database,
     ...named.filter((url) => today(url) !== url).map((url) => movedFinding(url, today(url))),
     ...(await Promise.all(mints.map((url) => checkMint(url, url === today(wallet.mintUrl), signal)))),
   ];
@@ -63,20 +66,25 @@ const movedFinding = (before: string, today: string): Finding => ({
   remedy: `name ${today} there`,
 });
 
+/** Whether others can look into its file. @throws the system's error when it can't be looked at */
+export async function openToOthers(file: string): Promise<Finding | undefined> {
+  for (const path of [file, dirname(file)]) {
+    if (((await stat(path)).mode & 0o077) === 0) continue;
+    return {
+      subject: 'wallet',
+      state: 'warning',
+      fact: `others on this host can look into ${path}. It holds money.`,
+      remedy: path === file ? `chmod 600 ${path}` : `chmod 700 ${path}`,
+    };
+  }
+  return undefined;
+}
+
 async function checkDatabase(wallet: WalletConfig, file: string, log: Logger): Promise<readonly Finding[]> {
   const subject = 'wallet';
   try {
-    for (const path of [file, dirname(file)]) {
-      if (((await stat(path)).mode & 0o077) === 0) continue;
-      return [
-        {
-          subject,
-          state: 'warning',
-          fact: `others on this host can look into ${path}. It holds money.`,
-          remedy: path === file ? `chmod 600 ${path}` : `chmod 700 ${path}`,
-        },
-      ];
-    }
+    const open = await openToOthers(file);
+    if (open !== undefined) return [open];
   } catch (cause) {
     const missing = errorCode(cause) === 'ENOENT';
     return [

@@ -8,8 +8,8 @@ import { mintName } from '../replies/wallet-replies.ts';
 
 export type OperatorFactsDeps = Pick<
   CommandDeps,
-  'keptLog' | 'configured' | 'currentSessions' | 'providers' | 'money'
-> & { readonly settings: Pick<CommandDeps['stores']['settings'], 'get'> };
+  'keptLog' | 'configured' | 'doctor' | 'currentSessions' | 'providers' | 'money'
+> & { readonly stopping: AbortSignal; readonly settings: Pick<CommandDeps['stores']['settings'], 'get'> };
 
 const logLines = 200;
 
@@ -18,6 +18,9 @@ export function createOperatorFacts(deps: OperatorFactsDeps): OperatorSource {
   return {
     log: (query) => deps.keptLog(query, logLines),
     settings: (visitor) => settings(deps, visitor),
+    // What comes of it is shown; what fails is a finding.
+    examine: () => void deps.doctor.look(deps.stopping).catch(() => undefined),
+    diagnosis: () => ({ found: deps.doctor.last(), isLooking: deps.doctor.isLooking() }),
   };
 }
 

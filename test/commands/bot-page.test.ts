@@ -109,6 +109,11 @@ describe('an owner opens the page', () => {
     } finally {
       await anthropic.stop();
     }
+    const diagnosis = await act('!doctor');
+    expect(diagnosis).toMatch(/✓ \d+ checks: .*backend opencode/);
+    expect(diagnosis).toContain('relay ws:');
+    expect(await look('/doctor')).toContain('messages come through');
+
     const settings = (await look('/settings')).replace(/<[^>]+>/g, ' ').replace(/\s+/g, ' ');
     expect(settings).toContain('Mode plan');
     expect(settings).toMatch(/BOT_KEY from the environment set The bot’s secret key/);

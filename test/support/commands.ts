@@ -124,6 +124,11 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
     },
     page: undefined,
     configured: [],
+    doctor: {
+      look: async () => ({ findings: [], at: 0 }),
+      last: () => undefined,
+      isLooking: () => false,
+    },
     keptLog: () => ({ entries: [], hasMore: false }),
     desks: { of: () => undefined, tell: async () => false },
     money: {

@@ -5,6 +5,21 @@ export type OperatorSource = {
   /** The last lines that are like this, newest first. */
   readonly log: (query: LogQueryFacts) => LogFacts;
   readonly settings: (visitor: Visitor) => SettingsFacts;
+  /** Has everything that the bot depends on looked at, unless that was done within the last minute. */
+  readonly examine: () => void;
+  /** What that found. */
+  readonly diagnosis: () => DiagnosisFacts;
+};
+
+export type DiagnosisFacts = {
+  readonly found: { readonly findings: readonly FindingFacts[]; readonly at: number } | undefined;
+  readonly isLooking: boolean;
+};
+export type FindingFacts = {
+  readonly subject: string;
+  readonly state: 'ok' | 'warning' | 'broken';
+  readonly fact: string;
+  readonly remedy?: string;
 };
 
 export type SettingsFacts = {

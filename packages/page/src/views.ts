@@ -1,3 +1,4 @@
+import { healthView } from './health.tsx';
 import { logView } from './log.tsx';
 import { moneyView } from './money.tsx';
 import { nowView } from './now.tsx';
@@ -18,6 +19,7 @@ export const views: readonly View[] = [
   relaysView,
   ownersView,
   settingsView,
+  healthView,
   logView,
 ];
 

@@ -135,6 +135,32 @@ test('settings are changed by their commands; variables are shown with where the
   expect(found).not.toContain('BOT_MODEL');
 });
 
+test('health says what is wrong first and how to mend it; it is looked at when the view is opened', async () => {
+  let asked = 0;
+  const finding = (state: 'ok' | 'broken', subject: string) => ({
+    state,
+    subject,
+    fact: '<b>',
+    remedy: '<i>',
+  });
+  page.operator.now = {
+    ...page.operator.now,
+    examine: () => {
+      asked += 1;
+    },
+    diagnosis: () => ({
+      found: { findings: [finding('ok', 'clock'), finding('broken', '<img src=x>')], at: 0 },
+      isLooking: false,
+    }),
+  };
+  const shown = await look('/doctor');
+  expect(asked).toBe(1);
+  expect(shown).toContain('1 broken.');
+  expect(shown.indexOf('&lt;img')).toBeLessThan(shown.indexOf('clock'));
+  expect(shown).toContain('To mend it: &lt;i&gt;');
+  for (const hostile of ['<img', '<b>', '<i>']) expect(shown).not.toContain(hostile);
+});
+
 describe('a member', () => {
   test('finds no page that is for admins, and no way to one', async () => {
     owners.set(admin.publicKey, 'member');
@@ -143,6 +169,7 @@ describe('a member', () => {
       '/owners',
       '/log',
       '/settings',
+      '/doctor',
       '/sessions/of-somebody-else',
       '/money/ledger.csv',
     ])

@@ -69,6 +69,8 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
   const operator: { now: OperatorSource } = {
     now: {
       log: () => ({ entries: [], hasMore: false }),
+      examine: () => undefined,
+      diagnosis: () => ({ found: undefined, isLooking: false }),
       settings: () => {
         throw new Error('not told');
       },
