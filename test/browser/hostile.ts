@@ -78,7 +78,7 @@ export function hostile(world: () => PageWorld): void {
 
       await go(page, '/sessions');
       for (const command of [
-        ...['!diff', `!name ${hostileWords.name}`, `!owners add ${hostileWords.typed}`],
+        ...['!diff', '!provider nodes', `!name ${hostileWords.name}`, `!owners add ${hostileWords.typed}`],
         ...[
           `!${hostileWords.typed}`,
           `!model ${hostileWords.typed}`,

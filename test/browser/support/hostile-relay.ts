@@ -1,3 +1,5 @@
+import type { SandboxRelay } from '@nostr-dm-agent/sandbox/relay';
+import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
 import { z } from 'zod';
 import { hostileWords } from './hostile-words.ts';
 
@@ -20,4 +22,15 @@ export function startHostileRelay() {
     },
   });
   return { url: `ws://127.0.0.1:${server.port}/`, stop: () => void server.stop(true) };
+}
+
+/** A node that works, announced under a name that is written for a browser. */
+export function announceHostileNode(relay: Pick<SandboxRelay, 'inject'>, url: string): void {
+  const tags = [
+    ['d', 'a'],
+    ['u', url],
+  ];
+  const content = JSON.stringify({ name: hostileWords.node });
+  const created_at = Math.floor(Date.now() / 1000);
+  relay.inject(finalizeEvent({ kind: 38421, created_at, tags, content }, generateSecretKey()));
 }

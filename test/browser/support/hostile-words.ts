@@ -11,6 +11,7 @@ export const hostileWords = {
   question: '<a href="javascript:alert(18)">Which',
   option: "'onfocus=alert(19) autofocus x='",
   name: '<form action=//evil.example><button>alert(20)</button>',
+  node: '<svg onload=alert(22)>',
   typed: '"><script src=//evil.example/alert(21)></script>',
 } as const;
 

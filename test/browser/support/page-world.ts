@@ -6,7 +6,7 @@ import { startPaidBot } from '../../support/paid-bot.ts';
 import { startSandboxHouse } from '../../support/paid-house.ts';
 import { git, put } from '../../support/worktrees.ts';
 import { type Look, launchChromium, openTab, type Tab, wide } from './chromium.ts';
-import { startHostileRelay } from './hostile-relay.ts';
+import { announceHostileNode, startHostileRelay } from './hostile-relay.ts';
 
 /** A port that nobody has now: the page is to be at the same address when the bot comes back. */
 async function freePort(): Promise<number> {
@@ -27,6 +27,7 @@ export async function startPageWorld({ quiet = false }: { readonly quiet?: boole
   const relay = startSandboxRelay();
   const hostile = quiet ? undefined : startHostileRelay();
   const house = startSandboxHouse({ feePpk: 0 });
+  if (!quiet) announceHostileNode(relay, house.nodeUrl.replace(/\/v1$/, ''));
   const address = `127.0.0.1:${await freePort()}`;
   const origin = `http://${address}`;
   const paid = await startPaidBot(house, {
