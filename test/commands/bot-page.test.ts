@@ -6,6 +6,27 @@ import { npubEncode } from 'nostr-tools/nip19';
 import { startTestBot, type TestBot } from '../support/bot.ts';
 import { readAlerts, readDashboard, seriesIn } from '../support/grafana.ts';
 import { newKey, only, sendElsewhere, startKeyProvider } from '../support/key-providers.ts';
+import type { TestOwner } from '../support/owner.ts';
+import { type PaidBot, startPaidBot } from '../support/paid-bot.ts';
+import { startSandboxHouse } from '../support/paid-house.ts';
+
+/** A browser that is in by a link of the bot. */
+async function enterAs(owner: TestOwner) {
+  const { text } = await owner.answer(await owner.send('!page'), /^http/);
+  const link = text.split('\n')[0] ?? '';
+  const { origin } = new URL(link);
+  const entered = await fetch(link, { method: 'POST', redirect: 'manual', headers: { Origin: origin } });
+  const Cookie = entered.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+  const ask = (path: string) => fetch(`${origin}${path}`, { headers: { Cookie } });
+  const look = async (path: string) => (await ask(path)).text();
+  const formKey = /name="formKey" value="([^"]+)"/.exec(await look('/now'))?.[1] ?? '';
+  const act = async (command: string) => {
+    const headers = { Cookie, Origin: origin, Accept: 'text/x-replies' };
+    const body = new URLSearchParams({ formKey, command });
+    return (await fetch(`${origin}/act`, { method: 'POST', headers, body })).text();
+  };
+  return { ask, look, act };
+}
 
 describe('an owner opens the page', () => {
   let bot: TestBot;
@@ -160,5 +181,64 @@ describe('an owner opens the page', () => {
       expect({ where, unknown: names.filter((name) => !series.has(name)) }).toEqual({ where, unknown: [] });
     const health: unknown = await (await fetch(`${origin}/health`, { headers })).json();
     expect(health).toMatchObject({ status: 'ok', parts: { relays: { state: 'ok' } } });
+  });
+});
+
+describe('where there is money', () => {
+  const house = startSandboxHouse({ feePpk: 100 });
+  let paid: PaidBot;
+  beforeAll(async () => {
+    const env = { BOT_PAGE: '127.0.0.1:0' };
+    paid = await startPaidBot(house, { opencode: 'paying', funds: 20_000, env });
+  });
+  afterAll(async () => {
+    await paid.cleanUp();
+    await house.stop();
+  });
+
+  test('an admin sees and moves it, and looks for what it went for; a member sees nothing of that', async () => {
+    const { owner, ask } = paid;
+    await owner.answer(await owner.send('say <i>hi</i>'), /^— /m);
+    await ask('!wallet balance');
+    const { look, act } = await enterAs(owner);
+    const session = /href="(\/sessions\/\w+)"/.exec(await look('/sessions'))?.[1] ?? '';
+    expect(await look(session)).toContain('say &lt;i&gt;hi&lt;/i&gt;');
+
+    house.mint.lightning.incoming = 'on-demand';
+    expect(await act('!wallet topup 1234')).toContain('Invoice for 1,234 sat');
+    const invoice = /href="lightning:(lnbc\w+)"/.exec(await look('/money'))?.[1] ?? '';
+    house.mint.pay(house.mint.quoteOf(invoice));
+    await until(async () => (await look('/money')).includes('✓ Paid: 1,234 sat'), 'it turns green');
+    const code = /send (\d{4})/.exec(await act('!wallet send 300'))?.[1];
+    expect(await act(`!wallet confirm ${code}`)).toContain('cashuB');
+
+    const rows = async (query: string) =>
+      (await look(`/money/ledger.csv?${query}`)).split('\r\n').slice(1, -1).length;
+    const today = new Date().toLocaleDateString('sv');
+    const npub = npubEncode(owner.publicKey);
+    for (const found of ['', 'text=HI+sonnet', `from=${today}&to=${today}`, `owner=${npub}&state=settled`])
+      expect([found, await rows(found)]).toEqual([found, 1]);
+    const nobody = npubEncode('ab'.repeat(32));
+    for (const none of ['text=hi+gpt', 'text=%25', 'to=2020-01-01', `owner=${nobody}`, 'state=kept'])
+      expect([none, await rows(none)]).toEqual([none, 0]);
+    expect(await look('/money/ledger?text=sonnet')).toContain('say &lt;i&gt;hi');
+    const [, spent] = /data-sat="([1-9]\d*)"/.exec(await look('/money/spend')) ?? [];
+    expect(await ask('!spend')).toContain(`${spent} sat`);
+    await act(`!limit ${npub} 9000`);
+    expect(await look('/owners')).toContain('9,000 sat a day');
+    expect(await act('!invite')).toContain('as the first message');
+    expect(await look('/owners')).toContain('value="!invite cancel 1"');
+
+    const member = await paid.addMember();
+    const theirs = await enterAs(member);
+    expect((await theirs.look('/money/ledger.csv')).split('\r\n')).toHaveLength(2);
+    const asked = `/money/ledger.csv?owner=${npub}`;
+    expect((await theirs.look(asked)).split('\r\n')).toHaveLength(2);
+    expect(await theirs.look('/money/spend?by=owner')).toContain('Nothing was spent');
+    for (const text of [await theirs.look('/money'), await theirs.look('/sessions')])
+      for (const secret of [invoice, 'hi&lt;', npub]) expect(text).not.toContain(secret);
+    for (const path of [session, `${session}/1/diff`, '/owners'])
+      expect([path, (await theirs.ask(path)).status]).toEqual([path, 404]);
+    member.close();
   });
 });

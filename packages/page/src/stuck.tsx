@@ -27,7 +27,7 @@ const One = ({ stuck }: { readonly stuck: StuckFacts }) => (
       ))}
     </ol>
     <h3>What is known</h3>
-    <dl class="facts">
+    <dl class="known">
       {[
         { name: 'Run', amount: stuck.id },
         ...(stuck.task === undefined ? [] : [{ name: 'Task', amount: stuck.task }]),
