@@ -1,19 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { CashuWallet, LedgerEntry, LedgerFilter } from '../src/index.ts';
-import { openWallet } from './support/wallet-kit.ts';
+import { createBench, newWords, openWallet } from './support/wallet-kit.ts';
 
 const signal = AbortSignal.timeout(30_000);
 const today = new Date(2026, 10, 22).getTime();
 const dayMs = 24 * 3_600_000;
+const bench = createBench();
 let wallet: CashuWallet;
 let all: readonly LedgerEntry[];
 
 /** More rows than are looked at at once, many of one moment, and not all in the order in which they were written. */
 beforeAll(() => {
-  wallet = openWallet({ url: 'http://127.0.0.1:1' });
-  const rows = Array.from({ length: 12_000 }, (_, index) => ({
-    ...{ ts: today - (index % 40) * dayMs + Math.floor(index / 4_000), provider: 'routstr' },
+  wallet = openWallet({ url: 'http://127.0.0.1:1' }, { words: newWords(), directory: bench.folder() });
+  const rows = Array.from({ length: 6_000 }, (_, index) => ({
+    ...{ ts: today - (index % 40) * dayMs + Math.floor(index / 2_000), provider: 'routstr' },
     ...{ budget: sat(100), refund: sat(50), spent: sat(index % 50), fee: sat(1) },
     model: index % 3 === 0 ? undefined : `Vendor/model-${index % 3}`,
     ...{ sessionId: 's', promptPrefix: `task ${index} of 100%`, nodeUrl: undefined },
@@ -23,7 +24,10 @@ beforeAll(() => {
   wallet.transaction(() => rows.forEach((row) => void wallet.ledger.append(row)));
   all = wallet.ledger.latest(20_000).toSorted((a, b) => b.ts - a.ts || b.id - a.id);
 });
-afterAll(() => wallet.close());
+afterAll(() => {
+  wallet.close();
+  return bench.end();
+});
 
 const found = async (filter: LedgerFilter, atOnce: number) =>
   (await Array.fromAsync(wallet.ledger.search(filter, { atOnce }, signal))).flat().map(({ id }) => id);
@@ -31,7 +35,7 @@ const expected = (isMeant: (row: LedgerEntry) => boolean) => all.filter(isMeant)
 
 describe('the ledger is looked through', () => {
   test('newest first, each row once, however many are taken at once', async () => {
-    for (const atOnce of [51, 5_000, 20_000]) expect(await found({}, atOnce)).toEqual(expected(() => true));
+    for (const atOnce of [700, 20_000]) expect(await found({}, atOnce)).toEqual(expected(() => true));
   });
 
   test('by words, owner, state and time', async () => {
@@ -48,14 +52,14 @@ describe('the ledger is looked through', () => {
       [{ from: today - 2 * dayMs, until: today + 1 }, ({ ts }) => ts >= today - 2 * dayMs && ts < today + 1],
       [{ owner: 'nobody' }, () => false],
     ];
-    for (const [filter, isMeant] of cases) expect(await found(filter, 100)).toEqual(expected(isMeant));
+    for (const [filter, isMeant] of cases) expect(await found(filter, 1_000)).toEqual(expected(isMeant));
   });
 
   test('on from any row', async () => {
-    const last = all[6_000];
+    const last = all[3_000];
     const range = { before: last && { ts: last.ts, id: last.id }, atOnce: 10 };
     for await (const rows of wallet.ledger.search({}, range, signal)) {
-      expect(rows).toEqual(all.slice(6_001, 6_011));
+      expect(rows).toEqual(all.slice(3_001, 3_011));
       break;
     }
   });
