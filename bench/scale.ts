@@ -9,6 +9,7 @@
 import { startBareRelay } from './scale/bare-relay.ts';
 import { measureBigBot, measureUpkeep, startBigBot } from './scale/big-bot.ts';
 import { createFigures } from './scale/figures.ts';
+import { measureFlood } from './scale/flood.ts';
 
 const given = process.argv.slice(2);
 const quick = given.includes('--quick');
@@ -17,7 +18,7 @@ const wants = (part: string): boolean => parts.length === 0 || parts.includes(pa
 const sized = (full: number): number => (quick ? Math.ceil(full / 20) : full);
 const figures = createFigures();
 
-if (wants('bot')) {
+if (wants('bot') || wants('flood')) {
   const relay = startBareRelay();
   const big = await startBigBot(relay, {
     owners: 1_000,
@@ -26,7 +27,8 @@ if (wants('bot')) {
   });
   try {
     await measureBigBot(big, figures);
-    if (!given.includes('--no-check')) await measureUpkeep(big, figures);
+    await measureUpkeep(big, figures);
+    if (wants('flood')) await measureFlood(big, relay, sized(100_000), figures);
   } finally {
     await big.cleanUp();
     await relay.stop();

@@ -211,31 +211,35 @@ type OpenRuns = Pick<
 /** What is asked of the queue. Each statement says `state <> 'done'`, so that the indexes of what waits are used. */
 function openRuns(db: Database): OpenRuns {
   const open = "FROM runs WHERE state <> 'done'";
-  const counted = `SELECT count(*) AS open, sum(state = 'queued') AS waiting ${open}`;
-  const countAll = select(db, counted, stateCounts);
-  const countOf = select(db, `${counted} AND owner = ?`, stateCounts);
+  // Said, for SQLite would rather look through all that an owner or a session ever had.
+  const ofOwner = "FROM runs INDEXED BY runs_open_of_owner WHERE state <> 'done' AND owner = ?";
+  const ofSession = "FROM runs INDEXED BY runs_open_in_session WHERE state <> 'done' AND session = ?";
+  const counted = "SELECT count(*) AS open, sum(state = 'queued') AS waiting";
+  const countAll = select(db, `${counted} ${open}`, stateCounts);
+  const countOf = select(db, `${counted} ${ofOwner}`, stateCounts);
   const begunAll = select(db, `SELECT * ${open} AND state <> 'queued' ORDER BY seq`, row);
-  const begunOf = select(db, `SELECT * ${open} AND owner = ? AND state <> 'queued' ORDER BY seq`, row);
+  const begunOf = select(db, `SELECT * ${ofOwner} AND state <> 'queued' ORDER BY seq`, row);
   const first = `AND state = 'queued' ORDER BY seq LIMIT ? OFFSET ?`;
   const waitingAll = select(db, `SELECT * ${open} ${first}`, row);
-  const waitingOf = select(db, `SELECT * ${open} AND owner = ? ${first}`, row);
+  const waitingOf = select(db, `SELECT * ${ofOwner} ${first}`, row);
   const next = select(
     db,
     `SELECT * ${open} AND state = 'queued' AND session NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT 1`,
     row,
   );
   const numbered = select(db, `SELECT * ${open} AND owner = ? AND seq = ? AND state = 'queued'`, row);
-  const inSession = select(db, `SELECT count(*) AS n ${open} AND session = ? AND seq < ?`, countRow);
-  const begunIn = select(db, `SELECT 1 AS n ${open} AND session = ? AND state <> 'queued' LIMIT 1`, countRow);
-  const beside = select(db, `SELECT 1 AS n ${open} AND owner = ? AND session <> ? LIMIT 1`, countRow);
+  const inSession = select(db, `SELECT count(*) AS n ${ofSession} AND seq < ?`, countRow);
+  const begunIn = select(db, `SELECT 1 AS n ${ofSession} AND state <> 'queued' LIMIT 1`, countRow);
+  const beside = select(db, `SELECT 1 AS n ${ofOwner} AND session <> ? LIMIT 1`, countRow);
   const ofMessages = select(
     db,
-    `SELECT * ${open} AND owner = ? AND message IN (SELECT value FROM json_each(?)) ORDER BY seq`,
+    `SELECT * ${ofOwner} AND message IN (SELECT value FROM json_each(?)) ORDER BY seq`,
     row,
   );
   const dropAll = change(
     db,
-    `UPDATE runs SET state = 'done', outcome = 'dropped', ended_at = ? WHERE state <> 'done' AND state = 'queued' AND owner = ?
+    `UPDATE runs INDEXED BY runs_open_of_owner SET state = 'done', outcome = 'dropped', ended_at = ?
+       WHERE state <> 'done' AND state = 'queued' AND owner = ?
        AND id NOT IN (SELECT value FROM json_each(?))`,
   );
   return {

@@ -247,6 +247,12 @@ export const walletMigrations: readonly Migration[] = [
         WHERE kind IN ('mint', 'melt');
       ${spendDaysTable}
     `),
+  (db) =>
+    db.exec(`
+      -- The balance is read from it alone.
+      DROP INDEX proofs_live;
+      CREATE INDEX proofs_live ON proofs (state, mint, amount, keyset) WHERE state <> 'spent';
+    `),
 ];
 
 const leaseShape = z.object({ pid: z.number(), host: z.string(), taken_at: z.number(), beat_at: z.number() });
