@@ -100,14 +100,21 @@ export async function restoreOutputs(
 
 export type InputState = 'UNSPENT' | 'PENDING' | 'SPENT';
 
+/** So many are asked about at once; what each is known by costs 60 µs, and others have their turn in between. */
+const askedAtOnce = 100;
+
 /** NUT-07, in the order of the proofs. */
 export async function statesOf(
   session: Session,
   proofs: readonly StoredProof[],
 ): Promise<readonly InputState[]> {
-  if (proofs.length === 0) return [];
-  const states = await session.checkProofsStates(proofs.map(loadProof));
-  return states.map(({ state }) => z.enum(['UNSPENT', 'PENDING', 'SPENT']).parse(state));
+  const found: InputState[] = [];
+  for (let from = 0; from < proofs.length; from += askedAtOnce) {
+    const part = proofs.slice(from, from + askedAtOnce).map(loadProof);
+    const states = await session.checkProofsStates(part);
+    found.push(...states.map(({ state }) => z.enum(['UNSPENT', 'PENDING', 'SPENT']).parse(state)));
+  }
+  return found;
 }
 
 /**

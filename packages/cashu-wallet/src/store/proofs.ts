@@ -109,7 +109,8 @@ export function createProofs({ db, atRest }: Store, clock: Clock): Proofs {
   const sums = db.query(
     `SELECT mint, CASE WHEN state = 'ready' AND ${unusable} THEN 'unusable' ELSE state END AS counts_as,
        sum(amount) AS amount
-     FROM proofs WHERE ${live} GROUP BY counts_as, mint`,
+     FROM (SELECT state, mint, keyset, sum(amount) AS amount FROM proofs WHERE ${live} GROUP BY state, mint, keyset)
+     GROUP BY counts_as, mint`,
   );
   const take = db.query(
     "UPDATE proofs SET state = 'reserved', operation = ? WHERE y = ? AND state = 'ready'",

@@ -251,7 +251,7 @@ export const walletMigrations: readonly Migration[] = [
     db.exec(`
       -- The balance is read from it alone.
       DROP INDEX proofs_live;
-      CREATE INDEX proofs_live ON proofs (state, mint, amount, keyset) WHERE state <> 'spent';
+      CREATE INDEX proofs_live ON proofs (state, mint, keyset, amount) WHERE state <> 'spent';
     `),
 ];
 
