@@ -4,20 +4,28 @@
  *
  *   bun bench/scale.ts [--quick] [part …]      parts: bot, flood, queue, coins, week
  *
- * Takes some minutes and 3 GB of disk, most of them for the databases; `--quick` makes everything a twentieth.
+ * Takes 3 GB of disk and, most of it for the week, an hour; `--quick` makes everything a twentieth; `SCALE_TASKS` and
+ * `SCALE_WRAPS` say how many tasks the week has, and the flood wraps.
  */
 import { startBareRelay } from './scale/bare-relay.ts';
 import { measureBigBot, measureUpkeep, startBigBot } from './scale/big-bot.ts';
+import { measureCoins } from './scale/coins.ts';
 import { createFigures } from './scale/figures.ts';
 import { measureFlood } from './scale/flood.ts';
+import { measureQueue } from './scale/queue.ts';
+import { simulateWeek } from './scale/week.ts';
 
 const given = process.argv.slice(2);
 const quick = given.includes('--quick');
 const parts = given.filter((word) => !word.startsWith('--'));
 const wants = (part: string): boolean => parts.length === 0 || parts.includes(part);
-const sized = (full: number): number => (quick ? Math.ceil(full / 20) : full);
+const sized = (full: number, own?: string): number =>
+  own === undefined ? (quick ? Math.ceil(full / 20) : full) : Number(own);
 const figures = createFigures();
 
+if (wants('coins')) await measureCoins(figures);
+if (wants('queue')) await measureQueue(quick ? 2_000 : 10_000, figures);
+if (wants('week')) await simulateWeek(sized(100_000, process.env.SCALE_TASKS), figures);
 if (wants('bot') || wants('flood')) {
   const relay = startBareRelay();
   const big = await startBigBot(relay, {
@@ -28,7 +36,7 @@ if (wants('bot') || wants('flood')) {
   try {
     await measureBigBot(big, figures);
     await measureUpkeep(big, figures);
-    if (wants('flood')) await measureFlood(big, relay, sized(100_000), figures);
+    if (wants('flood')) await measureFlood(big, relay, sized(100_000, process.env.SCALE_WRAPS), figures);
   } finally {
     await big.cleanUp();
     await relay.stop();

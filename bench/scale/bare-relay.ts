@@ -23,10 +23,20 @@ const mostInAnswer = 500;
 
 /**
  * A relay that checks nothing, for a flood: checking 100,000 events would take longer than what is measured. It keeps what
- * it gets, answers with the newest 500, and sends on what comes.
+ * it gets (`keeps`), answers with the newest 500, and sends on what comes.
  */
-export function startBareRelay() {
+export function startBareRelay({ keeps }: { readonly keeps: boolean } = { keeps: true }) {
+  /** By their time, the newest last. */
   const stored: Event[] = [];
+  const placeOf = (createdAt: number): number => {
+    let [low, high] = [0, stored.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((stored[middle]?.created_at ?? 0) <= createdAt) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
   const known = new Set<string>();
   type Socket = Bun.ServerWebSocket<{ readonly subscriptions: Map<string, readonly Filter[]> }>;
   const sockets = new Set<Socket>();
@@ -38,8 +48,10 @@ export function startBareRelay() {
   /** @returns how many bytes wait in the fullest socket that it went to */
   const take = (event: Event): number => {
     if (known.has(event.id)) return 0;
-    known.add(event.id);
-    stored.push(event);
+    if (keeps) {
+      known.add(event.id);
+      stored.splice(placeOf(event.created_at), 0, event);
+    }
     let waiting = 0;
     for (const socket of sockets) {
       for (const [name, filters] of socket.data.subscriptions) {
@@ -53,11 +65,14 @@ export function startBareRelay() {
   const answer = (socket: Socket, name: string, filters: readonly Filter[]): void => {
     socket.data.subscriptions.set(name, filters);
     for (const filter of filters) {
-      const found = stored
-        .filter((event) => matches(event, filter))
-        .toSorted((a, b) => b.created_at - a.created_at)
-        .slice(0, Math.min(filter.limit ?? mostInAnswer, mostInAnswer));
-      for (const event of found) socket.send(JSON.stringify(['EVENT', name, event]));
+      let left = Math.min(filter.limit ?? mostInAnswer, mostInAnswer);
+      for (let at = placeOf(filter.until ?? Number.MAX_SAFE_INTEGER) - 1; at >= 0 && left > 0; at -= 1) {
+        const event = stored[at];
+        if (event === undefined || event.created_at < (filter.since ?? 0)) break;
+        if (!matches(event, filter)) continue;
+        socket.send(JSON.stringify(['EVENT', name, event]));
+        left -= 1;
+      }
     }
     socket.send(JSON.stringify(['EOSE', name]));
   };
