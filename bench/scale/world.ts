@@ -201,6 +201,7 @@ function runDeps(parts: {
     asks: createAsks({ messenger, deadlineMs: 60_000, clock, log: quiet }),
     approvalsFor: async () => 'off',
     refuseRun: async () => undefined,
+    scheduled: () => undefined,
     lookAgain: () => undefined,
     limits: { timeoutMs: 3_600_000, idleMs: 3_600_000, holdMs: 0, progressMs: 0, settleMs: 60_000 },
   };
