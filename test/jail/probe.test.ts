@@ -37,6 +37,18 @@ test('“none” is none, chosen by whoever said so', async () => {
   expect(await probe(undefined, 'none')).toEqual({ kind: 'none', chosen: true, problems: [] });
 });
 
+test.if((await bubblewrapHere(me)) === undefined)(
+  'where all is allowed but a name for the jail, it goes without',
+  async () => {
+    const real = Bun.which('bwrap');
+    // As Podman's own filter and ProtectHostname= have it. The flags come by a descriptor.
+    const script = `for word; do [ "$last" = --args ] && tr '\\0' '\\n' < /proc/self/fd/$word | grep -q '^--hostname$' && {
+    echo "bwrap: Can't set hostname to jail: Operation not permitted" >&2; exit 1; }; last=$word; done
+    exec ${real} "$@"`;
+    expect(await probe(script)).toEqual({ kind: 'bwrap', path: expect.any(String), unnamed: true });
+  },
+);
+
 test.if(process.platform === 'linux')(
   'each way in which bubblewrap can be missing is a fact of its own',
   async () => {

@@ -26,6 +26,8 @@ type BubblewrapPlan = {
   readonly closed: readonly string[];
   readonly links: readonly { readonly from: string; readonly to: string }[];
   readonly network: 'own' | 'host';
+  /** It may not have a name of its own. */
+  readonly unnamed: true | undefined;
   readonly identity: GitIdentity | undefined;
   /** Files and folders that must not be seen even where the system around them is. */
   readonly own: readonly string[];
@@ -44,11 +46,15 @@ type BubblewrapLine = {
 };
 
 /** Flags that are the same for every jail, and that the probe tries. */
-export const walls = (network: 'own' | 'host'): readonly string[] => [
+export const walls = ({
+  network,
+  unnamed,
+}: Pick<BubblewrapPlan, 'network' | 'unnamed'>): readonly string[] => [
   // Root outside is nobody inside; no capability, and no namespace to get one in.
   ...['--unshare-user', '--disable-userns', '--uid', `${agentUser.uid}`, '--gid', `${agentUser.uid}`],
   ...['--cap-drop', 'ALL', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
-  ...['--hostname', 'jail', ...(network === 'own' ? ['--unshare-net'] : [])],
+  ...(unnamed === true ? [] : ['--hostname', 'jail']),
+  ...(network === 'own' ? ['--unshare-net'] : []),
   ...['--new-session', '--die-with-parent'],
 ];
 
@@ -148,7 +154,7 @@ export const planBubblewrap = async (plan: BubblewrapPlan): Promise<BubblewrapLi
   ];
   try {
     const args = [
-      ...walls(plan.network),
+      ...walls(plan),
       ...filterArguments(descriptors),
       ...privateMounts(descriptors, plan),
       ...coverOwn(plan.own),

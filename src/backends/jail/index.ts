@@ -21,7 +21,7 @@ const build = async (
 ): Promise<Built> => {
   switch (wall.kind) {
     case 'bwrap':
-      return (await import('./launch-bubblewrap.ts')).launchBubblewrap(context, wall.path, request);
+      return (await import('./launch-bubblewrap.ts')).launchBubblewrap(context, wall, request);
     case 'landlock':
       return (await import('./launch-landlock.ts')).launchLandlock(context, request);
     case 'none':

@@ -13,7 +13,7 @@ import { entryAt } from './pins.ts';
 import { inside, liesIn } from './places.ts';
 import { showProgram } from './programs.ts';
 import { serverSocket } from './server-socket.ts';
-import type { LaunchRequest } from './types.ts';
+import type { LaunchRequest, Wall } from './types.ts';
 
 const initFile = fileURLToPath(new URL('./inside/init.ts', import.meta.url));
 const initInside = join(inside.own, 'init.ts');
@@ -93,7 +93,7 @@ const workspacesWithin = ({ settings, cell }: CellContext): readonly string[] =>
 /** Builds the line for one program in a jail of bubblewrap's, and opens what it can reach. */
 export const launchBubblewrap = async (
   context: CellContext,
-  bwrap: string,
+  { path: bwrap, unnamed }: Extract<Wall, { kind: 'bwrap' }>,
   request: LaunchRequest,
 ): Promise<Built> => {
   const { settings, folder, cell, rules } = context;
@@ -116,6 +116,7 @@ export const launchBubblewrap = async (
   try {
     for (const folder of hidden) reserved.push(context.names.reserve(folder));
     const line = await planBubblewrap({
+      unnamed,
       workspace: cell.workspace,
       writable: cell.writable,
       remade: cell.remade,

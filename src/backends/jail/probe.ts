@@ -138,9 +138,16 @@ const probeBubblewrap: Probe = async (settings, open, signal) => {
   }
   const missing = neededFlags.find((flag) => !help.includes(`${flag} `));
   if (missing !== undefined) return problem('bwrap', 'too_old', missing);
-  const said = await tryWall({ kind: 'bwrap', path }, settings, open, signal);
+  const named = { kind: 'bwrap', path } as const;
+  const said = await tryWall(named, settings, open, signal);
   signal.throwIfAborted();
-  return said === undefined ? { kind: 'bwrap', path } : explain(said);
+  if (said === undefined) return named;
+  // Podman and `ProtectHostname` allow all of it but the name.
+  if (!/set hostname/i.test(said)) return explain(said);
+  const unnamed = { ...named, unnamed: true } as const;
+  const saidThen = await tryWall(unnamed, settings, open, signal);
+  signal.throwIfAborted();
+  return saidThen === undefined ? unnamed : explain(saidThen);
 };
 
 const probeLandlock: Probe = async (settings, open, signal) => {

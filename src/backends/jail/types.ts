@@ -52,7 +52,8 @@ export type WallProblem = {
 
 /** What stands between an agent's process and the bot's own files and processes. */
 export type Wall =
-  | { readonly kind: 'bwrap'; readonly path: string }
+  /** `unnamed`: a container or unit lets no jail have a name; its host's stays visible in it. */
+  | { readonly kind: 'bwrap'; readonly path: string; readonly unnamed?: true }
   | { readonly kind: 'landlock'; readonly version: number; readonly problems: readonly WallProblem[] }
   /** `chosen`: by `BOT_ISOLATION=none`; else no wall can be built. */
   | { readonly kind: 'none'; readonly chosen: boolean; readonly problems: readonly WallProblem[] }
