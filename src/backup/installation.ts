@@ -4,6 +4,7 @@ import { readMnemonic, referredWallet } from '@nostr-dm-agent/cashu-wallet/open'
 import { readFileIfThere } from '@nostr-dm-agent/kit/files';
 import { parse } from 'dotenv';
 import { ConfigError } from '../config/config-error.ts';
+import { readCredentials } from '../config/credentials.ts';
 import { openEnvFile } from '../config/env-file.ts';
 import { environmentSchema } from '../config/env-schema.ts';
 import { mnemonicProblem } from '../config/mnemonic.ts';
@@ -44,7 +45,9 @@ export function findInstallation(
   const path = envFile ?? join(directory, '.env');
   const file = openEnvFile(path);
   const text = file === undefined ? undefined : (readFileIfThere(path) ?? '');
-  const values = { ...file?.values, ...given(processEnv) };
+  // Secrets that a service manager or a container hands over as files belong to it, too.
+  const environment = { ...readCredentials(processEnv.CREDENTIALS_DIRECTORY).values, ...processEnv };
+  const values = { ...file?.values, ...given(environment) };
   const userHome = processEnv.HOME ?? homedir();
   const places = placesIn(values, { directory, userHome });
   const own = parse(readFileIfThere(join(places.home, 'wallet.env')) ?? '').CASHU_MNEMONIC;
@@ -52,7 +55,7 @@ export function findInstallation(
     ...{ userHome, directory, ...places },
     wallets: [...new Set([values.CASHU_MNEMONIC, own].flatMap(fingerprintIn))],
     sealed: areSealed((values.CASHU_MNEMONIC ?? '').trim()),
-    settings: settingsOf(text, file?.values ?? {}, given(processEnv)),
+    settings: settingsOf(text, file?.values ?? {}, given(environment)),
   };
 }
 

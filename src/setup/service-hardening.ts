@@ -18,8 +18,8 @@ const refusedCalls =
  * The settings, one a line (systemd.exec(5)).
  *
  * Left out on purpose: `MemoryDenyWriteExecute` (JavaScript is compiled at run time), `ProtectControlGroups` (jails are groups of
- * their own); and with which bubblewrap was seen to fail: `ProtectHostname` (it names the jail) and `ProtectKernelTunables` (it
- * forbids namespaces within the jail by /proc/sys).
+ * their own), `ProtectHostname` (a jail could have no name of its own, and would show the machine's), and `ProtectKernelTunables`,
+ * with which bubblewrap was seen to fail (it forbids namespaces within the jail by /proc/sys).
  *
  * @param word makes one word of a setting of a path
  */
