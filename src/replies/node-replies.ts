@@ -18,9 +18,17 @@ const verdictWord: Readonly<Record<Verdict, string>> = {
 /** What a node calls itself, without what would turn it round, hide in it, or pass for another part of the line. */
 const plain = (said: string): string => said.replace(/[\p{C}\p{Zl}\p{Zp}“”„"·⚠]+/gu, ' ');
 
+/** What a node calls itself, on a line of its own; undefined: nothing. */
+export const nodeTitle = ({ name }: NodeLook): string | undefined =>
+  name === undefined ? undefined : shorten(plain(name), 40);
+/** A version as versions look. */
+export const nodeVersion = ({ version }: NodeLook): string | undefined =>
+  /^[\w.+-]{1,16}/.exec(version ?? '')?.[0];
+
 /** One node on one line. Its name is its announcer's choice, its address comes first. */
 export function nodeLine(look: NodeLook): string {
-  const { url, name, version, verdict } = look;
+  const { url, verdict } = look;
+  const name = nodeTitle(look);
   const facts =
     look.state === 'away'
       ? ['does not answer']
@@ -30,8 +38,8 @@ export function nodeLine(look: NodeLook): string {
         ];
   return [
     nodeName(url),
-    name === undefined ? undefined : `“${shorten(plain(name), 40)}”`,
-    /^[\w.+-]{1,16}/.exec(version ?? '')?.[0],
+    name === undefined ? undefined : `“${name}”`,
+    nodeVersion(look),
     ...facts,
     verdictWord[verdict],
   ]

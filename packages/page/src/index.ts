@@ -24,7 +24,7 @@ export type {
   TopUpFacts,
 } from './money-source.ts';
 export type { PageAddress, ServedPage } from './open.ts';
-export type { OperatorSource } from './operator-source.ts';
+export type { NodeFacts, OperatorSource } from './operator-source.ts';
 export type { PageSessionStore, StoredPageSession } from './page-sessions.ts';
 export type { Health, HealthOfPart, PageSource, SessionsSource } from './page-source.ts';
 export type { Visitor } from './visitor.ts';

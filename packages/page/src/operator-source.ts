@@ -9,6 +9,47 @@ export type OperatorSource = {
   readonly examine: () => void;
   /** What that found. */
   readonly diagnosis: () => DiagnosisFacts;
+  /** Has announced nodes asked, unless that was done within the last minute. `model`: that of their next task. */
+  readonly seekNodes: (visitor: Visitor, model: string | undefined) => void;
+  readonly nodes: (visitor: Visitor, model: string | undefined) => NodesFacts;
+};
+
+export type NodesFacts = {
+  readonly found:
+    | {
+        /** The present one first, then the best. */
+        readonly nodes: readonly NodeFacts[];
+        /** How many more are announced. */
+        readonly more: number;
+        /** False: no relay could be asked. */
+        readonly complete: boolean;
+        readonly at: number;
+      }
+    | undefined;
+  readonly isSeeking: boolean;
+  /** Which serves paid runs, and whether it is the one of the configuration. */
+  readonly current: string;
+  readonly configured: boolean;
+  /** Whose prices these are. */
+  readonly model: string | undefined;
+  /** Models that are known by name. */
+  readonly known: readonly string[];
+};
+export type NodeFacts = {
+  readonly url: string;
+  /** For reading. */
+  readonly address: string;
+  /** What it calls itself, in one line. */
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+  readonly verdict: 'trusted' | 'rejected' | 'unreviewed';
+  readonly isCurrent: boolean;
+  readonly answers: boolean;
+  readonly hasModel: boolean;
+  /** Of a typical task, in words. */
+  readonly price: string | undefined;
+  /** Whether it takes money of a mint of the wallet; undefined: it does not say. */
+  readonly takesOurs: boolean | undefined;
 };
 
 export type DiagnosisFacts = {

@@ -1,6 +1,7 @@
 import { healthView } from './health.tsx';
 import { logView } from './log.tsx';
 import { moneyView } from './money.tsx';
+import { nodesView } from './nodes.tsx';
 import { nowView } from './now.tsx';
 import { ownersView } from './owners.tsx';
 import { providersView } from './providers.tsx';
@@ -18,6 +19,7 @@ export const views: readonly View[] = [
   sessionsView,
   relaysView,
   ownersView,
+  nodesView,
   settingsView,
   healthView,
   logView,

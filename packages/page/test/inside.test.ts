@@ -161,6 +161,41 @@ test('health says what is wrong first and how to mend it; it is looked at when t
   for (const hostile of ['<img', '<b>', '<i>']) expect(shown).not.toContain(hostile);
 });
 
+test('nodes are asked for a model, shown without effect, and chosen knowing who vouches for them', async () => {
+  const sought: unknown[] = [];
+  const node = (url: string, verdict: 'trusted' | 'unreviewed') => ({
+    ...{
+      url,
+      address: url.slice(8),
+      name: '<b>',
+      version: undefined,
+      verdict,
+      isCurrent: false,
+      answers: true,
+    },
+    ...{ hasModel: false, price: '12 sat', takesOurs: false },
+  });
+  page.operator.now = {
+    ...page.operator.now,
+    seekNodes: (_, model) => void sought.push(model),
+    nodes: (_, model) => ({
+      found: {
+        nodes: [node('https://good.example', 'trusted'), node('https://new.example', 'unreviewed')],
+        ...{ more: 3, complete: true, at: 0 },
+      },
+      ...{ isSeeking: false, current: '<i>', configured: false, model, known: ['"><img src=x>'] },
+    }),
+  };
+  const shown = await look('/nodes?model=%3Cu%3E');
+  await look('/nodes');
+  expect(sought).toEqual(['<u>', undefined]);
+  expect(shown).toContain('value="!provider node https://good.example"');
+  expect(shown).toContain('value="!provider node https://new.example yes"');
+  expect(shown).toContain('Choose without a review');
+  expect(shown).toContain('does not have &lt;u&gt; · about 12 sat a task · ⚠ takes none of your mints');
+  for (const hostile of ['<img', '<b>', '<i>', '<u>']) expect(shown).not.toContain(hostile);
+});
+
 describe('a member', () => {
   test('finds no page that is for admins, and no way to one', async () => {
     owners.set(admin.publicKey, 'member');
@@ -170,6 +205,7 @@ describe('a member', () => {
       '/log',
       '/settings',
       '/doctor',
+      '/nodes',
       '/sessions/of-somebody-else',
       '/money/ledger.csv',
     ])

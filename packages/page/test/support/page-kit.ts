@@ -70,6 +70,15 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
     now: {
       log: () => ({ entries: [], hasMore: false }),
       examine: () => undefined,
+      seekNodes: () => undefined,
+      nodes: () => ({
+        found: undefined,
+        isSeeking: false,
+        current: 'node',
+        configured: true,
+        model: undefined,
+        known: [],
+      }),
       diagnosis: () => ({ found: undefined, isLooking: false }),
       settings: () => {
         throw new Error('not told');
