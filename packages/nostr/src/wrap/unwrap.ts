@@ -81,7 +81,7 @@ const refused = (reason: FaultyReason, { createdAt, kind, ...about }: About): Ve
 
 /**
  * Builds the judge of inbound events (NIP-17, NIP-59, NIP-04; the order of the checks, cheap ones first, and why:
- * docs/design.md#what-makes-an-event-a-message): a stranger costs one signature, one ECDH and one decryption.
+ * docs/design.md#what-makes-an-event-a-message): a stranger costs one ECDH and one decryption.
  */
 export function createUnwrap({ identity, isOwner, strangers, clock }: UnwrapOptions): Unwrap {
   const { publicKey: bot, secretKey } = identity;
@@ -112,15 +112,20 @@ export function createUnwrap({ identity, isOwner, strangers, clock }: UnwrapOpti
     const author = event.pubkey as PublicKey;
     if (event.kind === 5) return from(author, () => openDeletion(event, author, at));
     if (event.kind === 4) return from(author, ({ shared }) => openLegacy(event, author, shared, at));
-    if (!verifyEvent(event)) return rejected('signature');
+    // Its id covers its author and its content, so what it opens to is the same whoever signed it: a stranger's is not worth a
+    // signature.
+    if (eventHash(event) !== event.id) return rejected('signature');
     const seal = openJson(event.content, author, fresh.conversation);
     if (seal === undefined) return rejected('undecryptable');
     // NIP-59 wants no tags on a seal, NIP-17 wants `expiration` there: tags are accepted.
     if (!isEvent(seal.json) || seal.json.kind !== 13) return rejected('seal');
     const sealed = seal.json;
     const late = isExpired(event.tags, at.now);
-    if (sealed.pubkey === bot) return ownCopy(sealed, kept.conversation, bot);
-    return from(sealed.pubkey as PublicKey, ({ conversation }) => openSeal(sealed, conversation, late, at));
+    if (sealed.pubkey === bot)
+      return verifyEvent(event) ? ownCopy(sealed, kept.conversation, bot) : rejected('signature');
+    return from(sealed.pubkey as PublicKey, ({ conversation }) =>
+      verifyEvent(event) ? openSeal(sealed, conversation, late, at) : rejected('signature'),
+    );
   };
 }
 
