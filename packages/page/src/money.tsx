@@ -86,7 +86,7 @@ const Money = ({ facts, viewer }: { readonly facts: MoneyFacts; readonly viewer:
         </ul>
       </section>
     )}
-    {facts.wallet !== undefined && facts.wallet.mints.length > 1 && <Mints mints={facts.wallet.mints} />}
+    {facts.wallet !== undefined && facts.wallet.mints.length > 0 && <Mints mints={facts.wallet.mints} />}
   </>
 );
 
