@@ -35,12 +35,15 @@ function folder(name: string): string {
 }
 chmodSync(root, 0o755);
 
+type Check = { Test?: string[] };
+
 test('it is not root, has a health check, and holds the program and nothing else of this machine', async () => {
   const [config] = JSON.parse(await podman.must(['image', 'inspect', image])) as [
-    { Config: { User: string; Env: string[]; Healthcheck?: { Test: string[] } } },
+    { Config: { User: string; Env: string[]; Healthcheck?: Check }; Healthcheck?: Check },
   ];
   expect(config.Config.User).toBe('bot');
-  expect(config.Config.Healthcheck?.Test.join(' ')).toContain('/health');
+  const { Test: check = [] } = config.Healthcheck ?? config.Config.Healthcheck ?? {};
+  expect(check.join(' ')).toContain('/health');
   expect(config.Config.Env.filter((each) => /^(?:BOT_KEY|CASHU_MNEMONIC)=/.test(each))).toEqual([]);
   const look =
     'id -u; ls -A /opt/nostr-dm-agent; find /opt/nostr-dm-agent /data /home -name .env -o -name .git | head';
