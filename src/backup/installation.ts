@@ -1,10 +1,11 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { readMnemonic, referredWallet } from '@nostr-dm-agent/cashu-wallet/open';
 import { readFileIfThere } from '@nostr-dm-agent/kit/files';
 import { parse } from 'dotenv';
 import { ConfigError } from '../config/config-error.ts';
-import { readCredentials } from '../config/credentials.ts';
+import { type CredentialName, readCredentials } from '../config/credentials.ts';
 import { openEnvFile } from '../config/env-file.ts';
 import { environmentSchema } from '../config/env-schema.ts';
 import { mnemonicProblem } from '../config/mnemonic.ts';
@@ -23,6 +24,8 @@ export type Installation = {
   readonly wallets: readonly string[];
   /** The words of the first are in a file that a passphrase or a keyring opens. */
   readonly sealed: boolean;
+  /** Secrets that neither says: a service has them from its manager (`$CREDENTIALS_DIRECTORY`), and this process has not. */
+  readonly missing: readonly CredentialName[];
   /** `.env`, with what the process environment says otherwise; undefined: neither says anything. */
   readonly settings: string | undefined;
 };
@@ -51,9 +54,13 @@ export function findInstallation(
   const userHome = processEnv.HOME ?? homedir();
   const places = placesIn(values, { directory, userHome });
   const own = parse(readFileIfThere(join(places.home, 'wallet.env')) ?? '').CASHU_MNEMONIC;
+  const named = fingerprintIn(values.CASHU_MNEMONIC);
+  // Whose words are elsewhere: all that are there.
+  const words = named.length > 0 ? named : walletsIn(places.walletDirectory);
   return {
     ...{ userHome, directory, ...places },
-    wallets: [...new Set([values.CASHU_MNEMONIC, own].flatMap(fingerprintIn))],
+    wallets: [...new Set([...words, ...fingerprintIn(own)])],
+    missing: (['BOT_KEY', 'CASHU_MNEMONIC'] as const).filter((name) => (values[name] ?? '').trim() === ''),
     sealed: areSealed((values.CASHU_MNEMONIC ?? '').trim()),
     settings: settingsOf(text, file?.values ?? {}, given(environment)),
   };
@@ -98,6 +105,11 @@ const fingerprintIn = (mnemonic: string | undefined): readonly string[] => {
   if (text === '' || (!areSealed(text) && mnemonicProblem(text) !== undefined)) return [];
   return [referredWallet(text) ?? readMnemonic(text).fingerprint];
 };
+
+const walletsIn = (folder: string): readonly string[] =>
+  existsSync(folder)
+    ? readdirSync(folder).flatMap((name) => /^([0-9a-f]{16})\.db$/.exec(name)?.[1] ?? [])
+    : [];
 
 /** dotenv takes the last of several lines. */
 function settingsOf(

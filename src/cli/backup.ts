@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { LockHeldError } from '@nostr-dm-agent/kit/lock';
 import manifest from '../../package.json' with { type: 'json' };
 import type { LeftOut } from '../backup/agent-files.ts';
-import { findInstallation } from '../backup/installation.ts';
+import { findInstallation, type Installation } from '../backup/installation.ts';
 import { SealedFileError } from '../backup/sealed-file.ts';
 import { type Backup, BackupError, writeBackup } from '../backup/write-backup.ts';
 import { ConfigError } from '../config/config-error.ts';
@@ -39,7 +39,7 @@ export async function backup(options: BackupOptions): Promise<number> {
       now,
       signal: interrupted.signal,
     });
-    process.stdout.write(`${backupText(made, installation.sealed)}\n`);
+    process.stdout.write(`${backupText(made, installation)}\n`);
     return 0;
   } catch (error) {
     const { code, text } = failure(error, home, interrupted.signal);
@@ -56,7 +56,7 @@ const stampOf = (now: number): string =>
 
 function backupText(
   { file, bytes, files, leftOut, wallets, wordsOpenWith }: Backup,
-  sealed: boolean,
+  { sealed, missing }: Installation,
 ): string {
   const what = wallets.length === 0 ? 'home and settings' : 'home, settings and wallet, with its money';
   return [
@@ -68,6 +68,10 @@ function backupText(
     sealed && wordsOpenWith === 'passphrase'
       ? 'The wallet in it stays sealed with its own passphrase (or the words on paper), which is not in the file either.'
       : undefined,
+    ...missing.map(
+      (name) =>
+        `${name} is not in the settings here, so it is not in the backup. If the bot has it from its service manager (LoadCredential), keep it by itself: without it the backup is of little use.`,
+    ),
     ...leftOut.map(leftOutLine),
     `Back, here or on another machine: nostr-dm-agent restore --from ${join('…', file.slice(file.lastIndexOf('/') + 1))}`,
   ]
