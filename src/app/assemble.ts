@@ -10,6 +10,8 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { createAgentJail } from '../backends/agent-jail.ts';
 import { createBackends } from '../backends/all-backends.ts';
 import type { BackendName } from '../backends/backend.ts';
+import { onAgentHosts } from '../backends/hosts/hosted-backend.ts';
+import type { AgentHosts } from '../backends/hosts/hosts.ts';
 import { watchHealth } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
@@ -65,6 +67,9 @@ export type Opened = {
   readonly lastProblem: () => Problem | undefined;
 };
 
+/** Of `meta`: names of agent hosts where nothing is begun, apart by spaces. */
+const drainedKey = 'drained_hosts';
+
 /** Wires, starts and recovers the bot. What is opened goes on the stack, to be closed in the opposite order. */
 export async function assemble(
   config: Config,
@@ -84,12 +89,13 @@ export async function assemble(
   const takenOver = await waitToAct(oneBot, { messaging, meta: stores.meta }, basics);
   const money = createMoney(config, { stores, messaging }, basics, open);
   makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
-  const { jail, wall, backends, healths } = openBackends(config, deps, stores, basics, open);
+  const hosts = await openHosts(config, stores, basics, open);
+  const { jail, wall, backends, healths } = openBackends(config, deps, { stores, hosts }, basics, open);
   open.defer(() => stopping.abort());
   const { routstr } = money;
   const work = createWork(
     config,
-    { ...{ stores, connections, routstr, backends, healths, jail }, ...messaging, wall: wall.found },
+    { ...{ stores, connections, routstr, backends, healths, jail, hosts }, ...messaging, wall: wall.found },
     basics,
   );
   const bot = {
@@ -113,7 +119,7 @@ export async function assemble(
     {
       ...{ bot, stores, messages, messaging, money, work, page, redact: deps.redact },
       connections: connections.tools,
-      shell: createShell(jail, config.wallet !== undefined),
+      shell: createShell(jail, hosts, config.wallet !== undefined),
       ...operator,
     },
     basics,
@@ -194,11 +200,29 @@ const openConnections = (
     log,
   });
 
+/** Other machines that agents work on; undefined: there are none. */
+async function openHosts(
+  config: Config,
+  { meta }: Pick<Stores, 'meta'>,
+  { log, clock, random }: Basics,
+  open: AsyncDisposableStack,
+): Promise<AgentHosts | undefined> {
+  if (config.agentHosts.length === 0) return undefined;
+  const { openAgentHosts } = await import('../backends/hosts/hosts.ts');
+  const drained = {
+    read: () => (meta.get(drainedKey) ?? '').split(' ').filter((name) => name !== ''),
+    write: (names: readonly string[]) => meta.set(drainedKey, names.join(' ')),
+  };
+  const hosts = await openAgentHosts(config, { drained, log, random, now: clock.now });
+  open.defer(async () => hosts?.close());
+  return hosts;
+}
+
 /** The agents' programs and the jail that they run in, both looked at behind. */
 function openBackends(
   config: Config,
   deps: Pick<AppDeps, 'log' | 'hiddenPaths'>,
-  stores: Pick<Stores, 'worktrees'>,
+  { stores, hosts }: { readonly stores: Pick<Stores, 'worktrees'>; readonly hosts: AgentHosts | undefined },
   { log, stopping }: Basics,
   open: AsyncDisposableStack,
 ) {
@@ -208,7 +232,13 @@ function openBackends(
   });
   // Not with the problems that `!status` tells of: it has a line of its own there.
   const wall = watchWall(jail, deps.log, stopping);
-  const backends = createBackends(config, { log, jail, warm: config.warm });
+  const local = createBackends(config, { log, jail, warm: config.warm });
+  const opencode = local.get('opencode');
+  // The others are at home on this machine alone.
+  const backends =
+    hosts === undefined || opencode === undefined
+      ? local
+      : new Map([...local, ['opencode', onAgentHosts(opencode, hosts)] as const]);
   const healths = watchHealth(backends, log, stopping);
   // Closing aborts first, which ends their processes, and then waits for them.
   open.defer(async () => {

@@ -62,7 +62,16 @@ export function createIntake(
   const memberBudget = money.routstr.budget;
   const tasks = createTaskOrders({
     asks,
-    ...{ owners, runs: stores.runs, messages, currentSessions, queue, messenger, memberBudget },
+    ...{
+      waitsFor: work.waitsFor,
+      owners,
+      runs: stores.runs,
+      messages,
+      currentSessions,
+      queue,
+      messenger,
+      memberBudget,
+    },
     log,
   });
   const triggers = createTriggers({ stores, scheduler: work.schedules, tell, clock, log });

@@ -1,7 +1,9 @@
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
+import type { AgentHosts } from '../backends/hosts/hosts.ts';
+import { hostedPlace, isHosted } from '../backends/hosts/place.ts';
 import type { Jail, Wall } from '../backends/jail/types.ts';
 import { NotStartedError } from '../backends/not-started.ts';
-import { runShellCommand } from '../backends/shell-command.ts';
+import { runShellCommand, type ShellEnd } from '../backends/shell-command.ts';
 import type { CommandDeps } from '../commands/command-deps.ts';
 import type { Role } from '../config/config.ts';
 import { describeFailure } from '../replies/failure-replies.ts';
@@ -22,10 +24,27 @@ export const createWallGate =
     return wall;
   };
 
+/** The same on the agent host that the workspace is on. */
+const onHost = async (
+  hosts: AgentHosts | undefined,
+  workspace: string,
+  line: string,
+  signal: AbortSignal,
+): Promise<ShellEnd | { readonly refusal: string }> => {
+  const placed = hosts?.place(workspace);
+  const place = placed?.state === 'there' ? hostedPlace(placed.directory) : undefined;
+  const host = place && hosts?.find(place.hosts[0]);
+  if (place === undefined || host === undefined)
+    return { refusal: 'The agent host of this workspace can’t be reached: !hosts shows how it stands.' };
+  const ran = await host.shell(place.path, line, signal);
+  return 'failure' in ran ? { refusal: describeFailure(ran.failure, undefined) } : ran;
+};
+
 /** Runs a line of shell where an agent would work, behind the same wall. */
 export const createShell =
-  (jail: Jail, hasWallet: boolean): CommandDeps['shell'] =>
+  (jail: Jail, hosts: AgentHosts | undefined, hasWallet: boolean): CommandDeps['shell'] =>
   async ({ owner, workspace, line }, signal) => {
+    if (isHosted(workspace)) return onHost(hosts, workspace, line, signal);
     const wall = await createWallGate(jail, hasWallet)(owner.role, signal);
     if ('refusal' in wall) return wall;
     try {

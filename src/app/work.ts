@@ -2,17 +2,21 @@ import { untilAborted } from '@nostr-dm-agent/kit/abort';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { ApprovalRule } from '../backends/approval.ts';
 import type { AgentFailureKind, Backend, BackendName } from '../backends/backend.ts';
+import type { AgentHosts } from '../backends/hosts/hosts.ts';
+import { isHosted } from '../backends/hosts/place.ts';
 import type { Jail, Wall } from '../backends/jail/types.ts';
 import type { HealthWatch } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
+import { hostedRefusal, waitsForHostText } from '../replies/host-replies.ts';
 import { noWallText } from '../replies/wall-replies.ts';
 import { notMadeText } from '../replies/worktree-replies.ts';
 import { createAsks } from '../runs/asks.ts';
 import { createCurrentSessions } from '../runs/current-sessions.ts';
 import { createDesks } from '../runs/desks.ts';
 import type { Messenger } from '../runs/messenger.ts';
+import type { Session } from '../runs/run.ts';
 import { createRunBoard } from '../runs/run-board.ts';
 import type { RunDeps } from '../runs/run-deps.ts';
 import { createRunQueue } from '../runs/run-queue.ts';
@@ -22,6 +26,7 @@ import { openSchedules } from '../schedules/schedules.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import { createProviderChoice } from './provider-choice.ts';
+import { createRunPlaces } from './run-places.ts';
 import { openWorktrees } from './worktrees.ts';
 
 /** Failures for which the backend itself may be the reason. */
@@ -35,6 +40,16 @@ const askDeadlineMs = 10 * 60_000;
 /** What is asked where nobody has chosen: a wall keeps an agent in bounds; without one its owner does. */
 const approvalsBehind = (wall: Wall | undefined): ApprovalRule =>
   wall?.kind === 'none' || wall?.kind === 'refused' ? 'commands' : 'off';
+
+/** What a session's runs ask: as was chosen, else as fits the wall that they stand behind. */
+const createApprovalRule =
+  (config: Pick<Config, 'approvals'>, jail: Pick<Jail, 'wall'>): RunDeps['approvalsFor'] =>
+  async ({ approvals, directory }, signal) => {
+    const chosen = approvals ?? config.approvals;
+    if (chosen !== undefined) return chosen;
+    // A host without bubblewrap is none.
+    return isHosted(directory) ? 'off' : approvalsBehind(await untilAborted(jail.wall(signal), signal));
+  };
 
 /** How long settling a run may take. */
 const settleMs = 60_000;
@@ -53,6 +68,7 @@ export function createWork(
     readonly wall: () => Wall | undefined;
     readonly messenger: Messenger;
     readonly tellAdmins: (text: string) => void;
+    readonly hosts: AgentHosts | undefined;
   },
   { clock, random, log, reached, stopping }: Basics,
 ) {
@@ -74,6 +90,7 @@ export function createWork(
   const providers = createProviderChoice(config, { ...parts, currentSessions });
   const asks = createAsks({ messenger, deadlineMs: askDeadlineMs, clock, log });
   const board = createRunBoard();
+  const places = createRunPlaces(parts.hosts, { sessions: stores.sessions, workspaces: config.workspaces });
   const runDeps: RunDeps = {
     board,
     stores,
@@ -81,8 +98,8 @@ export function createWork(
     providers,
     messenger,
     asks,
-    approvalsFor: async ({ approvals }, signal) =>
-      approvals ?? config.approvals ?? approvalsBehind(await untilAborted(parts.jail.wall(signal), signal)),
+    places,
+    approvalsFor: createApprovalRule(config, parts.jail),
     refuseRun: refusalFor(config, parts, (directory, signal) => worktrees.ready(directory, signal)),
     scheduled: (run) => schedules.ended(run),
     lookAgain: (backend, failure) => {
@@ -109,6 +126,8 @@ export function createWork(
     { stores, currentSessions, jail: parts.jail, open: stores.runs.open, warm: (owner) => warm(owner) },
     { clock, log, stopping },
   );
+  const stopLooking = parts.hosts?.onChange(queue.look);
+  stopping.addEventListener('abort', () => stopLooking?.(), { once: true });
   const desks = createDesks({ backends, providers, stores });
   /** A sign of life of an owner's: what their next task will need is made ready. */
   const warm = (owner: PublicKey): void => {
@@ -124,7 +143,22 @@ export function createWork(
     backend.warm({ owner, workspace: workspace.directory, mode, model, standing, approvals });
   };
   return {
-    ...{ board, currentSessions, providers, runDeps, queue, warm, asks, desks, schedules },
+    ...{
+      board,
+      currentSessions,
+      providers,
+      runDeps,
+      queue,
+      warm,
+      asks,
+      desks,
+      schedules,
+      hosts: parts.hosts,
+    },
+    waitsFor: (session: Session): string | undefined => {
+      const away = places.away(session);
+      return away && waitsForHostText(away);
+    },
     worktrees: { ...worktrees, ...behind },
   };
 }
@@ -137,11 +171,12 @@ const refusalFor =
   ): RunDeps['refuseRun'] =>
   async (run, signal) => {
     const { owner, mode } = run;
+    const session = stores.sessions.get(run.session);
+    if (session !== undefined && isHosted(session.directory)) return hostedRefusal(session);
     const role = stores.owners.roleOf(owner) ?? 'member';
     const hasWallet = config.wallet !== undefined;
     const refusal = wallRefusal(await untilAborted(jail.wall(signal), signal), { mode, role, hasWallet });
     if (refusal !== undefined) return noWallText(refusal);
-    const session = stores.sessions.get(run.session);
     const made = session && (await ready(session.directory, signal));
     return made && notMadeText(made, session.workspace);
   };

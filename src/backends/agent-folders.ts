@@ -24,6 +24,8 @@ export type BackendDeps = {
     readonly servers: number;
     /** How long one that nobody uses is kept. */
     readonly keptMs: number;
+    /** No run gets a process of its own: what no server takes is not done. So it is on an agent host. */
+    readonly only?: boolean;
   };
 };
 

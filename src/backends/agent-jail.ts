@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import type { Config } from '../config/config.ts';
 import { packageFolder } from '../config/workspace-rules.ts';
+import { isHosted } from './hosts/place.ts';
 import { createJail } from './jail/index.ts';
 import { realPath } from './jail/path-rules.ts';
 import type { Jail } from './jail/types.ts';
@@ -35,7 +36,7 @@ export const createAgentJail = (
     isolation: config.isolation,
     network: config.agentNetwork,
     paths: config.agentPaths,
-    workspaces: config.workspaces.map(({ directory }) => directory),
+    workspaces: config.workspaces.flatMap(({ directory }) => (isHosted(directory) ? [] : [directory])),
     home: config.home,
     own: [packageFolder, ...hiddenPaths, ...(config.wallet === undefined ? [] : [config.wallet.directory])],
     ambient,

@@ -97,6 +97,9 @@ export const agentFailureKinds = [
   'limit', // it took more than the jail gives: memory, processes, disk
   'workspace_gone', // the directory is not there
   'no_server', // what only an agent server can do, and there can be none now
+  'host_away', // the agent host that the session is on can't be reached
+  'host_lost', // it was, in mid-run
+  'host_unpaid', // on agent hosts the wallet pays, run by run; other providers' keys do not leave this machine
   'disk_full',
   'not_writable', // what it has to write is read-only, or somebody else's
   'backend_missing', // the executable is not there, or does not run
@@ -192,6 +195,8 @@ export type Model = { readonly id: string; readonly name: string };
 export type RunObserver = {
   /** The subprocess exists. `pid` is stored so that a later start can end it. */
   readonly onSpawn?: (pid: number) => void;
+  /** It has begun on another machine, which ends it by itself. */
+  readonly onElsewhere?: () => void;
   readonly onEvent?: (event: AgentEvent) => void;
   /** Any byte of output: the run is not idle. */
   readonly onActivity?: () => void;

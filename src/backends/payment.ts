@@ -1,4 +1,4 @@
-import type { Door } from '@nostr-dm-agent/routstr';
+import type { Door, DoorKeys } from '@nostr-dm-agent/routstr';
 import type { Credential } from './credential.ts';
 
 /**
@@ -41,8 +41,9 @@ export type StandingPayment = {
   /**
    * Absent: the provider is not paid run by run.
    * @param server `kept`: for the runs to come, the next of which is made ready for; `spare`: for one run, or a look, alone
+   * @param as see `Meter.openDoor`
    */
-  readonly openDoor?: (server: 'kept' | 'spare') => Door;
+  readonly openDoor?: (server: 'kept' | 'spare', as?: DoorKeys) => Door;
 };
 
 /** A login that runs out. */

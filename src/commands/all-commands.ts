@@ -8,6 +8,7 @@ import { continueCommands } from './continue-commands.ts';
 import { conversationCommands } from './conversation-commands.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { withHelp } from './help-command.ts';
+import { hostCommands } from './host-commands.ts';
 import { inviteCommands } from './invite-commands.ts';
 import { limitCommand } from './limit-command.ts';
 import { logCommand } from './log-command.ts';
@@ -49,6 +50,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
     ...providerCommands(deps),
     ...connectionCommands(deps),
     ...botCommands(deps),
+    ...hostCommands(deps),
     pageCommand(deps),
     doctorCommand(deps),
     logCommand(deps),

@@ -5,6 +5,7 @@ import type { Wall } from '../backends/jail/types.ts';
 import type { Owner } from '../config/config.ts';
 import { clockFact } from '../replies/clock-replies.ts';
 import { formatAgo, formatDuration, lines, shorten } from '../replies/format.ts';
+import { hostsLine } from '../replies/host-replies.ts';
 import { keptLine } from '../replies/kept-replies.ts';
 import { proxyLine } from '../replies/proxy-replies.ts';
 import { refusedLine } from '../replies/refusal-replies.ts';
@@ -100,11 +101,12 @@ function queueLine({ queue }: CommandDeps, owner: Owner): string {
   return `Queue: ${begun} running, ${waiting} waiting`;
 }
 
-function forAdmins({ bot, clock }: CommandDeps): string {
+function forAdmins({ bot, clock, hosts }: CommandDeps): string {
   const { pending, undeliverable, refusing } = bot.outbox();
   const problem = bot.lastProblem();
   const ownClock = bot.clock();
   return lines(
+    hostsLine(hosts?.list() ?? []),
     refusedLine(bot.inbox()),
     ownClock !== undefined &&
       Math.abs(ownClock.aheadMs) > CLOCK_TOLERANCE_MS &&

@@ -9,6 +9,7 @@ import type {
   RejectionReason,
 } from '@nostr-dm-agent/nostr';
 import type { BackendHealth, BackendName, KeptReady, Model } from '../backends/backend.ts';
+import type { AgentHosts } from '../backends/hosts/hosts.ts';
 import type { Wall } from '../backends/jail/types.ts';
 import type { ShellEnd } from '../backends/shell-command.ts';
 import type { Owner } from '../config/config.ts';
@@ -51,6 +52,8 @@ export type CommandDeps = {
     /** Makes one that was taken away, behind. */
     readonly makeLater: (directory: string) => void;
   };
+  /** Other machines that agents work on; undefined: there are none. */
+  readonly hosts: Pick<AgentHosts, 'list' | 'drain'> | undefined;
   /** A line of shell in the jail; `refusal`: why not here, for this owner. */
   readonly shell: (
     order: { readonly owner: Owner; readonly workspace: string; readonly line: string },

@@ -4,6 +4,7 @@ import type { EventId, MessageLog, PublicKey, StoredMessage } from '@nostr-dm-ag
 import type { Asks } from '../runs/asks.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import { type Messenger, replyTo } from '../runs/messenger.ts';
+import type { Session } from '../runs/run.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { Owners } from '../store/owners-table.ts';
 import type { RunStore } from '../store/runs-table.ts';
@@ -35,6 +36,8 @@ export function createTaskOrders(deps: {
   readonly messages: Pick<MessageLog, 'history' | 'near' | 'byId'>;
   readonly asks: Pick<Asks, 'open'>;
   readonly messenger: Messenger;
+  /** Why a task of this session can't be begun yet, for its owner; undefined: it can. */
+  readonly waitsFor: (session: Session) => string | undefined;
   /** The most that a member may give one run. */
   readonly memberBudget: () => Sat;
   readonly log: Logger;
@@ -89,7 +92,9 @@ export function createTaskOrders(deps: {
       });
       // What begins at once says so itself.
       if (waits) messenger.react(replyTo(message), { id, author: sender, kind }, '⏸');
-      if (ahead > 0) acknowledgements.waits(message);
+      const away = deps.waitsFor(session);
+      if (away !== undefined) reply(message, away);
+      else if (ahead > 0) acknowledgements.waits(message);
     },
     continues: ({ sender, seq }, refersTo) => {
       const session = currentSessions.current(sender);

@@ -1,4 +1,5 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { hostedPlace } from '../backends/hosts/place.ts';
 import { formatAgo, lines, shorten } from '../replies/format.ts';
 import { describeRunFailure } from '../replies/run-replies.ts';
 import type { Run, Session } from '../runs/run.ts';
@@ -140,7 +141,10 @@ export const describe = (
   deps?: Pick<CommandDeps, 'worktrees'>,
 ): string => {
   const branch = deps?.worktrees.at(directory)?.branch;
-  return [id, workspace, branch && `branch ${branch}`, backend, mode, provider]
+  const hosts = hostedPlace(directory)?.hosts;
+  // Where several have it, its first task decides.
+  const host = hosts?.length === 1 ? `on ${hosts[0]}` : undefined;
+  return [id, workspace, host, branch && `branch ${branch}`, backend, mode, provider]
     .filter((fact) => fact !== undefined)
     .join(' · ');
 };

@@ -1,5 +1,7 @@
 import { withoutSecretShapes } from '@nostr-dm-agent/kit/log';
+import { isHosted } from '../backends/hosts/place.ts';
 import { shorten } from '../replies/format.ts';
+import { notOnHosts } from '../replies/host-replies.ts';
 import { mergeText, noBranch, notMadeText, worktreeBegun } from '../replies/worktree-replies.ts';
 import type { Session } from '../runs/run.ts';
 import type { Worktree } from '../store/worktrees-table.ts';
@@ -29,11 +31,15 @@ export const worktreeCommands = (deps: CommandDeps): readonly Command[] => [
     run: async ({ owner: { publicKey: owner }, argument, resumed }, signal) => {
       const { currentSessions, worktrees } = deps;
       const before = currentSessions.current(owner);
+      const choice = parseNew(deps, owner, argument);
+      const chosen = currentSessions.workspaces.find(({ name }) => name === choice.workspace);
+      if (isHosted((chosen ?? currentSessions.choices(owner).workspace).directory))
+        throw new RefusalError(notOnHosts('A worktree'));
       // Begun before anything is waited for: a task that is sent right after it is for this session.
       const session =
         resumed && before !== undefined && worktrees.at(before.directory)?.state === 'making'
           ? before
-          : worktrees.begin(owner, parseNew(deps, owner, argument));
+          : worktrees.begin(owner, choice);
       worktrees.tidyLater(owner);
       const made = await worktrees.make(session.directory, signal);
       if (made.state === 'ready') return worktreeBegun(describe(session, deps));

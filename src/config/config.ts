@@ -6,10 +6,12 @@ import type { AgentProgram } from '../backends/acp/agent-program.ts';
 import type { ApprovalRule } from '../backends/approval.ts';
 import type { BackendName } from '../backends/backend.ts';
 import type { AgentPath } from '../backends/jail/path-rules.ts';
+import type { AgentHost } from './agent-hosts.ts';
 import type { VariableName } from './variables.ts';
 
 export type Role = 'admin' | 'member';
 export type Owner = { readonly publicKey: PublicKey; readonly role: Role };
+/** `directory`: absolute, or on agent hosts: see `hostedPlace`. */
 export type Workspace = { readonly name: string; readonly directory: string };
 
 /**
@@ -28,6 +30,8 @@ export type Config = {
   readonly backend: BackendName;
   /** `BOT_AGENTS`: further backends, by the Agent Client Protocol. */
   readonly agents: readonly AgentProgram[];
+  /** `BOT_AGENT_HOSTS`: other machines that agents work on. */
+  readonly agentHosts: readonly AgentHost[];
   readonly opencodeBin: string | undefined;
   readonly cursorBin: string | undefined;
   readonly model: string | undefined;

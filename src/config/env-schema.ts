@@ -18,6 +18,7 @@ import { type NodeUrl, NodeUrlError, parseNodeUrl } from '@nostr-dm-agent/routst
 import { z } from 'zod';
 import { approvalRules } from '../backends/approval.ts';
 import { type AgentPath, realPath } from '../backends/jail/path-rules.ts';
+import { hasControl, readAgentHosts } from './agent-hosts.ts';
 import { readAgentPrograms } from './agent-programs.ts';
 import type { Owner, Role, Workspace } from './config.ts';
 import { defaultWorkspace } from './default-workspace.ts';
@@ -115,7 +116,7 @@ export function readWorkspaces(
         const equals = entry.indexOf('=');
         return { name: entry.slice(0, Math.max(equals, 0)).trim(), path: entry.slice(equals + 1).trim() };
       })
-    : [{ name: nameOf(absolutePath(text, places)), path: text }];
+    : [{ name: nameOf(absolutePath(text.replace(/^[^/~.:]*:/, ''), places)), path: text }];
   const workspaces = new Map<string, Workspace & Written>();
   for (const { name, path } of pairs) {
     if (!/^[\w.-]+$/.test(name) || path === '') {
@@ -123,12 +124,29 @@ export function readWorkspaces(
       continue;
     }
     if (workspaces.has(name)) report(`names "${name}" twice`);
+    const hosted = readHosted(path, report);
+    if (hosted !== undefined) {
+      workspaces.set(name, { name, directory: hosted, written: hosted });
+      continue;
+    }
     const written = absolutePath(path, places);
     const unmade = written === defaultWorkspace(places).written && !existsSync(written);
     const directory = unmade ? realPath(written) : realDirectory(written, report);
     if (directory !== undefined) workspaces.set(name, { name, directory, written });
   }
   return [...workspaces.values()];
+}
+
+/** `build:/srv/api`, `build+gpu:api` or `*:api`: a folder on agent hosts; undefined: it is one of this machine. */
+function readHosted(path: string, report: Report): string | undefined {
+  const [, names, folder] = /^(\*|[a-z][a-z0-9-]*(?:\+[a-z][a-z0-9-]*)*):(.*)$/s.exec(path) ?? [];
+  if (names === undefined || folder === undefined) return undefined;
+  const steps = folder.split('/');
+  if (folder === '' || folder === '/' || hasControl(folder) || steps.includes('..') || folder.startsWith('~'))
+    report(
+      `has ${JSON.stringify(path.slice(0, 80))}: on a host a folder is absolute, or below the host’s own folder, without .. or ~`,
+    );
+  return path;
 }
 
 /** Reads `ro:/opt/toolchain,rw:~/.cargo`. What is there comes back with symbolic links resolved; what is not is reported. */
@@ -348,6 +366,7 @@ export const environmentSchema = (places: Places) => {
     BOT_WORKSPACE: variable((text, report) => readWorkspaces(text, places, report)).optional(),
     BOT_BACKEND: z.string().toLowerCase().prefault('opencode'),
     BOT_AGENTS: variable(readAgentPrograms).prefault(''),
+    BOT_AGENT_HOSTS: variable(readAgentHosts).prefault(''),
     OPENCODE_BIN: executable.optional(),
     CURSOR_BIN: executable.optional(),
     BOT_MODEL: z.string().optional(),

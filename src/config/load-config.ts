@@ -4,7 +4,9 @@ import type { Identity } from '@nostr-dm-agent/nostr';
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { builtInBackends } from '../backends/backend.ts';
+import { hostedPlace, isHosted } from '../backends/hosts/place.ts';
 import { agentPathProblem, workspaceProblem } from '../backends/jail/path-rules.ts';
+import type { AgentHost } from './agent-hosts.ts';
 import { readAgentPrograms } from './agent-programs.ts';
 import { BotKeyError, isEncryptedKey, readBotKey } from './bot-key.ts';
 import type { Config, Owner, Workspace } from './config.ts';
@@ -96,9 +98,10 @@ export async function loadConfig(
     owners: freeze(owners.map(freeze)),
     relays: freeze(env.BOT_RELAYS),
     home: env.BOT_HOME,
-    workspaces: freeze(workspaces.map(({ name, directory: path }) => freeze({ name, directory: path }))),
+    workspaces: workspacesOf(workspaces, env.BOT_AGENT_HOSTS),
     backend: env.BOT_BACKEND,
     agents: freeze(env.BOT_AGENTS.map(freeze)),
+    agentHosts: freeze(env.BOT_AGENT_HOSTS.map(freeze)),
     opencodeBin: env.OPENCODE_BIN,
     cursorBin: env.CURSOR_BIN,
     model: env.BOT_MODEL,
@@ -139,19 +142,45 @@ function addPathProblems(
   add: (name: VariableName, problem: string) => void,
 ): void {
   const { BOT_HOME, CASHU_WALLET_DIR, BOT_AGENT_PATHS } = env;
+  addHostProblems(env, add);
   const own = [packageFolder, BOT_HOME, CASHU_WALLET_DIR, ...(file === undefined ? [] : [file.path])];
+  const here = workspaces.filter(({ directory }) => !isHosted(directory));
   const writable = [
-    ...workspaces.map((workspace) => workspace.directory),
+    ...here.map((workspace) => workspace.directory),
     ...BOT_AGENT_PATHS.flatMap(({ path, writable: mayWrite }) => (mayWrite ? [path] : [])),
   ];
   const rules = { userHome: places.userHome, own, writable };
-  for (const { written } of workspaces) {
+  for (const { written } of here) {
     const problem = workspaceProblem(written, rules);
     if (problem !== undefined) add('BOT_WORKSPACE', describePathProblem(written, problem));
   }
   for (const { written } of BOT_AGENT_PATHS) {
     const problem = agentPathProblem(written, rules);
     if (problem !== undefined) add('BOT_AGENT_PATHS', describePathProblem(written, problem));
+  }
+}
+
+const workspacesOf = (workspaces: readonly Workspace[], hosts: readonly AgentHost[]): readonly Workspace[] =>
+  freeze(workspaces.map(({ name, directory }) => freeze({ name, directory: onHosts(directory, hosts) })));
+
+/** Every host that has it by name: `*` is all of them. */
+const onHosts = (directory: string, hosts: readonly AgentHost[]): string =>
+  directory.startsWith('*:') ? `${hosts.map(({ name }) => name).join('+')}${directory.slice(1)}` : directory;
+
+/** Workspaces on hosts that there are not. */
+function addHostProblems(
+  { BOT_WORKSPACE = [], BOT_AGENT_HOSTS }: EnvironmentValues,
+  add: (name: VariableName, problem: string) => void,
+): void {
+  for (const { name, directory } of BOT_WORKSPACE) {
+    const place = hostedPlace(directory);
+    const missing = (place?.hosts ?? []).filter((host) =>
+      BOT_AGENT_HOSTS.every((known) => known.name !== host),
+    );
+    if (missing.length > 0)
+      add('BOT_WORKSPACE', `has ${name} on ${missing.join(', ')}, which BOT_AGENT_HOSTS does not name`);
+    if (directory.startsWith('*:') && BOT_AGENT_HOSTS.length === 0)
+      add('BOT_WORKSPACE', `has ${name} on every agent host, and BOT_AGENT_HOSTS names none`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { npubEncode } from 'nostr-tools/nip19';
+import type { AgentHost } from './agent-hosts.ts';
 import type { Config, Owner } from './config.ts';
 import type { VariableName } from './variables.ts';
 
@@ -30,6 +31,8 @@ type Reader = (config: Config) => string | undefined;
 const list = (values: readonly string[]): string | undefined =>
   values.length === 0 ? undefined : values.join(',');
 const per = (unit: number, ms: number): string => String(ms / unit);
+const hostText = ({ name, user, host, port, folder = '' }: AgentHost): string =>
+  `${name}=${user === undefined ? '' : `${user}@`}${host.includes(':') ? `[${host}]` : host}${port === undefined ? '' : `:${port}`}${folder}`;
 /** Its value is told by whether it was given. */
 const untold: Reader = () => undefined;
 const owner = ({ publicKey, role }: Owner): string => `${npubEncode(publicKey)}:${role}`;
@@ -49,6 +52,7 @@ const readers: Readonly<Record<VariableName, readonly [SettingGroup, Reader]>> =
   ],
   BOT_BACKEND: ['Agents', ({ backend }) => backend],
   BOT_AGENTS: ['Agents', ({ agents }) => list(agents.map(program))],
+  BOT_AGENT_HOSTS: ['Agents', ({ agentHosts }) => list(agentHosts.map(hostText))],
   OPENCODE_BIN: ['Agents', ({ opencodeBin }) => opencodeBin],
   CURSOR_BIN: ['Agents', ({ cursorBin }) => cursorBin],
   BOT_MODEL: ['Agents', ({ model }) => model],

@@ -9,6 +9,7 @@ export const variables = {
   BOT_WORKSPACE: 'BOT_WORKSPACE=~/code/project  or  BOT_WORKSPACE=site=~/code/site,api=~/code/api',
   BOT_BACKEND: 'BOT_BACKEND=opencode',
   BOT_AGENTS: 'BOT_AGENTS=qwen,claude,mine=/opt/mine/agent --acp',
+  BOT_AGENT_HOSTS: 'BOT_AGENT_HOSTS=build=dev@build.example,gpu=dev@gpu.example:2222/srv/agents',
   OPENCODE_BIN: 'OPENCODE_BIN=~/.local/bin/opencode',
   CURSOR_BIN: 'CURSOR_BIN=~/.local/bin/cursor-agent',
   BOT_PAGE: 'BOT_PAGE=127.0.0.1:7777',

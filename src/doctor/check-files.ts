@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { LockHeldError } from '@nostr-dm-agent/kit/lock';
+import { isHosted } from '../backends/hosts/place.ts';
 import type { Config } from '../config/config.ts';
 import { defaultWorkspace } from '../config/default-workspace.ts';
 import { messageOf } from '../replies/format.ts';
@@ -35,7 +36,9 @@ export async function checkFiles(
         ]),
     ...(within ? [await checkDatabase(config)] : await checkHome(config)),
     ...(await Promise.all(
-      config.workspaces.map(({ name, directory }) => checkWorkspace(name, directory, userHome)),
+      config.workspaces
+        .filter(({ directory }) => !isHosted(directory))
+        .map(({ name, directory }) => checkWorkspace(name, directory, userHome)),
     )),
   ];
 }

@@ -54,8 +54,8 @@ export const standingPayment = (
   { models, name }: StandingModels,
 ): StandingPayment => ({
   payer: `routstr:${name}`,
-  openDoor: (server) => {
-    const door = meter.openDoor();
+  openDoor: (server, as) => {
+    const door = meter.openDoor(as);
     // What is made ahead costs the fees of taking it back where no run follows.
     if (server === 'spare') return door;
     const release = keepBudget();

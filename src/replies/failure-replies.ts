@@ -83,6 +83,12 @@ const sentences: Readonly<Record<AgentFailureKind, (failure: AgentFailure) => st
   limit: ({ detail }) => `The agent was ended: ${limitText(detail)}.`,
   no_server: () =>
     'That needs an agent server, and none can be had now. Try again when no task is at work; !status says whether servers are kept ready.',
+  host_away: ({ detail }) =>
+    `The agent host ${detail} can’t be reached, so nothing was begun. !retry when it is back (!hosts shows that), or begin a session elsewhere with !new.`,
+  host_lost: ({ detail }) =>
+    `The connection to the agent host ${detail} was lost in the middle of the task, so the task was ended there. What it had changed until then is in its workspace. !continue goes on when the host is back.`,
+  host_unpaid: ({ detail }) =>
+    `This workspace is on the agent host ${detail}, where only the wallet pays (!provider set routstr): logins and keys of other providers stay on the bot’s own machine.`,
   disk_full: () =>
     'The disk of the host is full, so the agent could not work. Whoever runs the bot has to make room; then send !retry.',
   not_writable: ({ detail }) =>

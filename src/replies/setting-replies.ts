@@ -13,6 +13,7 @@ export const settingMeanings: Readonly<Record<VariableName, string>> = {
   BOT_WORKSPACE: 'The folders in which agents work; the first is the default.',
   BOT_BACKEND: 'The program that does the work.',
   BOT_AGENTS: 'Further programs that can do it, by the Agent Client Protocol.',
+  BOT_AGENT_HOSTS: 'Other machines that agents work on, by SSH.',
   OPENCODE_BIN: 'Where opencode is, if it is not found by itself.',
   CURSOR_BIN: 'Where cursor-agent is, if it is not found by itself.',
   BOT_PAGE: 'Where this page is served, on this machine alone.',

@@ -8,6 +8,7 @@ import type {
   RunObserver,
   RunPayment,
 } from '../backends/backend.ts';
+import { hostedPlace } from '../backends/hosts/place.ts';
 import { providerNoteText } from '../replies/connection-replies.ts';
 import { ownerName } from '../replies/owner-name.ts';
 import {
@@ -59,10 +60,26 @@ type Job = {
  * it that what it cost is not known yet
  */
 export async function executeRun(run: Run, deps: RunDeps, signal: AbortSignal): Promise<void> {
-  const { stores, clock, reached } = deps;
+  const { stores } = deps;
   const log = deps.log.child({ run: run.id, session: run.session });
-  const session = stores.sessions.get(run.session);
-  if (session === undefined) throw new RangeError(`run ${run.id} has no session`);
+  const begun = stores.sessions.get(run.session);
+  if (begun === undefined) throw new RangeError(`run ${run.id} has no session`);
+  const { session, leave } = deps.places.enter(begun);
+  try {
+    await executeIn(session, run, deps, signal, log);
+  } finally {
+    leave();
+  }
+}
+
+async function executeIn(
+  session: Session,
+  run: Run,
+  deps: RunDeps,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  const { stores, clock, reached } = deps;
   const { provider, note } = deps.providers.providerFor(session);
   const startedAt = clock.now();
   await whenFree(() => prepare(run, provider, startedAt, deps), signal);
@@ -169,7 +186,7 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal, early: EarlySe
       deadline.waiting(begun);
       progress.waiting(begun);
     },
-    session.directory,
+    hostedPlace(session.directory)?.path ?? session.directory,
     signal,
   );
   const { onHold, onHoldEnd } = progress;
@@ -348,6 +365,10 @@ function observerOf(
       times.spawned();
       reached('task:running');
       log.debug({ pid, backend: session.backend, mode: run.mode }, 'agent started');
+    },
+    onElsewhere: () => {
+      note(() => stores.runs.running(run.id, undefined));
+      reached('task:running');
     },
     onEvent: (event) => {
       if (event.type === 'session' && event.backendSession !== session.backendSession) {

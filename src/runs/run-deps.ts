@@ -22,6 +22,8 @@ export type RunDeps = {
     readonly providerFor: (session: Session) => ChosenProvider;
   };
   readonly messenger: Messenger;
+  /** Where sessions work, this machine or another. */
+  readonly places: RunPlaces;
   readonly asks: Pick<Asks, 'ofRun'>;
   /** What a run of this session asks before it is done. */
   readonly approvalsFor: (session: Session, signal: AbortSignal) => Promise<ApprovalRule>;
@@ -40,6 +42,13 @@ export type RunDeps = {
   readonly reached: (checkpoint: TaskCheckpoint) => void;
   readonly clock: Clock;
   readonly log: Logger;
+};
+
+export type RunPlaces = {
+  /** Its tasks can't be begun now: where they would work is away. They stay in the queue. */
+  readonly waits: (session: Session) => boolean;
+  /** A run begins: one whose agent has not begun may have been moved to where there is least to do. */
+  readonly enter: (session: Session) => { readonly session: Session; readonly leave: () => void };
 };
 
 /** Milliseconds. */

@@ -33,6 +33,8 @@ export type RunQueue = {
   readonly openOf: (owner: PublicKey, messages: readonly EventId[]) => readonly Run[];
   /** Takes all that wait of an owner off the queue; returns how many. */
   readonly dropAll: (owner: PublicKey) => number;
+  /** What tasks wait for may be there. */
+  readonly look: () => void;
   /** Begins to take tasks; before that they are only stored. */
   readonly start: () => void;
   /** Takes no more tasks and ends those that run; resolves when they are settled and answered. */
@@ -42,6 +44,7 @@ export type RunQueue = {
 /** Of tasks that are dropped at once, so many get a mark under their message: each is encrypted and signed. */
 const mostMarked = 50;
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that share what runs
 export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
   const { runs } = deps.stores;
   const running = new Map<
@@ -61,12 +64,22 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
     });
   };
 
+  /** Where it would work is away. */
+  const waits = (id: string): boolean => {
+    const session = deps.stores.sessions.get(id);
+    return session !== undefined && deps.places.waits(session);
+  };
+
   const take = () => {
     if (!taking || running.size >= concurrency) return;
     const busy = new Set([...running.values()].map(({ session }) => session));
     while (running.size < concurrency) {
       const run = runs.next([...busy]);
       if (run === undefined) return;
+      if (waits(run.session)) {
+        busy.add(run.session);
+        continue;
+      }
       busy.add(run.session);
       begin(run);
     }
@@ -98,7 +111,7 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
     },
     mustWait: (session) => {
       const { begun, waiting } = runs.counts();
-      return begun + waiting >= concurrency || runs.openIn(session) > 0;
+      return waits(session) || begun + waiting >= concurrency || runs.openIn(session) > 0;
     },
     list: (mostWaiting, owner) => [...runs.begun(owner), ...runs.waiting(mostWaiting, owner)],
     stop: (runId) => end(runId, 'stopped'),
@@ -128,6 +141,7 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
       for (const run of marked) reactToRun(deps.messenger, run, '⏹');
       return dropped;
     },
+    look: kick,
     start: () => {
       taking = true;
       kick();

@@ -212,6 +212,7 @@ function configOf(
     home: home.bot,
     workspaces: [{ name: 'workspace', directory: home.workspace }],
     backend: 'opencode' as const,
+    agentHosts: [],
     agents: readAgentPrograms(environment.BOT_AGENTS ?? '', () => undefined),
     opencodeBin: environment.OPENCODE_BIN,
     cursorBin: undefined,

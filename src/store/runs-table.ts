@@ -3,8 +3,8 @@ import { jsonText } from '@nostr-dm-agent/kit/json';
 import { change, nullable, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
-import { agentFailureKinds, modes } from '../backends/backend.ts';
-import { limitsMet } from '../backends/jail/limits.ts';
+import { modes } from '../backends/backend.ts';
+import { runResult } from '../backends/run-result.ts';
 import {
   type Run,
   type RunOrder,
@@ -14,68 +14,6 @@ import {
   runStates,
 } from '../runs/run.ts';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
-
-const changes = z.discriminatedUnion('state', [
-  z.object({
-    state: z.literal('known'),
-    files: z.array(z.object({ file: z.string(), added: z.int(), removed: z.int() })),
-  }),
-  z.object({ state: z.literal('unknown'), why: z.enum(['no_git', 'shared', 'cut_off']) }),
-]);
-const runResult = z
-  .object({
-    failure: z
-      .object({
-        kind: z.enum(agentFailureKinds),
-        detail: z.string().optional(),
-        status: z.number().optional(),
-      })
-      .optional(),
-    backendSession: z.string().optional(),
-    steps: z.int(),
-    tools: z.record(z.string(), z.int()),
-    tokens: z.object({
-      input: z.number(),
-      output: z.number(),
-      reasoning: z.number(),
-      cacheRead: z.number(),
-      cacheWrite: z.number(),
-    }),
-    model: z.string().optional(),
-    unknownEvents: z.int(),
-    // Runs of earlier versions have neither.
-    limits: z.array(z.enum(limitsMet)).default([]),
-    newGit: z.array(z.string()).default([]),
-    cutInstructions: z.string().optional(),
-    prompt: z.string().optional(),
-    words: z.array(z.string()).optional(),
-    changes: changes.optional(),
-    unheard: z.array(z.string()).optional(),
-    context: z.object({ used: z.number(), of: z.number().optional() }).optional(),
-  })
-  .transform(
-    ({
-      failure,
-      backendSession,
-      model,
-      cutInstructions,
-      words,
-      changes,
-      context,
-      unheard,
-      ...rest
-    }): RunResult => ({
-      ...rest,
-      ...(words === undefined ? {} : { words }),
-      ...(changes === undefined ? {} : { changes }),
-      ...(unheard === undefined ? {} : { unheard }),
-      ...(context === undefined ? {} : { context: { used: context.used, of: context.of } }),
-      ...(cutInstructions === undefined ? {} : { cutInstructions }),
-      backendSession,
-      model,
-      failure: failure && { kind: failure.kind, detail: failure.detail, status: failure.status },
-    }),
-  );
 
 const row = rowOf({
   seq: z.int(),
@@ -172,7 +110,7 @@ export type RunStore = {
   /** When each payer served one of the owner's last 200 tasks last (ms). */
   readonly lastUses: (owner: PublicKey) => readonly { readonly provider: string; readonly at: number }[];
   readonly prepare: (id: string, provider: string, startedAt: number) => void;
-  readonly running: (id: string, pid: number) => void;
+  readonly running: (id: string, pid: number | undefined) => void;
   /** So much of its answer was sent, in so many messages. */
   readonly tell: (id: string, told: string, parts: number) => void;
   /** The agent has ended; what it said is kept from here on. */

@@ -31,7 +31,10 @@ export type SessionStore = {
   readonly update: (
     id: string,
     changed: Partial<
-      Pick<Session, 'mode' | 'model' | 'approvals' | 'provider' | 'backendSession' | 'title' | 'usedAt'>
+      Pick<
+        Session,
+        'directory' | 'mode' | 'model' | 'approvals' | 'provider' | 'backendSession' | 'title' | 'usedAt'
+      >
     >,
   ) => void;
 };
@@ -51,7 +54,7 @@ export function createSessionStore(db: Database): SessionStore {
   );
   const update = change(
     db,
-    `UPDATE sessions SET mode = $mode, model = $model, approvals = $approvals, provider = $provider,
+    `UPDATE sessions SET directory = $directory, mode = $mode, model = $model, approvals = $approvals, provider = $provider,
        backend_session = $backendSession, title = $title, used_at = $usedAt WHERE id = $id`,
   );
   const get = select(db, 'SELECT * FROM sessions WHERE id = ?', row).one;
@@ -62,8 +65,11 @@ export function createSessionStore(db: Database): SessionStore {
     update: (id, changed) => {
       const session = get(id);
       if (session === undefined) return;
-      const { mode, model, approvals, provider, backendSession, title, usedAt } = { ...session, ...changed };
-      update({ id, mode, model, approvals, provider, backendSession, title, usedAt });
+      const { directory, mode, model, approvals, provider, backendSession, title, usedAt } = {
+        ...session,
+        ...changed,
+      };
+      update({ id, directory, mode, model, approvals, provider, backendSession, title, usedAt });
     },
   };
 }

@@ -54,6 +54,7 @@ function oneRun(
     {
       stores,
       backends: new Map([['opencode', backend]]),
+      places: { waits: () => false, enter: (session) => ({ session, leave: () => undefined }) },
       providers: { providers: new Map(), providerFor: () => ({ provider, note: undefined }) },
       messenger: {
         send: (_, text, foot = '') => {

@@ -85,6 +85,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       {
         stores,
         backends: new Map(),
+        places: { waits: () => false, enter: (session) => ({ session, leave: () => undefined }) },
         lookAgain: () => undefined,
         providers: {
           providers: new Map(),
@@ -112,6 +113,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       membersMay: () => false,
       letMembers: () => {},
     },
+    hosts: undefined,
     shell: async () => ({ refusal: 'no shell here' }),
     worktrees: {
       at: stores.worktrees.at,

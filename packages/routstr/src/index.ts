@@ -7,7 +7,7 @@ export {
   ROUTSTR_REVIEWER,
   readBulletins,
 } from './discovery/announcements.ts';
-export type { Door } from './meter/door.ts';
+export type { Door, DoorKeys } from './meter/door.ts';
 export type { ModelAnswer } from './meter/last-word.ts';
 export type { Lease } from './meter/lease.ts';
 export type { Meter } from './meter/meter.ts';

@@ -19,6 +19,9 @@ const initFile = fileURLToPath(new URL('./inside/init.ts', import.meta.url));
 const initInside = join(inside.own, 'init.ts');
 const bunInside = join(inside.bin, 'bun');
 
+/** On an agent host the Bun that this runs on is opencode's own, which is one when it is told so. */
+const asBun = process.env.BUN_BE_BUN === undefined ? {} : { BUN_BE_BUN: '1' };
+
 const readOnly = (from: string, to: string): Shown => ({ from: realPath(from), to, writable: false });
 
 /** The same place is shown once: what was named first. */
@@ -46,6 +49,7 @@ export const networkPlan = (
   endpoints,
   ssh: handsOverSsh(context),
   environment: context.settings.ambient,
+  sockets: context.settings.sockets,
 });
 
 const sshCommand = (context: CellContext, proxy: string | undefined): string | undefined =>
@@ -165,7 +169,12 @@ export const launchBubblewrap = async (
         file: bwrap,
         args: [...line.args, '--', bunInside, '--smol', initInside, program.file, ...request.args],
         cwd: '/',
-        environment: { ...environment, ...request.environment, [planVariable]: JSON.stringify(plan) },
+        environment: {
+          ...environment,
+          ...request.environment,
+          ...asBun,
+          [planVariable]: JSON.stringify(plan),
+        },
         fds: line.fds,
       },
       closeNetwork: async () => network?.close(),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Endpoint } from './endpoints.ts';
 import type { InitPlan } from './inside/init.ts';
 import { inside } from './places.ts';
-import { createProxy, dial, mostConnections, splice } from './proxy.ts';
+import { createProxy, dial, dialSocket, mostConnections, splice } from './proxy.ts';
 
 /** What a jail can reach beside itself. */
 type NetworkPlan = {
@@ -13,6 +13,8 @@ type NetworkPlan = {
   readonly ssh: boolean;
   /** Names this machine's own proxy. */
   readonly environment: Readonly<Record<string, string>>;
+  /** See `JailSettings`. */
+  readonly sockets?: ReadonlyMap<number, string> | undefined;
 };
 
 export type Network = {
@@ -65,10 +67,12 @@ const addressesOf = (host: string): readonly string[] => {
   return [host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host];
 };
 
-const createForwarder = (endpoint: Endpoint): Server => {
+/** @param unix the socket that the endpoint is, where it is one */
+const createForwarder = (endpoint: Endpoint, unix: string | undefined): Server => {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
     client.on('error', () => client.destroy());
-    dial(addressesOf(endpoint.host), endpoint.port).then(
+    const dialled = unix === undefined ? dial(addressesOf(endpoint.host), endpoint.port) : dialSocket(unix);
+    dialled.then(
       (socket) => {
         if (socket === undefined) client.destroy();
         else splice(client, socket);
@@ -108,12 +112,16 @@ export const openNetwork = async (folder: string, plan: NetworkPlan): Promise<Ne
     await servers.close();
     closeSync(fd);
   };
-  const local = localEndpoints(plan.endpoints);
+  const { sockets } = plan;
+  const local = localEndpoints(plan.endpoints).filter(({ port }) => sockets?.has(port) ?? true);
   const forward: { host: string; port: number; unix: string }[] = [];
   try {
     for (const [index, endpoint] of local.entries()) {
       const name = `${index}.sock`;
-      await listen(servers.add(createForwarder(endpoint)), `/proc/self/fd/${fd}/${name}`);
+      await listen(
+        servers.add(createForwarder(endpoint, sockets?.get(endpoint.port))),
+        `/proc/self/fd/${fd}/${name}`,
+      );
       for (const host of addressesOf(endpoint.host))
         if (!forward.some((other) => other.host === host && other.port === endpoint.port))
           forward.push({ host, port: endpoint.port, unix: join(inside.sockets, name) });

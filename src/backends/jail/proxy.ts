@@ -108,13 +108,22 @@ export const splice = (a: Socket, b: Socket, timeoutMs = idleMs): void => {
 /** Connects to the first that answers. */
 export const dial = async (addresses: readonly string[], port: number): Promise<Socket | undefined> => {
   for (const host of addresses) {
-    const socket = connect({ host, port, allowHalfOpen: true });
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.setTimeout(connectTimeoutMs, () => resolve(false));
-    if (await promise) return socket.setTimeout(0);
-    socket.destroy();
+    const socket = await opened(connect({ host, port, allowHalfOpen: true }));
+    if (socket !== undefined) return socket;
   }
+  return undefined;
+};
+
+/** The same for a socket of this machine. */
+export const dialSocket = (path: string): Promise<Socket | undefined> =>
+  opened(connect({ path, allowHalfOpen: true }));
+
+const opened = async (socket: Socket): Promise<Socket | undefined> => {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  socket.setTimeout(connectTimeoutMs, () => resolve(false));
+  if (await promise) return socket.setTimeout(0);
+  socket.destroy();
   return undefined;
 };
 

@@ -22,6 +22,11 @@ export type JailSettings = {
    * shown and can be written to. undefined: the folder is no such tree.
    */
   readonly repositoryOf?: ((workspace: string) => string | undefined) | undefined;
+  /**
+   * Ports of local endpoints that are sockets of this machine: on an agent host the meter is one. Others are not led inside then.
+   * undefined: local endpoints are what listens there.
+   */
+  readonly sockets?: ReadonlyMap<number, string> | undefined;
   /** Programs of the bot's that stand first in every agent's PATH. */
   readonly tools: readonly string[];
   /** `BOT_GIT_NAME`, `BOT_GIT_EMAIL`. */

@@ -108,7 +108,8 @@ const succeeds = (key: string, { key: other, server }: Place): boolean => {
   return same && payer !== old[2] && (server === undefined || kindOf(payer) === kindOf(old[2]));
 };
 
-const freeBytes = async (): Promise<number> => {
+/** Of memory, on this machine. */
+export const freeBytes = async (): Promise<number> => {
   const text = await readFile('/proc/meminfo', 'utf8').catch(() => '');
   const found = /^MemAvailable:\s+(\d+) kB/m.exec(text)?.[1];
   return found === undefined ? 0 : Number(found) * 1024;

@@ -45,7 +45,7 @@ export const createWarmOpencode = (
 ) => {
   const { home, ambient, trustWorkspace } = settings;
   const hideCode = !trustWorkspace;
-  const { servers = 0, keptMs = 0 } = deps.warm ?? {};
+  const { servers = 0, keptMs = 0, only = false } = deps.warm ?? {};
   const closing = new AbortController();
   /** There is no wall that one could stand behind. */
   let unwalled = false;
@@ -98,7 +98,7 @@ export const createWarmOpencode = (
     // Whoever was ended meanwhile is told so by the process that is not started any more.
     const wall = await deps.jail.wall(signal).catch(() => undefined);
     if (wall === undefined) return undefined;
-    const must = needsServer(request.mode, request.approvals) || request.job === 'compact';
+    const must = only || needsServer(request.mode, request.approvals) || request.job === 'compact';
     // Without a wall a server gives its agents no more of one than a process does: only what needs it gets one.
     if (wall.kind !== 'bwrap' && !must) return undefined;
     const held = await pool.take(place, signal, must);
@@ -188,10 +188,10 @@ export const createWarmOpencode = (
     const { standing } = request;
     const found = standing && (await onServer({ ...request, standing }, request, observer, signal));
     if (found !== undefined) return found;
-    if (request.job === 'compact')
+    if (only || request.job === 'compact')
       return {
         ...noAnswer,
-        failure: failureAs('no_server', 'a conversation is shortened by a server that is kept ready'),
+        failure: failureAs('no_server', 'only a server that is kept ready does this'),
         ...{ backendSession: request.backendSession, model: request.model },
       };
     const presence = shared.enter(request.workspace);

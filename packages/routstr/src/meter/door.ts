@@ -37,17 +37,23 @@ export type Door = {
   readonly close: () => void;
 };
 
-/** @param at where its path begins: `http://127.0.0.1:…/<secret>` */
+/** What makes a door one's own, where somebody else chooses it: the secret part of its path, and its key. Secret. */
+export type DoorKeys = { readonly secret: string; readonly key: string };
+
+/**
+ * @param at where its path begins: `http://127.0.0.1:…/<secret>`
+ * @param key as it was chosen elsewhere; default: a new one
+ */
 export function createDoor(
   at: string,
   runs: OpenRuns,
   closed: () => void,
+  // It looks like a node's key, which every redaction takes out.
+  key = `sk-${randomBytes(32).toString('hex')}`,
 ): { readonly door: Door; readonly entrance: Entrance } {
   const leases = new Map<string | undefined, LeasedPayer>();
   const warming = new Map<string, { left: number }>();
   const tree = createSessionTree();
-  // It looks like a node's key, which every redaction takes out.
-  const key = `sk-${randomBytes(32).toString('hex')}`;
   let open = true;
 
   const leaseOf = (session: string, parent: string): LeasedPayer | undefined => {

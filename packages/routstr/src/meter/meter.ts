@@ -4,7 +4,7 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import type { Api } from './api.ts';
 import { chatApi } from './chat-api.ts';
-import { createDoor, type Door } from './door.ts';
+import { createDoor, type Door, type DoorKeys } from './door.ts';
 import { largestRequest } from './loads.ts';
 import { messagesApi } from './messages-api.ts';
 import type { MeteredRun, MeteredRunOptions } from './metered-run.ts';
@@ -23,7 +23,11 @@ import { createRunState, type RunState } from './run-state.ts';
 export type Meter = {
   readonly port: number;
   readonly open: (options: MeteredRunOptions) => MeteredRun;
-  readonly openDoor: () => Door;
+  /**
+   * @param as chosen by whoever has the server started, where that is not here
+   * @throws RangeError they are no secrets, or are in use
+   */
+  readonly openDoor: (as?: DoorKeys) => Door;
   /** Ends every run's requests and the endpoint. */
   readonly close: () => Promise<void>;
 };
@@ -35,6 +39,10 @@ export type MeterOptions = {
   /** How nodes are asked; one that somebody else chose is to be looked at first. */
   readonly fetch?: Fetch;
 };
+
+/** As long as those that are made here. */
+const pathSecret = /^[\w-]{32}$/;
+const doorKey = /^sk-[0-9a-f]{64}$/;
 
 const apis: ReadonlyMap<string, Api> = new Map(
   [chatApi, responsesApi, messagesApi].map((api) => [`v1/${api.path}`, api]),
@@ -76,8 +84,8 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   const port = server.port;
   if (port === undefined) throw new Error('the meter has no port');
   /** A path of its own, with what comes in there. */
-  const newPath = () => {
-    const secret = randomBytes(24).toString('base64url');
+  const newPath = (secret = randomBytes(24).toString('base64url')) => {
+    if (entrances.has(secret)) throw new RangeError('that path is taken');
     return {
       at: `http://127.0.0.1:${port}/${secret}`,
       enter: (entrance: Entrance) => entrances.set(secret, entrance),
@@ -112,12 +120,15 @@ export function createMeter(log: Logger, options: MeterOptions = {}): Meter {
   return {
     port,
     open: openRun,
-    openDoor: () => {
-      const path = newPath();
-      const { door, entrance } = createDoor(path.at, runs, () => {
+    openDoor: (as) => {
+      if (as !== undefined && !(pathSecret.test(as.secret) && doorKey.test(as.key)))
+        throw new RangeError('what a door is told is no secret');
+      const path = newPath(as?.secret);
+      const closed = (): void => {
         path.leave();
         doors.delete(door);
-      });
+      };
+      const { door, entrance } = createDoor(path.at, runs, closed, as?.key);
       path.enter(entrance);
       doors.add(door);
       return door;

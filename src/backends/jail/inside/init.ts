@@ -149,7 +149,7 @@ const through = ({ processes, secrets }: InitPlan): readonly string[] => {
 };
 
 const main = async (): Promise<number> => {
-  const { [planVariable]: text = '', ...environment } = process.env;
+  const { [planVariable]: text = '', BUN_BE_BUN: _, ...environment } = process.env;
   const plan: InitPlan = JSON.parse(text);
   for (const { host, port, unix } of plan.forward) {
     try {
