@@ -44,13 +44,14 @@ const exitSchema = z
 
 /** Passes a stream on and reports each chunk; one that is cut off because its reader was destroyed just ends. */
 async function* watched(
-  stream: AsyncIterable<Uint8Array>,
+  stream: AsyncIterable<Uint8Array | string>,
   onChunk: (() => void) | undefined,
 ): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of stream) {
       onChunk?.();
-      yield chunk;
+      // Text, where Bun is as old as opencode's own (1.3), which runs this on agent hosts.
+      yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
     }
   } catch (error) {
     if (errorCode(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;

@@ -40,10 +40,15 @@ export function readAgentHosts(text: string, report: (problem: string) => void):
       );
     else if (hosts.some((other) => other.name === name)) report(`names ${name} twice`);
     else if ('problem' in found) report(`has for ${name} ${found.problem}`);
+    else if (hosts.some((other) => isSame(other, found)))
+      report(`has ${name} at an address that another one has: the bot works once on each`);
     else hosts.push({ name, ...found });
   }
   return hosts;
 }
+
+const isSame = (a: Omit<AgentHost, 'name'>, b: Omit<AgentHost, 'name'>): boolean =>
+  a.host.toLowerCase() === b.host.toLowerCase() && a.user === b.user && (a.port ?? 22) === (b.port ?? 22);
 
 function readAddress(text: string): Omit<AgentHost, 'name'> | { readonly problem: string } {
   const [, user, bracketed, port, folder] = shape.exec(text) ?? [];

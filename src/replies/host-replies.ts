@@ -17,7 +17,7 @@ const away: Readonly<Record<AwayReason, { readonly why: string; readonly mend?: 
   },
   forwarding: {
     why: 'does not let SSH carry a socket back',
-    mend: 'AllowStreamLocalForwarding yes in its sshd_config',
+    mend: 'AllowStreamLocalForwarding yes in its sshd_config, and AllowTcpForwarding not no (OpenSSH 9.2 refuses both then)',
   },
   no_folder: { why: 'has no home folder that can be used' },
   no_opencode: { why: 'has no opencode', mend: 'install the version that doctor names' },

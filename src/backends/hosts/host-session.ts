@@ -31,7 +31,8 @@ export class HostAwayError extends Error {
 
 /** What this bot's program is started with on each host. */
 export type HostSetup = {
-  readonly ssh: SshFiles;
+  /** As they are now: they may be put there while the bot runs. */
+  readonly ssh: () => SshFiles;
   /** ssh's own program. */
   readonly program: string;
   /** What ssh sees of the bot's environment: nothing that a user's `SendEnv` could carry away. */
@@ -64,7 +65,7 @@ const remotePath = /^\/[\w./-]{1,80}$/;
 /** Brings the program to the host. @returns where it is there */
 const unpackThere = async (host: AgentHost, setup: HostSetup, signal: AbortSignal): Promise<string> => {
   const { execa } = await import('execa');
-  const ended = await execa(setup.program, sshArguments(host, setup.ssh, unpackCommand(setup.mark)), {
+  const ended = await execa(setup.program, sshArguments(host, setup.ssh(), unpackCommand(setup.mark)), {
     ...{ env: { ...setup.environment }, extendEnv: false, input: await packDriver(), reject: false },
     ...{ cancelSignal: signal, timeout: unpackMs, maxBuffer: 1024 * 1024, detached: true },
   });
@@ -102,7 +103,7 @@ export const openHostSession = async (
   const meter = `${place}/m-${crypto.randomUUID().slice(0, 8)}.sock`;
   const { execa } = await import('execa');
   const forward = { remote: meter, local: setup.relay };
-  const child = execa(setup.program, sshArguments(host, setup.ssh, driverCommand(setup.mark), forward), {
+  const child = execa(setup.program, sshArguments(host, setup.ssh(), driverCommand(setup.mark), forward), {
     ...{ env: { ...setup.environment }, extendEnv: false, reject: false, buffer: false, detached: true },
     stdin: 'pipe',
   });

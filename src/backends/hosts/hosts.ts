@@ -71,8 +71,7 @@ export const openAgentHosts = async (
   },
 ): Promise<AgentHosts | undefined> => {
   if (config.agentHosts.length === 0) return undefined;
-  const files = sshFilesOf(config.home);
-  mkdirSync(files.folder, { recursive: true, mode: 0o700 });
+  mkdirSync(sshFilesOf(config.home).folder, { recursive: true, mode: 0o700 });
   const relay = await openMeterRelay();
   const looking = new Set<() => void>();
   let drained: ReadonlySet<string> = new Set(deps.drained.read());
@@ -80,7 +79,7 @@ export const openAgentHosts = async (
     for (const look of looking) look();
   };
   const setup = {
-    ssh: files,
+    ssh: () => sshFilesOf(config.home),
     program: 'ssh',
     environment: { HOME: homedir(), ...pick(config.ambient, sshVariables) },
     mark: createHash('sha256').update(config.identity.publicKey).digest('hex').slice(0, 16),

@@ -36,7 +36,7 @@ export const sshArguments = (
   '-T',
   ...options.flatMap((option) => ['-o', option]),
   ...['-o', `UserKnownHostsFile="${files.knownHosts}"`, '-o', 'GlobalKnownHostsFile=/dev/null'],
-  ...(files.identity === undefined ? [] : ['-i', files.identity]),
+  ...(files.identity === undefined ? [] : ['-i', files.identity, '-o', 'IdentitiesOnly=yes']),
   ...(forward === undefined
     ? ['-o', 'ClearAllForwardings=yes']
     : ['-R', `${forward.remote}:${forward.local}`]),
@@ -79,7 +79,7 @@ export const unpackCommand = (mark: string): string =>
 /** Becomes the program. @param mark hex */
 export const driverCommand = (mark: string): string =>
   inSh(`umask 077; cd ${folderOf(mark)} || exit ${exits.noFolder};
-    NOSTR_DM_AGENT_HOST=${mark} BUN_BE_BUN=1 exec "$(cat opencode)" ${driverPath}`);
+    NOSTR_DM_AGENT_HOST="${mark}:$PWD" BUN_BE_BUN=1 exec "$(cat opencode)" ${driverPath}`);
 
 /** Why there is no connection. */
 export const awayReasons = [
