@@ -23,19 +23,19 @@ const freePort = async (): Promise<number> => {
 };
 
 /** Processes with an entry in their environment that begins so. */
-export const withEnvironment = (entry: string): readonly number[] =>
+const withEnvironment = (entry: string): readonly number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8')
-          .split('\0')
-          .some((one) => one.startsWith(entry));
-      } catch {
-        return false; // ended meanwhile, or not ours
-      }
-    });
+    .filter((pid) => environmentOf(pid).some((one) => one.startsWith(entry)));
+
+const environmentOf = (pid: number): readonly string[] => {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch {
+    return []; // ended meanwhile, or not ours
+  }
+};
 
 /**
  * An agent host on loopback: an sshd with keys and a port of its own, whose user's home is a folder of the test's.
@@ -89,11 +89,10 @@ export async function startSshHost(name: string, directory: string, opencode: st
     },
     /** Processes of its user's: whatever has this home. */
     processes: (): readonly number[] => withEnvironment(`HOME=${home}`),
-    /** Agent servers and their commands: in the jail the home is another one. */
-    jailed: (): readonly number[] =>
-      withEnvironment('NOSTR_DM_AGENT_').filter((pid) =>
-        rootsOf(pid).some((one) => withEnvironment(`HOME=${home}`).includes(one)),
-      ),
+    /** How many programs of bots' are at work there. */
+    driver: (): number =>
+      withEnvironment('NOSTR_DM_AGENT_HOST=').filter((pid) => environmentOf(pid).includes(`HOME=${home}`))
+        .length,
     stop: async (): Promise<void> => {
       server?.kill('SIGTERM');
       await server?.exited;
@@ -109,10 +108,6 @@ const readStatus = (pid: number): string => {
   } catch {
     return '';
   }
-};
-const rootsOf = (pid: number): readonly number[] => {
-  const parent = parentOf(pid);
-  return parent <= 1 ? [] : [parent, ...rootsOf(parent)];
 };
 /** sshd's own processes, not what they started: those have to end by themselves. */
 const childrenOf = (pid: number): readonly number[] =>
