@@ -194,6 +194,7 @@ function runDeps(parts: {
   return {
     ...{ stores, messenger, clock, log: quiet, board: createRunBoard(), reached: () => {} },
     backends: new Map([['opencode', backend]]),
+    places: { waits: () => false, enter: (session) => ({ session, leave: () => undefined }) },
     providers: {
       providers: new Map([[provider.name, provider]]),
       providerFor: () => ({ provider, note: undefined }),

@@ -61,17 +61,8 @@ export function createIntake(
   const admission = createAdmission({ invites, owners, messenger, tell, monotonic, log });
   const memberBudget = money.routstr.budget;
   const tasks = createTaskOrders({
-    asks,
-    ...{
-      waitsFor: work.waitsFor,
-      owners,
-      runs: stores.runs,
-      messages,
-      currentSessions,
-      queue,
-      messenger,
-      memberBudget,
-    },
+    ...{ asks, owners, runs: stores.runs, messages, currentSessions, queue, messenger, memberBudget },
+    waitsFor: work.waitsFor,
     log,
   });
   const triggers = createTriggers({ stores, scheduler: work.schedules, tell, clock, log });

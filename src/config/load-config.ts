@@ -169,9 +169,11 @@ const onHosts = (directory: string, hosts: readonly AgentHost[]): string =>
 
 /** Workspaces on hosts that there are not. */
 function addHostProblems(
-  { BOT_WORKSPACE = [], BOT_AGENT_HOSTS }: EnvironmentValues,
+  { BOT_WORKSPACE = [], BOT_AGENT_HOSTS, BOT_PROXY }: EnvironmentValues,
   add: (name: VariableName, problem: string) => void,
 ): void {
+  if (BOT_PROXY !== undefined && BOT_AGENT_HOSTS.length > 0)
+    add('BOT_AGENT_HOSTS', 'does not go with BOT_PROXY: ssh would go past it');
   for (const { name, directory } of BOT_WORKSPACE) {
     const place = hostedPlace(directory);
     const missing = (place?.hosts ?? []).filter((host) =>

@@ -80,7 +80,8 @@ export async function startSshHost(name: string, directory: string, opencode: st
     knownKey: `[127.0.0.1]:${port} ${readFileSync(join(place, 'host_key.pub'), 'utf8').split(' ').slice(0, 2).join(' ')}\n`,
     /** An entry of `BOT_AGENT_HOSTS`. */
     entry: `${name}=${user()}@127.0.0.1:${port}${work}`,
-    letIn: (publicKey: string): void => writeFileSync(authorized, publicKey, { mode: 0o600 }),
+    letIn: (publicKey: string): void =>
+      writeFileSync(authorized, `restrict,port-forwarding ${publicKey}`, { mode: 0o600 }),
     /** The listener, and every connection that it has: as if the machine were gone. */
     kill: async (): Promise<void> => {
       const all = [server?.pid ?? 0, ...childrenOf(server?.pid ?? 0)];

@@ -3,7 +3,7 @@
  * same jail as on the bot's own machine, and does with them what is asked by standard input. It has no key and no money;
  * when its input ends, or nothing is heard of the bot, all that it started ends with it.
  */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { every } from '@nostr-dm-agent/kit/timers';
@@ -61,6 +61,10 @@ const begin = async (place: string, given: unknown): Promise<Work> => {
   const draft = join(home, 'opencode.json.new');
   await writeFile(draft, JSON.stringify(told.configuration), { mode: 0o600 });
   await rename(draft, configPath(home));
+  // Sockets of connections that are gone.
+  for (const name of await readdir(place))
+    if (/^m-\w+\.sock$/.test(name) && join(place, name) !== told.meter)
+      await rm(join(place, name), { force: true });
   const search = await findOnPath(['rg'], ambient.PATH);
   const jail = createJail({
     ...{ isolation: 'bwrap', network: told.network, paths: [], workspaces: [], home, own: [place] },
