@@ -26,6 +26,9 @@ const noAnswer: Omit<AgentResult, 'failure' | 'backendSession' | 'model'> = {
   tokens: { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 },
 };
 
+/** So many servers are asked where no process of a run's own takes its place. */
+const mostTries = 3;
+
 /** Something has to be asked: of a process of its own nothing can be. */
 const needsServer = (mode: Mode, approvals: ApprovalRule = 'off'): boolean =>
   mode === 'agent' && approvals !== 'off';
@@ -186,8 +189,11 @@ export const createWarmOpencode = (
 
   const run: Backend['run'] = async (request, observer, signal) => {
     const { standing } = request;
-    const found = standing && (await onServer({ ...request, standing }, request, observer, signal));
-    if (found !== undefined) return found;
+    // One whose workspace was laid out anew takes no run; where nothing else does, the next one is asked.
+    for (let tries = only ? mostTries : 1; standing !== undefined && tries > 0; tries--) {
+      const found = await onServer({ ...request, standing }, request, observer, signal);
+      if (found !== undefined) return found;
+    }
     if (only || request.job === 'compact')
       return {
         ...noAnswer,
