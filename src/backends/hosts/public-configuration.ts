@@ -35,8 +35,11 @@ const withoutSecrets = (value: unknown): unknown => {
 export const publicConfiguration = (config: Json): Json => {
   const providers = isObject(config.provider) ? config.provider : {};
   const { routstr } = providers;
-  const provider = isObject(routstr) ? { routstr: only(routstr, ofProvider) } : {};
-  const text = JSON.stringify(withoutSecrets({ ...only(config, told), provider }));
+  const described = withoutSecrets(isObject(routstr) ? only(routstr, ofProvider) : {});
+  const text = JSON.stringify(withoutSecrets(only(config, told)));
   const made: unknown = JSON.parse(text.replace(/\{(?:env|file):[^}]*\}/g, ''));
-  return isObject(made) ? made : {};
+  // The key of each server's own door, as its run has it there.
+  const options = { apiKey: '{env:ROUTSTR_API_KEY}', includeUsage: true };
+  const provider = isObject(described) ? { routstr: { ...described, options } } : {};
+  return isObject(made) ? { ...made, provider } : { provider };
 };
