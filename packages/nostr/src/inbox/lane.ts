@@ -39,6 +39,9 @@ export type Lane = {
   dropped: number;
 };
 
+/** In a crowded lane one of so many that are opened is the oldest. */
+const oldestEvery = 4;
+
 export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => number): Lane {
   const queues: Readonly<Record<Urgency, NostrEvent[]>> = { live: [], backlog: [] };
   // Of id AND signature: the id does not cover the signature, so a relay that sends a copy with a broken one
@@ -46,6 +49,7 @@ export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => nu
   const waiting = new Set<string>();
   const waitingForRoom = new Set<() => void>();
   let bytes = 0;
+  let crowded = 0;
 
   const hasRoom = () => waiting.size <= limits.queueEvents / 2 && bytes <= limits.queueBytes / 2;
   const keyOf = (event: NostrEvent) => event.id + event.sig;
@@ -78,7 +82,10 @@ export function createLane(relay: Relay, limits: LaneLimits, monotonic: () => nu
     },
     take: (urgency) => {
       const queue = queues[urgency];
-      return left(queue.length >= limits.crowdedAt ? queue.pop() : queue.shift());
+      if (queue.length < limits.crowdedAt) return left(queue.shift());
+      // Now and then the oldest: what newer ones have overtaken in a moment without time is reached all the same.
+      crowded += 1;
+      return left(crowded % oldestEvery === 0 ? queue.shift() : queue.pop());
     },
     size: (urgency) => (urgency === undefined ? waiting.size : queues[urgency].length),
     room: async (signal) => {
