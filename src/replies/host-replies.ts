@@ -1,6 +1,7 @@
 import type { HostFacts } from '../backends/hosts/host-facts.ts';
 import { hostedPlace } from '../backends/hosts/place.ts';
 import type { AwayReason } from '../backends/hosts/ssh-command.ts';
+import { testedOpencode } from '../backends/opencode-binary.ts';
 import type { Session } from '../runs/run.ts';
 import { formatAgo, lines, plural, shorten } from './format.ts';
 
@@ -20,8 +21,8 @@ const away: Readonly<Record<AwayReason, { readonly why: string; readonly mend?: 
     mend: 'AllowStreamLocalForwarding yes in its sshd_config, and AllowTcpForwarding not no (OpenSSH 9.2 refuses both then)',
   },
   no_folder: { why: 'has no home folder that can be used' },
-  no_opencode: { why: 'has no opencode', mend: 'install the version that doctor names' },
-  untested: { why: 'has another version of opencode', mend: 'install the version that doctor names' },
+  no_opencode: { why: 'has no opencode', mend: `install opencode ${testedOpencode} there` },
+  untested: { why: 'has another version of opencode', mend: `install opencode ${testedOpencode} there` },
   no_wall: {
     why: 'has no wall: bubblewrap is missing or does not work there',
     mend: 'install bubblewrap there',
