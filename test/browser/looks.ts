@@ -25,6 +25,8 @@ const focused = `(() => {
   delete window.actions[index];
   return { what, seen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2, done: false };
 })()`;
+const widest = `[...document.querySelectorAll('main *, header *')].filter((element) => element.getBoundingClientRect().right > innerWidth)
+  .map((element) => element.outerHTML.slice(0, 120)).slice(-3).join(' | ')`;
 /** What is folded away is looked at, too. */
 const openAll = `document.querySelectorAll('details').forEach((part) => { part.open = true; })`;
 const left = `Object.values(window.actions).map((element) => element.outerHTML.slice(0, 200))`;
@@ -67,7 +69,7 @@ export function looks(world: () => PageWorld): void {
             // What depends on the width is looked at once for each, what depends on the colours for every one.
             found.push(...(await violations(page, scheme === 'light')).map((line) => `${where}: ${line}`));
             const over = await inPage<number>(page, 'document.documentElement.scrollWidth - innerWidth');
-            if (over > 0) found.push(`${where}: ${over} px too wide`);
+            if (over > 0) found.push(`${where}: ${over} px too wide: ${await inPage<string>(page, widest)}`);
           }
         }
       }
