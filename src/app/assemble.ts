@@ -16,12 +16,14 @@ import { watchHealth } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
 import { createConnectionKeeper } from '../keys/connection-keeper.ts';
+import { createLoginKeeper } from '../keys/login-keeper.ts';
 import { createSealer } from '../keys/seal.ts';
 import { botHealth } from '../page/bot-health.ts';
 import { createBotMetrics, type MetricsDeps } from '../page/bot-metrics.ts';
 import { createPage } from '../page/open-page.ts';
 import { createOperatorFacts, type OperatorFactsDeps } from '../page/operator-facts.ts';
 import { createPageFacts, type PageFactsDeps } from '../page/page-facts.ts';
+import { loginOverText } from '../replies/login-replies.ts';
 import { createMessageStore } from '../store/messages-table.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { App, AppDeps } from './app-deps.ts';
@@ -30,7 +32,7 @@ import { watchClock } from './clock-watch.ts';
 import { waitToAct, watchFence } from './fencing.ts';
 import { createIntake } from './intake.ts';
 import { keepInboxRecord } from './keep-inbox-record.ts';
-import { openMessaging } from './messaging.ts';
+import { type Messaging, openMessaging } from './messaging.ts';
 import { createMoney } from './money.ts';
 import type { OneBot } from './one-bot.ts';
 import { createOperatorTools } from './operator-tools.ts';
@@ -112,6 +114,8 @@ export async function assemble(
     wall: wall.found,
     lastProblem,
   };
+  const logins = openLogins(connections, stores, backends, messaging.tell, basics);
+  open.defer(logins.close);
   const page = createPage(config, stores, basics);
   const operator = createOperatorTools({ config, bot, backends, money }, stores, deps, basics);
   const intake = createIntake(
@@ -119,6 +123,7 @@ export async function assemble(
     {
       ...{ bot, stores, messages, messaging, money, work, page, redact: deps.redact },
       connections: connections.tools,
+      logins,
       shell: createShell(jail, hosts, config.wallet !== undefined),
       ...operator,
     },
@@ -146,7 +151,7 @@ export async function assemble(
   );
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
-  const tools = { connections: connections.tools, backends, home: config.home };
+  const tools = { connections: connections.tools, logins, backends, home: config.home };
   const facts = { bot, money, ...stores, ...work, recovered, ...tools, ...operator };
   void showPage(page, { ...facts, ...basics }, intake.fromPage.act, config, deps.onPage);
   log.info({ npub: nip19.npubEncode(publicKey), ms: clock.now() - startedAt }, 'ready');
@@ -217,6 +222,27 @@ async function openHosts(
   open.defer(async () => hosts?.close());
   return hosts;
 }
+
+/** Logins to providers, which wait for their owners. */
+const openLogins = (
+  { tools: { catalogue, vault } }: ReturnType<typeof createConnectionKeeper>,
+  { keys }: Pick<Stores, 'keys'>,
+  backends: ReturnType<typeof createBackends>,
+  tell: Messaging['tell'],
+  { log }: Pick<Basics, 'log'>,
+) =>
+  createLoginKeeper({
+    begin: backends.get('opencode')?.login,
+    keep: (owner, provider, credential) =>
+      keys.put({
+        ...{ owner, provider, error: undefined },
+        kind: credential.type,
+        credential: vault.seal(owner, provider, credential),
+      }),
+    over: (owner, provider, outcome) =>
+      tell(owner, loginOverText(catalogue.get(provider)?.name ?? provider, provider, outcome)),
+    log,
+  });
 
 /** The agents' programs and the jail that they run in, both looked at behind. */
 function openBackends(

@@ -36,6 +36,7 @@ export function createIntake(
     readonly messages: InboxStore & MessageLog;
     readonly messaging: Messaging;
     readonly connections: ConnectionTools;
+    readonly logins: CommandDeps['logins'];
     readonly money: Money;
     readonly work: Work;
     readonly shell: CommandDeps['shell'];

@@ -3,7 +3,13 @@ import { isKeyProvider } from '../keys/catalogue.ts';
 import type { Connection } from '../keys/connection.ts';
 import { SealError } from '../keys/seal.ts';
 import { sealedOtherwise } from '../keys/sealed-connections.ts';
-import { checkedText, lockedKeyText, verdictError } from '../replies/connection-replies.ts';
+import {
+  checkedText,
+  expiredLoginText,
+  lockedKeyText,
+  notRenewedText,
+  verdictError,
+} from '../replies/connection-replies.ts';
 import { type Command, RefusalError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
 
@@ -45,6 +51,7 @@ async function check(
   const { catalogue, store, vault, verify, protect } = connections;
   const { provider: id, credential } = connection;
   const entry = catalogue.get(id);
+  if (connection.kind === 'oauth') return checkLogin(connections, owner, id, signal);
   if (credential === undefined || entry === undefined || !isKeyProvider(entry))
     return { said: `${id} can’t be checked.`, commit: () => undefined };
   /** What was found is said of this credential, not of one that took its place meanwhile. */
@@ -67,5 +74,32 @@ async function check(
     return { said: checkedText(entry.name, verdict), commit: () => isNews && mark(verdictError(verdict)) };
   } finally {
     release();
+  }
+}
+
+/** Renewing it is what shows whether it is still good; one that does not run out shows it with the next task. */
+async function checkLogin(
+  { catalogue, renewals }: CommandDeps['connections'],
+  owner: PublicKey,
+  id: string,
+  signal: AbortSignal,
+) {
+  const name = catalogue.get(id)?.name ?? id;
+  const fresh = await renewals.fresh(owner, id, signal, true);
+  const commit = () => undefined;
+  switch (fresh.state) {
+    case 'good': {
+      const lasts = fresh.credential.type === 'oauth' && fresh.credential.expires === 0;
+      const said = lasts
+        ? `${name} has no way to check a login for free: your next task shows whether it works.`
+        : `${name} takes your login.`;
+      return { said, commit };
+    }
+    case 'locked':
+      return { said: lockedKeyText(id), commit };
+    case 'unreachable':
+      return { said: notRenewedText(id), commit };
+    default:
+      return { said: expiredLoginText(id), commit };
   }
 }

@@ -17,6 +17,7 @@ import type { Setting } from '../config/settings.ts';
 import type { RunningDoctor } from '../doctor/running-doctor.ts';
 import type { ConnectedProvider } from '../keys/connection.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
+import type { LoginKeeper } from '../keys/login-keeper.ts';
 import type { Money } from '../money/money.ts';
 import type { PageDoor } from '../page/open-page.ts';
 import type { Asks } from '../runs/asks.ts';
@@ -62,6 +63,7 @@ export type CommandDeps = {
   readonly money: Money;
   readonly providers: ProviderFacts;
   readonly connections: ConnectionTools;
+  readonly logins: Pick<LoginKeeper, 'begin' | 'pending' | 'enterCode' | 'cancel'>;
   /** The way in to the operator's page; undefined: there is none. */
   readonly page: PageDoor | undefined;
   readonly doctor: RunningDoctor;

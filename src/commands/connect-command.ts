@@ -1,5 +1,12 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import { type Catalogue, isKeyProvider, type KeyProvider } from '../keys/catalogue.ts';
+import {
+  type Catalogue,
+  type Connectable,
+  hasLogin,
+  isConnectable,
+  isKeyProvider,
+  type KeyProvider,
+} from '../keys/catalogue.ts';
 import type { Connection } from '../keys/connection.ts';
 import { checkKeyForm, looksLikeKey, providerOfKey } from '../keys/key-form.ts';
 import { holdsSealed } from '../keys/keys-in-messages.ts';
@@ -16,6 +23,7 @@ import {
   wellKnownText,
 } from '../replies/connection-replies.ts';
 import { formatAgo, lines } from '../replies/format.ts';
+import { loginBegunText, loginOverText, loginRefusedText } from '../replies/login-replies.ts';
 import { type Call, type Command, type FullReply, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
 
@@ -29,8 +37,12 @@ export const connectCommand = (deps: CommandDeps): Command => ({
   family: 'Provider',
   summary: 'use an API key of your own with a provider that opencode knows',
   detail:
-    'The key is sealed before it is stored, opened only for your own runs, and removed from the message that brought it; delete that message in your client. A key that is there already is replaced only when you say so.',
-  examples: ['!provider connect anthropic sk-ant-…', '!provider connect openrouter sk-or-…'],
+    'The key is sealed before it is stored, opened only for your own runs, and removed from the message that brought it; delete that message in your client. A key that is there already is replaced only when you say so. Without a key: a login, where the provider has one.',
+  examples: [
+    '!provider connect anthropic sk-ant-…',
+    '!provider connect openrouter sk-or-…',
+    '!provider connect github-copilot',
+  ],
   role: 'member',
   timeless: true,
   kind: 'lasting',
@@ -57,6 +69,13 @@ async function connect(
   const { provider, key, replace } = readConnect(catalogue, text);
   const { id, name } = provider;
   if (key === '' && replace) return replaceWithProposed(deps, publicKey, provider);
+  const coded = key === '' ? undefined : deps.logins.enterCode(publicKey, id, key);
+  if (coded !== undefined) {
+    const outcome = await coded;
+    return { reply: loginOverText(name, id, outcome === 'ended' ? 'failed' : outcome) };
+  }
+  if (key === '' && hasLogin(provider)) return { reply: await logIn(deps, publicKey, provider, signal) };
+  if (!isKeyProvider(provider)) throw new RefusalError(notByKeyText(provider));
   const problem = checkKeyForm(provider, key);
   if (problem !== undefined)
     throw new RefusalError(`${keyFormText(provider, problem)} Expected: ${connectUsage(id)}`);
@@ -94,8 +113,30 @@ async function connect(
   }
 }
 
+/** What its owner has to do; the rest goes on behind. @throws RefusalError */
+async function logIn(
+  { connections, logins, clock }: CommandDeps,
+  owner: PublicKey,
+  provider: Connectable,
+  signal: AbortSignal,
+): Promise<string> {
+  const { id, name } = provider;
+  const there = connections.store.get(owner, id);
+  if (there?.status === 'connected') {
+    const used =
+      there.usedAt === undefined ? 'not used yet' : `used ${formatAgo(clock.now() - there.usedAt)}`;
+    throw new RefusalError(
+      `You have a connection to ${name} already (${used}). To log in instead, first !provider disconnect ${id}; to put a key in its place, ${connectUsage(id)}.`,
+    );
+  }
+  const begun = await logins.begin(owner, id, signal);
+  if (begun.state === 'refused') throw new RefusalError(loginRefusedText(provider, begun));
+  const key = provider.keys ? `\nOr, instead of a login, a key: ${connectUsage(id)}` : '';
+  return `${loginBegunText(name, begun)}${key}`;
+}
+
 /** The key that was sent before takes the place of the one there is. */
-function replaceWithProposed(deps: CommandDeps, owner: PublicKey, provider: KeyProvider): FullReply {
+function replaceWithProposed(deps: CommandDeps, owner: PublicKey, provider: Connectable): FullReply {
   const { store } = deps.connections;
   const { id, name } = provider;
   const proposed = store.get(owner, id)?.replacement;
@@ -127,14 +168,14 @@ function readConnect(catalogue: Catalogue, text: string) {
   return { provider, key, replace };
 }
 
-function findProvider(catalogue: Catalogue, asked: string): KeyProvider {
+function findProvider(catalogue: Catalogue, asked: string): Connectable {
   const id = asked.toLowerCase();
   if (id === 'local' || id === 'routstr') {
     throw new RefusalError(`${id} needs no key: !provider set ${id}.`);
   }
   const found = catalogue.get(id);
   if (found === undefined) throw new UsageError(unknownProvider(catalogue, asked));
-  if (!isKeyProvider(found)) throw new RefusalError(notByKeyText(found));
+  if (!isConnectable(found)) throw new RefusalError(notByKeyText(found));
   return found;
 }
 
@@ -155,7 +196,7 @@ async function verified(
 const connectedText = (
   { providers }: CommandDeps,
   owner: PublicKey,
-  { id }: KeyProvider,
+  { id }: Connectable,
   said: string,
 ): string =>
   lines(

@@ -26,7 +26,9 @@ export const connectionCommands = (deps: CommandDeps): readonly Command[] => [
         .filter(isThere)
         .map(({ provider }) => provider);
       if (argument === '') throw new UsageError(`Which one? ${yours(names)}`);
-      const id = names.find((name) => name === argument.toLowerCase());
+      const asked = argument.toLowerCase();
+      if (deps.logins.cancel(publicKey, asked)) return `The login to ${asked} is given up.`;
+      const id = names.find((name) => name === asked);
       if (id === undefined || !store.revoke(publicKey, id)) {
         throw new RefusalError(`You have no connection of that name. ${yours(names)}`);
       }

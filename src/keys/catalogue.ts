@@ -39,8 +39,8 @@ export const isConnectable = (found: CatalogueEntry): found is Connectable =>
   isKeyProvider(found) || (hasLogin(found) && found.variable !== undefined && found.model !== undefined);
 
 /** Whether opencode offers a login to it that asks for nothing but a browser. */
-export const hasLogin = ({ logins, needs }: CatalogueEntry): boolean =>
-  logins.length > 0 && needs.length === 0;
+export const hasLogin = ({ logins, needs, asks }: CatalogueEntry): boolean =>
+  logins.length > 0 && needs.length === 0 && !asks;
 
 /** The providers in the catalogue of the opencode that ships (`test/support/write-catalogue.ts` reads it out). */
 export type Catalogue = {

@@ -1,10 +1,12 @@
 import type { ConnectableFacts, ProviderFacts, ProvidersFacts, Visitor } from '@nostr-dm-agent/page';
 import type { CommandDeps } from '../commands/command-deps.ts';
+import { hasLogin, isKeyProvider } from '../keys/catalogue.ts';
 import type { Connection } from '../keys/connection.ts';
 import type { Stores } from '../store/open-stores.ts';
 
 export type ProviderFactsDeps = {
   readonly connections: Pick<CommandDeps['connections'], 'catalogue' | 'store'>;
+  readonly logins: Pick<CommandDeps['logins'], 'pending'>;
   readonly providers: Pick<CommandDeps['providers'], 'chosenBy'>;
   readonly currentSessions: Pick<CommandDeps['currentSessions'], 'current'>;
   readonly runs: Pick<Stores['runs'], 'lastUses'>;
@@ -14,7 +16,7 @@ export type ProviderFactsDeps = {
 /** So many of those that were found are shown. */
 const mostFound = 12;
 /** Shown while nobody looks for any. */
-const wellKnown = ['anthropic', 'openai', 'openrouter', 'google'];
+const wellKnown = ['anthropic', 'openai', 'openrouter', 'google', 'github-copilot'];
 
 /** The payers of the visitor's tasks, and what they could connect. No key, sealed or open, is in it. */
 export function providersFacts(
@@ -38,10 +40,15 @@ export function providersFacts(
       routstr(deps, uses.get('routstr')),
       ...connections.map((connection) => connectionFacts(deps, connection)),
     ],
-    found: searched(catalogue.keyProviders, find).map(
-      ({ id, name }): ConnectableFacts => ({ id, name, connected: isConnected.has(id), takesKey: true }),
+    login: deps.logins.pending(publicKey),
+    found: searched(catalogue.connectables, find).map(
+      (entry): ConnectableFacts => ({
+        ...{ id: entry.id, name: entry.name, connected: isConnected.has(entry.id) },
+        takesKey: isKeyProvider(entry),
+        logsIn: hasLogin(entry),
+      }),
     ),
-    known: catalogue.keyProviders.length,
+    known: catalogue.connectables.length,
   };
 }
 

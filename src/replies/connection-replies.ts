@@ -15,12 +15,12 @@ export const connectUsage = (id: string): string => `!provider connect ${id} <ke
 
 /** One sentence on what is wrong with a key; never the key. */
 export function keyFormText(
-  { id, name, logins }: Pick<CatalogueEntry, 'id' | 'name' | 'logins'>,
+  { id, name }: Pick<CatalogueEntry, 'id' | 'name'>,
   problem: KeyFormProblem,
 ): string {
   switch (problem.kind) {
     case 'missing':
-      return `The key is missing. You get one from ${name}.${loginInstead(id, logins)}`;
+      return `The key is missing. You get one from ${name}.`;
     case 'placeholder':
       return `That is a placeholder, not a key. You get one from ${name}.`;
     case 'spaces':
@@ -38,21 +38,12 @@ export function keyFormText(
   }
 }
 
-/** A plan's login beside a key; the one that needs no browser on the host, where there are several. */
-function loginInstead(id: string, logins: readonly string[]): string {
-  const label = logins.find((login) => /headless/i.test(login)) ?? logins[0];
-  return label === undefined
-    ? ''
-    : ` A login instead of a key (${label}) is made on the host, by whoever runs the bot: opencode auth login --provider ${id} --method "${label}". It is then part of provider local.`;
-}
-
 /** Why a provider of the catalogue can't be connected by a key, and what to do instead. */
 export function notByKeyText({ id, name, needs, keys, model, logins }: CatalogueEntry): string {
   const use = model === undefined ? '' : ` and !model ${id}/${model}`;
   const instead = `Whoever runs the bot can set it up in a terminal on the host: opencode auth login --provider ${id}. From then on !provider set local${use} use it, for everybody here.`;
-  if (!keys && logins.length > 0) {
-    return `${name} takes no API keys: it wants a login with a code that is typed in on any device (${logins.join(', ')}), and the bot can’t pass that on by DM. ${instead}`;
-  }
+  if (!keys && logins.length > 0)
+    return `${name} takes no API keys, but a login (${logins.join(', ')}): !provider connect ${id} begins one.`;
   if (model === undefined) return `${name} has no model that can work as an agent.`;
   const more = needs.length === 0 ? 'more than a key' : `more than a key (${needs.join(', ')})`;
   return `${name} needs ${more}, which the bot can’t take by DM. ${instead}`;
@@ -74,11 +65,12 @@ export function verdictText(name: string, verdict: Exclude<KeyVerdict, { state: 
 
 /** An entry of `!provider list`. */
 export function connectionLines(connection: Connection, now: number, preferred: boolean): readonly string[] {
-  const { provider, status, error, usedAt, updatedAt } = connection;
+  const { provider, kind, status, error, usedAt, updatedAt } = connection;
+  const connect = kind === 'oauth' ? `!provider connect ${provider}` : connectUsage(provider);
   if (status === 'revoked')
     return [
       `${provider} · revoked · disconnected ${formatAgo(now - updatedAt)}`,
-      `  ${connectUsage(provider)} connects it again`,
+      `  ${connect} connects it again`,
     ];
   const facts = [
     provider,
@@ -90,7 +82,7 @@ export function connectionLines(connection: Connection, now: number, preferred: 
   return [
     facts.join(' · '),
     ...(error === undefined ? [] : [`  last error: ${shorten(error, 160)}`]),
-    ...(broken ? [`  ${connectUsage(provider)} fixes it`] : []),
+    ...(broken ? [`  ${connect} fixes it`] : []),
   ];
 }
 

@@ -192,6 +192,12 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       bind: () => undefined,
       log: silent,
     }).tools,
+    logins: {
+      begin: async () => ({ state: 'refused', why: 'unavailable' }),
+      pending: () => undefined,
+      enterCode: () => undefined,
+      cancel: () => false,
+    },
     meaningOf: (text) => ({ kind: 'task', text }),
     randomBytes,
     clock,

@@ -114,6 +114,8 @@ export type ProvidersFacts = {
   readonly session: { readonly id: string; readonly provider: string | undefined } | undefined;
   /** `local` and `routstr` first, then their own connections. */
   readonly providers: readonly ProviderFacts[];
+  /** A login of theirs that waits for what they do elsewhere. */
+  readonly login: LoginFacts | undefined;
   /** What can be connected, as far as it was asked for. */
   readonly found: readonly ConnectableFacts[];
   /** So many can be connected in all. */
@@ -130,10 +132,18 @@ export type ProviderFacts = {
   readonly usedAt: number | undefined;
   readonly error: string | undefined;
 };
-/** `key`: what a key of theirs is called. */
+export type LoginFacts = {
+  readonly provider: string;
+  readonly url: string;
+  /** The provider's words, a code perhaps. */
+  readonly instructions: string;
+  /** They are given a code there, and bring it back. */
+  readonly wantsCode: boolean;
+};
 export type ConnectableFacts = {
   readonly id: string;
   readonly name: string;
   readonly connected: boolean;
   readonly takesKey: boolean;
+  readonly logsIn: boolean;
 };

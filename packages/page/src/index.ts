@@ -4,6 +4,7 @@ export type {
   ConnectableFacts,
   DiffFacts,
   InviteFacts,
+  LoginFacts,
   NowFacts,
   OwnerFacts,
   ProviderFacts,

@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { ConnectableFacts, ProviderFacts, ProvidersFacts } from './facts.ts';
+import type { ConnectableFacts, LoginFacts, ProviderFacts, ProvidersFacts } from './facts.ts';
 import { Time, type Viewer, type Way, Ways } from './layout.tsx';
 import type { View } from './view.ts';
 
@@ -26,6 +26,7 @@ const Providers = ({
         The current session ({facts.session.id}) goes on with {facts.session.provider}, whatever is preferred.
       </p>
     )}
+    {facts.login !== undefined && <Login login={facts.login} viewer={viewer} />}
     <ul class="cards">
       {facts.providers.map((provider) => (
         <Provider provider={provider} facts={facts} viewer={viewer} />
@@ -98,16 +99,56 @@ function waysWith({ id, status, builtIn }: ProviderFacts, preferred: string, her
   return ways.filter((way) => way !== false);
 }
 
-const waysIn = ({ id, name, connected, takesKey }: ConnectableFacts): readonly Way[] =>
-  takesKey
+const waysIn = ({ id, name, connected, takesKey, logsIn }: ConnectableFacts): readonly Way[] => [
+  ...(logsIn && !connected ? [{ command: `!provider connect ${id}`, label: 'Log in' }] : []),
+  ...(takesKey
     ? [
         {
           command: `!provider connect ${id} {}`,
           label: connected ? 'Check another key' : 'Check and connect',
-          field: { label: `Key of ${name}`, type: 'password' },
+          field: { label: `Key of ${name}`, type: 'password' as const },
         },
-        ...(connected
-          ? [{ command: `!provider connect ${id} replace`, label: 'Put it in the place of the one there is' }]
-          : []),
       ]
-    : [];
+    : []),
+  ...(takesKey && connected
+    ? [{ command: `!provider connect ${id} replace`, label: 'Put it in the place of the one there is' }]
+    : []),
+];
+
+/** What its owner has to do elsewhere, as long as the bot waits for it. */
+const Login = ({
+  login: { provider, url, instructions, wantsCode },
+  viewer,
+}: {
+  readonly login: LoginFacts;
+  readonly viewer: Viewer;
+}) => (
+  <section class="card asks" aria-label="A login that waits for you">
+    <p class="task">Log in to {provider}</p>
+    <p>
+      Open{' '}
+      <a href={url} target="_blank" rel="noopener noreferrer">
+        {url}
+      </a>{' '}
+      on any device.
+    </p>
+    <p>{instructions}</p>
+    <p class="dim">The bot waits for 15 minutes, and tells you by message when you are connected.</p>
+    <Ways
+      ways={[
+        ...(wantsCode
+          ? [
+              {
+                command: `!provider connect ${provider} {}`,
+                label: 'Finish',
+                field: { label: 'What you are given there', type: 'password' as const },
+              },
+            ]
+          : []),
+        { command: `!provider disconnect ${provider}`, label: 'Give it up', grave: true },
+      ]}
+      viewer={viewer}
+      back="/providers"
+    />
+  </section>
+);

@@ -100,7 +100,14 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
     get sessions() {
       return views.sessions;
     },
-    providers: () => ({ preferred: 'local', session: undefined, providers: [], found: [], known: 0 }),
+    providers: () => ({
+      preferred: 'local',
+      session: undefined,
+      login: undefined,
+      providers: [],
+      found: [],
+      known: 0,
+    }),
     relays: () => [],
     owners: () => views.owners,
     invites: () => views.invites,
