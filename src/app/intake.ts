@@ -1,16 +1,19 @@
 import { randomBytes } from 'node:crypto';
+import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
 import type { InboxStore, MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
 import { createInbox } from '@nostr-dm-agent/nostr';
 import { createAdmission } from '../access/admission.ts';
 import { createCommands } from '../commands/all-commands.ts';
 import type { BotFacts, CommandDeps } from '../commands/command-deps.ts';
 import { createDispatcher } from '../commands/dispatch.ts';
+import type { DispatchDeps } from '../commands/dispatch-deps.ts';
 import { type Meaning, readMeaning } from '../commands/meaning/meaning.ts';
 import { createTaskOrders } from '../commands/order-task.ts';
 import { createRefusedMessages } from '../commands/refused-messages.ts';
 import { createUnstoredMessages } from '../commands/unstored-messages.ts';
 import { isReadable } from '../commands/wallet/incoming-commands.ts';
 import type { Config } from '../config/config.ts';
+import { createIncomingFiles } from '../files/incoming-files.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import { connectShorthand } from '../keys/keys-in-messages.ts';
 import type { Money } from '../money/money.ts';
@@ -63,12 +66,13 @@ export function createIntake(
   const memberBudget = money.routstr.budget;
   const tasks = createTaskOrders({
     ...{ asks, owners, runs: stores.runs, messages, currentSessions, queue, messenger, memberBudget },
-    waitsFor: work.waitsFor,
+    ...{ waitsFor: work.waitsFor, sharedFiles: stores.sharedFiles, clock },
     log,
   });
   const triggers = createTriggers({ stores, scheduler: work.schedules, tell, clock, log });
   const dispatcher = createDispatcher({
     triggers,
+    openFiles: filesOpener(parts, basics),
     meaningOf: (text) => {
       const command = connectShorthand(text);
       return command === undefined
@@ -108,16 +112,13 @@ export function createIntake(
   const inbox = createInbox({
     feed: parts.messaging.feed,
     store: messages,
-    // A trigger's message is kept, too; what it may have done is another matter.
     isOwner: (author) => isOwner(author) || triggers.of(author) !== undefined,
     strangers: admission.strangers,
     onMessage: (message) => {
       dispatcher.accept(message);
       if (isOwner(message.sender)) refused.noteClock(message);
     },
-    onRefused: (refusal) => {
-      if (isOwner(refusal.sender)) refused.refused(refusal);
-    },
+    onRefused: (refusal) => void (isOwner(refusal.sender) && refused.refused(refusal)),
     onOwnCopy: ownKey.onOwnCopy,
     onUnstored: createUnstoredMessages({
       outbox: parts.messaging.outbox,
@@ -140,4 +141,20 @@ export function createIntake(
   });
   return { start, stats: inbox.stats, dispatcher, fromPage };
 }
+/** Whoever serves a file is a stranger. */
+const filesOpener =
+  (
+    {
+      stores,
+      work,
+      messaging,
+    }: { readonly stores: Stores; readonly work: Work; readonly messaging: Messaging },
+    { clock, log }: Basics,
+  ): NonNullable<DispatchDeps['openFiles']> =>
+  (acting) => {
+    const { allowLoopback, tell } = messaging;
+    const fetch = createGuardedFetch({ allowLoopback, redirects: 3 });
+    return createIncomingFiles({ ...acting, ...work, stores, fetch, tell, clock, log });
+  };
+
 export type Intake = ReturnType<typeof createIntake>;

@@ -5,10 +5,12 @@ import type { AgentFailureKind, Backend, BackendName } from '../backends/backend
 import type { AgentHosts } from '../backends/hosts/hosts.ts';
 import { isHosted } from '../backends/hosts/place.ts';
 import type { Jail, Wall } from '../backends/jail/types.ts';
+import { lacksPictures } from '../backends/picture-models.ts';
 import type { HealthWatch } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
+import { noPicturesText } from '../replies/file-replies.ts';
 import { hostedRefusal, waitsForHostText } from '../replies/host-replies.ts';
 import { noWallText } from '../replies/wall-replies.ts';
 import { notMadeText } from '../replies/worktree-replies.ts';
@@ -100,7 +102,9 @@ export function createWork(
     asks,
     places,
     approvalsFor: createApprovalRule(config, parts.jail),
-    refuseRun: refusalFor(config, parts, (directory, signal) => worktrees.ready(directory, signal)),
+    refuseRun: refusalFor(config, { ...parts, providers }, (directory, signal) =>
+      worktrees.ready(directory, signal),
+    ),
     scheduled: (run) => schedules.ended(run),
     lookAgain: (backend, failure) => {
       const { healths } = parts;
@@ -165,11 +169,16 @@ export function createWork(
 /** Why a run must not be begun here, for its owner. */
 const refusalFor =
   (
-    config: Pick<Config, 'wallet'>,
-    { stores, jail }: { readonly stores: Stores; readonly jail: Jail },
+    config: Pick<Config, 'wallet' | 'home'>,
+    parts: {
+      readonly stores: Stores;
+      readonly jail: Jail;
+      readonly providers: Pick<RunDeps['providers'], 'providerFor'>;
+    },
     ready: Worktrees['ready'],
   ): RunDeps['refuseRun'] =>
   async (run, signal) => {
+    const { stores, jail, providers } = parts;
     const { owner, mode } = run;
     const session = stores.sessions.get(run.session);
     if (session !== undefined && isHosted(session.directory)) return hostedRefusal(session);
@@ -177,7 +186,16 @@ const refusalFor =
     const hasWallet = config.wallet !== undefined;
     const refusal = wallRefusal(await untilAborted(jail.wall(signal), signal), { mode, role, hasWallet });
     if (refusal !== undefined) return noWallText(refusal);
-    const made = session && (await ready(session.directory, signal));
+    if (session === undefined) return undefined;
+    if (run.pictures.length > 0) {
+      const { provider } = providers.providerFor(session);
+      const lacking = await lacksPictures(config.home, provider.model?.(run.model) ?? run.model);
+      if (lacking !== undefined) {
+        stores.sharedFiles.giveBack(run.id);
+        return noPicturesText(lacking.model, lacking.others);
+      }
+    }
+    const made = await ready(session.directory, signal);
     return made && notMadeText(made, session.workspace);
   };
 

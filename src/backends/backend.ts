@@ -22,6 +22,8 @@ export type AgentRequest = {
   /** Goes to the agent on stdin, verbatim; never in argv. */
   readonly task: string;
   readonly mode: Mode;
+  /** Pictures that the model is shown beside the task: paths within the workspace. Absent: none. */
+  readonly pictures?: readonly string[];
   /** As the backend names it (`routstr/…`, `anthropic/…`); undefined = the backend's default. */
   readonly model: string | undefined;
   /** Absolute path of the directory in which the agent works. */

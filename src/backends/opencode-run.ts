@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { type BackendDeps, openOwnerStore } from './agent-folders.ts';
 import type { AgentFailure, AgentRequest, AgentResult, RunObserver } from './backend.ts';
@@ -117,6 +118,7 @@ const argumentsOf = (request: AgentRequest, model: string | undefined): readonly
   request.backendSession === undefined ? `--title=${request.title}` : `--session=${request.backendSession}`,
   // Always said when it is known: a session would go on with its last model, which may be another payer's.
   ...(model === undefined ? [] : [`--model=${model}`]),
+  ...(request.pictures ?? []).map((path) => `--file=${join(request.workspace, path)}`),
 ];
 
 /** Runs opencode, one process for one task, from the jail that it gets to the result. */

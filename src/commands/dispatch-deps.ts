@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { EventId, MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
 import type { Admission } from '../access/admission.ts';
+import type { IncomingFiles, IncomingFilesDeps } from '../files/incoming-files.ts';
 import type { Asks } from '../runs/asks.ts';
 import type { Messenger } from '../runs/messenger.ts';
 import type { Triggers } from '../schedules/triggers.ts';
@@ -29,6 +30,8 @@ export type DispatchDeps = {
   readonly admission: Pick<Admission, 'admit' | 'noteOnCode'>;
   /** Machines that may start tasks by name. Absent: there are none. */
   readonly triggers?: Triggers;
+  /** Takes the files that come with messages. Absent: they are not opened. */
+  readonly openFiles?: (acting: Pick<IncomingFilesDeps, 'goOn' | 'answer'>) => IncomingFiles;
   readonly messages: MessageLog;
   readonly messenger: Messenger;
   readonly stores: Pick<Stores, 'owners' | 'atomically'>;

@@ -2,7 +2,8 @@ import { isBusy } from '@nostr-dm-agent/kit/sqlite';
 import { after } from '@nostr-dm-agent/kit/timers';
 import type { StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Owner } from '../config/config.ts';
-import { noFiles } from '../replies/meaning-replies.ts';
+import { noAddressText } from '../replies/file-replies.ts';
+import { createFileActions } from './act-on-files.ts';
 import { createReactionActions } from './act-on-reaction.ts';
 import { createTextActions } from './act-on-text.ts';
 import type { DispatchDeps } from './dispatch-deps.ts';
@@ -31,8 +32,9 @@ const busyPauseMs = 1000;
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { meaningOf, match, tasks, admission, triggers, messages, messenger, limits, clock, log } = deps;
   const { owners, atomically } = deps.stores;
-  const commands = createCommandRunner({ ...deps, ...limits, atomically });
-  const missed = createMissedList({ ...deps, ...limits, atomically });
+  const withLimits = { ...deps, ...limits, atomically };
+  const commands = createCommandRunner(withLimits);
+  const missed = createMissedList(withLimits);
   const reply = createReply(messenger);
   const ending = new AbortController();
   const twins = createTwins({ ...deps, ...limits, signal: ending.signal });
@@ -53,41 +55,34 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       act();
       messages.finish(message.seq);
     });
-  const replyOnce = (message: StoredMessage, text: string): void => once(message, () => reply(message, text));
 
   const act = (message: StoredMessage): void => {
     const owner = ownerOf(message);
-    const trigger = owner === undefined ? triggers?.of(message.sender) : undefined;
-    if (triggers !== undefined && trigger !== undefined) {
-      once(message, () => triggers.act(trigger, message, isTooLate(message)));
-      return;
-    }
     if (owner === undefined) {
+      const trigger = triggers?.of(message.sender);
+      if (trigger !== undefined) {
+        once(message, () => triggers?.act(trigger, message, isTooLate(message)));
+        return;
+      }
       // Their code lets them in; or they were removed after their message was stored: a stranger gets silence.
       once(message, () => admission.admit(message));
       return;
     }
-    switch (message.kind) {
-      case 4:
-      case 14:
-        twins.meet(message, {
-          act: () => guarded(message, (same) => texts.act(same, owner)),
-          drop: () => once(message, () => {}),
-        });
-        break;
-      case 5:
-        once(message, () => void tasks.callOff(message.sender, message.references));
-        break;
-      case 7:
-        once(message, () => reactions.act(message));
-        break;
-      case 15:
-        replyOnce(message, noFiles);
-    }
+    if (files.take(message)) return;
+    const { kind } = message;
+    if (kind === 4 || kind === 14) {
+      twins.meet(message, {
+        act: () => files.whenThere(message, () => guarded(message, (same) => texts.act(same, owner))),
+        drop: () => once(message, () => {}),
+      });
+    } else if (kind === 5) once(message, () => void tasks.callOff(message.sender, message.references));
+    else if (kind === 7) once(message, () => reactions.act(message));
+    else once(message, () => reply(message, noAddressText));
   };
 
   const texts = createTextActions({ ...deps, once, commands, missed, isTooLate });
   const reactions = createReactionActions(deps);
+  const files = createFileActions({ ...deps, ownerOf, once, reply, texts });
 
   /** What an earlier life of the bot had begun. */
   const resume = (message: StoredMessage): void =>
@@ -116,11 +111,13 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       for (const { state, ...message } of messages.open()) {
         guarded(message, state === 'acting' ? resume : act);
       }
+      files.start();
     },
     close: async () => {
       started = false;
       missed.close();
       ending.abort();
+      await files.close();
       await commands.close();
     },
   };

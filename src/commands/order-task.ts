@@ -1,6 +1,10 @@
+import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { EventId, MessageLog, PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
+import { keptForMs } from '../files/incoming-files.ts';
+import { isPicture } from '../files/sniff-type.ts';
+import { filesNote } from '../replies/file-replies.ts';
 import type { Asks } from '../runs/asks.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import { type Messenger, replyTo } from '../runs/messenger.ts';
@@ -8,6 +12,7 @@ import type { Session } from '../runs/run.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { Owners } from '../store/owners-table.ts';
 import type { RunStore } from '../store/runs-table.ts';
+import type { SharedFileStore } from '../store/shared-files-table.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
 import { beginsWithBudget, notABudget, overMemberBudget, splitBudget, taskMissing } from './budget-suffix.ts';
 import type { OrderedTask } from './command.ts';
@@ -35,6 +40,8 @@ export function createTaskOrders(deps: {
   readonly runs: Pick<RunStore, 'ofSession'>;
   readonly messages: Pick<MessageLog, 'history' | 'near' | 'byId'>;
   readonly asks: Pick<Asks, 'open'>;
+  readonly sharedFiles: Pick<SharedFileStore, 'waiting' | 'take'>;
+  readonly clock: Clock;
   readonly messenger: Messenger;
   /** Why a task of this session can't be begun yet, for its owner; undefined: it can. */
   readonly waitsFor: (session: Session) => string | undefined;
@@ -52,6 +59,10 @@ export function createTaskOrders(deps: {
     },
   });
   const reply = createReply(messenger);
+  const waitingIn = (owner: PublicKey, directory: string) =>
+    deps.sharedFiles
+      .waiting(owner, deps.clock.now() - keptForMs)
+      .filter((file) => file.directory === directory);
 
   /** The task without the budget at its end, or why it is not run. */
   const read = (owner: PublicKey, { task: text, budget: given }: OrderedTask) => {
@@ -77,19 +88,23 @@ export function createTaskOrders(deps: {
       const session = currentSessions.forTask(sender, found.task);
       const ahead = queue.openIn(session.id);
       const waits = queue.mustWait(session.id);
-      queue.enqueue({
+      const files = asked.job === undefined ? waitingIn(sender, session.directory) : [];
+      const pictures = files.filter(({ mime }) => isPicture(mime)).map(({ path }) => path);
+      const run = queue.enqueue({
         owner: sender,
         session: session.id,
         message: id,
         messageKind: kind,
         protocol,
         fallbackRelays: [relay],
-        task: found.task,
+        task: files.length === 0 ? found.task : `${found.task}${filesNote(files)}`,
+        ...(pictures.length > 0 && { pictures }),
         mode: asked.mode ?? session.mode,
         model: asked.model ?? currentSessions.choices(sender).model,
         budget: found.budget,
         ...(asked.job && { job: asked.job }),
       });
+      for (const file of files) deps.sharedFiles.take(file, run.id);
       // What begins at once says so itself.
       if (waits) messenger.react(replyTo(message), { id, author: sender, kind }, '⏸');
       const away = deps.waitsFor(session);

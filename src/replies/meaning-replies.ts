@@ -65,5 +65,3 @@ export function nothingToAnswer(answer: 'yes' | 'no', waiting: boolean): string 
 /** Of a command that the end of the bot cut off, and that may have done what it was for. */
 export const cutOffCommand = (quoted: string): string =>
   `The bot was restarted while it worked on “${quoted}”. Check what came of it, then send it again if you still want it.`;
-
-export const noFiles = 'I can’t open files yet. Send the task as text, or a link to the file.';

@@ -211,7 +211,7 @@ async function work(job: Job, deps: RunDeps, signal: AbortSignal, early: EarlySe
       payment: notYetPaid,
       standing,
       approvals: await deps.approvalsFor(session, signal),
-      job: run.job,
+      ...{ job: run.job, pictures: run.pictures },
     };
     const { onApproval, onQuestion } = asks;
     const endings = createEndings(job, deps, deadline.signal);

@@ -91,6 +91,8 @@ export type Run = {
   /** The schedule that it is of, and the time that it is for (ms; undefined: out of turn). */
   readonly schedule: number | undefined;
   readonly dueAt: number | undefined;
+  /** Pictures that its model is shown: paths within the workspace. */
+  readonly pictures: readonly string[];
 };
 
 /** The facts of a run that are kept beside its answer. */
@@ -110,4 +112,4 @@ export type RunOrder = Pick<
   | 'model'
   | 'budget'
 > &
-  Partial<Pick<Run, 'job' | 'schedule' | 'dueAt'>>;
+  Partial<Pick<Run, 'job' | 'schedule' | 'dueAt' | 'pictures'>>;

@@ -304,4 +304,25 @@ export const botMigrations: readonly Migration[] = [
         added_at INTEGER NOT NULL
       ) STRICT, WITHOUT ROWID;
     `),
+  (db) =>
+    db.exec(`
+      ALTER TABLE messages ADD COLUMN files TEXT; -- JSON: SharedFile[]; NULL: none came with it
+      -- Files that owners sent, kept in the inbox of a workspace until a task takes them.
+      CREATE TABLE shared_files (
+        id INTEGER PRIMARY KEY,
+        owner TEXT NOT NULL,
+        message TEXT NOT NULL,               -- id of the message that it came with
+        place INTEGER NOT NULL,              -- which of the message's files
+        directory TEXT NOT NULL,             -- of the workspace
+        path TEXT NOT NULL,                  -- within it
+        mime TEXT NOT NULL,
+        size INTEGER NOT NULL,               -- bytes
+        kept_at INTEGER NOT NULL,
+        asked_at INTEGER,                    -- when its owner was asked what to do with it
+        run TEXT,                            -- the task that took it; NULL: none yet
+        UNIQUE (owner, message, place)
+      ) STRICT;
+      CREATE INDEX shared_files_waiting ON shared_files (owner) WHERE run IS NULL;
+      ALTER TABLE runs ADD COLUMN pictures TEXT; -- JSON: paths that its model is shown; NULL: none
+    `),
 ];

@@ -2,12 +2,29 @@ import type { Database } from 'bun:sqlite';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { jsonText } from '@nostr-dm-agent/kit/json';
 import { change, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
-import type { InboundMessage, InboxStore, MessageLog } from '@nostr-dm-agent/nostr';
+import type { InboundMessage, InboxStore, MessageLog, SharedFile } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 import { createMeta } from './meta-table.ts';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
 import { createSeenWrapStore, seeWrap } from './seen-wraps-table.ts';
 
+const sharedFiles = z.array(
+  z
+    .object({
+      url: z.string(),
+      encryption: z.object({ key: z.string(), nonce: z.string() }).optional(),
+      sha256: z.string().optional(),
+      plainSha256: z.string().optional(),
+    })
+    .transform(
+      ({ url, encryption, sha256, plainSha256 }): SharedFile => ({
+        url,
+        ...(encryption && { encryption }),
+        ...(sha256 !== undefined && { sha256 }),
+        ...(plainSha256 !== undefined && { plainSha256 }),
+      }),
+    ),
+);
 const columns = {
   seq: z.int(),
   id: eventIdColumn,
@@ -19,9 +36,20 @@ const columns = {
   createdAt: z.int(),
   relay: relayUrlColumn,
   receivedAt: z.int(),
+  files: z
+    .string()
+    .nullable()
+    .transform((text) => (text === null ? undefined : sharedFiles.parse(JSON.parse(text)))),
 };
-const row = rowOf(columns);
-const openRow = rowOf({ ...columns, state: z.enum(['received', 'acting']) });
+const withoutNone = <Row extends { readonly files: readonly SharedFile[] | undefined }>({
+  files,
+  ...rest
+}: Row) => ({
+  ...rest,
+  ...(files === undefined ? {} : { files }),
+});
+const row = rowOf(columns).transform(withoutNone);
+const openRow = rowOf({ ...columns, state: z.enum(['received', 'acting']) }).transform(withoutNone);
 const selectMessages = 'SELECT *, refs AS "references", created_at_s AS created_at FROM messages';
 
 /** Keeps secrets in messages out of the database. */
@@ -109,8 +137,8 @@ export function createMessageStore(
   const see = seeWrap(db);
   const add = select(
     db,
-    `INSERT INTO messages (id, sender, protocol, kind, text, refs, created_at_s, relay, received_at, state)
-     VALUES ($id, $sender, $protocol, $kind, $text, $refs, $createdAt, $relay, $receivedAt, $state)
+    `INSERT INTO messages (id, sender, protocol, kind, text, refs, created_at_s, relay, received_at, state, files)
+     VALUES ($id, $sender, $protocol, $kind, $text, $refs, $createdAt, $relay, $receivedAt, $state, $files)
      ON CONFLICT (sender, id) DO NOTHING RETURNING seq`,
     z.object({ seq: z.int() }),
   );
@@ -119,8 +147,9 @@ export function createMessageStore(
     see(wrapId, receivedAt);
     const hidden = guard.hide(message);
     const text = state === 'missed' ? guard.forget(hidden, false) : hidden;
-    const { references, aheadSeconds: _, ...same } = { ...message, text };
-    const added = add.one({ ...same, refs: JSON.stringify(references), receivedAt, state });
+    const { references, files, aheadSeconds: _, ...same } = { ...message, text };
+    const lists = { refs: JSON.stringify(references), files: files && JSON.stringify(files) };
+    const added = add.one({ ...same, ...lists, receivedAt, state });
     return added && { ...message, text, seq: added.seq, receivedAt };
   });
   return {

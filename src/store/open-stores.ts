@@ -17,6 +17,7 @@ import { createRunStore } from './runs-table.ts';
 import { createScheduleStore } from './schedules-table.ts';
 import { createSessionStore } from './sessions-table.ts';
 import { createSettingsStore } from './settings-table.ts';
+import { createSharedFileStore } from './shared-files-table.ts';
 import { createToldPayments } from './told-payments-table.ts';
 import { createTriggerStore } from './triggers-table.ts';
 import { createWorktreeStore } from './worktrees-table.ts';
@@ -56,6 +57,7 @@ export function storesIn(
     runs: createRunStore(db),
     schedules: createScheduleStore(db),
     triggers: createTriggerStore(db, clock),
+    sharedFiles: createSharedFileStore(db),
     meta: createMeta(db),
     confirmations: createConfirmations(db, clock, random),
     awaited: createAwaitedStore(db),

@@ -45,6 +45,9 @@ const row = rowOf({
   parts: z.int(),
   schedule: nullable(z.int()),
   dueAt: nullable(z.int()),
+  pictures: jsonText(z.array(z.string()))
+    .nullable()
+    .transform((paths) => paths ?? []),
 });
 
 export type RunEnd = {
@@ -203,8 +206,8 @@ function openRuns(db: Database): OpenRuns {
 export function createRunStore(db: Database): RunStore {
   const insert = select(
     db,
-    `INSERT INTO runs (id, owner, session, message, message_kind, protocol, fallback_relays, task, mode, model, budget, job, schedule, due_at, state, queued_at)
-     VALUES ($id, $owner, $session, $message, $messageKind, $protocol, $fallbackRelays, $task, $mode, $model, $budget, $job, $schedule, $dueAt, 'queued', $queuedAt)
+    `INSERT INTO runs (id, owner, session, message, message_kind, protocol, fallback_relays, task, mode, model, budget, job, schedule, due_at, pictures, state, queued_at)
+     VALUES ($id, $owner, $session, $message, $messageKind, $protocol, $fallbackRelays, $task, $mode, $model, $budget, $job, $schedule, $dueAt, $pictures, 'queued', $queuedAt)
      RETURNING *`,
     row,
   );
@@ -231,17 +234,13 @@ export function createRunStore(db: Database): RunStore {
        pid = NULL, told = NULL, ended_at = $endedAt WHERE id = $id`,
   );
   return {
-    enqueue: (id, order, queuedAt) => {
-      const fallbackRelays = JSON.stringify(order.fallbackRelays);
-      const run = insert.one({
-        id,
-        job: 'task',
-        schedule: undefined,
-        dueAt: undefined,
-        ...order,
-        fallbackRelays,
-        queuedAt,
-      });
+    enqueue: (id, { pictures, ...order }, queuedAt) => {
+      const lists = {
+        fallbackRelays: JSON.stringify(order.fallbackRelays),
+        pictures: pictures && JSON.stringify(pictures),
+      };
+      const none = { job: 'task', schedule: undefined, dueAt: undefined };
+      const run = insert.one({ id, ...none, ...order, ...lists, queuedAt });
       if (run === undefined) throw new Error('the run was not stored');
       return run;
     },

@@ -126,7 +126,7 @@ describe('an owner commands the bot from a phone', () => {
 
   test('a file is answered with a sentence', async () => {
     const id = await bot.owner.send('https://files.example/x', { kind: 15 });
-    expect((await bot.owner.answer(id)).text).toContain('can’t open files');
+    expect((await bot.owner.answer(id)).text).toContain('could not open that file');
   });
 
   test('owners are listed, added, changed and removed; a member may not', async () => {

@@ -328,7 +328,7 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ['!yes', '!yes'],
   ['!no thanks', '!no'],
   ["no don't do that", 'no'],
-  ['/login', '?'],
+  ['/login', '? log'],
   ...['cancel that', 'Cancel it please', '✋'].map((line) => [line, 'called-off'] as const),
   ...['1000 sats', '2k', '1,000 sat', '₿ 500 sats'].map((line) => [line, 'amount'] as const),
   ...[npub, `nostr:${npub}`, 'wss://relay.example'].map((line) => [line, 'reference'] as const),

@@ -111,6 +111,7 @@ describe('the end of a paid run says the truth about its money', () => {
         parts: 0,
         schedule: undefined,
         dueAt: undefined,
+        pictures: [],
       },
       result: {
         failure: failure && { kind: failure, detail: undefined, status: undefined },

@@ -28,6 +28,7 @@ const runOf = (id: string): Run => ({
     parts: 0,
     schedule: undefined,
     dueAt: undefined,
+    pictures: [],
   },
 });
 const command = (line: string): Approval => ({

@@ -10,25 +10,36 @@ export type Body =
 /** Of a Request or a Response. */
 type Source = { readonly body: ReadableStream<Uint8Array> | null };
 
+/** The same in bytes. */
+export type Bytes = { readonly bytes: Uint8Array } & (
+  | { readonly end: 'whole' | 'too_large' }
+  | { readonly end: 'broken'; readonly cause: unknown }
+);
+
 /**
- * Reads a body that somebody else wrote, as UTF-8 and no further than `maxBytes`: whoever sends for ever is left.
+ * Reads a body that somebody else wrote, no further than `maxBytes`: whoever sends for ever is left.
  * (fetch takes compression off before: the limit is on what it became.)
  */
-export async function readBody({ body }: Source, maxBytes: number): Promise<Body> {
+export async function readBytes({ body }: Source, maxBytes: number): Promise<Bytes> {
   const chunks: Uint8Array[] = [];
-  const text = () => Buffer.concat(chunks).toString('utf8');
   let size = 0;
   try {
     for await (const chunk of body ?? []) {
       chunks.push(chunk.subarray(0, maxBytes - size));
       size += chunk.byteLength;
       // Leaving the loop cancels the stream.
-      if (size > maxBytes) return { end: 'too_large', text: text() };
+      if (size > maxBytes) return { end: 'too_large', bytes: Buffer.concat(chunks) };
     }
   } catch (cause) {
-    return { end: 'broken', text: text(), cause };
+    return { end: 'broken', bytes: Buffer.concat(chunks), cause };
   }
-  return { end: 'whole', text: text() };
+  return { end: 'whole', bytes: Buffer.concat(chunks) };
+}
+
+/** The same as UTF-8. */
+export async function readBody(source: Source, maxBytes: number): Promise<Body> {
+  const { bytes, ...end } = await readBytes(source, maxBytes);
+  return { ...end, text: Buffer.from(bytes).toString('utf8') };
 }
 
 /** The whole body; undefined: it is larger than `maxBytes`. @throws what broke the connection */

@@ -39,6 +39,7 @@ export type {
   PublicKey,
   Recipient,
   RelayUrl,
+  SharedFile,
 } from './nostr-types.ts';
 export { createOutbox, type Outbox, type OutboxStatus, type Series } from './outbox/outbox.ts';
 export type { OutboxStore, Progress, StoredOutgoing } from './outbox/outbox-store.ts';

@@ -40,16 +40,31 @@ export type InboundMessage = {
   readonly protocol: Protocol;
   /** 14 chat, 15 file, 7 reaction, 5 delete (NIP-17); 4 (NIP-04). */
   readonly kind: 4 | 5 | 7 | 14 | 15;
-  /** For kind 15 the file's URL, for kind 7 the reaction. The `[//]: # (nip18)` first line is already gone. */
+  /**
+   * For kind 7 the reaction; beside files what is said of them, without their addresses. The `[//]: # (nip18)` first line is
+   * already gone.
+   */
   readonly text: string;
   /** Ids in `e` tags: what is replied to, reacted to or deleted. */
   readonly references: readonly EventId[];
+  /** Files that came with it (kind 15; kind 14 with `imeta`). Absent: none. */
+  readonly files?: readonly SharedFile[];
   /** Unix seconds, as the sender states it (the rumor's, not the wrap's); now when that lies ahead. */
   readonly createdAt: number;
   /** How far the sender's clock is ahead, when that is worth telling. Not stored. */
   readonly aheadSeconds?: number;
   /** Relay that delivered it first: the answer goes there when the sender has announced no DM relays. */
   readonly relay: RelayUrl;
+};
+
+/** A file as its sender describes it (NIP-17 kind 15, NIP-92 `imeta`): every word of it is a claim. */
+export type SharedFile = {
+  readonly url: string;
+  /** AES-GCM, as it was written: hex or base64. Absent: it is not encrypted. */
+  readonly encryption?: { readonly key: string; readonly nonce: string };
+  /** SHA-256 in hex, of what the server has and of the file itself. */
+  readonly sha256?: string;
+  readonly plainSha256?: string;
 };
 
 /** Where a reply goes and how. */

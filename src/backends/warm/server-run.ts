@@ -1,3 +1,5 @@
+import { basename, extname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Door, Lease } from '@nostr-dm-agent/routstr';
 import type { AgentFailure, AgentRequest, AgentResult, RunObserver } from '../backend.ts';
@@ -264,7 +266,7 @@ export const runOnServer = async (
       await client.session.promptAsync(
         {
           ...{ sessionID: session, messageID: prompt, agent: request.mode, ...modelOf(model) },
-          parts: [{ type: 'text', text: request.task }],
+          parts: [{ type: 'text', text: request.task }, ...picturesOf(request)],
         },
         { signal, throwOnError: true },
       );
@@ -374,3 +376,19 @@ const contextLimitOf = (
     found = typeof found === 'object' && found !== null ? Reflect.get(found, name) : undefined;
   return typeof found === 'number' ? found : undefined;
 };
+
+const pictureTypes: Readonly<Record<string, string>> = {
+  jpg: 'image/jpeg',
+  png: 'image/png',
+  gif: 'image/gif',
+  webp: 'image/webp',
+};
+
+/** The server reads them itself, in the jail, where the workspace is where it is here. */
+const picturesOf = ({ pictures = [], workspace }: AgentRequest) =>
+  pictures.map((path) => ({
+    type: 'file' as const,
+    mime: pictureTypes[extname(path).slice(1)] ?? 'image/png',
+    filename: basename(path),
+    url: pathToFileURL(join(workspace, path)).href,
+  }));

@@ -8,6 +8,7 @@ import * as nip04 from './nip04.ts';
 import * as nip44 from './nip44.ts';
 import { type FaultyReason, isJunk, type RejectionReason } from './rejection.ts';
 import { authorOf, isExpired, isMessageKind, keysIn, readRumor, referencesIn, typedText } from './rumor.ts';
+import { filesIn, textBeside } from './shared-files.ts';
 
 /** What one event from a relay turned out to be. */
 export type Verdict =
@@ -152,8 +153,13 @@ function openSeal(
   if (late || isExpired(seal.tags, now) || isExpired(tags, now)) return refused('expired', known);
   if (!isMessageKind(kind)) return refused('other-kind', known);
   if (content.length > MAX_TEXT_LENGTH) return refused('too-large', known);
-  const text = kind === 14 ? typedText(content) : content;
-  const message = { id, kind, text, references: referencesIn(tags), ...datedAt(statedAt, now) };
+  const files = filesIn(kind, content, tags);
+  const said = files.length > 0 ? textBeside(kind, content, tags, files) : content;
+  const text = kind === 14 ? typedText(said) : said;
+  const message = {
+    ...{ id, kind, text, references: referencesIn(tags), ...datedAt(statedAt, now) },
+    ...(files.length > 0 ? { files } : {}),
+  };
   return { verdict: 'message', message: { ...about, ...message } };
 }
 

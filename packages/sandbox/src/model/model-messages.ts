@@ -1,18 +1,30 @@
 import { z } from 'zod';
 import { knownTools } from './agent-tools.ts';
 
-const part = z.object({ type: z.string(), text: z.string().optional() });
+const part = z.object({
+  type: z.string(),
+  text: z.string().optional(),
+  image_url: z.object({ url: z.string() }).optional().catch(undefined),
+});
 const content = z
   .union([z.string(), z.array(part), z.null()])
   .optional()
   .transform((value) =>
-    typeof value === 'string'
-      ? value
-      : (value ?? [])
-          .map(({ text }) => text)
-          .filter((text) => text !== undefined)
-          .join('\n'),
+    typeof value === 'string' || value === undefined || value === null
+      ? { text: value ?? '', pictures: [] }
+      : {
+          text: value.flatMap(({ text }) => text ?? []).join('\n'),
+          pictures: value.flatMap(({ image_url: image }) =>
+            image === undefined ? [] : [pictureIn(image.url)],
+          ),
+        },
   );
+
+/** What a `data:` URL holds: `image/png, 68 bytes`. */
+function pictureIn(url: string): string {
+  const [, mime = 'no picture', base64 = ''] = /^data:([^;,]+);base64,(.*)$/s.exec(url) ?? [];
+  return `${mime}, ${Buffer.from(base64, 'base64').length} bytes`;
+}
 
 /** What a tool takes, where it says so. */
 const parameters = z
@@ -24,7 +36,11 @@ const parameters = z
 export const chatRequest = z.object({
   model: z.string(),
   stream: z.boolean().default(false),
-  messages: z.array(z.object({ role: z.string(), content, tool_calls: z.array(z.unknown()).optional() })),
+  messages: z.array(
+    z
+      .object({ role: z.string(), content, tool_calls: z.array(z.unknown()).optional() })
+      .transform(({ content: { text, pictures }, ...message }) => ({ ...message, content: text, pictures })),
+  ),
   tools: z.array(z.object({ function: z.object({ name: z.string(), parameters }) })).default([]),
 });
 export type ChatRequest = z.infer<typeof chatRequest>;
@@ -42,6 +58,8 @@ export type Conversation = {
   /** Results of the tools called since the task, in order. */
   readonly results: readonly string[];
   readonly tools: ReadonlySet<string>;
+  /** Pictures that came with the task, as they are told: `image/png, 68 bytes`. */
+  readonly pictures: readonly string[];
   /** The agent program wants a title for the session, not an answer. */
   readonly wantsTitle: boolean;
 };
@@ -61,5 +79,6 @@ export const readConversation = (request: ChatRequest): Conversation => {
     tools: knownTools(request.tools.map((tool) => tool.function.name)),
     wantsTitle:
       request.tools.length === 0 && instructions.some((m) => /title generator|thread title/i.test(m.content)),
+    pictures: messages[last]?.pictures ?? [],
   };
 };

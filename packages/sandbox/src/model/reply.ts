@@ -139,7 +139,13 @@ export const decideReply = (conversation: Conversation): Reply => {
       delayMs: 0,
       wordMs: 0,
     };
-  const said: string[] = [];
+  const { pictures } = conversation;
+  const said: string[] =
+    pictures.length === 0
+      ? []
+      : [
+          `I see ${pictures.length === 1 ? 'a picture' : `${pictures.length} pictures`}: ${pictures.join('; ')}.`,
+        ];
   let used = 0;
   let delayMs = 0;
   let wordMs = 0;

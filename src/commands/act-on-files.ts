@@ -1,0 +1,45 @@
+import type { StoredMessage } from '@nostr-dm-agent/nostr';
+import type { Owner } from '../config/config.ts';
+import { filesOf } from '../files/incoming-files.ts';
+import type { DispatchDeps } from './dispatch-deps.ts';
+
+/** Files that come with messages are taken, and a task that was sent together with one is one with it. */
+export function createFileActions(
+  deps: Pick<DispatchDeps, 'openFiles'> & {
+    readonly ownerOf: (message: StoredMessage) => Owner | undefined;
+    /** One transaction with everything that comes of a message. */
+    readonly once: (message: StoredMessage, act: () => void) => void;
+    readonly reply: (message: StoredMessage, text: string) => void;
+    readonly texts: { readonly act: (message: StoredMessage, owner: Owner) => void };
+  },
+) {
+  const { once } = deps;
+  let ended = false;
+  const files = deps.openFiles?.({
+    answer: (message, text) => once(message, () => deps.reply(message, text)),
+    goOn: (message, caption) => {
+      const owner = deps.ownerOf(message);
+      if (caption === '' || owner === undefined) once(message, () => {});
+      else deps.texts.act({ ...message, text: caption }, owner);
+    },
+  });
+  return {
+    /** @returns false: nothing came with it */
+    take: (message: StoredMessage): boolean => {
+      const sent = files === undefined ? [] : filesOf(message);
+      if (sent.length > 0) files?.accept(message, sent);
+      return sent.length > 0;
+    },
+    /** Commands wait for nothing. */
+    whenThere: (message: StoredMessage, go: () => void): void => {
+      const soon = /^\s*[!！]/.test(message.text) ? undefined : files?.soon(message.sender, message.text);
+      if (soon === undefined) go();
+      else void soon.then(() => (ended ? undefined : go()));
+    },
+    start: (): void => files?.start(),
+    close: async (): Promise<void> => {
+      ended = true;
+      await files?.close();
+    },
+  };
+}

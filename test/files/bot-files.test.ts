@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { createCipheriv, createHash, randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import * as nip59 from 'nostr-tools/nip59';
+import { type PaidBot, startPaidBot } from '../support/paid-bot.ts';
+import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';
+
+/** One red pixel. */
+const png = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+let house: SandboxHouse;
+let bot: PaidBot;
+const blobs = new Map<string, Buffer>();
+const server = Bun.serve({
+  port: 0,
+  hostname: '127.0.0.1',
+  fetch: ({ url }) => {
+    const blob = blobs.get(new URL(url).pathname);
+    return blob === undefined ? new Response('gone', { status: 404 }) : new Response(blob);
+  },
+});
+beforeAll(async () => {
+  house = startSandboxHouse({ feePpk: 0 });
+  bot = await startPaidBot(house, { opencode: 'real', funds: 20_000 });
+});
+afterAll(async () => {
+  await bot.cleanUp();
+  await house.stop();
+  await server.stop(true);
+});
+
+/** As a phone sends a file (kind 15): encrypted, with a nonce of 16 bytes, its caption in `alt`. */
+async function sendFile(bytes: Buffer, caption?: string, change: readonly string[][] = []): Promise<string> {
+  const key = randomBytes(32);
+  const nonce = randomBytes(16);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  const body = Buffer.concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+  const sha256 = (of: Buffer) => createHash('sha256').update(of).digest('hex');
+  blobs.set(`/${sha256(body)}`, body);
+  const { secretKey, publish } = bot.owner;
+  const rumor = nip59.createRumor(
+    {
+      kind: 15,
+      content: `http://127.0.0.1:${server.port}/${sha256(body)}`,
+      tags: [
+        ['p', bot.bot.publicKey],
+        ['file-type', 'application/x-nonsense'],
+        ['encryption-algorithm', 'aes-gcm'],
+        ['decryption-key', key.toString('hex')],
+        ['decryption-nonce', nonce.toString('hex')],
+        ...(change.length > 0
+          ? change
+          : [
+              ['x', sha256(body)],
+              ['ox', sha256(bytes)],
+            ]),
+        ...(caption === undefined ? [] : [['alt', caption]]),
+      ],
+    },
+    secretKey,
+  );
+  await publish(nip59.createWrap(nip59.createSeal(rumor, secretKey, bot.bot.publicKey), bot.bot.publicKey));
+  return rumor.id;
+}
+const seen = `I see a picture: image/png, ${png.length} bytes.`;
+
+test('a picture with a caption is one task: its model is shown it, and it is paid once', async () => {
+  await bot.ask('!model claude-sonnet-4.5', /claude-sonnet/);
+  const calls = house.modelCalls();
+  const answer = await bot.owner.answer(await sendFile(png, 'answer: it is red'), /sat/);
+  expect(answer.text).toContain(seen);
+  expect(answer.text).toContain('it is red');
+  expect(house.modelCalls()).toBe(calls + 1);
+  expect(
+    readdirSync(join(bot.bot.workspace, '.dm-inbox')).filter((name) => name.endsWith('.png')),
+  ).toHaveLength(1);
+});
+
+test('one without a word waits for the task that says what to do, and two are one task', async () => {
+  const [first] = await Promise.all([sendFile(png), sendFile(Buffer.from('a log\n'))]);
+  expect(first).toBeDefined();
+  const asked = await bot.owner.heard(/^Saved, 2 files:/);
+  expect(asked.text).toMatch(/\.dm-inbox\/\d{4}-[0-9a-f]{8}\.png \(image\/png, 1 kB\)/);
+  expect(asked.text).toContain('.txt (text/plain, 1 kB)');
+  expect(asked.text).toContain('Tell me what to do with them.');
+  const answer = await bot.owner.answer(await bot.owner.send('answer: done with both'), /sat/);
+  expect(answer.text).toContain(seen);
+});
+
+test('a model that takes no pictures is not asked: its owner reads which do, and the picture waits', async () => {
+  await bot.ask('!model minimax-m2.5', /minimax/);
+  const calls = house.modelCalls();
+  const refused = await bot.owner.answer(await sendFile(png, 'answer: what is it'));
+  expect(refused.text).toContain('does not take pictures, so nothing was run');
+  expect(refused.text).toMatch(/These do: routstr\/\S*claude/);
+  expect(house.modelCalls()).toBe(calls);
+  await bot.ask('!model claude-sonnet-4.5', /claude-sonnet/);
+  const answer = await bot.owner.answer(await bot.owner.send('answer: now'), /sat/);
+  expect(answer.text).toContain(seen);
+});
+
+test('what can’t be had is told in a sentence, and nothing is run', async () => {
+  const calls = house.modelCalls();
+  const deleted = await sendFile(png, 'answer: x', [['x', 'ab'.repeat(32)]]);
+  expect((await bot.owner.answer(deleted)).text).toContain('what the server has is not what was sent');
+  blobs.clear();
+  const elsewhere = await bot.owner.send('https://10.0.0.1/photo.jpg');
+  expect((await bot.owner.answer(elsewhere)).text).toContain('private network');
+  expect(house.modelCalls()).toBe(calls);
+});
+
+test('killed while a file is fetched, it is there after the next start, once', async () => {
+  const id = await sendFile(png, 'answer: after a kill');
+  await bot.bot.end('SIGKILL');
+  await bot.bot.start();
+  expect((await bot.owner.answer(id, /sat/, 60_000)).text).toContain('after a kill');
+  expect(
+    bot.owner.said.filter(({ about, text }) => about === id && text.includes('after a kill')),
+  ).toHaveLength(1);
+  expect(existsSync(join(bot.bot.workspace, '.dm-inbox'))).toBe(true);
+});

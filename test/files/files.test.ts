@@ -1,0 +1,149 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import { createCipheriv, createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
+import { decryptFile } from '../../src/files/decrypt-file.ts';
+import { fetchFile, MAX_FILE_BYTES } from '../../src/files/fetch-file.ts';
+import { InboxFolderError, keepFile } from '../../src/files/keep-file.ts';
+import { isPicture, sniffType } from '../../src/files/sniff-type.ts';
+
+const plain = Buffer.from('what is in it');
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** As a client does it: the tag at the end. */
+function encrypt(nonce: Buffer, key = randomBytes(32)) {
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  return { key, body: Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]) };
+}
+
+describe('an encrypted file', () => {
+  for (const length of [12, 16]) {
+    for (const encoding of ['hex', 'base64', 'base64url'] as const) {
+      test(`is opened with a nonce of ${length} bytes, written in ${encoding}`, () => {
+        const nonce = randomBytes(length);
+        const { key, body } = encrypt(nonce);
+        const written = { key: key.toString(encoding), nonce: nonce.toString(encoding) };
+        expect(decryptFile(body, written)).toEqual(plain);
+        expect(decryptFile(body, { ...written, key: randomBytes(32).toString(encoding) })).toBeUndefined();
+        expect(decryptFile(body.fill(0, 3, 4), written)).toBeUndefined();
+      });
+    }
+  }
+  test('is opened where the nonce’s own text was its nonce', () => {
+    const nonce = randomBytes(16).toString('hex');
+    const { key, body } = encrypt(Buffer.from(nonce, 'utf8'));
+    expect(decryptFile(body, { key: key.toString('hex'), nonce })).toEqual(plain);
+  });
+  test('stays closed for nonsense', () => {
+    const { body } = encrypt(randomBytes(12));
+    for (const key of ['', 'zz', '00', '€'.repeat(32)])
+      expect(decryptFile(body, { key, nonce: 'x' })).toBeUndefined();
+    expect(decryptFile(Buffer.alloc(3), { key: '00'.repeat(32), nonce: '00'.repeat(12) })).toBeUndefined();
+  });
+});
+
+test('what a file is, is read from its own first bytes', () => {
+  const types: readonly (readonly [string | Buffer, string])[] = [
+    [Buffer.from('ffd8ffe000104a464946', 'hex'), 'image/jpeg'],
+    [Buffer.from('89504e470d0a1a0a0000', 'hex'), 'image/png'],
+    ['GIF89a…', 'image/gif'],
+    ['RIFF1234WEBPVP8 ', 'image/webp'],
+    ['RIFF1234WAVEfmt ', 'audio/wav'],
+    ['OggS', 'audio/ogg'],
+    [Buffer.from('0000001c667479704d344120', 'hex'), 'audio/mp4'],
+    [Buffer.from('0000001c66747970697336f0', 'hex'), 'video/mp4'],
+    ['%PDF-1.7', 'application/pdf'],
+    [Buffer.from('504b0304', 'hex'), 'application/zip'],
+    ['<svg onload="alert(1)"/>', 'text/plain'],
+    ['<html><img src=x>', 'text/plain'],
+    [Buffer.from([1, 2, 0, 3]), 'application/octet-stream'],
+    [Buffer.from([0xc3, 0x28, 0x41]), 'application/octet-stream'],
+  ];
+  for (const [bytes, mime] of types) expect(sniffType(Buffer.from(bytes)).mime).toBe(mime);
+  expect(['image/png', 'image/heic', 'text/plain'].map(isPicture)).toEqual([true, false, false]);
+});
+
+describe('a file that somebody serves', () => {
+  const nonce = randomBytes(12);
+  const { key, body } = encrypt(nonce);
+  const server = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === '/endless')
+        return new Response(new ReadableStream({ pull: (sink) => sink.enqueue(new Uint8Array(1 << 20)) }));
+      if (pathname === '/private') return Response.redirect('http://10.0.0.1/x', 302);
+      if (pathname === '/empty') return new Response('');
+      return pathname === '/file' ? new Response(body) : new Response('gone', { status: 404 });
+    },
+  });
+  afterAll(() => server.stop(true));
+  const fetch = createGuardedFetch({ allowLoopback: true, redirects: 3 });
+  const encryption = { key: key.toString('hex'), nonce: nonce.toString('hex') };
+  const at = (path: string, more = {}) =>
+    fetchFile(
+      { url: `http://127.0.0.1:${server.port}${path}`, encryption, ...more },
+      fetch,
+      AbortSignal.timeout(20_000),
+    );
+
+  test('is opened, with its sums or without', async () => {
+    const opened = { bytes: plain, type: { mime: 'text/plain', extension: 'txt', kind: 'text' } };
+    expect(await at('/file')).toEqual(opened as never);
+    expect(await at('/file', { sha256: sha256(body), plainSha256: sha256(plain) })).toEqual(opened as never);
+  });
+  test('is refused for what is wrong with it, each by its name', async () => {
+    const wrong = '00'.repeat(32);
+    expect(await at('/file', { sha256: wrong })).toEqual({ problem: 'not_that' });
+    expect(await at('/file', { plainSha256: wrong })).toEqual({ problem: 'changed' });
+    expect(await at('/file', { encryption: { key: wrong, nonce: '00'.repeat(12) } })).toEqual({
+      problem: 'locked',
+    });
+    expect(await at('/nowhere')).toEqual({ problem: 'status', status: 404 });
+    expect(await at('/private')).toEqual({ problem: 'private' });
+    expect(await at('/empty', { encryption: undefined })).toEqual({ problem: 'empty' });
+    const there = await fetchFile({ url: 'https://10.1.2.3/x' }, fetch, AbortSignal.timeout(5_000));
+    expect(there).toEqual({ problem: 'private' });
+    const plainWeb = await fetchFile({ url: 'http://example.com/x.png' }, fetch, AbortSignal.timeout(5_000));
+    expect(plainWeb).toEqual({ problem: 'private' });
+  });
+  test('is left when it never ends', async () => {
+    expect(await at('/endless')).toEqual({ problem: 'too_large' });
+    expect(MAX_FILE_BYTES).toBe(20 * 1024 * 1024);
+  });
+});
+
+describe('the inbox of a workspace', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'inbox-test-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const now = new Date('2026-11-28T10:00:00Z');
+
+  test('takes a file under a name of ours, and hides itself from git', () => {
+    const path = keepFile(directory, plain, 'txt', now);
+    expect(path).toMatch(/^\.dm-inbox\/1128-[0-9a-f]{8}\.txt$/);
+    expect(readFileSync(join(directory, path))).toEqual(plain);
+    expect(readFileSync(join(directory, '.dm-inbox/.gitignore'), 'utf8')).toBe('*\n');
+  });
+  test('is not followed elsewhere', () => {
+    const elsewhere = join(directory, 'elsewhere');
+    const led = join(directory, 'led');
+    mkdirSync(elsewhere);
+    mkdirSync(led);
+    symlinkSync(elsewhere, join(led, '.dm-inbox'));
+    expect(() => keepFile(led, plain, 'txt', now)).toThrow(InboxFolderError);
+    const plainFile = join(directory, 'plain');
+    mkdirSync(plainFile);
+    writeFileSync(join(plainFile, '.dm-inbox'), '');
+    expect(() => keepFile(plainFile, plain, 'txt', now)).toThrow(InboxFolderError);
+    const secret = join(directory, 'secret');
+    writeFileSync(secret, 'mine');
+    const linked = join(directory, 'linked');
+    mkdirSync(join(linked, '.dm-inbox'), { recursive: true });
+    symlinkSync(secret, join(linked, '.dm-inbox', '.gitignore'));
+    keepFile(linked, plain, 'txt', now);
+    expect(readFileSync(secret, 'utf8')).toBe('mine');
+  });
+});
