@@ -19,8 +19,8 @@ export class InboxFolderError extends Error {
  * @throws InboxFolderError, or what the disk says
  */
 export function keepFile(workspace: string, bytes: Uint8Array, extension: string, now: Date): string {
-  const day = now.toISOString().slice(5, 10).replace('-', '');
-  const name = `${day}-${randomBytes(4).toString('hex')}.${extension}`;
+  const day = now.toISOString().slice(5, 10).replace('-', '_');
+  const name = `${day}_${randomBytes(4).toString('hex')}.${extension}`;
   const folder = openFolder(workspace);
   try {
     writeIn(folder, '.gitignore', Buffer.from('*\n'), true);

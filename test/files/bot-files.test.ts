@@ -84,7 +84,7 @@ test('one without a word waits for the task that says what to do, and two are on
   const [first] = await Promise.all([sendFile(png), sendFile(Buffer.from('a log\n'))]);
   expect(first).toBeDefined();
   const asked = await bot.owner.heard(/^Saved, 2 files:/);
-  expect(asked.text).toMatch(/\.dm-inbox\/\d{4}-[0-9a-f]{8}\.png \(image\/png, 1 kB\)/);
+  expect(asked.text).toMatch(/\.dm-inbox\/\d\d_\d\d_[0-9a-f]{8}\.png \(image\/png, 1 kB\)/);
   expect(asked.text).toContain('.txt (text/plain, 1 kB)');
   expect(asked.text).toContain('Tell me what to do with them.');
   const answer = await bot.owner.answer(await bot.owner.send('answer: done with both'), /sat/);

@@ -123,7 +123,7 @@ describe('the inbox of a workspace', () => {
 
   test('takes a file under a name of ours, and hides itself from git', () => {
     const path = keepFile(directory, plain, 'txt', now);
-    expect(path).toMatch(/^\.dm-inbox\/1128-[0-9a-f]{8}\.txt$/);
+    expect(path).toMatch(/^\.dm-inbox\/11_28_[0-9a-f]{8}\.txt$/);
     expect(readFileSync(join(directory, path))).toEqual(plain);
     expect(readFileSync(join(directory, '.dm-inbox/.gitignore'), 'utf8')).toBe('*\n');
   });
