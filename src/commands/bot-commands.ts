@@ -12,6 +12,7 @@ import { refusedLine } from '../replies/refusal-replies.ts';
 import { connectedCount, refusingLines, relayTroubles } from '../replies/relay-replies.ts';
 import { mendWall, wallLine } from '../replies/wall-replies.ts';
 import { balanceText, shareText } from '../replies/wallet-replies.ts';
+import { formatTime } from '../replies/when-in-words.ts';
 import type { Command } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { modelText } from './model-commands.ts';
@@ -49,6 +50,7 @@ export function botCommands(deps: CommandDeps): readonly Command[] {
           `Provider: ${deps.providers.line(publicKey)}`,
           wallet !== undefined && `Wallet: ${wallet}`,
           queueLine(deps, owner),
+          scheduleStatus(deps, publicKey),
           // What goes on with others, and what the log says of it, is for admins.
           owner.role === 'admin' && forAdmins(deps),
         );
@@ -99,6 +101,15 @@ function contextLine({ stores }: CommandDeps, session: string): string | undefin
 function queueLine({ queue }: CommandDeps, owner: Owner): string {
   const { begun, waiting } = queue.counts(owner.role === 'admin' ? undefined : owner.publicKey);
   return `Queue: ${begun} running, ${waiting} waiting`;
+}
+
+/** undefined: they have nothing scheduled. */
+function scheduleStatus({ stores, clock }: CommandDeps, owner: PublicKey): string | undefined {
+  const all = stores.schedules.of(owner);
+  const next = all.flatMap(({ nextAt, zone }) => (nextAt === undefined ? [] : [{ nextAt, zone }]));
+  const [first] = next.toSorted((a, b) => a.nextAt - b.nextAt);
+  const when = first === undefined ? '' : `, next ${formatTime(first.nextAt, first.zone, clock.now())}`;
+  return all.length === 0 ? undefined : `Scheduled: ${all.length}${when}`;
 }
 
 function forAdmins({ bot, clock, hosts }: CommandDeps): string {

@@ -31,6 +31,7 @@ test('an owner schedules, is told what was understood, and hears what came of it
     /^America\/New_York: it is .*1 schedule of yours follows\.$/,
   );
   expect((await ask('!schedule')).text).toMatch(/^#1 weekdays 08:00 · next .* 08:00\n {3}run the tests/);
+  expect((await ask('!status')).text).toMatch(/^Scheduled: 1, next \w{3} \d+ \w{3}( \d{4})? 08:00$/m);
   expect((await ask('!at friday')).text).toContain('no time of day');
   expect((await ask('!every now and then look')).text).toContain('Like these: !every weekdays 8:00');
   expect((await ask('!every 2m look')).text).toContain('5 minutes');
