@@ -54,10 +54,11 @@ const wallPatienceMs = 2_000;
 const { version } = packageJson;
 
 /** What others see of the bot, until it is edited from a client. */
-const profile = {
+const profileOf = ({ lud16 }: Pick<Config, 'lud16'>) => ({
   name: 'nostr-dm-agent',
   about: 'A coding agent that works for its owner by DM.',
-};
+  ...(lud16 === undefined ? {} : { lud16 }),
+});
 
 /** What a bot begins with, before the rest of it is loaded. */
 export type Opened = {
@@ -145,10 +146,8 @@ export async function assemble(
   await Promise.race([wall.done, sleep(wallPatienceMs, undefined, { ref: false })]);
   begin(config, parts, recovered, { version, isNew, wall: wall.found() }, basics);
   fence.act(await known);
-  void keepAnnounced(
-    { identity, relays, profile, clock, log, random: basics.random, indexers: messaging.indexers },
-    stopping.signal,
-  );
+  const announced = { identity, relays, profile: profileOf(config), indexers: messaging.indexers };
+  void keepAnnounced({ ...announced, clock, log, random: basics.random }, stopping.signal);
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
   const tools = { connections: connections.tools, logins, backends, home: config.home };

@@ -61,6 +61,8 @@ export type Config = {
   readonly proxy: ProxyAddress | undefined;
   /** `BOT_CURRENCY`, three capitals: what sats are explained in, where a node tells a rate. */
   readonly currency: string | undefined;
+  /** `BOT_LUD16`: the Lightning address in the bot's profile. */
+  readonly lud16: string | undefined;
   /** undefined: no mnemonic, so no wallet. */
   readonly wallet: WalletConfig | undefined;
   /** Where paid runs are served: `ROUTSTR_BASE_URL`. */

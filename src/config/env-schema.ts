@@ -248,6 +248,14 @@ function readCurrency(text: string, report: Report): string {
   return text.toUpperCase();
 }
 
+/** A Lightning address (LUD-16). */
+function readLightningAddress(text: string, report: Report): string {
+  const address = text.toLowerCase();
+  if (!/^[a-z0-9._+-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(address))
+    report('must be a Lightning address, like name@example.com');
+  return address;
+}
+
 /** Reports what is wrong without a word of the address: it may hold a password. */
 function readProxy(text: string, report: Report): ProxyAddress {
   try {
@@ -388,6 +396,7 @@ export const environmentSchema = (places: Places) => {
     BOT_PAGE: variable(readPageAddress).optional(),
     BOT_ACCOUNTS: oneOf('shared', 'separate').prefault('shared'),
     BOT_CURRENCY: variable(readCurrency).optional(),
+    BOT_LUD16: variable(readLightningAddress).optional(),
     BOT_PROXY: variable(readProxy).optional(),
     CASHU_MNEMONIC: variable(readMnemonic).optional(),
     CASHU_PASSPHRASE_FILE: path.optional(),

@@ -120,7 +120,7 @@ export async function loadConfig(
     git: freeze({ name: env.BOT_GIT_NAME, email: env.BOT_GIT_EMAIL }),
     page: env.BOT_PAGE && freeze(env.BOT_PAGE),
     accounts: env.BOT_ACCOUNTS,
-    currency: env.BOT_CURRENCY,
+    ...{ currency: env.BOT_CURRENCY, lud16: env.BOT_LUD16 },
     proxy: env.BOT_PROXY,
     wallet: walletOf(env, words),
     node: env.ROUTSTR_BASE_URL,

@@ -80,6 +80,7 @@ const readers: Readonly<Record<VariableName, readonly [SettingGroup, Reader]>> =
   CASHU_MAX_BALANCE_SAT: ['Money', ({ wallet }) => wallet && String(wallet.maxBalance)],
   BOT_ACCOUNTS: ['Money', ({ accounts }) => accounts],
   BOT_CURRENCY: ['Money', ({ currency }) => currency],
+  BOT_LUD16: ['Money', ({ lud16 }) => lud16],
   ROUTSTR_BASE_URL: ['Money', ({ node }) => node],
   ROUTSTR_FALLBACKS: ['Money', ({ fallbacks }) => list(fallbacks)],
   BOT_HOME: ['This machine', ({ home }) => home],

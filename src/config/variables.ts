@@ -15,6 +15,7 @@ export const variables = {
   BOT_PAGE: 'BOT_PAGE=127.0.0.1:7777',
   BOT_ACCOUNTS: 'BOT_ACCOUNTS=shared',
   BOT_CURRENCY: 'BOT_CURRENCY=USD',
+  BOT_LUD16: 'BOT_LUD16=name@example.com',
   BOT_MODEL: 'BOT_MODEL=anthropic/claude-sonnet-4-5',
   BOT_WARM_SERVERS: 'BOT_WARM_SERVERS=2',
   BOT_WARM_MINUTES: 'BOT_WARM_MINUTES=15',

@@ -19,6 +19,7 @@ export const settingMeanings: Readonly<Record<VariableName, string>> = {
   BOT_PAGE: 'Where this page is served, on this machine alone.',
   BOT_ACCOUNTS: 'shared: owners spend what is in the wallet. separate: each what they brought in.',
   BOT_CURRENCY: 'A currency in which sats are explained, roughly.',
+  BOT_LUD16: 'A Lightning address in the bot’s profile: where zaps go.',
   BOT_MODEL: 'The model of those who have chosen none.',
   BOT_WARM_SERVERS: 'How many agent servers are kept ready; 0: each run starts a process of its own.',
   BOT_WARM_MINUTES: 'How many minutes one is kept that nobody uses.',

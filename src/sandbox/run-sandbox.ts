@@ -235,6 +235,7 @@ function configOf(
     accounts: 'shared' as const,
     proxy: undefined,
     currency: environment.BOT_CURRENCY?.toUpperCase(),
+    lud16: undefined,
     wallet,
     node,
     fallbacks: [],

@@ -69,6 +69,7 @@ describe('a bot with nothing but a key and an owner', () => {
       isolation: 'auto',
       accounts: 'shared',
       currency: undefined,
+      lud16: undefined,
       logLevel: 'info',
       logFormat: 'json',
     });
@@ -287,7 +288,7 @@ describe('what is wrong', () => {
 describe('the .env file', () => {
   test('that ships as .env.example names every variable, and its defaults are those of the program', async () => {
     const text = readFileSync(join(import.meta.dir, '../../.env.example'), 'utf8');
-    const lines = text.split('\n').filter((line) => /^#?[A-Z_]+=/.test(line));
+    const lines = text.split('\n').filter((line) => /^#?[A-Z0-9_]+=/.test(line));
     const names = lines.map((line) => line.replace(/^#/, '').replace(/=.*/s, ''));
     expect(names.toSorted()).toEqual(Object.keys(variables).toSorted());
     const path = join(directory, 'example.env');

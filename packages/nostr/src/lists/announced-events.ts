@@ -6,7 +6,12 @@ export const announcedKinds = [0, 10002, 10050] as const;
 export type AnnouncedKind = (typeof announcedKinds)[number];
 
 /** What the profile says where nobody has said anything else. */
-export type BotProfile = { readonly name: string; readonly about: string };
+export type BotProfile = {
+  readonly name: string;
+  readonly about: string;
+  /** Lightning address that zaps go to. Its operator has set it: it is said whatever else is. Absent: what is there stays. */
+  readonly lud16?: string;
+};
 
 export type Content = Pick<EventTemplate, 'content' | 'tags'>;
 
@@ -38,15 +43,17 @@ function wantedList(name: string, urls: readonly RelayUrl[], newest: NostrEvent 
 /** Of any client's making; only what is looked at is named. */
 const profileShape = z.looseObject({ name: z.unknown().optional(), bot: z.unknown().optional() });
 
-/** Everything that somebody has written into the profile stays; what is missing is the name, or that it is a bot. */
+/** Everything that somebody has written into the profile stays; what is missing is the name, that it is a bot, or where zaps go. */
 function wantedProfile(newest: NostrEvent | undefined, profile: BotProfile): Content | 'as it is' {
   const stated = profileIn(newest);
   if (stated === undefined) {
     return { content: JSON.stringify({ ...profile, bot: true }), tags: newest?.tags ?? [] };
   }
   const named = typeof stated.name === 'string' && stated.name.trim() !== '';
-  if (named && stated.bot === true) return 'as it is';
-  const merged = { ...stated, name: named ? stated.name : profile.name, bot: true };
+  const { lud16 = stated.lud16 } = profile;
+  if (named && stated.bot === true && stated.lud16 === lud16) return 'as it is';
+  const name = named ? stated.name : profile.name;
+  const merged = { ...stated, name, bot: true, ...(lud16 === undefined ? {} : { lud16 }) };
   return { content: JSON.stringify(merged), tags: newest?.tags ?? [] };
 }
 
