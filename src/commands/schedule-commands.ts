@@ -51,6 +51,7 @@ export const scheduleCommands = (deps: CommandDeps): readonly Command[] => [
   {
     path: 'remind',
     parameters: '<when> <text>',
+    takesTask: true,
     family: 'Schedule',
     summary: 'a message to yourself at a time; free',
     detail: `No model reads it. ${grammar}`,

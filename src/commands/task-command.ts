@@ -11,6 +11,7 @@ export const namedTaskCommands = (deps: CommandDeps): readonly Command[] => [
   {
     path: 'task',
     parameters: '[<name> = <what to do>]',
+    takesTask: true,
     family: 'Schedule',
     summary: 'tasks with a name, which a trigger may start; or name one',
     detail:
@@ -31,6 +32,7 @@ export const namedTaskCommands = (deps: CommandDeps): readonly Command[] => [
   {
     path: 'task run',
     parameters: '<name> [text]',
+    takesTask: true,
     family: 'Schedule',
     summary: 'do one now, with a text that it is to look at',
     examples: ['!task run ci-failed', '!task run ci-failed build 812 of main'],

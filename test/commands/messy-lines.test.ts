@@ -329,6 +329,11 @@ const lines: readonly (readonly [line: string, meaning: string])[] = [
   ['!no thanks', '!no'],
   ["no don't do that", 'no'],
   ['/login', '? log'],
+  // What begins like a command of its own, and is work.
+  ...['task 0', 'task', 'task run', 'in 20m look', 'at line 30 it fails', 'every test fails', 'remind 5'].map(
+    (line) => [line, 'task'] as const,
+  ),
+  ['schedule', '!schedule'],
   ...['cancel that', 'Cancel it please', '✋'].map((line) => [line, 'called-off'] as const),
   ...['1000 sats', '2k', '1,000 sat', '₿ 500 sats'].map((line) => [line, 'amount'] as const),
   ...[npub, `nostr:${npub}`, 'wss://relay.example'].map((line) => [line, 'reference'] as const),
