@@ -101,7 +101,8 @@ export const makeJailPlace = (who: Who) => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
 
-  const tell = async (story: Story): Promise<DriverResult> => {
+  /** `pid`: of the program that had the jail. */
+  const tell = async (story: Story): Promise<DriverResult & { readonly pid: number | undefined }> => {
     const { bun, driver } = await shareTools();
     const ambient = { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: userHome };
     const plan: DriverPlan = {
@@ -146,7 +147,7 @@ export const makeJailPlace = (who: Who) => {
     const { promise, resolve } = Promise.withResolvers<number | null>();
     process_.once('close', resolve);
     if ((await promise) !== 0) throw new Error(`the driver failed: ${said}`);
-    return JSON.parse(readFileSync(`${path}.result`, 'utf8'));
+    return { ...JSON.parse(readFileSync(`${path}.result`, 'utf8')), pid: process_.pid };
   };
 
   const remove = (): void => rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
