@@ -86,7 +86,8 @@ test.if(holding.includes('memoryBytes'))(
     expect(hog.signalCode).toBe('SIGKILL');
     expect(await group.met()).toEqual(['memoryBytes']);
     await group.end();
-    expect(groupsLeft().filter((name) => name.includes('-test-'))).toEqual([]);
+    const left = parents.flatMap(({ folder }) => readdirSync(folder));
+    expect(left.filter((name) => name.startsWith('nostr-dm-agent-test-'))).toEqual([]);
   },
   30_000,
 );
