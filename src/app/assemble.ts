@@ -189,7 +189,7 @@ async function showPage(
 
 /** The owners' own keys at providers. */
 const openConnections = (
-  { identity, home }: Config,
+  { identity, home, ambient }: Config,
   { protect = () => () => undefined }: AppDeps,
   stores: Pick<Stores, 'keys' | 'sessions'>,
   { clock, log }: Pick<Basics, 'clock' | 'log'>,
@@ -198,7 +198,7 @@ const openConnections = (
     store: stores.keys,
     sealer: createSealer(identity.secretKey),
     bind: (session, provider) => stores.sessions.update(session, { provider }),
-    home,
+    ...{ home, ambient },
     protect,
     clock,
     log,

@@ -1,10 +1,14 @@
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { Wall } from '../backends/jail/types.ts';
 import { installOpencodeConfig } from '../backends/opencode-config.ts';
 import type { Config } from '../config/config.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
+import { offeredTo, remember, untold } from '../keys/offer-old-keys.ts';
+import type { OldKeys } from '../keys/old-keys.ts';
 import { withBudgetsFreed } from '../money/budgets-freed.ts';
 import { lockedLine, lockedNotice, noWalletForRoutstr } from '../replies/connection-replies.ts';
 import { movedText } from '../replies/mint-replies.ts';
+import { oldKeysNotice } from '../replies/old-key-replies.ts';
 import { takenOverText } from '../replies/own-key-replies.ts';
 import { firstSteps, readyNotice } from '../replies/ready-notice.ts';
 import { wallNotice, wallWarning } from '../replies/wall-replies.ts';
@@ -82,6 +86,8 @@ export function begin(
     const theirs = locked.filter(({ owner }) => owner === publicKey).map(({ provider }) => provider);
     if (theirs.length > 0) messaging.tell(publicKey, lockedNotice(theirs));
   }
+  for (const { publicKey } of stores.owners.list())
+    offerOldKeys(publicKey, connections.tools.oldKeys, stores, messaging);
   work.queue.start();
   const lacksWallet = work.providers.lacksWallet();
   if (lacksWallet) {
@@ -100,4 +106,19 @@ export function begin(
       lockedLine(locked.length),
     ]),
   );
+}
+
+/** Once, to whoever runs the host. */
+function offerOldKeys(
+  owner: PublicKey,
+  oldKeys: OldKeys,
+  stores: Stores,
+  { tell }: Pick<Messaging, 'tell'>,
+): void {
+  const fresh = untold({ stores }, offeredTo({ oldKeys, stores }, owner));
+  if (fresh.length === 0) return;
+  stores.atomically(() => {
+    tell(owner, oldKeysNotice(fresh));
+    remember(stores, 'told', fresh);
+  });
 }

@@ -35,7 +35,16 @@ export type CommandDeps = {
   readonly bot: BotFacts;
   readonly stores: Pick<
     Stores,
-    'schedules' | 'triggers' | 'owners' | 'invites' | 'settings' | 'runs' | 'rests' | 'confirmations' | 'keys'
+    | 'schedules'
+    | 'triggers'
+    | 'meta'
+    | 'owners'
+    | 'invites'
+    | 'settings'
+    | 'runs'
+    | 'rests'
+    | 'confirmations'
+    | 'keys'
   >;
   readonly messages: Pick<MessageLog, 'missed'>;
   readonly currentSessions: CurrentSessions;

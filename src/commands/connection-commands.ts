@@ -2,6 +2,7 @@ import type { PublicKey } from '@nostr-dm-agent/nostr';
 import type { Connection } from '../keys/connection.ts';
 import { connectionLines } from '../replies/connection-replies.ts';
 import { lines } from '../replies/format.ts';
+import { adoptCommand } from './adopt-command.ts';
 import { checkConnectionCommand } from './check-connection-command.ts';
 import { type Command, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
@@ -48,6 +49,7 @@ export const connectionCommands = (deps: CommandDeps): readonly Command[] => [
     run: ({ owner }) => listText(deps, owner.publicKey),
   },
   checkConnectionCommand(deps),
+  adoptCommand(deps),
 ];
 
 function listText({ connections, providers, clock }: CommandDeps, owner: PublicKey): string {

@@ -14,6 +14,7 @@ import { listingConfiguration } from './connection-payment.ts';
 import { createConnectionProvider, retryPauses } from './key-provider.ts';
 import { createMessageKeys, type MessageKeys, withoutSealed } from './keys-in-messages.ts';
 import { createRenewals, type RenewalDeps, type Renewals } from './login-renewal.ts';
+import { createOldKeys, type OldKeys } from './old-keys.ts';
 import type { Sealer } from './seal.ts';
 import { createVault, findLocked, type Vault } from './sealed-connections.ts';
 import { withoutSecretKeys } from './secret-keys.ts';
@@ -30,6 +31,8 @@ export type ConnectionKeeperDeps = {
   readonly renewalWays?: RenewalDeps['ways'];
   /** `BOT_HOME`. */
   readonly home: string;
+  /** What the bot was started with, and its `.env`. */
+  readonly ambient: Readonly<Record<string, string>>;
   /** Keeps a secret out of the log until the returned function is called. */
   readonly protect: (secret: string) => () => void;
   /** Binds a session to a provider. */
@@ -50,6 +53,8 @@ export type ConnectionTools = {
   readonly store: ConnectionStore;
   readonly vault: Vault;
   readonly renewals: Renewals;
+  /** Keys that are on this host already. */
+  readonly oldKeys: OldKeys;
   readonly reveal: MessageKeys['reveal'];
   readonly verify: (provider: KeyProvider, key: string, signal: AbortSignal) => Promise<KeyVerdict>;
   readonly protect: ConnectionKeeperDeps['protect'];
@@ -100,6 +105,7 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
       store,
       vault,
       renewals,
+      oldKeys: createOldKeys(catalogue, deps.ambient),
       reveal: messageKeys.reveal,
       verify: async (provider, key, signal) => {
         const baseUrl = (await configuredBaseUrl(deps.home, provider)) ?? provider.api;

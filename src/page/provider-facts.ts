@@ -2,10 +2,11 @@ import type { ConnectableFacts, ProviderFacts, ProvidersFacts, Visitor } from '@
 import type { CommandDeps } from '../commands/command-deps.ts';
 import { hasLogin, isKeyProvider } from '../keys/catalogue.ts';
 import type { Connection } from '../keys/connection.ts';
+import { offeredTo } from '../keys/offer-old-keys.ts';
 import type { Stores } from '../store/open-stores.ts';
 
-export type ProviderFactsDeps = {
-  readonly connections: Pick<CommandDeps['connections'], 'catalogue' | 'store'>;
+export type ProviderFactsDeps = Pick<Stores, 'keys' | 'owners' | 'meta'> & {
+  readonly connections: Pick<CommandDeps['connections'], 'catalogue' | 'store' | 'oldKeys'>;
   readonly logins: Pick<CommandDeps['logins'], 'pending'>;
   readonly providers: Pick<CommandDeps['providers'], 'chosenBy'>;
   readonly currentSessions: Pick<CommandDeps['currentSessions'], 'current'>;
@@ -47,6 +48,9 @@ export function providersFacts(
         takesKey: isKeyProvider(entry),
         logsIn: hasLogin(entry),
       }),
+    ),
+    oldKeys: offeredTo({ oldKeys: deps.connections.oldKeys, stores: deps }, publicKey).map(
+      ({ provider: { id, name }, from }) => ({ id, name, from }),
     ),
     known: catalogue.connectables.length,
   };

@@ -449,6 +449,7 @@ function openChat() {
   const deps = depsWithoutWallet();
   const { stores } = deps;
   const keys = createConnectionKeeper({
+    ambient: {},
     store: stores.keys,
     sealer: createSealer(new Uint8Array(32).fill(7)),
     home: '/nowhere',

@@ -39,6 +39,7 @@ const served = (id: 'openrouter' | 'groq') =>
   });
 const db = openDatabase(':memory:', botMigrations);
 const connections = createConnectionKeeper({
+  ambient: {},
   store: createConnectionStore(db, systemClock),
   home: place.settings.home,
   clock: systemClock,

@@ -50,6 +50,7 @@ const issuer = Bun.serve({
 const db = openDatabase(':memory:', botMigrations);
 const store = createConnectionStore(db, systemClock);
 const connections = createConnectionKeeper({
+  ambient: {},
   ...{ store, home: place.settings.home, clock: systemClock, log: silent },
   sealer: createSealer(generateSecretKey()),
   protect: () => () => undefined,

@@ -187,6 +187,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       store: stores.keys,
       sealer: createSealer(generateSecretKey()),
       home: '/nowhere',
+      ambient: {},
       clock: clock,
       protect: () => () => undefined,
       bind: () => undefined,

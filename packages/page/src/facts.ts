@@ -118,6 +118,8 @@ export type ProvidersFacts = {
   readonly login: LoginFacts | undefined;
   /** What can be connected, as far as it was asked for. */
   readonly found: readonly ConnectableFacts[];
+  /** Keys that are on the host already, and could be connected; for whoever runs it. `from`: a variable, or `auth.json`. */
+  readonly oldKeys: readonly { readonly id: string; readonly name: string; readonly from: string }[];
   /** So many can be connected in all. */
   readonly known: number;
 };

@@ -32,6 +32,7 @@ const Providers = ({
         <Provider provider={provider} facts={facts} viewer={viewer} />
       ))}
     </ul>
+    {facts.oldKeys.length > 0 && <OldKeys keys={facts.oldKeys} viewer={viewer} />}
     <h2 id="add">Add one</h2>
     <form method="get" action="/providers" class="does">
       <label>
@@ -146,6 +147,31 @@ const Login = ({
             ]
           : []),
         { command: `!provider disconnect ${provider}`, label: 'Give it up', grave: true },
+      ]}
+      viewer={viewer}
+      back="/providers"
+    />
+  </section>
+);
+
+const OldKeys = ({ keys, viewer }: { readonly keys: ProvidersFacts['oldKeys']; readonly viewer: Viewer }) => (
+  <section class="card" aria-label="Keys on this machine">
+    <p class="task">Keys from before there were connections</p>
+    <p>
+      As a connection a key is sealed and yours alone. What is there stays as it is, and local goes on using
+      it; the way back is to disconnect.
+    </p>
+    <ul>
+      {keys.map(({ name, from }) => (
+        <li>
+          {name} <span class="dim">({from === 'auth.json' ? 'opencode’s own login' : from})</span>
+        </li>
+      ))}
+    </ul>
+    <Ways
+      ways={[
+        ...keys.map(({ id, name }) => ({ command: `!provider adopt ${id}`, label: `Connect ${name}` })),
+        { command: '!provider adopt no', label: 'Leave them' },
       ]}
       viewer={viewer}
       back="/providers"

@@ -106,6 +106,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
       login: undefined,
       providers: [],
       found: [],
+      oldKeys: [],
       known: 0,
     }),
     relays: () => [],
