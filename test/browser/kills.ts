@@ -108,13 +108,21 @@ export function kills(world: () => PageWorld): void {
       await away().waitFor();
       house.mint.pay(house.mint.quoteOf(invoice));
       await comeBack();
-      await until(async () => readySat(await paid.ask('!wallet balance')) === ready + 700, 'it is there');
+      await until(
+        async () => readySat(await paid.ask('!wallet balance')) === ready + 700,
+        'it is there',
+        60_000,
+      );
       // Once more, while it is taken in.
       await give('Top up', '800');
       const second = await invoiceOf(800);
       await killDuring('/v1/mint/bolt11', 'after', async () => house.mint.pay(house.mint.quoteOf(second)));
       await comeBack();
-      await until(async () => readySat(await paid.ask('!wallet balance')) === ready + 1500, 'it is there');
+      await until(
+        async () => readySat(await paid.ask('!wallet balance')) === ready + 1500,
+        'it is there',
+        60_000,
+      );
       moved += 1500;
       house.mint.lightning.incoming = 'at-once';
       calm();
