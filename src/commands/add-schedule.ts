@@ -11,7 +11,7 @@ import {
   whenExamples,
   whenProblems,
 } from '../replies/schedule-replies.ts';
-import { type ReadWhen, readWhen, readWhenLast, type Setting } from '../schedules/read-when.ts';
+import { type ReadWhen, readReminder, readWhen, type Setting } from '../schedules/read-when.ts';
 import type { NewSchedule, ScheduledWork } from '../schedules/schedule.ts';
 import { namedTask } from '../schedules/triggers.ts';
 import { nextTime, shortestGap, type When } from '../schedules/when.ts';
@@ -74,8 +74,6 @@ export function addSchedule(
   if (reminder !== undefined) return keep(deps, call, read.when, reminder, { kind: 'reminder' });
   const { task, work } = workIn(deps, call, read.rest);
   if (task.trim() === '') throw new RefusalError(taskMissing(typed));
-  const gap = shortestGap(read.when, setting.zone, deps.clock.now());
-  if (gap !== undefined && gap < shortestGapMs) throw new RefusalError(tooOften);
   return keep(deps, call, read.when, task, work);
 }
 
@@ -105,9 +103,7 @@ function workIn(deps: CommandDeps, call: Call, text: string) {
 export function addReminder(deps: CommandDeps, call: Call): string {
   const setting = settingOf(deps, call, true);
   const text = call.argument.replace(/^(?:me|us)\s+(?=\S)/i, '');
-  const first = readWhen(text, setting, ['at', 'in', 'on']);
-  const last = first.state === 'read' && first.rest !== '' ? first : readWhenLast(text, setting);
-  const read = understood(deps, last.state === 'read' ? last : first, text, setting);
+  const read = understood(deps, readReminder(text, setting), text, setting);
   const said = read.rest.replace(/^(?:to|that|of|about)\s+(?=\S)/i, '');
   const what = reminderIn(said) ?? said;
   if (what === '') throw new RefusalError(taskMissing(text));
@@ -160,6 +156,8 @@ function keep(deps: CommandDeps, call: Call, when: When, text: string, work: Sch
   if (own >= most) throw new RefusalError(tooMany(most));
   const now = deps.clock.now();
   const zone = zoneOf(deps, owner);
+  const gap = shortestGap(when, zone, now);
+  if (gap !== undefined && gap < shortestGapMs) throw new RefusalError(tooOften);
   const nextAt = nextTime(when, zone, now);
   if (nextAt === undefined && when.kind !== 'asked') throw new RefusalError(whenProblems.past(text));
   const { id: message, kind: messageKind, protocol, relay } = call.message;

@@ -15,13 +15,15 @@ export const whenProblems = {
     `I can’t read a time at the beginning of “${shorten(typed, 40)}”. ${whenExamples}`,
   no_time: (typed: string) =>
     `“${shorten(typed, 40)}” names a day, and no time of day that I can read. Write it after the day: !every daily 8:00 …, !at friday 17:00 …`,
+  unclear: (typed: string) =>
+    `“${shorten(typed, 60)}” may say more about the time than I can read, and I don’t guess. Nothing was scheduled. Put a time like these in front, and a colon after it where the task begins with a day or a number: !every weekdays 8:00: friday report. Other zones: !timezone.`,
   past: (typed: string) => `“${shorten(typed, 40)}” is over already. Nothing was scheduled.`,
   never: (typed: string) =>
     `“${shorten(typed, 40)}” never comes: there is no such date. Nothing was scheduled.`,
 } as const;
 
 export const tooOften =
-  'A task costs money each time, so 5 minutes is the shortest time between two. Nothing was scheduled: take every 5m or more.';
+  '5 minutes is the shortest time between two: a task costs money each time, and each is a message. Nothing was scheduled: take every 5m or more.';
 export const taskMissing = (typed: string): string =>
   `The task is missing after “${shorten(typed, 40)}”: say what is to be done then.`;
 export const noCommands =

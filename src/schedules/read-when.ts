@@ -1,4 +1,5 @@
 import { Cron } from 'croner';
+import { goesOn } from './goes-on.ts';
 import { numeral, type Reader, skip, type Token, tokensOf } from './tokens.ts';
 import { addDays, type ClockTime, dateIn, nextTime, type When, wallTime, weekdayOf } from './when.ts';
 import {
@@ -17,10 +18,11 @@ import {
 /**
  * What a thumb types, read by a fixed grammar (docs/schedules.md): no model decides when something is done.
  * `past`, `never`: it was understood, and does not come (any more). `no_time`: a day was named and no time of day.
+ * `unclear`: what stands beside it may still be a part of it; the wrong time is worse than none.
  */
 export type ReadWhen =
   | { readonly state: 'read'; readonly when: When; readonly rest: string }
-  | { readonly state: 'past' | 'never' | 'no_time' | 'unknown' };
+  | { readonly state: 'past' | 'never' | 'no_time' | 'unclear' | 'unknown' };
 
 /** Where and when it was typed. */
 export type Setting = {
@@ -56,24 +58,38 @@ export function readWhen(text: string, setting: Setting, lead: readonly string[]
   );
   if (best === undefined) return { state: 'unknown' };
   if (!isWhen(best.draft)) return { state: best.draft.kind };
+  if (goesOn(text, best.end, best.draft.kind === 'once')) return { state: 'unclear' };
   if (nextTime(best.draft, setting.zone, setting.now) === undefined) return { state: 'never' };
   return { state: 'read', when: best.draft, rest: restOf(text, best.end) };
 }
 
-/** The time at the end of a text, and what stands before it: `call Anna at 18:00`. */
+/** Words before a time that make it another one, or that of something else: `tickets for friday 9:00`, `tomorrow evening at 8`. */
+const makesItAnother =
+  /(?:\b(?:and|or|from|between|to|for|of|by|not|until|till|before|after|morning|afternoon|evening|night)|&|\d(?:st|nd|rd|th))$/i;
+
+/** The time at the end of a text, and what stands before it: `call Anna at 18:00`. `unclear`: it names more than one. */
 export function readWhenLast(text: string, setting: Setting): ReadWhen {
   const starts = [...text.matchAll(/(?<=\s)\S/g)].map(({ index }) => index);
-  for (const start of starts.slice(-9)) {
-    for (const lead of [[], ['at'], ['in']]) {
-      // Without the word itself, a number at the end is a number.
-      if (lead.length > 0 && !/^(?:at|in|on)\s/i.test(text.slice(start))) continue;
-      const read = readWhen(text.slice(start), setting, []);
-      if (read.state === 'read' && read.rest === '') {
-        return { ...read, rest: text.slice(0, start).trim() };
-      }
-    }
+  for (const start of starts.slice(-30)) {
+    const read = readWhen(text.slice(start), setting);
+    if (read.state === 'unknown') continue;
+    const rest = text.slice(0, start).trim();
+    if (read.state !== 'read') return read;
+    if (read.rest !== '' || makesItAnother.test(rest)) return { state: 'unclear' };
+    return { ...read, rest };
   }
   return { state: 'unknown' };
+}
+
+/** The time in front, else the one at the end. A number alone in front (`5 people at 18:00`) is no time beside another one. */
+export function readReminder(text: string, setting: Setting): ReadWhen {
+  const first = readWhen(text, setting, ['at', 'in', 'on']);
+  const isNumber =
+    first.state === 'read' && /^\s*\d{1,2}$/.test(text.slice(0, text.length - first.rest.length).trimEnd());
+  if (first.state !== 'unknown' && !(first.state === 'read' && (first.rest === '' || isNumber))) return first;
+  const last = readWhenLast(text, setting);
+  if (last.state === 'unknown') return first;
+  return isNumber && first.rest !== '' ? { state: 'unclear' } : last;
 }
 
 const isWhen = (draft: Draft): draft is When => !['past', 'never', 'no_time'].includes(draft.kind);
@@ -91,6 +107,7 @@ function rawCron(text: string, { zone, now }: Setting): ReadWhen | undefined {
   const rest = text.slice(match[0].length).trim();
   // A sixth field: seconds are none of ours, and guessing which of six was meant is no help.
   if (!pattern.startsWith('@') && /^(?:\*(?:\/\d+)?|\d+(?:[-,/]\d+)+)(?:\s|$)/.test(rest)) return undefined;
+  if (goesOn(text, match[0].length, false)) return { state: 'unclear' };
   try {
     const comes = new Cron(pattern, { timezone: zone, paused: true }).nextRun(new Date(now)) !== null;
     return comes ? { state: 'read', when: { kind: 'cron', patterns: [pattern] }, rest } : { state: 'never' };
@@ -312,13 +329,14 @@ const onDays: Production =
       cron(times, `* * ${fieldOf(list)}`),
     )(tokens, at);
     if (read === undefined) return undefined;
+    const words = tokens.slice(at, read.next).map(({ text }) => text);
+    const isAgain = words.includes('every') || words.includes('each');
+    // `seize the day at 9`
+    if (words.some((word) => word === 'day' || word === 'days') && !isAgain && !words.includes('all'))
+      return undefined;
     const named =
       days(tokens, from) ?? days(tokens, skip(tokens, clocks(tokens, at)?.next ?? at, [...leadIn, ',']));
-    const isOnce =
-      alone &&
-      !said &&
-      named?.value.every === false &&
-      !tokens.slice(at, read.next).some(({ text }) => text === 'every' || text === 'each');
+    const isOnce = alone && !said && named?.value.every === false && !isAgain;
     return isOnce ? undefined : read;
   };
 

@@ -38,15 +38,16 @@ export function nextTime(when: When, zone: string, after: number): number | unde
   }
 }
 
-/** The shortest time between two (milliseconds), among those of the next days; undefined: there are no two. */
+/** The shortest time between two (milliseconds), among those of the days from the first on; undefined: there are no two. */
 export function shortestGap(when: When, zone: string, after: number): number | undefined {
   if (when.kind === 'once' || when.kind === 'asked') return undefined;
   if (when.kind === 'span') return when.seconds * 1000;
   let gap: number | undefined;
   let last: number | undefined;
-  let at = nextTime(when, zone, after);
+  const first = nextTime(when, zone, after);
+  let at = first;
   // A pattern of minutes shows its shortest gap within a day at the latest, in fewer steps than a day has minutes.
-  for (let step = 0; at !== undefined && step < 1_500 && at - after < 2 * dayMs; step += 1) {
+  for (let step = 0; at !== undefined && step < 1_500 && at - (first ?? at) < 2 * dayMs; step += 1) {
     if (last !== undefined) gap = Math.min(gap ?? Number.POSITIVE_INFINITY, at - last);
     last = at;
     at = nextTime(when, zone, at);

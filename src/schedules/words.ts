@@ -30,7 +30,8 @@ export const clock: Reader<Clock> = (tokens, at) => {
   const half = halfOfDay(tokens, next);
   if (half !== undefined) next = half.next;
   const value = onTheClock(hour.value, minute ?? 0, half?.value);
-  const exact = minute !== undefined || half !== undefined || mark === 'h';
+  // `18h` may be a time, and so many hours.
+  const exact = minute !== undefined || half !== undefined;
   return value && { value: { ...value, exact }, next };
 };
 

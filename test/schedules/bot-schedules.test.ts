@@ -35,6 +35,8 @@ test('an owner schedules, is told what was understood, and hears what came of it
   expect((await ask('!at friday')).text).toContain('no time of day');
   expect((await ask('!every now and then look')).text).toContain('Like these: !every weekdays 8:00');
   expect((await ask('!every 2m look')).text).toContain('5 minutes');
+  expect((await ask('!remind every 1s stretch')).text).toContain('5 minutes');
+  expect((await ask('!every 2h on weekdays look')).text).toContain('I don’t guess. Nothing was scheduled.');
   expect((await ask('!every daily 8:00 !wallet send all')).text).toContain('Nothing was scheduled');
   expect((await ask('!schedule pause 1')).text).toContain('is paused');
   expect((await ask('!schedule run 1')).text).toContain('in the queue');

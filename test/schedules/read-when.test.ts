@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { describeWhen, formatTime } from '../../src/replies/when-in-words.ts';
-import { readWhen, readWhenLast } from '../../src/schedules/read-when.ts';
+import { readReminder, readWhen, readWhenLast } from '../../src/schedules/read-when.ts';
 import { nextTime, shortestGap } from '../../src/schedules/when.ts';
 import { nextClockChange, zoneNamed } from '../../src/schedules/zone.ts';
 
@@ -104,6 +104,42 @@ describe('a time at the beginning of a text', () => {
     expect(told(text)).toBe(wanted);
   });
 
+  test.each([
+    ...['daily 8:00-17:00 x', 'daily 9–17 x', 'daily 9 to 5 x', 'daily 8:00 or 9:00 x', 'daily 8am-9am x'],
+    ...[
+      'every 2h on weekdays x',
+      'every hour between 9 and 17 x',
+      'every 2h from 9 x',
+      'every hour for 3 days x',
+    ],
+    ...['daily 8:00 except sunday x', 'every hour until friday x', 'every 30 minutes during the day x'],
+    ...[
+      'mon 9:00, fri 17:00 x',
+      'monday 9 and friday 17:00 x',
+      'in 2 weeks on monday 9:00 x',
+      'in 2h tomorrow x',
+    ],
+    ...['daily 8:00 UTC x', 'daily 8:00 PST x', 'at 14:30 Berlin time x', 'daily 8:00 Europe/London x'],
+    ...['2026-10-30T09:00:00+02:00 x', '2026-10-30 09:00 GMT x', 'daily 8:00:30 x', '0 8 * * * UTC x'],
+    ...['tomorrow at 8 in the evening x', 'daily 7 at night x', 'at 8 tomorrow x', 'at 8 on friday x'],
+    ...['in an hour and a half x', 'in a day or two x', 'in 1h 30 x', 'in 2 days 9:00 x', 'at 9 daily x'],
+    ...['at 5 minutes x', 'at 3 days x', 'every day 5 times x', 'at 10 to 9 x', 'at 9 every day x'],
+  ])('%p may be another time than what can be read of it: none is scheduled', (text) => {
+    expect(told(text)).toBe('unclear');
+  });
+  test.each([
+    ['weekdays 8:00: friday report', 'friday report'],
+    ['daily 8:00 - 2 things', '2 things'],
+    ['daily 8:00 2 tests', '2 tests'],
+    ['daily 8:00 today’s news', 'today’s news'],
+    ['every 2h from the server fetch logs', 'from the server fetch logs'],
+    ['daily 18:00 evening report', 'evening report'],
+    ['mon 9:00 sort src/main', 'sort src/main'],
+    ['daily 8:00\nmonday: x', 'monday: x'],
+  ])('%p ends where its task begins', (text, rest) => {
+    expect(readWhen(text, { zone, now, once: false })).toMatchObject({ state: 'read', rest });
+  });
+
   test('the command’s own word may be thought before it', () => {
     expect(told('weekdays 8:00 x', ['every'])).toBe('weekdays 08:00 | Mon 26 Oct 08:00 | x');
     expect(told('2h x', ['every'])).toBe('every 2 h | today 16:00 | x');
@@ -129,6 +165,20 @@ describe('a time at the beginning of a text', () => {
     expect(last('to stretch every 2h')).toBe('every 2 h | to stretch');
     expect(last('to check in 20 minutes')).toBe('once, today 14:20 | to check');
     expect(last('to buy 9')).toBe('unknown');
+  });
+  test.each([
+    ['dinner tomorrow evening at 8', 'no_time'],
+    ['call Anna tomorrow', 'no_time'],
+    ['tomorrow call Anna at 9', 'no_time'],
+    ['dinner this evening at 8', 'unclear'],
+    ['pay rent on the 1st at 9:00', 'unclear'],
+    ['standup mon 9:00 and fri 9:00', 'unclear'],
+    ['buy tickets for friday 9:00', 'unclear'],
+    ['5 people at 18:00', 'unclear'],
+    ['seize the day at 9', 'read'],
+    ['18:00 book a table at 20:00', 'read'],
+  ])('of %p, all of it counts: %p', (text, state) => {
+    expect(readReminder(text, { zone, now, once: true }).state).toBe(state as 'read');
   });
 });
 
@@ -206,9 +256,15 @@ test('the shortest time between two is known of every kind', () => {
     const read = readWhen(text, { zone, now, once: false });
     return read.state === 'read' ? (shortestGap(read.when, zone, now) ?? 0) / 60_000 : undefined;
   };
-  expect(
-    ['*/4 * * * * x', '0,3 9 * * * x', '@hourly x', 'every 2m x', 'daily 8:00 and 8:04 x', 'in 1m x'].map(
-      gap,
-    ),
-  ).toEqual([4, 3, 60, 2, 4, 0]);
+  const often = [
+    '*/4 * * * * x',
+    '0,3 9 * * * x',
+    '@hourly x',
+    'every 2m x',
+    'daily 8:00 and 8:04 x',
+    'in 1m x',
+  ];
+  // The first of these is days ahead.
+  const rare = ['* 9 * * mon x', 'monthly 1 9:00 and 9:02 x'];
+  expect([...often, ...rare].map(gap)).toEqual([4, 3, 60, 2, 4, 0, 1, 2]);
 });
