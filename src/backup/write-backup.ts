@@ -17,6 +17,7 @@ import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { syncToDisk } from '@nostr-dm-agent/kit/files';
 import { acquireLock } from '@nostr-dm-agent/kit/lock';
 import { copyDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { refuseUnfinished } from '../store/lock-home.ts';
 import { copyLiveDatabase, eachAgentFile, type LeftOut, type OpenFile, piecesOf } from './agent-files.ts';
 import { readBackup, writeRecord } from './backup-records.ts';
 import type { Installation } from './installation.ts';
@@ -29,6 +30,8 @@ export class BackupError extends Error {
   readonly problem:
     | { readonly kind: 'exists' }
     | { readonly kind: 'unwritable'; readonly code: string }
+    /** Something that belongs into it, at `path`. */
+    | { readonly kind: 'unreadable'; readonly code: string }
     /** `.env` names sealed words that are not there. */
     | { readonly kind: 'words_missing' }
     /** There is neither a home nor a setting to keep. */
@@ -45,8 +48,10 @@ export type Backup = {
   readonly bytes: number;
   readonly files: number;
   readonly leftOut: readonly LeftOut[];
-  /** Fingerprints. */
+  /** Fingerprints of those whose database is in it. */
   readonly wallets: readonly string[];
+  /** Where a home or a wallet is said to be, and is none. */
+  readonly absent: readonly string[];
   readonly wordsOpenWith: 'passphrase' | 'keyring' | undefined;
 };
 
@@ -59,7 +64,7 @@ export type BackupCheckpoint =
  * read once, or not at all; what is at its place is never replaced. A bot may be running: its database is taken first and the
  * wallet last, for the wallet knows by itself what became of every sat, and a bot that knew of more than its wallet would not.
  *
- * @throws BackupError, LockHeldError while another backup is being made
+ * @throws BackupError, LockHeldError while another backup is being made, UnfinishedHomeError
  */
 export async function writeBackup(
   installation: Installation,
@@ -77,13 +82,15 @@ export async function writeBackup(
   const { home } = installation;
   const { signal, reached = () => undefined } = parts;
   if (existsSync(target)) throw new BackupError(target, { kind: 'exists' });
-  if (!existsSync(home) && installation.settings === undefined)
-    throw new BackupError(target, { kind: 'nothing' });
+  const hasHome = existsSync(home);
+  if (!hasHome && installation.settings === undefined) throw new BackupError(target, { kind: 'nothing' });
+  // What is half of one thing and half of another would come back as that, and nobody would know.
+  refuseUnfinished(home);
   const part = `${target}.part`;
+  const staging = join(home, 'backup.part');
   let file: number | undefined;
   try {
     const lock = acquireLock(join(home, 'backup.lock'));
-    const staging = join(home, 'backup.part');
     try {
       rmSync(staging, { recursive: true, force: true });
       mkdirSync(staging, { mode: 0o700 });
@@ -104,7 +111,8 @@ export async function writeBackup(
       linkSync(part, target);
       syncToDisk(dirname(target));
       reached('backup:done');
-      return { file: target, bytes: size, ...found };
+      const absent = hasHome ? found.absent : [home, ...found.absent];
+      return { file: target, bytes: size, ...found, absent };
     } finally {
       rmSync(staging, { recursive: true, force: true });
       lock.release();
@@ -112,11 +120,11 @@ export async function writeBackup(
   } catch (cause) {
     const code = errorCode(cause);
     if (cause instanceof BackupError || code === undefined || code.startsWith('SQLITE_')) throw cause;
-    throw new BackupError(
-      target,
-      code === 'EEXIST' ? { kind: 'exists' } : { kind: 'unwritable', code },
-      cause,
-    );
+    if (code === 'EEXIST') throw new BackupError(target, { kind: 'exists' }, cause);
+    const path = pathOf(cause) ?? target;
+    const isWritten = path === dirname(target) || [target, staging].some((own) => path.startsWith(own));
+    const isRead = !isWritten && [home, installation.walletDirectory].some((own) => path.startsWith(own));
+    throw new BackupError(path, { kind: isRead ? 'unreadable' : 'unwritable', code }, cause);
   } finally {
     if (file !== undefined) {
       closeSync(file);
@@ -124,6 +132,9 @@ export async function writeBackup(
     }
   }
 }
+
+const pathOf = (cause: unknown): string | undefined =>
+  cause instanceof Error && 'path' in cause && typeof cause.path === 'string' ? cause.path : undefined;
 
 /** Whoever has only a backup can only hope that it can be read: it was read. */
 async function verify(path: string, passphrase: string, signal: AbortSignal): Promise<void> {
@@ -168,7 +179,9 @@ async function collect(
     files += 1;
   };
   const putOwn = (path: string, from: string): void => {
-    const file = openSync(from, 'r');
+    const file = openIfThere(from);
+    // A bot is at work, and drafts come and go.
+    if (file === undefined) return;
     try {
       const stat = fstatSync(file);
       if (stat.isFile()) put(path, { file, size: stat.size, mode: stat.mode & 0o700 });
@@ -200,29 +213,46 @@ async function collect(
     if (entry.isFile() && isKept(entry.name)) putOwn(`home/${entry.name}`, join(home, entry.name));
     else if (entry.isSymbolicLink()) leftOut.push({ path: `home/${entry.name}`, why: 'odd' });
   }
-  for (const name of filesIn(join(home, 'secrets')))
-    putOwn(`home/secrets/${name}`, join(home, 'secrets', name));
+  // `hosts`: the key with which the bot opens its agents' hosts, and theirs.
+  for (const folder of ['secrets', 'hosts']) {
+    for (const name of filesIn(join(home, folder)))
+      putOwn(`home/${folder}/${name}`, join(home, folder, name));
+  }
   reached('backup:home');
 
   putAgentFolders(join(home, 'agent'), staging, put, (left) => leftOut.push(left));
   reached('backup:agents');
 
+  const kept: string[] = [];
+  const absent: string[] = [];
   for (const fingerprint of wallets) {
     const words = sealedWordsFile(walletDirectory, fingerprint);
     if (existsSync(words)) putOwn(`wallet/${fingerprint}.words`, words);
     else if (installation.sealed && fingerprint === wallet)
       throw new BackupError(words, { kind: 'words_missing' });
     const database = join(walletDirectory, `${fingerprint}.db`);
-    if (existsSync(database)) putDatabase(`wallet/${fingerprint}.db`, database);
+    if (existsSync(database)) {
+      putDatabase(`wallet/${fingerprint}.db`, database);
+      kept.push(fingerprint);
+    } else absent.push(database);
   }
   reached('backup:wallet');
   writeRecord(writer, { kind: 'end', files });
-  return { files, leftOut, wallets, wordsOpenWith: openWith };
+  return { files, leftOut, wallets: kept, absent, wordsOpenWith: openWith };
 }
 
 /** Not what belongs to a process that is running, what databases are made of, and older copies of them. */
 const isKept = (name: string): boolean =>
   !/\.(db|lock|sock|part|tmp|backup)$|\.db[-.]|\.lock\b|\.log\b/.test(name) && name !== 'restore.json';
+
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
 
 const filesIn = (folder: string): readonly string[] => {
   if (!existsSync(folder)) return [];

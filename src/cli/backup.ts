@@ -55,10 +55,14 @@ const stampOf = (now: number): string =>
   new Date(now).toISOString().slice(0, 16).replace('T', '-').replace(':', '');
 
 function backupText(
-  { file, bytes, files, leftOut, wallets, wordsOpenWith }: Backup,
-  { sealed, missing }: Installation,
+  { file, bytes, files, leftOut, wallets, absent, wordsOpenWith }: Backup,
+  { home, settings, sealed, missing }: Installation,
 ): string {
-  const what = wallets.length === 0 ? 'home and settings' : 'home, settings and wallet, with its money';
+  const what = [
+    ...(absent.includes(home) ? [] : ['home']),
+    ...(settings === undefined ? [] : ['settings']),
+    ...(wallets.length === 0 ? [] : ['wallet with its money']),
+  ].join(', ');
   return [
     `${file}: ${plural(files, 'file')} (${what}), ${megabytes(bytes)}, sealed with the passphrase and read once.`,
     'Not in it: the workspaces (push or copy them), and what the passphrase of it is. Keep both off this machine.',
@@ -71,6 +75,10 @@ function backupText(
     ...missing.map(
       (name) =>
         `${name} is not in the settings here, so it is not in the backup. If the bot has it from its service manager (LoadCredential), keep it by itself: without it the backup is of little use.`,
+    ),
+    ...absent.map(
+      (path) =>
+        `There is no ${path}, so it is not in it. If the bot has run, run this as its user and where its .env and BOT_HOME are.`,
     ),
     ...leftOut.map(leftOutLine),
     `Back, here or on another machine: nostr-dm-agent restore --from ${join('…', file.slice(file.lastIndexOf('/') + 1))}`,
@@ -117,6 +125,8 @@ function backupSentence({ path, problem }: BackupError): string {
       return `${path} is there already, and a backup never replaces a file. Name another one with --to.`;
     case 'unwritable':
       return `${path} can’t be written (${problem.code}).`;
+    case 'unreadable':
+      return `No backup was written: ${path} can’t be read (${problem.code}). Run this as the user of the bot.`;
     case 'words_missing':
       return `CASHU_MNEMONIC is sealed, and ${path} is not there: a backup without it would open nothing. If wallet decrypt has just run, try again.`;
     case 'nothing':

@@ -21,12 +21,19 @@ export class UnfinishedHomeError extends Error {
 /** One process works in a `BOT_HOME`. @throws LockHeldError, UnfinishedHomeError */
 export function lockHome(home: string): Lock {
   const lock = lockAnyHome(home);
-  for (const what of ['restore', 'upgrade'] as const) {
-    if (!existsSync(unfinishedFile(home, what))) continue;
+  try {
+    refuseUnfinished(home);
+    return lock;
+  } catch (error) {
     lock.release();
-    throw new UnfinishedHomeError(home, what);
+    throw error;
   }
-  return lock;
+}
+
+/** @throws UnfinishedHomeError */
+export function refuseUnfinished(home: string): void {
+  for (const what of ['restore', 'upgrade'] as const)
+    if (existsSync(unfinishedFile(home, what))) throw new UnfinishedHomeError(home, what);
 }
 
 /** The same for who finishes it. @throws LockHeldError */

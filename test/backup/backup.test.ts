@@ -239,6 +239,8 @@ test('settings of the process environment are in it, and paths go where they are
   const user = folder();
   mkdirSync(join(user, 'state'));
   writeFileSync(join(user, 'state', 'opencode.json'), '{}');
+  mkdirSync(join(user, 'state', 'hosts'));
+  writeFileSync(join(user, 'state', 'hosts', 'known_hosts'), 'build ssh-ed25519 AAAA');
   const environment = { HOME: user, BOT_HOME: join(user, 'state'), BOT_MODEL: 'a b' };
   const file = join(user, 'it.backup');
   await writeBackup(findInstallation(environment, user, undefined), file, passphrase, parts);
@@ -249,6 +251,21 @@ test('settings of the process environment are in it, and paths go where they are
   expect(found.home).toBe(join(other, 'elsewhere'));
   expect(readFileSync(join(other, '.env'), 'utf8')).toContain("BOT_MODEL='a b'");
   expect(existsSync(join(other, 'elsewhere', 'opencode.json'))).toBe(true);
+  expect(readFileSync(join(other, 'elsewhere', 'hosts', 'known_hosts'), 'utf8')).toContain('build');
+
+  // What a restore or an upgrade has left half way is no bot.
+  for (const what of ['restore', 'upgrade']) {
+    const mark = join(user, 'state', `${what}.json`);
+    writeFileSync(mark, '{}');
+    const again = writeBackup(
+      findInstallation(environment, user, undefined),
+      join(user, 'half'),
+      passphrase,
+      parts,
+    );
+    await expect(again).rejects.toMatchObject({ name: 'UnfinishedHomeError', what });
+    rmSync(mark);
+  }
 });
 
 test.each([
@@ -284,6 +301,8 @@ test('on the command line: the passphrase by stdin or a file, never an argument;
   expect([short.code, short.stderr]).toEqual([2, expect.stringContaining('at least 10 characters')]);
   const made = await runCommand(['backup', '--to', 'it'], where, `${passphrase}\n`);
   expect([made.code, made.stdout]).toEqual([0, expect.stringContaining('read once')]);
+  expect(made.stdout).toContain('(settings)');
+  expect(made.stdout).toMatch(/There is no \S*nostr-dm-agent, so it is not in it/);
   const none = await runCommand(['restore', '--from', 'that'], where, 'another passphrase\n');
   expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('There is no ')]);
 });
