@@ -16,10 +16,10 @@ export type ClaimBoard = {
   /** The newest claim that there is, and how many relays have answered. */
   readonly look: () => Promise<{ readonly newest: InstanceClaim | undefined; readonly answers: number }>;
   readonly publish: (own: OwnInstance) => Promise<readonly PublishOutcome[]>;
-  /** @param onStored the newest that a relay has, whenever it has said all that it has */
+  /** @param onKept what a relay keeps: once it has said all that it has, and whenever that is replaced */
   readonly listen: (
     onClaim: (claim: InstanceClaim) => void,
-    onStored: (newest: InstanceClaim | undefined) => void,
+    onKept: (newest: InstanceClaim | undefined) => void,
   ) => void;
 };
 
@@ -56,11 +56,13 @@ export function createClaimBoard(
       const event = claimEvent(claim, identity, Math.max(unixSeconds(clock), lastSeenAt + 1));
       return Promise.all(relays.own.map((relay) => relay.publish(event, publishMs, signal)));
     },
-    listen: (onClaim, onStored) => {
+    listen: (onClaim, onKept) => {
       for (const relay of relays.own) {
         let newest: InstanceClaim | undefined;
+        let hasSaidAll = false;
         const filters = () => {
           newest = undefined;
+          hasSaidAll = false;
           return [filter];
         };
         const onEvent = (event: NostrEvent): void => {
@@ -68,8 +70,13 @@ export function createClaimBoard(
           if (claim === undefined) return;
           if (newest === undefined || newestFirst(claim, newest) < 0) newest = claim;
           onClaim(claim);
+          if (hasSaidAll) onKept(claim);
         };
-        relay.subscribe({ lesser: true, filters, onEvent, onEose: () => onStored(newest) }, signal);
+        const onEose = (): void => {
+          hasSaidAll = true;
+          onKept(newest);
+        };
+        relay.subscribe({ lesser: true, filters, onEvent, onEose }, signal);
       }
     },
   };

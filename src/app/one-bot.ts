@@ -116,16 +116,20 @@ export function createOneBot({ stores: { db, meta }, ...parts }: Parts, basics: 
         fenced = true;
         onFenced(found);
       };
-      board.listen(onClaim, (newest) => {
-        const own = readInstance(meta);
-        // A relay that has lost it, or was away, or is new.
-        const isMissing = own.claimedAt !== undefined && (newest?.generation ?? 0) < own.generation;
-        if (!fenced && isMissing) void board.publish(own);
+      board.listen(onClaim, (kept) => {
+        // A relay that has lost it, or was away, or is new; or that keeps the one of two claims that has to give way.
+        if (!fenced && isNewerThan(readInstance(meta), kept)) void board.publish(readInstance(meta));
         hear();
       });
     },
   };
 }
+
+/** Whether a relay that keeps this claim has to be told of our own. */
+const isNewerThan = (own: OwnInstance, kept: InstanceClaim | undefined): boolean =>
+  own.claimedAt !== undefined &&
+  kept?.instance !== own.instance &&
+  (kept === undefined || newestFirst({ ...own, at: own.claimedAt, host: '' }, kept) < 0);
 
 /** Two that claimed the same generation at once: the later one stays. One that has claimed nothing is no rival of its own generation. */
 export function isFencedBy(own: OwnInstance, claim: InstanceClaim): boolean {
