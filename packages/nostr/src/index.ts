@@ -54,6 +54,21 @@ export { relayTargets } from './relay/relay-target.ts';
 export { hostOf, parseRelayUrl, RelayUrlError } from './relay/relay-url.ts';
 export { endOfParagraphs } from './text/paragraphs.ts';
 export { TokenTooLongError } from './text/unbreakable.ts';
+export {
+  askAbilities,
+  askWallet,
+  type WalletAbilities,
+  type WalletAnswer,
+  type WalletEncryption,
+  walletEncryptions,
+  walletRequest,
+} from './wallet-connect/client.ts';
+export {
+  formatWalletConnection,
+  parseWalletConnection,
+  type WalletConnection,
+  WalletConnectionError,
+} from './wallet-connect/connection.ts';
 export { MOST_POW_BITS } from './wrap/proof-of-work.ts';
 export type { FaultyReason, RejectionReason } from './wrap/rejection.ts';
 export { createUnwrap, type Refusal, type StrangerPolicy } from './wrap/unwrap.ts';
