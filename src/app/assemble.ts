@@ -90,7 +90,7 @@ export async function assemble(
   const { relays, lists, outbox } = messaging;
   // Before any money is looked at, or a message.
   const takenOver = await waitToAct(oneBot, { messaging, meta: stores.meta }, basics);
-  const money = createMoney(config, { stores, messaging }, basics, open);
+  const money = createMoney(config, { stores, messaging, protect: deps.protect }, basics, open);
   makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
   const hosts = await openHosts(config, stores, basics, open);
   const { jail, wall, backends, healths } = openBackends(config, deps, { stores, hosts }, basics, open);

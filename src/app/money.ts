@@ -1,4 +1,6 @@
 import type { Config } from '../config/config.ts';
+import { createSealer } from '../keys/seal.ts';
+import { createAutoTopUp } from '../money/auto-top-up.ts';
 import { exchangeRate } from '../money/exchange-rate.ts';
 import { createRelayBoard } from '../money/node-board.ts';
 import { createNodeChoice } from '../money/node-choice.ts';
@@ -6,6 +8,7 @@ import { createRequestKeeper } from '../money/request-keeper.ts';
 import { createRoutstrKeeper } from '../money/routstr-keeper.ts';
 import { applyShareMode, createShares } from '../money/shares.ts';
 import { createWalletKeeper } from '../money/wallet-keeper.ts';
+import { autoTopUpNewsText } from '../replies/auto-top-up-replies.ts';
 import { requestNewsText } from '../replies/request-replies.ts';
 import { news } from '../replies/routstr/paid-run-replies.ts';
 import { endingText, endText, foundText, lowBalanceText } from '../replies/wallet-news.ts';
@@ -21,7 +24,15 @@ import type { Messaging } from './messaging.ts';
  */
 export function createMoney(
   config: Config,
-  { stores, messaging }: { readonly stores: Stores; readonly messaging: Messaging },
+  {
+    stores,
+    messaging,
+    protect,
+  }: {
+    readonly stores: Stores;
+    readonly messaging: Messaging;
+    readonly protect: ((secret: string) => unknown) | undefined;
+  },
   { reached, clock, log }: Basics,
   open: AsyncDisposableStack,
 ) {
@@ -56,6 +67,14 @@ export function createMoney(
     },
   });
   open.defer(requests.close);
+  const autoTopUp = createAutoTopUp({
+    ...{ store: stores.autoTopUps, wallet, relays, allowLoopback, atomically },
+    sealer: createSealer(config.identity.secretKey),
+    isAdmin: (owner) => owners.roleOf(owner) === 'admin',
+    tell: (owner, news) => tell(owner, autoTopUpNewsText(news, clock.now())),
+    around: { reached, clock, log, protect: (secret) => void protect?.(secret) },
+  });
+  open.defer(autoTopUp.close);
   const sources = allowLoopback ? [] : undefined;
   const board = createRelayBoard({ relays, sources, allowLoopback, clock });
   const nodes = createNodeChoice({ config, board, meta, wallet, guard: { allowLoopback }, clock, log });
@@ -69,20 +88,23 @@ export function createMoney(
     nodes,
     routstr,
     shares,
+    autoTopUp,
     exchange: () => exchangeRate(config.currency, routstr.knownModels()),
     /** Takes payments for requests, if there is a wallet. After its recovery. */
     takePayments: (): void => {
       const opened = wallet.opened();
       if (opened !== undefined) requests.open(opened);
+      if (opened !== undefined) autoTopUp.start();
     },
     /** Opens the wallet and what is paid from it; undefined: there is none. */
     open: async (): Promise<Provider | undefined> => {
       await wallet.open({
         onEnd: (end) =>
           messenger.send(end.to, endText(end, wallet.wallet().balance(), shares.of(end.to.publicKey))),
-        onLowBalance: (low) => tellAdmins(lowBalanceText(low)),
+        onLowBalance: (low) => tellAdmins(lowBalanceText(low, autoTopUp.isDue())),
         onFound: (found) => tellAdmins(foundText(found)),
         onEnding: (money) => tellAdmins(endingText(money)),
+        onLook: autoTopUp.balanceLooked,
       });
       const opened = wallet.paying();
       if (opened === undefined) return undefined;

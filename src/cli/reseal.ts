@@ -5,7 +5,9 @@ import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { BotKeyError, isEncryptedKey, readBotKey } from '../config/bot-key.ts';
 import { type ConfiguredOptions, configured } from '../config/configured.ts';
 import { createSealer, type Sealer } from '../keys/seal.ts';
-import { resealAll } from '../keys/sealed-connections.ts';
+import { addResealed, type Resealed, resealAll, resealed } from '../keys/sealed-connections.ts';
+import { connectionSeal } from '../money/auto-top-up-plan.ts';
+import { type AutoTopUpStore, createAutoTopUpStore } from '../store/auto-top-up-table.ts';
 import { botMigrations } from '../store/bot-schema.ts';
 import { createConnectionStore } from '../store/connections-table.ts';
 import { lockHome } from '../store/lock-home.ts';
@@ -50,7 +52,11 @@ function resealIn(home: string, before: Sealer, now: Sealer): number {
     const db = openDatabase(join(home, 'bot.db'), botMigrations);
     try {
       const store = createConnectionStore(db, systemClock);
-      const counts = db.transaction(() => resealAll(store, before, now)).immediate();
+      const counts = db
+        .transaction(() =>
+          addResealed(resealAll(store, before, now), resealSource(createAutoTopUpStore(db), before, now)),
+        )
+        .immediate();
       const text = `Resealed: ${counts.resealed}. Sealed with the present key already: ${counts.already}. Locked: ${counts.locked}.`;
       return counts.locked === 0
         ? say(0, text)
@@ -61,6 +67,13 @@ function resealIn(home: string, before: Sealer, now: Sealer): number {
   } finally {
     lock.release();
   }
+}
+
+/** The connection to an owner's wallet. */
+function resealSource(store: AutoTopUpStore, before: Sealer, now: Sealer): Resealed {
+  const source = store.source();
+  if (source === undefined) return { resealed: 0, already: 0, locked: 0 };
+  return resealed(source.connection, connectionSeal(source.owner), before, now, store.reseal);
 }
 
 /** To standard output when it went well. */

@@ -17,7 +17,6 @@ import { createRenewals, type RenewalDeps, type Renewals } from './login-renewal
 import { createOldKeys, type OldKeys } from './old-keys.ts';
 import type { Sealer } from './seal.ts';
 import { createVault, findLocked, type Vault } from './sealed-connections.ts';
-import { withoutSecretKeys } from './secret-keys.ts';
 import { type KeyVerdict, verifyKey } from './verify-key.ts';
 
 /** How long a provider may take to say whether it knows a key. */
@@ -114,11 +113,7 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
       protect,
     },
     guard: {
-      hide: (message) =>
-        messageKeys.hide({
-          ...message,
-          text: withoutSecretKeys(message.text, /^\s*[!！]/.test(message.text)),
-        }),
+      hide: messageKeys.hide,
       forget: (text, done) =>
         done ? withoutTokens(withoutSealed(text), '[token removed]') : withoutSealed(text),
     },

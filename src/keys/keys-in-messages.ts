@@ -3,6 +3,7 @@ import { distance } from 'fastest-levenshtein';
 import { holdsAccessKey, moneySpans, withoutAccessKeys } from './access-keys.ts';
 import { looksLikeKey } from './key-form.ts';
 import { type SealContext, type Sealer, sealedPattern } from './seal.ts';
+import { connectionStart, withoutSecretKeys } from './secret-keys.ts';
 
 /**
  * Keeps API keys that owners send out of what is stored: before a message is written, the key in it is sealed for
@@ -51,7 +52,13 @@ export function createMessageKeys(sealer: Sealer, isProvider: (id: string) => bo
     hide: (message) => {
       const seal = (secret: string) =>
         isNoSecret.test(secret) ? secret : sealer.seal(secret, contextOf(message));
-      const { text } = message;
+      const connection = connectionStart(message.text);
+      // It may have been broken over lines, and what it is good for may stand behind it.
+      if (connection >= 0 && asksForConnection.test(message.text.slice(0, connection)))
+        return (
+          withoutSecretKeys(message.text.slice(0, connection)) + seal(message.text.slice(connection).trim())
+        );
+      const text = withoutSecretKeys(message.text);
       const [, mark, rest = text] = /^(\s*[!！]\s*)([\s\S]*)$/.exec(text) ?? [];
       const words = wordsIn(rest);
       const [first = '', second = ''] = words.map(({ word }) => word.toLowerCase());
@@ -108,6 +115,9 @@ function wordsToConnect(first: string, second: string): number | undefined {
     ? 2
     : undefined;
 }
+
+/** What stands before the connection to a wallet in the one command that asks for it, however it is written. */
+const asksForConnection = /^\s*[!！]\s*(?:wallet\s+)?auto[\s-]*top[\s-]*up\b[^\n]*\s$/i;
 
 /** The word that answers whether a key shall be replaced. */
 const isNoSecret = /^(?:replace)?$/i;

@@ -53,22 +53,42 @@ export type Resealed = { readonly resealed: number; readonly already: number; re
  * repeated: what `to` opens already stays as it is.
  */
 export function resealAll(store: ConnectionStore, from: Sealer, to: Sealer): Resealed {
-  const counts = { resealed: 0, already: 0, locked: 0 };
-  for (const { owner, provider, credential: sealed, status, error } of store.all()) {
-    if (sealed === undefined) continue;
-    const context = contextOf(owner, provider);
-    if (canOpen(() => to.open(sealed, context))) counts.already += 1;
-    else if (canOpen(() => from.open(sealed, context))) {
-      store.reseal(owner, provider, to.seal(from.open(sealed, context), context));
-      // What the provider refused is not mended by another seal.
-      if (status === 'error' && error === sealedOtherwise) {
-        store.mark(owner, provider, 'connected', undefined);
-      }
-      counts.resealed += 1;
-    } else counts.locked += 1;
-  }
-  return counts;
+  return store.all().reduce<Resealed>(
+    (counts, { owner, provider, credential: sealed, status, error }) => {
+      if (sealed === undefined) return counts;
+      const one = resealed(sealed, contextOf(owner, provider), from, to, (anew) => {
+        store.reseal(owner, provider, anew);
+        // What the provider refused is not mended by another seal.
+        if (status === 'error' && error === sealedOtherwise) {
+          store.mark(owner, provider, 'connected', undefined);
+        }
+      });
+      return addResealed(counts, one);
+    },
+    { resealed: 0, already: 0, locked: 0 },
+  );
 }
+
+/** The same for one sealed text. */
+export function resealed(
+  sealed: string,
+  context: SealContext,
+  from: Sealer,
+  to: Sealer,
+  put: (sealed: string) => void,
+): Resealed {
+  const none = { resealed: 0, already: 0, locked: 0 };
+  if (canOpen(() => to.open(sealed, context))) return { ...none, already: 1 };
+  if (!canOpen(() => from.open(sealed, context))) return { ...none, locked: 1 };
+  put(to.seal(from.open(sealed, context), context));
+  return { ...none, resealed: 1 };
+}
+
+export const addResealed = (a: Resealed, b: Resealed): Resealed => ({
+  resealed: a.resealed + b.resealed,
+  already: a.already + b.already,
+  locked: a.locked + b.locked,
+});
 
 function canOpen(open: () => string): boolean {
   try {

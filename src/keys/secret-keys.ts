@@ -13,15 +13,24 @@ const removed = '[secret key removed]';
 const mnemonicLengths = [24, 21, 18, 15, 12];
 const mnemonicWords = new Set(wordlist);
 
-/** @param command whether the text is one of the bot's commands; one may ask for the connection to a wallet */
-export function withoutSecretKeys(text: string, command: boolean): string {
-  const known = text.replace(NOSTR, removed).replace(EXTENDED, removed);
-  return withoutMnemonics(command ? known : known.replace(CONNECTION, removed));
-}
+/** Its secret, where the rest of it was broken off. */
+const CONNECTION_SECRET = /(?<![a-z])secret=[0-9a-f]{64}(?![0-9a-f])/gi;
+
+/** Where the connection to a wallet begins; -1: there is none. */
+export const connectionStart = (text: string): number => text.search(CONNECTION);
+
+export const withoutSecretKeys = (text: string): string =>
+  withoutMnemonics(
+    text
+      .replace(NOSTR, removed)
+      .replace(EXTENDED, removed)
+      .replace(CONNECTION, removed)
+      .replace(CONNECTION_SECRET, removed),
+  );
 
 /** Whether something was taken out of a text as it is stored, or would have to be. */
-export const holdsSecretKey = (text: string, command: boolean): boolean =>
-  text.includes(removed) || withoutSecretKeys(text, command) !== text;
+export const holdsSecretKey = (text: string): boolean =>
+  text.includes(removed) || withoutSecretKeys(text) !== text;
 
 /** Words in a row whose checksum is right: people do not write so by chance. */
 function withoutMnemonics(text: string): string {

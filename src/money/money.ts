@@ -1,3 +1,4 @@
+import type { AutoTopUp } from './auto-top-up.ts';
 import type { ExchangeRate } from './exchange-rate.ts';
 import type { NodeChoice } from './node-choice.ts';
 import type { RoutstrAccess } from './routstr-access.ts';
@@ -10,6 +11,10 @@ export type Money = {
   readonly routstr: RoutstrAccess;
   readonly nodes: NodeChoice;
   readonly shares: Shares;
+  readonly autoTopUp: Pick<
+    AutoTopUp,
+    'state' | 'read' | 'check' | 'set' | 'setCap' | 'off' | 'isOne' | 'counts'
+  >;
   /** undefined: sats are not explained in money. */
   readonly exchange: () => ExchangeRate | undefined;
 };

@@ -31,6 +31,8 @@ export type WalletListener = {
   readonly onLowBalance: (low: LowBalance) => void;
   readonly onFound: (found: FoundMoney) => void;
   readonly onEnding: (money: EndingMoney) => void;
+  /** What there is may have changed. No transaction is open. */
+  readonly onLook: () => void;
 };
 
 /** The bot's wallet, kept going: opened, put in order, watched, closed. */
@@ -121,7 +123,7 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
     threshold: lowBalance.threshold,
     setThreshold: lowBalance.setThreshold,
 
-    open: async ({ onEnd, onLowBalance, onFound, onEnding }) => {
+    open: async ({ onEnd, onLowBalance, onFound, onEnding, onLook }) => {
       if (config === undefined) return;
       const { createWallet } = await import('@nostr-dm-agent/cashu-wallet/open');
       const { takeOver } = await import('@nostr-dm-agent/cashu-wallet/remote');
@@ -132,6 +134,7 @@ export function createWalletKeeper(deps: WalletKeeperDeps): WalletKeeper {
       );
       const lookAtBalance = () => {
         lowBalance.look(countAhead(made, deps.ahead), onLowBalance);
+        onLook();
         for (const found of made.found()) {
           atomically(() => onFound(found));
           made.foundTold([found.operation]);

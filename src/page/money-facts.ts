@@ -58,7 +58,10 @@ function view({ money, settings, clock }: MoneyFactsDeps, visitor: Visitor): Mon
     ...{ limit: openShown, unfinished: true },
     ...(only === undefined ? {} : { owner: only }),
   });
-  const topUps = wallet.askedTopUps(publicKey, now - newsMs);
+  // What an owner's wallet is asked to pay by itself is not for them to pay.
+  const topUps = wallet
+    .askedTopUps(publicKey, now - newsMs)
+    .filter(({ operation }) => !money.autoTopUp.isOne(operation));
   const waiting = new Set(topUps.map(({ operation }) => operation));
   const { running, due, kept } = owed();
   const { mints, ready, reserved, sent, incoming } = wallet.balance();

@@ -40,7 +40,7 @@ export const accessKeyReply =
 
 /** A Nostr secret key, the words of a wallet. */
 export const secretReply =
-  'Your message holds a secret key, so nothing was done with it: no agent saw it, and I have not kept it. Delete the message in your client, too. If it was a task, send it again without the key.';
+  'Your message holds a secret key, so nothing was done with it: no agent saw it, and I have not kept it. Delete the message in your client, too. If it was a task, send it again without the key. The connection to your own wallet goes behind its command: !wallet autotopup.';
 
 /** Of the words beside a token or an invoice. */
 export const besideMoneyNote = (words: string): string =>

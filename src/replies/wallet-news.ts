@@ -29,8 +29,10 @@ export function endText(
 }
 
 /** To admins. */
-export const lowBalanceText = ({ ready, threshold, suggested }: LowBalance): string =>
-  `The wallet runs low: ${formatSat(ready)} ready, less than ${formatSat(threshold)}.\n!wallet topup ${suggested} fills it up; !wallet alert <sats> changes when you are told.`;
+export const lowBalanceText = ({ ready, threshold, suggested }: LowBalance, isFilling: boolean): string =>
+  isFilling
+    ? `The wallet runs low: ${formatSat(ready)} ready, less than ${formatSat(threshold)}. An automatic top-up is under way (!wallet autotopup).`
+    : `The wallet runs low: ${formatSat(ready)} ready, less than ${formatSat(threshold)}.\n!wallet topup ${suggested} fills it up; !wallet alert <sats> changes when you are told.`;
 
 /** To admins. The books stay right; the words are what is in danger. */
 export function foundText({ mint, recovered, spent, lost }: FoundMoney): string {

@@ -325,4 +325,39 @@ export const botMigrations: readonly Migration[] = [
       CREATE INDEX shared_files_waiting ON shared_files (owner) WHERE run IS NULL;
       ALTER TABLE runs ADD COLUMN pictures TEXT; -- JSON: paths that its model is shown; NULL: none
     `),
+  (db) =>
+    db.exec(`
+      -- The owner's wallet that the bot's own is filled from (NIP-47): one at most. See money/auto-top-up.ts.
+      CREATE TABLE auto_top_up (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        owner TEXT NOT NULL,
+        connection TEXT NOT NULL,            -- sealed; holds the secret
+        relays TEXT NOT NULL,                -- JSON array
+        cap INTEGER NOT NULL,                -- sat a day
+        stopped TEXT,                        -- why nothing is asked any more, until it is set anew
+        next_at INTEGER NOT NULL,            -- nothing is asked before (ms)
+        failures INTEGER NOT NULL,           -- in a row
+        told TEXT,                           -- what its owner was told last that went wrong, and the day
+        set_at INTEGER NOT NULL
+      ) STRICT;
+      -- Its journal. One is open at most: another is begun when it is known what became of this.
+      CREATE TABLE auto_top_ups (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation TEXT NOT NULL UNIQUE,      -- the wallet's, which has the quote
+        owner TEXT NOT NULL,
+        amount INTEGER NOT NULL,             -- sat
+        invoice TEXT NOT NULL,
+        request TEXT NOT NULL,               -- JSON: the signed event
+        request_until INTEGER NOT NULL,      -- it is published up to then (ms)
+        asked INTEGER NOT NULL,              -- 1: it may have been published
+        answer TEXT,                         -- the wallet's word: a code of NIP-47, 'paid' or 'silent'; NULL: none yet
+        expires_at INTEGER NOT NULL,         -- of the invoice (ms)
+        begun_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        state TEXT NOT NULL CHECK (state IN ('open', 'paid', 'expired'))
+      ) STRICT;
+      CREATE UNIQUE INDEX auto_top_ups_open ON auto_top_ups (state) WHERE state = 'open';
+      CREATE INDEX auto_top_ups_begun ON auto_top_ups (begun_at);
+      CREATE INDEX auto_top_ups_ended ON auto_top_ups (ended_at);
+    `),
 ];

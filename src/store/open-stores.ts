@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Config } from '../config/config.ts';
+import { createAutoTopUpStore } from './auto-top-up-table.ts';
 import { createAwaitedStore } from './awaited-table.ts';
 import { botMigrations } from './bot-schema.ts';
 import { createConfirmations } from './confirmations-table.ts';
@@ -63,6 +64,7 @@ export function storesIn(
     awaited: createAwaitedStore(db),
     rests: createRests(db),
     toldPayments: createToldPayments(db),
+    autoTopUps: createAutoTopUpStore(db),
     pageSessions: createPageSessionStore(db),
   };
 }

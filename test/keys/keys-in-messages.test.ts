@@ -25,6 +25,38 @@ test('the key that connects a provider is sealed, the provider can still be read
   expect(withoutSealed(stored)).toBe('!provider connect anthropic [key removed]');
 });
 
+const link = `nostr+walletconnect://${'c'.repeat(64)}?relay=wss%3A%2F%2Frelay.example&secret=${'5d'.repeat(32)}`;
+test.each([
+  `!wallet autotopup ${link} 5000/day`,
+  `!wallet autotopup 5000/day ${link}`,
+  `! Wallet auto-topup\n${link}\n5k/day`,
+  `！autotopup ${link.replace('&secret', '&\nsecret')} 5000/day`,
+  `!wallet auto top up ${link.toUpperCase()}`,
+])('the connection to a wallet is sealed in the command that asks for it: %s', (text) => {
+  const stored = hide(text);
+  expect(stored).not.toMatch(/walletconnect|5d5d5d/i);
+  expect(stored).not.toContain('[secret key removed]');
+  expect(concealer.reveal(messageOf(stored), stored)).toBe(text);
+});
+
+test.each([
+  link,
+  `please use ${link}`,
+  `!agent pay with ${link}`,
+  `!ask wallet autotopup ${link}`,
+  `!wallet send 5 ${link}`,
+  `!remind 5m ${link}`,
+  `!wallet topup ${link}`,
+  `wallet autotopup ${link} 5000/day`,
+  `it ends in &secret=${'5d'.repeat(32)} I think`,
+  `!agent x\n!wallet autotopup ${link}`,
+])('anywhere else it is taken out, for good: %s', (text) => {
+  const stored = hide(text);
+  expect(stored).not.toContain('5d5d5d');
+  expect(holdsSealed(stored)).toBe(false);
+  expect(stored).toContain('[secret key removed]');
+});
+
 test.each([
   `!provider connect antropic ${key}`,
   `!provider connect ${key}`,

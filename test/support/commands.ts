@@ -143,6 +143,16 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
         threshold: () => zeroSat,
         setThreshold: none,
       },
+      autoTopUp: {
+        state: () => undefined,
+        read: none,
+        check: none,
+        set: none,
+        setCap: none,
+        off: none,
+        isOne: () => false,
+        counts: () => new Map(),
+      },
       routstr: {
         provider: none,
         node: () => parseNodeUrl('http://127.0.0.1/v1'),

@@ -5,6 +5,7 @@ import type { Logger } from '@nostr-dm-agent/kit/log';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import type { Seed } from './crypto/seed.ts';
 import type { CashuWallet } from './faces.ts';
+import { readInvoice } from './mints/invoice.ts';
 import { requestInvoice } from './mints/lnurl.ts';
 import { createMintList, readMintUrl } from './mints/mint-list.ts';
 import { createMintMemory } from './mints/mint-memory.ts';
@@ -93,6 +94,7 @@ export function openCashuWallet(options: CashuWalletOptions): CashuWallet {
       ...{ keep, keptState, redeem: redeemKept, balance: readBalance, warmUp, check },
       ...{ recover: recoverPutBack, renameMint, restore, found, foundTold, ending, askedTopUps },
     }),
+    readInvoice,
     operationFor: journal.byKey,
     operation: journal.find,
     operations: ({ limit, unfinished, owner }) =>

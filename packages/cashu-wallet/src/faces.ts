@@ -110,10 +110,22 @@ export type Pay = {
 export type Receive = {
   readonly decode: (token: string) => TokenPreview;
   readonly receive: (token: string, options: ReceiveOptions, signal: AbortSignal) => Promise<Received>;
+  /** `invoiceOnly`: without a payment request beside it. */
   readonly topUp: (
-    request: { readonly amount: Sat; readonly mint?: MintUrl; readonly owner?: string },
+    request: {
+      readonly amount: Sat;
+      readonly mint?: MintUrl;
+      readonly owner?: string;
+      readonly note?: string;
+      readonly invoiceOnly?: true;
+    },
     signal: AbortSignal,
   ) => Promise<TopUp>;
+  /** What an invoice is over (msat; undefined: the payer chooses), and until when (ms) it is paid. @throws InvoiceRefusedError */
+  readonly readInvoice: (invoice: string) => {
+    readonly amountMsat: number | undefined;
+    readonly expiresAt: number;
+  };
   /** Asks once whether it was paid, and takes the money when it was. */
   readonly claimTopUp: (operation: OperationId, signal: AbortSignal) => Promise<TopUpState>;
   /** Waits until it is paid and taken (NUT-17 where the mint has it, else by asking), or expired for good. */

@@ -61,7 +61,7 @@ export function readMeaning(text: string, options: MeaningOptions): Meaning {
   if (seen.trim() === '') return { kind: 'empty' };
   const bare = unwrapped(ownWords(seen));
   const marked = commandText(bare, options);
-  if (holdsSecretKey(seen, marked !== undefined)) return { kind: 'secret' };
+  if (holdsSecretKey(seen)) return { kind: 'secret' };
   if (marked !== undefined) return readCommands(marked, seen, options);
   const money = moneyIn(seen, options);
   if (money !== undefined) return money;

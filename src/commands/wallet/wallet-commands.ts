@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { autoTopUpCommand } from './auto-top-up-command.ts';
 import { confirmCommand } from './confirm-command.ts';
 import { incomingCommands } from './incoming-commands.ts';
 import { mintsCommands } from './mints-commands.ts';
@@ -14,5 +15,6 @@ export const walletCommands = (deps: WalletCommandDeps): readonly Command[] => [
   ...outgoingCommands(deps),
   confirmCommand(deps),
   ...upkeepCommands(deps),
+  autoTopUpCommand(deps),
   ...mintsCommands(deps),
 ];

@@ -58,11 +58,21 @@ export const mintSchema = z.discriminatedUnion('state', [
 export type MintOperation = z.infer<typeof mintSchema>;
 
 /** What an invoice is to be over, at which mint, and for whom it brings money in. */
-type InvoiceRequest = { readonly amount: Sat; readonly mint?: MintUrl; readonly owner?: string };
+type InvoiceRequest = {
+  readonly amount: Sat;
+  readonly mint?: MintUrl;
+  readonly owner?: string;
+  readonly note?: string;
+};
 
 /** Asks for an invoice. @throws MintError, BalanceCapError */
-export async function topUp(core: Core, request: InvoiceRequest, signal: AbortSignal): Promise<TopUp> {
+export async function topUp(
+  core: Core,
+  request: InvoiceRequest & { readonly invoiceOnly?: true },
+  signal: AbortSignal,
+): Promise<TopUp> {
   requireRoom(core, request.amount);
+  if (request.invoiceOnly) return requestInvoiceOf(core, request, signal);
   const made = await requestInvoiceOf(core, request, signal, (topUp) =>
     makeRequest(core, topUp, request.owner),
   );
@@ -79,7 +89,7 @@ export async function topUp(core: Core, request: InvoiceRequest, signal: AbortSi
  */
 export async function requestInvoiceOf(
   core: Core,
-  { amount, mint = core.mints.defaultMint, owner }: InvoiceRequest,
+  { amount, mint = core.mints.defaultMint, owner, note }: InvoiceRequest,
   signal: AbortSignal,
   withRequest: (topUp: Pick<TopUp, 'operation' | 'mint' | 'amount'>) => TopUp['request'] = () => undefined,
 ): Promise<TopUp> {
@@ -101,7 +111,7 @@ export async function requestInvoiceOf(
   const id = newOperationId();
   const request = core.store.write(() => {
     const body = { state: 'quoted', quote } as const;
-    core.journal.insert<MintOperation>({ id, kind: 'mint', mint, amount, body });
+    core.journal.insert<MintOperation>({ id, kind: 'mint', mint, amount, body, note });
     bringFor(core.store, id, owner);
     return withRequest({ operation: id, mint, amount });
   });

@@ -1,0 +1,263 @@
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { sat } from '@nostr-dm-agent/kit/sat';
+import { generateSecretKey } from '@nostr-dm-agent/nostr';
+import type { FakeAnswer } from '@nostr-dm-agent/nostr/testing/fake-wallet';
+import { planTopUp } from '../../src/money/auto-top-up-plan.ts';
+import { autoTopUpNewsText } from '../../src/replies/auto-top-up-replies.ts';
+import { createAutoTopUpBench } from '../support/auto-top-up-world.ts';
+
+setDefaultTimeout(60_000);
+const bench = createAutoTopUpBench();
+afterAll(() => bench.end());
+
+const minute = 60_000;
+const hour = 60 * minute;
+const paid: FakeAnswer = { result: { preimage: '00'.repeat(32) } };
+const says = (code: string): FakeAnswer => ({ error: { code, message: 'no' } });
+
+/** What the owner's wallet does → what its owner is told, and how much is in the bot's wallet. */
+const paying: readonly (readonly [string, readonly FakeAnswer[]])[] = [
+  ['and says so', [paid]],
+  ['and its answer is lost', []],
+  ['and says so three times', [paid, paid, paid]],
+  ['and says that it did not', [says('QUOTA_EXCEEDED')]],
+  ['and says that it failed', [says('PAYMENT_FAILED')]],
+  ['and answers by another key', [{ ...says('RESTRICTED'), by: generateSecretKey() }]],
+];
+for (const [name, answers] of paying) {
+  test.concurrent(`an owner's wallet pays ${name}: the money is taken once, and told once`, async () => {
+    const story = await bench.story({
+      wallet: (_, pay) => {
+        pay();
+        return answers;
+      },
+    });
+    await story.first.look();
+    await story.first.look();
+    expect(story.kinds()).toEqual(['paid']);
+    expect(story.news[0]).toMatchObject({ amount: sat(1000), used: sat(1000), cap: sat(5000), late: false });
+    expect(story.own.balance().ready).toBe(sat(1000));
+    expect([story.payments.length, story.fake.requests.length]).toEqual([1, 1]);
+    expect(story.own.operations({ limit: 1 })[0]?.note).toBe('automatic top-up');
+  });
+}
+
+const refusing = [
+  ...['QUOTA_EXCEEDED', 'INSUFFICIENT_BALANCE', 'RATE_LIMITED'].map((code) => [code, 'again'] as const),
+  ...['RESTRICTED', 'UNAUTHORIZED', 'NOT_IMPLEMENTED'].map((code) => [code, 'stops'] as const),
+  ...['PAYMENT_FAILED', 'INTERNAL', 'EXPIRED', 'OTHER', 'what is this'].map(
+    (code) => [code, 'waits'] as const,
+  ),
+];
+for (const [code, next] of refusing) {
+  test.concurrent(`a wallet that answers ${code}: told once, and it ${next}`, async () => {
+    let willPay = false;
+    const story = await bench.story({
+      wallet: (_, pay) => {
+        if (willPay) pay();
+        return [willPay ? paid : says(code)];
+      },
+    });
+    await story.first.look();
+    await story.first.look();
+    expect(story.kinds()).toEqual([
+      next === 'waits' ? `unclear ${/^[A-Z_]+$/.test(code) ? code : 'OTHER'}` : `refused ${code}`,
+    ]);
+    expect(story.fake.requests).toHaveLength(1);
+    willPay = true;
+    story.later(30 * minute);
+    await story.first.look();
+    // Where the wallet said for sure that it did not pay, the same invoice is asked for again; never another one.
+    expect(story.fake.requests).toHaveLength(next === 'again' ? 2 : 1);
+    expect(story.own.balance().ready).toBe(sat(next === 'again' ? 1000 : 0));
+    expect(story.own.operations({ limit: 10 })).toHaveLength(1);
+    if (next !== 'stops') return;
+    story.first.set(story.store.open()?.owner as never, story.first.read(story.fake.uri), sat(5000));
+    await story.first.look();
+    expect(story.kinds()).toEqual([`refused ${code}`, 'paid']);
+    expect(story.own.operations({ limit: 10 })).toHaveLength(1);
+  });
+}
+
+test.concurrent('a wallet that says it has paid, and has not: nothing else is asked of it, and its owner is told what became of it', async () => {
+  const story = await bench.story({ wallet: () => [paid] });
+  await story.first.look();
+  story.later(30 * minute);
+  await story.first.look();
+  expect(story.kinds()).toEqual(['claims-paid']);
+  story.later(2 * hour);
+  await story.first.look();
+  expect(story.kinds().slice(0, 2)).toEqual(['claims-paid', 'never-came']);
+  expect(story.own.balance().ready).toBe(sat(0));
+});
+
+test.concurrent('a wallet that sleeps is not asked twice; what it pays when it wakes up arrives, also after the invoice has ended', async () => {
+  for (const waitMs of [10 * minute, 3 * hour]) {
+    let wake: (() => void) | undefined;
+    const story = await bench.story({
+      wallet: (_, pay) => {
+        wake ??= pay;
+        return [];
+      },
+    });
+    await story.first.look();
+    expect(story.kinds()).toEqual(['silent']);
+    expect(story.store.usedSince(0)).toBe(sat(1000));
+    story.later(waitMs);
+    if (waitMs < hour) wake?.();
+    await story.first.look();
+    if (waitMs < hour) {
+      expect(story.kinds()).toEqual(['silent', 'paid']);
+      continue;
+    }
+    // It ended unpaid, so another one could be begun; the first is paid after all.
+    expect(story.store.expiredSince(0)).toHaveLength(1);
+    wake?.();
+    await story.own.recover(AbortSignal.timeout(20_000), 'all');
+    await story.first.look();
+    expect(story.kinds()).toContain('paid');
+    expect(story.news.find(({ kind }) => kind === 'paid')).toMatchObject({ late: true });
+  }
+});
+
+const checkpoints = ['quoted', 'journalled', 'asking', 'answered', 'taken', 'ended'];
+for (const at of checkpoints) {
+  test.concurrent(`cut off when it is ${at}: the next start finds what became of it; paid once, counted once`, async () => {
+    const story = await bench.story({
+      at: `autotopup:${at}`,
+      threshold: 1000,
+      cap: 2000,
+      wallet: (_, pay) => {
+        pay();
+        return [paid];
+      },
+    });
+    await story.first.look();
+    await story.first.close();
+    const next = story.open();
+    next.start();
+    await next.look();
+    expect(story.payments).toHaveLength(1);
+    expect(story.kinds().filter((kind) => kind === 'paid')).toHaveLength(1);
+    expect(story.own.balance().ready).toBe(sat(2000));
+    expect(story.store.usedSince(0)).toBe(sat(2000));
+  });
+}
+
+test.concurrent('the cap of a day is never exceeded: not by many at once, not when the clock is set back, not by another cap', async () => {
+  const spent: number[] = [];
+  const story = await bench.story({
+    cap: 2500,
+    threshold: 1000,
+    wallet: (_, pay) => {
+      pay();
+      spent.push(1);
+      return [paid];
+    },
+  });
+  const drain = async () => {
+    const { operation } = await story.own.send(
+      { amount: story.own.balance().ready },
+      AbortSignal.timeout(20_000),
+    );
+    story.own.handOver(operation, 'test');
+  };
+  await Promise.all([story.first.look(), story.first.look(), story.first.look()]);
+  expect(story.store.usedSince(0)).toBe(sat(2000));
+  await drain();
+  await story.first.look();
+  // 500 are left of the cap: less than the alert is not worth asking for.
+  expect(story.kinds()).toEqual(['paid', 'cap-used']);
+  await story.first.look();
+  story.later(-3 * hour);
+  await story.first.look();
+  story.later(-30 * hour);
+  await story.first.look();
+  story.first.setCap(sat(1000));
+  await story.first.look();
+  expect(story.kinds().filter((kind) => kind === 'paid')).toHaveLength(1);
+  expect(spent).toHaveLength(1);
+});
+
+test.concurrent('a mint whose invoice is over more than it was asked for gets nothing', async () => {
+  const story = await bench.story({
+    wallet: (_, pay) => {
+      pay();
+      return [paid];
+    },
+    purse: {
+      topUp: async ({ amount }) => ({
+        ...{
+          operation: 'x' as never,
+          mint: bench.mint.url as never,
+          amount,
+          request: undefined,
+          expiresAt: undefined,
+        },
+        invoice: bench.mint.invoice(9_999),
+      }),
+    },
+  });
+  await story.first.look();
+  expect(story.kinds()).toEqual(['wrong-invoice']);
+  expect([story.fake.requests.length, story.payments.length]).toEqual([0, 0]);
+});
+
+test.concurrent('off, or no admin any more: the secret is gone, nothing is asked', async () => {
+  const story = await bench.story({ wallet: () => [says('INTERNAL')], threshold: 1 });
+  expect(JSON.stringify(story.store.source())).not.toContain(
+    story.fake.uri.split('secret=')[1]?.slice(0, 16) ?? '',
+  );
+  story.demote();
+  await story.first.look();
+  expect(story.store.source()).toBeUndefined();
+  await story.first.look();
+  expect(story.fake.requests.length).toBeLessThanOrEqual(1);
+  // What may still be paid is named.
+  expect(story.first.off()).toEqual(story.store.open());
+});
+
+test('what is due, as a table', () => {
+  const base = {
+    held: sat(0),
+    threshold: sat(1000),
+    cap: sat(5000),
+    used: sat(0),
+    stopped: undefined,
+    nextAt: 0,
+    now: 10,
+  };
+  const rows: readonly (readonly [Partial<Parameters<typeof planTopUp>[0]>, unknown])[] = [
+    [{}, { kind: 'top-up', amount: sat(2000) }],
+    [{ held: sat(1000) }, { kind: 'enough' }],
+    [{ threshold: sat(0) }, { kind: 'enough' }],
+    [{ used: sat(4000) }, { kind: 'top-up', amount: sat(1000) }],
+    [{ used: sat(4001) }, { kind: 'cap-used' }],
+    [{ used: sat(9000) }, { kind: 'cap-used' }],
+    [{ cap: sat(300) }, { kind: 'top-up', amount: sat(300) }],
+    [{ cap: sat(300), used: sat(1) }, { kind: 'cap-used' }],
+    [{ stopped: 'RESTRICTED' }, { kind: 'stopped' }],
+    [{ nextAt: 11 }, { kind: 'waiting' }],
+    [{ nextAt: 10 + 7 * hour }, { kind: 'top-up', amount: sat(2000) }],
+  ];
+  for (const [given, expected] of rows) expect(planTopUp({ ...base, ...given })).toEqual(expected as never);
+});
+
+test('each piece of news is a clear sentence, without a secret', () => {
+  const amount = sat(2000);
+  const until = 10 * minute;
+  const said = [
+    { kind: 'paid', amount, used: amount, cap: sat(5000), late: false },
+    { kind: 'refused', code: 'QUOTA_EXCEEDED', amount, again: until },
+    { kind: 'refused', code: 'UNAUTHORIZED', amount, again: undefined },
+    { kind: 'silent', amount, until },
+    { kind: 'unclear', code: 'PAYMENT_FAILED', amount, until },
+  ] as const;
+  expect(said.map((news) => autoTopUpNewsText(news, 0))).toEqual([
+    '⚡ 2,000 sat taken from your wallet. Today 2,000 sat of 5,000 sat.',
+    'Your wallet did not pay 2,000 sat: the budget of the connection there is used up: raise it, or wait until it is renewed. It is asked again in 10 min. !wallet topup fills the wallet by hand.',
+    'No automatic top-up (UNAUTHORIZED). Your wallet does not know the connection any more: make a new one there, then send !wallet autotopup with the connection again. !wallet topup fills the wallet by hand.',
+    'Your wallet did not answer about 2,000 sat: wake it up, or look whether the connection is still there. Nothing is lost: if it pays within 10 min the money arrives, and nothing else is asked of it till then. !wallet topup fills the wallet by hand.',
+    'Your wallet says that paying 2,000 sat failed (PAYMENT_FAILED). That is not certain, so nothing else is asked of it for 10 min; if it pays after all, the money arrives. !wallet topup fills the wallet by hand.',
+  ]);
+});
