@@ -38,6 +38,8 @@ export type StandingPayment = {
   readonly payment: (door: Door | undefined) => RunPayment;
   /** Absent: what the server is given lasts. */
   readonly renewal?: Renewal;
+  /** False once its owner has ended the connection: a server that has it is ended, too. Absent: that can't be. */
+  readonly isOpen?: () => boolean;
   /**
    * Absent: the provider is not paid run by run.
    * @param server `kept`: for the runs to come, the next of which is made ready for; `spare`: for one run, or a look, alone

@@ -54,30 +54,7 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
       );
     },
   },
-  {
-    path: 'stop',
-    parameters: '[all]',
-    family: 'Queue',
-    summary: 'end the running task, with all that it started',
-    detail:
-      'Of several, the one of this session is ended. Tasks that wait stay in the queue; !stop all takes them off too.',
-    examples: ['!stop', '!stop all'],
-    role: 'member',
-    kind: 'immediate',
-    run: (call) => {
-      if (call.argument !== '') return stopAll(deps, call.argument, call.owner.publicKey);
-      const running = deps.queue.list(0, call.owner.publicKey);
-      const { waiting } = deps.queue.counts(call.owner.publicKey);
-      const session = deps.currentSessions.current(call.owner.publicKey)?.id;
-      const run = running.find((candidate) => candidate.session === session) ?? running[0];
-      if (run !== undefined && deps.queue.stop(run.id)) return `Stopping: ${shorten(run.task, 80)}`;
-      const rest = waiting === 0 ? '' : ` ${plural(waiting, 'task')} waiting: see !queue.`;
-      const code = deps.stores.confirmations.waiting(call.owner.publicKey)
-        ? ' Nothing was paid either: a code that is not sent runs out by itself.'
-        : '';
-      return `Nothing is running.${rest}${code}`;
-    },
-  },
+  stopCommand(deps),
   {
     path: 'retry',
     parameters: '[n]',
@@ -103,6 +80,44 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
     },
   },
 ];
+
+/** `!stop`: the run that it names, or that is meant. */
+const stopCommand = (deps: CommandDeps): Command => ({
+  path: 'stop',
+  parameters: '[#n|all]',
+  family: 'Queue',
+  summary: 'end the running task, with all that it started',
+  detail:
+    'Of several, the one whose message it answers is ended, or the one of this number (the page names them), else that of this session. Tasks that wait stay in the queue; !stop all takes them off too.',
+  examples: ['!stop', '!stop #12', '!stop all'],
+  role: 'member',
+  kind: 'immediate',
+  run: (call) => {
+    const [, seq] = /^#(\d{1,15})$/.exec(call.argument) ?? [];
+    if (seq !== undefined) return stopNumbered(deps, call.owner.publicKey, Number(seq));
+    if (call.argument !== '') return stopAll(deps, call.argument, call.owner.publicKey);
+    const running = deps.queue.list(0, call.owner.publicKey);
+    const { waiting } = deps.queue.counts(call.owner.publicKey);
+    const session = deps.currentSessions.current(call.owner.publicKey)?.id;
+    const run =
+      running.find(({ message }) => call.message.references.includes(message)) ??
+      running.find((candidate) => candidate.session === session) ??
+      running[0];
+    if (run !== undefined && deps.queue.stop(run.id)) return `Stopping: ${shorten(run.task, 80)}`;
+    const rest = waiting === 0 ? '' : ` ${plural(waiting, 'task')} waiting: see !queue.`;
+    const code = deps.stores.confirmations.waiting(call.owner.publicKey)
+      ? ' Nothing was paid either: a code that is not sent runs out by itself.'
+      : '';
+    return `Nothing is running.${rest}${code}`;
+  },
+});
+
+/** This one, and no other: by the time the word comes it may be over. */
+function stopNumbered({ queue }: CommandDeps, owner: PublicKey, number: number): string {
+  const run = queue.list(0, owner).find(({ seq }) => seq === number);
+  if (run !== undefined && queue.stop(run.id)) return `Stopping: ${shorten(run.task, 80)}`;
+  throw new RefusalError(`No task #${number} of yours is running; see !queue.`);
+}
 
 function stopAll({ queue }: CommandDeps, argument: string, owner: PublicKey): string {
   parseChoice(argument, 'word for what to stop', ['all']);

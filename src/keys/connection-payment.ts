@@ -53,6 +53,7 @@ export function createStanding(
     return {
       payer: `${credential.type === 'api' ? 'key' : 'login'}:${id}`,
       payment: () => byLogin(credential),
+      isOpen: () => store.get(owner, id)?.credential !== undefined,
       ...(credential.type === 'api' || credential.expires === 0
         ? {}
         : {

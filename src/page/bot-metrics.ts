@@ -174,6 +174,11 @@ function money(registry: Registry, { money: { wallet, routstr }, clock }: Metric
       return Object.entries({ running, due, kept }).map(([state, amount]) => [{ state }, amount]);
     },
   );
+  gauge(registry, 'owed_sat', 'What nodes owe after runs, by the mint at which the budget was made.', () => {
+    if (wallet.opened() === undefined) return [];
+    const { dueAt } = routstr.provider().owed();
+    return dueAt.map(({ mint, due }): Sample => [{ mint }, due]);
+  });
   gauge(
     registry,
     'doubtful',

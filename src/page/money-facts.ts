@@ -18,7 +18,7 @@ import { openRunLine, showsTask } from '../replies/provider-replies.ts';
 import { dayName } from '../replies/spend-replies.ts';
 import { stuckRun } from '../replies/stuck-replies.ts';
 import { describeTrouble } from '../replies/wallet-error-replies.ts';
-import { operationLine, operationText } from '../replies/wallet-replies.ts';
+import { operationLine, operationText, withOwed } from '../replies/wallet-replies.ts';
 import type { Stores } from '../store/open-stores.ts';
 
 export type MoneyFactsDeps = {
@@ -29,6 +29,7 @@ export type MoneyFactsDeps = {
 
 /** How long an invoice that was paid, or has expired, is shown. */
 const newsMs = 10 * 60_000;
+const nothing = { ready: zeroSat, reserved: zeroSat, sent: zeroSat, incoming: zeroSat };
 const openShown = 50;
 const stuckShown = 20;
 const evidenceShown = 20;
@@ -63,12 +64,16 @@ function view({ money, settings, clock }: MoneyFactsDeps, visitor: Visitor): Mon
     .askedTopUps(publicKey, now - newsMs)
     .filter(({ operation }) => !money.autoTopUp.isOne(operation));
   const waiting = new Set(topUps.map(({ operation }) => operation));
-  const { running, due, kept } = owed();
+  const { running, due, kept, dueAt } = owed();
   const { mints, ready, reserved, sent, incoming } = wallet.balance();
   return {
     wallet:
       role === 'admin' || share === undefined
-        ? { all: { ready, reserved, sent, incoming }, mints, nodes: { running, due, kept } }
+        ? {
+            all: { ready, reserved, sent, incoming },
+            mints: withOwed(mints, dueAt, nothing),
+            nodes: { running, due, kept },
+          }
         : undefined,
     share: share?.available,
     today: { used: money.routstr.usedToday(publicKey), limit: settings.get(publicKey, 'dayLimit') },

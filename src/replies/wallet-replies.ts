@@ -6,7 +6,7 @@ import type {
   TokenPreview,
   WithdrawalQuote,
 } from '@nostr-dm-agent/cashu-wallet';
-import { addSat, formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import { addSat, formatSat, type Sat, zeroSat } from '@nostr-dm-agent/kit/sat';
 import type { Share } from '../money/shares.ts';
 import { formatAgo, formatDuration, plural, shorten } from './format.ts';
 import { chat, type Place } from './place.ts';
@@ -15,11 +15,35 @@ import { chat, type Place } from './place.ts';
 export const mintName = (url: string): string => shorten(url.replace(/^https?:\/\//, ''), 100);
 
 /** What there is, and what is under way; each mint when there are several. */
-export function balanceText({ mints, unusable, ...all }: Balance): string {
-  const shown = mints.filter(({ ready, reserved, sent, incoming }) => ready + reserved + sent + incoming > 0);
-  const each = shown.map((part) => `${mintName(part.mint)}: ${holdingsLine(part)}`);
+/** @param owed what nodes owe of each mint's money */
+export function balanceText(
+  { mints, unusable, ...all }: Balance,
+  owed: readonly { readonly mint: string; readonly due: Sat }[] = [],
+): string {
+  const none = { ready: zeroSat, reserved: zeroSat, sent: zeroSat, incoming: zeroSat };
+  const shown = withOwed(mints, owed, none).filter(
+    ({ ready, reserved, sent, incoming, owed: due }) => ready + reserved + sent + incoming + due > 0,
+  );
+  const each = shown.map(
+    (part) =>
+      `${mintName(part.mint)}: ${holdingsLine(part)}${part.owed > 0 ? ` · up to ${formatSat(part.owed)} owed by nodes` : ''}`,
+  );
   const stuck = unusable === undefined ? [] : [`${formatSat(unusable)} cannot be spent: ${keysetsThatEnded}`];
   return [holdingsLine(all), ...(shown.length > 1 ? each : []), ...stuck].join('\n');
+}
+
+/** Each mint with what nodes owe of its money, also one of which nothing else is there. */
+export function withOwed<Part extends { readonly mint: string }, None extends Omit<Part, 'mint'>>(
+  mints: readonly Part[],
+  owed: readonly { readonly mint: string; readonly due: Sat }[],
+  none: None,
+): readonly ((Part | (None & { readonly mint: string })) & { readonly owed: Sat })[] {
+  const dueAt = new Map(owed.map(({ mint, due }) => [mint, due]));
+  const others = [...dueAt.keys()].filter((mint) => !mints.some((part) => part.mint === mint));
+  return [...mints, ...others.map((mint) => ({ mint, ...none }))].map((part) => ({
+    ...part,
+    owed: dueAt.get(part.mint) ?? zeroSat,
+  }));
 }
 
 const keysetsThatEnded =

@@ -123,7 +123,7 @@ export function flows(world: () => PageWorld): void {
       await tab.page.getByText('Nothing is worked on').waitFor();
 
       const long = await owner.send('take 60 seconds then say late');
-      await tab.page.getByRole('button', { name: 'Stop the running task' }).focus();
+      await tab.page.getByRole('button', { name: 'Stop this task' }).focus();
       await until(async () => /at work · [2-9] s/.test((await timed()) ?? ''), 'the page goes on');
       await tab.page.keyboard.press('Enter');
       expect((await owner.answer(long, /topped/)).text).toContain('topped');

@@ -112,17 +112,24 @@ describe('the queue', () => {
     expect(text).toMatch(/^did: beside\n\nSession \w{5}: beside\n— agent · /);
     expect(bot.tasksDone()).toEqual(['sleep 61', 'beside']);
 
-    await bot.owner.answer(await bot.owner.send('!stop'), /Stopping: sleep 61/);
+    // That of a number, or to whose message it answers; else that of the session that one is in.
+    const also = await bot.owner.send('sleep 64');
+    await until(() => bot.tasksDone().length === 3, 'it has begun');
+    await bot.owner.answer(await bot.owner.send('!stop #99'), /^No task #99 of yours is running/);
+    const answering = await bot.owner.send('!stop', { tags: [['e', first, '', 'reply']] });
+    await bot.owner.answer(answering, /Stopping: sleep 61/);
     await bot.owner.answer(first, /^Stopped\..*!retry/);
     await bot.owner.reaction(first, '⏹');
     await bot.owner.answer(second, /did: second\n\nSession \w{5}: sleep 61\n— /);
     await bot.owner.reaction(second, '✅');
+    await bot.owner.answer(await bot.owner.send('!stop #6'), /Stopping: sleep 64/);
+    await bot.owner.answer(also, /^Stopped\./);
     expect(
       bot.owner.said
         .filter(({ kind, about }) => kind === 7 && about === second)
         .map(({ text: mark }) => mark),
     ).toEqual(['⏸', '👀', '✅']);
-    expect(bot.tasksDone()).toEqual(['sleep 61', 'beside', 'second']);
+    expect(bot.tasksDone()).toEqual(['sleep 61', 'beside', 'sleep 64', 'second']);
   });
 
   test('a deleted message takes its task off the queue; !retry runs the last task again', async () => {

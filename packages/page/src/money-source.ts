@@ -24,7 +24,8 @@ export type MoneyFacts = {
   readonly wallet:
     | {
         readonly all: Holdings;
-        readonly mints: readonly ({ readonly mint: string } & Holdings)[];
+        /** `owed`: by nodes, of budgets that were made there. */
+        readonly mints: readonly ({ readonly mint: string; readonly owed: Sat } & Holdings)[];
         /** At nodes: of runs under way, owed after runs, kept across runs. */
         readonly nodes: { readonly running: Sat; readonly due: Sat; readonly kept: Sat };
       }

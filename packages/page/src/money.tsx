@@ -132,7 +132,7 @@ const Mints = ({ mints }: Pick<NonNullable<MoneyFacts['wallet']>, 'mints'>) => (
       <thead>
         <tr>
           <th scope="col">Mint</th>
-          {['Ready', 'Reserved', 'In tokens', 'On its way in'].map((name) => (
+          {['Ready', 'Reserved', 'In tokens', 'On its way in', 'Owed by nodes'].map((name) => (
             <th scope="col" class="amount">
               {name}
             </th>
@@ -140,7 +140,7 @@ const Mints = ({ mints }: Pick<NonNullable<MoneyFacts['wallet']>, 'mints'>) => (
         </tr>
       </thead>
       <tbody>
-        {mints.map(({ mint, ready, reserved, sent, incoming }) => (
+        {mints.map(({ mint, ready, reserved, sent, incoming, owed }) => (
           <tr>
             <th scope="row">{mint}</th>
             <td data-label="Ready" class="amount">
@@ -154,6 +154,9 @@ const Mints = ({ mints }: Pick<NonNullable<MoneyFacts['wallet']>, 'mints'>) => (
             </td>
             <td data-label="On its way in" class="amount">
               {formatSat(incoming)}
+            </td>
+            <td data-label="Owed by nodes" class="amount">
+              {formatSat(owed)}
             </td>
           </tr>
         ))}

@@ -13,8 +13,6 @@ export const nowView: View = {
 const waitingShown = (runs: readonly RunFacts[]): number =>
   runs.filter(({ state }) => state === 'waiting').length;
 
-const stop: Way = { command: '!stop', label: 'Stop the running task', grave: true };
-
 /** The run in hand, what waits, and what an agent asks; made anew whenever that changes. */
 const Now = ({ runs, waiting, asks, viewer }: NowFacts & { readonly viewer: Viewer }) => (
   <>
@@ -32,9 +30,6 @@ const Now = ({ runs, waiting, asks, viewer }: NowFacts & { readonly viewer: View
     )}
     {waiting !== undefined && waiting > waitingShown(runs) && (
       <p>… and {waiting - waitingShown(runs)} more wait.</p>
-    )}
-    {runs.some(({ state, owner }) => state === 'running' && owner === undefined) && (
-      <Ways ways={[stop]} viewer={viewer} back="/now" />
     )}
   </>
 );
@@ -70,6 +65,13 @@ const Run = ({ run, viewer }: { readonly run: RunFacts; readonly viewer: Viewer 
         />{' '}
         {formatSat(sat(run.spent.spent))} of {formatSat(sat(run.spent.budget))}
       </p>
+    )}
+    {run.state === 'running' && run.owner === undefined && (
+      <Ways
+        ways={[{ command: `!stop #${run.number}`, label: 'Stop this task', grave: true }]}
+        viewer={viewer}
+        back="/now"
+      />
     )}
     {run.state === 'waiting' && run.owner === undefined && (
       <Ways

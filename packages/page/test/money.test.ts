@@ -36,8 +36,8 @@ const facts: MoneyFacts = {
   wallet: {
     all: { ...nothing, ready: sat(7000), incoming: sat(5) },
     mints: [
-      { mint: 'http://mint.example', ...nothing, ready: sat(7000) },
-      { mint: evil, ...nothing },
+      { mint: 'http://mint.example', ...nothing, ready: sat(7000), owed: sat(1800) },
+      { mint: evil, ...nothing, owed: sat(0) },
     ],
     nodes: { running: sat(2000), due: sat(1800), kept: sat(0) },
   },

@@ -30,6 +30,7 @@ import { budgetOf, prepareRun, type RunMeans } from './paid-run/prepare-run.ts';
 import { askQuickly, pastQuestion, type QuickRequest, type QuickResult } from './paid-run/quick.ts';
 import { recoverRuns } from './paid-run/recover-runs.ts';
 import { createRunEndpoints } from './paid-run/run-endpoint.ts';
+import { createRunMints } from './paid-run/run-mints.ts';
 import type { PaidRunCost, PreparedPaidRun, RunTicket } from './paid-run/run-ticket.ts';
 import { createUserKeys, type UserKeys } from './paid-run/user-key.ts';
 import { wholeBudget } from './paid-run/whole-budget.ts';
@@ -153,7 +154,8 @@ export function createRoutstrProvider(options: RoutstrProviderOptions): RoutstrP
   };
   /** Runs that are answered, or left by their agents, until they are settled. */
   const ending = new Map<string, PromiseWithResolvers<void>>();
-  const owed = (): Owed => owedIn(store.open(), account.books(), deps.live.has);
+  const mintOf = createRunMints(wallet);
+  const owed = (): Owed => owedIn(store.open(), account.books(), deps.live.has, mintOf);
 
   return {
     refusalOfRun: (ticket) => {

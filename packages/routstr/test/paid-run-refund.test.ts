@@ -231,7 +231,11 @@ describe('the reply does not wait for the change, which is asked for in the back
     expect(world.state('r1')).toBe('refund_due');
     expect(new Set(world.outcomes('r1', 'refund'))).toEqual(new Set(['ongoing']));
     expect(world.provider().owed()).toMatchObject({ runs: 0, dueRuns: 1 });
-    expect(world.provider().status()).toMatchObject({ running: 0, owed: { dueRuns: 1 } });
+    const { due } = world.provider().owed();
+    expect(world.provider().status()).toMatchObject({
+      running: 0,
+      owed: { dueRuns: 1, dueAt: [{ mint: world.mint.url, due }] },
+    });
     await world.later(30_000);
     expect(world.news).toEqual([]);
     world.upstream.release();

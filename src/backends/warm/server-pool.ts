@@ -51,6 +51,8 @@ export type StartedServer = {
 type Place = {
   readonly key: string;
   readonly spare: boolean;
+  /** False once its owner has disconnected what it was started with. */
+  readonly isOpen: () => boolean;
   readonly door: Door | undefined;
   readonly configured: string;
   readonly ready: Promise<StartedServer | undefined>;
@@ -195,6 +197,7 @@ export const createServerPool = (deps: PoolDeps) => {
       ...{
         key,
         spare,
+        isOpen: at.standing.isOpen ?? (() => true),
         door,
         ready: ready.promise,
         starting: new AbortController(),
@@ -333,7 +336,8 @@ export const createServerPool = (deps: PoolDeps) => {
 
   const sweep = async (): Promise<void> => {
     for (const place of [...places]) {
-      if (place.busy || place.wanted || place.server === undefined) continue;
+      if (!place.isOpen()) retire(place);
+      if (place.retired || place.busy || place.wanted || place.server === undefined) continue;
       const old = since() - place.usedAt > deps.keptMs;
       const grown = !old && (await place.server.memory()) > mostBytes;
       if ((!old && !grown) || place.busy || place.wanted) continue;

@@ -71,11 +71,8 @@ function holdings({ money }: WalletCommandDeps, owner: Owner): string {
   const balance = money.wallet.wallet().balance();
   const share = money.shares.of(owner.publicKey);
   if (share?.role === 'member') return shareText(share);
-  return lines(
-    balanceText(balance),
-    owedLines(money.routstr.provider().owed()),
-    share !== undefined && shareText(share),
-  );
+  const owed = money.routstr.provider().owed();
+  return lines(balanceText(balance, owed.dueAt), owedLines(owed), share !== undefined && shareText(share));
 }
 
 /** What an owner has, in money; nothing where no currency is set, or no rate is known. */

@@ -11,28 +11,41 @@ export type Owed = {
   /** Runs that are over: at most this comes back. */
   readonly due: Sat;
   readonly dueRuns: number;
+  /** What of `due` is where its budget was made, by mint; a node may give it back at another one. */
+  readonly dueAt: readonly { readonly mint: string; readonly due: Sat }[];
   /** Of these, the ones for a person to look at. */
   readonly doubtful: number;
   /** In accounts that are kept across runs; what runs under way may spend of it included. */
   readonly kept: Sat;
 };
 
-/** @param rows all that is open */
+/**
+ * @param rows all that is open
+ * @param mintOf of the token that a run was paid with; undefined: it can't be read
+ */
 export function owedIn(
   rows: readonly PaidRun[],
   accounts: readonly NodeAccountBooks[],
   isLive: (id: string) => boolean,
+  mintOf: (run: PaidRun) => string | undefined,
 ): Owed {
   const open = rows.filter(
     (run) => !isIn(run, 'kept', 'invoiced', 'spending', 'unreckoned') && !isAheadStill(run),
   );
   const running = open.filter((run) => isLive(run.id) || isIn(run, 'deposited', 'running'));
   const due = open.filter((run) => !running.includes(run));
+  const dueAt = new Map<string, Sat>();
+  for (const run of due) {
+    const held = heldByNode(run);
+    const mint = held === 0 ? undefined : mintOf(run);
+    if (mint !== undefined) dueAt.set(mint, addSat(dueAt.get(mint) ?? sat(0), held));
+  }
   return {
     running: addSat(...running.map(heldByNode)),
     runs: running.length,
     due: addSat(...due.map(heldByNode)),
     dueRuns: due.length,
+    dueAt: Array.from(dueAt, ([mint, amount]) => ({ mint, due: amount })),
     doubtful: due.filter((run) => isIn(run, 'needs_operator')).length,
     kept: addSat(...accounts.map(({ state, balance }) => (state === 'kept' ? balance : sat(0)))),
   };
