@@ -68,7 +68,7 @@ async function build(must: Must, storage: string, isHybrid: boolean): Promise<st
   return 'localhost/nostr-dm-agent';
 }
 
-/** Debian from its mirror, where no registry of images is in reach. */
+/** Debian from the mirror that debootstrap knows for it, where no registry of images is in reach. */
 async function makeBase(must: Must, storage: string): Promise<string> {
   const name = 'localhost/debian:bookworm';
   if ((await must(['images', '--quiet', name])).trim() !== '') return name;
@@ -76,7 +76,7 @@ async function makeBase(must: Must, storage: string): Promise<string> {
   const [made, tar] = [join(folder, 'root'), join(folder, 'root.tar')];
   const shell = [
     `mkdir -p "${made}"`,
-    `debootstrap --variant=minbase --include=ca-certificates bookworm "${made}" http://deb.debian.org/debian >&2`,
+    `debootstrap --variant=minbase --include=ca-certificates bookworm "${made}" >&2`,
     // Whoever is behind a proxy that makes certificates of its own has them here.
     `cp /etc/ssl/certs/ca-certificates.crt "${made}/host-ca.crt"`,
     `tar -C "${made}" -cf "${tar}" .`,
