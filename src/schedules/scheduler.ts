@@ -14,6 +14,8 @@ import { nextTime } from './when.ts';
 
 /** The clock is looked at so often at least: a suspended machine and one that is set anew heal within it. */
 const longestWaitMs = 60_000;
+/** Until a database that another program holds is tried again. */
+const busyPauseMs = 1_000;
 /** After that, a time has been missed. */
 const graceMs = 2 * 60_000;
 /** What was missed longer ago than this is told, and not done. */
@@ -65,24 +67,30 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   let cancel: Cancel | undefined;
   let until: AbortSignal | undefined;
 
-  const arm = (): void => {
+  /** @param met what was due until then has been looked at: where it still is, a fault or another program keeps it from being met */
+  const arm = (met = 0, leastMs = 0): void => {
     cancel?.();
     if (until === undefined || until.aborted) return;
-    const next = schedules.nextAt();
-    const wait = Math.min(longestWaitMs, Math.max(0, (next ?? Number.POSITIVE_INFINITY) - clock.now()));
-    // Without one there is nothing to look at.
+    const now = clock.now();
+    const next = schedules.nextAt(0);
+    // Without one there is nothing to look at. What could not be met is tried again with the next one, or after a while: never at once.
+    const upcoming = next !== undefined && next <= met ? schedules.nextAt(met) : next;
+    const wait = Math.min(longestWaitMs, Math.max(leastMs, (upcoming ?? Number.POSITIVE_INFINITY) - now));
     if (next !== undefined) cancel = after(wait, { name: 'schedules', log, signal: until }, look);
   };
   const look = (): void => {
+    const lookedAt = clock.now();
+    let leastMs = 0;
     try {
       meetAll(deps);
     } catch (cause) {
       if (!isBusy(cause)) throw cause;
+      leastMs = busyPauseMs;
       log.warn({ cause }, 'another program holds the database; what is due waits');
     } finally {
       // Also after a fault: the next look finds what is still due.
       cancel = undefined;
-      if (until?.aborted === false) arm();
+      if (until?.aborted === false) arm(leastMs > 0 ? 0 : lookedAt, leastMs);
     }
   };
 
@@ -93,7 +101,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
       cancel = after(0, { name: 'schedules', log, signal }, look);
     },
     look,
-    changed: arm,
+    changed: () => arm(),
     runNow: (schedule) => {
       if (isUnderWay(deps, schedule)) return 'busy';
       doIt(deps, schedule, undefined);

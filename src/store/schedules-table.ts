@@ -73,8 +73,8 @@ export type ScheduleStore = {
   readonly of: (owner: PublicKey) => readonly Schedule[];
   /** Those whose time has come, the earliest first. */
   readonly due: (now: number) => readonly Schedule[];
-  /** When the next one's time comes. */
-  readonly nextAt: () => number | undefined;
+  /** The first time of any that comes after this one (Unix ms). */
+  readonly nextAt: (after: number) => number | undefined;
   readonly update: (id: number, changed: ScheduleChange) => void;
 };
 export type ScheduleChange = Partial<
@@ -104,7 +104,7 @@ export function createScheduleStore(db: Database): ScheduleStore {
   const get = select(db, 'SELECT * FROM schedules WHERE id = ?', row).one;
   const next = select(
     db,
-    'SELECT min(next_at) AS next_at FROM schedules WHERE next_at IS NOT NULL',
+    'SELECT min(next_at) AS next_at FROM schedules WHERE next_at > ?',
     rowOf({ nextAt: nullable(z.int()) }),
   );
   const sessionOf = (work: ScheduledWork): string | undefined =>
@@ -131,7 +131,7 @@ export function createScheduleStore(db: Database): ScheduleStore {
     get,
     of: select(db, "SELECT * FROM schedules WHERE owner = ? AND state <> 'ended' ORDER BY id", row).all,
     due: select(db, 'SELECT * FROM schedules WHERE next_at <= ? ORDER BY next_at, id', row).all,
-    nextAt: () => next.one()?.nextAt,
+    nextAt: (after) => next.one(after)?.nextAt,
     update: (id, { turn, ...changed }) => {
       const schedule = get(id);
       if (schedule === undefined) return;

@@ -31,6 +31,8 @@ function world(begin = '2026-10-23T12:00:00Z') {
   let killAt: string | undefined;
   let workspaces = [{ name: 'app', directory: '/app' }];
   let membersMay = false;
+  let isFull = false;
+  let enqueued = 0;
   /** A new life of the bot. */
   const life = () => {
     const currentSessions = createCurrentSessions({
@@ -41,7 +43,11 @@ function world(begin = '2026-10-23T12:00:00Z') {
       ...{ sessions: stores.sessions, settings: stores.settings, clock, random: Math.random },
     });
     const queue = {
-      enqueue: (order: RunOrder) => stores.runs.enqueue(crypto.randomUUID(), order, now),
+      enqueue: (order: RunOrder) => {
+        enqueued += 1;
+        if (isFull) throw new Error('the disk is full');
+        return stores.runs.enqueue(crypto.randomUUID(), order, now);
+      },
     };
     return createScheduler({
       ...{ stores, queue, currentSessions, clock, log: silent },
@@ -91,6 +97,11 @@ function world(begin = '2026-10-23T12:00:00Z') {
     },
     now: () => now,
     look: () => scheduler.look(),
+    start: (signal: AbortSignal) => scheduler.start(signal),
+    fill: (full: boolean) => {
+      isFull = full;
+    },
+    enqueued: () => enqueued,
     runNow: (schedule: Schedule) => scheduler.runNow(schedule),
     /** Ends this life at a moment, or between two, and begins another. */
     dies: (at?: 'schedule:due' | 'schedule:met') => {
@@ -156,6 +167,22 @@ describe('a task at its time', () => {
       expect(it.schedule(id)?.state).toBe('ended');
     },
   );
+
+  test('one that can’t be begun is tried again after a while, not at once', async () => {
+    const it = world();
+    const ending = new AbortController();
+    it.add('in 20m look at the build');
+    it.wait(20 * minute);
+    it.fill(true);
+    it.start(ending.signal);
+    // Each is a turn of the timers: one that is due again at once would have had every one of them.
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(it.enqueued()).toBe(1);
+    it.fill(false);
+    it.look();
+    expect(it.waiting()).toEqual(['look at the build']);
+    ending.abort();
+  });
 
   test('is skipped while the last one still runs, which its next answer says', () => {
     const it = world();
@@ -366,7 +393,7 @@ test('whenever it is looked at, killed or set back: no time is met twice, none c
           if (step.do === 'wait') it.wait(step.ms);
           else if (step.do === 'back') it.wait(-step.ms);
           else if (step.do !== 'end') {
-            const isDue = (it.stores.schedules.nextAt() ?? Number.POSITIVE_INFINITY) <= it.now();
+            const isDue = (it.stores.schedules.nextAt(0) ?? Number.POSITIVE_INFINITY) <= it.now();
             if (isDue) it.dies(`schedule:${step.do}`);
           } else if (it.stores.runs.open().length > 0) it.done('answered', 'x');
           it.look();
