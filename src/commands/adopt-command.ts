@@ -5,6 +5,7 @@ import { keyFormText, verdictError, verdictText } from '../replies/connection-re
 import { adoptedText, leftAsIs, nothingToAdopt, notTheHosts } from '../replies/old-key-replies.ts';
 import { type Call, type Command, type FullReply, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
+import { keepKey } from './keep-key.ts';
 
 /** `!provider adopt`: a key that is on the host already becomes a connection. */
 export const adoptCommand = (deps: CommandDeps): Command => ({
@@ -47,7 +48,7 @@ async function adopt(
   old: OldKey,
   signal: AbortSignal,
 ): Promise<FullReply> {
-  const { oldKeys, protect, verify, vault, store } = deps.connections;
+  const { oldKeys, protect, verify, vault } = deps.connections;
   const { provider, from } = old;
   const { id, name } = provider;
   const key = oldKeys.keyOf(old);
@@ -67,8 +68,7 @@ async function adopt(
     return {
       reply: adoptedText(name, id, from, verdictText(name, verdict)),
       commit: () => {
-        store.put({ owner: owner.publicKey, provider: id, kind: 'api', credential, error });
-        if (error !== undefined) store.mark(owner.publicKey, id, 'error', error);
+        keepKey(deps, { owner: owner.publicKey, provider: id, credential, error });
         remember(deps.stores, 'answered', [old]);
       },
     };

@@ -26,6 +26,7 @@ import { formatAgo, lines } from '../replies/format.ts';
 import { loginBegunText, loginOverText, loginRefusedText } from '../replies/login-replies.ts';
 import { type Call, type Command, type FullReply, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
+import { keepKey } from './keep-key.ts';
 
 /** How long a key waits for the word that it shall take the place of another. */
 const replaceMs = 15 * 60_000;
@@ -69,7 +70,8 @@ async function connect(
   const { provider, key, replace } = readConnect(catalogue, text);
   const { id, name } = provider;
   if (key === '' && replace) return replaceWithProposed(deps, publicKey, provider);
-  const coded = key === '' ? undefined : deps.logins.enterCode(publicKey, id, key);
+  // A key that comes while a login waits for a code is a key: nobody else is shown it.
+  const coded = key === '' || looksLikeKey(key) ? undefined : deps.logins.enterCode(publicKey, id, key);
   if (coded !== undefined) {
     const outcome = await coded;
     return { reply: loginOverText(name, id, outcome === 'ended' ? 'failed' : outcome) };
@@ -103,10 +105,7 @@ async function connect(
     const what = there?.credential === undefined ? 'Connected to' : 'Replaced the key for';
     return {
       reply: connectedText(deps, publicKey, provider, `${what} ${name}. ${said}`),
-      commit: () => {
-        store.put({ owner: publicKey, provider: id, kind: 'api', credential, error });
-        if (error !== undefined) store.mark(publicKey, id, 'error', error);
-      },
+      commit: () => keepKey(deps, { owner: publicKey, provider: id, credential, error }),
     };
   } finally {
     release();
@@ -147,7 +146,7 @@ function replaceWithProposed(deps: CommandDeps, owner: PublicKey, provider: Conn
   const said = `Replaced the key for ${name}. It was looked at when you sent it.`;
   return {
     reply: connectedText(deps, owner, provider, said),
-    commit: () => store.put({ owner, provider: id, kind: 'api', credential, error: undefined }),
+    commit: () => keepKey(deps, { owner, provider: id, credential, error: undefined }),
   };
 }
 

@@ -38,6 +38,7 @@ export function createPage(
         links,
         sessions: stores.pageSessions,
         metricsKey: metricsKey(home),
+        onFault: (cause) => log.error({ cause }, 'the page could not show or do something'),
         clock,
         randomBytes,
       });

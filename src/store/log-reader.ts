@@ -47,7 +47,7 @@ export function createLogReader(home: string, { runs, redact }: LogReaderDeps): 
       name,
       name === 'run' && typeof value === 'string' ? String(runs.get(value)?.seq ?? value) : plain(value),
     ]);
-    const shown = named.map(([name, text]) => [redact(name), redact(text.slice(0, longestFact))] as const);
+    const shown = named.map(([name, text]) => [redact(name), redact(text).slice(0, longestFact)] as const);
     const isWhole =
       Object.values(facts).every(isPlain) && named.every(([, text]) => text.length <= longestFact);
     const whole = isWhole ? undefined : redact(JSON.stringify(facts, undefined, 2)).slice(0, longestWhole);

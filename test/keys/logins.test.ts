@@ -1,12 +1,15 @@
 import { afterAll, expect, test } from 'bun:test';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type EventId, type InboundMessage, parseRelayUrl } from '@nostr-dm-agent/nostr';
 import { parsePublicKey } from '@nostr-dm-agent/nostr/keys';
 import { createOpencode } from '../../src/backends/opencode.ts';
 import { findOpencode } from '../../src/backends/opencode-binary.ts';
+import { connectCommand } from '../../src/commands/connect-command.ts';
 import { createLoginKeeper } from '../../src/keys/login-keeper.ts';
 import { renewalWays } from '../../src/keys/login-renewal.ts';
 import { makePlace, silent } from '../support/backend.ts';
+import { depsWithoutWallet } from '../support/commands.ts';
 import { filesHolding } from '../support/files.ts';
 
 const place = makePlace();
@@ -67,4 +70,47 @@ test('logins are renewed where, and as which program, opencode does it', async (
     expect(binary.includes(`"${clientId}"`)).toBe(true);
     expect(binary.includes(`"${new URL(url).origin}`)).toBe(true);
   }
+});
+
+test('a key that comes while a login waits for a code is no code, and takes the login’s place', async () => {
+  const owner = parsePublicKey('a'.repeat(64));
+  const codes: string[] = [];
+  const given: string[] = [];
+  const deps = depsWithoutWallet();
+  const connect = connectCommand({
+    ...deps,
+    connections: { ...deps.connections, verify: async () => ({ state: 'valid' }) },
+    logins: {
+      ...deps.logins,
+      enterCode: (_owner, _provider, code) => {
+        codes.push(code);
+        return Promise.resolve('connected' as const);
+      },
+      cancel: (_owner, provider) => given.push(provider) > 0,
+    },
+  });
+  if (connect.kind !== 'lasting') throw new Error('it asks the provider');
+  const message: InboundMessage = {
+    id: 'b'.repeat(64) as EventId,
+    sender: owner,
+    protocol: 'nip17',
+    kind: 14,
+    text: '',
+    references: [],
+    createdAt: 0,
+    receivedAt: 0,
+    relay: parseRelayUrl('wss://relay.example'),
+  };
+  const say = async (argument: string) => {
+    const call = { owner: { publicKey: owner, role: 'member' as const }, message, argument, resumed: false };
+    const outcome = await connect.run(call, AbortSignal.timeout(5_000));
+    if (typeof outcome === 'string' || 'task' in outcome) throw new Error('no full reply');
+    outcome.commit?.();
+    return outcome.reply;
+  };
+  expect(await say(`xai xai-${'k'.repeat(40)}`)).toStartWith('Connected to');
+  expect(deps.connections.store.get(owner, 'xai')).toMatchObject({ kind: 'api', status: 'connected' });
+  expect([codes, given]).toEqual([[], ['xai']]);
+  await say('xai ABCD-1234');
+  expect(codes).toEqual(['ABCD-1234']);
 });

@@ -52,3 +52,15 @@ export const NothingHere = () => (
     </main>
   </Document>
 );
+
+/** Why stands in the log: it may be about somebody else. */
+export const Broken = () => (
+  <Document title="nostr-dm-agent">
+    <main class="door">
+      <h1>That did not work</h1>
+      <p>
+        The bot’s log says why. <a href="/now">What goes on now</a>
+      </p>
+    </main>
+  </Document>
+);

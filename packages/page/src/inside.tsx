@@ -4,7 +4,7 @@ import type { Child } from 'hono/jsx';
 import { z } from 'zod';
 import { longestField, Page, Replies, type Viewer } from './layout.tsx';
 import { createLive } from './live.ts';
-import type { PageEnv } from './page-app.tsx';
+import type { PageAppDeps, PageEnv } from './page-app.tsx';
 import type { PageSource } from './page-source.ts';
 import type { View } from './view.ts';
 import { views, viewsFor } from './views.ts';
@@ -25,9 +25,13 @@ const order = z.object({
 });
 
 /** What is behind the doors. */
-export function createInside(source: PageSource, actMs: number = longestActMs): Hono<PageEnv> {
+export function createInside({
+  source,
+  actMs = longestActMs,
+  onFault,
+}: Pick<PageAppDeps, 'source' | 'actMs' | 'onFault'>): Hono<PageEnv> {
   const app = new Hono<PageEnv>();
-  const watch = createLive(source);
+  const watch = createLive(source, onFault);
   app.get('/', (c) => c.redirect('/now', 303));
   for (const view of views) {
     const { path, adminsOnly = false, more } = view;

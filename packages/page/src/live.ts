@@ -12,7 +12,7 @@ const mostWatchers = 32;
 const retryMs = 1_000;
 
 /** Sends a view again whenever it has changed. */
-export function createLive(source: PageSource) {
+export function createLive(source: PageSource, onFault: (cause: unknown) => void) {
   let watchers = 0;
   return (
     c: Context<PageEnv>,
@@ -37,6 +37,9 @@ export function createLive(source: PageSource) {
           sent = shown;
           await stream.sleep(lookEveryMs);
         }
+      } catch (cause) {
+        // Its browser asks again.
+        if (!stream.aborted) onFault(cause);
       } finally {
         watchers -= 1;
       }

@@ -15,7 +15,7 @@ export async function servePage(
   address: PageAddress,
   deps: Omit<PageAppDeps, 'assets'>,
 ): Promise<ServedPage> {
-  const app = createPageApp({ ...deps, assets: await loadAssets() }, createInside(deps.source, deps.actMs));
+  const app = createPageApp({ ...deps, assets: await loadAssets() }, createInside(deps));
   const server = Bun.serve({
     ...address,
     // A view that is watched may be silent for long; a request that sends nothing is ended by its browser.

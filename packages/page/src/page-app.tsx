@@ -3,8 +3,9 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { getCookie, setCookie } from 'hono/cookie';
+import { HTTPException } from 'hono/http-exception';
 import type { Assets } from './assets.ts';
-import { ClosedDoor, NothingHere, OpenDoor, StaleDoor } from './doors.tsx';
+import { Broken, ClosedDoor, NothingHere, OpenDoor, StaleDoor } from './doors.tsx';
 import type { EntryLinks } from './entry-links.ts';
 import { fromThePageAlone, loopbackAlone, originOf, strictHeaders } from './guards.ts';
 import { createNostrSignIn } from './nostr-sign-in.ts';
@@ -32,6 +33,8 @@ export type PageAppDeps = {
   readonly assets: Assets;
   /** How long a command may take before its answer is left to a message. */
   readonly actMs?: number;
+  /** What went wrong while something was shown or done; its reader is told only that it did. */
+  readonly onFault: (cause: unknown) => void;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
 };
@@ -57,6 +60,12 @@ export function createPageApp(deps: PageAppDeps, inside: Hono<PageEnv>): Hono {
   app.use(visitorsAlone(deps.source, sessions));
   app.route('/', inside);
   app.notFound((c) => c.html(<NothingHere />, 404));
+  app.onError((cause, c) => {
+    if (cause instanceof HTTPException) return cause.getResponse();
+    // Whoever has left is the reason, and nobody reads it.
+    if (!c.req.raw.signal.aborted) deps.onFault(cause);
+    return c.html(<Broken />, 500);
+  });
   return app;
 }
 

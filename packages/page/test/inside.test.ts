@@ -72,6 +72,25 @@ describe('what goes on', () => {
   });
 });
 
+test('what goes wrong in a view is told to whoever runs the bot, and its reader only that it did', async () => {
+  const { operator } = page;
+  const before = operator.now;
+  const fault = new Error('the path of a secret');
+  operator.now = {
+    ...before,
+    log: () => {
+      throw fault;
+    },
+  };
+  for (const path of ['/log', '/log/live']) {
+    const shown = await look(path);
+    expect(shown).not.toContain('the path of');
+    expect(page.faults.splice(0)).toEqual([fault]);
+    if (path === '/log') expect(shown).toContain('That did not work');
+  }
+  operator.now = before;
+});
+
 describe('the log', () => {
   test('is asked by level, words and task, shown without effect, and live with the same filter', async () => {
     const asked: unknown[] = [];

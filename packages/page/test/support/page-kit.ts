@@ -123,19 +123,21 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
     health: () => health.now,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'wallet_sat 1240\n' }),
   };
+  const faults: unknown[] = [];
   const deps = {
     source,
     links,
     sessions: sessionsInMemory(),
     metricsKey: 'the key of the metrics',
     actMs: 300,
+    onFault: (cause: unknown) => void faults.push(cause),
     clock,
     randomBytes,
   };
   const page: ServedPage = await servePage({ hostname: '127.0.0.1', port: 0 }, deps);
   const { routes } = createPageApp(
     { ...deps, assets: { answer: () => new Response(), bytes: 0 } },
-    createInside(source),
+    createInside(deps),
   );
   /** One request, redirects not followed. */
   const ask = (path: string, init: RequestInit = {}) =>
@@ -151,6 +153,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
     operator,
     acted,
     health,
+    faults,
     links,
     ask,
     post,
