@@ -98,7 +98,6 @@ test('a key that comes while a login waits for a code is no code, and takes the 
     text: '',
     references: [],
     createdAt: 0,
-    receivedAt: 0,
     relay: parseRelayUrl('wss://relay.example'),
   };
   const say = async (argument: string) => {
