@@ -10,7 +10,7 @@ import { timingMetrics } from './timing-metrics.ts';
 
 export type MetricsDeps = {
   readonly bot: BotFacts;
-  readonly money: Pick<Money, 'wallet' | 'routstr'>;
+  readonly money: Pick<Money, 'wallet' | 'routstr' | 'autoTopUp'>;
   readonly runs: Pick<RunStore, 'endedBetween'>;
   readonly queue: Pick<RunQueue, 'counts'>;
   /** What a start found of an earlier life and put in order. */
@@ -37,6 +37,7 @@ export function createBotMetrics(deps: MetricsDeps): () => Promise<{ contentType
   const registry = new Registry();
   messaging(registry, deps);
   money(registry, deps);
+  autoTopUps(registry, deps);
   const noteRuns = work(registry, deps);
   machine(registry, deps);
   timingMetrics(registry, named(''), deps.stopping);
@@ -201,6 +202,21 @@ function money(registry: Registry, { money: { wallet, routstr }, clock }: Metric
     const midnight = new Date(clock.now()).setHours(0, 0, 0, 0);
     const opened = wallet.opened();
     return opened === undefined ? [] : alone(opened.ledger.spentSince(midnight));
+  });
+}
+
+/** From an owner's own wallet. */
+function autoTopUps(registry: Registry, { money: { autoTopUp } }: MetricsDeps): void {
+  counter(registry, 'auto_top_ups_total', 'Automatic top-ups since the start, by what came of them.', () =>
+    [...autoTopUp.counts()].map(([kind, count]) => [{ kind }, count]),
+  );
+  gauge(registry, 'auto_top_up_today_sat', 'What of the day’s cap is, or may be, spent.', () => {
+    const state = autoTopUp.state();
+    return state === undefined ? [] : alone(state.used);
+  });
+  gauge(registry, 'auto_top_up_failing', '1 while automatic top-ups are on and the last one failed.', () => {
+    const state = autoTopUp.state();
+    return state === undefined ? [] : alone(state.told === undefined ? 0 : 1);
   });
 }
 

@@ -13,6 +13,7 @@ import type {
 import { isIn } from '@nostr-dm-agent/routstr';
 import { npubEncode } from 'nostr-tools/nip19';
 import type { CommandDeps } from '../commands/command-deps.ts';
+import { autoTopUpStateText } from '../replies/auto-top-up-replies.ts';
 import { ownerName } from '../replies/owner-name.ts';
 import { openRunLine, showsTask } from '../replies/provider-replies.ts';
 import { dayName } from '../replies/spend-replies.ts';
@@ -77,6 +78,7 @@ function view({ money, settings, clock }: MoneyFactsDeps, visitor: Visitor): Mon
         : undefined,
     share: share?.available,
     today: { used: money.routstr.usedToday(publicKey), limit: settings.get(publicKey, 'dayLimit') },
+    autoTopUp: role === 'admin' ? autoTopUpFacts(money, publicKey, now) : undefined,
     topUps: topUps.map(({ operation, request, ...topUp }) => ({
       ...{ id: operation, amount: topUp.amount, mint: topUp.mint, invoice: topUp.invoice },
       ...{ request: request?.text, expiresAt: topUp.expiresAt, state: topUp.state },
@@ -107,6 +109,16 @@ function view({ money, settings, clock }: MoneyFactsDeps, visitor: Visitor): Mon
         })),
     ],
   };
+}
+
+function autoTopUpFacts(
+  { autoTopUp, wallet }: MoneyFactsDeps['money'],
+  reader: PublicKey,
+  now: number,
+): NonNullable<MoneyFacts['autoTopUp']> {
+  const state = autoTopUp.state();
+  const text = autoTopUpStateText(state, reader, wallet.threshold(), now);
+  return { isOn: state !== undefined, lines: text.split('\n') };
 }
 
 /** One of the wallet's that a mint contradicts. */

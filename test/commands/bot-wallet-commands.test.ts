@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { parseRelayUrl } from '@nostr-dm-agent/nostr';
+import { startFakeWallet } from '@nostr-dm-agent/nostr/testing/fake-wallet';
 import { nip19 } from 'nostr-tools';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { createOwner } from '../support/owner.ts';
@@ -277,6 +281,7 @@ test('a member takes money in and looks, but moves none out and changes nothing'
     `!wallet mints rename ${world.mint.url} https://mint.example`,
     `!wallet mints remove ${world.mint.url}`,
     '!wallet alert 5',
+    '!wallet autotopup 5/day',
   ]) {
     expect(await ask(command)).toContain('is for admins');
   }
@@ -286,6 +291,41 @@ test('a member takes money in and looks, but moves none out and changes nothing'
   expect(await ask('!wallet balance')).toContain('sat ready');
   expect(await ask(await world.token(10))).toStartWith('Received');
   member.close();
+});
+
+test('below the alert the wallet is filled from its owner’s, within the cap; the secret is nowhere in clear', async () => {
+  const { mint, owner, ask } = world;
+  const payments: string[] = [];
+  const wallet = startFakeWallet({
+    relays: [parseRelayUrl(world.bot.relay.url)],
+    speaks: ['nip44_v2', 'nip04'],
+    onCall: async ({ method, params: { invoice } }) => {
+      if (method !== 'pay_invoice' || invoice === undefined) return [{ result: { alias: 'mine' } }];
+      payments.push(invoice);
+      mint.pay(mint.quoteOf(invoice));
+      return [{ result: { preimage: '00'.repeat(32) } }];
+    },
+  });
+  await wallet.ready();
+  const set = await ask(`!wallet autotopup ${wallet.uri} 5000/day`);
+  expect(set).toContain('at most 5,000 sat a day from your wallet');
+  expect(set).toContain('Your wallet answered.');
+  expect(set).toContain('delete your message');
+  const before = await world.balance();
+  await ask(`!wallet alert ${before + 100}`);
+  const amount = Math.min(5000, (before + 100) * 2);
+  await until(() => owner.texts().some((said) => said.startsWith('⚡ ')), 'the wallet is filled', 100_000);
+  expect(await world.balance()).toBe(before + amount);
+  expect(payments).toHaveLength(1);
+  expect(await ask('!wallet autotopup')).toContain('of 5,000 sat.');
+  expect(await ask('!wallet history')).toContain('automatic top-up');
+  expect(await ask('!wallet autotopup off')).toContain('has forgotten the connection');
+  await ask('!wallet alert off');
+  const secret = wallet.uri.replace(/.*secret=(.{64}).*/, '$1');
+  expect(world.bot.log()).not.toContain(secret);
+  for (const name of readdirSync(world.bot.home).filter((file) => file.startsWith('bot.db')))
+    expect(readFileSync(join(world.bot.home, name)).includes(secret.slice(0, 32))).toBe(false);
+  wallet.stop();
 });
 
 test('what the words alone find is what the wallet says, and the mint’s books are balanced', async () => {

@@ -36,6 +36,8 @@ export type MoneyFacts = {
   readonly today: { readonly used: Sat; readonly limit: Sat | undefined };
   /** Invoices of theirs that wait, or ended a moment ago. */
   readonly topUps: readonly TopUpFacts[];
+  /** Automatic top-ups, a sentence each; undefined: not for this visitor. */
+  readonly autoTopUp: { readonly isOn: boolean; readonly lines: readonly string[] } | undefined;
   /** What is open, a sentence each. */
   readonly open: readonly string[];
   /** What a person must look at. */

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { AutoTopUp } from './auto-top-up.tsx';
 import { Does, type Viewer, type Way } from './layout.tsx';
 import { ledgerPages } from './ledger.tsx';
 import { MoneyMenu, NoWallet } from './money-menu.tsx';
@@ -63,6 +64,7 @@ const Money = ({ facts, viewer }: { readonly facts: MoneyFacts; readonly viewer:
         <Does way={receive} viewer={viewer} back="/money" />
       </div>
     </section>
+    {facts.autoTopUp !== undefined && <AutoTopUp facts={facts.autoTopUp} viewer={viewer} />}
     {viewer.visitor.role === 'admin' && (
       <section aria-labelledby="out">
         <h2 id="out">Out</h2>

@@ -42,6 +42,7 @@ const facts: MoneyFacts = {
     nodes: { running: sat(2000), due: sat(1800), kept: sat(0) },
   },
   ...{ share: undefined, today: { used: sat(138), limit: sat(9000) }, topUps: [topUp], open: [evil] },
+  autoTopUp: { isOn: true, lines: ['Today 2,000 sat of 5,000 sat.', evil] },
   stuck: [
     {
       ...{
