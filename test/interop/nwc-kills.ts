@@ -81,7 +81,7 @@ afterAll(async () => {
 });
 
 async function startService(): Promise<void> {
-  const { nwc }: { nwc: Sdk } = await import(join(folder, 'node_modules/@getalby/sdk/dist/esm/index.js'));
+  const nwc: Sdk = await import(join(folder, 'node_modules/@getalby/sdk/dist/esm/nwc.js'));
   const service = new nwc.NWCWalletService({ relayUrls: [world.bot.relay.url] });
   await service.publishWalletServiceInfoEvent(hex(walletKey), ['get_info', 'pay_invoice'], []);
   const pair = new nwc.NWCWalletServiceKeyPair(hex(walletKey), publicKeyOf(clientKey));
