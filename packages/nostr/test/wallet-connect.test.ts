@@ -146,6 +146,12 @@ const answers: readonly (readonly [string, readonly FakeAnswer[], unknown])[] = 
     { kind: 'refused', code: quota.code, message: 'x'.repeat(200) },
   ],
   ['an answer after what is none', [{ raw: 'junk' }, { result: 1 }], { kind: 'done', result: 1 }],
+  ['a result beside an empty error', [{ error: null, result: 1 }], { kind: 'done', result: 1 }],
+  [
+    'an error beside an empty result',
+    [{ error: { code: 'INTERNAL', message: '' }, result: null }],
+    { kind: 'refused', code: 'INTERNAL', message: '' },
+  ],
   ['nothing', [], { kind: 'silent', delivered: true }],
 ];
 for (const [name, said, expected] of answers) {

@@ -44,7 +44,8 @@ const answerShape = z.object({
     .object({ code: z.string().catch('OTHER'), message: z.string().catch('') })
     .nullish()
     .catch({ code: 'OTHER', message: '' }),
-  result: z.unknown(),
+  // Wallets leave out what there is none of.
+  result: z.unknown().optional(),
 });
 
 type Client = {

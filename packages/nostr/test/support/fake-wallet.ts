@@ -42,7 +42,7 @@ export function startFakeWallet(options: {
   const publish = (event: NostrEvent) =>
     Promise.all(connections.map((connection) => connection.publish(event, 5_000, signal)));
   const answer = async (event: NostrEvent, { by = secretKey, raw, ...said }: FakeAnswer) => {
-    const text = JSON.stringify({ result_type: 'pay_invoice', error: null, result: null, ...said });
+    const text = JSON.stringify({ result_type: 'pay_invoice', ...said });
     const spoken = event.content.includes('?iv=')
       ? nip04.encrypt(text, sharedX(by, clientKey))
       : nip44.encrypt(text, nip44.conversationKey(by, clientKey));
