@@ -7,6 +7,7 @@ import { connectionCommands } from './connection-commands.ts';
 import { continueCommands } from './continue-commands.ts';
 import { conversationCommands } from './conversation-commands.ts';
 import { doctorCommand } from './doctor-command.ts';
+import { getCommand } from './get-command.ts';
 import { withHelp } from './help-command.ts';
 import { hostCommands } from './host-commands.ts';
 import { inviteCommands } from './invite-commands.ts';
@@ -36,6 +37,7 @@ export const createCommands = (deps: CommandDeps): Registry =>
     ...askCommands(deps),
     streamCommand(deps),
     ...changeCommands(deps),
+    getCommand(deps),
     shCommand(deps),
     quickCommand(deps),
     ...sessionCommands(deps),

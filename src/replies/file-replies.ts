@@ -1,5 +1,6 @@
 import type { FileProblem } from '../files/fetch-file.ts';
-import { lines, plural } from './format.ts';
+import type { WorkspaceFileProblem } from '../files/read-workspace-file.ts';
+import { lines, plural, shorten } from './format.ts';
 
 type Kept = { readonly path: string; readonly mime: string; readonly size: number };
 
@@ -72,3 +73,37 @@ export const noPicturesText = (model: string, others: readonly string[]): string
 /** The workspace is on another machine. */
 export const hostedInboxText =
   'I can’t save files in a workspace that is on another machine yet. !workspace names those that are here.';
+
+/** The workspace is on another machine. */
+export const hostedGetText =
+  'I can’t read files of a workspace that is on another machine yet. !workspace names those that are here.';
+
+/** A text file, its name above it. */
+export const gotText = (path: string, text: string): string => `${path}\n\n${text}`;
+
+export const emptyFileText = (path: string): string => `${path} is empty.`;
+
+/** It is no text. */
+export const notSentText = (file: Kept): string =>
+  `${fileLine(file)} is no text, and I can’t send pictures and other files yet. It stays where it is.`;
+
+/** Why a file of the workspace is not read. */
+export function workspaceFileProblemText(asked: string, problem: WorkspaceFileProblem): string {
+  const path = shorten(asked, 200);
+  switch (problem.problem) {
+    case 'outside':
+      return `I read files of the workspace alone: ${path} is not in it. Name it from there, e.g. !get src/a.ts`;
+    case 'missing':
+      return `There is no ${path} in the workspace.`;
+    case 'link':
+      return `I did not open ${path}: a link, or a file in place of a folder, is in its way, and I follow no links.`;
+    case 'folder':
+      return `${path} is a folder. Name a file in it.`;
+    case 'special':
+      return `I did not open ${path}: it is no plain file.`;
+    case 'unreadable':
+      return `I could not read ${path}: I may not, or the disk fails.`;
+    case 'too_large':
+      return `${path} is ${formatBytes(problem.size)}: more than I send as text. Ask the agent for the part that you need.`;
+  }
+}

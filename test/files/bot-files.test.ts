@@ -89,6 +89,12 @@ test('one without a word waits for the task that says what to do, and two are on
   expect(asked.text).toContain('Tell me what to do with them.');
   const answer = await bot.owner.answer(await bot.owner.send('answer: done with both'), /sat/);
   expect(answer.text).toContain(seen);
+  const [log = '', picture = ''] = ['txt', 'png'].map(
+    (type) => new RegExp(`\\.dm-inbox/\\w+\\.${type}`).exec(asked.text)?.[0] ?? '',
+  );
+  expect(await bot.ask(`!get ${log}`)).toBe(`${log}\n\na log`);
+  expect(await bot.ask(`!get ${picture}`)).toContain('(image/png, 1 kB) is no text');
+  expect(await bot.ask('!get ../../.env')).toContain('I read files of the workspace alone');
 });
 
 test('a model that takes no pictures is not asked: its owner reads which do, and the picture waits', async () => {

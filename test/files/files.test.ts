@@ -7,6 +7,7 @@ import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
 import { decryptFile } from '../../src/files/decrypt-file.ts';
 import { fetchFile, MAX_FILE_BYTES } from '../../src/files/fetch-file.ts';
 import { InboxFolderError, keepFile } from '../../src/files/keep-file.ts';
+import { readWorkspaceFile } from '../../src/files/read-workspace-file.ts';
 import { isPicture, sniffType } from '../../src/files/sniff-type.ts';
 
 const plain = Buffer.from('what is in it');
@@ -145,5 +146,47 @@ describe('the inbox of a workspace', () => {
     symlinkSync(secret, join(linked, '.dm-inbox', '.gitignore'));
     keepFile(linked, plain, 'txt', now);
     expect(readFileSync(secret, 'utf8')).toBe('mine');
+  });
+});
+
+describe('a file of a workspace that its owner asks for', () => {
+  const root = mkdtempSync(join(tmpdir(), 'get-test-'));
+  const workspace = join(root, 'work');
+  mkdirSync(join(workspace, 'src/deep'), { recursive: true });
+  mkdirSync(join(root, 'elsewhere'));
+  writeFileSync(join(workspace, 'src/deep/a.txt'), plain);
+  writeFileSync(join(root, 'elsewhere/secret'), 'mine');
+  symlinkSync(join(root, 'elsewhere'), join(workspace, 'folder-link'));
+  symlinkSync(join(root, 'elsewhere/secret'), join(workspace, 'file-link'));
+  symlinkSync('src', join(workspace, 'inner-link'));
+  Bun.spawnSync(['mkfifo', join(workspace, 'pipe')]);
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+  const read = (path: string, most = 1_000) => readWorkspaceFile(workspace, path, most);
+
+  test('is read, however its path is written', () => {
+    const file = { path: 'src/deep/a.txt', bytes: plain };
+    for (const path of ['src/deep/a.txt', './src//deep/./a.txt', join(workspace, 'src/deep/a.txt')])
+      expect(read(path)).toEqual(file);
+  });
+  test('is not, where that leads elsewhere or never ends', () => {
+    const table: readonly (readonly [string, string])[] = [
+      ['../elsewhere/secret', 'outside'],
+      ['src/../../elsewhere/secret', 'outside'],
+      [join(root, 'elsewhere/secret'), 'outside'],
+      [`${workspace}/../elsewhere/secret`, 'outside'],
+      ['~/secret', 'outside'],
+      ['a\0b', 'outside'],
+      ['folder-link/secret', 'link'],
+      ['file-link', 'link'],
+      ['inner-link/deep/a.txt', 'link'],
+      ['src/deep/a.txt/b', 'link'],
+      ['pipe', 'special'],
+      ['src', 'folder'],
+      ['.', 'folder'],
+      ['nothing', 'missing'],
+      ['no/such/folder', 'missing'],
+    ];
+    for (const [path, problem] of table) expect([path, read(path)]).toEqual([path, { problem } as never]);
+    expect(read('src/deep/a.txt', 3)).toEqual({ problem: 'too_large', size: plain.length });
   });
 });
