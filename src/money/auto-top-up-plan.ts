@@ -24,8 +24,8 @@ export type Plan =
 export function planTopUp({ held, threshold, cap, used, stopped, nextAt, now }: Standing): Plan {
   if (held >= threshold) return { kind: 'enough' };
   if (stopped !== undefined) return { kind: 'stopped' };
-  // Further ahead than any pause: the clock was set back meanwhile.
-  if (now < nextAt && nextAt - now <= longestPauseMs) return { kind: 'waiting' };
+  // Further ahead than any wait: the clock was set back meanwhile.
+  if (now < nextAt && nextAt - now <= longestWaitMs) return { kind: 'waiting' };
   const amount = sat(Math.min(threshold * 2, remainingSat(cap, used)));
   if (amount < Math.min(threshold, cap)) return { kind: 'cap-used' };
   return { kind: 'top-up', amount };
@@ -36,6 +36,8 @@ export const pauseAfter = (failures: number): number =>
   Math.min(longestPauseMs, shortestPauseMs * 2 ** Math.max(0, failures - 1));
 const shortestPauseMs = 10 * 60_000;
 const longestPauseMs = 6 * 60 * 60_000;
+/** Until the next day, an hour longer where clocks are put back. */
+const longestWaitMs = 25 * 60 * 60_000;
 
 /**
  * What a wallet's word is worth; what was paid, the mint alone knows.

@@ -1,10 +1,15 @@
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { sat } from '@nostr-dm-agent/kit/sat';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { generateSecretKey } from '@nostr-dm-agent/nostr';
 import type { FakeAnswer } from '@nostr-dm-agent/nostr/testing/fake-wallet';
 import { planTopUp } from '../../src/money/auto-top-up-plan.ts';
 import { autoTopUpNewsText } from '../../src/replies/auto-top-up-replies.ts';
-import { createAutoTopUpBench } from '../support/auto-top-up-world.ts';
+import { createAutoTopUpStore } from '../../src/store/auto-top-up-table.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { beginAsSuccessor } from '../../src/store/instance-facts.ts';
+import { createMeta } from '../../src/store/meta-table.ts';
+import { createAutoTopUpBench, owner } from '../support/auto-top-up-world.ts';
 
 setDefaultTimeout(60_000);
 const bench = createAutoTopUpBench();
@@ -217,6 +222,16 @@ test.concurrent('off, or no admin any more: the secret is gone, nothing is asked
   expect(story.first.off()).toEqual(story.store.open());
 });
 
+test('a home that takes over does not know what was paid on this day: nothing is asked before the next', () => {
+  const db = openDatabase(':memory:', botMigrations);
+  const store = createAutoTopUpStore(db);
+  const now = new Date(2026, 10, 28, 15).getTime();
+  store.setSource({ owner, connection: 'sealed', relays: [], cap: sat(5000), setAt: now });
+  beginAsSuccessor(db, createMeta(db), now);
+  expect(store.source()?.nextAt).toBe(new Date(2026, 10, 29).getTime());
+  db.close();
+});
+
 test('what is due, as a table', () => {
   const base = {
     held: sat(0),
@@ -238,7 +253,8 @@ test('what is due, as a table', () => {
     [{ cap: sat(300), used: sat(1) }, { kind: 'cap-used' }],
     [{ stopped: 'RESTRICTED' }, { kind: 'stopped' }],
     [{ nextAt: 11 }, { kind: 'waiting' }],
-    [{ nextAt: 10 + 7 * hour }, { kind: 'top-up', amount: sat(2000) }],
+    [{ nextAt: 10 + 24 * hour }, { kind: 'waiting' }],
+    [{ nextAt: 10 + 26 * hour }, { kind: 'top-up', amount: sat(2000) }],
   ];
   for (const [given, expected] of rows) expect(planTopUp({ ...base, ...given })).toEqual(expected as never);
 });
