@@ -16,7 +16,8 @@ import { codeIn, startWalletBot, type WalletBot } from '../support/wallet-bot.ts
 const sdk = '@getalby/sdk@8.0.3';
 const kept = process.env.NWC_SDK_DIR;
 const folder = kept ?? mkdtempSync(join(tmpdir(), 'nostr-dm-agent-nwc-'));
-const killFile = join(mkdtempSync(join(tmpdir(), 'nwc-kill-')), 'at');
+const killFolder = mkdtempSync(join(tmpdir(), 'nostr-dm-agent-kill-'));
+const killFile = join(killFolder, 'at');
 
 /** The part of the SDK that is used here. */
 type Said = Promise<{
@@ -77,6 +78,7 @@ beforeAll(async () => {
 afterAll(async () => {
   stopService();
   await world?.cleanUp();
+  rmSync(killFolder, { recursive: true, force: true });
   if (kept === undefined) rmSync(folder, { recursive: true, force: true });
 });
 
