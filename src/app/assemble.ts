@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
-import { proxyReport } from '@nostr-dm-agent/kit/net';
+import { createGuardedFetch, isLoopbackHost, proxyReport } from '@nostr-dm-agent/kit/net';
 import { inboxServiceOf, keepAnnounced } from '@nostr-dm-agent/nostr';
 import type { PageSource } from '@nostr-dm-agent/page';
 import * as nip19 from 'nostr-tools/nip19';
@@ -15,6 +15,7 @@ import type { AgentHosts } from '../backends/hosts/hosts.ts';
 import { watchHealth } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
+import { createOutgoingFiles } from '../files/outgoing-files.ts';
 import { createConnectionKeeper } from '../keys/connection-keeper.ts';
 import { createLoginKeeper } from '../keys/login-keeper.ts';
 import { createSealer } from '../keys/seal.ts';
@@ -125,6 +126,7 @@ export async function assemble(
       ...{ bot, stores, messages, messaging, money, work, page, redact: deps.redact },
       connections: connections.tools,
       logins,
+      outgoingFiles: openOutgoingFiles(config, { stores, outbox }, basics),
       shell: createShell(jail, hosts, config.wallet !== undefined),
       ...operator,
     },
@@ -203,6 +205,20 @@ const openConnections = (
     clock,
     log,
   });
+
+/** Deletes what is at servers also when none is set any more; undefined: nothing can be sent. */
+function openOutgoingFiles(
+  { identity, fileServers: servers, fileKeptMs: keptMs }: Config,
+  { stores: { uploads }, outbox }: { readonly stores: Stores; readonly outbox: Messaging['outbox'] },
+  { clock, log, stopping: signal }: Basics,
+) {
+  const fetch = (server: string) =>
+    createGuardedFetch({ allowLoopback: isLoopbackHost(new URL(server).hostname) });
+  const files = createOutgoingFiles({
+    ...{ identity, servers, keptMs, uploads, outbox, fetch, clock, log, signal },
+  });
+  return servers.length === 0 ? undefined : files;
+}
 
 /** Other machines that agents work on; undefined: there are none. */
 async function openHosts(

@@ -44,6 +44,7 @@ export function createIntake(
     readonly work: Work;
     readonly shell: CommandDeps['shell'];
     readonly page: CommandDeps['page'];
+    readonly outgoingFiles: CommandDeps['outgoingFiles'];
     readonly keptLog: CommandDeps['keptLog'];
     readonly configured: CommandDeps['configured'];
     readonly doctor: CommandDeps['doctor'];

@@ -15,6 +15,7 @@ import type { ShellEnd } from '../backends/shell-command.ts';
 import type { Owner } from '../config/config.ts';
 import type { Setting } from '../config/settings.ts';
 import type { RunningDoctor } from '../doctor/running-doctor.ts';
+import type { OutgoingFiles } from '../files/outgoing-files.ts';
 import type { ConnectedProvider } from '../keys/connection.ts';
 import type { ConnectionTools } from '../keys/connection-keeper.ts';
 import type { LoginKeeper } from '../keys/login-keeper.ts';
@@ -73,6 +74,8 @@ export type CommandDeps = {
   readonly providers: ProviderFacts;
   readonly connections: ConnectionTools;
   readonly logins: Pick<LoginKeeper, 'begin' | 'pending' | 'enterCode' | 'cancel'>;
+  /** undefined: no server is set for files. */
+  readonly outgoingFiles: OutgoingFiles | undefined;
   /** The way in to the operator's page; undefined: there is none. */
   readonly page: PageDoor | undefined;
   readonly doctor: RunningDoctor;

@@ -61,6 +61,9 @@ export type Config = {
   readonly proxy: ProxyAddress | undefined;
   /** `BOT_CURRENCY`, three capitals: what sats are explained in, where a node tells a rate. */
   readonly currency: string | undefined;
+  /** `BOT_BLOSSOM`: origins of the servers for files that are sent, and how long these stay there (`BOT_FILE_DAYS`, ms). */
+  readonly fileServers: readonly string[];
+  readonly fileKeptMs: number;
   /** `BOT_LUD16`: the Lightning address in the bot's profile. */
   readonly lud16: string | undefined;
   /** undefined: no mnemonic, so no wallet. */

@@ -248,6 +248,23 @@ function readCurrency(text: string, report: Report): string {
   return text.toUpperCase();
 }
 
+/** Origins of Blossom servers. Names the host alone: an address may hold a password. */
+const readFileServers = (text: string, report: Report): readonly string[] => [
+  ...new Set(
+    listOf(text).map((entry, index) => {
+      const url = URL.parse(entry);
+      const isPlain = url?.protocol === 'http:' && isLoopbackHost(url.hostname);
+      const isBare =
+        url !== null && url.pathname === '/' && url.username + url.password + url.search + url.hash === '';
+      if (!isBare || (url.protocol !== 'https:' && !isPlain))
+        report(
+          `has an entry (number ${index + 1}) that must be a server’s address, like https://nostr.download`,
+        );
+      return url?.origin ?? '';
+    }),
+  ),
+];
+
 /** A Lightning address (LUD-16). */
 function readLightningAddress(text: string, report: Report): string {
   const address = text.toLowerCase();
@@ -396,6 +413,8 @@ export const environmentSchema = (places: Places) => {
     BOT_PAGE: variable(readPageAddress).optional(),
     BOT_ACCOUNTS: oneOf('shared', 'separate').prefault('shared'),
     BOT_CURRENCY: variable(readCurrency).optional(),
+    BOT_BLOSSOM: variable(readFileServers).prefault(''),
+    BOT_FILE_DAYS: wholeNumber(1, 365).prefault('14'),
     BOT_LUD16: variable(readLightningAddress).optional(),
     BOT_PROXY: variable(readProxy).optional(),
     CASHU_MNEMONIC: variable(readMnemonic).optional(),

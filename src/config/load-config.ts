@@ -96,7 +96,7 @@ export async function loadConfig(
   return freeze({
     identity: Object.freeze(key.identity),
     owners: freeze(owners.map(freeze)),
-    relays: freeze(env.BOT_RELAYS),
+    ...{ relays: freeze(env.BOT_RELAYS), fileServers: freeze(env.BOT_BLOSSOM) },
     home: env.BOT_HOME,
     workspaces: workspacesOf(workspaces, env.BOT_AGENT_HOSTS),
     backend: env.BOT_BACKEND,
@@ -120,7 +120,7 @@ export async function loadConfig(
     git: freeze({ name: env.BOT_GIT_NAME, email: env.BOT_GIT_EMAIL }),
     page: env.BOT_PAGE && freeze(env.BOT_PAGE),
     accounts: env.BOT_ACCOUNTS,
-    ...{ currency: env.BOT_CURRENCY, lud16: env.BOT_LUD16 },
+    ...{ currency: env.BOT_CURRENCY, lud16: env.BOT_LUD16, fileKeptMs: env.BOT_FILE_DAYS * 86_400_000 },
     proxy: env.BOT_PROXY,
     wallet: walletOf(env, words),
     node: env.ROUTSTR_BASE_URL,

@@ -83,6 +83,8 @@ const readers: Readonly<Record<VariableName, readonly [SettingGroup, Reader]>> =
   BOT_LUD16: ['Money', ({ lud16 }) => lud16],
   ROUTSTR_BASE_URL: ['Money', ({ node }) => node],
   ROUTSTR_FALLBACKS: ['Money', ({ fallbacks }) => list(fallbacks)],
+  BOT_BLOSSOM: ['This machine', ({ fileServers }) => list(fileServers)],
+  BOT_FILE_DAYS: ['This machine', ({ fileKeptMs }) => per(86_400_000, fileKeptMs)],
   BOT_HOME: ['This machine', ({ home }) => home],
   BOT_PAGE: ['This machine', ({ page }) => page && `${page.hostname}:${page.port}`],
   BOT_PROXY: [

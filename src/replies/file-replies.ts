@@ -1,4 +1,6 @@
+import type { UploadProblem } from '../files/blossom.ts';
 import type { FileProblem } from '../files/fetch-file.ts';
+import type { NotUploaded } from '../files/outgoing-files.ts';
 import type { WorkspaceFileProblem } from '../files/read-workspace-file.ts';
 import { lines, plural, shorten } from './format.ts';
 
@@ -83,9 +85,55 @@ export const gotText = (path: string, text: string): string => `${path}\n\n${tex
 
 export const emptyFileText = (path: string): string => `${path} is empty.`;
 
-/** It is no text. */
-export const notSentText = (file: Kept): string =>
-  `${fileLine(file)} is no text, and I can’t send pictures and other files yet. It stays where it is.`;
+/** It goes out as a file. */
+export const sentText = (file: Kept): string => `${fileLine(file)} comes as a file.`;
+
+export const noFileServerText = (file: Kept): string =>
+  `${fileLine(file)} can’t be sent as text, and no server for files is set: BOT_BLOSSOM in the bot’s .env names some.`;
+
+export const noFilesByNip04Text = (file: Kept): string =>
+  `${fileLine(file)} can’t be sent as text, and the old direct messages (NIP-04) take no files. Ask from a client with NIP-17.`;
+
+export function notUploadedText(file: Kept, not: NotUploaded): string {
+  if (not.why === 'broken_picture')
+    return `I did not send ${file.path}: it is a broken picture, and what it says of where it was made can’t be taken out.`;
+  return lines(
+    `I could not send ${fileLine(file)}: no server took it.`,
+    not.problems.map((problem) => `· ${new URL(problem.server).host}: ${uploadProblemText(problem)}`),
+  );
+}
+
+function uploadProblemText(problem: UploadProblem): string {
+  switch (problem.problem) {
+    case 'status': {
+      const why = statusMeanings[problem.status] ?? (problem.status >= 500 ? 'is in trouble' : 'refuses it');
+      return `${why} (${problem.status}${problem.reason === '' ? '' : `: ${problem.reason}`})`;
+    }
+    case 'unreachable':
+      return 'can’t be reached, or broke off';
+    case 'slow':
+      return 'is too slow';
+    case 'private':
+      return 'is in a private network';
+    case 'not_that':
+      return 'has changed it';
+    case 'answer':
+      return 'answers nothing that can be read';
+  }
+}
+
+const statusMeanings: Readonly<Record<number, string>> = {
+  301: 'sends elsewhere',
+  302: 'sends elsewhere',
+  307: 'sends elsewhere',
+  308: 'sends elsewhere',
+  401: 'does not let the bot in',
+  402: 'wants to be paid',
+  403: 'does not let the bot in',
+  413: 'finds it too large',
+  415: 'takes no encrypted files',
+  429: 'has had enough for now',
+};
 
 /** Why a file of the workspace is not read. */
 export function workspaceFileProblemText(asked: string, problem: WorkspaceFileProblem): string {
@@ -104,6 +152,6 @@ export function workspaceFileProblemText(asked: string, problem: WorkspaceFilePr
     case 'unreadable':
       return `I could not read ${path}: I may not, or the disk fails.`;
     case 'too_large':
-      return `${path} is ${formatBytes(problem.size)}: more than I send as text. Ask the agent for the part that you need.`;
+      return `${path} is ${formatBytes(problem.size)}: 20 MiB is the most that I send. Ask the agent for the part that you need.`;
   }
 }

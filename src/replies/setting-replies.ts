@@ -19,6 +19,9 @@ export const settingMeanings: Readonly<Record<VariableName, string>> = {
   BOT_PAGE: 'Where this page is served, on this machine alone.',
   BOT_ACCOUNTS: 'shared: owners spend what is in the wallet. separate: each what they brought in.',
   BOT_CURRENCY: 'A currency in which sats are explained, roughly.',
+  BOT_BLOSSOM:
+    'Servers (Blossom) for the files that the bot sends, encrypted; the first that takes one has it.',
+  BOT_FILE_DAYS: 'How many days they stay there.',
   BOT_LUD16: 'A Lightning address in the bot’s profile: where zaps go.',
   BOT_MODEL: 'The model of those who have chosen none.',
   BOT_WARM_SERVERS: 'How many agent servers are kept ready; 0: each run starts a process of its own.',

@@ -236,6 +236,8 @@ function configOf(
     proxy: undefined,
     currency: environment.BOT_CURRENCY?.toUpperCase(),
     lud16: undefined,
+    fileServers: [],
+    fileKeptMs: 14 * 86_400_000,
     wallet,
     node,
     fallbacks: [],

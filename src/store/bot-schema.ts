@@ -360,4 +360,17 @@ export const botMigrations: readonly Migration[] = [
       CREATE INDEX auto_top_ups_begun ON auto_top_ups (begun_at);
       CREATE INDEX auto_top_ups_ended ON auto_top_ups (ended_at);
     `),
+  (db) =>
+    db.exec(`
+      -- What the bot has put at file servers, or may have: written before, deleted there when it is due.
+      CREATE TABLE uploads (
+        server TEXT NOT NULL,
+        sha256 TEXT NOT NULL,                -- of the encrypted bytes
+        sent INTEGER NOT NULL DEFAULT 0,     -- 1: a message that names it is in the outbox
+        delete_at INTEGER NOT NULL,          -- ms
+        attempts INTEGER NOT NULL DEFAULT 0, -- to delete it
+        PRIMARY KEY (server, sha256)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX uploads_due ON uploads (delete_at);
+    `),
 ];

@@ -21,6 +21,7 @@ import { createSettingsStore } from './settings-table.ts';
 import { createSharedFileStore } from './shared-files-table.ts';
 import { createToldPayments } from './told-payments-table.ts';
 import { createTriggerStore } from './triggers-table.ts';
+import { createUploadStore } from './uploads-table.ts';
 import { createWorktreeStore } from './worktrees-table.ts';
 
 /**
@@ -59,6 +60,7 @@ export function storesIn(
     schedules: createScheduleStore(db),
     triggers: createTriggerStore(db, clock),
     sharedFiles: createSharedFileStore(db),
+    uploads: createUploadStore(db),
     meta: createMeta(db),
     confirmations: createConfirmations(db, clock, random),
     awaited: createAwaitedStore(db),

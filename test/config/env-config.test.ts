@@ -70,6 +70,8 @@ describe('a bot with nothing but a key and an owner', () => {
       accounts: 'shared',
       currency: undefined,
       lud16: undefined,
+      fileServers: [],
+      fileKeptMs: 14 * 86_400_000,
       logLevel: 'info',
       logFormat: 'json',
     });

@@ -18,14 +18,25 @@ const blobs = new Map<string, Buffer>();
 const server = Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
-  fetch: ({ url }) => {
+  fetch: async (request) => {
+    const { url } = request;
+    if (request.method === 'PUT') {
+      const body = Buffer.from(await request.arrayBuffer());
+      const sha256 = createHash('sha256').update(body).digest('hex');
+      blobs.set(`/${sha256}.png`, body);
+      return Response.json({ sha256 }, { status: 201 });
+    }
     const blob = blobs.get(new URL(url).pathname);
     return blob === undefined ? new Response('gone', { status: 404 }) : new Response(blob);
   },
 });
 beforeAll(async () => {
   house = startSandboxHouse({ feePpk: 0 });
-  bot = await startPaidBot(house, { opencode: 'real', funds: 20_000 });
+  bot = await startPaidBot(house, {
+    opencode: 'real',
+    funds: 20_000,
+    env: { BOT_BLOSSOM: `http://127.0.0.1:${server.port}` },
+  });
 });
 afterAll(async () => {
   await bot.cleanUp();
@@ -93,7 +104,12 @@ test('one without a word waits for the task that says what to do, and two are on
     (type) => new RegExp(`\\.dm-inbox/\\w+\\.${type}`).exec(asked.text)?.[0] ?? '',
   );
   expect(await bot.ask(`!get ${log}`)).toBe(`${log}\n\na log`);
-  expect(await bot.ask(`!get ${picture}`)).toContain('(image/png, 1 kB) is no text');
+  expect(await bot.ask(`!get ${picture}`, /comes as a file/)).toContain('(image/png, 1 kB) comes as a file.');
+  const url = (await bot.owner.heard(/^http:/)).text;
+  const body = blobs.get(new URL(url).pathname);
+  // One pixel and the tag; nothing else of it is readable.
+  expect(body?.length).toBe(png.length + 16);
+  expect(body?.includes('IHDR')).toBe(false);
   expect(await bot.ask('!get ../../.env')).toContain('I read files of the workspace alone');
 });
 

@@ -125,6 +125,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
       makeLater: () => undefined,
     },
     page: undefined,
+    outgoingFiles: undefined,
     configured: [],
     doctor: {
       look: async () => ({ findings: [], at: 0 }),

@@ -3,9 +3,11 @@ import type { EventId, Identity, Recipient } from '../nostr-types.ts';
 import type { Series } from '../text/chunks.ts';
 import {
   type ComposeOptions,
+  composeFile,
   composeReaction,
   composeSmaller,
   composeText,
+  type FileMessage,
   type ReactionTarget,
   referredBy,
 } from '../text/compose.ts';
@@ -40,6 +42,8 @@ export type Outbox = {
    * recipient may read, and forgotten.
    */
   readonly sendUnstored: (to: Recipient, text: string, signal: AbortSignal) => void;
+  /** Sends a file that is at a server. False: nothing was sent, NIP-04 has no encrypted files. */
+  readonly sendFile: (to: Recipient, file: FileMessage) => boolean;
   /** Reacts to a message, such as with 👀. False: nothing was sent, NIP-04 has no reactions. */
   readonly react: (to: Recipient, target: ReactionTarget, reaction: string) => boolean;
   /** Whether an event was sent by `sendUnstored` in this life. */
@@ -104,6 +108,11 @@ export function createOutbox(options: OutboxOptions): Outbox {
       }
     },
     isUnstored: (eventId) => unstored.has(eventId),
+    sendFile: (to, file) => {
+      if (to.protocol !== 'nip17') return false;
+      enqueue(to, () => ({ outgoing: [composeFile(to, file, composing)] }));
+      return true;
+    },
     react: (to, target, reaction) => {
       if (to.protocol !== 'nip17') return false;
       enqueue(to, () => ({ outgoing: [composeReaction(to, target, reaction, composing)] }));

@@ -81,6 +81,38 @@ function composeMessages(
   });
 }
 
+/** A file at a server, encrypted: what a message says of it (NIP-17, kind 15). Keys and sums in hex. */
+export type FileMessage = {
+  readonly url: string;
+  /** Before encryption. */
+  readonly mime: string;
+  readonly key: string;
+  readonly nonce: string;
+  /** Of the encrypted bytes, and of those in them. */
+  readonly sha256: string;
+  readonly plainSha256: string;
+  /** Of the encrypted bytes. */
+  readonly size: number;
+  readonly caption: string;
+};
+
+/** A file (kind 15) in a gift wrap. */
+export function composeFile(to: Recipient, file: FileMessage, options: ComposeOptions): Outgoing {
+  const tags = [
+    ...textTags(to),
+    ['file-type', file.mime],
+    ['encryption-algorithm', 'aes-gcm'],
+    ['decryption-key', file.key],
+    ['decryption-nonce', file.nonce],
+    ['x', file.sha256],
+    ['ox', file.plainSha256],
+    ['size', `${file.size}`],
+    ['alt', file.caption],
+  ];
+  const createdAt = options.takeTimestamps(to.publicKey, 1);
+  return wrapped(to, 'text', { kind: 15, created_at: createdAt, tags, content: file.url }, options);
+}
+
 /** The message that one of the bot's own refers to (its `e` tag). */
 export const referredBy = (message: Outgoing, identity: Identity): EventId | undefined =>
   referencesIn(readOwn(message, identity).tags)[0];

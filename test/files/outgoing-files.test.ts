@@ -1,0 +1,225 @@
+import { afterAll, expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
+import { deflateSync } from 'node:zlib';
+import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { generateSecretKey, type Outbox, publicKeyOf } from '@nostr-dm-agent/nostr';
+import { verifyEvent } from 'nostr-tools/pure';
+import { decryptFile } from '../../src/files/decrypt-file.ts';
+import { createOutgoingFiles, deleteDue } from '../../src/files/outgoing-files.ts';
+import { sniffType } from '../../src/files/sniff-type.ts';
+import { stripMetadata } from '../../src/files/strip-metadata.ts';
+import { notUploadedText } from '../../src/replies/file-replies.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createUploadStore } from '../../src/store/uploads-table.ts';
+import { silent } from '../support/backend.ts';
+
+const secret = 'GPS 52.5N 13.4E';
+const u16 = (value: number) => Buffer.from([value >> 8, value & 255]);
+const segment = (marker: number, data: Buffer) =>
+  Buffer.concat([Buffer.from([0xff, marker]), u16(data.length + 2), data]);
+/** A TIFF block: which way up, and a text behind it. */
+const tiff = Buffer.concat([
+  Buffer.from('4d4d002a00000008000101120003000000010006000000000000', 'hex'),
+  Buffer.from(secret),
+]);
+const exif = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), tiff]);
+const scan = Buffer.from('ffda0003011122ff0033ffd044', 'hex');
+const jpeg = Buffer.concat([
+  Buffer.from('ffd8', 'hex'),
+  segment(0xe1, exif),
+  segment(0xe2, Buffer.from(`ICC_PROFILE\0${'c'.repeat(9)}`)),
+  segment(0xed, Buffer.from(secret)),
+  segment(0xfe, Buffer.from(secret)),
+  segment(0xdb, Buffer.from('table')),
+  scan,
+  segment(0xe1, Buffer.from(secret)),
+  Buffer.from('ffd9', 'hex'),
+  Buffer.from(secret),
+]);
+const chunk = (name: string, data: Buffer) => {
+  const body = Buffer.concat([Buffer.from(name), data]);
+  const [size, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  size.writeUInt32BE(data.length);
+  sum.writeUInt32BE(Bun.hash.crc32(body));
+  return Buffer.concat([size, body, sum]);
+};
+const png = Buffer.concat([
+  Buffer.from('89504e470d0a1a0a', 'hex'),
+  chunk('IHDR', Buffer.from('00000001000000010806000000', 'hex')),
+  chunk('tEXt', Buffer.from(secret)),
+  chunk('eXIf', tiff),
+  chunk('IDAT', deflateSync(Buffer.alloc(5))),
+  chunk('IEND', Buffer.alloc(0)),
+  Buffer.from(secret),
+]);
+const riff = (name: string, data: Buffer) => {
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(data.length);
+  return Buffer.concat([Buffer.from(name), size, data, Buffer.alloc(data.length % 2)]);
+};
+const webp = riff(
+  'RIFF',
+  Buffer.concat([
+    Buffer.from('WEBP'),
+    riff('VP8X', Buffer.from('0c000000000000000000', 'hex')),
+    riff('VP8 ', Buffer.from('odd')),
+    riff('EXIF', tiff),
+    riff('XMP ', Buffer.from(secret)),
+  ]),
+);
+const gif = Buffer.concat([
+  Buffer.from('474946383961010001008000000000' + '00ffffff', 'hex'),
+  Buffer.from([0x21, 0xfe, secret.length]),
+  Buffer.from(secret),
+  Buffer.from('00', 'hex'),
+  Buffer.from('2c00000000010001000002024401003b', 'hex'),
+  Buffer.from(secret),
+]);
+
+test('a picture is sent without what it says of itself; its way up and its colours stay', () => {
+  for (const picture of [jpeg, png, webp, gif]) {
+    const { mime } = sniffType(picture);
+    const clean = Buffer.from(stripMetadata(picture, mime) ?? []);
+    expect([mime, clean.length > 0, clean.includes('GPS')]).toEqual([mime, true, false]);
+    expect(sniffType(clean).mime).toBe(mime);
+    // Again: nothing is left to be done.
+    expect(Buffer.from(stripMetadata(clean, mime) ?? [])).toEqual(clean);
+    if (mime !== 'image/gif') expect(clean.includes(Buffer.from('01120003000000010006', 'hex'))).toBe(true);
+    // Cut off anywhere it is never taken for a whole one.
+    for (let size = 12; size < clean.length; size++)
+      expect(stripMetadata(picture.subarray(0, Math.min(size, 30)), mime)).toBeUndefined();
+  }
+  const clean = Buffer.from(stripMetadata(jpeg, 'image/jpeg') ?? []);
+  expect(clean.includes(scan)).toBe(true);
+  expect(clean.includes('ICC_PROFILE')).toBe(true);
+  expect(stripMetadata(Buffer.from(secret), 'text/plain')).toEqual(Buffer.from(secret));
+});
+
+/** A Blossom server in memory; what it says to an upload may be something else. */
+const blobs = new Map<string, Buffer>();
+let fault: ((request: Request) => Response | undefined) | undefined;
+let denied = false;
+const authorized = (request: Request, verb: string, sha256: string): boolean => {
+  const text = Buffer.from(request.headers.get('authorization')?.slice(6) ?? '', 'base64url').toString();
+  const event = JSON.parse(text);
+  const has = (name: string, value: string) =>
+    event.tags.some((tag: string[]) => tag[0] === name && tag[1] === value);
+  const expires = Number(event.tags.find((tag: string[]) => tag[0] === 'expiration')[1]);
+  const isFor = has('t', verb) && has('x', sha256) && has('server', '127.0.0.1');
+  return (
+    verifyEvent(event) &&
+    event.kind === 24242 &&
+    event.created_at <= now / 1000 &&
+    expires > now / 1000 &&
+    isFor
+  );
+};
+const serve = () =>
+  Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: async (request) => {
+      const { pathname } = new URL(request.url);
+      if (request.method === 'PUT') {
+        const wrong = fault?.(request);
+        if (wrong !== undefined) return wrong;
+        const body = Buffer.from(await request.arrayBuffer());
+        const sha256 = createHash('sha256').update(body).digest('hex');
+        if (!authorized(request, 'upload', sha256)) return new Response('', { status: 401 });
+        blobs.set(sha256, body);
+        return Response.json({ url: 'https://evil.example/x', sha256 }, { status: 201 });
+      }
+      const sha256 = pathname.slice(1);
+      if (denied || !authorized(request, 'delete', sha256)) return new Response('', { status: 403 });
+      return new Response(null, { status: blobs.delete(sha256) ? 204 : 404 });
+    },
+  });
+const server = serve();
+const other = serve();
+const ending = new AbortController();
+afterAll(async () => {
+  ending.abort();
+  await Promise.all([server.stop(true), other.stop(true)]);
+});
+const at = ({ port }: { readonly port: number | undefined }) => `http://127.0.0.1:${port}`;
+
+const key = generateSecretKey();
+const db = openDatabase(':memory:', botMigrations);
+const uploads = createUploadStore(db);
+let now = Date.now();
+const sent: Parameters<Outbox['sendFile']>[1][] = [];
+const deps = {
+  identity: { publicKey: publicKeyOf(key), secretKey: key },
+  servers: [at(server)],
+  keptMs: 86_400_000,
+  uploads,
+  outbox: { sendFile: (_: unknown, file: (typeof sent)[number]) => sent.push(file) > 0 },
+  fetch: () => createGuardedFetch({ allowLoopback: true }),
+  clock: { now: () => now },
+  log: silent,
+  signal: ending.signal,
+};
+const open = (servers = deps.servers) => createOutgoingFiles({ ...deps, servers });
+const bytes = Buffer.from([1, 2, 0, 3]);
+const file = { bytes, type: sniffType(bytes), caption: 'a.bin' };
+const signal = AbortSignal.timeout(60_000);
+const to = { publicKey: publicKeyOf(key), protocol: 'nip17' as const, fallbackRelays: [] };
+const due = (inMs: number) => uploads.due(now + inMs, 10).length;
+
+test('a file is at the server encrypted, and gone when its days are over', async () => {
+  const uploaded = await open().upload(file, signal);
+  if ('why' in uploaded) throw new Error(uploaded.why);
+  uploaded.send(to);
+  const [message] = sent.splice(0);
+  expect(message?.url).toBe(`${at(server)}/${message?.sha256}.bin`);
+  const body = blobs.get(message?.sha256 ?? '') ?? Buffer.alloc(0);
+  expect(decryptFile(body, { key: message?.key ?? '', nonce: message?.nonce ?? '' })).toEqual(bytes);
+  // A restart leaves it where it is.
+  open();
+  await deleteDue(deps, signal);
+  expect(blobs.size).toBe(1);
+  now += deps.keptMs + 1;
+  denied = true;
+  await deleteDue(deps, signal);
+  expect([blobs.size, due(0), due(3 * 3_600_000)]).toEqual([1, 0, 1]);
+  denied = false;
+  now += 3 * 3_600_000;
+  await deleteDue(deps, signal);
+  expect([blobs.size, due(1e12)]).toEqual([0, 0]);
+});
+
+test('one that was uploaded and never sent, by a kill between the two, is deleted', async () => {
+  await open().upload(file, signal);
+  expect([blobs.size, due(0)]).toEqual([1, 0]);
+  open();
+  await deleteDue(deps, signal);
+  expect([blobs.size, due(1e12), sent.length]).toEqual([0, 0, 0]);
+});
+
+test('whatever a server answers, the next is tried, and its owner reads what each said', async () => {
+  const status = (code: number) => () =>
+    new Response('', { status: code, headers: { 'x-reason': 'no\u00a0way', location: 'http://10.0.0.1/' } });
+  const faults: readonly (readonly [() => Response, string])[] = [
+    ...[302, 400, 401, 402, 403, 409, 413, 415, 429, 500, 503].map(
+      (code) => [status(code), `(${code}: no way)`] as const,
+    ),
+    [() => Response.json({ sha256: 'ab'.repeat(32) }), 'has changed it'],
+    [() => new Response('<html>'), 'answers nothing'],
+    [() => new Response('x'.repeat(1e6)), 'answers nothing'],
+  ];
+  for (const [answer, words] of faults) {
+    fault = (request) => (new URL(request.url).port === String(server.port) ? answer() : undefined);
+    const failed = await open().upload(file, signal);
+    if (!('why' in failed)) throw new Error('it was taken');
+    expect(notUploadedText({ path: 'a.bin', mime: 'x/y', size: 4 }, failed)).toContain(words);
+    const uploaded = await open([at(server), at(other)]).upload(file, signal);
+    if ('why' in uploaded) throw new Error(uploaded.why);
+    uploaded.send(to);
+    expect(sent.splice(0)[0]?.url).toStartWith(at(other));
+  }
+  const failed = await open(['https://10.0.0.1', 'http://127.0.0.1:1']).upload(file, signal);
+  const text = 'why' in failed ? notUploadedText({ path: 'a', mime: 'x/y', size: 4 }, failed) : '';
+  expect(text).toContain('10.0.0.1: is in a private network');
+  expect(text).toContain('127.0.0.1:1: can’t be reached');
+});
