@@ -228,7 +228,7 @@ story(
 );
 
 story(
-  'a stop takes less than a second, and a late yes does nothing',
+  'a stop ends a run that asks or works, and a late yes does nothing',
   async () => {
     const stopping = new AbortController();
     const open = Promise.withResolvers<void>();
@@ -246,11 +246,9 @@ story(
       stopping.signal,
     );
     await open.promise;
-    const at = performance.now();
     stopping.abort('stopped');
     const stopped = await ending;
     expect(stopped).toMatchObject({ outcome: 'stopped', failure: undefined, tools: {} });
-    expect(performance.now() - at).toBeLessThan(2_000);
     const after = await run('say after');
     expect(after.answer).toBe('after');
     expect(existsSync(join(workspace, 'late.txt'))).toBe(false);

@@ -121,7 +121,7 @@ export function looks(world: () => PageWorld): void {
       const first: number[] = [];
       const all = new Map<string, number>();
       let heaviest = 0;
-      for (const path of [...addresses, ...Array.from({ length: 10 }, () => '/now')]) {
+      for (const path of [...addresses, ...Array.from({ length: 4 }, () => '/now')]) {
         const context = await browser.newContext();
         await context.addCookies(cookies);
         const page = await context.newPage();

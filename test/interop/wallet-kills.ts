@@ -153,10 +153,11 @@ describe.skipIf(skipped)(`killed in the middle, with Nutshell ${nutshellVersion}
   });
 
   // The mint that stays up is once enough: it is the easier case. Each case meets one of these; `CRASH_MATRIX=full`: all.
+  // Without a fee less happens: only then.
   const settings = [
-    [0, true],
     [100, true],
     [100, false],
+    ...(process.env.CRASH_MATRIX === 'full' ? ([[0, true]] as const) : []),
   ] as const;
   for (const [at, [feePpk, mintToo]] of settings.entries()) {
     const mintsFate = mintToo ? 'the mint is killed as well' : 'the mint stays up';

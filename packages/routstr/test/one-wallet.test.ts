@@ -73,4 +73,4 @@ test('a bot comes, is killed, comes again and stops while two desks work; one of
     expect(await keys.refund(id, soon())).toMatchObject({ state: 'returned' });
   }
   await expectHome(world, 0);
-}, 300_000);
+}, 120_000);

@@ -40,7 +40,7 @@ async function desk(order: Order): Promise<void> {
     await session.balance(soon());
     // Cut off by a kill, the node may have it under way still: it is asked for again.
     let back = await session.refundKey(made.key.id, soon());
-    for (let tries = 0; back.state === 'under_way' && tries < 1_500; tries += 1) {
+    for (let tries = 0; back.state === 'under_way' && tries < 300; tries += 1) {
       await Bun.sleep(100);
       back = await session.refundKey(made.key.id, soon());
     }

@@ -18,6 +18,9 @@ import { enter } from './node-store.ts';
 import type { NodeBehaviour } from './node-types.ts';
 import { redemption } from './redemption-errors.ts';
 
+/** Sat that the operator of a node mints at a time when its own money runs short. */
+const operatorsPart = 64;
+
 export type Redeemed = { readonly amount: number; readonly mint: string };
 
 /** No trusted mint has that much. */
@@ -149,6 +152,7 @@ export function createNodeWallet(
 
   async function send(amount: number, preferred: string, trusted: readonly string[], life: AbortSignal) {
     const candidates = [...new Set([...(trusted.includes(preferred) ? [preferred] : []), ...trusted])];
+    let near: { readonly wallet: Wallet; readonly mint: string } | undefined;
     for (const mint of candidates) {
       let wallet: Wallet;
       try {
@@ -158,9 +162,12 @@ export function createNodeWallet(
         if (cause instanceof NetworkError) continue;
         throw cause;
       }
-      if (balanceAt(mint) < amount) continue;
-      return { token: await sendFrom(wallet, mint, amount, life), mint };
+      if (balanceAt(mint) >= amount) return { token: await sendFrom(wallet, mint, amount, life), mint };
+      if (amount - balanceAt(mint) < operatorsPart) near ??= { wallet, mint };
     }
+    // What swaps have cost so far is missing where nothing was earned: the operator's to pay.
+    if (behaviour.operatorTopsUp && near !== undefined)
+      return { token: await sendFrom(near.wallet, near.mint, amount, life), mint: near.mint };
     throw new NoFundsError(`no trusted mint has ${amount} sat available`);
   }
 
@@ -185,7 +192,7 @@ export function createNodeWallet(
 
   /** The operator's own money, by Lightning. */
   async function topUp(wallet: Wallet, mint: string, life: AbortSignal): Promise<void> {
-    const amount = 64;
+    const amount = operatorsPart;
     const quote = await wallet.createMintQuoteBolt11(amount);
     const proofs = await wallet.mintProofsBolt11(amount, quote);
     life.throwIfAborted();
