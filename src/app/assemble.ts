@@ -149,7 +149,8 @@ export async function assemble(
   begin(config, parts, recovered, { version, isNew, wall: wall.found() }, basics);
   fence.act(await known);
   const announced = { identity, relays, profile: profileOf(config), indexers: messaging.indexers };
-  void keepAnnounced({ ...announced, clock, log, random: basics.random }, stopping.signal);
+  const { fileServers } = config;
+  void keepAnnounced({ ...announced, fileServers, clock, log, random: basics.random }, stopping.signal);
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
   const tools = { connections: connections.tools, logins, backends, home: config.home };

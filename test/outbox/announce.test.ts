@@ -56,16 +56,19 @@ const stored = (relay: SandboxRelay, kind: number): NostrEvent | undefined =>
 const profileAt = (relay: SandboxRelay): unknown => JSON.parse(stored(relay, 0)?.content ?? 'null');
 
 describe('a bot that nobody knows yet', () => {
-  test('publishes inbox, relay list and profile to its relays and the indexers', async () => {
+  test('publishes inbox, relay list, profile and file servers to its relays and the indexers', async () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const relays = [net.relay(), net.relay(), net.relay(), net.relay()] as const;
     const indexer = net.relay();
     const urls = relays.map(({ url }) => url);
-    const result = await announcer(world, urls, [indexer.url]).announce();
+    const fileServers = ['https://files.example', 'https://more.example'];
+    const { options } = announcer(world, urls, [indexer.url]);
+    const result = await announce({ ...options, fileServers }, never);
 
     expect(result.complete).toBe(true);
     for (const relay of [...relays, indexer]) {
+      expect(stored(relay, 10063)?.tags).toEqual(fileServers.map((url) => ['server', url]));
       expect(stored(relay, 10050)?.tags).toEqual(urls.slice(0, 3).map((url) => ['relay', url]));
       expect(stored(relay, 10002)?.tags).toEqual(urls.map((url) => ['r', url]));
       expect(profileAt(relay)).toEqual({ ...profile, bot: true });

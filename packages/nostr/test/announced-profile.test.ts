@@ -13,6 +13,18 @@ function announced(content: object | undefined, ours: BotProfile = profile): unk
   return wanted === 'as it is' ? wanted : JSON.parse(wanted.content);
 }
 
+test('the servers of the bot’s files are listed, best first, and once', () => {
+  const fileServers = ['https://a.example', 'https://b.example'];
+  const wanted = (tags: string[][] | undefined) => {
+    const event = tags && signEvent({ kind: 10063, created_at: 1, tags, content: '' }, key);
+    return wantedContent(10063, event, { own: [], profile, fileServers });
+  };
+  const tags = fileServers.map((url) => ['server', url]);
+  expect(wanted(undefined)).toEqual({ content: '', tags });
+  expect(wanted(tags)).toBe('as it is');
+  expect(wanted(tags.toReversed())).toEqual({ content: '', tags });
+});
+
 test('a profile says where zaps go once its operator has said so, and keeps what else is there', () => {
   const there = { name: 'Bob', bot: true, picture: 'p' };
   expect(announced(undefined)).toEqual({ ...profile, bot: true });

@@ -15,6 +15,8 @@ export type AnnounceOptions = {
   /** Relays where clients look for profiles and relay lists: they get them too. */
   readonly indexers: readonly RelayUrl[];
   readonly profile: BotProfile;
+  /** Where the bot's files lie, best first (kind 10063, BUD-03): clients look there when a file's URL is dead. None: nothing is said. */
+  readonly fileServers?: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
   /** For one query, and for one publish. Milliseconds. */
@@ -37,7 +39,7 @@ type Announcement = {
 
 type AnnounceResult = {
   readonly announcements: readonly Announcement[];
-  /** Each kind is at one of the own relays at least: clients can find us. */
+  /** Each kind is at one of the own relays at least: clients can find us. Files are found without their list. */
   readonly complete: boolean;
 };
 
@@ -46,7 +48,7 @@ type Found = ReadonlyMap<RelayUrl, readonly NostrEvent[]>;
 
 /**
  * Makes the bot reachable: DM relays (kind 10050, NIP-17), a relay list (10002, NIP-65) and a profile (0, with NIP-24's
- * `bot`). Looks first what there is: nothing is published that is there already, and a profile that was edited
+ * `bot`); where files are sent, their servers (10063, BUD-03). Looks first what there is: nothing is published that is there already, and a profile that was edited
  * elsewhere keeps what it says. Never rejects for a relay's sake.
  */
 export async function announce(options: AnnounceOptions, signal: AbortSignal): Promise<AnnounceResult> {
@@ -54,9 +56,13 @@ export async function announce(options: AnnounceOptions, signal: AbortSignal): P
   const everywhere = [...new Set([...own, ...options.indexers])];
   const found = await findOurs(everywhere, options, signal);
   const announcements = await Promise.all(
-    announcedKinds.map((kind) => announceKind(kind, { own, everywhere, found }, options, signal)),
+    announcedKinds
+      .filter((kind) => kind !== 10063 || (options.fileServers ?? []).length > 0)
+      .map((kind) => announceKind(kind, { own, everywhere, found }, options, signal)),
   );
-  const complete = announcements.every(({ at }) => own.some((url) => at.includes(url)));
+  const complete = announcements.every(
+    ({ kind, at }) => kind === 10063 || own.some((url) => at.includes(url)),
+  );
   return { announcements, complete };
 }
 
@@ -92,13 +98,13 @@ async function announceKind(
   signal: AbortSignal,
 ): Promise<Announcement> {
   const { own, everywhere, found } = where;
-  const { identity, clock, profile } = options;
+  const { identity, clock, profile, fileServers = [] } = options;
   const newest = [...found.values()]
     .flat()
     .filter((event) => event.kind === kind && event.pubkey === identity.publicKey)
     .reduce<NostrEvent | undefined>((best, event) => (isNewer(event, best) ? event : best), undefined);
 
-  const wanted = wantedContent(kind, newest, { own, profile });
+  const wanted = wantedContent(kind, newest, { own, profile, fileServers });
   if (wanted === 'as it is' && newest !== undefined) {
     const has = (url: RelayUrl) => found.get(url)?.some(({ id }) => id === newest.id) ?? false;
     const lacking = [...found.keys()].filter((url) => !has(url));

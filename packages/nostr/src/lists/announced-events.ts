@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { EventTemplate, NostrEvent, RelayUrl } from '../nostr-types.ts';
 
-/** Profile, NIP-65 relay list, NIP-17 DM relays. */
-export const announcedKinds = [0, 10002, 10050] as const;
+/** Profile, NIP-65 relay list, NIP-17 DM relays, and the file servers of BUD-03 where there are any. */
+export const announcedKinds = [0, 10002, 10050, 10063] as const;
 export type AnnouncedKind = (typeof announcedKinds)[number];
 
 /** What the profile says where nobody has said anything else. */
@@ -22,7 +22,11 @@ const MAX_DM_RELAYS = 3;
 export function wantedContent(
   kind: AnnouncedKind,
   newest: NostrEvent | undefined,
-  ours: { readonly own: readonly RelayUrl[]; readonly profile: BotProfile },
+  ours: {
+    readonly own: readonly RelayUrl[];
+    readonly profile: BotProfile;
+    readonly fileServers?: readonly string[];
+  },
 ): Content | 'as it is' {
   switch (kind) {
     case 0:
@@ -31,10 +35,12 @@ export function wantedContent(
       return wantedList('r', ours.own, newest);
     case 10050:
       return wantedList('relay', ours.own.slice(0, MAX_DM_RELAYS), newest);
+    case 10063:
+      return wantedList('server', ours.fileServers ?? [], newest);
   }
 }
 
-function wantedList(name: string, urls: readonly RelayUrl[], newest: NostrEvent | undefined) {
+function wantedList(name: string, urls: readonly string[], newest: NostrEvent | undefined) {
   const tags = urls.map((url) => [name, url]);
   const stated = newest?.tags.filter(([tag]) => tag === name);
   return JSON.stringify(stated) === JSON.stringify(tags) ? 'as it is' : { content: '', tags };
