@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
+import { createGuardedFetch, outwardFetch } from '@nostr-dm-agent/kit/net';
 import type { InboxStore, MessageLog, PublicKey } from '@nostr-dm-agent/nostr';
 import { createInbox } from '@nostr-dm-agent/nostr';
 import { createAdmission } from '../access/admission.ts';
@@ -21,6 +21,7 @@ import { createActFromPage } from '../page/act-from-page.ts';
 import { createTriggers } from '../schedules/triggers.ts';
 import { actsSince } from '../store/instance-facts.ts';
 import type { Stores } from '../store/open-stores.ts';
+import { createVoiceNotes } from '../voice/voice-notes.ts';
 import type { Basics } from './basics.ts';
 import type { Messaging } from './messaging.ts';
 import { guardOwnKey } from './own-key.ts';
@@ -32,7 +33,12 @@ const gatherMs = 2_000;
 
 /** What comes in, and what is done about it: the inbox, strangers, commands, tasks. */
 export function createIntake(
-  { identity, catchupMs, relays: [relay] }: Pick<Config, 'identity' | 'catchupMs' | 'relays'>,
+  {
+    identity,
+    catchupMs,
+    speech,
+    relays: [relay],
+  }: Pick<Config, 'identity' | 'catchupMs' | 'relays' | 'speech'>,
   parts: {
     readonly bot: BotFacts;
     readonly stores: Stores;
@@ -73,7 +79,7 @@ export function createIntake(
   const triggers = createTriggers({ stores, scheduler: work.schedules, tell, clock, log });
   const dispatcher = createDispatcher({
     triggers,
-    openFiles: filesOpener(parts, basics),
+    openFiles: filesOpener(parts, speech, basics),
     meaningOf: (text) => {
       const command = connectShorthand(text);
       return command === undefined
@@ -150,12 +156,14 @@ const filesOpener =
       work,
       messaging,
     }: { readonly stores: Stores; readonly work: Work; readonly messaging: Messaging },
+    service: Config['speech'],
     { clock, log }: Basics,
   ): NonNullable<DispatchDeps['openFiles']> =>
   (acting) => {
     const { allowLoopback, tell } = messaging;
     const fetch = createGuardedFetch({ allowLoopback, redirects: 3 });
-    return createIncomingFiles({ ...acting, ...work, stores, fetch, tell, clock, log });
+    const voice = createVoiceNotes({ service, store: stores.voiceNotes, fetch: outwardFetch, clock, log });
+    return createIncomingFiles({ ...acting, ...work, stores, voice, fetch, tell, clock, log });
   };
 
 export type Intake = ReturnType<typeof createIntake>;

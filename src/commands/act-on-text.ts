@@ -50,7 +50,8 @@ export function createTextActions(
   };
 
   return {
-    act: (message: StoredMessage, owner: Owner): void => {
+    /** @param isSpoken a model wrote down what they said */
+    act: (message: StoredMessage, owner: Owner, isSpoken = false): void => {
       const twin = twinOf(messages, message);
       if (messages.isDeleted(message) || (twin && messages.isDeleted(twin))) {
         once(message, () =>
@@ -75,7 +76,7 @@ export function createTextActions(
       else if (answer !== undefined) {
         once(message, () => reply(message, answer));
         log.info({ from: ownerName(owner.publicKey), as: meaning.kind }, 'message answered');
-      } else once(message, () => tasks.order(message, { task: message.text }));
+      } else once(message, () => tasks.order(message, { task: message.text, isSpoken }));
     },
   };
 }

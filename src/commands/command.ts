@@ -42,6 +42,8 @@ export type OrderedTask = {
   readonly mode?: Mode;
   readonly model?: string;
   readonly job?: 'task' | 'compact';
+  /** A model wrote down what was said. */
+  readonly isSpoken?: boolean;
   /** Of this run. Undefined: as the end of the task says (`… !!500`), else the provider's. */
   readonly budget?: Sat | undefined;
 };

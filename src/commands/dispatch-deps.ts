@@ -31,7 +31,9 @@ export type DispatchDeps = {
   /** Machines that may start tasks by name. Absent: there are none. */
   readonly triggers?: Triggers;
   /** Takes the files that come with messages. Absent: they are not opened. */
-  readonly openFiles?: (acting: Pick<IncomingFilesDeps, 'goOn' | 'answer'>) => IncomingFiles;
+  readonly openFiles?: (
+    acting: Pick<IncomingFilesDeps, 'goOn' | 'answer' | 'show' | 'isTooLate'>,
+  ) => IncomingFiles;
   readonly messages: MessageLog;
   readonly messenger: Messenger;
   readonly stores: Pick<Stores, 'owners' | 'atomically'>;

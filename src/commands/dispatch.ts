@@ -82,7 +82,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 
   const texts = createTextActions({ ...deps, once, commands, missed, isTooLate });
   const reactions = createReactionActions(deps);
-  const files = createFileActions({ ...deps, ownerOf, once, reply, texts });
+  const files = createFileActions({ ...deps, ownerOf, once, reply, isTooLate, texts });
 
   /** What an earlier life of the bot had begun. */
   const resume = (message: StoredMessage): void =>

@@ -5,6 +5,7 @@ import type { EventId, MessageLog, PublicKey, StoredMessage } from '@nostr-dm-ag
 import { keptForMs } from '../files/incoming-files.ts';
 import { isPicture } from '../files/sniff-type.ts';
 import { filesNote } from '../replies/file-replies.ts';
+import { dictatedNote } from '../replies/voice-replies.ts';
 import type { Asks } from '../runs/asks.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import { type Messenger, replyTo } from '../runs/messenger.ts';
@@ -97,7 +98,9 @@ export function createTaskOrders(deps: {
         messageKind: kind,
         protocol,
         fallbackRelays: [relay],
-        task: files.length === 0 ? found.task : `${found.task}${filesNote(files)}`,
+        task: [found.task, files.length > 0 && filesNote(files), asked.isSpoken === true && dictatedNote]
+          .filter((part) => part !== false)
+          .join(''),
         ...(pictures.length > 0 && { pictures }),
         mode: asked.mode ?? session.mode,
         model: asked.model ?? currentSessions.choices(sender).model,

@@ -14,6 +14,14 @@ export type Owner = { readonly publicKey: PublicKey; readonly role: Role };
 /** `directory`: absolute, or on agent hosts: see `hostedPlace`. */
 export type Workspace = { readonly name: string; readonly directory: string };
 
+/** An OpenAI-compatible transcription service. `url`: its base, without a slash at the end. */
+export type SpeechService = {
+  readonly url: string;
+  readonly key: string | undefined;
+  readonly model: string;
+  readonly language: string | undefined;
+};
+
 /**
  * The validated environment (docs/design.md#environment), frozen. Made by `load-config.ts`; the only place that reads the
  * process environment.
@@ -66,6 +74,8 @@ export type Config = {
   readonly fileKeptMs: number;
   /** `BOT_LUD16`: the Lightning address in the bot's profile. */
   readonly lud16: string | undefined;
+  /** What turns voice notes into text: `BOT_STT_URL`; undefined: nothing does. Holds a key. */
+  readonly speech: SpeechService | undefined;
   /** undefined: no mnemonic, so no wallet. */
   readonly wallet: WalletConfig | undefined;
   /** Where paid runs are served: `ROUTSTR_BASE_URL`. */

@@ -4,7 +4,7 @@ import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { ConfigError } from './config-error.ts';
 
 /** What the service manager or a container may hand over as files, out of the environment: secrets. */
-export const credentialNames = ['BOT_KEY', 'BOT_KEY_PASSWORD', 'CASHU_MNEMONIC'] as const;
+export const credentialNames = ['BOT_KEY', 'BOT_KEY_PASSWORD', 'BOT_STT_KEY', 'CASHU_MNEMONIC'] as const;
 export type CredentialName = (typeof credentialNames)[number];
 
 export type Credentials = {

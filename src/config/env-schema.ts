@@ -273,6 +273,39 @@ function readLightningAddress(text: string, report: Report): string {
   return address;
 }
 
+/**
+ * The base of an OpenAI-compatible service, as its makers write it, or with the path of the call: comes back without it and
+ * with `/v1` where there was no path. Names the host alone.
+ */
+function readSpeechService(text: string, report: Report): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    report('must be the address of a transcription service: https://…/v1');
+    return text;
+  }
+  if (url.protocol === 'http:' && !mayBePlain(url.hostname)) report(plainRefused(url.hostname));
+  else if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+    report(`must be an address without a name, a password, ? or # (${url.hostname})`);
+  const path = url.pathname.replace(/\/+$/, '').replace(/\/audio\/(?:transcriptions|translations)$/, '');
+  return `${url.origin}${path === '' ? '/v1' : path}`;
+}
+
+/** What goes into a header. Names nothing of it. */
+function readSpeechKey(text: string, report: Report): string {
+  if (!/^[!-~]{1,1000}$/.test(text)) report('must be an API key: one line without spaces');
+  return text;
+}
+
+function readSpeechModel(text: string, report: Report): string {
+  if (text.length > 200 || hasControl(text)) report('must be the name of a model, as its service writes it');
+  return text;
+}
+
+function readLanguage(text: string, report: Report): string {
+  if (!/^[a-z]{2,3}$/i.test(text)) report('must be a language of two letters (ISO 639-1), like en');
+  return text.toLowerCase();
+}
+
 /** Reports what is wrong without a word of the address: it may hold a password. */
 function readProxy(text: string, report: Report): ProxyAddress {
   try {
@@ -416,6 +449,10 @@ export const environmentSchema = (places: Places) => {
     BOT_BLOSSOM: variable(readFileServers).prefault(''),
     BOT_FILE_DAYS: wholeNumber(1, 365).prefault('14'),
     BOT_LUD16: variable(readLightningAddress).optional(),
+    BOT_STT_URL: variable(readSpeechService).optional(),
+    BOT_STT_KEY: variable(readSpeechKey).optional(),
+    BOT_STT_MODEL: variable(readSpeechModel).prefault('whisper-1'),
+    BOT_STT_LANGUAGE: variable(readLanguage).optional(),
     BOT_PROXY: variable(readProxy).optional(),
     CASHU_MNEMONIC: variable(readMnemonic).optional(),
     CASHU_PASSPHRASE_FILE: path.optional(),

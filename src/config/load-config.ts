@@ -121,7 +121,7 @@ export async function loadConfig(
     page: env.BOT_PAGE && freeze(env.BOT_PAGE),
     accounts: env.BOT_ACCOUNTS,
     ...{ currency: env.BOT_CURRENCY, lud16: env.BOT_LUD16, fileKeptMs: env.BOT_FILE_DAYS * 86_400_000 },
-    proxy: env.BOT_PROXY,
+    ...{ speech: speechOf(env), proxy: env.BOT_PROXY },
     wallet: walletOf(env, words),
     node: env.ROUTSTR_BASE_URL,
     fallbacks: env.ROUTSTR_FALLBACKS,
@@ -132,6 +132,16 @@ export async function loadConfig(
     ambient,
   });
 }
+
+const speechOf = (env: EnvironmentValues): Config['speech'] =>
+  env.BOT_STT_URL === undefined
+    ? undefined
+    : freeze({
+        url: env.BOT_STT_URL,
+        key: env.BOT_STT_KEY,
+        model: env.BOT_STT_MODEL,
+        language: env.BOT_STT_LANGUAGE,
+      });
 
 /** What an agent may write to must hold nothing of the bot's own. */
 function addPathProblems(

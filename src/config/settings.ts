@@ -85,6 +85,10 @@ const readers: Readonly<Record<VariableName, readonly [SettingGroup, Reader]>> =
   ROUTSTR_FALLBACKS: ['Money', ({ fallbacks }) => list(fallbacks)],
   BOT_BLOSSOM: ['This machine', ({ fileServers }) => list(fileServers)],
   BOT_FILE_DAYS: ['This machine', ({ fileKeptMs }) => per(86_400_000, fileKeptMs)],
+  BOT_STT_URL: ['Agents', ({ speech }) => speech?.url],
+  BOT_STT_KEY: ['Agents', untold],
+  BOT_STT_MODEL: ['Agents', ({ speech }) => speech?.model],
+  BOT_STT_LANGUAGE: ['Agents', ({ speech }) => speech?.language],
   BOT_HOME: ['This machine', ({ home }) => home],
   BOT_PAGE: ['This machine', ({ page }) => page && `${page.hostname}:${page.port}`],
   BOT_PROXY: [

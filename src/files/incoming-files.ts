@@ -6,9 +6,12 @@ import { after } from '@nostr-dm-agent/kit/timers';
 import type { PublicKey, SharedFile, StoredMessage } from '@nostr-dm-agent/nostr';
 import { isHosted } from '../backends/hosts/place.ts';
 import { fileProblemText, hostedInboxText, inboxProblemText, whatToDoText } from '../replies/file-replies.ts';
+import { heardText, voiceProblemText } from '../replies/voice-replies.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
 import type { Stores } from '../store/open-stores.ts';
-import { type FetchedFile, type FileProblem, fetchFile } from './fetch-file.ts';
+import { recordingIn } from '../voice/audio.ts';
+import type { VoiceNotes } from '../voice/voice-notes.ts';
+import { type FetchedFile, fetchFile } from './fetch-file.ts';
 import { InboxFolderError, keepFile } from './keep-file.ts';
 import { createTurns } from './turns.ts';
 
@@ -34,12 +37,17 @@ export type IncomingFiles = {
 };
 
 export type IncomingFilesDeps = {
-  readonly stores: Pick<Stores, 'sharedFiles' | 'atomically'>;
+  readonly stores: Pick<Stores, 'sharedFiles' | 'voiceNotes' | 'owners' | 'atomically'>;
   readonly currentSessions: Pick<CurrentSessions, 'choices'>;
   /** Guarded: whoever serves a file is a stranger. */
   readonly fetch: Fetch;
-  /** What is said beside the files, as a message of its own; nothing is: the message is done. */
-  readonly goOn: (message: StoredMessage, caption: string) => void;
+  readonly voice: VoiceNotes;
+  /** What is said beside or in the files, as a message of its own; nothing is: the message is done. */
+  readonly goOn: (message: StoredMessage, said: string, isSpoken: boolean) => void;
+  /** Something about the message, which is not done by that. */
+  readonly show: (message: StoredMessage, text: string) => void;
+  /** Nothing is done any more that is said in it. */
+  readonly isTooLate: (message: StoredMessage) => boolean;
   /** Answers the message, and is done with it. */
   readonly answer: (message: StoredMessage, text: string) => void;
   readonly tell: (owner: PublicKey, text: string) => void;
@@ -58,6 +66,7 @@ export const filesOf = ({ files, text }: StoredMessage): readonly SharedFile[] =
 const expectsFile =
   /\b(?:this|these|that|the|my|attached|following)\s+(?:\w+\s+)?(?:photos?|pictures?|pics?|images?|screenshots?|files?|pdfs?|attachments?|logs?)\b|\battached\b/i;
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that share what is under way
 export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
   const { stores, clock, log } = deps;
   const { sharedFiles } = stores;
@@ -80,18 +89,36 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
     asking.set(owner, after(gatherMs, { name: 'files', log, signal: ending.signal }, ask));
   };
 
-  /** One file, in the inbox; or why it is not. */
-  const take = async (
-    message: StoredMessage,
-    file: SharedFile,
-    place: number,
-  ): Promise<string | undefined> => {
+  /** What is said in a recording; undefined: it is a file, and no more. */
+  const hear = async (message: StoredMessage, { bytes }: FetchedFile, place: number): Promise<Taken> => {
+    const recording = recordingIn(bytes);
+    if (recording === undefined) return {};
+    const key = { owner: message.sender, message: message.id, place };
+    const heard =
+      deps.voice.isOn && deps.isTooLate(message)
+        ? ({ problem: 'late' } as const)
+        : await deps.voice.hear(key, { ...recording, bytes }, ending.signal);
+    if ('text' in heard) return { said: heard.text };
+    // With words beside it, it may be music: something to work on.
+    const isWorkedOn = captionOf(message) !== '' && ['off', 'too_long', 'silence'].includes(heard.problem);
+    const isAdmin = stores.owners.roleOf(message.sender) === 'admin';
+    return isWorkedOn ? {} : { problem: voiceProblemText(heard, isAdmin) };
+  };
+
+  /** One file, in the inbox, or what is said in it; or why neither. */
+  const take = async (message: StoredMessage, file: SharedFile, place: number): Promise<Taken> => {
     const { sender: owner, id } = message;
-    if (sharedFiles.has(owner, id, place)) return undefined;
+    const said = deps.voice.known({ owner, message: id, place });
+    const known: Taken = said === undefined ? {} : { said };
+    const isAlone = captionOf(message) === '';
+    if (sharedFiles.has(owner, id, place) || (said !== undefined && isAlone)) return known;
     const { directory } = deps.currentSessions.choices(owner).workspace;
-    if (isHosted(directory)) return hostedInboxText;
-    const fetched: FetchedFile | FileProblem = await fetchFile(file, deps.fetch, ending.signal);
-    if ('problem' in fetched) return fileProblemText(fetched);
+    if (isHosted(directory) && !deps.voice.isOn) return { problem: hostedInboxText };
+    const fetched = await fetchFile(file, deps.fetch, ending.signal);
+    if ('problem' in fetched) return { problem: fileProblemText(fetched) };
+    const heard = said === undefined ? await hear(message, fetched, place) : known;
+    if (heard.problem !== undefined || (heard.said !== undefined && isAlone)) return heard;
+    if (isHosted(directory)) return heard.said === undefined ? { problem: hostedInboxText } : heard;
     const { bytes, type } = fetched;
     const now = clock.now();
     try {
@@ -99,28 +126,42 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
       const kept = { owner, message: id, place, directory, path, mime: type.mime, size: bytes.length };
       sharedFiles.keep({ ...kept, keptAt: now });
       log.info({ type: type.mime, bytes: bytes.length }, 'a file was kept');
-      return undefined;
+      return heard;
     } catch (cause) {
       log.warn({ cause }, 'a file could not be kept');
-      return inboxProblemText(cause instanceof InboxFolderError);
+      return { problem: inboxProblemText(cause instanceof InboxFolderError) };
     }
   };
 
   const acceptAll = async (message: StoredMessage, files: readonly SharedFile[]): Promise<void> => {
-    const all = await Promise.all(files.map((file, place) => inTurn(() => take(message, file, place))));
-    const problems = [...new Set(all.flatMap((problem) => problem ?? []))];
-    if (problems.length > 0) {
-      deps.answer(
-        message,
-        [...problems, ...(message.files === undefined || message.text === '' ? [] : [nothingBegun])].join(
-          '\n',
-        ),
-      );
+    const { sender, id } = message;
+    // A kill came after its words were shown: they are the message's text.
+    if (stores.voiceNotes.isShown(sender, id)) {
+      deps.goOn(message, message.text, true);
       return;
     }
-    const caption = message.files === undefined ? '' : message.text;
-    deps.goOn(message, caption);
-    if (caption === '') askLater(message.sender);
+    const all = await Promise.all(files.map((file, place) => inTurn(() => take(message, file, place))));
+    const caption = captionOf(message);
+    const problems = [...new Set(all.flatMap(({ problem }) => problem ?? []))];
+    const said = all.flatMap((each) => each.said ?? []).join('\n');
+    if (problems.length > 0) {
+      const more = caption === '' && said === '' ? [] : [nothingBegun];
+      deps.answer(message, [...problems, ...more].join('\n'));
+    } else if (said === '') {
+      deps.goOn(message, caption, false);
+      if (caption === '') askLater(sender);
+    } else {
+      // A photo that was sent before is what the words are about.
+      await Promise.all(
+        [...underWay].flatMap(([seq, each]) => (each.owner === sender && seq < message.seq ? each.done : [])),
+      );
+      const words = together(caption, said);
+      stores.atomically(() => {
+        deps.show(message, heardText(said));
+        stores.voiceNotes.show(sender, id, words);
+      });
+      deps.goOn(message, words, true);
+    }
   };
 
   return {
@@ -150,6 +191,15 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
     },
   };
 }
+
+/** What came of one file. */
+type Taken = { readonly problem?: string; readonly said?: string };
+
+const captionOf = ({ files, text }: StoredMessage): string => (files === undefined ? '' : text.trim());
+
+/** What is typed is behind what is said, where a budget stands; a command is before it. */
+const together = (caption: string, said: string): string =>
+  (/^[!！]/u.test(caption) ? [caption, said] : [said, caption]).filter((part) => part !== '').join('\n\n');
 
 const nothingBegun = 'The task beside it was not begun: send both again.';
 

@@ -28,6 +28,8 @@ const magic: readonly (readonly [RegExp, FileType])[] = [
   [/^4f676753/, type('audio/ogg', 'ogg', 'audio')],
   // ID3, or a frame
   [/^(?:494433|ff(?:f2|f3|fb))/, type('audio/mpeg', 'mp3', 'audio')],
+  // ADTS: AAC without a container
+  [/^fff[19]/, type('audio/aac', 'aac', 'audio')],
   // fLaC
   [/^664c6143/, type('audio/flac', 'flac', 'audio')],
   // ….ftypM4A, ….ftyp

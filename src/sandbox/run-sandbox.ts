@@ -238,6 +238,7 @@ function configOf(
     lud16: undefined,
     fileServers: [],
     fileKeptMs: 14 * 86_400_000,
+    speech: undefined,
     wallet,
     node,
     fallbacks: [],

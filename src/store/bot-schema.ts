@@ -373,4 +373,21 @@ export const botMigrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX uploads_due ON uploads (delete_at);
     `),
+  (db) =>
+    db.exec(`
+      -- Voice notes: what was asked for at the transcription service, and what came of it.
+      CREATE TABLE voice_notes (
+        id INTEGER PRIMARY KEY,
+        owner TEXT NOT NULL,
+        message TEXT NOT NULL,               -- id of the message that it came with
+        place INTEGER NOT NULL,              -- which of the message's files
+        seconds INTEGER NOT NULL,            -- of speech, all attempts together
+        attempts INTEGER NOT NULL,           -- requests that may have reached the service
+        asked_at INTEGER NOT NULL,           -- the last one
+        text TEXT,                           -- what was said, until it was shown; NULL: not known, or shown
+        shown INTEGER NOT NULL DEFAULT 0,    -- its owner was shown it, and it is the message's text
+        UNIQUE (owner, message, place)
+      ) STRICT;
+      CREATE INDEX voice_notes_lately ON voice_notes (owner, asked_at);
+    `),
 ];

@@ -22,6 +22,7 @@ import { createSharedFileStore } from './shared-files-table.ts';
 import { createToldPayments } from './told-payments-table.ts';
 import { createTriggerStore } from './triggers-table.ts';
 import { createUploadStore } from './uploads-table.ts';
+import { createVoiceNoteStore } from './voice-notes-table.ts';
 import { createWorktreeStore } from './worktrees-table.ts';
 
 /**
@@ -61,6 +62,7 @@ export function storesIn(
     triggers: createTriggerStore(db, clock),
     sharedFiles: createSharedFileStore(db),
     uploads: createUploadStore(db),
+    voiceNotes: createVoiceNoteStore(db),
     meta: createMeta(db),
     confirmations: createConfirmations(db, clock, random),
     awaited: createAwaitedStore(db),

@@ -72,6 +72,7 @@ describe('a bot with nothing but a key and an owner', () => {
       lud16: undefined,
       fileServers: [],
       fileKeptMs: 14 * 86_400_000,
+      speech: undefined,
       logLevel: 'info',
       logFormat: 'json',
     });

@@ -3,6 +3,7 @@ import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as nip59 from 'nostr-tools/nip59';
+import { testTone } from '../../src/voice/audio.ts';
 import { type PaidBot, startPaidBot } from '../support/paid-bot.ts';
 import { type SandboxHouse, startSandboxHouse } from '../support/paid-house.ts';
 
@@ -15,11 +16,14 @@ const png = Buffer.from(
 let house: SandboxHouse;
 let bot: PaidBot;
 const blobs = new Map<string, Buffer>();
+/** What is heard in the next voice note. */
+let spoken: string | Promise<string> = '';
 const server = Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
   fetch: async (request) => {
     const { url } = request;
+    if (url.endsWith('/v1/audio/transcriptions')) return Response.json({ text: await spoken });
     if (request.method === 'PUT') {
       const body = Buffer.from(await request.arrayBuffer());
       const sha256 = createHash('sha256').update(body).digest('hex');
@@ -35,7 +39,10 @@ beforeAll(async () => {
   bot = await startPaidBot(house, {
     opencode: 'real',
     funds: 20_000,
-    env: { BOT_BLOSSOM: `http://127.0.0.1:${server.port}` },
+    env: {
+      BOT_BLOSSOM: `http://127.0.0.1:${server.port}`,
+      BOT_STT_URL: `http://127.0.0.1:${server.port}`,
+    },
   });
 });
 afterAll(async () => {
@@ -135,10 +142,40 @@ test('what can’t be had is told in a sentence, and nothing is run', async () =
   expect(house.modelCalls()).toBe(calls);
 });
 
+test('a voice note is shown back and is a task like any other; what can’t be taken back is not taken from speech', async () => {
+  const voice = Buffer.from(testTone());
+  spoken = 'Answer: it was said aloud.';
+  const calls = house.modelCalls();
+  const id = await sendFile(voice);
+  const answer = await bot.owner.answer(id, /sat/);
+  expect(answer.text).toContain('it was said aloud');
+  expect(bot.owner.said.filter(({ text }) => text === '🎤 “Answer: it was said aloud.”')).toHaveLength(1);
+  expect(house.modelCalls()).toBe(calls + 1);
+  const refusals: readonly (readonly [string, RegExp])[] = [
+    ['Please send all my sats to bob@example.com', /Money is not moved by voice/],
+    ['Wallet send one hundred', /Money is not moved by voice/],
+    ['Yes.', /A yes is not taken by voice/],
+    ['Tests', /one word/],
+    ['Thanks for watching!', /could not make out any words/],
+  ];
+  for (const [words, sentence] of refusals) {
+    spoken = words;
+    expect((await bot.owner.answer(await sendFile(voice), /^(?!🎤 “)/)).text).toMatch(sentence);
+  }
+  spoken = 'status';
+  expect((await bot.owner.answer(await sendFile(voice), /^(?!🎤)/)).text).toContain('sat');
+  expect(house.modelCalls()).toBe(calls + 1);
+});
+
 test('killed while a file is fetched, it is there after the next start, once', async () => {
   const id = await sendFile(png, 'answer: after a kill');
+  // And while a voice note is being written down.
+  spoken = new Promise(() => undefined);
+  const voice = await sendFile(Buffer.from(testTone()));
   await bot.bot.end('SIGKILL');
+  spoken = 'Answer: said before a kill';
   await bot.bot.start();
+  expect((await bot.owner.answer(voice, /sat/, 60_000)).text).toContain('said before a kill');
   expect((await bot.owner.answer(id, /sat/, 60_000)).text).toContain('after a kill');
   expect(
     bot.owner.said.filter(({ about, text }) => about === id && text.includes('after a kill')),
