@@ -1,4 +1,4 @@
-import type { StoredMessage } from '@nostr-dm-agent/nostr';
+import type { PublicKey, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { Owner } from '../config/config.ts';
 import { filesOf } from '../files/incoming-files.ts';
 import { unspokenText } from '../replies/voice-replies.ts';
@@ -20,6 +20,8 @@ export function createFileActions(
 ) {
   const { once } = deps;
   let ended = false;
+  /** Of each owner whose words wait for a file: the last of them. */
+  const last = new Map<PublicKey, Promise<void>>();
   const files = deps.openFiles?.({
     answer: (message, text) => once(message, () => deps.reply(message, text)),
     show: (message, text) => deps.reply(message, deps.redact(text)),
@@ -40,11 +42,21 @@ export function createFileActions(
       else if (sent.length > 0) files?.accept(message, sent);
       return sent.length > 0;
     },
-    /** Commands wait for nothing. */
+    /** Commands wait for nothing; other words for their files, and for what was said before them. */
     whenThere: (message: StoredMessage, go: () => void): void => {
-      const soon = /^\s*[!！]/.test(message.text) ? undefined : files?.soon(message.sender, message.text);
-      if (soon === undefined) go();
-      else void soon.then(() => (ended ? undefined : go()));
+      const { sender, text } = message;
+      const isCommand = /^\s*[!！]/.test(text);
+      const before = isCommand ? undefined : last.get(sender);
+      const soon = isCommand ? undefined : files?.soon(sender, text);
+      if (before === undefined && soon === undefined) {
+        go();
+        return;
+      }
+      const done = Promise.all([before, soon]).then(() => {
+        if (last.get(sender) === done) last.delete(sender);
+        if (!ended) go();
+      });
+      last.set(sender, done);
     },
     start: (): void => files?.start(),
     close: async (): Promise<void> => {

@@ -62,9 +62,9 @@ const pictureLink = /^https:\/\/[^\s?#]+\.(?:jpe?g|png|gif|webp)(?:[?#]\S*)?$/i;
 export const filesOf = ({ files, text }: StoredMessage): readonly SharedFile[] =>
   files ?? (pictureLink.test(text.trim()) ? [{ url: text.trim() }] : []);
 
-/** Words for a file that is not there yet. */
-const expectsFile =
-  /\b(?:this|these|that|the|my|attached|following)\s+(?:\w+\s+)?(?:photos?|pictures?|pics?|images?|screenshots?|files?|pdfs?|attachments?|logs?)\b|\battached\b/i;
+/** Words for a file that is not there yet. “The log” and “the image” are most often the workspace’s own, and nothing waits for them. */
+export const expectsFile =
+  /\b(?:this|these|my|following)\s+(?:\w+\s+)?(?:photos?|pictures?|pics?|images?|screenshots?|files?|pdfs?|logs?)\b|\b(?:the|that)\s+(?:photos?|pictures?|pics?|screenshots?|attachments?)\b|\battached\b/i;
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions that share what is under way
 export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {

@@ -4,12 +4,21 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { type EventId, type PublicKey, parseRelayUrl, type StoredMessage } from '@nostr-dm-agent/nostr';
+import { createFileActions } from '../../src/commands/act-on-files.ts';
 import { decryptFile } from '../../src/files/decrypt-file.ts';
 import { fetchFile, MAX_FILE_BYTES } from '../../src/files/fetch-file.ts';
+import { expectsFile } from '../../src/files/incoming-files.ts';
 import { InboxFolderError, keepFile } from '../../src/files/keep-file.ts';
 import { readWorkspaceFile } from '../../src/files/read-workspace-file.ts';
 import { isPicture, sniffType } from '../../src/files/sniff-type.ts';
 
+const said: StoredMessage = {
+  ...{ seq: 1, id: 'b'.repeat(64) as EventId, sender: 'a'.repeat(64) as PublicKey, kind: 14, text: '' },
+  ...{ protocol: 'nip17', references: [], createdAt: 0, receivedAt: 0 },
+  relay: parseRelayUrl('wss://relay.example'),
+};
 const plain = Buffer.from('what is in it');
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -189,4 +198,49 @@ describe('a file of a workspace that its owner asks for', () => {
     for (const [path, problem] of table) expect([path, read(path)]).toEqual([path, { problem } as never]);
     expect(read('src/deep/a.txt', 3)).toEqual({ problem: 'too_large', size: plain.length });
   });
+});
+
+test.each([
+  ['what is wrong in this screenshot?', true],
+  ['the photo shows the error', true],
+  ['read the attached log', true],
+  ['summarise this file', true],
+  ['look at the log of the last build', false],
+  ['rebuild the docker image, then look at the files in src', false],
+  ['fix the file src/index.ts', false],
+])('%p waits for a file: %p', (task, waits) => {
+  expect(expectsFile.test(task)).toBe(waits);
+});
+
+test('what is said after a task that waits for its file comes after it; commands wait for nothing', async () => {
+  const there = Promise.withResolvers<void>();
+  const done: string[] = [];
+  const actions = createFileActions({
+    openFiles: () => ({
+      accept: () => undefined,
+      soon: (_owner, task) => (task.includes('screenshot') ? there.promise : undefined),
+      start: () => undefined,
+      close: async () => undefined,
+    }),
+    ownerOf: () => undefined,
+    once: () => undefined,
+    reply: () => undefined,
+    redact: (text) => text,
+    isTooLate: () => false,
+    meaningOf: () => ({ kind: 'task' }),
+    messages: createMessageStore(openDatabase(':memory:', botMigrations), systemClock),
+    texts: { act: () => undefined },
+  });
+  const say = (text: string, sender = 'a') =>
+    actions.whenThere({ ...said, sender: sender.repeat(64) as PublicKey, text }, () => void done.push(text));
+  say('what is in this screenshot');
+  say('then mend it');
+  say('!status');
+  say('hello', 'b');
+  expect(done).toEqual(['!status', 'hello']);
+  there.resolve();
+  await until(() => done.length === 4, 'both are acted on');
+  expect(done.slice(2)).toEqual(['what is in this screenshot', 'then mend it']);
+  say('at once again');
+  expect(done.at(-1)).toBe('at once again');
 });
