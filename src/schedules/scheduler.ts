@@ -55,6 +55,8 @@ export type SchedulerDeps = {
   readonly tellAdmins: (text: string) => void;
   /** Whether members may schedule tasks. */
   readonly membersMay: () => boolean;
+  /** What was due before is not done: another bot with this key may have done it. Unix ms. */
+  readonly actsSince: () => number;
   /** Told between two steps, when everything is on disk. Tests end the process there. */
   readonly reached: (checkpoint: 'schedule:due' | 'schedule:met') => void;
   readonly clock: Clock;
@@ -164,7 +166,8 @@ function meet(deps: SchedulerDeps, schedule: Schedule, dueAt: number, now: numbe
   const goesOn =
     nextAt === undefined ? ({ state: 'ended' } as const) : ({ state: 'active', nextAt } as const);
   schedules.update(id, { turn: goesOn });
-  if (now - dueAt <= graceMs) {
+  const since = deps.actsSince();
+  if (now - dueAt <= graceMs && dueAt >= since) {
     if (isUnderWay(deps, schedule)) schedules.update(id, { skipped: schedule.skipped + 1 });
     else doIt(deps, schedule, dueAt);
     return undefined;
@@ -172,7 +175,8 @@ function meet(deps: SchedulerDeps, schedule: Schedule, dueAt: number, now: numbe
   const late = timesMissed(schedule, dueAt, now);
   const once = when.kind === 'once';
   const isWanted =
-    schedule.work.kind === 'reminder' || now - late.lastAt <= (once ? lateOnceMs : lateAgainMs);
+    late.lastAt >= since &&
+    (schedule.work.kind === 'reminder' || now - late.lastAt <= (once ? lateOnceMs : lateAgainMs));
   if (isWanted && !isUnderWay(deps, schedule)) {
     doIt(deps, schedule, late.lastAt);
     // The late one is told with what comes of it.

@@ -10,6 +10,7 @@ import type { Schedule, ScheduledWork } from '../../src/schedules/schedule.ts';
 import { createScheduler } from '../../src/schedules/scheduler.ts';
 import { nextTime } from '../../src/schedules/when.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
+import { actsSince, beginAsSuccessor } from '../../src/store/instance-facts.ts';
 import { storesIn } from '../../src/store/open-stores.ts';
 import { silent } from '../support/backend.ts';
 
@@ -59,6 +60,7 @@ function world(begin = '2026-10-23T12:00:00Z') {
       },
       tellAdmins: (text) => void toAdmins.push(text),
       membersMay: () => membersMay,
+      actsSince: () => actsSince(stores.meta),
       reached: (checkpoint) => {
         if (checkpoint === killAt) throw killed;
       },
@@ -98,6 +100,8 @@ function world(begin = '2026-10-23T12:00:00Z') {
     now: () => now,
     look: () => scheduler.look(),
     start: (signal: AbortSignal) => scheduler.start(signal),
+    /** Another bot with the key had acted until now: this one was made of a copy. */
+    takesOver: () => beginAsSuccessor(db, stores.meta, now),
     fill: (full: boolean) => {
       isFull = full;
     },
@@ -316,6 +320,25 @@ describe('what was missed while the bot was off', () => {
     expect(it.said[0]).toContain('500 times or more');
     expect(it.schedule(1)?.nextAt).toBe(Date.parse('2027-10-26T06:06:00Z'));
   });
+});
+
+test('what was due before this bot took over is told, and not done: another one may have', () => {
+  const it = world();
+  const daily = it.add('daily 15:00 look');
+  const once = it.add('in 1h release');
+  it.add('in 1h stretch', 'reminder');
+  it.wait(hour + minute);
+  it.takesOver();
+  it.wait(10_000);
+  it.look();
+  expect(it.waiting()).toEqual([]);
+  expect(it.said).toHaveLength(1);
+  expect(it.said[0]).toContain('release');
+  expect(it.said[0]).not.toStartWith('⏰ stretch');
+  expect([it.schedule(once.id)?.state, it.schedule(daily.id)?.state]).toEqual(['missed', 'active']);
+  it.set('2026-10-24T13:00:00Z');
+  it.look();
+  expect(it.waiting()).toEqual(['look']);
 });
 
 describe('what stands in its way', () => {
