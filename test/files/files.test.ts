@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { type EventId, type PublicKey, parseRelayUrl, type StoredMessage } from '@nostr-dm-agent/nostr';
 import { createFileActions } from '../../src/commands/act-on-files.ts';
@@ -13,6 +14,8 @@ import { expectsFile } from '../../src/files/incoming-files.ts';
 import { InboxFolderError, keepFile } from '../../src/files/keep-file.ts';
 import { readWorkspaceFile } from '../../src/files/read-workspace-file.ts';
 import { isPicture, sniffType } from '../../src/files/sniff-type.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createMessageStore } from '../../src/store/messages-table.ts';
 
 const said: StoredMessage = {
   ...{ seq: 1, id: 'b'.repeat(64) as EventId, sender: 'a'.repeat(64) as PublicKey, kind: 14, text: '' },
@@ -227,8 +230,8 @@ test('what is said after a task that waits for its file comes after it; commands
     reply: () => undefined,
     redact: (text) => text,
     isTooLate: () => false,
-    meaningOf: () => ({ kind: 'task' }),
-    messages: createMessageStore(openDatabase(':memory:', botMigrations), systemClock),
+    meaningOf: (text) => ({ kind: 'task', text }),
+    messages: createMessageStore(openDatabase(':memory:', botMigrations), { now: () => 0 }),
     texts: { act: () => undefined },
   });
   const say = (text: string, sender = 'a') =>
