@@ -17,13 +17,13 @@ let house: SandboxHouse;
 let bot: PaidBot;
 const blobs = new Map<string, Buffer>();
 /** What is heard in the next voice note. */
-let spoken: string | Promise<string> = '';
+let spoken: () => string | Promise<string> = () => '';
 const server = Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
   fetch: async (request) => {
     const { url } = request;
-    if (url.endsWith('/v1/audio/transcriptions')) return Response.json({ text: await spoken });
+    if (url.endsWith('/v1/audio/transcriptions')) return Response.json({ text: await spoken() });
     if (request.method === 'PUT') {
       const body = Buffer.from(await request.arrayBuffer());
       const sha256 = createHash('sha256').update(body).digest('hex');
@@ -144,7 +144,7 @@ test('what can’t be had is told in a sentence, and nothing is run', async () =
 
 test('a voice note is shown back and is a task like any other; what can’t be taken back is not taken from speech', async () => {
   const voice = Buffer.from(testTone());
-  spoken = 'Answer: it was said aloud.';
+  spoken = () => 'Answer: it was said aloud.';
   const calls = house.modelCalls();
   const id = await sendFile(voice);
   const answer = await bot.owner.answer(id, /sat/);
@@ -159,26 +159,36 @@ test('a voice note is shown back and is a task like any other; what can’t be t
     ['Thanks for watching!', /could not make out any words/],
   ];
   for (const [words, sentence] of refusals) {
-    spoken = words;
+    spoken = () => words;
     expect((await bot.owner.answer(await sendFile(voice), /^(?!🎤 “)/)).text).toMatch(sentence);
   }
-  spoken = 'status';
+  spoken = () => 'status';
   expect((await bot.owner.answer(await sendFile(voice), /^(?!🎤)/)).text).toContain('sat');
   expect(house.modelCalls()).toBe(calls + 1);
 });
 
 test('killed while a file is fetched, it is there after the next start, once', async () => {
   const id = await sendFile(png, 'answer: after a kill');
-  // And while a voice note is being written down.
-  spoken = new Promise(() => undefined);
-  const voice = await sendFile(Buffer.from(testTone()));
   await bot.bot.end('SIGKILL');
-  spoken = 'Answer: said before a kill';
   await bot.bot.start();
-  expect((await bot.owner.answer(voice, /sat/, 60_000)).text).toContain('said before a kill');
   expect((await bot.owner.answer(id, /sat/, 60_000)).text).toContain('after a kill');
   expect(
     bot.owner.said.filter(({ about, text }) => about === id && text.includes('after a kill')),
   ).toHaveLength(1);
   expect(existsSync(join(bot.bot.workspace, '.dm-inbox'))).toBe(true);
+});
+
+test('killed while a voice note is being written down, it is asked for again, and done once', async () => {
+  const asked = Promise.withResolvers<void>();
+  spoken = () => {
+    asked.resolve();
+    return new Promise(() => undefined);
+  };
+  const id = await sendFile(Buffer.from(testTone()));
+  await asked.promise;
+  await bot.bot.end('SIGKILL');
+  spoken = () => 'Answer: said before a kill';
+  await bot.bot.start();
+  expect((await bot.owner.answer(id, /sat/, 60_000)).text).toContain('said before a kill');
+  expect(bot.owner.said.filter(({ text }) => text === '🎤 “Answer: said before a kill”')).toHaveLength(1);
 });
