@@ -7,6 +7,7 @@ import { checkInbox } from './check-inbox.ts';
 import { checkNode } from './check-node.ts';
 import { checkProxy } from './check-proxy.ts';
 import { checkRelays } from './check-relays.ts';
+import { checkSpeech } from './check-speech.ts';
 import { checkWallet } from './check-wallet.ts';
 import type { Finding } from './finding.ts';
 
@@ -33,6 +34,7 @@ export async function runDoctor(
     checkBackends(config, options.envFile, log, signal),
     checkWallet(config, log, signal),
     checkNode(config, signal),
+    checkSpeech(config, signal),
   ];
   const findings: Finding[] = [];
   for (const check of checks) {

@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
+import { checkSpeech } from '../../src/doctor/check-speech.ts';
 import { voiceProblemText } from '../../src/replies/voice-replies.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createVoiceNoteStore, type NoteKey } from '../../src/store/voice-notes-table.ts';
@@ -105,6 +106,31 @@ test('whatever goes wrong at the service has its name, and its owner reads what 
   expect(await away.live().hear(note, wav, never)).toEqual({ problem: 'unreachable' });
   // It never got there, so it counts for nothing.
   expect(away.store.find(note)?.attempts).toBe(0);
+});
+
+test('doctor asks the service for a second of sound, and says what to set', async () => {
+  const service = {
+    url: `http://127.0.0.1:${server.port}/v1`,
+    key: undefined,
+    model: 'whisper-9',
+    language: undefined,
+  };
+  const look = (speech: typeof service | undefined) => checkSpeech({ speech }, AbortSignal.timeout(20_000));
+  answer = () => Response.json({ text: '' });
+  expect(await look(service)).toMatchObject([{ state: 'ok', fact: expect.stringContaining('whisper-9') }]);
+  const table: readonly (readonly [() => Response, string])[] = [
+    [() => new Response('', { status: 401 }), 'BOT_STT_KEY'],
+    [() => new Response('', { status: 404 }), 'BOT_STT_MODEL'],
+    [() => new Response('', { status: 500 }), 'later'],
+    [() => new Response('<html>'), 'BOT_STT_URL'],
+    [() => Response.redirect('http://127.0.0.1:1/', 302), 'BOT_STT_URL'],
+  ];
+  for (const [said, remedy] of table) {
+    answer = said;
+    expect(await look(service)).toMatchObject([{ state: 'broken', remedy: expect.stringContaining(remedy) }]);
+  }
+  expect(await look({ ...service, url: 'http://127.0.0.1:1/v1' })).toMatchObject([{ state: 'broken' }]);
+  expect(await look(undefined)).toEqual([]);
 });
 
 test('how much is sent to the service is bounded: of one note, of a day, and over kills', async () => {

@@ -78,7 +78,8 @@ test('a token that is spent is refused before anything is sent', async () => {
   const asked = town.node.requests.length;
   const login = await desk.login('token', token);
   expect(await login.exited).toBe(1);
-  expect(login.frame()).toMatch(/given before|spent already|came in before/);
+  // The line breaks wherever the dots before it end.
+  expect(login.frame().replace(/\s/g, '')).toMatch(/givenbefore|spentalready|cameinbefore/);
   expect(town.node.requests.slice(asked).join(' ')).not.toMatch(/POST/);
   await nothingIsMissing();
 });
@@ -89,7 +90,7 @@ test('from the local wallet, onto the key that there is', async () => {
   const before = town.node.audit().balancesMsat;
   const short = await desk.login('wallet', '50,000');
   expect(await short.exited).toBe(1);
-  expect(short.frame()).toMatch(/The wallet has [\d,]+\s+sat/);
+  expect(short.frame().replace(/\s/g, '')).toMatch(/Thewallethas[\d,]+sat/);
   const login = await desk.login('wallet', '1k');
   expect(await login.exited).toBe(0);
   expect(town.node.audit().balancesMsat - before).toBe(1_000_000);
