@@ -1,8 +1,8 @@
-/** Waits for a condition instead of a time; fails with what was waited for. */
+/** Waits for a condition instead of a time; fails with what was waited for. Patience costs nothing where it comes true: CI is busy. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  ms = 15_000,
+  ms = 45_000,
 ): Promise<void> {
   const deadline = performance.now() + ms;
   while (!(await condition())) {
