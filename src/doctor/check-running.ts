@@ -15,6 +15,7 @@ import { inboxFindings } from './check-inbox.ts';
 import { checkNode } from './check-node.ts';
 import { checkProxy } from './check-proxy.ts';
 import { limitFindings, oneIsEnough, relayRemedy, withoutLegacy } from './check-relays.ts';
+import { checkSpeech } from './check-speech.ts';
 import { checkMints, openToOthers } from './check-wallet.ts';
 import type { Finding } from './finding.ts';
 
@@ -49,6 +50,7 @@ export async function checkRunning(parts: RunningParts, signal: AbortSignal): Pr
     ['wallet', ownWallet(config, money)],
     ['mints', wallet === undefined ? nothing : checkMints(wallet, signal)],
     ['node', checkNode({ wallet, node: money.nodes.current() }, signal)],
+    ['voice notes', checkSpeech(config, signal)],
   ];
   const found = checks.map(([subject, check]) =>
     check.catch((cause: unknown): readonly Finding[] => [

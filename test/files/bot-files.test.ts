@@ -17,13 +17,16 @@ let house: SandboxHouse;
 let bot: PaidBot;
 const blobs = new Map<string, Buffer>();
 /** What is heard in the next voice note. */
-let spoken: () => string | Promise<string> = () => '';
+let spoken: () => string | Response | Promise<string> = () => '';
 const server = Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
   fetch: async (request) => {
     const { url } = request;
-    if (url.endsWith('/v1/audio/transcriptions')) return Response.json({ text: await spoken() });
+    if (url.endsWith('/v1/audio/transcriptions')) {
+      const heard = await spoken();
+      return typeof heard === 'string' ? Response.json({ text: heard }) : heard;
+    }
     if (request.method === 'PUT') {
       const body = Buffer.from(await request.arrayBuffer());
       const sha256 = createHash('sha256').update(body).digest('hex');
@@ -165,6 +168,11 @@ test('a voice note is shown back and is a task like any other; what can’t be t
   spoken = () => 'status';
   expect((await bot.owner.answer(await sendFile(voice), /^(?!🎤)/)).text).toContain('sat');
   expect(house.modelCalls()).toBe(calls + 1);
+
+  spoken = () => new Response('no', { status: 401 });
+  const refused = await bot.owner.answer(await sendFile(voice));
+  expect(refused.text).toMatch(/refuses the bot’s key.*!doctor.*BOT_STT_KEY/);
+  expect(await bot.ask('!doctor', /voice notes/)).toContain('BOT_STT_KEY');
 });
 
 test('killed while a file is fetched, it is there after the next start, once', async () => {

@@ -74,7 +74,10 @@ async function connect(
     };
   } catch (error) {
     if (!(error instanceof WalletConnectionError)) throw error;
-    return refuse(connectionProblemText(error.reason));
+    const text = connectionProblemText(error.reason);
+    // Nothing to delete where there was no secret.
+    if (!/secret=/i.test(uri)) throw new RefusalError(text);
+    return refuse(text);
   }
 }
 
