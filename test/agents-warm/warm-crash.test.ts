@@ -95,8 +95,8 @@ async function begin(): Promise<void> {
   if (bot.hasEnded()) await bot.start();
   family = watchFamily(bot.pid());
   await owner.send('!ping');
-  await until(() => family.servers().length > 0, 'a server is started', 30_000);
-  await until(() => world.budgetsAhead() > 0, 'a budget is being made ahead', 30_000);
+  await until(() => family.servers().length > 0, 'a server is started');
+  await until(() => world.budgetsAhead() > 0, 'a budget is being made ahead');
 }
 
 /** The bot is dead: nobody has more than its one budget, and one that is ready; nothing that it has started is left. */
@@ -104,11 +104,7 @@ async function countTheDead(): Promise<void> {
   const books = world.books();
   oneBudgetEach(world.funds, books);
   expect(books.open.filter(({ ticket }) => ticket.purpose === 'ahead').length).toBeLessThanOrEqual(1);
-  await until(
-    () => family.alive().length === 0 && strays() === 0,
-    'its server and its agents end with it',
-    5_000,
-  );
+  await until(() => family.alive().length === 0 && strays() === 0, 'its server and its agents end with it');
 }
 
 /** What was said about a task, beside what was asked. */
@@ -120,7 +116,7 @@ const isAsk = (text: string): boolean => text.includes('May I run this?');
 
 /** The task is answered once, its money is home. */
 async function aftermath(task: string): Promise<string> {
-  await until(() => answersTo(task).length > 0, 'the task is answered', 30_000);
+  await until(() => answersTo(task).length > 0, 'the task is answered');
   await settled(world, 60_000);
   const [answer = '', ...more] = answersTo(task);
   expect(more).toEqual([]);
@@ -181,7 +177,7 @@ story(
     await begin();
     rmSync(inWorkspace('begun'), { force: true });
     const work = await owner.send(`${script('leave.sh', leaving)} and wait`);
-    await until(() => existsSync(inWorkspace('begun')) && strays() === 3, 'the command runs', 30_000);
+    await until(() => existsSync(inWorkspace('begun')) && strays() === 3, 'the command runs');
     await killBot();
     await bot.start();
     expect(await aftermath(work)).toMatch(/^Interrupted/);
@@ -208,7 +204,7 @@ fullStory(
     await settled(world, 60_000);
     await begin();
     const undo = await owner.send('!undo');
-    await until(() => !existsSync(inWorkspace('back.txt')), 'the file is gone', 30_000);
+    await until(() => !existsSync(inWorkspace('back.txt')), 'the file is gone');
     await killBot();
     await bot.start();
     await owner.answer(undo, /./);
@@ -218,7 +214,7 @@ fullStory(
     await begin();
     house.node.faults.add({ endpoint: 'chat', when: 'before', effect: { kind: 'hold' } });
     const compact = await owner.send('!compact');
-    await until(() => house.node.faults.holding() > 0, 'the model is asked', 30_000);
+    await until(() => house.node.faults.holding() > 0, 'the model is asked');
     await killBot();
     house.node.faults.release();
     await bot.start();
@@ -232,10 +228,10 @@ fullStory(
 async function serverDies(task: string, moment: () => boolean): Promise<void> {
   const before = family.servers();
   const sent = await world.owner.send(task);
-  await until(moment, 'the moment', 30_000);
+  await until(moment, 'the moment');
   expect(family.servers().filter(kill).length).toBeGreaterThan(0);
   expect(await aftermath(sent)).toContain('server');
-  await until(() => strays() === 0, 'nothing of the run is left', 5_000);
+  await until(() => strays() === 0, 'nothing of the run is left');
   await works();
   expect(family.servers().some((pid) => !before.includes(pid))).toBe(true);
 }
@@ -282,7 +278,7 @@ fullStory(
     await bot.start();
     family = watchFamily(bot.pid());
     const task = await owner.send('write started.txt with the text yes');
-    await until(() => family.servers().filter(kill).length > 0, 'a server starts', 30_000);
+    await until(() => family.servers().filter(kill).length > 0, 'a server starts');
     await aftermath(task);
     expect(readFileSync(inWorkspace('started.txt'), 'utf8')).toContain('yes');
     await works();

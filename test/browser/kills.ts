@@ -44,7 +44,7 @@ export function kills(world: () => PageWorld): void {
     const { house, bot } = world();
     house.mint.faults.add({ path, when, effect: { kind: 'hold' } });
     const begun = begin();
-    await until(() => house.mint.faults.holding() > 0, `the bot asks for ${path}`, 30_000);
+    await until(() => house.mint.faults.holding() > 0, `the bot asks for ${path}`);
     await bot.end('SIGKILL');
     house.mint.faults.clear();
     house.mint.faults.release();
@@ -144,11 +144,7 @@ export function kills(world: () => PageWorld): void {
           await postAgain('!wallet confirm {}', code),
         ];
         expect(again.filter((one) => one.includes('cashu'))).toEqual([]);
-        await until(
-          async () => !/reserved/.test(await paid.ask('!wallet balance')),
-          'nothing is on its way',
-          30_000,
-        );
+        await until(async () => !/reserved/.test(await paid.ask('!wallet balance')), 'nothing is on its way');
         // Its answer was lost with the page's: it is told that there is one, and it is taken back.
         const [made, ...more] = owner.said
           .slice(saidBefore)

@@ -334,7 +334,7 @@ test('a top-up is waited for without holding the wallet, and a bot that starts m
   house.mint.lightning.incoming = 'on-demand';
   const waiting = house.run(['topup', '400', '--json']);
   const quoted = () => house.mint.requests.filter((each) => each === 'POST /v1/mint/quote/bolt11').length > 0;
-  await until(quoted, 'the invoice is made', 30_000);
+  await until(quoted, 'the invoice is made');
   let bot: CashuWallet | undefined;
   // The command may be asking at this very moment.
   await until(
@@ -352,7 +352,7 @@ test('a top-up is waited for without holding the wallet, and a bot that starts m
   const [top] = bot?.operations({ limit: 1 }) ?? [];
   expect(top).toMatchObject({ kind: 'mint', amount: sat(400) });
   const asked = house.mint.requests.length;
-  await until(() => house.mint.requests.length > asked, 'the bot is asked about the invoice', 30_000);
+  await until(() => house.mint.requests.length > asked, 'the bot is asked about the invoice');
   house.mint.lightning.incoming = 'at-once';
   const invoice = (await bot?.topUp({ amount: sat(1) }, soon()))?.invoice;
   expect(invoice).toBeDefined();

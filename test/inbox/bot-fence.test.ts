@@ -98,7 +98,7 @@ test('a bot is put back elsewhere while it runs: the old one stops, the new one 
   expect(restored.unmoved).toEqual([]);
   const b = await machine.start();
   expect(b.exitCode).toBeNull();
-  await until(a.bot.hasEnded, 'the old one has ended', 30_000);
+  await until(a.bot.hasEnded, 'the old one has ended');
   expect(await a.bot.end('SIGKILL')).toBe(2);
   await owner.heard(/^I stop here on .*another copy of me took over/);
   await owner.heard(/^Ready[\s\S]*I was put back from a backup/);
@@ -120,7 +120,7 @@ test('a bot is put back elsewhere while it runs: the old one stops, the new one 
   expect(await b.exited).toBe(2);
   // Of the second in which it took over nobody knows who was there.
   const since = Math.floor(Date.now() / 1000);
-  await until(() => Math.floor(Date.now() / 1000) > since, 'the next second', 5_000);
+  await until(() => Math.floor(Date.now() / 1000) > since, 'the next second');
   await a.ask('at the old place', /sat/);
   expect(again.exitCode).toBeNull();
   await a.ask('!wallet check', /add up|proven|prove/i);

@@ -119,7 +119,7 @@ test('what waited at a relay with AUTH, behind more junk than it sends at once, 
   );
   for (const wrap of forgeJunk(bot.publicKey, 450)) relay.inject(wrap);
   const running = here.inbox([relay]);
-  await until(() => running.texts().includes('last page'), 'the message on the last page', 30_000);
+  await until(() => running.texts().includes('last page'), 'the message on the last page');
   await until(() => running.rejections('undecryptable') === 450, 'the junk');
 }, 60_000);
 
@@ -170,10 +170,6 @@ test('a live flood over a socket does not keep an owner’s message from coming 
   for (const wrap of forgeJunk(bot.publicKey, 3000)) bad.inject(wrap);
   good.inject(forge(owner, bot.publicKey, 'through the good one'));
   bad.inject(forge(owner, bot.publicKey, 'through the flood'));
-  await until(
-    () => running.texts().includes('through the good one'),
-    'the message through the good relay',
-    30_000,
-  );
+  await until(() => running.texts().includes('through the good one'), 'the message through the good relay');
   await until(() => running.texts().includes('through the flood'), 'the message through the flood', 60_000);
 }, 120_000);

@@ -73,7 +73,6 @@ async function aftermath(task: string): Promise<void> {
   await until(
     () => owner.said.some(({ about, kind }) => about === task && kind !== 7),
     'the task is answered',
-    30_000,
   );
   await settled(world, 60_000);
   await bot.end('SIGKILL');

@@ -21,7 +21,7 @@ test('killed after the agent was done and before its change was back: the answer
   const { bot, owner, house, ask } = await startWorld();
   house.node.faults.add({ endpoint: 'refund', when: 'before', effect: { kind: 'hold' } });
   const task = await owner.send('1 calls');
-  await until(() => house.node.faults.holding() > 0, 'the bot asks for its change', 30_000);
+  await until(() => house.node.faults.holding() > 0, 'the bot asks for its change');
   await bot.end('SIGKILL');
   house.node.faults.release();
   await bot.start();
@@ -42,12 +42,12 @@ test('killed in the middle of a run: its agent, though alive, can spend nothing 
   await bot.end('SIGKILL');
   // The call that was under way may still arrive; the agent finds the meter gone, and says so by ending.
   const before = calls();
-  await until(() => agents().length === 0, 'the agent has given up', 30_000);
+  await until(() => agents().length === 0, 'the agent has given up');
   expect(calls() - before).toBeLessThanOrEqual(1);
   expect(house.node.audit().balancesMsat).toBeGreaterThan(1_000_000);
   await bot.start();
   await bot.owner.heard(/^Interrupted/);
-  await until(nodeAtRest, 'the change is home', 30_000);
+  await until(nodeAtRest, 'the change is home');
   expect(house.node.audit().balancesMsat).toBeLessThan(1000);
   expect(await ask('!wallet history')).toMatch(/ · budget 2,000 sat = \d+ spent \+ 1,\d+ change\n/);
 });
@@ -63,7 +63,6 @@ test('routstr is set and the words are gone: admins are warned at start, and a t
         .slice(before)
         .some(({ text }) => /^Ready .*CASHU_MNEMONIC is missing\. Runs use local\.$/s.test(text)),
     'the warning',
-    30_000,
   );
   expect(bot.log()).toContain('there is no wallet');
   expect(await ask('!status')).toContain('Provider: local (routstr is set, but there is no wallet');

@@ -176,7 +176,7 @@ test('killed at each step, it is money once, and told once', async () => {
     await world.bot.end('SIGKILL');
     await world.bot.start({ TEST_KILL_AT: step });
     await world.owner.publish(wrap);
-    await until(world.bot.hasEnded, `the bot dies at ${step}`, 30_000);
+    await until(world.bot.hasEnded, `the bot dies at ${step}`);
     await world.bot.start({ TEST_KILL_AT: '' });
     expected += sats;
     const pattern = new RegExp(`request for ${sats} sat\\. Balance`);
@@ -188,7 +188,7 @@ test('killed at each step, it is money once, and told once', async () => {
   await world.bot.end('SIGKILL');
   await world.bot.start({ TEST_KILL_AT: 'payment:asked' });
   const id = await world.owner.send('!wallet topup 50');
-  await until(world.bot.hasEnded, 'the bot dies with the request', 30_000);
+  await until(world.bot.hasEnded, 'the bot dies with the request');
   await world.bot.start({ TEST_KILL_AT: '' });
   const { text } = await world.owner.answer(id, /^creqA/);
   await world.owner.publish(payment(text, world.mint.url, await proofs(50)));

@@ -116,7 +116,7 @@ test('relay, mint and node as onion services: money comes in, a paid run is done
   const answer = await ask('2 calls', /of 2000 sat/, 60_000);
   const spent = Number(/ (\d+) of 2000 sat/.exec(answer)?.[1]);
   expect(spent).toBeGreaterThan(0);
-  await until(() => node.audit().balancesMsat < 1000, 'the change is home', 30_000);
+  await until(() => node.audit().balancesMsat < 1000, 'the change is home');
   expect(await ask('!wallet balance')).toContain(`${(5000 - spent).toLocaleString('en-US')} sat ready`);
   expect(await ask('!wallet withdraw me@shop.onion 10')).toContain('shop.onion does not answer');
   expect(await ask('!status')).toContain(`Proxy: through 127.0.0.1:${proxy.port}`);

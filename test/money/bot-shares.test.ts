@@ -42,7 +42,7 @@ const tokenOver = async (sats: number) => (await stranger(house.mint)).token(sat
 const killDuring = async (path: string, begin: () => Promise<unknown>) => {
   house.mint.faults.add({ path, when: 'after', effect: { kind: 'hold' } });
   await begin();
-  await until(() => house.mint.faults.holding() > 0, `the bot asks for ${path}`, 30_000);
+  await until(() => house.mint.faults.holding() > 0, `the bot asks for ${path}`);
   await world.bot.end('SIGKILL');
   house.mint.faults.clear();
   house.mint.faults.release();
@@ -117,7 +117,7 @@ test('killed while a member’s money comes in, the bot knows afterwards whose i
   const common = await admins();
   const token = await tokenOver(300);
   await killDuring('/v1/swap', () => ada.send(token));
-  await until(async () => (await adas()) > before, 'the token is in the share', 30_000);
+  await until(async () => (await adas()) > before, 'the token is in the share');
   const then = await adas();
   expect(then).toBeGreaterThan(before + 290);
 
@@ -133,7 +133,7 @@ test('killed while a member’s money comes in, the bot knows afterwards whose i
 test('killed in the middle of a member’s run, it is their share that pays, and no other', async () => {
   const [before, common] = [await adas(), await admins()];
   await ada.send('work until you die, 40 calls');
-  await until(() => world.agents().length > 0, 'the agent works', 30_000);
+  await until(() => world.agents().length > 0, 'the agent works');
   await world.bot.end('SIGKILL');
   await world.bot.start();
   await settled(world, 30_000);

@@ -116,7 +116,7 @@ async function startLooking(): Promise<{
   const message = await world.owner.send(
     'run sh look.sh > seen 2>/dev/null; touch looked; until [ -e go ]; do sleep 0.1; done',
   );
-  await until(() => existsSync(inWorkspace('looked')), 'the agent has looked around', 30_000);
+  await until(() => existsSync(inWorkspace('looked')), 'the agent has looked around');
   // Of all its processes one at least; one that is just becoming another program has none yet.
   const own = () =>
     environments().find(
@@ -125,7 +125,7 @@ async function startLooking(): Promise<{
         place.content.includes(`PWD=${world.bot.workspace}\0`) &&
         place.content.includes('\0ROUTSTR_API_KEY='),
     );
-  await until(() => own() !== undefined, 'the run has its key in its environment', 10_000);
+  await until(() => own() !== undefined, 'the run has its key in its environment');
   const mine = own();
   const entries = (mine?.content.toString() ?? '').split('\0').map((entry): [string, string] => {
     const at = entry.indexOf('=');

@@ -52,7 +52,7 @@ test.each(['schedule:due', 'schedule:met'])(
     expect((await ask(`!in 3s ${task}`)).text).toContain('once, today');
     expect((await ask(`!remind me in 3s to stretch ${task}`)).text).toStartWith('⏰ Today');
     writeFileSync(killFile, moment);
-    await until(() => bot.hasEnded(), 'the bot is killed', 20_000);
+    await until(() => bot.hasEnded(), 'the bot is killed');
     writeFileSync(killFile, '');
     await bot.start();
     await bot.owner.heard(new RegExp(`^⏰ #\\d+ — did: ${task}`));

@@ -132,7 +132,7 @@ test.skipIf(!isThere('systemd-analyze', '--version'))('systemd finds nothing wro
 test('without a registry it starts, killed it is started again, and SIGTERM ends it for good', async () => {
   const service = runUnit(readFileSync(unitPath, 'utf8'), environment, speed);
   const ready = (times: number) =>
-    until(() => service.log().split('"msg":"ready"').length > times, 'it is ready', 30_000);
+    until(() => service.log().split('"msg":"ready"').length > times, 'it is ready');
   await ready(1);
   service.kill('SIGKILL');
   await ready(2);
@@ -173,9 +173,9 @@ test.skipIf(!isThere('unshare', '-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'))
       'sh',
       ...command,
     ]);
-    await until(() => service.exits.length >= 2, 'it was tried twice', 30_000);
+    await until(() => service.exits.length >= 2, 'it was tried twice');
     writeFileSync(flag, '');
-    await until(() => service.log().includes('"msg":"ready"'), 'it is ready', 30_000);
+    await until(() => service.log().includes('"msg":"ready"'), 'it is ready');
     await service.stop();
     expect(service.exits.slice(0, 2)).toEqual([1, 1]);
     expect(service.exits.at(-1)).toBe(0);

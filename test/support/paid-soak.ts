@@ -86,7 +86,7 @@ export async function soak(house: PaidHouse, world: PaidBot, options: SoakOption
     await bot.end('SIGKILL');
     kills[victim] += 1;
     // Without a wall agents outlive a bot that is killed: the next one ends them.
-    if (walled) await until(() => left.alive().length === 0, 'nothing of a dead bot is left', 10_000);
+    if (walled) await until(() => left.alive().length === 0, 'nothing of a dead bot is left');
     const books = world.books();
     const state = books.open.at(-1)?.body.state ?? 'none';
     diedIn[state] = (diedIn[state] ?? 0) + 1;

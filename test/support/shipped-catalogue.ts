@@ -119,7 +119,7 @@ async function serve(path: string) {
       for await (const chunk of server.stdout) said += new TextDecoder().decode(chunk);
     })();
     const address = () => /listening on (http:\/\/\S+)/.exec(said)?.[1];
-    await until(() => address() !== undefined, 'opencode serves', 30_000);
+    await until(() => address() !== undefined, 'opencode serves');
     const ask = async (what: string): Promise<unknown> => {
       const authorization = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
       const response = await fetch(`${address()}${what}`, {

@@ -61,7 +61,7 @@ export async function startWalletBot(options: WalletBotOptions = {}) {
     killDuring: async (path: string, when: 'before' | 'after', begin: () => Promise<unknown>, at = mint) => {
       at.faults.add({ path, when, effect: { kind: 'hold' } });
       await begin();
-      await until(() => at.faults.holding() > 0, `the bot asks for ${path}`, 30_000);
+      await until(() => at.faults.holding() > 0, `the bot asks for ${path}`);
       await bot.end('SIGKILL');
       at.faults.clear();
       at.faults.release();

@@ -150,7 +150,7 @@ try {
     for await (const chunk of child.stderr) log += new TextDecoder().decode(chunk);
   })();
   await until(() => log.includes('"ready"') || child.exitCode !== null, 'it is ready', 60_000);
-  await until(bot.hasEnded, 'the old one has stopped', 30_000);
+  await until(bot.hasEnded, 'the old one has stopped');
   must('the old one ended with 2', (await bot.end('SIGKILL')) === 2);
   await owner.answer(await owner.send('say it at the new place'), /sat/, 120_000);
   must('the conversation goes on at the new place', remembers('aubergine'));

@@ -68,7 +68,7 @@ test.concurrent('after a time in which it held, a closed subscription is asked f
   });
   for (let closed = 1; closed <= 7; closed += 1) {
     relay.closeSubscriptions('error: again');
-    await until(() => eoses() === closed + 1, `the subscription being back for the ${closed}. time`, 8_000);
+    await until(() => eoses() === closed + 1, `the subscription being back for the ${closed}. time`);
   }
 });
 

@@ -806,7 +806,7 @@ describe('An agent cannot use up what the bot may open', () => {
       );
     const held = post(ask());
     await until(() => run.usage().held === 1, 'it waits');
-    await until(() => closed === sockets.length, 'they are closed', 30_000);
+    await until(() => closed === sockets.length, 'they are closed');
     expect(run.usage().held).toBe(1);
     brief.upstream.play(() => stream([...text('paid'), done]));
     run.more(1);
