@@ -263,8 +263,9 @@ for (const feePpk of process.env.INTEROP === 'full' ? [0, 100] : [100]) {
           expect(await wallet.withdraw(operation, soon())).toMatchObject({ state: 'pending' });
           expect((await wallet.recover(soon())).waiting).toMatchObject([{ operation, state: 'pending' }]);
           expect(wallet.balance().reserved).toBeGreaterThanOrEqual(200);
-        });
-        await withMint({ FAKEWALLET_PAYMENT_STATE: outcome }, async () => {
+          // At once: a mint that starts looks after what is open, and by default all is paid.
+          await mint.kill();
+          await mint.start({ FAKEWALLET_PAYMENT_STATE: outcome });
           const ready = await audit(wallet, words);
           // The swap to the exact sum may stand before it.
           expect(wallet.operations({ limit: 3 })).toContainEqual(
