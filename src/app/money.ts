@@ -14,6 +14,7 @@ import { news } from '../replies/routstr/paid-run-replies.ts';
 import { endingText, endText, foundText, lowBalanceText } from '../replies/wallet-news.ts';
 import { createPaidProvider } from '../runs/paid-provider.ts';
 import type { Provider } from '../runs/provider.ts';
+import { actsSince } from '../store/instance-facts.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import type { Messaging } from './messaging.ts';
@@ -71,6 +72,7 @@ export function createMoney(
     ...{ store: stores.autoTopUps, wallet, relays, allowLoopback, atomically },
     sealer: createSealer(config.identity.secretKey),
     isAdmin: (owner) => owners.roleOf(owner) === 'admin',
+    actsSince: () => actsSince(meta),
     tell: (owner, news) => tell(owner, autoTopUpNewsText(news, clock.now())),
     around: { reached, clock, log, protect: (secret) => void protect?.(secret) },
   });

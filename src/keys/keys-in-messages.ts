@@ -116,8 +116,9 @@ function wordsToConnect(first: string, second: string): number | undefined {
     : undefined;
 }
 
-/** What stands before the connection to a wallet in the one command that asks for it, however it is written. */
-const asksForConnection = /^\s*[!！]\s*(?:wallet\s+)?auto[\s-]*top[\s-]*up\b[^\n]*\s$/i;
+/** What stands before the connection to a wallet in the one command that asks for it, however it is written; no other command. */
+const asksForConnection =
+  /^\s*[!！]\s*(?:wallet\s+)?auto[\s-]*top[\s-]*up\b(?:(?!\n\s*[!！])[\s\S])*(?<=[\s<("'`])$/i;
 
 /** The word that answers whether a key shall be replaced. */
 const isNoSecret = /^(?:replace)?$/i;

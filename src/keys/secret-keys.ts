@@ -7,14 +7,15 @@ import { wordlist } from '@scure/bip39/wordlists/english.js';
  */
 const NOSTR = /(?<![a-z0-9])(?:nsec1[02-9ac-hj-np-z]{50,70}|ncryptsec1[02-9ac-hj-np-z]{100,400})/gi;
 const EXTENDED = /(?<![A-Za-z0-9])[xyzt]prv[1-9A-HJ-NP-Za-km-z]{100,120}/g;
-const CONNECTION = /nostr\+?walletconnect:(?:\/\/)?\S+/gi;
+/** A client may have broken it over lines. */
+const CONNECTION = /nostr\+?walletconnect:(?:\/\/)?\S+(?:\s+(?:[&?]\S+|secret=\S*|[0-9a-f]{8,64}(?!\S)))*/gi;
 
 const removed = '[secret key removed]';
 const mnemonicLengths = [24, 21, 18, 15, 12];
 const mnemonicWords = new Set(wordlist);
 
 /** Its secret, where the rest of it was broken off. */
-const CONNECTION_SECRET = /(?<![a-z])secret=[0-9a-f]{64}(?![0-9a-f])/gi;
+const CONNECTION_SECRET = /(?<![a-z])secret=\s*(?:[0-9a-f]\s*){63}[0-9a-f](?![0-9a-f])/gi;
 
 /** Where the connection to a wallet begins; -1: there is none. */
 export const connectionStart = (text: string): number => text.search(CONNECTION);

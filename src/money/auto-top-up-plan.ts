@@ -66,5 +66,8 @@ export function keptAnswer(answer: WalletAnswer): string {
 /** Where the day began, by this machine's clock and zone, as all of the bot's limits have it. */
 export const midnight = (now: number): number => new Date(now).setHours(0, 0, 0, 0);
 
+/** Where it ends. */
+export const nextMidnight = (now: number): number => new Date(now).setHours(24, 0, 0, 0);
+
 /** What the connection to an owner's wallet is sealed for. */
 export const connectionSeal = (owner: string): SealContext => ['auto-top-up', owner];

@@ -26,8 +26,10 @@
 import {
   BalanceCapError,
   type CashuWallet,
+  InvoiceRefusedError,
   MintError,
   UnfinishedOperationError,
+  UnknownOperationError,
 } from '@nostr-dm-agent/cashu-wallet';
 import { pause } from '@nostr-dm-agent/kit/abort';
 import { type Clock, unixSeconds } from '@nostr-dm-agent/kit/clock';
@@ -42,6 +44,7 @@ import {
   type Relays,
   type WalletAnswer,
   type WalletConnection,
+  type WalletEncryption,
   walletRequest,
 } from '@nostr-dm-agent/nostr';
 import { SealError, type Sealer } from '../keys/seal.ts';
@@ -50,6 +53,7 @@ import {
   connectionSeal,
   keptAnswer,
   midnight,
+  nextMidnight,
   pauseAfter,
   planTopUp,
   type Worth,
@@ -72,6 +76,8 @@ const defaultWaits = {
 const graceMs = 60_000;
 /** With less left an invoice is not asked for any more. */
 const leastLeftMs = 2 * 60_000;
+/** For so long a mint is asked that does not say whether a payment came; after that, another day's cap counts. */
+const goneMs = 25 * 3_600_000;
 /** For so long a payment that comes late is looked for. */
 const lateMs = 2 * 24 * 3_600_000;
 
@@ -96,7 +102,9 @@ export type AutoTopUpNews =
   /** Said to be paid, and it never came. */
   | { readonly kind: 'never-came'; readonly amount: Sat }
   | { readonly kind: 'cap-used'; readonly used: Sat; readonly cap: Sat }
-  | { readonly kind: 'relay-away' | 'mint-away' | 'wrong-invoice' | 'full' | 'cannot-pay' | 'locked' };
+  | { readonly kind: 'relay-away' | 'mint-away' | 'wrong-invoice' | 'full' | 'cannot-pay' | 'locked' }
+  /** The mint does not give what it was paid. */
+  | { readonly kind: 'mint-kept'; readonly amount: Sat };
 
 /** As it is shown: no secret is in it. */
 export type AutoTopUpState = Pick<
@@ -144,6 +152,8 @@ export type AutoTopUpDeps = {
   readonly allowLoopback: boolean;
   readonly sealer: Sealer;
   readonly isAdmin: (owner: PublicKey) => boolean;
+  /** What another bot with this key had paid before is not known here. Unix ms; 0: there was none. */
+  readonly actsSince: () => number;
   readonly atomically: (change: () => void) => void;
   /** Durable when it returns; called in a transaction. */
   readonly tell: (owner: PublicKey, news: AutoTopUpNews) => void;
@@ -156,6 +166,8 @@ export type AutoTopUpDeps = {
     readonly log: Logger;
   };
 };
+
+type Connected = { readonly source: AutoTopUpSource; readonly connection: WalletConnection };
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory of short functions over one row that is open
 export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
@@ -173,15 +185,17 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     // Who was removed meanwhile is told nothing.
     if (deps.isAdmin(owner)) deps.tell(owner, news);
   };
-  /** Tells what went wrong, the same once a day; and when something is tried again. */
+  /** Tells what went wrong with a connection, the same once a day; and when something is tried again. */
   const fail = (
+    { connection }: Pick<AutoTopUpSource, 'connection'>,
     news: AutoTopUpNews,
     how: { readonly key?: string; readonly stop?: string; readonly pauseMs?: number } = {},
   ): void => {
     count(how.key ?? news.kind);
     atomically(() => {
       const source = store.source();
-      if (source === undefined) return;
+      // It was set anew while it was asked: that says nothing of the one that there is now.
+      if (source?.connection !== connection) return;
       const told = `${how.key ?? news.kind} ${new Date(midnight(clock.now())).toDateString()}`;
       if (source.told !== told) tell(source.owner, news);
       const failures = source.failures + 1;
@@ -191,9 +205,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
   };
 
   /** The connection that is set; undefined: there is none, or it can't be used. */
-  const connected = ():
-    | { readonly source: AutoTopUpSource; readonly connection: WalletConnection }
-    | undefined => {
+  const connected = (): Connected | undefined => {
     const source = store.source();
     if (source === undefined) return undefined;
     if (!deps.isAdmin(source.owner)) {
@@ -208,14 +220,16 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
       return { source, connection };
     } catch (error) {
       if (!(error instanceof SealError)) throw error;
-      if (source.stopped === undefined) fail({ kind: 'locked' }, { stop: 'locked' });
+      if (source.stopped === undefined) fail(source, { kind: 'locked' }, { stop: 'locked' });
       return undefined;
     }
   };
 
+  const notBefore = (): number => nextMidnight(deps.actsSince());
   const plan = (wallet: CashuWallet, source: AutoTopUpSource) => {
     const { ready, reserved, incoming } = wallet.balance();
-    const { cap, stopped, nextAt } = source;
+    const { cap, stopped } = source;
+    const nextAt = Math.max(source.nextAt, notBefore());
     const held = addSat(ready, reserved, incoming);
     const threshold = deps.wallet.threshold();
     return planTopUp({ held, threshold, cap, used: usedToday(), stopped, nextAt, now: clock.now() });
@@ -236,27 +250,49 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     isMore = true;
   };
 
-  /** Asks the mint, and ends the row if it may be ended. Gives whether it is still open. */
-  const settle = async (wallet: CashuWallet, entry: AutoTopUpEntry): Promise<boolean> => {
+  /** The mint was paid and does not give it: it counts, and no more is paid there by itself. */
+  const endKept = ({ operation, owner, amount }: AutoTopUpEntry): void => {
+    count('mint-kept');
+    atomically(() => {
+      store.end(operation, 'paid', clock.now());
+      const source = store.source();
+      if (source !== undefined) store.note({ ...source, stopped: 'mint-kept' });
+      tell(owner, { kind: 'mint-kept', amount });
+    });
+  };
+
+  /** Asks the mint, and ends the row if it may be ended. `unsure`: the mint did not say that it is unpaid. */
+  const settle = async (
+    wallet: CashuWallet,
+    entry: AutoTopUpEntry,
+  ): Promise<'over' | 'unpaid' | 'unsure'> => {
+    let isSure = true;
     try {
       const state = await wallet.claimTopUp(entry.operation, signal);
       if (state === 'paid') {
         endPaid(entry, false);
-        return false;
+        return 'over';
       }
     } catch (error) {
-      if (!(error instanceof MintError || error instanceof UnfinishedOperationError)) throw error;
-      // It is not known, and the wallet goes on asking.
-      return true;
+      if (error instanceof UnfinishedOperationError && error.trouble !== undefined) {
+        endKept(entry);
+        return 'over';
+      }
+      // The wallet goes on asking; one of other words does not know it.
+      const isUnknown = error instanceof UnknownOperationError;
+      if (!(error instanceof MintError || error instanceof UnfinishedOperationError || isUnknown))
+        throw error;
+      isSure = false;
     }
-    // The mint has just said that it is unpaid; nobody can pay it any more.
-    if (clock.now() <= entry.expiresAt + graceMs) return true;
+    // Nobody can pay it any more.
+    const isOver = clock.now() > entry.expiresAt + (isSure ? graceMs : goneMs);
+    if (!isOver) return isSure ? 'unpaid' : 'unsure';
     count('expired');
     atomically(() => {
       store.end(entry.operation, 'expired', clock.now());
       if (entry.answer === 'paid') tell(entry.owner, { kind: 'never-came', amount: entry.amount });
     });
-    return false;
+    return 'over';
   };
 
   /** What ended unpaid and was paid after all. */
@@ -267,21 +303,25 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     }
   };
 
-  const signed = async (connection: WalletConnection, invoice: string) => {
+  /** How a wallet is to be asked, and whether it can be; undefined: it can't, and that is told. */
+  const encryptionOf = async ({ source, connection }: Connected): Promise<WalletEncryption | undefined> => {
     const abilities = await askAbilities({ connection, relays }, infoMs, signal);
-    if (abilities === undefined) return 'relay-away';
-    if (abilities.methods?.includes('pay_invoice') === false) return 'cannot-pay';
+    if (abilities === undefined) fail(source, { kind: 'relay-away' });
+    else if (abilities.methods?.includes('pay_invoice') === false) {
+      fail(source, { kind: 'cannot-pay' }, { stop: 'cannot-pay' });
+    } else return abilities.encryption;
+    return undefined;
+  };
+  const signed = (connection: WalletConnection, encryption: WalletEncryption, invoice: string) => {
     const call = { method: 'pay_invoice', params: { invoice } };
-    const at = { encryption: abilities.encryption, at: unixSeconds(clock), ttl: requestMs / 1000 };
+    const at = { encryption, at: unixSeconds(clock), ttl: requestMs / 1000 };
     return { request: walletRequest(connection, call, at), requestUntil: clock.now() + requestMs };
   };
-  const failToSign = (kind: 'relay-away' | 'cannot-pay'): void =>
-    fail({ kind }, kind === 'cannot-pay' ? { stop: kind } : {});
 
   /** Publishes the request of the open row, and waits for what comes first: the money, or the wallet's word. */
   const ask = async (
     wallet: CashuWallet,
-    connection: WalletConnection,
+    { source, connection }: Connected,
     entry: AutoTopUpEntry,
   ): Promise<void> => {
     const { operation } = entry;
@@ -307,21 +347,21 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
       ending.abort();
     }
     reached('autotopup:taken');
-    const isOpen = await settle(wallet, entry);
-    if (isOpen && answer !== 'arrived') judge(entry, keptAnswer(answer));
+    const state = await settle(wallet, entry);
+    if (state !== 'over' && answer !== 'arrived') judge(source, entry, keptAnswer(answer));
   };
 
   /** Tells of an answer after which the mint has not got the money. */
-  const judge = ({ amount, expiresAt }: AutoTopUpEntry, code: string): void => {
+  const judge = (source: AutoTopUpSource, { amount, expiresAt }: AutoTopUpEntry, code: string): void => {
     const until = expiresAt + graceMs;
     const worth = worthOf(code);
     if (worth === 'never') {
-      fail({ kind: 'refused', code, amount, again: undefined }, { key: code, stop: code });
+      fail(source, { kind: 'refused', code, amount, again: undefined }, { key: code, stop: code });
     } else if (worth === 'later') {
       const pauseMs = pauseAfter((store.source()?.failures ?? 0) + 1);
-      fail({ kind: 'refused', code, amount, again: clock.now() + pauseMs }, { key: code, pauseMs });
-    } else if (worth === 'unclear') fail({ kind: 'unclear', code, amount, until }, { key: code });
-    else fail({ kind: worth, amount, until });
+      fail(source, { kind: 'refused', code, amount, again: clock.now() + pauseMs }, { key: code, pauseMs });
+    } else if (worth === 'unclear') fail(source, { kind: 'unclear', code, amount, until }, { key: code });
+    else fail(source, { kind: worth, amount, until });
   };
 
   /** A row that is open, and the mint has not got its money yet: what may be done about it. */
@@ -329,29 +369,48 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     const found = connected();
     if (found === undefined || found.source.stopped !== undefined || found.source.owner !== entry.owner)
       return;
+    // The cap was lowered meanwhile: what may be spent already is more.
+    const used = usedToday();
+    const isWithin = used <= found.source.cap;
     const now = clock.now();
     const worth: Worth | 'unasked' = entry.asked ? worthOf(entry.answer) : 'unasked';
     if (worth === 'silent' && entry.answer === undefined) {
       // Cut off: the same request again, as long as it is good, and it is the same wallet. Else silence.
       const isSame = entry.request.pubkey === found.connection.identity.publicKey;
-      if (isSame && now < entry.requestUntil) await ask(wallet, found.connection, entry);
+      if (isSame && isWithin && now < entry.requestUntil) await ask(wallet, found, entry);
       else {
         store.answered(entry.operation, 'silent');
-        judge(entry, 'silent');
+        judge(found.source, entry, 'silent');
       }
       return;
     }
     const mayAsk = worth === 'unasked' || worth === 'later' || worth === 'never';
-    if (!mayAsk || now > entry.expiresAt - leastLeftMs) return;
+    if (!mayAsk || !isWithin || now > entry.expiresAt - leastLeftMs) return;
     // It counts against the cap already; whether it is wanted and its time has come is the same question as for a new one.
-    const used = usedToday();
     const { kind } = plan(wallet, { ...found.source, cap: addSat(found.source.cap, used) });
     if (kind !== 'top-up') return;
-    const made = await signed(found.connection, entry.invoice);
-    if (typeof made === 'string') return failToSign(made);
+    const encryption = await encryptionOf(found);
+    if (encryption === undefined) return;
+    const made = signed(found.connection, encryption, entry.invoice);
     atomically(() => store.renew(entry.operation, made));
     reached('autotopup:again');
-    await ask(wallet, found.connection, { ...entry, ...made });
+    await ask(wallet, found, { ...entry, ...made });
+  };
+
+  /** Of the bot's mint; or why there is none to be paid. */
+  const invoiceOf = async (wallet: CashuWallet, amount: Sat, owner: PublicKey) => {
+    try {
+      const made = await wallet.topUp({ amount, owner, note: 'automatic top-up', invoiceOnly: true }, signal);
+      reached('autotopup:quoted');
+      const { amountMsat, expiresAt } = wallet.readInvoice(made.invoice);
+      // A mint that writes another sum into its invoice than it was asked for takes it from the owner's wallet.
+      return amountMsat === amount * 1000 ? { ...made, expiresAt } : 'wrong-invoice';
+    } catch (error) {
+      if (error instanceof MintError) return 'mint-away';
+      if (error instanceof BalanceCapError) return 'full';
+      if (error instanceof InvoiceRefusedError) return 'wrong-invoice';
+      throw error;
+    }
   };
 
   const begin = async (wallet: CashuWallet): Promise<void> => {
@@ -368,24 +427,16 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
       });
     }
     if (due.kind !== 'top-up') return;
+    const encryption = await encryptionOf(found);
+    if (encryption === undefined) return;
     const { amount } = due;
     const { owner } = source;
-    const made = await wallet
-      .topUp({ amount, owner, note: 'automatic top-up', invoiceOnly: true }, signal)
-      .catch((error: unknown) => {
-        if (error instanceof MintError) return 'mint-away' as const;
-        if (error instanceof BalanceCapError) return 'full' as const;
-        throw error;
-      });
-    if (typeof made === 'string') return fail({ kind: made });
-    reached('autotopup:quoted');
-    const { amountMsat, expiresAt: ends } = wallet.readInvoice(made.invoice);
-    const expiresAt = Math.max(ends, made.expiresAt ?? 0);
-    // A mint that writes another sum into its invoice than it was asked for takes it from the owner's wallet.
-    if (amountMsat !== amount * 1000) return fail({ kind: 'wrong-invoice' }, { stop: 'wrong-invoice' });
-    if (clock.now() > ends - leastLeftMs) return fail({ kind: 'mint-away' });
-    const request = await signed(connection, made.invoice);
-    if (typeof request === 'string') return failToSign(request);
+    const made = await invoiceOf(wallet, amount, owner);
+    if (typeof made === 'string')
+      return fail(source, { kind: made }, made === 'wrong-invoice' ? { stop: made } : {});
+    const { expiresAt } = made;
+    if (clock.now() > expiresAt - leastLeftMs) return fail(source, { kind: 'mint-away' });
+    const request = signed(connection, encryption, made.invoice);
     const { operation, invoice } = made;
     const entry = { operation, owner, amount, invoice, expiresAt, begunAt: clock.now(), ...request };
     let isBegun = false;
@@ -400,7 +451,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     if (!isBegun) return;
     reached('autotopup:journalled');
     const begun = store.open();
-    if (begun !== undefined) await ask(wallet, connection, begun);
+    if (begun !== undefined) await ask(wallet, found, begun);
   };
 
   const step = async (): Promise<void> => {
@@ -409,7 +460,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     lookForLate(wallet);
     const entry = store.open();
     if (entry === undefined) return begin(wallet);
-    if (await settle(wallet, entry)) await goOn(wallet, store.open() ?? entry);
+    if ((await settle(wallet, entry)) === 'unpaid') await goOn(wallet, store.open() ?? entry);
   };
   const isNewDue = (): boolean => {
     const source = store.source();
@@ -442,7 +493,14 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
   return {
     state: () => {
       const source = store.source();
-      return source && { ...source, used: usedToday(), last: store.last() };
+      return (
+        source && {
+          ...source,
+          nextAt: Math.max(source.nextAt, notBefore()),
+          used: usedToday(),
+          last: store.last(),
+        }
+      );
     },
     read: (text) => parseWalletConnection(text, deps),
     check: async (connection, until) => {

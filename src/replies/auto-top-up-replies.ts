@@ -108,6 +108,8 @@ function stoppedText(why: string): string {
       return `The connection may not pay invoices: allow pay_invoice in your wallet, ${anew}.`;
     case 'wrong-invoice':
       return `The mint made an invoice over another sum than it was asked for; nothing was paid. Choose another mint (!wallet mints), ${anew}.`;
+    case 'mint-kept':
+      return `The mint does not give what it was paid. !wallet pending shows it; choose another mint (!wallet mints), ${anew}.`;
     case 'UNAUTHORIZED':
       return `Your wallet does not know the connection any more: make a new one there, ${anew}.`;
     case 'NOT_IMPLEMENTED':
@@ -150,6 +152,8 @@ export function autoTopUpNewsText(news: AutoTopUpNews, now: number): string {
       return `Your wallet says that it has paid ${formatSat(news.amount)}, and the mint has not got it yet. The mint is asked for ${withinText(news.until, now)}, and nothing else is asked of your wallet till then.`;
     case 'never-came':
       return `Your wallet said that it had paid ${formatSat(news.amount)}, and the mint says it never came. Look at that payment in your wallet; if the money left it, ask who runs the wallet, then who runs the mint.`;
+    case 'mint-kept':
+      return `Your wallet paid ${formatSat(news.amount)}, and the mint does not give it to the bot: somebody must look at it (!wallet pending). No automatic top-ups till then: choose another mint (!wallet mints), ${anew}.`;
     case 'cap-used':
       return `The wallet runs low, and today’s cap of automatic top-ups is used: ${formatSat(news.used)} of ${formatSat(news.cap)}. It goes on tomorrow; !wallet autotopup <sats>/day changes the cap. ${byHand}`;
     case 'relay-away':

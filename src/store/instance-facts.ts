@@ -57,8 +57,6 @@ export function beginAsSuccessor(db: Database, meta: Meta, now: number): void {
     db.exec("UPDATE messages SET state = 'received' WHERE state = 'acting'");
     db.exec('DELETE FROM confirmations');
     db.exec('DELETE FROM page_sessions');
-    // What was paid from an owner's wallet on this day is not known here.
-    db.query('UPDATE auto_top_up SET next_at = ?').run(new Date(now).setHours(24, 0, 0, 0));
     db.query('UPDATE invites SET cancelled_at = ? WHERE used_by IS NULL AND cancelled_at IS NULL').run(now);
   }).immediate();
 }

@@ -32,6 +32,9 @@ test.each([
   `! Wallet auto-topup\n${link}\n5k/day`,
   `！autotopup ${link.replace('&secret', '&\nsecret')} 5000/day`,
   `!wallet auto top up ${link.toUpperCase()}`,
+  `!wallet autotopup\n\n${link}\n\n5k/day`,
+  `!wallet autotopup 5000/day\n\n\`${link}\``,
+  `!wallet autotopup <${link}> 5000/day`,
 ])('the connection to a wallet is sealed in the command that asks for it: %s', (text) => {
   const stored = hide(text);
   expect(stored).not.toMatch(/walletconnect|5d5d5d/i);
@@ -48,6 +51,11 @@ test.each([
   `!remind 5m ${link}`,
   `!wallet topup ${link}`,
   `wallet autotopup ${link} 5000/day`,
+  `my wallet: ${link.replace('secret=', 'secret=\n')}`,
+  `my wallet: ${link.replace('&secret', '\n&secret')}`,
+  `my wallet: ${link.slice(0, -32)}\n${link.slice(-32)} thanks`,
+  `it ends in &secret=\n${link.slice(-64, -32)} ${link.slice(-32)}`,
+  `!wallet autotopup\n!agent pay ${link}`,
   `it ends in &secret=${'5d'.repeat(32)} I think`,
   `!agent x\n!wallet autotopup ${link}`,
 ])('anywhere else it is taken out, for good: %s', (text) => {

@@ -1,14 +1,10 @@
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { sat } from '@nostr-dm-agent/kit/sat';
-import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { MintError, UnfinishedOperationError, UnknownOperationError } from '@nostr-dm-agent/cashu-wallet';
+import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
 import { generateSecretKey } from '@nostr-dm-agent/nostr';
 import type { FakeAnswer } from '@nostr-dm-agent/nostr/testing/fake-wallet';
 import { planTopUp } from '../../src/money/auto-top-up-plan.ts';
 import { autoTopUpNewsText } from '../../src/replies/auto-top-up-replies.ts';
-import { createAutoTopUpStore } from '../../src/store/auto-top-up-table.ts';
-import { botMigrations } from '../../src/store/bot-schema.ts';
-import { beginAsSuccessor } from '../../src/store/instance-facts.ts';
-import { createMeta } from '../../src/store/meta-table.ts';
 import { createAutoTopUpBench, owner } from '../support/auto-top-up-world.ts';
 
 setDefaultTimeout(60_000);
@@ -18,6 +14,10 @@ afterAll(() => bench.end());
 const minute = 60_000;
 const hour = 60 * minute;
 const paid: FakeAnswer = { result: { preimage: '00'.repeat(32) } };
+const quoted = (amount: Sat) => ({
+  ...{ operation: 'x' as never, mint: bench.mint.url as never, amount },
+  ...{ request: undefined, expiresAt: undefined },
+});
 const says = (code: string): FakeAnswer => ({ error: { code, message: 'no' } });
 
 /** What the owner's wallet does → what its owner is told, and how much is in the bot's wallet. */
@@ -191,21 +191,141 @@ test.concurrent('a mint whose invoice is over more than it was asked for gets no
       return [paid];
     },
     purse: {
-      topUp: async ({ amount }) => ({
-        ...{
-          operation: 'x' as never,
-          mint: bench.mint.url as never,
-          amount,
-          request: undefined,
-          expiresAt: undefined,
-        },
-        invoice: bench.mint.invoice(9_999),
-      }),
+      topUp: async ({ amount }) => ({ ...quoted(amount), invoice: bench.mint.invoice(9_999) }),
     },
   });
   await story.first.look();
   expect(story.kinds()).toEqual(['wrong-invoice']);
   expect([story.fake.requests.length, story.payments.length]).toEqual([0, 0]);
+});
+
+/** A mint's answer to being asked for an invoice → no wallet is asked, and the mint is not asked again at once. */
+const badInvoices: readonly (readonly [string, () => string])[] = [
+  ['that can’t be read', () => 'lnbc1nonsense'],
+  ['without an amount', () => bench.mint.invoice(undefined)],
+];
+for (const [name, invoice] of badInvoices) {
+  test.concurrent(`an invoice ${name} ends automatic top-ups, and their owner is told why`, async () => {
+    let asked = 0;
+    const story = await bench.story({
+      wallet: () => [paid],
+      purse: {
+        topUp: async ({ amount }) => {
+          asked += 1;
+          return { ...quoted(amount), invoice: invoice() };
+        },
+      },
+    });
+    await story.first.look();
+    await story.first.look();
+    expect(story.kinds()).toEqual(['wrong-invoice']);
+    expect([story.fake.requests.length, asked]).toEqual([0, 1]);
+  });
+}
+
+test.concurrent('a quote that its mint holds good for ever ends with its invoice', async () => {
+  const story = await bench.story({
+    wallet: () => [],
+    purse: (own) => ({
+      topUp: async (request, signal) => ({
+        ...(await own.topUp(request, signal)),
+        expiresAt: Date.now() + 365 * 24 * hour,
+      }),
+    }),
+  });
+  await story.first.look();
+  expect(story.store.open()).toBeDefined();
+  story.later(3 * hour);
+  await story.first.look();
+  expect(story.store.expiredSince(0)).toHaveLength(1);
+});
+
+test.concurrent('money that its mint gave to somebody else counts, is told once, and no more is asked for', async () => {
+  const story = await bench.story({
+    wallet: (_, pay) => {
+      pay();
+      return [paid];
+    },
+    purse: {
+      claimTopUp: async (operation) => {
+        throw new UnfinishedOperationError(operation, 'issued-elsewhere');
+      },
+      watchTopUp: async (operation) => {
+        throw new UnfinishedOperationError(operation, 'issued-elsewhere');
+      },
+    },
+  });
+  await story.first.look();
+  story.later(3 * hour);
+  await story.first.look();
+  expect(story.kinds()).toEqual(['mint-kept']);
+  expect(story.payments).toHaveLength(1);
+  expect(story.store.usedSince(0)).toBe(sat(1000));
+  expect(story.first.state()).toMatchObject({ stopped: 'mint-kept', last: { state: 'paid' } });
+});
+
+test.concurrent('a mint that is gone, or a wallet of other words, keeps nothing open for ever, and nothing is paid into it', async () => {
+  const gone: readonly ((operation: string) => Error)[] = [
+    () => new MintError(bench.mint.url, { kind: 'unreachable' }),
+    (operation) => new UnknownOperationError(operation),
+  ];
+  for (const error of gone) {
+    let isGone = false;
+    const story = await bench.story({
+      wallet: () => [says('QUOTA_EXCEEDED')],
+      purse: (own) => ({
+        claimTopUp: async (operation, signal) => {
+          if (isGone) throw error(operation);
+          return own.claimTopUp(operation, signal);
+        },
+      }),
+    });
+    await story.first.look();
+    isGone = true;
+    story.later(20 * minute);
+    await story.first.look();
+    expect(story.fake.requests).toHaveLength(1);
+    expect(story.store.usedSince(0)).toBe(sat(1000));
+    story.later(30 * hour);
+    await story.first.look();
+    expect(story.store.open()?.operation).not.toBe(story.store.expiredSince(0)[0]?.operation as never);
+    expect(story.store.expiredSince(0)).toHaveLength(1);
+  }
+});
+
+test.concurrent('a cap that is lowered holds for what was begun before', async () => {
+  const story = await bench.story({ wallet: () => [says('QUOTA_EXCEEDED')] });
+  await story.first.look();
+  story.first.setCap(sat(999));
+  story.later(30 * minute);
+  await story.first.look();
+  expect(story.fake.requests).toHaveLength(1);
+  story.first.setCap(sat(1000));
+  await story.first.look();
+  expect(story.fake.requests).toHaveLength(2);
+});
+
+test.concurrent('what the wallet before says late does not stop the one that is connected now', async () => {
+  for (const code of ['UNAUTHORIZED', 'QUOTA_EXCEEDED']) {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    let isFirst = true;
+    const story = await bench.story({
+      wallet: async () => {
+        if (!isFirst) return [];
+        isFirst = false;
+        asked.resolve();
+        await answer.promise;
+        return [says(code)];
+      },
+    });
+    await asked.promise;
+    story.first.set(owner, story.first.read(story.fake.uri), sat(5000));
+    answer.resolve();
+    await story.first.look();
+    expect(story.first.state()).toMatchObject({ stopped: undefined });
+    expect(story.kinds()).not.toContain(`refused ${code}`);
+  }
 });
 
 test.concurrent('off, or no admin any more: the secret is gone, nothing is asked', async () => {
@@ -222,14 +342,33 @@ test.concurrent('off, or no admin any more: the secret is gone, nothing is asked
   expect(story.first.off()).toEqual(story.store.open());
 });
 
-test('a home that takes over does not know what was paid on this day: nothing is asked before the next', () => {
-  const db = openDatabase(':memory:', botMigrations);
-  const store = createAutoTopUpStore(db);
-  const now = new Date(2026, 10, 28, 15).getTime();
-  store.setSource({ owner, connection: 'sealed', relays: [], cap: sat(5000), setAt: now });
-  beginAsSuccessor(db, createMeta(db), now);
-  expect(store.source()?.nextAt).toBe(new Date(2026, 10, 29).getTime());
-  db.close();
+test.concurrent('a home that takes over does not know what was paid on this day: nothing is asked before the next, whatever is heard of', async () => {
+  const story = await bench.story({
+    wallet: (_, pay) => {
+      pay();
+      return [paid];
+    },
+    at: 'autotopup:asking',
+  });
+  await story.first.look();
+  await story.first.close();
+  story.takeOver();
+  // What was begun is paid meanwhile.
+  const { invoice = '', operation } = story.store.open() ?? {};
+  bench.mint.pay(bench.mint.quoteOf(invoice));
+  const next = story.open();
+  next.start();
+  await next.look();
+  expect(story.store.find(operation ?? '')?.state).toBe('paid');
+  next.set(owner, next.read(story.fake.uri), sat(9000));
+  const { operation: token } = await story.own.send({ amount: sat(1000) }, AbortSignal.timeout(20_000));
+  story.own.handOver(token, 'test');
+  await next.look();
+  expect(story.fake.requests).toHaveLength(0);
+  expect(next.isDue()).toBe(false);
+  expect(story.kinds()).toEqual(['paid']);
+  story.later(24 * hour);
+  expect(next.isDue()).toBe(true);
 });
 
 test('what is due, as a table', () => {

@@ -13,6 +13,8 @@ import { createSealer } from '../../src/keys/seal.ts';
 import { type AutoTopUpDeps, type AutoTopUpNews, createAutoTopUp } from '../../src/money/auto-top-up.ts';
 import { createAutoTopUpStore } from '../../src/store/auto-top-up-table.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
+import { actsSince, beginAsSuccessor } from '../../src/store/instance-facts.ts';
+import { createMeta } from '../../src/store/meta-table.ts';
 import { silent } from './backend.ts';
 
 export const owner = publicKeyOf(generateSecretKey());
@@ -43,15 +45,16 @@ export function createAutoTopUpBench() {
       ) => Promise<readonly FakeAnswer[]> | readonly FakeAnswer[];
       readonly cap?: number;
       readonly threshold?: number;
-      readonly purse?: Partial<CashuWallet>;
+      readonly purse?: Partial<CashuWallet> | ((own: CashuWallet) => Partial<CashuWallet>);
       readonly at?: string;
     }) {
       let aheadMs = 0;
       const clock = { now: () => Date.now() + aheadMs };
       const own = bench.wallet(mint, { clock });
-      const purse = { ...own, ...options.purse };
+      const purse = { ...own, ...(typeof options.purse === 'function' ? options.purse(own) : options.purse) };
       const db: Database = openDatabase(':memory:', botMigrations);
       const store = createAutoTopUpStore(db);
+      const meta = createMeta(db);
       const news: AutoTopUpNews[] = [];
       const payments: string[] = [];
       const fake = startFakeWallet({
@@ -74,6 +77,7 @@ export function createAutoTopUpBench() {
           ...{ store, relays, allowLoopback: true, sealer: createSealer(botKey) },
           wallet: { opened: () => purse, threshold: () => threshold },
           isAdmin: () => isAdmin,
+          actsSince: () => actsSince(meta),
           atomically: (change) => db.transaction(change).immediate(),
           tell: (_, what) => void news.push(what),
           around: {
@@ -98,6 +102,7 @@ export function createAutoTopUpBench() {
         later: (ms: number) => {
           aheadMs += ms;
         },
+        takeOver: () => beginAsSuccessor(db, meta, clock.now()),
         demote: () => {
           isAdmin = false;
         },

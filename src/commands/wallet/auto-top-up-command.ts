@@ -103,7 +103,9 @@ const PER_DAY_FIRST = /^(\d[\d.,]*\s*k?(?:\s*sats?)?)(?:\s*\/\s*(?:day|d)|\s+(?:
 /** The connection, which a client may have broken over lines, and the cap before or behind it. @throws UsageError */
 function readArgument(text: string): { readonly uri: string; readonly cap: Sat | undefined } {
   const found = PER_DAY_FIRST.exec(text) ?? PER_DAY.exec(text);
-  const uri = (found === null ? text : text.replace(found[0], '')).replace(/\s+/g, '').replace(/^<|>$/g, '');
+  const uri = (found === null ? text : text.replace(found[0], ''))
+    .replace(/\s+/g, '')
+    .replace(/^[<("'`]+|[>)"'`]+$/g, '');
   if (found === null) return { uri, cap: undefined };
   const cap = parseSat((found[1] ?? '').trim());
   if (cap === undefined) throw new UsageError('The amount a day can’t be read.');
