@@ -11,7 +11,8 @@ import {
   whenExamples,
   whenProblems,
 } from '../replies/schedule-replies.ts';
-import { type ReadWhen, readReminder, readWhen, type Setting } from '../schedules/read-when.ts';
+import type { Setting } from '../schedules/grammar.ts';
+import { type ReadWhen, readReminder, readWhen } from '../schedules/read-when.ts';
 import type { NewSchedule, ScheduledWork } from '../schedules/schedule.ts';
 import { namedTask } from '../schedules/triggers.ts';
 import { nextTime, shortestGap, type When } from '../schedules/when.ts';
@@ -70,6 +71,7 @@ export function addSchedule(
   const setting = settingOf(deps, call, once);
   const read = understood(deps, readWhen(text, setting, lead), text, setting);
   const typed = text.slice(0, text.length - read.rest.length);
+  if (read.when.kind === 'once' && lead.includes('every')) throw new RefusalError(whenProblems.once(typed));
   const reminder = reminderIn(read.rest);
   if (reminder !== undefined) return keep(deps, call, read.when, reminder, { kind: 'reminder' });
   const { task, work } = workIn(deps, call, read.rest);
@@ -131,11 +133,7 @@ function budgetIn(deps: CommandDeps, { owner }: Call, text: string) {
 }
 
 /** @throws RefusalError when they may not have tasks done at a time */
-export function refuseMembers(
-  { stores, schedules }: CommandDeps,
-  owner: PublicKey,
-  { kind }: ScheduledWork,
-): void {
+function refuseMembers({ stores, schedules }: CommandDeps, owner: PublicKey, { kind }: ScheduledWork): void {
   if (kind === 'task' && stores.owners.roleOf(owner) !== 'admin' && !schedules.membersMay())
     throw new RefusalError(notForMembers);
 }

@@ -55,7 +55,7 @@ export type CommandDeps = {
   readonly desks: Desks;
   readonly schedules: Pick<
     Schedules,
-    'changed' | 'runNow' | 'asked' | 'hostZone' | 'membersMay' | 'letMembers'
+    'changed' | 'whyNot' | 'runNow' | 'asked' | 'hostZone' | 'membersMay' | 'letMembers'
   >;
   readonly worktrees: Pick<Worktrees, 'at' | 'begin' | 'make' | 'merge' | 'hasMergedInto'> & {
     /** Takes away what is merged, behind. */

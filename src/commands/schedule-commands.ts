@@ -1,11 +1,17 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { lines, plural, shorten } from '../replies/format.ts';
-import { noSchedules, notForMembers, scheduleLine, scheduleList } from '../replies/schedule-replies.ts';
+import {
+  cannotRun,
+  noSchedules,
+  notForMembers,
+  scheduleLine,
+  scheduleList,
+} from '../replies/schedule-replies.ts';
 import { describeWhen, formatTime } from '../replies/when-in-words.ts';
 import type { Schedule } from '../schedules/schedule.ts';
 import { nextTime } from '../schedules/when.ts';
 import { nextClockChange, zoneNamed } from '../schedules/zone.ts';
-import { addReminder, addSchedule, refuseMembers, zoneOf } from './add-schedule.ts';
+import { addReminder, addSchedule, zoneOf } from './add-schedule.ts';
 import { parseChoice, parseCount } from './arguments.ts';
 import { type Call, type Command, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
@@ -119,6 +125,8 @@ const actions = (deps: CommandDeps): readonly Command[] => [
   acting(deps, 'resume', 'let a paused one go on', (schedule) => {
     const { id, when, zone } = schedule;
     if (schedule.state === 'active') throw new RefusalError(`#${id} is active already.`);
+    const why = deps.schedules.whyNot(schedule);
+    if (why !== undefined) throw new RefusalError(cannotRun(id, why));
     const now = deps.clock.now();
     const nextAt = nextTime(when, zone, now);
     if (nextAt === undefined && when.kind !== 'asked')
@@ -130,8 +138,9 @@ const actions = (deps: CommandDeps): readonly Command[] => [
   }),
   acting(deps, 'run', 'do it now, out of turn', (schedule) => {
     const { id, when, state } = schedule;
-    refuseMembers(deps, schedule.owner, schedule.work);
-    if (deps.schedules.runNow(schedule) === 'busy')
+    const begun = deps.schedules.runNow(schedule);
+    if (begun !== 'begun' && begun !== 'busy') throw new RefusalError(cannotRun(id, begun));
+    if (begun === 'busy')
       throw new RefusalError(`#${id} is at work or waits in the queue already: see !queue.`);
     if (when.kind === 'once' && state === 'missed')
       deps.stores.schedules.update(id, { turn: { state: 'ended' } });

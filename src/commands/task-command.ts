@@ -1,8 +1,8 @@
 import { lines, shorten } from '../replies/format.ts';
-import { scheduleLine } from '../replies/schedule-replies.ts';
+import { cannotRun, scheduleLine } from '../replies/schedule-replies.ts';
 import type { Schedule } from '../schedules/schedule.ts';
 import { namedTask } from '../schedules/triggers.ts';
-import { addNamedTask, refuseMembers } from './add-schedule.ts';
+import { addNamedTask } from './add-schedule.ts';
 import { type Call, type Command, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
 
@@ -40,13 +40,10 @@ export const namedTaskCommands = (deps: CommandDeps): readonly Command[] => [
     kind: 'immediate',
     run: (call) => {
       const { task, rest } = found(deps, call);
-      refuseMembers(deps, call.owner.publicKey, task.work);
       const begun = deps.schedules.asked(task, { by: 'its owner', text: rest });
       if (begun === 'begun') return `${rest === '' ? 'It' : 'It, with that text,'} is in the queue now.`;
       throw new RefusalError(
-        begun === 'busy'
-          ? 'Enough of it waits already: see !queue.'
-          : `It is paused: !schedule resume ${task.id} lets it go on.`,
+        begun === 'busy' ? 'Enough of it waits already: see !queue.' : cannotRun(task.id, begun),
       );
     },
   },

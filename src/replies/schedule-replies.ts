@@ -3,6 +3,7 @@ import type { Missed, Pause, Schedule, ScheduledEnd } from '../schedules/schedul
 import type { When } from '../schedules/when.ts';
 import { type Lines, lines, plural, shorten } from './format.ts';
 import { ownerName } from './owner-name.ts';
+import { whenHint } from './when-hints.ts';
 import { describeWhen, formatTime } from './when-in-words.ts';
 
 /** Three that always work. */
@@ -12,11 +13,19 @@ export const whenExamples =
 /** Why a time was not understood, or is none that can be kept. */
 export const whenProblems = {
   unknown: (typed: string) =>
-    `I can’t read a time at the beginning of “${shorten(typed, 40)}”. ${whenExamples}`,
+    `I can’t read a time at the beginning of “${shorten(typed, 40)}”. ${whenHint(typed) ?? whenExamples}`,
   no_time: (typed: string) =>
-    `“${shorten(typed, 40)}” names a day, and no time of day that I can read. Write it after the day: !every daily 8:00 …, !at friday 17:00 …`,
+    `“${shorten(typed, 40)}” names a day, and no time of day that I can read. ${whenHint(typed) ?? 'Write it after the day: !every daily 8:00 …, !at friday 17:00 …'}`,
   unclear: (typed: string) =>
-    `“${shorten(typed, 60)}” may say more about the time than I can read, and I don’t guess. Nothing was scheduled. Put a time like these in front, and a colon after it where the task begins with a day or a number: !every weekdays 8:00: friday report. Other zones: !timezone.`,
+    `“${shorten(typed, 60)}” may say more about the time than I can read, and I don’t guess. Nothing was scheduled. ${whenHint(typed) ?? 'Put a time like these in front, and a colon after it where the task begins with a day or a number: !every weekdays 8:00: friday report. Other zones: !timezone.'}`,
+  hour: (typed: string) =>
+    `In “${shorten(typed, 40)}” a number stands alone: it may be an hour of the morning, of the afternoon, or how many of something, and I don’t guess. Nothing was scheduled. Write the hour in full (3:00, 15:00, 3pm), and the task after it: !every monday 15:00 3 tests to run.`,
+  midnight: (typed: string) =>
+    `“${shorten(typed, 40)}” may be the midnight that begins that day, or the one that ends it. Nothing was scheduled. Write 0:00 (it begins the day) or 23:59 instead of midnight.`,
+  not_night: (typed: string) =>
+    `“${shorten(typed, 40)}”: that is no hour of the night. Nothing was scheduled. Write tonight 20:00, today 14:00 or tomorrow 8:00.`,
+  once: (typed: string) =>
+    `“${shorten(typed, 40)}” comes once, and !every is for what comes again and again. Nothing was scheduled. !at takes it; each year is !every year on dec 24 18:00 ….`,
   past: (typed: string) => `“${shorten(typed, 40)}” is over already. Nothing was scheduled.`,
   never: (typed: string) =>
     `“${shorten(typed, 40)}” never comes: there is no such date. Nothing was scheduled.`,
@@ -112,19 +121,25 @@ export function missedText(
   );
 }
 
-const pauseReasons: Readonly<Record<Pause, string>> = {
-  asked: 'paused',
-  failures: 'paused: it failed again and again',
-  not_owner: 'paused: its owner is none any more',
-  not_allowed: 'paused: members can’t schedule tasks now (!schedule members on, by an admin)',
-  no_workspace: 'paused: its workspace is not set up any more',
-  no_backend: 'paused: its agent is not set up any more',
+const reasons: Readonly<Record<Exclude<Pause, 'asked'>, string>> = {
+  failures: 'it failed again and again',
+  not_owner: 'its owner is none any more',
+  not_allowed: 'members can’t schedule tasks now (!schedule members on, by an admin)',
+  no_workspace: 'its workspace is not set up any more',
+  no_backend: 'its agent is not set up any more',
 };
+const paused = (why: Pause): string => (why === 'asked' ? 'paused' : `paused: ${reasons[why]}`);
+
+/** Of one that is to be done out of turn, or to go on. */
+export const cannotRun = (id: number, why: Pause): string =>
+  why === 'asked' || why === 'failures'
+    ? `#${id} is ${paused(why)}. !schedule resume ${id} lets it go on.`
+    : `#${id} can’t be done: ${reasons[why]}. !schedule drop ${id} ends it.`;
 
 export const pausedText = (schedule: Schedule, why: Pause): string =>
   why === 'not_owner'
     ? `⏰ #${schedule.id} of ${ownerName(schedule.owner)} is paused: they are no owner any more. (${shorten(schedule.text, 60)})`
-    : `⏰ #${schedule.id} is ${pauseReasons[why]}. (${shorten(schedule.text, 60)}) !schedule resume ${schedule.id} once that has changed.`;
+    : `⏰ #${schedule.id} is ${paused(why)}. (${shorten(schedule.text, 60)}) !schedule resume ${schedule.id} once that has changed.`;
 
 /** One of the list. */
 export function scheduleLine(schedule: Schedule, now: number): string {
@@ -133,7 +148,7 @@ export function scheduleLine(schedule: Schedule, now: number): string {
     state === 'missed'
       ? 'missed'
       : state === 'paused'
-        ? pauseReasons[pause ?? 'asked']
+        ? paused(pause ?? 'asked')
         : when.kind === 'once' || nextAt === undefined
           ? ''
           : `next ${formatTime(nextAt, zone, now)}`;

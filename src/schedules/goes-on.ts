@@ -26,6 +26,7 @@ const always: readonly RegExp[] = [
   /^(?:today|tonight|tomorrow)\b(?!['’])/i,
   /^(?:the )?day after tomorrow\b/i,
   /^(?:every|each) (?:other|day|week|month|year|hour|\d)/i,
+  /^(?:(?:on|at) the (?:half[- ]?)?hour\b|(?:at|@) ?:\d)/i,
   /^(?:twice\b|\d+ ?(?:x|times)\b)/i,
   /^on (?:the )?\d{1,2}(?:st|nd|rd|th)\b/i,
   /^(?:next|this|last) (?:week|month|year)\b/i,
@@ -43,9 +44,9 @@ const ended = /^\s*(?:[:;](?!\d)|[–—-]\s|\n)/;
  */
 export function goesOn(text: string, end: number, once: boolean): boolean {
   const rest = text.slice(end);
-  if (/^\s*[:.–—+-]\d/.test(rest) || /^\s*[–—-]\s*\d{1,2}(?:[:.]\d\d|\s*[ap]\.?m)/i.test(rest)) return true;
+  if (/^\s*[:;.–—+-]\d/.test(rest) || /^\s*[–—-]\s*\d{1,2}(?:[:.]\d\d|\s*[ap]\.?m)/i.test(rest)) return true;
   if (ended.test(rest)) return false;
-  const [joint = ''] = /^\s*(?:,|\/|&|\+|and\b)?\s*/i.exec(rest) ?? [];
+  const [joint = ''] = /^\s*(?:,|\.|\/|&|\+|and\b)?\s*/i.exec(rest) ?? [];
   const after = rest.slice(joint.length).replace(/\s+/g, ' ');
   if (after === '') return false;
   if (always.some((way) => way.test(after)) || (once && again.test(after))) return true;
@@ -54,6 +55,20 @@ export function goesOn(text: string, end: number, once: boolean): boolean {
     isCut(text.slice(0, end), joint, after) || namesATime(after, joint.trim() !== '') || namesAZone(after)
   );
 }
+
+/** `9 tests`, `10 new issues`, `9 of them`, `10-minute`: a number alone before such a word is none of a clock, without an `at` before it. */
+export function countsSomething(text: string, end: number): boolean {
+  const before = text.slice(0, end);
+  const after = text.slice(end);
+  if (!/(?:^|[^\d:.])\d{1,2}$/.test(before)) return false;
+  if (/^\s?[%€$£#°×/*]/u.test(after) || /^-\p{L}/u.test(after)) return true;
+  return !/(?:\bat|@)\s*\d+$/i.test(before) && counted.test(after);
+}
+
+const many = "(?:\\p{L}+(?<!s|u|i)s|people|children|kids|men|women|pull requests?|percent)(?![\\p{L}’'])";
+const kindOf =
+  '(?:new|old|big|small|open|failing|failed|broken|random|top|best|latest|last|first|short|long|quick|good|unit|different|pull)';
+const counted = new RegExp(`^\\s+(?:(?:of|more|other|per)(?!\\p{L})|(?:${kindOf}\\s+)?${many})`, 'iu');
 
 /** The number at its end was none of a clock (`5 minutes`, `13 nov`), or the one behind it is its own (`1h 30`). */
 function isCut(before: string, joint: string, after: string): boolean {

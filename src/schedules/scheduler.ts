@@ -39,8 +39,10 @@ export type Scheduler = {
   readonly look: () => void;
   /** Something was scheduled, or taken back: when the next time comes may have changed. */
   readonly changed: () => void;
+  /** What stands in the way of one, as is looked at when its time comes. */
+  readonly whyNot: (schedule: Schedule) => Pause | undefined;
   /** Does it now, out of turn. `busy`: it runs already. To be part of the caller's transaction. */
-  readonly runNow: (schedule: Schedule) => 'begun' | 'busy';
+  readonly runNow: (schedule: Schedule) => 'begun' | 'busy' | Pause;
   /** A trigger asks for it, with a text. `busy`: enough of it waits already. To be part of the caller's transaction. */
   readonly asked: (schedule: Schedule, sent: Sent) => 'begun' | 'busy' | Pause;
   /** What its schedule makes of the end of a run; see `RunDeps.scheduled`. */
@@ -104,7 +106,10 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     },
     look,
     changed: () => arm(),
+    whyNot: (schedule) => whyNot(deps, schedule),
     runNow: (schedule) => {
+      const why = whyNot(deps, schedule);
+      if (why !== undefined) return why;
       if (isUnderWay(deps, schedule)) return 'busy';
       doIt(deps, schedule, undefined);
       return 'begun';

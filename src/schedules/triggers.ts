@@ -57,7 +57,7 @@ export function createTriggers(deps: {
         const begun = scheduler.asked(schedule, { by: ownerName(trigger.publicKey), text });
         if (begun === 'busy') tellOnce(trigger, `busy ${name}`, taskWaits(trigger, name));
         else if (begun !== 'begun')
-          tellOnce(trigger, `paused ${name}`, taskPaused(trigger, name, schedule.id));
+          tellOnce(trigger, `paused ${name}`, taskPaused(trigger, name, schedule.id, begun));
       }
     },
   };

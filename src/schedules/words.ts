@@ -6,13 +6,26 @@ import type { ClockTime } from './when.ts';
 const text = (tokens: readonly Token[], at: number): string => tokens[at]?.text ?? '';
 const isTight = (tokens: readonly Token[], at: number): boolean => tokens[at]?.spaced === false;
 
-/** `exact`: nobody means anything else by it. A number alone (`9`) is an hour only after a day. */
-export type Clock = ClockTime & { readonly exact: boolean };
+/**
+ * `exact`: nobody means anything else by it. A number alone (`9`) is an hour only after a day.
+ * `vague`: of either half of the day, or how many of something (`3 tests`, `2.10`). `said`: what was said beside the number.
+ */
+export type Clock = ClockTime & {
+  readonly exact: boolean;
+  readonly vague: boolean;
+  readonly said: 'nothing' | 'minutes' | 'half' | 'noon' | 'midnight';
+};
 
 /** `8:00`, `7.30`, `18h30`, `9`, `8am`, `6:30 p.m.`, `noon`, `midnight`. */
 export const clock: Reader<Clock> = (tokens, at) => {
-  const named = word({ noon: 12, midday: 12, midnight: 0 })(tokens, at);
-  if (named !== undefined) return { value: { hour: named.value, minute: 0, exact: true }, next: named.next };
+  const named = word({ noon: 'noon', midday: 'noon', midnight: 'midnight' } as const)(tokens, at);
+  if (named !== undefined) {
+    const hour = named.value === 'noon' ? 12 : 0;
+    return {
+      value: { hour, minute: 0, exact: true, vague: false, said: named.value },
+      next: named.next,
+    };
+  }
   const hour = numeral(2)(tokens, at);
   if (hour === undefined) return undefined;
   let { next } = hour;
@@ -30,9 +43,21 @@ export const clock: Reader<Clock> = (tokens, at) => {
   const half = halfOfDay(tokens, next);
   if (half !== undefined) next = half.next;
   const value = onTheClock(hour.value, minute ?? 0, half?.value);
+  if (value === undefined) return undefined;
+  const said = half !== undefined ? 'half' : minute !== undefined ? 'minutes' : 'nothing';
+  const isSmall = hour.value > 0 && hour.value < 6 && text(tokens, at).length === 1;
+  const vague = isSmall && (said === 'nothing' || (said === 'minutes' && mark === '.'));
+  const sure = pastOClock(tokens, next);
   // `18h` may be a time, and so many hours.
-  const exact = minute !== undefined || half !== undefined;
-  return value && { value: { ...value, exact }, next };
+  const exact = !vague && (said !== 'nothing' || sure > next);
+  return { value: { ...value, exact, vague, said }, next: sure };
+};
+
+/** `8 o'clock`, `9:00 sharp`. */
+const pastOClock = (tokens: readonly Token[], at: number): number => {
+  const after = text(tokens, at) === 'o' ? skip(tokens, at + 1, ["'", '’', '‘', '`', '´']) : at;
+  const past = (after > at && text(tokens, after) === 'clock') || text(tokens, at) === 'oclock';
+  return skip(tokens, past ? Math.max(after, at) + 1 : at, ['sharp']);
 };
 
 const halfOfDay: Reader<'am' | 'pm'> = (tokens, at) => {
@@ -115,9 +140,18 @@ const dayNames: Readonly<Record<string, number>> = Object.fromEntries(
 );
 const dayPlurals = Object.fromEntries(Object.entries(dayNames).map(([name, day]) => [`${name}s`, day]));
 
-/** `mon`, `friday`: 0 is Sunday. */
-export const dayOfWeek = word(dayNames);
-const dayOrPlural = word({ ...dayPlurals, ...dayNames });
+/** A keyboard puts a dot after what it takes for the end of a sentence, and a person after what is shortened. */
+const dotted =
+  (names: Readonly<Record<string, number>>): Reader<number> =>
+  (tokens, at) => {
+    const read = word(names)(tokens, at);
+    const isDotted = read !== undefined && text(tokens, read.next) === '.' && isTight(tokens, read.next);
+    return isDotted ? { ...read, next: read.next + 1 } : read;
+  };
+
+/** `mon`, `friday`, `fri.`: 0 is Sunday. */
+export const dayOfWeek = dotted(dayNames);
+const dayOrPlural = dotted({ ...dayPlurals, ...dayNames });
 
 /** Days of the week, as cron's fifth field counts them. `every`: it is said that they are meant again and again. */
 export type Days = { readonly days: readonly number[]; readonly every: boolean };

@@ -34,6 +34,7 @@ test('an owner schedules, is told what was understood, and hears what came of it
   expect((await ask('!status')).text).toMatch(/^Scheduled: 1, next \w{3} \d+ \w{3}( \d{4})? 08:00$/m);
   expect((await ask('!at friday')).text).toContain('no time of day');
   expect((await ask('!every now and then look')).text).toContain('Like these: !every weekdays 8:00');
+  expect((await ask('!every tomorrow 9:00 look')).text).toContain('comes once');
   expect((await ask('!every 2m look')).text).toContain('5 minutes');
   expect((await ask('!remind every 1s stretch')).text).toContain('5 minutes');
   expect((await ask('!every 2h on weekdays look')).text).toContain('I don’t guess. Nothing was scheduled.');

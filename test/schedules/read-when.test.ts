@@ -170,12 +170,12 @@ describe('a time at the beginning of a text', () => {
     ['dinner tomorrow evening at 8', 'no_time'],
     ['call Anna tomorrow', 'no_time'],
     ['tomorrow call Anna at 9', 'no_time'],
-    ['dinner this evening at 8', 'unclear'],
+    ['dinner this evening at 8', 'hour'],
     ['pay rent on the 1st at 9:00', 'unclear'],
     ['standup mon 9:00 and fri 9:00', 'unclear'],
     ['buy tickets for friday 9:00', 'unclear'],
     ['5 people at 18:00', 'unclear'],
-    ['seize the day at 9', 'read'],
+    ['seize the day at 9am', 'read'],
     ['18:00 book a table at 20:00', 'read'],
   ])('of %p, all of it counts: %p', (text, state) => {
     expect(readReminder(text, { zone, now, once: true }).state).toBe(state as 'read');

@@ -375,6 +375,9 @@ describe('what stands in its way', () => {
     it.look();
     expect(it.waiting()).toEqual([]);
     expect(it.said[0]).toContain('its workspace is not set up any more');
+    // Nor out of turn.
+    expect(it.runNow(it.add('hourly look'))).toBe('no_workspace');
+    expect(it.waiting()).toEqual([]);
   });
 });
 

@@ -107,6 +107,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
     asks: noAsks,
     schedules: {
       changed: () => {},
+      whyNot: () => undefined,
       runNow: () => 'busy',
       asked: () => 'busy',
       hostZone: 'Europe/Berlin',
