@@ -2,7 +2,7 @@
  * Where the limits of one bot are: figures that must hold with 1,000 owners, 1,000,000 rows in the ledger and 10,000
  * proofs, each printed beside its bound; exit code 1 when one is broken. docs/scale.md has them with their reasons.
  *
- *   bun bench/scale.ts [--quick] [part …]      parts: bot, flood, queue, coins, week
+ *   bun bench/scale.ts [--quick] [part …]      parts: bot, flood, queue, coins, history, week
  *
  * Takes 3 GB of disk and, most of it for the week, an hour; `--quick` makes everything a twentieth; `SCALE_TASKS` and
  * `SCALE_WRAPS` say how many tasks the week has, and the flood wraps.
@@ -12,6 +12,7 @@ import { measureBigBot, measureUpkeep, startBigBot } from './scale/big-bot.ts';
 import { measureCoins } from './scale/coins.ts';
 import { createFigures } from './scale/figures.ts';
 import { measureFlood } from './scale/flood.ts';
+import { measureHistory } from './scale/history.ts';
 import { measureQueue } from './scale/queue.ts';
 import { simulateWeek } from './scale/week.ts';
 
@@ -25,6 +26,7 @@ const figures = createFigures();
 
 if (wants('coins')) await measureCoins(figures);
 if (wants('queue')) await measureQueue(quick ? 2_000 : 10_000, figures);
+if (wants('history')) await measureHistory({ messages: sized(300_000), ids: sized(1_000_000) }, figures);
 if (wants('week')) await simulateWeek(sized(100_000, process.env.SCALE_TASKS), figures);
 if (wants('bot') || wants('flood')) {
   const relay = startBareRelay();

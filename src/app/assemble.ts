@@ -31,6 +31,7 @@ import type { App, AppDeps } from './app-deps.ts';
 import type { Basics } from './basics.ts';
 import { watchClock } from './clock-watch.ts';
 import { waitToAct, watchFence } from './fencing.ts';
+import { forgetHistory } from './forget-history.ts';
 import { createIntake } from './intake.ts';
 import { keepInboxRecord } from './keep-inbox-record.ts';
 import { type Messaging, openMessaging } from './messaging.ts';
@@ -83,7 +84,7 @@ export async function assemble(
   open: AsyncDisposableStack,
 ): Promise<App> {
   const { clock, log } = basics;
-  const { identity } = config;
+  const { identity, fileServers } = config;
   const { publicKey } = identity;
   const connections = openConnections(config, deps, stores, basics);
   const messages = createMessageStore(stores.db, clock, connections.guard);
@@ -134,6 +135,7 @@ export async function assemble(
   );
 
   const clockWatch = watchClock(config, messaging.tellAdmins, basics);
+  forgetHistory(config, stores.history, clockWatch.found, basics);
   keepInboxRecord(stores.meta, intake.stats, () => outbox.status().refusing, startedAt, basics);
   intake.start();
   outbox.start(stopping.signal);
@@ -149,7 +151,6 @@ export async function assemble(
   begin(config, parts, recovered, { version, isNew, wall: wall.found() }, basics);
   fence.act(await known);
   const announced = { identity, relays, profile: profileOf(config), indexers: messaging.indexers };
-  const { fileServers } = config;
   void keepAnnounced({ ...announced, fileServers, clock, log, random: basics.random }, stopping.signal);
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());

@@ -52,6 +52,8 @@ export type Config = {
   /** 0 = never. */
   readonly progressMs: number;
   readonly catchupMs: number;
+  /** `BOT_HISTORY_DAYS`: messages and runs that are over and older are forgotten; 0: none. */
+  readonly historyMs: number;
   readonly trustWorkspace: boolean;
   /** What agents ask their owners before they do it; undefined: nothing behind a wall, commands without one. */
   readonly approvals: ApprovalRule | undefined;

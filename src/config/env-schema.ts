@@ -214,15 +214,13 @@ const oneOf = <const T extends string>(first: T, ...others: readonly T[]) =>
     return choice ?? first;
   });
 
-/** `unit` in milliseconds. At most a week: beyond any use, and within what a timer can take. */
-const duration = (units: string, unit: number, min: number) => {
-  const max = 604_800_000 / unit;
-  return variable((text, report) => {
+/** `unit` in milliseconds. At most a week, unless said: beyond any use, and within what a timer can take. */
+const duration = (units: string, unit: number, min: number, max = 604_800_000 / unit) =>
+  variable((text, report) => {
     const value = decimal(text);
     if (!(value >= min && value <= max)) report(`must be a number of ${units} from ${min} to ${max}`);
     return Math.round(value * unit);
   });
-};
 
 const wholeNumber = (min: number, max: number) =>
   variable((text, report) => {
@@ -436,6 +434,7 @@ export const environmentSchema = (places: Places) => {
     BOT_HOLD_MINUTES: duration('minutes', 60_000, 0).prefault('4'),
     BOT_PROGRESS_SECONDS: duration('seconds', 1000, 0).prefault('60'),
     BOT_CATCHUP_HOURS: duration('hours', 3_600_000, 0).prefault('6'),
+    BOT_HISTORY_DAYS: duration('days', 86_400_000, 0, 36_500).prefault('180'),
     BOT_TRUST_WORKSPACE: flag.prefault('0'),
     BOT_APPROVALS: oneOf(...approvalRules).optional(),
     BOT_ISOLATION: oneOf('auto', 'bwrap', 'landlock', 'none').prefault('auto'),

@@ -111,7 +111,7 @@ export async function loadConfig(
     runIdleMs: env.BOT_RUN_IDLE_MINUTES,
     holdMs: env.BOT_HOLD_MINUTES,
     progressMs: env.BOT_PROGRESS_SECONDS,
-    catchupMs: env.BOT_CATCHUP_HOURS,
+    ...{ catchupMs: env.BOT_CATCHUP_HOURS, historyMs: env.BOT_HISTORY_DAYS },
     trustWorkspace: env.BOT_TRUST_WORKSPACE,
     approvals: env.BOT_APPROVALS,
     isolation: env.BOT_ISOLATION,

@@ -45,6 +45,7 @@ const readers: Readonly<Record<VariableName, readonly [SettingGroup, Reader]>> =
   BOT_MASTER_PUBKEY: ['The bot', untold],
   BOT_RELAYS: ['The bot', ({ relays }) => list(relays)],
   BOT_CATCHUP_HOURS: ['The bot', ({ catchupMs }) => per(3_600_000, catchupMs)],
+  BOT_HISTORY_DAYS: ['The bot', ({ historyMs }) => per(86_400_000, historyMs)],
   BOT_PROGRESS_SECONDS: ['The bot', ({ progressMs }) => per(1_000, progressMs)],
   BOT_WORKSPACE: [
     'Agents',

@@ -36,6 +36,8 @@ export const settingMeanings: Readonly<Record<VariableName, string>> = {
   BOT_HOLD_MINUTES: 'How many minutes a run whose budget is used up is held for !more.',
   BOT_PROGRESS_SECONDS: 'A message on how it goes at most every so many seconds; 0: never.',
   BOT_CATCHUP_HOURS: 'What came while the bot was away is acted on if it is younger than so many hours.',
+  BOT_HISTORY_DAYS:
+    'Messages and runs that are over are forgotten after so many days; 0: never. What was paid stays in the ledger.',
   BOT_TRUST_WORKSPACE: '1: agents also read the workspace’s own opencode.json and plugins.',
   BOT_APPROVALS: 'What agents ask before they do it: off, commands or all.',
   BOT_ISOLATION: 'The wall around agents: auto, bwrap, landlock or none.',

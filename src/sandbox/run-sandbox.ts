@@ -224,6 +224,7 @@ function configOf(
     holdMs: 240_000,
     progressMs: 60_000,
     catchupMs: 21_600_000,
+    historyMs: 0,
     trustWorkspace: false,
     approvals: approvalRules.find((rule) => rule === environment.BOT_APPROVALS) ?? 'off',
     isolation,

@@ -390,4 +390,11 @@ export const botMigrations: readonly Migration[] = [
       ) STRICT;
       CREATE INDEX voice_notes_lately ON voice_notes (owner, asked_at);
     `),
+  (db) =>
+    db.exec(`
+      -- Messages that were acted on, or listed, and are no longer kept: the id of each, 32 bytes, for ever.
+      CREATE TABLE forgotten_messages (
+        id BLOB PRIMARY KEY CHECK (length(id) = 32)
+      ) STRICT, WITHOUT ROWID;
+    `),
 ];

@@ -4,6 +4,7 @@ import { jsonText } from '@nostr-dm-agent/kit/json';
 import { change, rowOf, select } from '@nostr-dm-agent/kit/sqlite';
 import type { InboundMessage, InboxStore, MessageLog, SharedFile } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
+import { forgotten } from './forget-history.ts';
 import { createMeta } from './meta-table.ts';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
 import { createSeenWrapStore, seeWrap } from './seen-wraps-table.ts';
@@ -135,6 +136,7 @@ export function createMessageStore(
   const meta = createMeta(db);
   if (meta.get('created_at') === undefined) meta.set('created_at', String(clock.now()));
   const see = seeWrap(db);
+  const isForgotten = forgotten(db);
   const add = select(
     db,
     `INSERT INTO messages (id, sender, protocol, kind, text, refs, created_at_s, relay, received_at, state, files)
@@ -145,6 +147,7 @@ export function createMessageStore(
   const insert = db.transaction((...[message, wrapId, state]: Parameters<InboxStore['insert']>) => {
     const receivedAt = clock.now();
     see(wrapId, receivedAt);
+    if (isForgotten(message.id)) return undefined;
     const hidden = guard.hide(message);
     const text = state === 'missed' ? guard.forget(hidden, false) : hidden;
     const { references, files, aheadSeconds: _, ...same } = { ...message, text };

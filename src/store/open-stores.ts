@@ -8,6 +8,7 @@ import { createAwaitedStore } from './awaited-table.ts';
 import { botMigrations } from './bot-schema.ts';
 import { createConfirmations } from './confirmations-table.ts';
 import { createConnectionStore } from './connections-table.ts';
+import { createHistoryForgetter } from './forget-history.ts';
 import { createInviteStore } from './invites-table.ts';
 import { lockHome } from './lock-home.ts';
 import { createMeta } from './meta-table.ts';
@@ -70,6 +71,7 @@ export function storesIn(
     toldPayments: createToldPayments(db),
     autoTopUps: createAutoTopUpStore(db),
     pageSessions: createPageSessionStore(db),
+    history: createHistoryForgetter(db),
   };
 }
 export type Stores = ReturnType<typeof storesIn>;
