@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilAborted } from '@nostr-dm-agent/kit/abort';
-import { createGuardedFetch, isLoopbackHost, proxyReport } from '@nostr-dm-agent/kit/net';
+import { proxyReport } from '@nostr-dm-agent/kit/net';
 import { inboxServiceOf, keepAnnounced } from '@nostr-dm-agent/nostr';
 import type { PageSource } from '@nostr-dm-agent/page';
 import * as nip19 from 'nostr-tools/nip19';
@@ -15,7 +15,6 @@ import type { AgentHosts } from '../backends/hosts/hosts.ts';
 import { watchHealth } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
 import { makeDefaultWorkspace } from '../config/default-workspace.ts';
-import { createOutgoingFiles } from '../files/outgoing-files.ts';
 import { createConnectionKeeper } from '../keys/connection-keeper.ts';
 import { createLoginKeeper } from '../keys/login-keeper.ts';
 import { createSealer } from '../keys/seal.ts';
@@ -96,6 +95,7 @@ export async function assemble(
   makeDefaultWorkspace(config.workspaces, config.ambient.HOME ?? homedir());
   const hosts = await openHosts(config, stores, basics, open);
   const { jail, wall, backends, healths } = openBackends(config, deps, { stores, hosts }, basics, open);
+  open.defer(messaging.filesDone);
   open.defer(() => stopping.abort());
   const { routstr } = money;
   const work = createWork(
@@ -127,7 +127,6 @@ export async function assemble(
       ...{ bot, stores, messages, messaging, money, work, page, redact: deps.redact },
       connections: connections.tools,
       logins,
-      outgoingFiles: openOutgoingFiles(config, { stores, outbox }, basics),
       shell: createShell(jail, hosts, config.wallet !== undefined),
       ...operator,
     },
@@ -138,7 +137,7 @@ export async function assemble(
   forgetHistory(config, stores.history, clockWatch.found, basics);
   keepInboxRecord(stores.meta, intake.stats, () => outbox.status().refusing, startedAt, basics);
   intake.start();
-  outbox.start(stopping.signal);
+  messaging.start();
   const acting = { ...stores, ...intake, ...work, messaging, ...deps };
   const fence = watchFence(oneBot, acting, basics);
   for (const owner of stores.owners.list()) lists.warm(owner.publicKey);
@@ -207,20 +206,6 @@ const openConnections = (
     clock,
     log,
   });
-
-/** Deletes what is at servers also when none is set any more; undefined: nothing can be sent. */
-function openOutgoingFiles(
-  { identity, fileServers: servers, fileKeptMs: keptMs }: Config,
-  { stores: { uploads }, outbox }: { readonly stores: Stores; readonly outbox: Messaging['outbox'] },
-  { clock, log, stopping: signal }: Basics,
-) {
-  const fetch = (server: string) =>
-    createGuardedFetch({ allowLoopback: isLoopbackHost(new URL(server).hostname) });
-  const files = createOutgoingFiles({
-    ...{ identity, servers, keptMs, uploads, outbox, fetch, clock, log, signal },
-  });
-  return servers.length === 0 ? undefined : files;
-}
 
 /** Other machines that agents work on; undefined: there are none. */
 async function openHosts(

@@ -50,7 +50,6 @@ export function createIntake(
     readonly work: Work;
     readonly shell: CommandDeps['shell'];
     readonly page: CommandDeps['page'];
-    readonly outgoingFiles: CommandDeps['outgoingFiles'];
     readonly keptLog: CommandDeps['keptLog'];
     readonly configured: CommandDeps['configured'];
     readonly doctor: CommandDeps['doctor'];
@@ -60,14 +59,14 @@ export function createIntake(
 ) {
   const { clock, log, stopping } = basics;
   const { stores, messages, money, work, redact } = parts;
-  const { messenger, tell, brake } = parts.messaging;
+  const { messenger, tell, brake, outgoingFiles } = parts.messaging;
   const { owners, invites, confirmations } = stores;
   const { queue, currentSessions, asks } = work;
   const isWholeToken = (text: string): boolean => isReadable(money.wallet.opened(), text);
   const meaningOf = (text: string): Meaning =>
     readMeaning(text, { match: (asked) => registry.match(asked), isWholeToken });
   // `!retry` asks what a missed message meant, which depends on what commands there are.
-  const registry = createCommands({ ...parts, ...work, meaningOf, randomBytes, clock });
+  const registry = createCommands({ ...parts, ...work, outgoingFiles, meaningOf, randomBytes, clock });
   const monotonic = () => performance.now();
   const admission = createAdmission({ invites, owners, messenger, tell, monotonic, log });
   const memberBudget = money.routstr.budget;

@@ -1,7 +1,15 @@
-import type { EventId, MessageLog, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import { createGuardedFetch, isLoopbackHost } from '@nostr-dm-agent/kit/net';
+import { after, every } from '@nostr-dm-agent/kit/timers';
+import type { EventId, MessageLog, Outbox, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
 import { createOutbox, createRelayLists, DEFAULT_INDEXERS } from '@nostr-dm-agent/nostr';
 import { createAutoReplyBrake } from '../commands/auto-reply-brake.ts';
 import type { Config } from '../config/config.ts';
+import { deleteUploads } from '../files/delete-uploads.ts';
+import { createOutgoingFiles } from '../files/outgoing-files.ts';
+import { createFileSender } from '../files/send-files.ts';
+import { createSealer } from '../keys/seal.ts';
+import { notSentText } from '../replies/file-replies.ts';
+import type { Messenger } from '../runs/messenger.ts';
 import type { Stores } from '../store/open-stores.ts';
 import { createOutboxStore } from '../store/outbox-table.ts';
 import { createRelayListStore } from '../store/relay-lists-table.ts';
@@ -11,16 +19,18 @@ import type { OpenRelays } from './relays.ts';
 
 /** Everything that the bot says, and the relays by which it says so. */
 export function openMessaging(
-  { identity, relays: own }: Pick<Config, 'identity' | 'relays'>,
+  config: Pick<Config, 'identity' | 'relays' | 'fileServers' | 'fileKeptMs'>,
   parts: {
-    readonly stores: Pick<Stores, 'db' | 'owners' | 'rests'>;
+    readonly stores: Pick<Stores, 'db' | 'owners' | 'rests' | 'outgoing' | 'uploads' | 'atomically'>;
     readonly messages: Pick<MessageLog, 'history'>;
     /** Asked for relay lists beside the bot's own relays; undefined: well-known public ones. */
     readonly indexers: readonly RelayUrl[] | undefined;
     readonly opened: OpenRelays;
   },
-  { clock, random, log, stopping: signal }: Basics,
+  basics: Basics,
 ) {
+  const { identity, relays: own } = config;
+  const { clock, random, log, stopping: signal } = basics;
   const { stores, messages } = parts;
   const { relays, feed, allowLoopback } = parts.opened;
   const indexers = parts.indexers ?? (allowLoopback ? [] : DEFAULT_INDEXERS);
@@ -30,6 +40,7 @@ export function openMessaging(
   const outbox = createOutbox({ store: outboxStore, identity, relays, lists, clock, random, log });
   const brake = createAutoReplyBrake();
   const messenger = createOutboxMessenger(outbox, stores.rests, brake.said);
+  const files = openOutgoingFiles(config, { stores, outbox, messenger }, basics);
 
   /** Says something by itself, in the protocol that its reader wrote in last. */
   const tell = (publicKey: PublicKey, text: string): void => {
@@ -48,9 +59,59 @@ export function openMessaging(
     lists,
     outbox,
     messenger,
+    /** undefined: no server is set, so nothing can be sent. */
+    outgoingFiles: config.fileServers.length === 0 ? undefined : files.outgoing,
+    /** Begins to deliver, with what an earlier life left. Files at servers are deleted also when none is set any more. */
+    start: (): void => {
+      outbox.start(signal);
+      files.start();
+    },
+    filesDone: files.done,
     brake,
     tell,
     tellAdmins,
+  };
+}
+
+/** The bot may be asked for something else first. */
+const firstSweepMs = 20_000;
+const sweepMs = 10 * 60_000;
+
+function openOutgoingFiles(
+  { identity, fileServers: servers, fileKeptMs: keptMs }: Parameters<typeof openMessaging>[0],
+  {
+    stores,
+    outbox,
+    messenger,
+  }: {
+    readonly stores: Parameters<typeof openMessaging>[1]['stores'];
+    readonly outbox: Outbox;
+    readonly messenger: Messenger;
+  },
+  { clock, log, reached, stopping: signal }: Basics,
+) {
+  const sealer = createSealer(identity.secretKey);
+  const fetch = (server: string) =>
+    createGuardedFetch({ allowLoopback: isLoopbackHost(new URL(server).hostname) });
+  const blossom = { identity, fetch, clock };
+  const sender = createFileSender(
+    {
+      ...{ ...blossom, servers, keptMs, stores, sealer, outbox, reached, log },
+      giveUp: (to, not) => void messenger.send(to, notSentText(not)),
+    },
+    signal,
+  );
+  const { outgoing: store, uploads } = stores;
+  return {
+    outgoing: createOutgoingFiles({ store, sealer, onQueued: sender.look, clock }),
+    start: () => {
+      sender.start();
+      const timer = { name: 'uploads', log, signal };
+      const sweep = () => deleteUploads({ ...blossom, uploads, log }, signal);
+      after(firstSweepMs, timer, sweep);
+      every(sweepMs, timer, sweep);
+    },
+    done: sender.done,
   };
 }
 export type Messaging = ReturnType<typeof openMessaging>;

@@ -3,12 +3,13 @@ import { MAX_FILE_BYTES } from '../files/fetch-file.ts';
 import { readWorkspaceFile } from '../files/read-workspace-file.ts';
 import { sniffType } from '../files/sniff-type.ts';
 import {
+  brokenPictureText,
   emptyFileText,
   gotText,
   hostedGetText,
+  manyUnderWayText,
   noFileServerText,
   noFilesByNip04Text,
-  notUploadedText,
   sentText,
   workspaceFileProblemText,
 } from '../replies/file-replies.ts';
@@ -49,10 +50,12 @@ export const getCommand = (
     if (type.kind === 'text' && bytes.length <= mostText)
       return gotText(path, Buffer.from(bytes).toString('utf8'));
     const facts = { path, mime: type.mime, size: bytes.length };
-    if (deps.outgoingFiles === undefined) throw new RefusalError(noFileServerText(facts));
+    const { outgoingFiles } = deps;
+    if (outgoingFiles === undefined) throw new RefusalError(noFileServerText(facts));
     if (message.protocol !== 'nip17') throw new RefusalError(noFilesByNip04Text(facts));
-    const uploaded = await deps.outgoingFiles.upload({ bytes, type, caption: path }, signal);
-    if ('why' in uploaded) throw new RefusalError(notUploadedText(facts, uploaded));
-    return { reply: sentText(facts), commit: () => uploaded.send(replyTo(message)) };
+    if (outgoingFiles.isFull(owner.publicKey)) throw new RefusalError(manyUnderWayText);
+    const prepared = outgoingFiles.prepare({ bytes, type, name: path, way: 'get' });
+    if (prepared === undefined) throw new RefusalError(brokenPictureText(path));
+    return { reply: sentText(facts), commit: () => prepared.send(replyTo(message)) };
   },
 });

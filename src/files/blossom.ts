@@ -4,12 +4,16 @@ import { PrivateAddressError } from '@nostr-dm-agent/kit/net';
 import { type Identity, signEvent } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
 
-/** Milliseconds that one server may take. */
+/** Milliseconds that one server may take: so many, and what a slow line (50 kB/s) needs for the bytes. */
 const uploadMs = 25_000;
+const slowestBytesPerMs = 50;
 const deleteMs = 15_000;
 /** Of an answer, and of what is quoted of it. */
 const mostAnswer = 64 * 1024;
 const mostReason = 160;
+
+/** Refusals with which a server may have the bytes all the same: too slow, known already, asked too early or too often. */
+const maybeTaken: ReadonlySet<number> = new Set([408, 409, 425, 429]);
 
 /** Why a server did not take a file. `sure`: nothing of it is there. */
 export type UploadProblem = { readonly server: string; readonly sure: boolean } & (
@@ -60,7 +64,7 @@ export async function putBlob(
   deps: BlossomDeps,
   signal: AbortSignal,
 ): Promise<{ readonly server: string } | UploadProblem> {
-  const slow = AbortSignal.timeout(uploadMs);
+  const slow = AbortSignal.timeout(uploadMs + Math.ceil(blob.body.length / slowestBytesPerMs));
   try {
     const response = await deps.fetch(server)(`${server}/upload`, {
       method: 'PUT',
@@ -76,7 +80,8 @@ export async function putBlob(
     if (status !== 200 && status !== 201) {
       await response.body?.cancel();
       const reason = reasonIn(response);
-      return { server, problem: 'status', status, reason, sure: status >= 300 && status < 500 };
+      const sure = status >= 300 && status < 500 && !maybeTaken.has(status);
+      return { server, problem: 'status', status, reason, sure };
     }
     const text = await readText(response, mostAnswer);
     const said = descriptor.safeParse(text === undefined ? undefined : parsed(text)).data;
@@ -89,6 +94,12 @@ export async function putBlob(
     return { server, problem: slow.aborted ? 'slow' : 'unreachable', sure: neverSent(error) };
   }
 }
+
+/** Whether the same server may take the same file a little later. */
+export const passes = (problem: UploadProblem): boolean =>
+  problem.problem === 'status'
+    ? problem.status >= 500 || [408, 425, 429].includes(problem.status)
+    : problem.problem === 'unreachable' || problem.problem === 'slow';
 
 /** Takes a blob away again (BUD-12). @returns false: it may be there still. @throws the signal's reason */
 export async function deleteBlob(

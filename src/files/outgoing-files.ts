@@ -1,99 +1,96 @@
-import type { Logger } from '@nostr-dm-agent/kit/log';
-import { after, every } from '@nostr-dm-agent/kit/timers';
-import type { Outbox, Recipient } from '@nostr-dm-agent/nostr';
-import type { UploadStore } from '../store/uploads-table.ts';
-import { type BlossomDeps, deleteBlob, putBlob, type UploadProblem } from './blossom.ts';
+import type { Clock } from '@nostr-dm-agent/kit/clock';
+import type { Outbox, PublicKey, Recipient } from '@nostr-dm-agent/nostr';
+import { z } from 'zod';
+import type { Sealer } from '../keys/seal.ts';
+import type { OutgoingFileStore, StoredFile } from '../store/outgoing-files-table.ts';
 import { encryptFile } from './encrypt-file.ts';
 import type { FileType } from './sniff-type.ts';
 import { stripMetadata } from './strip-metadata.ts';
 
+/** How its reader can have it all the same when no server takes it. */
+const ways = z.enum(['get', 'more_lines', 'said']);
+
 export type OutgoingFile = {
   readonly bytes: Uint8Array;
-  readonly type: FileType;
-  /** What stands beside it. */
-  readonly caption: string;
+  readonly type: Pick<FileType, 'mime' | 'extension'>;
+  /** What stands beside it: the path of a file of the workspace. */
+  readonly name: string;
+  /** `get`: it is a file of the workspace. `more_lines`, `said`: some of it, or all, is in the text before it. */
+  readonly way: z.infer<typeof ways>;
 };
 
-/** `send` puts the message in the outbox, as a part of the caller's transaction: until then the upload is one to be deleted. */
-export type Uploaded = { readonly send: (to: Recipient) => void };
-export type NotUploaded =
-  | { readonly why: 'broken_picture' }
-  | { readonly why: 'servers'; readonly problems: readonly UploadProblem[] };
+/** A file, encrypted. `send`: it is on its way, as a part of the caller's transaction. */
+export type PreparedFile = {
+  readonly name: string;
+  readonly mime: string;
+  /** Bytes, before it was encrypted. */
+  readonly size: number;
+  /** @param to by NIP-17 */
+  readonly send: (to: Recipient) => void;
+};
 
-/** Files that the bot sends: encrypted, at the first server that takes them, and deleted there when their days are over. */
+/** Files that the bot sends: encrypted, by the first server that takes them, over restarts. */
 export type OutgoingFiles = {
-  /** @throws the signal's reason */
-  readonly upload: (file: OutgoingFile, signal: AbortSignal) => Promise<Uploaded | NotUploaded>;
+  /** undefined: a picture that is broken can't be cleaned of what it says of itself, and is not sent. */
+  readonly prepare: (file: OutgoingFile) => PreparedFile | undefined;
+  /** As many are on their way to somebody as may be. */
+  readonly isFull: (to: PublicKey) => boolean;
 };
 
-/** An upload that nobody has sent by then is deleted. */
-const unsentMs = 15 * 60_000;
-const hourMs = 60 * 60_000;
-const lookMs = 10 * 60_000;
-const mostAttempts = 30;
+/** On their way to one person; each has its bytes on the bot's disk. */
+const mostUnderWay = 20;
 
-export type OutgoingFilesDeps = BlossomDeps & {
-  readonly servers: readonly string[];
-  /** How long a file stays there. */
-  readonly keptMs: number;
-  readonly uploads: UploadStore;
-  readonly outbox: Pick<Outbox, 'sendFile'>;
-  readonly log: Logger;
-  /** Deletes until then. */
-  readonly signal: AbortSignal;
-};
+const factsSchema = z.object({
+  ...{ name: z.string(), mime: z.string(), extension: z.string(), size: z.int(), way: ways },
+  ...{ key: z.string(), nonce: z.string(), plainSha256: z.string() },
+});
+export type FileFacts = z.infer<typeof factsSchema>;
 
-export function createOutgoingFiles(deps: OutgoingFilesDeps): OutgoingFiles {
-  const { servers, uploads, clock, log, signal: stopping } = deps;
-  // What a kill cut off.
-  uploads.abandon(clock.now());
-  const timer = { name: 'uploads', log, signal: stopping };
-  const sweep = () => deleteDue(deps, stopping);
-  after(20_000, timer, sweep);
-  every(lookMs, timer, sweep);
+const contextOf = (sha256: string) => ['outgoing-file', sha256] as const;
+
+/** @throws SealError, SyntaxError, ZodError when they are not this bot's */
+export const openFacts = (sealer: Sealer, { sha256, facts }: Pick<StoredFile, 'sha256' | 'facts'>) =>
+  factsSchema.parse(JSON.parse(sealer.open(facts, contextOf(sha256))));
+
+/** What the message says of a file that is at this server. */
+export const messageOf = (
+  server: string,
+  sha256: string,
+  { name: caption, mime, extension, key, nonce, plainSha256 }: FileFacts,
+  size: number,
+): Parameters<Outbox['sendFile']>[1] => ({
+  url: `${server}/${sha256}.${extension}`,
+  ...{ mime, key, nonce, sha256, plainSha256, size, caption },
+});
+
+/**
+ * Its bytes go to disk encrypted, what opens them sealed, so that the same bytes are sent however often it is tried: a server
+ * that has them already says so.
+ * @param onQueued something is to be sent, when the caller's transaction is over
+ */
+export function createOutgoingFiles(deps: {
+  readonly store: Pick<OutgoingFileStore, 'add' | 'count'>;
+  readonly sealer: Sealer;
+  readonly onQueued: () => void;
+  readonly clock: Clock;
+}): OutgoingFiles {
+  const { store, sealer, clock } = deps;
   return {
-    upload: async ({ bytes, type, caption }, signal) => {
-      const clean = stripMetadata(bytes, type.mime);
-      if (clean === undefined) return { why: 'broken_picture' };
+    isFull: (to) => store.count(to) >= mostUnderWay,
+    prepare: ({ bytes, type: { mime, extension }, name, way }) => {
+      const clean = stripMetadata(bytes, mime);
+      if (clean === undefined) return undefined;
       const { body, sha256, ...keys } = encryptFile(clean);
-      const problems: UploadProblem[] = [];
-      for (const server of servers) {
-        uploads.begin(server, sha256, clock.now() + unsentMs);
-        const put = await putBlob(server, { body, sha256 }, deps, signal);
-        if (!('problem' in put)) {
-          const url = `${server}/${sha256}.${type.extension}`;
-          const message = { url, mime: type.mime, sha256, size: body.length, caption, ...keys };
-          return {
-            send: (to) => {
-              uploads.sent(server, sha256, clock.now() + deps.keptMs);
-              deps.outbox.sendFile(to, message);
-            },
-          };
-        }
-        if (put.sure) uploads.forget(server, sha256);
-        else uploads.later(server, sha256, clock.now());
-        log.warn({ ...put }, 'a server did not take a file');
-        problems.push(put);
-      }
-      return { why: 'servers', problems };
+      const size = clean.length;
+      const known: FileFacts = { name, mime, extension, size, way, ...keys };
+      const facts = sealer.seal(JSON.stringify(known), contextOf(sha256));
+      return {
+        ...{ name, mime, size },
+        send: (to) => {
+          store.add(to, { sha256, facts, body }, clock.now());
+          queueMicrotask(deps.onQueued);
+        },
+      };
     },
   };
-}
-
-/** Deletes what is due; what can't be deleted is tried again, ever more rarely. @throws the signal's reason */
-export async function deleteDue(
-  deps: Pick<OutgoingFilesDeps, 'uploads' | 'log' | keyof BlossomDeps>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { uploads, clock, log } = deps;
-  for (const { server, sha256, attempts } of uploads.due(clock.now(), 50)) {
-    if (await deleteBlob(server, sha256, deps, signal)) {
-      uploads.forget(server, sha256);
-      continue;
-    }
-    if (attempts + 1 >= mostAttempts) {
-      log.warn({ server, sha256 }, 'a file could not be deleted from its server');
-      uploads.forget(server, sha256);
-    } else uploads.later(server, sha256, clock.now() + hourMs * Math.min(24, 2 ** attempts));
-  }
 }

@@ -1,7 +1,8 @@
 import type { UploadProblem } from '../files/blossom.ts';
 import type { FileProblem } from '../files/fetch-file.ts';
-import type { NotUploaded } from '../files/outgoing-files.ts';
+import type { FileFacts } from '../files/outgoing-files.ts';
 import type { WorkspaceFileProblem } from '../files/read-workspace-file.ts';
+import type { NotSent } from '../files/send-files.ts';
 import { lines, plural, shorten } from './format.ts';
 
 type Kept = { readonly path: string; readonly mime: string; readonly size: number };
@@ -94,14 +95,31 @@ export const noFileServerText = (file: Kept): string =>
 export const noFilesByNip04Text = (file: Kept): string =>
   `${fileLine(file)} can’t be sent as text, and the old direct messages (NIP-04) take no files. Ask from a client with NIP-17.`;
 
-export function notUploadedText(file: Kept, not: NotUploaded): string {
-  if (not.why === 'broken_picture')
-    return `I did not send ${file.path}: it is a broken picture, and what it says of where it was made can’t be taken out.`;
+export const brokenPictureText = (path: string): string =>
+  `I did not send ${path}: it is a broken picture, and what it says of where it was made can’t be taken out.`;
+
+export const manyUnderWayText =
+  'Many files are on their way to you already, and no server has taken them yet. Ask again when they are there.';
+
+/** A file that was to be sent and is not. */
+export function notSentText(not: NotSent): string {
+  if (not.why === 'lost')
+    return 'I could not send a file: what I had kept of it can’t be read any more. !get <path> sends a file of the workspace.';
+  const { file, problems } = not;
   return lines(
-    `I could not send ${fileLine(file)}: no server took it.`,
-    not.problems.map((problem) => `· ${new URL(problem.server).host}: ${uploadProblemText(problem)}`),
+    `I could not send ${fileLine({ ...file, path: file.name })}: no server took it.`,
+    problems.map((problem) => `· ${new URL(problem.server).host}: ${uploadProblemText(problem)}`),
+    problems.length === 0 && 'None is set any more (BOT_BLOSSOM in the bot’s .env).',
+    otherWays[file.way](file.name),
   );
 }
+
+/** How to have it all the same. */
+const otherWays: Readonly<Record<FileFacts['way'], (name: string) => string>> = {
+  get: (name) => `!get ${name} tries again. BOT_BLOSSOM in the bot’s .env names the servers.`,
+  more_lines: () => 'Its beginning is above; !more lines sends the next part as text.',
+  said: () => 'What it shows is in the message above, too.',
+};
 
 function uploadProblemText(problem: UploadProblem): string {
   switch (problem.problem) {

@@ -397,4 +397,21 @@ export const botMigrations: readonly Migration[] = [
         id BLOB PRIMARY KEY CHECK (length(id) = 32)
       ) STRICT, WITHOUT ROWID;
     `),
+  (db) =>
+    db.exec(`
+      -- Files on their way to somebody, until a server has them and the message that names it is in the outbox.
+      CREATE TABLE outgoing_files (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        recipient TEXT NOT NULL,
+        fallback_relays TEXT NOT NULL,       -- JSON array of URLs
+        reply_to TEXT,                       -- id of the message that is answered
+        sha256 TEXT NOT NULL UNIQUE,         -- of the encrypted bytes, at whichever server
+        facts TEXT NOT NULL,                 -- sealed JSON: what it is, and what opens it
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL,            -- ms
+        body BLOB NOT NULL                   -- encrypted; last, for a row is read from its beginning
+      ) STRICT;
+      CREATE INDEX outgoing_files_due ON outgoing_files (next_at);
+      CREATE INDEX outgoing_files_to ON outgoing_files (recipient);
+    `),
 ];

@@ -12,6 +12,7 @@ import { createHistoryForgetter } from './forget-history.ts';
 import { createInviteStore } from './invites-table.ts';
 import { lockHome } from './lock-home.ts';
 import { createMeta } from './meta-table.ts';
+import { createOutgoingFileStore } from './outgoing-files-table.ts';
 import { createOwners } from './owners-table.ts';
 import { createPageSessionStore } from './page-sessions-table.ts';
 import { createRests } from './rests-table.ts';
@@ -63,6 +64,7 @@ export function storesIn(
     triggers: createTriggerStore(db, clock),
     sharedFiles: createSharedFileStore(db),
     uploads: createUploadStore(db),
+    outgoing: createOutgoingFileStore(db),
     voiceNotes: createVoiceNoteStore(db),
     meta: createMeta(db),
     confirmations: createConfirmations(db, clock, random),

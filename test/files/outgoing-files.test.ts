@@ -1,17 +1,22 @@
 import { afterAll, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
-import { generateSecretKey, type Outbox, publicKeyOf } from '@nostr-dm-agent/nostr';
+import { until } from '@nostr-dm-agent/kit/testing/until';
+import { generateSecretKey, type Outbox, parseRelayUrl, publicKeyOf } from '@nostr-dm-agent/nostr';
 import { verifyEvent } from 'nostr-tools/pure';
 import { decryptFile } from '../../src/files/decrypt-file.ts';
-import { createOutgoingFiles, deleteDue } from '../../src/files/outgoing-files.ts';
+import { deleteUploads } from '../../src/files/delete-uploads.ts';
+import { createOutgoingFiles } from '../../src/files/outgoing-files.ts';
+import { createFileSender, type NotSent } from '../../src/files/send-files.ts';
 import { sniffType } from '../../src/files/sniff-type.ts';
 import { stripMetadata } from '../../src/files/strip-metadata.ts';
-import { notUploadedText } from '../../src/replies/file-replies.ts';
+import { createSealer } from '../../src/keys/seal.ts';
+import { notSentText } from '../../src/replies/file-replies.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
-import { createUploadStore } from '../../src/store/uploads-table.ts';
+import { storesIn } from '../../src/store/open-stores.ts';
 import { silent } from '../support/backend.ts';
 
 const secret = 'GPS 52.5N 13.4E';
@@ -99,6 +104,7 @@ test('a picture is sent without what it says of itself; its way up and its colou
 /** A Blossom server in memory; what it says to an upload may be something else. */
 const blobs = new Map<string, Buffer>();
 let fault: ((request: Request) => Response | undefined) | undefined;
+let stall: PromiseWithResolvers<void> | undefined;
 let denied = false;
 const authorized = (request: Request, verb: string, sha256: string): boolean => {
   const text = Buffer.from(request.headers.get('authorization')?.slice(6) ?? '', 'base64url').toString();
@@ -123,6 +129,7 @@ const serve = () =>
       const { pathname } = new URL(request.url);
       if (request.method === 'PUT') {
         const wrong = fault?.(request);
+        await stall?.promise;
         if (wrong !== undefined) return wrong;
         const body = Buffer.from(await request.arrayBuffer());
         const sha256 = createHash('sha256').update(body).digest('hex');
@@ -137,89 +144,182 @@ const serve = () =>
   });
 const server = serve();
 const other = serve();
-const ending = new AbortController();
 afterAll(async () => {
-  ending.abort();
   await Promise.all([server.stop(true), other.stop(true)]);
 });
 const at = ({ port }: { readonly port: number | undefined }) => `http://127.0.0.1:${port}`;
 
 const key = generateSecretKey();
-const db = openDatabase(':memory:', botMigrations);
-const uploads = createUploadStore(db);
+const identity = { publicKey: publicKeyOf(key), secretKey: key };
+const stores = storesIn(openDatabase(':memory:', botMigrations), [], {
+  clock: systemClock,
+  random: () => 0.5,
+});
+const { uploads, outgoing } = stores;
 let now = Date.now();
 const sent: Parameters<Outbox['sendFile']>[1][] = [];
+const told: string[] = [];
+const clock = { now: () => now };
+const sealer = createSealer(key);
 const deps = {
-  identity: { publicKey: publicKeyOf(key), secretKey: key },
-  servers: [at(server)],
-  keptMs: 86_400_000,
-  uploads,
-  outbox: { sendFile: (_: unknown, file: (typeof sent)[number]) => sent.push(file) > 0 },
+  ...{ identity, clock, uploads, stores, sealer, log: silent },
   fetch: () => createGuardedFetch({ allowLoopback: true }),
-  clock: { now: () => now },
-  log: silent,
-  signal: ending.signal,
+  keptMs: 86_400_000,
+  outbox: { sendFile: (_: unknown, file: (typeof sent)[number]) => sent.push(file) > 0 },
+  giveUp: (_: unknown, not: NotSent) => void told.push(notSentText(not)),
+  reached: () => undefined,
 };
-const open = (servers = deps.servers) => createOutgoingFiles({ ...deps, servers });
+const to = {
+  publicKey: publicKeyOf(key),
+  protocol: 'nip17' as const,
+  fallbackRelays: [parseRelayUrl('wss://relay.example')],
+};
 const bytes = Buffer.from([1, 2, 0, 3]);
-const file = { bytes, type: sniffType(bytes), caption: 'a.bin' };
+const files = createOutgoingFiles({ store: outgoing, sealer, onQueued: () => undefined, clock });
+const queue = (name = 'a.bin') => {
+  const prepared = files.prepare({ bytes, type: sniffType(bytes), name, way: 'get' });
+  if (prepared === undefined) throw new Error('broken');
+  stores.atomically(() => prepared.send(to));
+};
+/** A life of the bot, until what is due was tried, or nothing is left. */
+async function work(servers = [at(server)], rounds = 1): Promise<void> {
+  const life = new AbortController();
+  const sender = createFileSender({ ...deps, servers }, life.signal);
+  sender.start();
+  const idle = () =>
+    until(async () => {
+      await sender.done();
+      return outgoing.due(now).length === 0;
+    }, 'nothing is due');
+  await idle();
+  for (let round = 1; round < rounds; round++) {
+    now += 300_000;
+    sender.look();
+    await idle();
+  }
+  life.abort();
+}
 const signal = AbortSignal.timeout(60_000);
-const to = { publicKey: publicKeyOf(key), protocol: 'nip17' as const, fallbackRelays: [] };
 const due = (inMs: number) => uploads.due(now + inMs, 10).length;
+const gone = { status: 500, headers: { 'x-reason': 'no\u00a0way', location: 'http://10.0.0.1/' } };
 
 test('a file is at the server encrypted, and gone when its days are over', async () => {
-  const uploaded = await open().upload(file, signal);
-  if ('why' in uploaded) throw new Error(uploaded.why);
-  uploaded.send(to);
+  queue();
+  await work();
   const [message] = sent.splice(0);
   expect(message?.url).toBe(`${at(server)}/${message?.sha256}.bin`);
   const body = blobs.get(message?.sha256 ?? '') ?? Buffer.alloc(0);
   expect(decryptFile(body, { key: message?.key ?? '', nonce: message?.nonce ?? '' })).toEqual(bytes);
   // A restart leaves it where it is.
-  open();
-  await deleteDue(deps, signal);
+  await work();
+  await deleteUploads(deps, signal);
   expect(blobs.size).toBe(1);
   now += deps.keptMs + 1;
   denied = true;
-  await deleteDue(deps, signal);
+  await deleteUploads(deps, signal);
   expect([blobs.size, due(0), due(3 * 3_600_000)]).toEqual([1, 0, 1]);
   denied = false;
   now += 3 * 3_600_000;
-  await deleteDue(deps, signal);
-  expect([blobs.size, due(1e12)]).toEqual([0, 0]);
-});
-
-test('one that was uploaded and never sent, by a kill between the two, is deleted', async () => {
-  await open().upload(file, signal);
-  expect([blobs.size, due(0)]).toEqual([1, 0]);
-  open();
-  await deleteDue(deps, signal);
+  await deleteUploads(deps, signal);
   expect([blobs.size, due(1e12), sent.length]).toEqual([0, 0, 0]);
 });
 
+test('killed while a server takes it, the same bytes are sent again, and its reader gets it once', async () => {
+  const begun = Promise.withResolvers<void>();
+  const attempts: string[] = [];
+  fault = (request) => {
+    attempts.push(request.headers.get('x-sha-256') ?? '');
+    begun.resolve();
+    return undefined;
+  };
+  stall = Promise.withResolvers<void>();
+  queue();
+  const life = new AbortController();
+  const cut = createFileSender({ ...deps, servers: [at(server)] }, life.signal);
+  cut.start();
+  await begun.promise;
+  life.abort();
+  await cut.done();
+  // It is not deleted while it is on its way, be it taken meanwhile.
+  stall.resolve();
+  stall = undefined;
+  now += 3_600_000;
+  await deleteUploads(deps, signal);
+  expect(sent).toEqual([]);
+  await work();
+  expect(attempts).toHaveLength(2);
+  expect(new Set(attempts).size).toBe(1);
+  expect(sent.splice(0).map(({ sha256 }) => sha256)).toEqual(attempts.slice(0, 1));
+  fault = undefined;
+  await work();
+  expect([sent.length, told.length, blobs.size]).toEqual([0, 0, 1]);
+  blobs.clear();
+});
+
+test('what a server may have taken all the same is deleted there when another has it', async () => {
+  for (const [status, stays] of [
+    ...([408, 409, 425, 429, 500] as const).map((code) => [code, true] as const),
+    ...([400, 402, 413, 415] as const).map((code) => [code, false] as const),
+  ]) {
+    fault = (request) =>
+      new URL(request.url).port === String(server.port) ? new Response('', { status }) : undefined;
+    queue();
+    await work([at(server), at(other)]);
+    expect(sent.splice(0)[0]?.url).toStartWith(at(other));
+    expect([status, due(0), due(3_600_000)]).toEqual([status, 0, stays ? 1 : 0]);
+    now += 3_600_000;
+    await deleteUploads(deps, signal);
+    expect(due(0)).toBe(0);
+  }
+  fault = undefined;
+});
+
+test('one of several that no server takes is told once, and the others are sent once', async () => {
+  const refused = new Set<string>();
+  fault = (request) => {
+    const sha256 = request.headers.get('x-sha-256') ?? '';
+    if (refused.size === 0) refused.add(sha256);
+    return refused.has(sha256) ? new Response('', gone) : undefined;
+  };
+  for (const name of ['a.bin', 'b.bin', 'c.bin']) queue(name);
+  await work([at(server)], 6);
+  expect(sent.splice(0).map(({ caption }) => caption)).toEqual(['b.bin', 'c.bin']);
+  expect(told.splice(0)).toEqual([
+    [
+      'I could not send a.bin (application/octet-stream, 1 kB): no server took it.',
+      `· 127.0.0.1:${server.port}: is in trouble (500: no way)`,
+      '!get a.bin tries again. BOT_BLOSSOM in the bot’s .env names the servers.',
+    ].join('\n'),
+  ]);
+  fault = undefined;
+  await work();
+  expect([sent.length, told.length, files.isFull(to.publicKey)]).toEqual([0, 0, false]);
+});
+
 test('whatever a server answers, the next is tried, and its owner reads what each said', async () => {
-  const status = (code: number) => () =>
-    new Response('', { status: code, headers: { 'x-reason': 'no\u00a0way', location: 'http://10.0.0.1/' } });
+  const status = (code: number) => () => new Response('', { ...gone, status: code });
   const faults: readonly (readonly [() => Response, string])[] = [
-    ...[302, 400, 401, 402, 403, 409, 413, 415, 429, 500, 503].map(
-      (code) => [status(code), `(${code}: no way)`] as const,
-    ),
+    ...[302, 400, 401, 402, 403, 409, 413, 415].map((code) => [status(code), `(${code}: no way)`] as const),
     [() => Response.json({ sha256: 'ab'.repeat(32) }), 'has changed it'],
     [() => new Response('<html>'), 'answers nothing'],
     [() => new Response('x'.repeat(1e6)), 'answers nothing'],
   ];
   for (const [answer, words] of faults) {
     fault = (request) => (new URL(request.url).port === String(server.port) ? answer() : undefined);
-    const failed = await open().upload(file, signal);
-    if (!('why' in failed)) throw new Error('it was taken');
-    expect(notUploadedText({ path: 'a.bin', mime: 'x/y', size: 4 }, failed)).toContain(words);
-    const uploaded = await open([at(server), at(other)]).upload(file, signal);
-    if ('why' in uploaded) throw new Error(uploaded.why);
-    uploaded.send(to);
+    queue();
+    await work();
+    expect(told.splice(0)[0]).toContain(words);
+    queue();
+    await work([at(server), at(other)]);
     expect(sent.splice(0)[0]?.url).toStartWith(at(other));
   }
-  const failed = await open(['https://10.0.0.1', 'http://127.0.0.1:1']).upload(file, signal);
-  const text = 'why' in failed ? notUploadedText({ path: 'a', mime: 'x/y', size: 4 }, failed) : '';
+  fault = undefined;
+  queue();
+  await work(['https://10.0.0.1', 'http://127.0.0.1:1'], 6);
+  const [text = ''] = told.splice(0);
   expect(text).toContain('10.0.0.1: is in a private network');
   expect(text).toContain('127.0.0.1:1: can’t be reached');
+  queue();
+  await work([]);
+  expect(told.splice(0)[0]).toContain('None is set any more');
 });
