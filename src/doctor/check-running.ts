@@ -11,6 +11,7 @@ import { balanceText } from '../replies/wallet-replies.ts';
 import { lookAtBackends } from './check-backends.ts';
 import { checkClock } from './check-clock.ts';
 import { checkFiles } from './check-files.ts';
+import { checkHosts } from './check-hosts.ts';
 import { inboxFindings } from './check-inbox.ts';
 import { checkNode } from './check-node.ts';
 import { checkProxy } from './check-proxy.ts';
@@ -47,6 +48,7 @@ export async function checkRunning(parts: RunningParts, signal: AbortSignal): Pr
       'backends',
       wall === undefined ? notYet('wall') : lookAtBackends(backends, config.backend, wall, signal),
     ],
+    ['hosts', checkHosts(config, signal)],
     ['wallet', ownWallet(config, money)],
     ['mints', wallet === undefined ? nothing : checkMints(wallet, signal)],
     ['node', checkNode({ wallet, node: money.nodes.current() }, signal)],

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { checkBackends } from './check-backends.ts';
 import { checkClock } from './check-clock.ts';
 import { checkFiles } from './check-files.ts';
+import { checkHosts } from './check-hosts.ts';
 import { checkInbox } from './check-inbox.ts';
 import { checkNode } from './check-node.ts';
 import { checkProxy } from './check-proxy.ts';
@@ -32,6 +33,7 @@ export async function runDoctor(
     checkInbox(config),
     checkClock(config, signal),
     checkBackends(config, options.envFile, log, signal),
+    checkHosts(config, signal),
     checkWallet(config, log, signal),
     checkNode(config, signal),
     checkSpeech(config, signal),

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StandingPayment } from '../../src/backends/backend.ts';
 import { createHostDoors } from '../../src/backends/hosts/host-doors.ts';
 import type { HostFacts } from '../../src/backends/hosts/host-facts.ts';
 import { createHostWorkspaces } from '../../src/backends/hosts/host-workspaces.ts';
+import { readLook } from '../../src/backends/hosts/look-at-host.ts';
 import { createPeer } from '../../src/backends/hosts/peer.ts';
 import { hostedPlace } from '../../src/backends/hosts/place.ts';
 import { chooseHost } from '../../src/backends/hosts/placement.ts';
@@ -13,11 +14,14 @@ import { publicConfiguration } from '../../src/backends/hosts/public-configurati
 import {
   driverCommand,
   exits,
+  lookCommand,
   readSshEnd,
   sshArguments,
   unpackCommand,
 } from '../../src/backends/hosts/ssh-command.ts';
+import { testedOpencode } from '../../src/backends/opencode-binary.ts';
 import { readAgentHosts } from '../../src/config/agent-hosts.ts';
+import { hostFinding } from '../../src/doctor/check-hosts.ts';
 
 const read = (text: string) => {
   const problems: string[] = [];
@@ -82,16 +86,76 @@ describe('what ssh is started with', () => {
     expect(line).toContain('UserKnownHostsFile="/home/b o/known_hosts"');
     expect(line.slice(-3, -1)).toEqual(['--', 'h']);
   });
-  test.each([driverCommand('00ff'), unpackCommand('00ff')])('%s is one argument of any shell', (command) => {
-    expect(command).toMatch(/^exec \/bin\/sh -c '[^'\n]*'$/);
-    expect(Bun.spawnSync(['sh', '-n', '-c', command]).exitCode).toBe(0);
-  });
+  test.each([driverCommand('00ff'), unpackCommand('00ff'), lookCommand()])(
+    '%s is one argument of any shell',
+    (command) => {
+      expect(command).toMatch(/^exec \/bin\/sh -c '[^'\n]*'$/);
+      expect(Bun.spawnSync(['sh', '-n', '-c', command]).exitCode).toBe(0);
+    },
+  );
   test('its words are understood', () => {
     expect(readSshEnd(255, 'Host key verification failed.')).toBe('host_key');
     expect(readSshEnd(255, 'dev@h: Permission denied (publickey).')).toBe('login');
     expect(readSshEnd(255, 'ssh: connect to host h port 22: Connection refused')).toBe('unreachable');
     expect(readSshEnd(255, 'Error: remote port forwarding failed for listen path /x')).toBe('forwarding');
     expect(readSshEnd(exits.noOpencode, '')).toBe('no_opencode');
+  });
+});
+
+describe('doctor at an agent host', () => {
+  const host = { name: 'build', user: 'dev', host: 'h', port: 2222, folder: '/srv/it' };
+  const found = { state: 'there', opencode: testedOpencode } as const;
+  const gigabyte = 2 ** 30;
+  test.each([
+    [
+      'there',
+      { ...found, freeBytes: 9 * gigabyte },
+      'ok',
+      /lets the bot in, opencode .* 9\.0 GB free at \/srv\/it$/,
+    ],
+    ['nearly full', { ...found, freeBytes: gigabyte }, 'warning', /make room there, or !hosts drain build/],
+    [
+      'away',
+      { state: 'away', why: 'unreachable', detail: undefined },
+      'broken',
+      /is it on.* ssh -p 2222 dev@h$/,
+    ],
+    ['unknown', { state: 'away', why: 'host_key', detail: 'changed' }, 'broken', /\(changed\).*known_hosts/],
+    ['closed', { state: 'away', why: 'login', detail: undefined }, 'broken', /does not let.*authorized_keys/],
+    [
+      'old',
+      { state: 'away', why: 'untested', detail: '1.0.0' },
+      'broken',
+      /another version.*1\.0\.0.*install/,
+    ],
+    ['odd', { state: 'away', why: 'other', detail: undefined }, 'broken', /by hand: ssh -p 2222 dev@h$/],
+  ] as const)('%s', (_, look, state, said) => {
+    const { fact, remedy, state: is } = hostFinding(host, look);
+    expect([is, [fact, remedy].filter((text) => text !== undefined).join(' → ')]).toEqual([
+      state,
+      expect.stringMatching(said),
+    ]);
+  });
+
+  test('asks the host itself, whatever its folder is called, and believes nothing else that it says', () => {
+    const home = mkdtempSync(join(tmpdir(), 'host-look-'));
+    try {
+      mkdirSync(join(home, 'bin'));
+      const look = (version: string, folder: string) => {
+        const program = `#!/bin/sh\ncase $1 in --version) echo ${version};; *) echo 1.2.3;; esac\n`;
+        writeFileSync(join(home, 'bin/opencode'), program, { mode: 0o700 });
+        const env = { HOME: home, PATH: '/usr/bin:/bin' };
+        const stdin = Buffer.from(`${folder}\n`);
+        const { exitCode, stdout } = Bun.spawnSync(['sh', '-c', lookCommand()], { env, stdin });
+        return exitCode === 0 ? readLook(`a greeting\n${stdout}`) : exitCode;
+      };
+      for (const folder of ['', join(home, 'not made/$(touch x); y'), '-rf'])
+        expect(look(testedOpencode, folder)).toEqual({ ...found, freeBytes: expect.any(Number) });
+      expect(look('0.1.0', '')).toMatchObject({ why: 'untested', detail: '0.1.0' });
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
+    expect(readLook('')).toMatchObject({ state: 'away', why: 'other' });
   });
 });
 

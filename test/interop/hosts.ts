@@ -18,6 +18,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { balanceFromWords } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { readAgentHosts } from '../../src/config/agent-hosts.ts';
+import { checkHosts } from '../../src/doctor/check-hosts.ts';
 import { processesOf } from '../support/bot.ts';
 import type { TestOwner } from '../support/owner.ts';
 import { type PaidBot, settled, startPaidBot } from '../support/paid-bot.ts';
@@ -89,6 +91,14 @@ const placeOf = (owner: TestOwner): string => {
     db.close();
   }
 };
+/** What `doctor` has of the bot's configuration. */
+const doctored = () => {
+  const refuse = (problem: string): never => {
+    throw new Error(problem);
+  };
+  const agentHosts = readAgentHosts(`${alpha.entry},${beta.entry}`, refuse);
+  return { agentHosts, home: world.bot.home, ambient: { PATH: process.env.PATH ?? '' } };
+};
 const hostOf = (owner: TestOwner): SshHost => (placeOf(owner) === 'alpha:app' ? alpha : beta);
 const give = async (owner: TestOwner, task: string, pattern = /— agent/): Promise<string> =>
   (await owner.answer(await owner.send(task), pattern, 90_000)).text;
@@ -100,15 +110,26 @@ describe('agents on two hosts', () => {
       await untilHosts(/alpha: shows a key that nobody has confirmed[\s\S]*beta: shows a key/);
       const task = await member.send('say too early');
       expect((await member.answer(task, /waits for its agent host/)).text).toContain('alpha shows a key');
+      const look = async (): Promise<readonly string[]> =>
+        (await checkHosts(doctored(), AbortSignal.timeout(60_000))).map(
+          ({ state, fact }) => `${state}: ${fact}`,
+        );
+      expect(await look()).toEqual(Array(2).fill(expect.stringMatching(/^broken: it shows a key/)));
       const folder = join(world.bot.home, 'hosts');
       writeFileSync(join(folder, 'known_hosts'), alpha.knownKey + beta.knownKey, { mode: 0o600 });
       await world.ask('!hosts open alpha');
       await untilHosts(/alpha: does not let the bot in/);
+      expect(await look()).toEqual(
+        Array(2).fill(expect.stringMatching(/^broken: it does not let the bot in/)),
+      );
       Bun.spawnSync(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'id_ed25519')]);
       const key = readFileSync(join(folder, 'id_ed25519.pub'), 'utf8');
       for (const host of [alpha, beta]) host.letIn(key);
       for (const { name } of [alpha, beta]) await world.ask(`!hosts open ${name}`);
       await untilHosts(/alpha: .*processor[\s\S]*beta: .*processor/);
+      expect(await look()).toEqual(
+        Array(2).fill(expect.stringMatching(/^(ok|warning): it lets the bot in, opencode .* GB free at /)),
+      );
       expect((await member.answer(task, /— agent/, 60_000)).text).toContain('too early');
     },
     limit,

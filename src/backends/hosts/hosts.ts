@@ -12,6 +12,7 @@ import { openMeterRelay } from './meter-relay.ts';
 import { hostedPlace, placeText } from './place.ts';
 import { chooseHost } from './placement.ts';
 import { publicConfiguration } from './public-configuration.ts';
+import { sshVariables } from './ssh-command.ts';
 
 /** Where a session's next task can be worked on. */
 export type Placement =
@@ -44,9 +45,6 @@ type Settings = Pick<
   Config,
   'agentHosts' | 'home' | 'ambient' | 'trustWorkspace' | 'agentNetwork' | 'git' | 'warm' | 'identity'
 >;
-
-/** What ssh takes from the environment. */
-const sshVariables = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'SSH_AUTH_SOCK'];
 
 /** `BOT_HOME/hosts`: `known_hosts`, and `id_ed25519` where the bot has a key of its own. */
 export const sshFilesOf = (home: string) => {

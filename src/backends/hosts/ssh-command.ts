@@ -9,6 +9,9 @@ export type SshFiles = {
   readonly identity: string | undefined;
 };
 
+/** What ssh takes from the environment. */
+export const sshVariables = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'SSH_AUTH_SOCK'];
+
 const options = [
   'BatchMode=yes',
   'StrictHostKeyChecking=yes',
@@ -65,21 +68,38 @@ const places = [
   '/usr/local/bin/opencode',
 ];
 
-/** Takes the packed program from standard input and unpacks it by opencode's own Bun. @param mark hex */
-export const unpackCommand = (mark: string): string =>
-  inSh(`umask 077; d=${folderOf(mark)}; mkdir -p "$d" && chmod 700 "$d" && cd "$d" || exit ${exits.noFolder};
-    for o in ${places.join(' ')}; do
+/** `o`: one that is there and runs. */
+const findOpencode = `for o in ${places.join(' ')}; do
       [ -x "$o" ] || { o=; continue; };
       case "$(BUN_BE_BUN=1 "$o" -e "process.stdout.write(Bun.version)" 2>/dev/null </dev/null)" in [0-9]*.[0-9]*) break;; esac;
       o=;
     done;
-    [ -n "$o" ] || exit ${exits.noOpencode};
+    [ -n "$o" ] || exit ${exits.noOpencode};`;
+
+/** Takes the packed program from standard input and unpacks it by opencode's own Bun. @param mark hex */
+export const unpackCommand = (mark: string): string =>
+  inSh(`umask 077; d=${folderOf(mark)}; mkdir -p "$d" && chmod 700 "$d" && cd "$d" || exit ${exits.noFolder};
+    ${findOpencode}
     printf %s "$o" >opencode && cat >boot.js && BUN_BE_BUN=1 exec "$o" boot.js`);
 
 /** Becomes the program. @param mark hex */
 export const driverCommand = (mark: string): string =>
   inSh(`umask 077; cd ${folderOf(mark)} || exit ${exits.noFolder};
     NOSTR_DM_AGENT_HOST="${mark}:$PWD" BUN_BE_BUN=1 exec "$(cat opencode)" ${driverPath}`);
+
+/**
+ * Looks at what there is, changes nothing, and leaves a bot that is at work there alone. Takes the folder of workspaces from
+ * standard input; an empty line: the usual one.
+ */
+export const lookCommand = (): string =>
+  inSh(`[ -d "$HOME" ] && [ -w "$HOME" ] || exit ${exits.noFolder};
+    IFS= read -r f; [ -n "$f" ] || f="$HOME/agent-workspaces";
+    ${findOpencode}
+    echo "look opencode $("$o" --version 2>/dev/null </dev/null | head -n 1)";
+    while [ ! -d "$f" ]; do f=$(dirname -- "$f"); done;
+    echo "look place $(df -Pk -- "$f" 2>/dev/null | tail -n 1)";
+    if bwrap --ro-bind / / --dev /dev --proc /proc --unshare-all true 2>/dev/null </dev/null; then echo "look wall"; fi;
+    exit 0`);
 
 /** Why there is no connection. */
 export const awayReasons = [
