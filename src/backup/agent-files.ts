@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
+import type { Steps } from './in-steps.ts';
 
 /** What was not taken along. */
 export type LeftOut = {
@@ -37,33 +38,34 @@ export type OpenFile = {
  * Calls back with each file, held open meanwhile: its path below the folder.
  * @param count of files that were seen before, counted on
  */
-export function eachAgentFile(
+export function* eachAgentFile(
   root: string,
-  onFile: (file: OpenFile) => void,
+  onFile: (file: OpenFile) => Steps<void>,
   onLeftOut: (left: LeftOut) => void,
   count: { files: number },
-): void {
-  walk(root, '', 0);
+): Steps<void> {
+  yield* walk(root, '', 0);
 
-  function walk(place: string, below: string, depth: number): void {
+  function* walk(place: string, below: string, depth: number): Steps<void> {
     const folder = openNoLink(place, constants.O_DIRECTORY);
     if (folder === undefined) return;
     try {
       const held = heldFolder(folder, place);
-      for (const name of readdirSync(held).toSorted()) {
+      // Names that are no text are read as the same one.
+      for (const name of new Set(readdirSync(held).toSorted())) {
         const path = join(below, name);
         if (count.files >= limits.files) {
           onLeftOut({ path, why: 'too_many' });
           return;
         }
-        visit(join(held, name), path, depth);
+        yield* visit(join(held, name), path, depth);
       }
     } finally {
       closeSync(folder);
     }
   }
 
-  function visit(place: string, path: string, depth: number): void {
+  function* visit(place: string, path: string, depth: number): Steps<void> {
     const file = openNoLink(place);
     if (file === undefined) {
       onLeftOut({ path, why: 'odd' });
@@ -72,13 +74,13 @@ export function eachAgentFile(
     try {
       const stat = fstatSync(file);
       if (stat.isDirectory()) {
-        if (depth < limits.depth) walk(place, path, depth + 1);
+        if (depth < limits.depth) yield* walk(place, path, depth + 1);
         else onLeftOut({ path, why: 'too_many' });
       } else if (!stat.isFile() || stat.nlink !== 1) onLeftOut({ path, why: 'odd' });
       else if (stat.size > limits.fileBytes) onLeftOut({ path, why: 'too_large' });
       else {
         count.files += 1;
-        onFile({ path, file, size: stat.size, mode: stat.mode & 0o700 });
+        yield* onFile({ path, file, size: stat.size, mode: stat.mode & 0o700 });
       }
     } finally {
       closeSync(file);
@@ -112,18 +114,19 @@ const logHeader = 24;
  * @param folder which holds `name` and its log, `<name>-wal`
  * @returns the files that were written: `name`, and its log where there is one; undefined: it never stood still
  */
-export function copyLiveDatabase(
+export function* copyLiveDatabase(
   folder: string,
   name: string,
   target: (name: string) => string,
-): readonly string[] | undefined {
+): Steps<readonly string[] | undefined> {
   const held = openNoLink(folder, constants.O_DIRECTORY);
   if (held === undefined) return undefined;
   try {
     const place = (one: string): string => join(heldFolder(held, folder), one);
     for (let attempt = 0; attempt < tries; attempt += 1) {
       const before = stateOf(place, name);
-      const names = [name, `${name}-wal`].filter((one) => copyPlain(place(one), target(one)));
+      const names: string[] = [];
+      for (const one of [name, `${name}-wal`]) if (yield* copyPlain(place(one), target(one))) names.push(one);
       if (names.includes(name) && stateOf(place, name) === before) return names;
     }
     return undefined;
@@ -158,7 +161,7 @@ function readStart(path: string, length: number): Buffer | undefined {
 }
 
 /** False: there is none that may be copied. */
-function copyPlain(from: string, to: string): boolean {
+function* copyPlain(from: string, to: string): Steps<boolean> {
   const file = openNoLink(from);
   if (file === undefined) return false;
   try {
@@ -168,6 +171,7 @@ function copyPlain(from: string, to: string): boolean {
     try {
       for (const piece of piecesOf(file, limits.fileBytes)) {
         for (let written = 0; written < piece.length; ) written += writeSync(target, piece, written);
+        yield;
       }
     } finally {
       closeSync(target);

@@ -2,9 +2,17 @@
  * What a backup holds, one thing after another: what it is of, files with their contents, an end mark. Paths are of the backup
  * alone (`home/…`, `wallet/…`, `settings/…`); where they go is for whoever puts them there.
  */
+import { isAbsolute, resolve } from 'node:path';
 import { parseJson } from '@nostr-dm-agent/kit/json';
 import { z } from 'zod';
+import type { Steps } from './in-steps.ts';
 import { SealedFileError, type SealedReader, type SealedWriter } from './sealed-file.ts';
+
+/** Without `..`, `//` and a slash at its end, which nothing else is compared with. */
+const placeSchema = z
+  .string()
+  .refine(isAbsolute)
+  .transform((path) => resolve(path));
 
 const manifestSchema = z.object({
   kind: z.literal('manifest'),
@@ -15,11 +23,11 @@ const manifestSchema = z.object({
   host: z.string(),
   /** Absolute, as they were there. */
   places: z.object({
-    userHome: z.string(),
+    userHome: placeSchema,
     /** In which `.env` was, and to which relative paths are relative. */
-    directory: z.string(),
-    home: z.string(),
-    walletDirectory: z.string(),
+    directory: placeSchema,
+    home: placeSchema,
+    walletDirectory: placeSchema,
   }),
   /** Fingerprint of the wallet; absent: there is none. */
   wallet: z.string().optional(),
@@ -64,12 +72,12 @@ export function writeRecord(
  * @param onFile gets each file's header and its content in pieces, all of them before the next one
  * @throws SealedFileError
  */
-export function readBackup(
+export function* readBackup(
   path: string,
   reader: SealedReader,
-  onFile: (file: BackupFile, pieces: Iterable<Uint8Array>) => void,
+  onFile: (file: BackupFile, pieces: Iterable<Uint8Array>) => Steps<void>,
   onManifest?: (manifest: Manifest) => void,
-): Manifest {
+): Steps<Manifest> {
   const damaged = () => new SealedFileError(path, { kind: 'damaged' });
   const next = () => {
     const length = Buffer.from(reader.read(4)).readUInt32BE();
@@ -89,7 +97,7 @@ export function readBackup(
       reader.expectEnd();
       return manifest;
     }
-    if (record.kind !== 'file' || !isPlainPath(record.path)) throw damaged();
+    if (record.kind !== 'file' || !mayBeKept(record.path)) throw damaged();
     let left = record.size;
     const pieces = function* () {
       while (left > 0) {
@@ -98,14 +106,24 @@ export function readBackup(
         yield piece;
       }
     };
-    onFile(record, pieces());
+    yield* onFile(record, pieces());
     if (left > 0) throw damaged();
     files += 1;
   }
 }
 
-/** Below where it is put, wherever that is. */
-const isPlainPath = (path: string): boolean =>
-  /^(home|wallet|settings)\//.test(path) &&
+const kept = /^(?:home\/.|wallet\/[0-9a-f]{16}\.(?:db|words)$|settings\/env$)/;
+/** What putting it in place itself makes there. */
+const ofRestore =
+  /^home\/(?:(?:restore|backup|upgrade)\.(?:json|part)|before-restore[^/]*|[^/]*\.lock(?:\.json)?)(?:\/|$)/;
+
+/** Nothing below a home is so long: a place that is longer takes no file (PATH_MAX is 4,096). */
+const longestPath = 2000;
+
+/** Where a backup has a file of ours: below where it is put, wherever that is. */
+export const mayBeKept = (path: string): boolean =>
+  kept.test(path) &&
+  !ofRestore.test(path) &&
   !path.includes('\0') &&
+  Buffer.byteLength(path) <= longestPath &&
   path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { readMnemonic, referredWallet } from '@nostr-dm-agent/cashu-wallet/open';
 import { readFileIfThere } from '@nostr-dm-agent/kit/files';
 import { parse } from 'dotenv';
@@ -51,7 +51,7 @@ export function findInstallation(
   // Secrets that a service manager or a container hands over as files belong to it, too.
   const environment = { ...readCredentials(processEnv.CREDENTIALS_DIRECTORY).values, ...processEnv };
   const values = { ...file?.values, ...given(environment) };
-  const userHome = processEnv.HOME ?? homedir();
+  const userHome = resolve(processEnv.HOME ?? homedir());
   const places = placesIn(values, { directory, userHome });
   const own = parse(readFileIfThere(join(places.home, 'wallet.env')) ?? '').CASHU_MNEMONIC;
   const named = fingerprintIn(values.CASHU_MNEMONIC);

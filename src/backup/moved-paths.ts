@@ -16,9 +16,13 @@ export function inOrder(moves: readonly Move[]): readonly Move[] {
 
 /** Where a path is now. @param moves `inOrder` */
 export function movedPath(path: string, moves: readonly Move[]): string {
-  const move = moves.find(({ from }) => path === from || path.startsWith(from === '/' ? from : `${from}/`));
-  return move === undefined ? path : move.to + path.slice(move.from.length);
+  const move = moves.find(({ from }) => path === from || path.startsWith(below(from)));
+  if (move === undefined) return path;
+  return path === move.from ? move.to : below(move.to) + path.slice(below(move.from).length);
 }
+
+/** What every path in a folder begins with, also of the root. */
+const below = (folder: string): string => (folder.endsWith('/') ? folder : `${folder}/`);
 
 /** Variables whose values are paths, or have some in them. */
 const pathVariables: readonly VariableName[] = [
@@ -86,10 +90,15 @@ export function movePathsIn(db: Database, columns: readonly Column[], moves: rea
   for (const [table, column] of columns) {
     if (!hasColumn(db, table, column)) continue;
     const when = moves.map(
-      () => `WHEN ${column} = ? OR substr(${column}, 1, ?) = ? THEN ? || substr(${column}, ?)`,
+      () => `WHEN ${column} = ? THEN ? WHEN substr(${column}, 1, ?) = ? THEN ? || substr(${column}, ?)`,
     );
     if (when.length === 0) continue;
-    const values = moves.flatMap(({ from, to }) => [from, from.length + 1, `${from}/`, to, from.length + 1]);
+    const values = moves.flatMap(({ from, to }) => {
+      const start = below(from);
+      // SQLite counts characters, and JavaScript halves of some.
+      const length = [...start].length;
+      return [from, to, length, start, below(to), length + 1];
+    });
     db.query(`UPDATE OR IGNORE ${table} SET ${column} = CASE ${when.join(' ')} ELSE ${column} END`).run(
       ...values,
     );
@@ -109,6 +118,9 @@ export function movePathsInAgentStore(path: string, moves: readonly Move[]): boo
     const db = new Database(path, { readwrite: true });
     try {
       db.exec('PRAGMA trusted_schema=OFF');
+      // What an agent has put there would be run with each change, and need never end.
+      const ofTheirs = db.query("SELECT 1 FROM sqlite_master WHERE type = 'trigger'").get();
+      if (ofTheirs !== null) return false;
       db.transaction(() => movePathsIn(db, opencodePaths, moves)).immediate();
     } finally {
       db.close();

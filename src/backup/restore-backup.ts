@@ -1,5 +1,7 @@
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fchmodSync,
   fsyncSync,
@@ -13,22 +15,25 @@ import {
 import { dirname, join } from 'node:path';
 import { readMintUrl } from '@nostr-dm-agent/cashu-wallet/open';
 import { type PutBack, putBack } from '@nostr-dm-agent/cashu-wallet/remote';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { readFileIfThere, syncToDisk, writeFileAtomically } from '@nostr-dm-agent/kit/files';
 import { parse } from 'dotenv';
 import { absolutePath } from '../config/env-schema.ts';
 import { lockAnyHome, unfinishedFile } from '../store/lock-home.ts';
 import { type BackupFile, type Manifest, readBackup } from './backup-records.ts';
+import { inSteps, type Steps } from './in-steps.ts';
 import { placesIn } from './installation.ts';
 import { inOrder, movedPath, movedSettings, movePathsInAgentStore } from './moved-paths.ts';
 import type { Move } from './read-move.ts';
+import { keptAside, type RestoreMark, readMark, writeMark } from './restore-mark.ts';
 import { prepareDatabase } from './restored-database.ts';
-import { openSealedReader } from './sealed-file.ts';
+import { openSealedReader, SealedFileError } from './sealed-file.ts';
 
 /** A backup is not put in place. Nothing was changed. */
 export class RestoreRefusedError extends Error {
   override readonly name = 'RestoreRefusedError';
   readonly path: string;
-  readonly problem: 'home_there' | 'settings_there' | 'wallet_there';
+  readonly problem: 'home_there' | 'settings_there' | 'wallet_there' | 'unwritable';
   constructor(path: string, problem: RestoreRefusedError['problem']) {
     super(`${path}: ${problem}`);
     this.path = path;
@@ -59,6 +64,8 @@ export type Restored = {
   readonly moves: readonly Move[];
   /** Made, and empty: their files are not in a backup. */
   readonly workspaces: readonly string[];
+  /** Workspaces that this user can't make. */
+  readonly unmade: readonly string[];
   /** Conversations that could not be moved to where their workspaces are now. */
   readonly unmoved: readonly string[];
 };
@@ -97,15 +104,10 @@ export async function restoreBackup(
       staging = beginStaging(manifest, places, parts.replace);
       reached('restore:begun');
     };
-    readBackup(
-      from,
-      reader,
-      (file, pieces) => {
-        parts.signal.throwIfAborted();
-        if (staging !== undefined) stage(staging.folder, file, pieces);
-      },
-      begin,
-    );
+    const onFile = function* (file: BackupFile, pieces: Iterable<Uint8Array>): Steps<void> {
+      if (staging !== undefined) yield* stage(from, staging.folder, file, pieces);
+    };
+    await inSteps(readBackup(from, reader, onFile, begin), parts.signal);
     if (staging === undefined) throw new RangeError('a backup was read without its beginning');
     return commit(prepare(staging, places, parts.replace), parts, reached);
   } finally {
@@ -125,7 +127,7 @@ type Staging = {
   /** Inside the home, which may be a file system of its own. */
   readonly folder: string;
   /** An earlier try got as far as changing something: what is in the way is its own, or kept aside by it. */
-  readonly isSecondTry: boolean;
+  readonly earlier: RestoreMark | undefined;
   readonly release: () => void;
 };
 
@@ -135,7 +137,8 @@ function beginStaging(manifest: Manifest, places: RestorePlaces, replace: boolea
     ...places.moves,
     { from: then.directory, to: places.directory },
     { from: then.userHome, to: places.userHome },
-  ];
+    // Below the root is everything: that says nothing of what belongs together.
+  ].filter(({ from }, index) => index < places.moves.length || from !== '/');
   const home = places.home ?? movedPath(then.home, inOrder(general));
   const walletDirectory = places.walletDirectory ?? movedPath(then.walletDirectory, inOrder(general));
   const moves = inOrder([
@@ -144,15 +147,15 @@ function beginStaging(manifest: Manifest, places: RestorePlaces, replace: boolea
     { from: then.walletDirectory, to: walletDirectory },
     ...general.slice(places.moves.length),
   ]);
-  const isSecondTry = existsSync(unfinishedFile(home, 'restore'));
-  if (!replace && !isSecondTry && thingsIn(home).length > 0)
+  const earlier = readMark(home);
+  if (!replace && earlier === undefined && thingsIn(home).length > 0)
     throw new RestoreRefusedError(home, 'home_there');
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const lock = lockAnyHome(home);
   const folder = join(home, 'restore.part');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { mode: 0o700 });
-  return { ...{ manifest, home, walletDirectory, moves, folder, isSecondTry }, release: lock.release };
+  return { ...{ manifest, home, walletDirectory, moves, folder, earlier }, release: lock.release };
 }
 
 /** What is in a home, but what belongs to locks and to the restoring itself. */
@@ -166,18 +169,33 @@ const thingsIn = (home: string): readonly string[] =>
       )
     : [];
 
-function stage(folder: string, { path, mode }: BackupFile, pieces: Iterable<Uint8Array>): void {
-  const target = join(folder, path);
-  mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-  const file = openSync(target, 'wx', 0o600);
+function* stage(
+  from: string,
+  folder: string,
+  { path, mode }: BackupFile,
+  pieces: Iterable<Uint8Array>,
+): Steps<void> {
+  const file = openStaged(join(folder, path), from);
   try {
     for (const piece of pieces) {
       for (let written = 0; written < piece.length; ) written += writeSync(file, piece, written);
+      yield;
     }
-    fchmodSync(file, mode & 0o700);
+    fchmodSync(file, (mode & 0o700) | 0o400);
     fsyncSync(file);
   } finally {
     closeSync(file);
+  }
+}
+
+/** @throws SealedFileError: no backup of ours has such a path, or one twice */
+function openStaged(target: string, from: string): number {
+  try {
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    return openSync(target, 'wx', 0o600);
+  } catch (cause) {
+    if (!['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG'].includes(errorCode(cause) ?? '')) throw cause;
+    throw new SealedFileError(from, { kind: 'damaged' }, cause);
   }
 }
 
@@ -192,18 +210,21 @@ type Prepared = Staging & {
 
 /** Brings what is staged to this place and this version, and looks whether there is room for it. */
 function prepare(staging: Staging, places: RestorePlaces, replace: boolean): Prepared {
-  const { folder, home, walletDirectory, moves, isSecondTry } = staging;
+  const { folder, home, walletDirectory, moves, earlier } = staging;
   const { envFile } = places;
   const text = readFileIfThere(join(folder, 'settings', 'env'));
   const settings = text === undefined ? undefined : settingsFor(text, places, staging);
   const before = readFileIfThere(envFile);
-  const may = replace || isSecondTry;
+  const may = replace || earlier !== undefined;
   if (settings !== undefined && before !== undefined && before !== settings && !may)
     throw new RestoreRefusedError(envFile, 'settings_there');
   for (const name of filesIn(join(folder, 'wallet')).filter((one) => one.endsWith('.db'))) {
     const file = join(walletDirectory, name);
     if (existsSync(file) && !may) throw new RestoreRefusedError(file, 'wallet_there');
   }
+  // Before anything is changed: what fails half way would fail again.
+  if (existsSync(join(folder, 'wallet'))) mustBeWritable(walletDirectory);
+  if (settings !== undefined) mustBeWritable(dirname(envFile));
   const database = join(folder, 'home', 'bot.db');
   if (existsSync(database)) prepareDatabase(database, moves);
   const values = parse(settings ?? '');
@@ -214,6 +235,17 @@ function prepare(staging: Staging, places: RestorePlaces, replace: boolean): Pre
     workspaces: workspacesIn(values.BOT_WORKSPACE ?? '', places),
     unmoved: moves.length === 0 ? [] : moveAgentStores(join(folder, 'home', 'agent'), home, moves),
   };
+}
+
+/** A folder, made where there is none. @throws RestoreRefusedError */
+function mustBeWritable(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    if (errorCode(cause) === undefined) throw cause;
+    throw new RestoreRefusedError(folder, 'unwritable');
+  }
 }
 
 function settingsFor(text: string, places: RestorePlaces, { home, walletDirectory, moves }: Staging): string {
@@ -243,66 +275,83 @@ function moveAgentStores(agents: string, home: string, moves: readonly Move[]): 
 /** From here on something is changed. */
 function commit(
   { manifest, home, walletDirectory, moves, folder, ...prepared }: Prepared,
-  { extensions, replace }: RestoreParts,
+  { extensions }: RestoreParts,
   reached: (checkpoint: RestoreCheckpoint) => void,
 ): Restored {
-  const { envFile, settings, mintUrl, workspaces, unmoved, isSecondTry } = prepared;
+  const { envFile, settings, mintUrl, workspaces, unmoved, earlier } = prepared;
   reached('restore:staged');
-  const marker = unfinishedFile(home, 'restore');
-  writeFileAtomically(marker, `${JSON.stringify({ replace: replace || isSecondTry })}\n`, 0o600);
+  const found = { home, walletDirectory, envFile };
+  let mark = earlier ?? { before: [...keptAside(found)], placed: [] };
+  const note = (more: Partial<RestoreMark>): void => {
+    mark = { ...mark, ...more };
+    writeMark(home, mark);
+  };
+  note({});
   reached('restore:marked');
-  const kept: string[] = [];
   const wallets = filesIn(join(folder, 'wallet'))
     .filter((name) => name.endsWith('.db'))
     .map((name) => {
       const file = join(walletDirectory, name);
       const words = name.replace(/\.db$/, '.words');
-      putFile(join(folder, 'wallet', words), join(walletDirectory, words), kept);
+      putFile(join(folder, 'wallet', words), join(walletDirectory, words));
       const put = putBack(
         { from: join(folder, 'wallet', name), to: file, mint: readMintUrl(mintUrl) },
         undefined,
         extensions,
       );
-      if (put.kept !== undefined) kept.push(put.kept);
       return { ...put, file };
     });
   reached('restore:wallet');
 
+  for (const name of mark.placed) rmSync(join(home, name), { recursive: true, force: true });
   const inTheWay = thingsIn(home);
   if (inTheWay.length > 0) {
-    const aside = freePlace(join(home, 'before-restore'));
-    mkdirSync(aside, { mode: 0o700 });
-    for (const name of inTheWay) renameSync(join(home, name), join(aside, name));
-    kept.push(aside);
+    const aside = mark.aside ?? freePlace(join(home, 'before-restore'));
+    note({ aside });
+    mkdirSync(aside, { recursive: true, mode: 0o700 });
+    for (const name of inTheWay) renameSync(join(home, name), freePlace(join(aside, name)));
   }
   reached('restore:aside');
-  for (const name of filesIn(join(folder, 'home'))) renameSync(join(folder, 'home', name), join(home, name));
+  const placed = filesIn(join(folder, 'home'));
+  note({ placed: [...placed] });
+  for (const name of placed) renameSync(join(folder, 'home', name), join(home, name));
   syncToDisk(home);
   reached('restore:home');
-  if (settings !== undefined) putText(settings, envFile, kept);
-  const made = workspaces.filter((path) => !existsSync(path));
-  for (const path of made) mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (settings !== undefined) putText(settings, envFile);
+  const missing = workspaces.filter((path) => !existsSync(path));
+  const made = missing.filter(makeFolder);
+  const unmade = missing.filter((path) => !made.includes(path));
   reached('restore:settings');
-  rmSync(marker);
+  const kept = keptAside(found).filter((path) => !mark.before.includes(path));
+  rmSync(unfinishedFile(home, 'restore'));
   syncToDisk(home);
   reached('restore:done');
-  return { ...{ manifest, home, envFile, wallets, kept, moves, unmoved }, workspaces: made };
+  return { ...{ manifest, home, envFile, wallets, kept, moves, unmade, unmoved }, workspaces: made };
+}
+
+/** False: this user can't. Everything else is in place by then. */
+function makeFolder(path: string): boolean {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return false;
+  }
 }
 
 /** What is at `to` and is another is kept beside it. */
-function putFile(from: string, to: string, kept: string[]): void {
+function putFile(from: string, to: string): void {
   const text = readFileIfThere(from);
-  if (text !== undefined) putText(text, to, kept);
+  if (text !== undefined) putText(text, to);
 }
 
-function putText(text: string, to: string, kept: string[]): void {
+function putText(text: string, to: string): void {
   const before = readFileIfThere(to);
   if (before === text) return;
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   if (before !== undefined) {
-    const aside = freePlace(`${to}.before-restore`);
-    writeFileAtomically(aside, before, 0o600);
-    kept.push(aside);
+    writeFileAtomically(freePlace(`${to}.before-restore`), before, 0o600);
   }
   writeFileAtomically(to, text, 0o600);
 }

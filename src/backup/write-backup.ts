@@ -1,10 +1,8 @@
 import {
   closeSync,
   existsSync,
-  fchmodSync,
   fstatSync,
   fsyncSync,
-  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -14,12 +12,13 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { sealedWordsFile, wordsOpenWith } from '@nostr-dm-agent/cashu-wallet/open';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
-import { syncToDisk } from '@nostr-dm-agent/kit/files';
+import { publishNew, syncToDisk } from '@nostr-dm-agent/kit/files';
 import { acquireLock } from '@nostr-dm-agent/kit/lock';
 import { copyDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { refuseUnfinished } from '../store/lock-home.ts';
 import { copyLiveDatabase, eachAgentFile, type LeftOut, type OpenFile, piecesOf } from './agent-files.ts';
-import { readBackup, writeRecord } from './backup-records.ts';
+import { mayBeKept, readBackup, writeRecord } from './backup-records.ts';
+import { inSteps, type Steps } from './in-steps.ts';
 import type { Installation } from './installation.ts';
 import { type Cost, createSealedWriter, openSealedReader, type SealedWriter } from './sealed-file.ts';
 
@@ -97,18 +96,16 @@ export async function writeBackup(
       mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
       rmSync(part, { force: true });
       file = openSync(part, 'wx', 0o600);
-      fchmodSync(file, 0o600);
       const writer = await createSealedWriter(file, passphrase, parts.cost);
       reached('backup:begun');
-      const found = await collect(installation, writer, staging, parts);
+      const found = await inSteps(collect(installation, writer, staging, parts), signal);
       writer.end();
       fsyncSync(file);
       reached('backup:written');
       const { size } = fstatSync(file);
       await verify(part, passphrase, signal);
       reached('backup:verified');
-      // Unlike a rename, a hard link never replaces what is there.
-      linkSync(part, target);
+      if (!publishNew(part, target)) throw new BackupError(target, { kind: 'exists' });
       syncToDisk(dirname(target));
       reached('backup:done');
       const absent = hasHome ? found.absent : [home, ...found.absent];
@@ -120,7 +117,6 @@ export async function writeBackup(
   } catch (cause) {
     const code = errorCode(cause);
     if (cause instanceof BackupError || code === undefined || code.startsWith('SQLITE_')) throw cause;
-    if (code === 'EEXIST') throw new BackupError(target, { kind: 'exists' }, cause);
     const path = pathOf(cause) ?? target;
     const isWritten = path === dirname(target) || [target, staging].some((own) => path.startsWith(own));
     const isRead = !isWritten && [home, installation.walletDirectory].some((own) => path.startsWith(own));
@@ -140,21 +136,23 @@ const pathOf = (cause: unknown): string | undefined =>
 async function verify(path: string, passphrase: string, signal: AbortSignal): Promise<void> {
   const reader = await openSealedReader(path, passphrase);
   try {
-    readBackup(path, reader, (_, pieces) => {
-      signal.throwIfAborted();
-      for (const _piece of pieces);
-    });
+    await inSteps(
+      readBackup(path, reader, function* (_, pieces) {
+        for (const _piece of pieces) yield;
+      }),
+      signal,
+    );
   } finally {
     reader.close();
   }
 }
 
-async function collect(
+function* collect(
   installation: Installation,
   writer: SealedWriter,
   staging: string,
-  { program, now, signal, reached = () => undefined }: Parameters<typeof writeBackup>[3],
-) {
+  { program, now, reached = () => undefined }: Parameters<typeof writeBackup>[3],
+): Steps<Omit<Backup, 'file' | 'bytes'>> {
   const { home, walletDirectory, wallets, settings } = installation;
   const [wallet] = wallets;
   const openWith = wallet === undefined ? undefined : wordsOpenWith(walletDirectory, wallet);
@@ -167,32 +165,38 @@ async function collect(
   let files = 0;
   const leftOut: LeftOut[] = [];
   /** As long as its header says, whatever becomes of the file meanwhile. */
-  const put = (path: string, { file, size, mode }: Omit<OpenFile, 'path'>): void => {
-    signal.throwIfAborted();
+  const put = function* (path: string, { file, size, mode }: Omit<OpenFile, 'path'>): Steps<void> {
+    // Whoever restores it would refuse all of it.
+    if (!mayBeKept(path)) {
+      leftOut.push({ path, why: 'odd' });
+      return;
+    }
     writeRecord(writer, { kind: 'file', path, mode, size });
     let left = size;
     for (const piece of piecesOf(file, size)) {
       writer.write(piece);
       left -= piece.length;
+      yield;
     }
     for (; left > 0; left -= Math.min(left, 65_536)) writer.write(new Uint8Array(Math.min(left, 65_536)));
     files += 1;
   };
-  const putOwn = (path: string, from: string): void => {
+  const putOwn = function* (path: string, from: string): Steps<void> {
     const file = openIfThere(from);
     // A bot is at work, and drafts come and go.
     if (file === undefined) return;
     try {
       const stat = fstatSync(file);
-      if (stat.isFile()) put(path, { file, size: stat.size, mode: stat.mode & 0o700 });
+      if (stat.isFile()) yield* put(path, { file, size: stat.size, mode: stat.mode & 0o700 });
     } finally {
       closeSync(file);
     }
   };
-  const putDatabase = (path: string, from: string): void => {
+  const putDatabase = function* (path: string, from: string): Steps<void> {
+    yield;
     const copy = join(staging, 'database');
     copyDatabase(from, copy);
-    putOwn(path, copy);
+    yield* putOwn(path, copy);
     rmSync(copy);
   };
   const putBytes = (path: string, bytes: Uint8Array): void => {
@@ -208,31 +212,31 @@ async function collect(
     .filter((entry) => entry.isFile() && entry.name.endsWith('.db'))
     .map(({ name }) => name);
   for (const name of databases.toSorted((a) => (a === 'bot.db' ? -1 : 1)))
-    putDatabase(`home/${name}`, join(home, name));
+    yield* putDatabase(`home/${name}`, join(home, name));
   for (const entry of here) {
-    if (entry.isFile() && isKept(entry.name)) putOwn(`home/${entry.name}`, join(home, entry.name));
+    if (entry.isFile() && isKept(entry.name)) yield* putOwn(`home/${entry.name}`, join(home, entry.name));
     else if (entry.isSymbolicLink()) leftOut.push({ path: `home/${entry.name}`, why: 'odd' });
   }
   // `hosts`: the key with which the bot opens its agents' hosts, and theirs.
   for (const folder of ['secrets', 'hosts']) {
     for (const name of filesIn(join(home, folder)))
-      putOwn(`home/${folder}/${name}`, join(home, folder, name));
+      yield* putOwn(`home/${folder}/${name}`, join(home, folder, name));
   }
   reached('backup:home');
 
-  putAgentFolders(join(home, 'agent'), staging, put, (left) => leftOut.push(left));
+  yield* putAgentFolders(join(home, 'agent'), staging, put, (left) => leftOut.push(left));
   reached('backup:agents');
 
   const kept: string[] = [];
   const absent: string[] = [];
   for (const fingerprint of wallets) {
     const words = sealedWordsFile(walletDirectory, fingerprint);
-    if (existsSync(words)) putOwn(`wallet/${fingerprint}.words`, words);
+    if (existsSync(words)) yield* putOwn(`wallet/${fingerprint}.words`, words);
     else if (installation.sealed && fingerprint === wallet)
       throw new BackupError(words, { kind: 'words_missing' });
     const database = join(walletDirectory, `${fingerprint}.db`);
     if (existsSync(database)) {
-      putDatabase(`wallet/${fingerprint}.db`, database);
+      yield* putDatabase(`wallet/${fingerprint}.db`, database);
       kept.push(fingerprint);
     } else absent.push(database);
   }
@@ -264,44 +268,44 @@ const filesIn = (folder: string): readonly string[] => {
 /** Of each owner, the conversations of their agents. Not what runs have left, nor snapshots: their workspace is not in it. */
 const keptFolders = /^(store|cursor|acp-.+)$/;
 
-function putAgentFolders(
+function* putAgentFolders(
   root: string,
   staging: string,
-  put: (path: string, file: Omit<OpenFile, 'path'>) => void,
+  put: (path: string, file: Omit<OpenFile, 'path'>) => Steps<void>,
   leaveOut: (left: LeftOut) => void,
-): void {
+): Steps<void> {
   const count = { files: 0 };
   for (const owner of foldersIn(root)) {
     for (const name of foldersIn(join(root, owner)).filter((one) => keptFolders.test(one))) {
       const folder = join(root, owner, name);
       const path = (below: string): string => `home/agent/${owner}/${name}/${below}`;
-      const onFile = (found: OpenFile): void => {
+      const onFile = function* (found: OpenFile): Steps<void> {
         if (/-(wal|shm|journal)$/.test(found.path)) return;
-        if (!found.path.endsWith('.db')) put(path(found.path), found);
-        else putLive(folder, found.path, staging, path, put, leaveOut);
+        if (!found.path.endsWith('.db')) yield* put(path(found.path), found);
+        else yield* putLive(folder, found.path, staging, path, put, leaveOut);
       };
-      eachAgentFile(folder, onFile, (left) => leaveOut({ ...left, path: path(left.path) }), count);
+      yield* eachAgentFile(folder, onFile, (left) => leaveOut({ ...left, path: path(left.path) }), count);
     }
   }
 }
 
-function putLive(
+function* putLive(
   folder: string,
   below: string,
   staging: string,
   path: (below: string) => string,
-  put: (path: string, file: Omit<OpenFile, 'path'>) => void,
+  put: (path: string, file: Omit<OpenFile, 'path'>) => Steps<void>,
   leaveOut: (left: LeftOut) => void,
-): void {
+): Steps<void> {
   const name = below.slice(below.lastIndexOf('/') + 1);
   const within = below.slice(0, below.length - name.length);
   const staged = (one: string): string => join(staging, one === name ? 'live' : 'live-wal');
-  const names = copyLiveDatabase(join(folder, within), name, staged);
+  const names = yield* copyLiveDatabase(join(folder, within), name, staged);
   if (names === undefined) leaveOut({ path: path(below), why: 'changing' });
   for (const one of names ?? []) {
     const file = openSync(staged(one), 'r');
     try {
-      put(path(`${within}${one}`), { file, size: fstatSync(file).size, mode: 0o600 });
+      yield* put(path(`${within}${one}`), { file, size: fstatSync(file).size, mode: 0o600 });
     } finally {
       closeSync(file);
     }

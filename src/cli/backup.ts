@@ -1,4 +1,6 @@
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { LockHeldError } from '@nostr-dm-agent/kit/lock';
 import manifest from '../../package.json' with { type: 'json' };
 import type { LeftOut } from '../backup/agent-files.ts';
@@ -7,7 +9,7 @@ import { SealedFileError } from '../backup/sealed-file.ts';
 import { type Backup, BackupError, writeBackup } from '../backup/write-backup.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { describeConfigError } from '../config/describe-config-error.ts';
-import { plural } from '../replies/format.ts';
+import { plural, shorten } from '../replies/format.ts';
 import { PassphraseError, takePassphrase } from './passphrase.ts';
 import { operatorHint } from './start-failure.ts';
 
@@ -21,7 +23,7 @@ export type BackupOptions = {
 export async function backup(options: BackupOptions): Promise<number> {
   const now = Date.now();
   const directory = process.cwd();
-  const target = resolve(directory, options.to ?? `nostr-dm-agent-${stampOf(now)}.backup`);
+  const target = targetOf(resolve(directory, options.to ?? ''), now);
   const interrupted = new AbortController();
   const onInterrupt = (): void => interrupted.abort();
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
@@ -29,10 +31,11 @@ export async function backup(options: BackupOptions): Promise<number> {
   try {
     const installation = findInstallation(process.env, directory, options.envFile);
     home = installation.home;
-    const passphrase = await takePassphrase({
-      ...{ file: options.passphraseFile, isNew: true },
-      question: 'A passphrase for this backup (kept nowhere: without it the file is worthless)',
-    });
+    const question = 'A passphrase for this backup (kept nowhere: without it the file is worthless)';
+    const passphrase = await takePassphrase(
+      { file: options.passphraseFile, isNew: true, question },
+      interrupted.signal,
+    );
     const program = manifest.version;
     const made = await writeBackup(installation, target, passphrase, {
       program,
@@ -47,6 +50,20 @@ export async function backup(options: BackupOptions): Promise<number> {
     return code;
   } finally {
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+  }
+}
+
+/** A folder gets a file of its own name. */
+const targetOf = (path: string, now: number): string =>
+  isFolder(path) ? join(path, `nostr-dm-agent-${stampOf(now)}.backup`) : path;
+
+/** Where it can't be told, the writing says why. */
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return false;
   }
 }
 
@@ -65,7 +82,7 @@ function backupText(
   ].join(', ');
   return [
     `${file}: ${plural(files, 'file')} (${what}), ${megabytes(bytes)}, sealed with the passphrase and read once.`,
-    'Not in it: the workspaces (push or copy them), and what the passphrase of it is. Keep both off this machine.',
+    'Not in it: the workspaces (push or copy them), and its passphrase. Keep the file and the passphrase off this machine, and apart.',
     sealed && wordsOpenWith === 'keyring'
       ? 'The wallet’s words are sealed by the keyring of this user: on another machine they open by the words on paper alone.'
       : undefined,
@@ -80,7 +97,8 @@ function backupText(
       (path) =>
         `There is no ${path}, so it is not in it. If the bot has run, run this as its user and where its .env and BOT_HOME are.`,
     ),
-    ...leftOut.map(leftOutLine),
+    ...leftOut.slice(0, mostNamed).map(leftOutLine),
+    leftOut.length > mostNamed ? `Left out, too: ${leftOut.length - mostNamed} more.` : undefined,
     `Back, here or on another machine: nostr-dm-agent restore --from ${join('…', file.slice(file.lastIndexOf('/') + 1))}`,
   ]
     .filter((line) => line !== undefined)
@@ -91,9 +109,12 @@ const why: Record<LeftOut['why'], string> = {
   too_large: 'it is larger than 4 GiB',
   too_many: 'there are too many files there',
   changing: 'it was written to all the time; try again when its run is over',
-  odd: 'it is a link or no plain file',
+  odd: 'it is a link, no plain file, or has a name that is not kept',
 };
-const leftOutLine = (left: LeftOut): string => `Left out: ${left.path} (${why[left.why]}).`;
+const mostNamed = 20;
+/** Agents give names as they like: also such as would work on a terminal. */
+const leftOutLine = (left: LeftOut): string =>
+  `Left out: ${shorten(left.path.replace(/\p{C}+/gu, '?'), 300)} (${why[left.why]}).`;
 
 const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(1)} MB`;
 

@@ -66,7 +66,10 @@ function addHomeCommands(program: Command, finish: Finish): void {
   program
     .command('backup')
     .description('home, settings and wallet in one file that a passphrase opens; also while the bot runs')
-    .option('--to <file>', 'where; default: nostr-dm-agent-<date>.backup in this folder')
+    .option(
+      '--to <file>',
+      'a new file, or a folder for one; default: nostr-dm-agent-<date>.backup in this folder',
+    )
     .option(...passphraseFile)
     .option('--env-file <path>', 'read this instead of .env')
     .action(async (options: import('./backup.ts').BackupOptions) => {

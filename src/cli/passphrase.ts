@@ -1,3 +1,5 @@
+import { untilAborted } from '@nostr-dm-agent/kit/abort';
+import { readLines } from '../backends/lines.ts';
 import { readPassphrase } from '../config/sealed-words.ts';
 import { askPassphrase } from '../setup/questions.ts';
 
@@ -19,9 +21,15 @@ export class PassphraseError extends Error {
   override readonly name = 'PassphraseError';
 }
 
-/** From a file, from whoever is at the terminal, else the first line of standard input. @throws PassphraseError */
-export async function takePassphrase({ file, isNew, question }: PassphraseSource): Promise<string> {
-  const passphrase = file === undefined ? await typed(question, isNew) : fromFile(file);
+/**
+ * From a file, from whoever is at the terminal, else the first line of standard input.
+ * @throws PassphraseError; the signal's reason
+ */
+export async function takePassphrase(
+  { file, isNew, question }: PassphraseSource,
+  signal: AbortSignal,
+): Promise<string> {
+  const passphrase = file === undefined ? await typed(question, isNew, signal) : fromFile(file);
   if (isNew ? [...passphrase].length >= shortest : passphrase !== '') return passphrase;
   throw new PassphraseError(
     isNew
@@ -30,16 +38,29 @@ export async function takePassphrase({ file, isNew, question }: PassphraseSource
   );
 }
 
-async function typed(question: string, isNew: boolean): Promise<string> {
-  if (process.stdin.isTTY !== true) {
-    const [line = ''] = (await Bun.stdin.text()).split(/\r?\n/);
-    return line;
-  }
-  const first = (await askPassphrase(question)) ?? '';
-  if (isNew && first !== '' && (await askPassphrase('Once more')) !== first) {
+/** Nobody types a longer one. */
+const longestLine = 4096;
+
+/** The first line of standard input, as soon as it is there: its end may never come. @throws the signal's reason */
+export async function firstLineOfInput(signal: AbortSignal): Promise<string> {
+  const lines = readLines(Bun.stdin.stream(), longestLine);
+  const { value } = await untilAborted(lines.next(), signal);
+  return value?.type === 'line' ? value.text.replace(/\r$/, '') : '';
+}
+
+async function typed(question: string, isNew: boolean, signal: AbortSignal): Promise<string> {
+  if (process.stdin.isTTY !== true) return firstLineOfInput(signal);
+  const first = await ask(question);
+  if (isNew && first !== '' && (await ask('Once more')) !== first) {
     throw new PassphraseError('These are two different ones. Nothing was changed.');
   }
   return first;
+}
+
+async function ask(question: string): Promise<string> {
+  const answer = await askPassphrase(question);
+  if (answer === undefined) throw new PassphraseError('Cancelled. Nothing was changed.');
+  return answer;
 }
 
 function fromFile(path: string): string {

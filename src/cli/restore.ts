@@ -27,7 +27,7 @@ export type RestoreOptions = {
 /** `restore --from`: a backup, put in place. @returns the exit code: 0, 1 failed, 2 wrong usage or configuration */
 export async function restore(options: RestoreOptions): Promise<number> {
   const directory = process.cwd();
-  const userHome = process.env.HOME ?? homedir();
+  const userHome = resolve(process.env.HOME ?? homedir());
   const place = (text: string | undefined): string | undefined => {
     const said = text?.trim() ?? '';
     return said === '' ? undefined : absolutePath(said, { directory, userHome });
@@ -37,10 +37,10 @@ export async function restore(options: RestoreOptions): Promise<number> {
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   try {
     const from = resolve(directory, options.from);
-    const passphrase = await takePassphrase({
-      ...{ file: options.passphraseFile, isNew: false },
-      question: 'The passphrase of this backup',
-    });
+    const passphrase = await takePassphrase(
+      { file: options.passphraseFile, isNew: false, question: 'The passphrase of this backup' },
+      interrupted.signal,
+    );
     const restored = await restoreBackup(
       from,
       passphrase,
@@ -70,7 +70,7 @@ export async function restore(options: RestoreOptions): Promise<number> {
 }
 
 function restoredText(restored: Restored, now: number): string {
-  const { manifest, home, envFile, wallets, kept, moves, workspaces, unmoved } = restored;
+  const { manifest, home, envFile, wallets, kept, moves, workspaces, unmade, unmoved } = restored;
   const carried = wallets.reduce(
     (sum, { carried: { operations, keptTokens } }) => sum + operations + keptTokens,
     0,
@@ -79,6 +79,10 @@ function restoredText(restored: Restored, now: number): string {
     `Restored what was backed up on ${manifest.host} ${formatAgo(now - manifest.madeAt)}: ${[home, ...wallets.map(({ file }) => file), envFile].join(', ')}.`,
     ...moves.map(({ from, to }) => `What was at ${from} is at ${to} now.`),
     ...workspaces.map((path) => `${path} was made and is empty: bring the files of this workspace there.`),
+    ...unmade.map(
+      (path) =>
+        `${path} is a workspace, and this user can’t make it. Make it, or correct BOT_WORKSPACE in ${envFile}, before you start.`,
+    ),
     ...unmoved.map((path) => `${path} could not be changed to the new places: its conversations begin anew.`),
     ...kept.map((path) => `What was there before is kept: ${path}.`),
     carried > 0 ? 'What only the wallet that was here knew has come along.' : undefined,
@@ -126,8 +130,13 @@ function refusal({ path, problem }: RestoreRefusedError): string {
     home_there: `${path} is not empty: there is a bot already.`,
     settings_there: `${path} is there, with other settings.`,
     wallet_there: `${path} is there: a wallet with these words.`,
+    unwritable: `${path} can’t be written by this user.`,
   }[problem];
-  return `${what} Nothing was changed. --replace keeps it beside, and puts the backup in its place.`;
+  const next =
+    problem === 'unwritable'
+      ? 'Make it theirs, or name other places (--home, --wallet-dir, --move, --env-file).'
+      : '--replace keeps it beside, and puts the backup in its place.';
+  return `${what} Nothing was changed. ${next}`;
 }
 
 function fileSentence({ file, problem }: SealedFileError): string {

@@ -13,6 +13,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,10 +22,11 @@ import { createWallet, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
 import { createBench, fund, newWords, quiet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { writeRecord } from '../../src/backup/backup-records.ts';
 import { findInstallation } from '../../src/backup/installation.ts';
-import { inOrder, movedPath, movedSettings } from '../../src/backup/moved-paths.ts';
+import { inOrder, movedPath, movedSettings, movePathsIn } from '../../src/backup/moved-paths.ts';
 import { type RestoreRefusedError, restoreBackup } from '../../src/backup/restore-backup.ts';
-import { createSealedWriter, openSealedReader } from '../../src/backup/sealed-file.ts';
+import { createSealedWriter, openSealedReader, type SealedFileError } from '../../src/backup/sealed-file.ts';
 import { type BackupError, writeBackup } from '../../src/backup/write-backup.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { runCommand } from '../support/command.ts';
@@ -159,8 +161,13 @@ test('a running bot is backed up and comes back as another user, to the sat, wit
   symlinkSync('/etc/passwd', join(machine.store, 'a-link'));
   writeFileSync(join(machine.user, 'secret'), 'not the agent’s');
   linkSync(join(machine.user, 'secret'), join(machine.store, 'a-second-name'));
+  // None of these may make a backup that no restore takes: names that are no text, and a name of the restore's own.
+  for (const name of ['\xff', '\xfe', '\xef\xbf\xbd'])
+    writeFileSync(Buffer.from(`${machine.store}/${name}`, 'latin1'), name);
+  writeFileSync(join(machine.home, 'before-restore.txt'), 'mine');
   const made = await writeBackup(machine.installation(), machine.file, passphrase, parts);
   expect(made.leftOut.map(({ path, why }) => [path.split('/').at(-1), why])).toEqual([
+    ['before-restore.txt', 'odd'],
     ['a-link', 'odd'],
     ['a-second-name', 'odd'],
   ]);
@@ -305,4 +312,170 @@ test('on the command line: the passphrase by stdin or a file, never an argument;
   expect(made.stdout).toMatch(/There is no \S*nostr-dm-agent, so it is not in it/);
   const none = await runCommand(['restore', '--from', 'that'], where, 'another passphrase\n');
   expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('There is no ')]);
+});
+
+test('a restoring that was cut off says at its end everything that was kept, also by the first try', async () => {
+  for (const at of ['aside', 'home', 'settings']) {
+    const machine = await startMachine();
+    await writeBackup(machine.installation(), machine.file, passphrase, parts);
+    machine.end();
+    writeFileSync(join(machine.home, 'opencode.json'), '{"of": "before"}');
+    appendFileSync(join(machine.user, '.env'), '# since\n');
+    const places = placesOf(machine.user);
+    const cutOff = restoreBackup(machine.file, passphrase, places, {
+      ...{ ...onto, replace: true },
+      reached: (step) => {
+        if (step === `restore:${at}`) throw new Error('cut off');
+      },
+    });
+    await expect(cutOff).rejects.toThrow('cut off');
+    const { kept } = await restoreBackup(machine.file, passphrase, places, onto);
+    expect(kept).toContain(join(machine.home, 'before-restore'));
+    expect(kept).toContain(join(machine.user, '.env.before-restore'));
+    expect(readFileSync(join(machine.home, 'before-restore', 'opencode.json'), 'utf8')).toContain('before');
+    // What the first try had put there was nobody's yet.
+    expect(readdirSync(machine.home).filter((name) => name.startsWith('before'))).toEqual(['before-restore']);
+    await bench.end();
+  }
+});
+
+test('a place that can’t be written is refused before anything is changed; a workspace that can’t be made is named', async () => {
+  const machine = await startMachine();
+  appendFileSync(join(machine.user, '.env'), 'BOT_WORKSPACE=app=/dev/null/app\n');
+  await writeBackup(machine.installation(), machine.file, passphrase, parts);
+  machine.end();
+  const other = folder();
+  const nowhere = { ...placesOf(other), walletDirectory: '/dev/null/wallet' };
+  const refused = restoreBackup(machine.file, passphrase, nowhere, onto);
+  expect(await refused.catch((error: RestoreRefusedError) => [error.problem, error.path])).toEqual([
+    'unwritable',
+    '/dev/null/wallet',
+  ]);
+  expect(existsSync(join(other, '.nostr-dm-agent', 'restore.json'))).toBe(false);
+  const restored = await restoreBackup(machine.file, passphrase, placesOf(other), onto);
+  expect([restored.workspaces, restored.unmade]).toEqual([[], ['/dev/null/app']]);
+  expect(existsSync(join(restored.home, 'restore.json'))).toBe(false);
+});
+
+test('what an agent has put into its own database is not run by a restore: its conversations stay as they were', async () => {
+  const machine = await startMachine();
+  machine.conversation.exec(`CREATE TRIGGER t AFTER UPDATE ON session BEGIN
+    INSERT INTO session WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x, x FROM c; END`);
+  await writeBackup(machine.installation(), machine.file, passphrase, parts);
+  machine.end();
+  const { unmoved } = await restoreBackup(machine.file, passphrase, placesOf(folder()), onto);
+  expect(unmoved.map((path) => path.split('/').at(-1))).toEqual(['opencode.db']);
+});
+
+test('who wants it stopped is heard while a large file is being written, and nothing is left', async () => {
+  const machine = await startMachine();
+  machine.end();
+  const large = join(machine.store, 'large');
+  writeFileSync(large, '');
+  truncateSync(large, 256 * 1024 * 1024);
+  const stop = new AbortController();
+  const steps: string[] = [];
+  const stopped = writeBackup(machine.installation(), machine.file, passphrase, {
+    ...{ ...parts, signal: stop.signal },
+    reached: (step) => {
+      steps.push(step);
+      if (step === 'backup:home') setTimeout(() => stop.abort(new Error('stopped')), 0);
+    },
+  });
+  await expect(stopped).rejects.toThrow('stopped');
+  expect(steps).toEqual(['backup:begun', 'backup:home']);
+  expect(
+    [machine.file, `${machine.file}.part`, join(machine.home, 'backup.part')].filter(existsSync),
+  ).toEqual([]);
+});
+
+describe('a backup of somebody who knows its passphrase, and is no friend', () => {
+  test.each([
+    'home/../x',
+    '/etc/x',
+    'home//x',
+    'home/restore.json',
+    'home/restore.part/home/x',
+    'home/before-restore/x',
+    'home/bot.lock',
+    'wallet/x.db',
+    'wallet/0123456789abcdef.db/x',
+    'settings/env/x',
+    'settings/other',
+    `home/${'x'.repeat(300)}`,
+    // Twice, and below a file.
+    'home/a',
+    'home/a/b',
+  ])('is refused with a file at %s, and nothing is changed', async (path) => {
+    const [user, file] = [folder(), join(folder(), 'it')];
+    const writer = await createSealedWriter(openSync(file, 'wx'), passphrase, cost);
+    const then = {
+      userHome: '/home/al/',
+      directory: '/home/al/',
+      home: '/home/al/bot',
+      walletDirectory: '/home/al/w',
+    };
+    writeRecord(writer, { kind: 'manifest', program: '1', madeAt: 0, host: 'x', places: then });
+    for (const one of ['home/a', path]) writeRecord(writer, { kind: 'file', path: one, mode: 0, size: 0 });
+    writeRecord(writer, { kind: 'end', files: 2 });
+    writer.end();
+    const refused = restoreBackup(file, passphrase, placesOf(user), onto);
+    expect(await refused.catch((error: SealedFileError) => [error.file, error.problem])).toEqual([
+      file,
+      { kind: 'damaged' },
+    ]);
+    expect(readdirSync(user)).toEqual(['bot']);
+    expect(readdirSync(join(user, 'bot'))).toEqual(['bot.lock']);
+  });
+});
+
+test.each([
+  ['/', '/srv', '/a/b', '/srv/a/b'],
+  ['/', '/srv', '/', '/srv'],
+  ['/home/😀', '/', '/home/😀/x', '/x'],
+  ['/home/😀', '/home/bo', '/home/😀', '/home/bo'],
+])('what was at %s and is at %s now: %s is %s, in settings and in databases', (from, to, path, expected) => {
+  const moves = inOrder([{ from, to }]);
+  expect(movedPath(path, moves)).toBe(expected);
+  const db = new Database(':memory:');
+  db.exec('CREATE TABLE sessions (directory TEXT)');
+  db.query('INSERT INTO sessions VALUES (?)').run(path);
+  movePathsIn(db, [['sessions', 'directory']], moves);
+  expect(db.query('SELECT directory FROM sessions').values()).toEqual([[expected]]);
+});
+
+test('on a file system without hard links, such as FAT, a file is new or refused all the same', async () => {
+  const place = folder();
+  const [link, linkat] = process.arch === 'x64' ? [86, 265] : [37, 37];
+  // Classic BPF: these two calls fail as FAT has them fail (EPERM), all others are let through.
+  const program = [
+    [0x20, 0, 0, 0],
+    [0x15, 2, 0, link],
+    [0x15, 1, 0, linkat],
+    [0x06, 0, 0, 0x7fff0000],
+    [0x06, 0, 0, 0x00050001],
+  ].map(([code = 0, then = 0, otherwise = 0, value = 0]) => {
+    const instruction = Buffer.alloc(8);
+    instruction.writeUInt16LE(code, 0);
+    instruction.writeUInt8(then, 2);
+    instruction.writeUInt8(otherwise, 3);
+    instruction.writeUInt32LE(value, 4);
+    return instruction;
+  });
+  const filter = join(place, 'filter');
+  writeFileSync(filter, Buffer.concat(program));
+  const script = `
+    import { linkSync, writeFileSync } from 'node:fs';
+    import { publishNew } from '${join(import.meta.dir, '../../packages/kit/src/files.ts')}';
+    writeFileSync('draft', 'one'); writeFileSync('second', 'two');
+    let link = 'works';
+    try { linkSync('draft', 'x') } catch (error) { link = error.code }
+    console.log(link, publishNew('draft', 'it'), publishNew('second', 'it'));`;
+  const child = Bun.spawn(
+    ['bwrap', '--dev-bind', '/', '/', '--chdir', place, '--seccomp', '3', process.execPath, '-e', script],
+    { stdio: ['ignore', 'pipe', 'inherit', openSync(filter, 'r')] },
+  );
+  expect(await new Response(child.stdout).text()).toBe('EPERM true false\n');
+  expect(readFileSync(join(place, 'it'), 'utf8')).toBe('one');
+  expect(readdirSync(place).toSorted()).toEqual(['filter', 'it', 'second']);
 });

@@ -140,6 +140,8 @@ try {
     { replace: false, extensions: {}, signal: soon() },
   );
   say(`     restored: ${JSON.stringify(restored.moves)}`);
+  // Its conversations are moved only where nothing would be run: opencode's own schema has no triggers.
+  must('opencode’s own database could be moved', restored.unmoved.length === 0, restored.unmoved);
   let log = '';
   const child = Bun.spawn([process.execPath, join(install, 'src/index.ts'), 'start'], {
     ...{ cwd: other, stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },

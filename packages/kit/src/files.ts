@@ -3,6 +3,7 @@ import {
   closeSync,
   existsSync,
   fchmodSync,
+  fstatSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -44,15 +45,48 @@ export function writeFileAtomically(path: string, content: string | Uint8Array, 
 export function writeNewFile(path: string, content: string | Uint8Array): boolean {
   let made = true;
   viaDraft(path, content, 0o600, (draft) => {
-    try {
-      // Unlike a rename, a hard link never replaces what is there.
-      linkSync(draft, path);
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw error;
-      made = false;
-    }
+    made = publishNew(draft, path);
   });
   return made;
+}
+
+/** What a file system says that knows no second name of a file: FAT and exFAT, FUSE's and network's. */
+const noLinks = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
+/**
+ * Gives a finished file its name, on the same file system, where nothing may be yet. Where hard links are unknown the name
+ * is taken by an empty file first: killed in that very moment, that is what stays.
+ *
+ * @returns false when something is there: it was left as it is; what was to come there is where it was
+ */
+export function publishNew(draft: string, path: string): boolean {
+  try {
+    // Unlike a rename, a hard link never replaces what is there.
+    linkSync(draft, path);
+  } catch (error) {
+    const code = errorCode(error) ?? '';
+    if (code === 'EEXIST') return false;
+    if (!noLinks.includes(code)) throw error;
+    return takeName(draft, path);
+  }
+  rmSync(draft, { force: true });
+  return true;
+}
+
+function takeName(draft: string, path: string): boolean {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    return false;
+  }
+  try {
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  }
+  return true;
 }
 
 /** Puts on disk what has been written to a file, or which files are in a folder. */
@@ -60,6 +94,10 @@ export function syncToDisk(path: string): void {
   const file = openSync(path, 'r');
   try {
     fsyncSync(file);
+  } catch (error) {
+    // Some file systems of networks and of FUSE sync no folder; a file each has to.
+    const isUnknown = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '');
+    if (!isUnknown || !fstatSync(file).isDirectory()) throw error;
   } finally {
     closeSync(file);
   }
