@@ -22,13 +22,31 @@ const broken = (): never => {
   throw new RangeError('a broken picture');
 };
 
-/** @throws RangeError where it is not all there */
-const slice = (file: Buffer, from: number, to: number): Buffer =>
-  to > file.length || to < from ? broken() : file.subarray(from, to);
+/** What is kept of a file, in one piece of memory however many parts the file has. */
+function keeper(file: Buffer) {
+  // What is put in beside it: one EXIF block with the way up.
+  const made = Buffer.alloc(file.length + 128);
+  let size = 0;
+  return {
+    /** @throws RangeError where it is not all there */
+    keep: (from: number, to: number): void => {
+      if (to > file.length || to < from) broken();
+      size += file.copy(made, size, from, to);
+    },
+    add: (bytes: Buffer): void => {
+      size += bytes.copy(made, size);
+    },
+    made: (): Buffer => made.subarray(0, size),
+    size: (): number => size,
+  };
+}
 
 function stripJpeg(file: Buffer): Buffer {
-  const kept: Buffer[] = [slice(file, 0, 2)];
+  const kept = keeper(file);
+  kept.keep(0, 2);
   let turned: number | undefined;
+  /** Behind JFIF's own segment, which is the first. */
+  let headEnd = 2;
   for (let at = 2; ; ) {
     if (file.readUInt8(at) !== 0xff) broken();
     const marker = file.readUInt8(at + 1);
@@ -38,62 +56,66 @@ function stripJpeg(file: Buffer): Buffer {
       continue;
     }
     if (marker === 0xd9) {
-      kept.push(slice(file, at, at + 2));
+      kept.keep(at, at + 2);
       break;
     }
     const end = at + 2 + Math.max(2, file.readUInt16BE(at + 2));
-    const segment = slice(file, at, end);
-    const holds = (name: string) => segment.subarray(4, 4 + name.length).toString('latin1') === name;
-    if (marker === 0xe1 && holds('Exif\0\0')) turned ??= orientationOf(segment.subarray(10));
-    const isOurs =
-      marker < 0xe0 ||
-      (marker > 0xef && marker !== 0xfe) ||
-      marker === 0xe0 ||
-      marker === 0xee ||
-      (marker === 0xe2 && holds('ICC_PROFILE'));
-    // JFIF's own segment may hold a small picture; its other form (JFXX) is nothing else.
-    if (isOurs && !holds('JFXX')) kept.push(marker === 0xe0 ? withoutThumbnail(segment) : segment);
+    const holds = (name: string) =>
+      file.toString('latin1', at + 4, Math.min(end, at + 4 + name.length)) === name;
+    if (marker === 0xe1 && holds('Exif\0\0')) turned ??= orientationOf(file.subarray(at + 10, end));
+    if (marker === 0xe0 && holds('JFIF\0') && headEnd === 2) {
+      if (end > file.length || end < at + 18) broken();
+      kept.add(withoutThumbnail(file.subarray(at, at + 18)));
+      headEnd = kept.size();
+    } else if (marker === 0xee && holds('Adobe') && end >= at + 16) {
+      // How its colours are to be read, in twelve bytes.
+      kept.add(Buffer.from([0xff, 0xee, 0, 14]));
+      kept.keep(at + 4, at + 16);
+    } else if (marker < 0xe0 || marker === 0xda || (marker === 0xe2 && holds('ICC_PROFILE\0')))
+      kept.keep(at, end);
     at = end;
     if (marker !== 0xda) continue;
-    const scan = at;
     while (file.readUInt8(at) !== 0xff || isOfScan(file.readUInt8(at + 1))) at += 1;
-    kept.push(file.subarray(scan, at));
+    kept.keep(end, at);
   }
-  if (turned !== undefined && turned > 1) {
-    const exif = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), tiffOf(turned)]);
-    const head = Buffer.from([0xff, 0xe1, 0, exif.length + 2]);
-    const first = kept[1]?.readUInt8(1) === 0xe0 ? 2 : 1;
-    kept.splice(first, 0, head, exif);
-  }
-  return Buffer.concat(kept);
+  const made = kept.made();
+  if (turned === undefined || turned === 1) return made;
+  const exif = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), tiffOf(turned)]);
+  const head = Buffer.from([0xff, 0xe1, 0, exif.length + 2]);
+  return Buffer.concat([made.subarray(0, headEnd), head, exif, made.subarray(headEnd)]);
 }
 
 /** A byte of the picture itself, or a restart: the scan goes on. */
 const isOfScan = (next: number): boolean => next === 0 || (next >= 0xd0 && next <= 0xd7);
 
-function withoutThumbnail(segment: Buffer): Buffer {
-  if (segment.length < 18 || segment.subarray(4, 8).toString('latin1') !== 'JFIF') return segment;
-  const bare = Buffer.from(segment.subarray(0, 18));
+/** @param head of JFIF's own segment, which may hold a small picture behind that */
+function withoutThumbnail(head: Buffer): Buffer {
+  const bare = Buffer.from(head);
   bare.writeUInt16BE(16, 2);
   bare.writeUInt16BE(0, 16);
   return bare;
 }
 
-/** Chunks without which a picture looks the same. */
-const pngText = new Set(['tEXt', 'zTXt', 'iTXt', 'tIME', 'eXIf']);
+/** Chunks of the picture itself, of its colours, and of its moves. What else there is, programs have put there. */
+const pngParts = new Set([
+  ...['IHDR', 'PLTE', 'IDAT', 'IEND', 'tRNS', 'acTL', 'fcTL', 'fdAT', 'bKGD', 'pHYs', 'sBIT', 'sPLT', 'hIST'],
+  ...['cHRM', 'gAMA', 'iCCP', 'sRGB', 'cICP', 'mDCV', 'cLLI'],
+]);
 
 function stripPng(file: Buffer): Buffer {
-  const kept: Buffer[] = [slice(file, 0, 8)];
+  const kept = keeper(file);
+  kept.keep(0, 8);
+  let turned: number | undefined;
   for (let at = 8; ; ) {
     const end = at + 12 + file.readUInt32BE(at);
-    const chunk = slice(file, at, end);
-    const name = chunk.subarray(4, 8).toString('latin1');
-    if (name === 'eXIf') {
-      const turned = orientationOf(chunk.subarray(8, -4)) ?? 1;
-      if (turned > 1) kept.push(pngChunk('eXIf', tiffOf(turned)));
-    } else if (!pngText.has(name)) kept.push(chunk);
+    if (end > file.length) broken();
+    const name = file.toString('latin1', at + 4, at + 8);
+    if (name === 'eXIf' && turned === undefined) {
+      turned = orientationOf(file.subarray(at + 8, end - 4)) ?? 1;
+      if (turned > 1) kept.add(pngChunk('eXIf', tiffOf(turned)));
+    } else if (pngParts.has(name)) kept.keep(at, end);
     at = end;
-    if (name === 'IEND') return Buffer.concat(kept);
+    if (name === 'IEND') return kept.made();
   }
 }
 
@@ -106,31 +128,41 @@ function pngChunk(name: string, data: Buffer): Buffer {
   return chunk;
 }
 
+/** The same of WebP. */
+const webpParts = new Set(['VP8 ', 'VP8L', 'VP8X', 'ALPH', 'ANIM', 'ANMF', 'ICCP']);
+
 function stripWebp(file: Buffer): Buffer {
-  const whole = slice(file, 0, 8 + file.readUInt32LE(4));
-  const chunks: Buffer[] = [];
+  const whole = file.subarray(0, 8 + file.readUInt32LE(4));
+  if (whole.length < 8 + file.readUInt32LE(4)) broken();
+  const kept = keeper(whole);
+  kept.keep(0, 12);
   let turned = 1;
+  let head: number | undefined;
   for (let at = 12; at < whole.length; ) {
     const size = whole.readUInt32LE(at + 4);
-    const chunk = Buffer.from(slice(whole, at, Math.min(whole.length, at + 8 + size + (size % 2))));
-    if (chunk.length < 8 + size) broken();
-    const name = chunk.subarray(0, 4).toString('latin1');
-    if (name === 'EXIF') turned = orientationOf(withoutName(chunk.subarray(8, 8 + size))) ?? 1;
-    else if (name !== 'XMP ') chunks.push(chunk);
-    at += chunk.length;
+    if (at + 8 + size > whole.length) broken();
+    const end = Math.min(whole.length, at + 8 + size + (size % 2));
+    const name = whole.toString('latin1', at, at + 4);
+    if (name === 'EXIF') turned = orientationOf(withoutName(whole.subarray(at + 8, at + 8 + size))) ?? 1;
+    if (name === 'VP8X' && head === undefined) {
+      if (size < 10) broken();
+      head = kept.size();
+    }
+    if (webpParts.has(name)) kept.keep(at, end);
+    at = end;
   }
-  const head = chunks.find((chunk) => chunk.subarray(0, 4).toString('latin1') === 'VP8X');
-  // Its flags say what there is: EXIF (8) and XMP (4).
-  if (head !== undefined) head.writeUInt8((head.readUInt8(8) & ~(0x08 | 0x04)) | (turned > 1 ? 0x08 : 0), 8);
   if (head !== undefined && turned > 1) {
     const tiff = tiffOf(turned);
-    const exif = Buffer.alloc(8 + tiff.length);
+    const exif = Buffer.alloc(8);
     exif.write('EXIF', 0, 'latin1');
     exif.writeUInt32LE(tiff.length, 4);
-    tiff.copy(exif, 8);
-    chunks.push(exif);
+    kept.add(Buffer.concat([exif, tiff]));
   }
-  const made = Buffer.concat([slice(whole, 0, 12), ...chunks]);
+  const made = kept.made();
+  // Its flags say what there is: EXIF (8) and XMP (4).
+  if (head !== undefined) {
+    made.writeUInt8((made.readUInt8(head + 8) & ~(0x08 | 0x04)) | (turned > 1 ? 0x08 : 0), head + 8);
+  }
   made.writeUInt32LE(made.length - 8, 4);
   return made;
 }
@@ -147,10 +179,14 @@ function stripGif(file: Buffer): Buffer {
     return at + 1;
   };
   let at = 13 + coloursAt(10);
-  const kept: Buffer[] = [slice(file, 0, at)];
+  const kept = keeper(file);
+  kept.keep(0, at);
   for (;;) {
     const kind = file.readUInt8(at);
-    if (kind === 0x3b) return Buffer.concat([...kept, slice(file, at, at + 1)]);
+    if (kind === 0x3b) {
+      kept.keep(at, at + 1);
+      return kept.made();
+    }
     let end: number;
     let isKept = true;
     if (kind === 0x2c) end = afterBlocks(at + 11 + coloursAt(at + 9));
@@ -158,10 +194,10 @@ function stripGif(file: Buffer): Buffer {
       end = afterBlocks(at + 2);
       const label = file.readUInt8(at + 1);
       // Of applications' own, how often it is shown is the one that is seen.
-      const isLoop = file.subarray(at + 3, at + 14).toString('latin1') === 'NETSCAPE2.0';
+      const isLoop = file.toString('latin1', at + 3, at + 14) === 'NETSCAPE2.0';
       isKept = label === 0xf9 || label === 0x01 || (label === 0xff && isLoop);
     } else return broken();
-    if (isKept) kept.push(slice(file, at, end));
+    if (isKept) kept.keep(at, end);
     at = end;
   }
 }
