@@ -13,9 +13,17 @@ const SPOKEN: ReadonlySet<string> = new Set([
   ...['provider', 'provider status', 'provider list', 'provider balance', 'provider models'],
 ]);
 
+/** Of these, what may follow in words: it names something that is there, and no work. Behind the others stands a figure at most. */
+const WITH_WORDS: ReadonlySet<string> = new Set([
+  ...['help', 'settings', 'stop', 'no', 'new', 'resume', 'mode', 'name', 'workspace', 'model', 'models'],
+]);
+const FIGURE = /^#?\d{1,6}[.!?]*$/;
+/** Commands with which work is typed: it may be said instead. Not one that is a program's words, is done again and again, or is a question's answer. */
+const WORKS: ReadonlySet<string> = new Set(['ask', 'plan', 'agent', 'quick']);
+
 /** Somebody is to be given money, or it is to be taken out: no task, for no agent has any. */
 const MOVES_MONEY =
-  /^(?:(?:please|hey|ok(?:ay)?|now|bot|can you|could you|would you|i want to|i would like to|let’s|let's)[\s,]+)*(?:send|pay|give|transfer|withdraw|zap|tip|deposit|move|cash out|top ?up|add)\b.*\b(?:sats?|satoshis?|bitcoins?|btc|ecash|e-cash|invoice|wallet)\b/iu;
+  /^(?:(?:please|hey|ok(?:ay)?|now|bot|can you|could you|would you|i want to|i would like to|let’s|let's)[\s,]+)*(?:send|pay|give|transfer|withdraw|zap|tip|deposit|move|cash out|top ?up|add)\b.*\b(?:\d[\d.,]*k?|one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|some|all|half|my|our|the rest|everything)\s+(?:(?:of|the|my|our|and|\d[\d.,]*k?|hundred|thousand|million)\s+)*(?:sats?|satoshis?|bitcoins?|btc|ecash|e-cash|money|balance)\b|^(?:(?:please|hey|ok(?:ay)?|now|bot|can you|could you|would you|i want to|let’s|let's)[\s,]+)*(?:pay\b.*\binvoice\b|(?:withdraw|cash out|top ?up|deposit|zap|tip)\b.*\b(?:sats?|satoshis?|bitcoins?|btc|ecash|e-cash|money|wallet)\b)/iu;
 /** As it is typed, with what follows in words: `wallet send one hundred`. */
 const NAMES_THE_WALLET =
   /^wallet[\s,]+(?:send|pay|give|withdraw|receive|top ?up|move|lock|restore|reclaim|auto ?top ?up)\b/iu;
@@ -54,19 +62,22 @@ export function notTakenFromSpeech(text: string, meaning: Meaning): Unspoken | u
 }
 
 const besideTyped = (commands: readonly Match[]): Unspoken | undefined =>
-  commands.length === 1 && commands.every((each) => each.found && each.command.takesTask === true)
+  commands.length === 1 && commands.every((each) => each.found && WORKS.has(each.command.path))
     ? undefined
     : 'beside_command';
 
-/** With nothing behind its own words but a figure that it takes: `queue drop 2` is none of these. */
+/** With nothing behind its own words but a figure, or a name where that can be taken back: `queue drop 2` is none of these. */
 function ofCommands(commands: readonly Match[]): Unspoken | undefined {
   for (const each of commands) {
     if (!each.found) return 'command';
     const { path } = each.command;
     if (/^wallet |^provider |^more/.test(path) && !SPOKEN.has(path)) return 'money';
     if (path === 'yes' || path === 'always') return 'consent';
-    const steers = !/^(?:continue|limit|provider)/.test(path) || each.argument === '';
-    if (!SPOKEN.has(path) || !steers) return 'command';
+    const isPlain = each.argument === '' || (isSteering(path) && FIGURE.test(each.argument));
+    if (!SPOKEN.has(path) || !(isPlain || WITH_WORDS.has(path))) return 'command';
   }
   return undefined;
 }
+
+/** A figure behind the others is money. */
+const isSteering = (path: string): boolean => !/^(?:continue|limit|provider)/.test(path);

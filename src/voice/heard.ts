@@ -1,3 +1,5 @@
+import { withoutSecretKeys } from '../keys/secret-keys.ts';
+
 /** What models write where nobody speaks: they were trained on films with subtitles. Lower case, letters alone. */
 const INVENTED = new Set(
   [
@@ -57,8 +59,8 @@ const wordsOf = (text: string): readonly string[] =>
   [...words.segment(text)].flatMap(({ segment, isWordLike }) => (isWordLike === true ? [segment] : []));
 
 /**
- * What was said, of what a service wrote down: in one line, with nothing in it that a terminal or a phone obeys. undefined:
- * nothing that a person said.
+ * What was said, of what a service wrote down: in one line, with nothing in it that a terminal or a phone obeys, and without
+ * the words of a wallet. undefined: nothing that a person said.
  */
 export function heardIn(text: string): string | undefined {
   const line = text
@@ -66,8 +68,9 @@ export function heardIn(text: string): string | undefined {
     .replace(UNSPEAKABLE, ' ')
     .replace(/\s+/gu, ' ')
     .trim()
-    // A mark of a command can't be spoken.
-    .replace(/^[!！/\s]+/u, '');
+    // A mark of a command can't be spoken, nor that of a budget.
+    .replace(/^[!！/\s]+/u, '')
+    .replace(/([!！])[!！]+/gu, '$1');
   const said = line.replace(NO_SPEECH, ' ').replace(/\s+/gu, ' ').trim();
   const plain = wordsOf(said.toLowerCase().replace(/['’]/g, ''));
   if (plain.length === 0) return undefined;
@@ -76,7 +79,7 @@ export function heardIn(text: string): string | undefined {
     INVENTED.has(together) ||
     INVENTED.has(together.replaceAll(' ', '')) ||
     (SUBTITLED.test(said) && plain.length < 7);
-  return isInvented || isLoop(plain) ? undefined : line;
+  return isInvented || isLoop(plain) ? undefined : withoutSecretKeys(line);
 }
 
 /** `you you you you`, `Thank you. Thank you. Thank you.`: one thing and nothing else, over and over. */
