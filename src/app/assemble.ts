@@ -183,7 +183,7 @@ async function showPage(
     operator: createOperatorFacts(facts),
     act,
     health: () => botHealth(facts.bot, backend),
-    metrics: createBotMetrics(facts),
+    metrics: createBotMetrics(facts, backend),
   });
   const [first] = owners;
   const link = onPage && first && (await page?.linkFor(first.publicKey));

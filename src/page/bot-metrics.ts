@@ -11,7 +11,7 @@ import { timingMetrics } from './timing-metrics.ts';
 export type MetricsDeps = {
   readonly bot: BotFacts;
   readonly money: Pick<Money, 'wallet' | 'routstr' | 'autoTopUp'>;
-  readonly runs: Pick<RunStore, 'endedBetween'>;
+  readonly runs: Pick<RunStore, 'endedSince'>;
   readonly queue: Pick<RunQueue, 'counts'>;
   /** What a start found of an earlier life and put in order. */
   readonly recovered: {
@@ -26,20 +26,21 @@ export type MetricsDeps = {
   readonly stopping: AbortSignal;
 };
 
-/** A run's end is noted a moment before it is on disk: what is younger is counted the next time. */
-const writtenWithinMs = 5_000;
-
 /**
  * What a Prometheus reads, as it is when it asks. Names no owner, no task, no key. Amounts in sat, times in seconds;
  * what is counted begins with the process.
+ * @param standard the backend that is asked to be there; of others only those are told of that were found once
  */
-export function createBotMetrics(deps: MetricsDeps): () => Promise<{ contentType: string; text: string }> {
+export function createBotMetrics(
+  deps: MetricsDeps,
+  standard: BackendName,
+): () => Promise<{ contentType: string; text: string }> {
   const registry = new Registry();
   messaging(registry, deps);
   money(registry, deps);
   autoTopUps(registry, deps);
   const noteRuns = work(registry, deps);
-  machine(registry, deps);
+  machine(registry, deps, standard);
   timingMetrics(registry, named(''), deps.stopping);
   return async () => {
     noteRuns();
@@ -111,7 +112,7 @@ function messaging(registry: Registry, { bot, clock }: MetricsDeps): void {
 }
 
 /** Gives what counts the runs that have ended since the last time. */
-function work(registry: Registry, { queue, runs, clock }: MetricsDeps): () => void {
+function work(registry: Registry, { queue, runs }: MetricsDeps): () => void {
   gauge(registry, 'queue', 'Tasks that wait or are worked on.', () => {
     const { begun, waiting } = queue.counts();
     return [
@@ -134,17 +135,16 @@ function work(registry: Registry, { queue, runs, clock }: MetricsDeps): () => vo
     });
   const waits = seconds('run_wait_seconds', 'From a task’s coming to the beginning of its run.');
   const durations = seconds('run_seconds', 'From the beginning of a run to its end.');
-  let counted = clock.now();
+  let { cursor } = runs.endedSince();
   return () => {
-    const until = clock.now() - writtenWithinMs;
-    if (until <= counted) return;
-    for (const run of runs.endedBetween(counted, until)) {
+    const since = runs.endedSince(cursor);
+    for (const run of since.ended) {
       ended.inc({ outcome: run.outcome ?? 'unknown', provider: run.provider ?? 'none' });
       if (run.startedAt === undefined) continue;
       waits.observe((run.startedAt - run.queuedAt) / 1000);
       durations.observe((run.endedAt - run.startedAt) / 1000);
     }
-    counted = until;
+    ({ cursor } = since);
   };
 }
 
@@ -220,7 +220,12 @@ function autoTopUps(registry: Registry, { money: { autoTopUp } }: MetricsDeps): 
   });
 }
 
-function machine(registry: Registry, { bot, backends, home, recovered }: MetricsDeps): void {
+function machine(
+  registry: Registry,
+  { bot, backends, home, recovered }: MetricsDeps,
+  standard: BackendName,
+): void {
+  const expected = new Set([standard]);
   gauge(registry, 'recovered', 'What the start found of an earlier life and put in order.', () => [
     [{ kind: 'runs' }, recovered.interrupted],
     [{ kind: 'processes' }, recovered.processes],
@@ -229,7 +234,10 @@ function machine(registry: Registry, { bot, backends, home, recovered }: Metrics
   gauge(registry, 'backend_up', '1 where the agent’s program was found to run.', () =>
     [...backends.keys()].flatMap((backend): readonly Sample[] => {
       const health = bot.health(backend);
-      return health === undefined ? [] : [[{ backend }, health.state === 'missing' ? 0 : 1]];
+      if (health === undefined) return [];
+      const up = health.state !== 'missing';
+      if (up) expected.add(backend);
+      return expected.has(backend) ? [[{ backend }, up ? 1 : 0]] : [];
     }),
   );
   gauge(registry, 'agent_servers', 'Agent servers that are kept ready.', () => {

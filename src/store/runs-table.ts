@@ -69,6 +69,9 @@ const endedRow = rowOf({
   endedAt: z.int(),
 });
 
+/** Up to where ended runs were looked at: the newest of all, and those before it that were not done. */
+export type EndedRunsCursor = { readonly newest: number; readonly open: ReadonlySet<number> };
+
 export type QueueCounts = { readonly begun: number; readonly waiting: number };
 
 /** The queue and the record of everything that was run. */
@@ -107,8 +110,11 @@ export type RunStore = {
   readonly answersOf: (schedule: number, limit: number) => readonly Run[];
   /** Those that began in this folder since then (ms), newest first. */
   readonly inDirectory: (directory: string, since: number, limit: number) => readonly Run[];
-  /** Those that ended after a moment and before another (ms). */
-  readonly endedBetween: (after: number, until: number) => readonly EndedRun[];
+  /** Those that have ended since a look, each once, whatever clocks say and however late that was written; without one none. */
+  readonly endedSince: (cursor?: EndedRunsCursor) => {
+    readonly ended: readonly EndedRun[];
+    readonly cursor: EndedRunsCursor;
+  };
   readonly lastOf: (owner: PublicKey) => Run | undefined;
   /** When each payer served one of the owner's last 200 tasks last (ms). */
   readonly lastUses: (owner: PublicKey) => readonly { readonly provider: string; readonly at: number }[];
@@ -203,6 +209,27 @@ function openRuns(db: Database): OpenRuns {
   };
 }
 
+function endedSince(db: Database): RunStore['endedSince'] {
+  const seqRow = z.object({ seq: z.int() });
+  const newest = select(db, 'SELECT seq FROM runs ORDER BY seq DESC LIMIT 1', seqRow);
+  const open = select(db, "SELECT seq FROM runs WHERE state <> 'done'", seqRow);
+  const columns = 'SELECT outcome, provider, queued_at, started_at, ended_at FROM runs';
+  const after = select(db, `${columns} WHERE seq > ? AND state = 'done'`, endedRow);
+  const among = select(
+    db,
+    `${columns} WHERE seq IN (SELECT value FROM json_each(?)) AND state = 'done'`,
+    endedRow,
+  );
+  return (cursor) => {
+    const now = new Set(open.all().map(({ seq }) => seq));
+    const gone = [...(cursor?.open ?? [])].filter((seq) => !now.has(seq));
+    return {
+      ended: cursor === undefined ? [] : [...among.all(JSON.stringify(gone)), ...after.all(cursor.newest)],
+      cursor: { newest: newest.one()?.seq ?? 0, open: now },
+    };
+  };
+}
+
 export function createRunStore(db: Database): RunStore {
   const insert = select(
     db,
@@ -266,11 +293,7 @@ export function createRunStore(db: Database): RunStore {
        WHERE sessions.directory = ? AND runs.started_at >= ? ORDER BY +runs.seq DESC LIMIT ?`,
       row,
     ).all,
-    endedBetween: select(
-      db,
-      'SELECT outcome, provider, queued_at, started_at, ended_at FROM runs WHERE ended_at > ? AND ended_at <= ?',
-      endedRow,
-    ).all,
+    endedSince: endedSince(db),
     lastOf: select(db, 'SELECT * FROM runs WHERE owner = ? ORDER BY seq DESC LIMIT 1', row).one,
     prepare: change(db, "UPDATE runs SET state = 'preparing', provider = ?2, started_at = ?3 WHERE id = ?1"),
     running: change(db, "UPDATE runs SET state = 'running', pid = ?2 WHERE id = ?1"),

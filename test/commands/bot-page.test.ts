@@ -167,7 +167,12 @@ describe('an owner opens the page', () => {
     // The story before this one has delivered replies, and done a task.
     expect(text).toMatch(/^nostr_dm_agent_reply_delivery_seconds_count [1-9]/m);
     expect(text).toMatch(/^nostr_dm_agent_answer_reply_seconds_count 1$/m);
+    expect(text).toMatch(/^nostr_dm_agent_runs_total\{outcome="answered",provider="local"\} 1$/m);
     expect(text).toMatch(/^nostr_dm_agent_task_agent_seconds_count 1$/m);
+    // A backend that nobody has installed is not down.
+    expect(text.match(/^nostr_dm_agent_backend_up.*$/gm)).toEqual([
+      'nostr_dm_agent_backend_up{backend="opencode"} 1',
+    ]);
     expect(text).toMatch(/^nostr_dm_agent_recovered\{kind="runs"\} 0$/m);
     expect(text).toMatch(/^nostr_dm_agent_home_free_bytes [1-9]/m);
     const { publicKey } = bot.owner;
