@@ -100,7 +100,7 @@ async function setUp(options: SetupOptions, terminal: SetupTerminal): Promise<nu
   makeDefaultWorkspace(config.workspaces, places.userHome);
   // With the bot's other secrets, in a folder that is closed to others and that no agent sees.
   const backup = writeSecretFile(path, envText(values), old !== undefined, join(config.home, 'secrets'));
-  const wall = await tryWall(config, path);
+  const wall = await tryWall(config, path, environment.PATH);
   out(await report({ path, backup, config, wall, wallet: values.CASHU_MNEMONIC !== undefined }, terminal));
   if (service !== undefined) {
     const credentials = credentialsFor(service, handover, values, environment);
@@ -135,11 +135,15 @@ class UnknownServiceError extends Error {
   override readonly name = 'UnknownServiceError';
 }
 
-/** Which wall agents will have here; tried in a folder of its own, so that the bot's home is first made by its start. */
-async function tryWall(config: Config, envFile: string): Promise<Wall> {
+/**
+ * Which wall agents will have here; tried in a folder of its own, so that the bot's home is first made by its start.
+ * The answers are a configuration without this terminal's environment, but it is there that programs are found.
+ */
+async function tryWall(config: Config, envFile: string, PATH = ''): Promise<Wall> {
   const home = mkdtempSync(join(tmpdir(), 'nostr-dm-agent-setup-'));
   try {
-    return await createAgentJail({ ...config, home }, [envFile]).wall(AbortSignal.timeout(wallTimeoutMs));
+    const settings = { ...config, home, ambient: { ...config.ambient, PATH } };
+    return await createAgentJail(settings, [envFile]).wall(AbortSignal.timeout(wallTimeoutMs));
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
