@@ -42,6 +42,8 @@ export type OrderedTask = {
   readonly mode?: Mode;
   readonly model?: string;
   readonly job?: 'task' | 'compact';
+  /** Of a run that is done again: what its model is shown. */
+  readonly pictures?: readonly string[];
   /** A model wrote down what was said. */
   readonly isSpoken?: boolean;
   /** Of this run. Undefined: as the end of the task says (`… !!500`), else the provider's. */

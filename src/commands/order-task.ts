@@ -90,7 +90,10 @@ export function createTaskOrders(deps: {
       const ahead = queue.openIn(session.id);
       const waits = queue.mustWait(session.id);
       const files = asked.job === undefined ? waitingIn(sender, session.directory) : [];
-      const pictures = files.filter(({ mime }) => isPicture(mime)).map(({ path }) => path);
+      const shown = files.filter(({ mime }) => isPicture(mime)).map(({ path }) => path);
+      const pictures = [...new Set([...(asked.pictures ?? []), ...shown])];
+      // One that is done again names its own already.
+      const unnamed = files.filter(({ path }) => !found.task.includes(path));
       const run = queue.enqueue({
         owner: sender,
         session: session.id,
@@ -98,7 +101,7 @@ export function createTaskOrders(deps: {
         messageKind: kind,
         protocol,
         fallbackRelays: [relay],
-        task: [found.task, files.length > 0 && filesNote(files), asked.isSpoken === true && dictatedNote]
+        task: [found.task, unnamed.length > 0 && filesNote(unnamed), asked.isSpoken === true && dictatedNote]
           .filter((part) => part !== false)
           .join(''),
         ...(pictures.length > 0 && { pictures }),

@@ -169,8 +169,11 @@ function lastTask({ currentSessions, stores: { runs } }: CommandDeps, { owner }:
   if (last === undefined)
     throw new RefusalError('There is no task to run again yet. Send one as a plain message.');
   if (last.state !== 'done') throw new RefusalError('Your last task is not done yet; see !queue.');
-  const { task, mode, budget } = last;
-  return { task, mode, budget: budget === undefined ? undefined : sat(budget) };
+  const { task, mode, budget, pictures } = last;
+  return {
+    ...{ task, mode, budget: budget === undefined ? undefined : sat(budget) },
+    ...(last.session === session?.id && { pictures }),
+  };
 }
 
 /** @throws RefusalError when something like a budget stands at the end, and is none */

@@ -1,5 +1,6 @@
 import { withoutSecretShapes } from '@nostr-dm-agent/kit/log';
 import { isHosted } from '../backends/hosts/place.ts';
+import { withoutFilesNote } from '../replies/file-replies.ts';
 import { shorten } from '../replies/format.ts';
 import { notOnHosts } from '../replies/host-replies.ts';
 import { mergeText, noBranch, notMadeText, worktreeBegun } from '../replies/worktree-replies.ts';
@@ -77,7 +78,7 @@ function commitMessage({ stores }: CommandDeps, session: Session, { directory, m
   const tasks = stores.runs
     .inDirectory(directory, mergedAt ?? 0, namedTasks)
     .filter(({ mode, job }) => mode === 'agent' && job === 'task')
-    .map(({ task }) => withoutSecretShapes(task))
+    .map(({ task }) => withoutSecretShapes(withoutFilesNote(task)))
     .toReversed();
   const [first = `Work of session ${session.id}`, ...others] = tasks;
   const subject = shorten(first, 72);

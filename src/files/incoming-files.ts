@@ -7,12 +7,15 @@ import type { PublicKey, SharedFile, StoredMessage } from '@nostr-dm-agent/nostr
 import { isHosted } from '../backends/hosts/place.ts';
 import { fileProblemText, hostedInboxText, inboxProblemText, whatToDoText } from '../replies/file-replies.ts';
 import { heardText, voiceProblemText } from '../replies/voice-replies.ts';
+import { notMadeText } from '../replies/worktree-replies.ts';
 import type { CurrentSessions } from '../runs/current-sessions.ts';
+import type { Worktrees } from '../runs/worktrees.ts';
 import type { Stores } from '../store/open-stores.ts';
 import { recordingIn } from '../voice/audio.ts';
 import type { VoiceNotes } from '../voice/voice-notes.ts';
 import { type FetchedFile, fetchFile } from './fetch-file.ts';
 import { InboxFolderError, keepFile } from './keep-file.ts';
+import { withoutPlace } from './strip-metadata.ts';
 import { createTurns } from './turns.ts';
 
 /** What came is a task's that comes within that time. */
@@ -39,6 +42,8 @@ export type IncomingFiles = {
 export type IncomingFilesDeps = {
   readonly stores: Pick<Stores, 'sharedFiles' | 'voiceNotes' | 'owners' | 'atomically'>;
   readonly currentSessions: Pick<CurrentSessions, 'choices'>;
+  /** A session's tree may not be there yet. */
+  readonly worktrees: Pick<Worktrees, 'make'>;
   /** Guarded: whoever serves a file is a stranger. */
   readonly fetch: Fetch;
   readonly voice: VoiceNotes;
@@ -112,14 +117,17 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
     const known: Taken = said === undefined ? {} : { said };
     const isAlone = captionOf(message) === '';
     if (sharedFiles.has(owner, id, place) || (said !== undefined && isAlone)) return known;
-    const { directory } = deps.currentSessions.choices(owner).workspace;
+    const { name, directory } = deps.currentSessions.choices(owner).workspace;
     if (isHosted(directory) && !deps.voice.isOn) return { problem: hostedInboxText };
     const fetched = await fetchFile(file, deps.fetch, ending.signal);
     if ('problem' in fetched) return { problem: fileProblemText(fetched) };
     const heard = said === undefined ? await hear(message, fetched, place) : known;
     if (heard.problem !== undefined || (heard.said !== undefined && isAlone)) return heard;
     if (isHosted(directory)) return heard.said === undefined ? { problem: hostedInboxText } : heard;
-    const { bytes, type } = fetched;
+    const { type } = fetched;
+    const bytes = withoutPlace(fetched.bytes, type.mime);
+    const made = await deps.worktrees.make(directory, ending.signal);
+    if (made.state !== 'ready') return { problem: notMadeText(made, name) };
     const now = clock.now();
     try {
       const path = keepFile(directory, bytes, type.extension, new Date(now));

@@ -1,14 +1,28 @@
+/** What a picture says in words, such as the drawing that some programs put into it: its receiver may want it. */
+type Options = { readonly keepsTexts?: boolean };
+
+/**
+ * A picture as an owner sent it, without where and with what it was taken: its model's provider sees it. One that can't be
+ * read is left as it is.
+ */
+export const withoutPlace = (bytes: Uint8Array, mime: string): Uint8Array =>
+  stripMetadata(bytes, mime, { keepsTexts: true }) ?? bytes;
+
 /**
  * Takes out of a picture what it says of where, when and with what it was made (EXIF, XMP, IPTC, comments), without decoding
  * it. Colours (ICC) stay, and of EXIF the way up alone. What follows the picture in its file goes too: it may hold another.
  *
  * @returns undefined for a picture that is broken: what can't be read can't be cleaned. Other types as they are.
  */
-export function stripMetadata(bytes: Uint8Array, mime: string): Uint8Array | undefined {
+export function stripMetadata(
+  bytes: Uint8Array,
+  mime: string,
+  { keepsTexts = false }: Options = {},
+): Uint8Array | undefined {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     if (mime === 'image/jpeg') return stripJpeg(file);
-    if (mime === 'image/png') return stripPng(file);
+    if (mime === 'image/png') return stripPng(file, keepsTexts);
     if (mime === 'image/webp') return stripWebp(file);
     if (mime === 'image/gif') return stripGif(file);
     return bytes;
@@ -102,7 +116,11 @@ const pngParts = new Set([
   ...['cHRM', 'gAMA', 'iCCP', 'sRGB', 'cICP', 'mDCV', 'cLLI'],
 ]);
 
-function stripPng(file: Buffer): Buffer {
+/** Words, and those in which EXIF, XMP and IPTC are kept by some programs. */
+const pngText = new Set(['tEXt', 'zTXt', 'iTXt']);
+const pngPlace = /^(?:XML:com\.adobe\.xmp|Raw profile type )/;
+
+function stripPng(file: Buffer, keepsTexts: boolean): Buffer {
   const kept = keeper(file);
   kept.keep(0, 8);
   let turned: number | undefined;
@@ -113,7 +131,11 @@ function stripPng(file: Buffer): Buffer {
     if (name === 'eXIf' && turned === undefined) {
       turned = orientationOf(file.subarray(at + 8, end - 4)) ?? 1;
       if (turned > 1) kept.add(pngChunk('eXIf', tiffOf(turned)));
-    } else if (pngParts.has(name)) kept.keep(at, end);
+    } else if (
+      pngParts.has(name) ||
+      (keepsTexts && pngText.has(name) && !pngPlace.test(file.toString('latin1', at + 8, at + 48)))
+    )
+      kept.keep(at, end);
     at = end;
     if (name === 'IEND') return kept.made();
   }

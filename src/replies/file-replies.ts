@@ -55,14 +55,14 @@ export const inboxProblemText = (isNoFolder: boolean): string =>
 export const noAddressText =
   'I could not open that file: it came without an address of the web. Send it again, or describe it in words.';
 
+const filesFollow = '\n\nWith this came, in the workspace:\n';
+
 /** What the agent reads of the files that came with a task. */
 export const filesNote = (files: readonly Kept[]): string =>
-  lines(
-    '',
-    '',
-    'With this came, in the workspace:',
-    files.map((file) => `- ${fileLine(file)}`),
-  );
+  `${filesFollow}${lines(files.map((file) => `- ${fileLine(file)}`))}`;
+
+/** A task as its owner wrote it. */
+export const withoutFilesNote = (task: string): string => task.split(filesFollow, 1)[0] ?? task;
 
 /** The model can't be shown a picture. @param others that can */
 export const noPicturesText = (model: string, others: readonly string[]): string =>

@@ -12,7 +12,7 @@ import { deleteUploads } from '../../src/files/delete-uploads.ts';
 import { createOutgoingFiles } from '../../src/files/outgoing-files.ts';
 import { createFileSender, type NotSent } from '../../src/files/send-files.ts';
 import { sniffType } from '../../src/files/sniff-type.ts';
-import { stripMetadata } from '../../src/files/strip-metadata.ts';
+import { stripMetadata, withoutPlace } from '../../src/files/strip-metadata.ts';
 import { createSealer } from '../../src/keys/seal.ts';
 import { notSentText } from '../../src/replies/file-replies.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
@@ -99,6 +99,27 @@ test('a picture is sent without what it says of itself; its way up and its colou
   expect(clean.includes(scan)).toBe(true);
   expect(clean.includes('ICC_PROFILE')).toBe(true);
   expect(stripMetadata(Buffer.from(secret), 'text/plain')).toEqual(Buffer.from(secret));
+});
+
+test('one that an owner sends comes without where it was taken; words in it and what can’t be read stay', () => {
+  for (const picture of [jpeg, webp])
+    expect(Buffer.from(withoutPlace(picture, sniffType(picture).mime)).includes('GPS')).toBe(false);
+  const drawing = 'mxfile\0a drawing';
+  const parts = [
+    ['IHDR', Buffer.from('00000001000000010806000000', 'hex')],
+    ['eXIf', tiff],
+    ['tEXt', Buffer.from(drawing)],
+    ['tEXt', Buffer.from(`Raw profile type exif\0${secret}`)],
+    ['iTXt', Buffer.from(`XML:com.adobe.xmp\0\0\0\0\0${secret}`)],
+    ['IEND', Buffer.alloc(0)],
+  ] as const;
+  const head = png.subarray(0, 8);
+  const clean = Buffer.from(
+    withoutPlace(Buffer.concat([head, ...parts.map(([name, data]) => chunk(name, data))]), 'image/png'),
+  );
+  expect([clean.includes(drawing), clean.includes('GPS')]).toEqual([true, false]);
+  const cut = jpeg.subarray(0, 40);
+  expect(withoutPlace(cut, 'image/jpeg')).toBe(cut);
 });
 
 /** A Blossom server in memory; what it says to an upload may be something else. */

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startTestBot, type TestBot } from '../support/bot.ts';
 import { git, put } from '../support/worktrees.ts';
@@ -20,14 +20,16 @@ test('an owner has two sessions in one repository at once, merges one, and is to
   git(workspace, 'add', '-A');
   git(workspace, 'commit', '-qm', 'first');
 
-  // The task is sent before the tree is made, and is for it.
+  // The task is sent before the tree is made, and is for it; so is the file that it came with.
+  await using files = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('a log') });
   const begun = owner.send('!new —worktree app');
   await begun;
-  const task = await owner.send('say hello');
+  const task = await owner.send(`${files.url}x`, { kind: 15, tags: [['alt', 'say hello']] });
   expect((await owner.answer(await begun)).text).toMatch(
     /^New session (\w+) · app · branch session-\1 · opencode · agent\. It works beside the others/,
   );
-  expect((await owner.answer(task)).text).toStartWith('did: say hello');
+  expect((await owner.answer(task)).text).toMatch(/^did: say hello\s.*\s- \.dm-inbox\/\w+\.txt/);
+  expect(existsSync(join(workspace, '.dm-inbox'))).toBe(false);
   const [, first = ''] =
     /Session: (\w+) · app · agent · branch session-\1/.exec(await answer('!status')) ?? [];
   expect(first).not.toBe('');
@@ -38,11 +40,11 @@ test('an owner has two sessions in one repository at once, merges one, and is to
 
   expect(await answer(`!merge ${first}`)).toBe(
     [
-      `Merged session-${first} into main: 1 file, +1 −0.`,
+      `Merged session-${first} into main: 1 file, +4 −0.`,
       'The session goes on on its branch; the next !new takes a merged one away.',
     ].join('\n'),
   );
-  expect(readFileSync(join(workspace, 'tasks.txt'), 'utf8')).toBe('say hello\n');
+  expect(readFileSync(join(workspace, 'tasks.txt'), 'utf8')).toStartWith('say hello\n');
   expect(git(workspace, 'log', '-1', '--format=%s')).toBe('say hello');
   const conflict = await answer('!merge');
   expect(conflict).toMatch(
