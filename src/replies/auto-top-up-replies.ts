@@ -7,8 +7,8 @@ import { ownerName } from './owner-name.ts';
 
 /** Automatic top-ups from an owner's wallet (NIP-47), as owners read of them. */
 
-export const deleteConnectionAdvice =
-  'Now delete your message with the connection: in your client, and with it on the relays, whoever has your Nostr key can read it. The bot keeps it sealed, and nowhere else.';
+export const neitherText =
+  'That is neither a connection to a wallet (nostr+walletconnect://…, copied from your wallet) nor an amount a day (5000/day, 10k/day), nor off.';
 
 const problems: Readonly<Record<WalletConnectionError['reason'], string>> = {
   form: 'That is no connection to a wallet: one begins with nostr+walletconnect://. Copy all of it from your wallet.',
@@ -51,9 +51,11 @@ const whenText = (threshold: Sat): string =>
     ? 'The alert is off, so nothing is ever due: !wallet alert 1000 turns it on.'
     : `It begins when less than ${formatSat(threshold)} are left (!wallet alert), with ${formatSat((threshold * 2) as Sat)} at a time.`;
 
-export const autoTopUpOffText = (open: AutoTopUpEntry | undefined, now: number): string =>
+export const autoTopUpOffText = (wasOn: boolean, open: AutoTopUpEntry | undefined, now: number): string =>
   lines(
-    'Automatic top-ups are off; the bot has forgotten the connection. Take it back in your wallet, too.',
+    !wasOn && 'Automatic top-ups are off already.',
+    wasOn &&
+      'Automatic top-ups are off; the bot has forgotten the connection. Take it back in your wallet, too.',
     open?.asked
       ? `One of ${formatSat(open.amount)} is under way: if your wallet pays it within ${formatDuration(open.expiresAt - now)}, the money still arrives here.`
       : undefined,

@@ -1,7 +1,8 @@
 /** As the world writes it (`Europe/Berlin`), from what was typed: any case, spaces, or the city alone. undefined: unknown. */
 export function zoneNamed(typed: string): string | undefined {
   const asked = typed.trim().replace(/\s+/g, '_').toLowerCase();
-  if (asked === '' || asked.length > 64) return undefined;
+  // `GMT+2` is two hours behind as a zone's name, and ahead to whoever writes it.
+  if (asked === '' || asked.length > 64 || /^(?:gmt|utc)_?[+-]?\d/.test(asked)) return undefined;
   const all = Intl.supportedValuesOf('timeZone');
   const cities = all.filter((zone) => zone.toLowerCase().split('/').at(-1) === asked);
   const named =

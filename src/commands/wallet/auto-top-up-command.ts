@@ -7,7 +7,7 @@ import {
   autoTopUpStateText,
   connectionCheckText,
   connectionProblemText,
-  deleteConnectionAdvice,
+  neitherText,
 } from '../../replies/auto-top-up-replies.ts';
 import { type Call, type Command, type FullReply, RefusalError, UsageError } from '../command.ts';
 import type { WalletCommandDeps } from './wallet-command-deps.ts';
@@ -38,13 +38,15 @@ export const autoTopUpCommand = (deps: WalletCommandDeps): Command => ({
     const state = () =>
       autoTopUpStateText(autoTopUp.state(), call.owner.publicKey, threshold, deps.clock.now());
     if (call.argument === '') return state();
-    if (/^(?:off|stop|none|no|0)$/i.test(call.argument))
-      return { reply: autoTopUpOffText(autoTopUp.off(), deps.clock.now()) };
+    if (/^(?:off|stop|none|no|0|0\s*\/\s*day)(?:\s+(?:now|please))?$/i.test(call.argument)) {
+      const wasOn = autoTopUp.state() !== undefined;
+      return { reply: autoTopUpOffText(wasOn, autoTopUp.off(), deps.clock.now()) };
+    }
     const text = revealed(deps, call);
     const { uri, cap } = readArgument(text);
-    if (uri !== '') return connect(deps, call, { uri, cap }, signal);
+    if (/^nostr\+?wallet|secret=/i.test(uri)) return connect(deps, call, { uri, cap }, signal);
     const connected = autoTopUp.state();
-    if (cap === undefined) throw new UsageError('That is no connection to a wallet, and no amount a day.');
+    if (uri !== '' || cap === undefined) throw new UsageError(neitherText);
     if (connected === undefined)
       throw new UsageError('No wallet is connected yet; its connection is missing.');
     if (connected.owner !== call.owner.publicKey)
@@ -61,23 +63,18 @@ async function connect(
   signal: AbortSignal,
 ): Promise<FullReply> {
   const { autoTopUp, wallet } = deps.money;
-  const refuse = (reason: string): never => {
-    throw new RefusalError(`${reason}\n\n${deleteConnectionAdvice}`);
-  };
   try {
     const connection = autoTopUp.read(uri);
     const found = await autoTopUp.check(connection, signal);
-    if (found === 'cannot-pay' || found === 'unauthorized') return refuse(connectionCheckText(found));
+    if (found === 'cannot-pay' || found === 'unauthorized')
+      throw new RefusalError(connectionCheckText(found));
     return {
-      reply: `${autoTopUpSetText(cap, wallet.threshold(), connection.relays, found)}\n\n${deleteConnectionAdvice}`,
+      reply: autoTopUpSetText(cap, wallet.threshold(), connection.relays, found),
       commit: () => autoTopUp.set(owner.publicKey, connection, cap),
     };
   } catch (error) {
     if (!(error instanceof WalletConnectionError)) throw error;
-    const text = connectionProblemText(error.reason);
-    // Nothing to delete where there was no secret.
-    if (!/secret=/i.test(uri)) throw new RefusalError(text);
-    return refuse(text);
+    throw new RefusalError(connectionProblemText(error.reason));
   }
 }
 
