@@ -10,13 +10,11 @@ import {
 import { describeWhen, formatTime } from '../replies/when-in-words.ts';
 import type { Schedule } from '../schedules/schedule.ts';
 import { nextTime } from '../schedules/when.ts';
-import { nextClockChange, zoneNamed } from '../schedules/zone.ts';
+import { clockChangeAhead, zoneNamed } from '../schedules/zone.ts';
 import { addReminder, addSchedule, zoneOf } from './add-schedule.ts';
 import { parseChoice, parseCount } from './arguments.ts';
 import { type Call, type Command, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
-
-const clockChangeDays = 14;
 
 const grammar =
   'Times: daily 8:00 · weekdays 7.30 · mon,thu 18:30 · every 2h · hourly · monthly 1 9:00 · in 20m · at 14:30 · tomorrow 9:00 · 2026-12-24 18:00 · five cron fields. In your zone: !timezone.';
@@ -225,8 +223,7 @@ function listed(deps: CommandDeps, owner: PublicKey): string {
   if (all.length === 0) return noSchedules;
   const now = deps.clock.now();
   const zone = zoneOf(deps, owner);
-  const again = all.some(({ when, state }) => when.kind !== 'once' && state === 'active');
-  const change = again ? nextClockChange(zone, now, clockChangeDays) : undefined;
+  const change = clockChangeAhead(all, zone, now);
   return scheduleList(
     all.map((schedule) => scheduleLine(schedule, now)),
     zone,

@@ -10,12 +10,14 @@ import type { Stores } from '../store/open-stores.ts';
 import { createMoneyFacts, type MoneyFactsDeps } from './money-facts.ts';
 import { createOwnerFacts, type OwnerFactsDeps } from './owner-facts.ts';
 import { type ProviderFactsDeps, providersFacts } from './provider-facts.ts';
+import { createScheduleFacts, type ScheduleFactsDeps } from './schedule-facts.ts';
 import { createSessionFacts, type SessionFactsDeps } from './session-facts.ts';
 
 export type PageFactsDeps = MoneyFactsDeps &
   SessionFactsDeps &
   OwnerFactsDeps &
-  ProviderFactsDeps & {
+  ProviderFactsDeps &
+  ScheduleFactsDeps & {
     readonly queue: Pick<CommandDeps['queue'], 'list' | 'counts'>;
     readonly asks: Pick<CommandDeps['asks'], 'open'>;
     readonly board: Pick<RunBoard, 'of'>;
@@ -38,6 +40,7 @@ export function createPageFacts(deps: PageFactsDeps) {
     }),
     money: createMoneyFacts(deps),
     sessions: createSessionFacts(deps),
+    schedules: createScheduleFacts(deps),
     providers: (visitor: Visitor, find: string) => providersFacts(deps, visitor, find),
     relays: (): readonly RelayFacts[] =>
       deps.bot.relays().map(({ url, served, reason, withoutLegacy }) => ({

@@ -141,28 +141,40 @@ export const pausedText = (schedule: Schedule, why: Pause): string =>
     ? `⏰ #${schedule.id} of ${ownerName(schedule.owner)} is paused: they are no owner any more. (${shorten(schedule.text, 60)})`
     : `⏰ #${schedule.id} is ${paused(why)}. (${shorten(schedule.text, 60)}) !schedule resume ${schedule.id} once that has changed.`;
 
+/** When it comes next, or why it does not; empty: there is nothing to say beside its times. */
+export function turnText({ state, pause, when, nextAt, zone }: Schedule, now: number): string {
+  if (state === 'missed') return 'missed';
+  if (state === 'paused') return paused(pause ?? 'asked');
+  return when.kind === 'once' || nextAt === undefined ? '' : `next ${formatTime(nextAt, zone, now)}`;
+}
+
+/** How often it was done; empty: never. */
+export const countText = ({ runs, quiet, work }: Schedule): string =>
+  runs === 0
+    ? ''
+    : `${plural(runs, work.kind === 'task' ? 'run' : 'time')}${quiet > 0 ? ` (${quiet} with nothing to report)` : ''}`;
+
 /** One of the list. */
 export function scheduleLine(schedule: Schedule, now: number): string {
-  const { id, when, zone, text, work, state, pause, nextAt, runs, quiet } = schedule;
-  const turn =
-    state === 'missed'
-      ? 'missed'
-      : state === 'paused'
-        ? paused(pause ?? 'asked')
-        : when.kind === 'once' || nextAt === undefined
-          ? ''
-          : `next ${formatTime(nextAt, zone, now)}`;
-  const count = plural(runs, work.kind === 'task' ? 'run' : 'time');
+  const { id, when, zone, text, work } = schedule;
   const facts = [
     describeWhen(when, zone, now),
-    turn,
+    turnText(schedule, now),
     work.kind === 'task' && work.mode !== 'ask' ? work.mode : '',
-    runs === 0 ? '' : `${count}${quiet > 0 ? ` (${quiet} with nothing to report)` : ''}`,
+    countText(schedule),
   ];
   return `#${id} ${facts.filter((fact) => fact !== '').join(' · ')}\n   ${work.kind === 'reminder' ? '⏰ ' : ''}${shorten(text, 80)}`;
 }
 
-/** @param change the clocks change soon: at, by how many minutes */
+/** The clocks change soon: at, by how many minutes. */
+export const clockChangeText = (
+  { at, minutes }: { readonly at: number; readonly minutes: number },
+  zone: string,
+  now: number,
+): string =>
+  `Clocks go ${minutes > 0 ? 'forward' : 'back'} on ${formatTime(at, zone, now)} (${zone}): times of day stay what they are on the clock.`;
+
+/** @param change when the clocks change, where that is soon */
 export const scheduleList = (
   all: readonly string[],
   zone: string,
@@ -171,12 +183,7 @@ export const scheduleList = (
 ): string => {
   const ways: Lines =
     'Pause, resume, run now or end one: !schedule pause 3 · !schedule resume 3 · !schedule run 3 · !schedule drop 3.';
-  return lines(
-    all,
-    change !== undefined &&
-      `Clocks go ${change.minutes > 0 ? 'forward' : 'back'} on ${formatTime(change.at, zone, now)} (${zone}): times of day stay what they are on the clock.`,
-    ways,
-  );
+  return lines(all, change !== undefined && clockChangeText(change, zone, now), ways);
 };
 
 export const noSchedules = `Nothing is scheduled. ${whenExamples}`;

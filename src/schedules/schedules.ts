@@ -11,6 +11,8 @@ export function openSchedules(
   const membersMay = () => meta.get(key) === 'on';
   return {
     ...createScheduler({ ...deps, membersMay, actsSince: () => actsSince(meta) }),
+    /** Those of an owner that have not ended. */
+    of: deps.stores.schedules.of,
     membersMay,
     letMembers: (may: boolean): void => meta.set(key, may ? 'on' : 'off'),
     /** Of this machine, until an owner says what theirs is. */

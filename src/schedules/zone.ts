@@ -1,3 +1,5 @@
+import type { Schedule } from './schedule.ts';
+
 /** As the world writes it (`Europe/Berlin`), from what was typed: any case, spaces, or the city alone. undefined: unknown. */
 export function zoneNamed(typed: string): string | undefined {
   const asked = typed.trim().replace(/\s+/g, '_').toLowerCase();
@@ -25,14 +27,9 @@ export function nextClockChange(
   after: number,
   days: number,
 ): { readonly at: number; readonly minutes: number } | undefined {
-  const offset = (at: number): number => {
-    const wall = new Intl.DateTimeFormat('sv-SE', {
-      timeZone: zone,
-      dateStyle: 'short',
-      timeStyle: 'medium',
-    });
-    return Date.parse(`${wall.format(at).replace(' ', 'T')}Z`) - Math.floor(at / 1000) * 1000;
-  };
+  const wall = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' });
+  const offset = (at: number): number =>
+    Date.parse(`${wall.format(at).replace(' ', 'T')}Z`) - Math.floor(at / 1000) * 1000;
   const now = offset(after);
   for (let day = 1; day <= days; day += 1) {
     if (offset(after + day * dayMs) === now) continue;
@@ -49,3 +46,14 @@ export function nextClockChange(
 }
 
 const dayMs = 86_400_000;
+const aheadDays = 14;
+
+/** The next change of a zone's clocks, where it is soon and there is anything that comes again and again. */
+export const clockChangeAhead = (
+  all: readonly Pick<Schedule, 'when' | 'state'>[],
+  zone: string,
+  now: number,
+) =>
+  all.some(({ when, state }) => when.kind !== 'once' && state === 'active')
+    ? nextClockChange(zone, now, aheadDays)
+    : undefined;

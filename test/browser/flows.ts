@@ -183,6 +183,39 @@ export function flows(world: () => PageWorld): void {
       calm(tab);
     });
 
+    test('schedules, pauses, does now and ends what comes by itself', async () => {
+      const { paid, owner } = world();
+      await open('Schedules');
+      await tab.page.getByText('Nothing is scheduled.').waitFor();
+      await tab.page.locator('summary', { hasText: 'Times are those of' }).click();
+      expect(await answerTo(() => give('Set my zone', 'new york'))).toContain('America/New_York');
+      await tab.page.getByText('Times are those of America/New_York', { exact: true }).waitFor();
+      expect(await answerTo(() => give('Schedule it', 'monday 3 tests to run'))).toContain(
+        'Nothing was scheduled',
+      );
+      const made = await answerTo(() =>
+        give('Schedule it', 'weekdays 8:00 read readme.md then say all fine'),
+      );
+      const number = /^#(\d+) · weekdays 08:00 America\/New_York/.exec(made)?.[1] ?? '';
+      const card = tab.page.locator(`#schedule-${number}`);
+      await card.getByText(/next \w{3} .* 08:00/).waitFor();
+      const does = (name: string) => card.getByRole('button', { name }).click();
+      expect(await answerTo(() => does('Pause'))).toContain('is paused');
+      await card.getByText('weekdays 08:00 · paused').waitFor();
+      await answerTo(() => does('Let it go on'));
+      await answerTo(() => does('Do it now'));
+      await owner.heard(new RegExp(`^⏰ #${number} — readme.md says`));
+      await card.getByRole('link', { name: 'answered' }).waitFor();
+      expect(await paid.ask('!schedule')).toMatch(new RegExp(`^#${number} weekdays 08:00 · next .* · 1 run`));
+      await answerTo(() => give('Schedule it', 'in 2h remind me to stretch'));
+      await tab.page.getByText('⏰ stretch').waitFor();
+      await answerTo(() => does('End it'));
+      await card.waitFor({ state: 'detached' });
+      expect(await paid.ask('!schedule drop all')).toContain('stretch');
+      await tab.page.getByText('Nothing is scheduled.').waitFor();
+      calm(tab);
+    });
+
     test('sees the relays, and lets owners in and out', async () => {
       await open('Relays');
       await tab.page.getByText('Messages come through.', { exact: true }).waitFor();
@@ -263,6 +296,15 @@ export function flows(world: () => PageWorld): void {
     for (const name of ['Owners', 'Relays']) expect(names).not.toContain(name);
     await tab.page.getByRole('link', { name: 'Sessions' }).click();
     expect(await tab.page.getByRole('main').textContent()).not.toContain('page.txt');
+    await world().paid.ask('!remind in 3h water the plants');
+    await tab.page.getByRole('link', { name: 'Schedules' }).click();
+    await tab.page.getByText('Nothing is scheduled.').waitFor();
+    // By its number neither.
+    const theirs = /^#(\d+)/.exec(await world().paid.ask('!schedule'))?.[1] ?? '';
+    expect((await member.answer(await member.send(`!schedule drop ${theirs}`))).text).toContain(
+      'You have no',
+    );
+    await world().paid.ask('!schedule drop all');
     calm(tab);
     await tab.close();
   });

@@ -78,7 +78,13 @@ export function hostile(world: () => PageWorld): void {
 
       await go(page, '/sessions');
       for (const command of [
-        ...['!diff', '!provider nodes', `!name ${hostileWords.name}`, `!owners add ${hostileWords.typed}`],
+        ...[
+          '!diff',
+          '!provider nodes',
+          `!remind in 9h ${hostileWords.typed}`,
+          `!name ${hostileWords.name}`,
+          `!owners add ${hostileWords.typed}`,
+        ],
         ...[
           `!${hostileWords.typed}`,
           `!model ${hostileWords.typed}`,

@@ -19,6 +19,13 @@ try {
   await done(owner, 'read readme.md then answer with 40 words');
   await done(member, 'say hello');
   await paid.ask('!invite');
+  await paid.ask('!timezone Europe/Berlin');
+  await paid.ask('!every weekdays 8:00 run the tests, tell me only what changed');
+  await paid.ask('!every 6h agent update the dependencies !!500');
+  await paid.ask('!remind fri 17:00 tag the release');
+  await paid.ask('!schedule pause 2');
+  await paid.ask('!schedule run 1');
+  await owner.heard(/^⏰ #1/);
   house.mint.lightning.incoming = 'on-demand';
 
   const { page, close } = await world.enter();

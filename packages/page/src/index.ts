@@ -28,4 +28,5 @@ export type { PageAddress, ServedPage } from './open.ts';
 export type { NodeFacts, OperatorSource } from './operator-source.ts';
 export type { PageSessionStore, StoredPageSession } from './page-sessions.ts';
 export type { Health, HealthOfPart, PageSource, SessionsSource } from './page-source.ts';
+export type { ScheduleFacts, SchedulesSource } from './schedule-facts.ts';
 export type { Visitor } from './visitor.ts';

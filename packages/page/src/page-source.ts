@@ -12,6 +12,7 @@ import type {
 } from './facts.ts';
 import type { MoneySource } from './money-source.ts';
 import type { OperatorSource } from './operator-source.ts';
+import type { SchedulesSource } from './schedule-facts.ts';
 import type { Visitor } from './visitor.ts';
 
 /** What the page is told, by whoever serves it. Facts; the page makes the sentences. */
@@ -21,6 +22,7 @@ export type PageSource = {
   readonly now: (visitor: Visitor) => NowFacts;
   readonly money: MoneySource;
   readonly sessions: SessionsSource;
+  readonly schedules: SchedulesSource;
   /** @param find what they look for among those that can be connected */
   readonly providers: (visitor: Visitor, find: string) => ProvidersFacts;
   readonly relays: () => readonly RelayFacts[];

@@ -6,6 +6,7 @@ import { nowView } from './now.tsx';
 import { ownersView } from './owners.tsx';
 import { providersView } from './providers.tsx';
 import { relaysView } from './relays.tsx';
+import { schedulesView } from './schedules.tsx';
 import { sessionsView } from './sessions.tsx';
 import { settingsView } from './settings.tsx';
 import type { View } from './view.ts';
@@ -17,6 +18,7 @@ export const views: readonly View[] = [
   moneyView,
   providersView,
   sessionsView,
+  schedulesView,
   relaysView,
   ownersView,
   nodesView,

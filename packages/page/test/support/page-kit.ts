@@ -110,6 +110,7 @@ export async function startPage(owners: Map<PublicKey, Visitor['role']>) {
       known: 0,
     }),
     relays: () => [],
+    schedules: { list: () => [], zone: () => ({ name: 'UTC', chosen: false, change: undefined }) },
     owners: () => views.owners,
     invites: () => views.invites,
     get operator() {
