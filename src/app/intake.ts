@@ -156,13 +156,13 @@ const filesOpener =
       messaging,
     }: { readonly stores: Stores; readonly work: Work; readonly messaging: Messaging },
     service: Config['speech'],
-    { clock, log }: Basics,
+    { clock, reached, log }: Basics,
   ): NonNullable<DispatchDeps['openFiles']> =>
   (acting) => {
     const { allowLoopback, tell } = messaging;
     const fetch = createGuardedFetch({ allowLoopback, redirects: 3 });
     const voice = createVoiceNotes({ service, store: stores.voiceNotes, fetch: outwardFetch, clock, log });
-    return createIncomingFiles({ ...acting, ...work, stores, voice, fetch, tell, clock, log });
+    return createIncomingFiles({ ...acting, ...work, stores, voice, fetch, tell, reached, clock, log });
   };
 
 export type Intake = ReturnType<typeof createIntake>;

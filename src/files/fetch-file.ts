@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fetch, readBytes } from '@nostr-dm-agent/kit/http';
 import { PrivateAddressError, RedirectError } from '@nostr-dm-agent/kit/net';
 import type { SharedFile } from '@nostr-dm-agent/nostr';
@@ -8,12 +9,22 @@ import { type FileType, sniffType } from './sniff-type.ts';
 /** Bytes of one file, and milliseconds that it may take. */
 export const MAX_FILE_BYTES = 20 * 1024 * 1024;
 const deadlineMs = 60_000;
+/** A server that is in trouble, or a line that breaks, is often well a moment later. */
+const pauses = [500, 3_000];
 
 /** What keeps a file from being had. */
 export type FileProblem =
   | { readonly problem: 'status'; readonly status: number }
   | {
-      readonly problem: 'too_large' | 'unreachable' | 'private' | 'not_that' | 'locked' | 'changed' | 'empty';
+      readonly problem:
+        | 'too_large'
+        | 'unreachable'
+        | 'slow'
+        | 'private'
+        | 'not_that'
+        | 'locked'
+        | 'changed'
+        | 'empty';
     };
 
 export type FetchedFile = { readonly bytes: Uint8Array; readonly type: FileType };
@@ -30,7 +41,7 @@ export async function fetchFile(
   fetch: Fetch,
   signal: AbortSignal,
 ): Promise<FetchedFile | FileProblem> {
-  const body = await bytesAt(file.url, fetch, signal);
+  const body = await bytesInTime(file.url, fetch, signal);
   if ('problem' in body) return body;
   if (file.sha256 !== undefined && file.sha256 !== sha256(body.bytes)) return { problem: 'not_that' };
   const plain = file.encryption === undefined ? body.bytes : decryptFile(body.bytes, file.encryption);
@@ -39,14 +50,30 @@ export async function fetchFile(
   return plain.length === 0 ? { problem: 'empty' } : { bytes: plain, type: sniffType(plain) };
 }
 
-async function bytesAt(
-  url: string,
-  fetch: Fetch,
-  signal: AbortSignal,
-): Promise<{ readonly bytes: Uint8Array } | FileProblem> {
-  const within = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]);
+type Body = { readonly bytes: Uint8Array } | FileProblem;
+
+async function bytesInTime(url: string, fetch: Fetch, signal: AbortSignal): Promise<Body> {
+  const slow = AbortSignal.timeout(deadlineMs);
+  const within = AbortSignal.any([signal, slow]);
+  for (let attempt = 0; ; attempt++) {
+    const body = await bytesAt(url, fetch, within);
+    signal.throwIfAborted();
+    if (slow.aborted && 'problem' in body) return { problem: 'slow' };
+    const pauseMs = pauses[attempt];
+    if (pauseMs === undefined || !mayPass(body)) return body;
+    await sleep(pauseMs, undefined, { signal: within }).catch(() => undefined);
+  }
+}
+
+const mayPass = (body: Body): boolean =>
+  'problem' in body &&
+  (body.problem === 'status'
+    ? body.status >= 500 || [408, 425, 429].includes(body.status)
+    : body.problem === 'unreachable');
+
+async function bytesAt(url: string, fetch: Fetch, signal: AbortSignal): Promise<Body> {
   try {
-    const response = await fetch(url, { signal: within, headers: { accept: '*/*' } });
+    const response = await fetch(url, { signal, headers: { accept: '*/*' } });
     if (!response.ok) {
       await response.body?.cancel();
       return { problem: 'status', status: response.status };
@@ -55,7 +82,6 @@ async function bytesAt(
     if (body.end === 'broken') throw body.cause;
     return body.end === 'whole' ? { bytes: body.bytes } : { problem: 'too_large' };
   } catch (error) {
-    signal.throwIfAborted();
     const isElsewhere = error instanceof PrivateAddressError || error instanceof RedirectError;
     return { problem: isElsewhere ? 'private' : 'unreachable' };
   }

@@ -56,6 +56,10 @@ export type IncomingFilesDeps = {
   /** Answers the message, and is done with it. */
   readonly answer: (message: StoredMessage, text: string) => void;
   readonly tell: (owner: PublicKey, text: string) => void;
+  /** Told between two steps. Tests end the process there. */
+  readonly reached: (
+    checkpoint: 'shared:fetching' | 'shared:fetched' | 'shared:kept' | 'shared:noted' | 'shared:taken',
+  ) => void;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -119,7 +123,9 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
     if (sharedFiles.has(owner, id, place) || (said !== undefined && isAlone)) return known;
     const { name, directory } = deps.currentSessions.choices(owner).workspace;
     if (isHosted(directory) && !deps.voice.isOn) return { problem: hostedInboxText };
+    deps.reached('shared:fetching');
     const fetched = await fetchFile(file, deps.fetch, ending.signal);
+    deps.reached('shared:fetched');
     if ('problem' in fetched) return { problem: fileProblemText(fetched) };
     const heard = said === undefined ? await hear(message, fetched, place) : known;
     if (heard.problem !== undefined || (heard.said !== undefined && isAlone)) return heard;
@@ -129,10 +135,14 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
     const made = await deps.worktrees.make(directory, ending.signal);
     if (made.state !== 'ready') return { problem: notMadeText(made, name) };
     const now = clock.now();
+    const came = new Date(message.receivedAt);
     try {
-      const path = keepFile(directory, bytes, type.extension, new Date(now));
+      const { extension } = type;
+      const path = keepFile(directory, { bytes, extension }, `${owner} ${id} ${place}`, came);
+      deps.reached('shared:kept');
       const kept = { owner, message: id, place, directory, path, mime: type.mime, size: bytes.length };
       sharedFiles.keep({ ...kept, keptAt: now });
+      deps.reached('shared:noted');
       log.info({ type: type.mime, bytes: bytes.length }, 'a file was kept');
       return heard;
     } catch (cause) {
@@ -149,6 +159,7 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
       return;
     }
     const all = await Promise.all(files.map((file, place) => inTurn(() => take(message, file, place))));
+    deps.reached('shared:taken');
     const caption = captionOf(message);
     const problems = [...new Set(all.flatMap(({ problem }) => problem ?? []))];
     const said = all.flatMap((each) => each.said ?? []).join('\n');

@@ -1,5 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 
@@ -12,15 +21,23 @@ export class InboxFolderError extends Error {
 }
 
 /**
- * Puts a file into a workspace's inbox, under a name of ours. An agent can write there, so nothing is followed: the folder is
- * opened as itself, and what is made is made within what was opened.
+ * Puts a file into a workspace's inbox, under a name of ours: the same whenever it is tried, so that what a kill left of it is
+ * replaced. An agent can write there, so nothing is followed: the folder is opened as itself, and what is made is made within
+ * what was opened.
  *
+ * @param from what is no other file's: its message, and its place there
+ * @param came when its message came
  * @returns its path within the workspace
  * @throws InboxFolderError, or what the disk says
  */
-export function keepFile(workspace: string, bytes: Uint8Array, extension: string, now: Date): string {
-  const day = now.toISOString().slice(5, 10).replace('-', '_');
-  const name = `${day}_${randomBytes(4).toString('hex')}.${extension}`;
+export function keepFile(
+  workspace: string,
+  { bytes, extension }: { readonly bytes: Uint8Array; readonly extension: string },
+  from: string,
+  came: Date,
+): string {
+  const day = came.toISOString().slice(5, 10).replace('-', '_');
+  const name = `${day}_${createHash('sha256').update(from).digest('hex').slice(0, 8)}.${extension}`;
   const folder = openFolder(workspace);
   try {
     writeIn(folder, '.gitignore', Buffer.from('*\n'), true);
@@ -51,12 +68,15 @@ function openFolder(workspace: string): number {
 /** Through what was opened (Linux): whoever renames the folder meanwhile changes nothing. */
 function writeIn(folder: number, name: string, bytes: Uint8Array, mayBeThere: boolean): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const path = `/proc/self/fd/${folder}/${name}`;
   let file: number;
   try {
-    file = openSync(`/proc/self/fd/${folder}/${name}`, flags, 0o644);
+    file = openSync(path, flags, 0o644);
   } catch (error) {
-    if (mayBeThere && errorCode(error) === 'EEXIST') return;
-    throw error;
+    if (errorCode(error) !== 'EEXIST') throw error;
+    if (mayBeThere) return;
+    unlinkSync(path);
+    file = openSync(path, flags, 0o644);
   }
   try {
     for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);

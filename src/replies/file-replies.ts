@@ -34,6 +34,8 @@ export function fileProblemText(problem: FileProblem): string {
       return 'That file is larger than 20 MiB, which is the most that I take.';
     case 'unreachable':
       return 'I could not open that file: its server can’t be reached, or broke off. Send it again.';
+    case 'slow':
+      return 'I could not open that file: its server is too slow, it was not here after a minute. Send it again, or by another server.';
     case 'private':
       return 'I did not open that file: its address leads into a private network, or is not https.';
     case 'not_that':

@@ -1,6 +1,14 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
@@ -81,6 +89,7 @@ test('what a file is, is read from its own first bytes', () => {
 describe('a file that somebody serves', () => {
   const nonce = randomBytes(12);
   const { key, body } = encrypt(nonce);
+  let hiccups = 1;
   const server = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
@@ -90,7 +99,10 @@ describe('a file that somebody serves', () => {
         return new Response(new ReadableStream({ pull: (sink) => sink.enqueue(new Uint8Array(1 << 20)) }));
       if (pathname === '/private') return Response.redirect('http://10.0.0.1/x', 302);
       if (pathname === '/empty') return new Response('');
-      return pathname === '/file' ? new Response(body) : new Response('gone', { status: 404 });
+      if (pathname === '/hiccup' && hiccups-- > 0) return new Response('', { status: 503 });
+      return ['/file', '/hiccup'].includes(pathname)
+        ? new Response(body)
+        : new Response('gone', { status: 404 });
     },
   });
   afterAll(() => server.stop(true));
@@ -106,6 +118,7 @@ describe('a file that somebody serves', () => {
   test('is opened, with its sums or without', async () => {
     const opened = { bytes: plain, type: { mime: 'text/plain', extension: 'txt', kind: 'text' } };
     expect(await at('/file')).toEqual(opened as never);
+    expect(await at('/hiccup')).toEqual(opened as never);
     expect(await at('/file', { sha256: sha256(body), plainSha256: sha256(plain) })).toEqual(opened as never);
   });
   test('is refused for what is wrong with it, each by its name', async () => {
@@ -133,12 +146,20 @@ describe('the inbox of a workspace', () => {
   const directory = mkdtempSync(join(tmpdir(), 'inbox-test-'));
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
   const now = new Date('2026-11-28T10:00:00Z');
+  const text = { bytes: plain, extension: 'txt' };
 
   test('takes a file under a name of ours, and hides itself from git', () => {
-    const path = keepFile(directory, plain, 'txt', now);
+    const path = keepFile(directory, text, 'a message', now);
     expect(path).toMatch(/^\.dm-inbox\/11_28_[0-9a-f]{8}\.txt$/);
     expect(readFileSync(join(directory, path))).toEqual(plain);
     expect(readFileSync(join(directory, '.dm-inbox/.gitignore'), 'utf8')).toBe('*\n');
+    // What a kill left of it, or put a link there, is replaced.
+    rmSync(join(directory, path));
+    symlinkSync(join(directory, 'victim'), join(directory, path));
+    expect(keepFile(directory, text, 'a message', now)).toBe(path);
+    expect(readFileSync(join(directory, path))).toEqual(plain);
+    expect(existsSync(join(directory, 'victim'))).toBe(false);
+    expect(keepFile(directory, text, 'another', now)).not.toBe(path);
   });
   test('is not followed elsewhere', () => {
     const elsewhere = join(directory, 'elsewhere');
@@ -146,17 +167,17 @@ describe('the inbox of a workspace', () => {
     mkdirSync(elsewhere);
     mkdirSync(led);
     symlinkSync(elsewhere, join(led, '.dm-inbox'));
-    expect(() => keepFile(led, plain, 'txt', now)).toThrow(InboxFolderError);
+    expect(() => keepFile(led, text, 'a message', now)).toThrow(InboxFolderError);
     const plainFile = join(directory, 'plain');
     mkdirSync(plainFile);
     writeFileSync(join(plainFile, '.dm-inbox'), '');
-    expect(() => keepFile(plainFile, plain, 'txt', now)).toThrow(InboxFolderError);
+    expect(() => keepFile(plainFile, text, 'a message', now)).toThrow(InboxFolderError);
     const secret = join(directory, 'secret');
     writeFileSync(secret, 'mine');
     const linked = join(directory, 'linked');
     mkdirSync(join(linked, '.dm-inbox'), { recursive: true });
     symlinkSync(secret, join(linked, '.dm-inbox', '.gitignore'));
-    keepFile(linked, plain, 'txt', now);
+    keepFile(linked, text, 'a message', now);
     expect(readFileSync(secret, 'utf8')).toBe('mine');
   });
 });
