@@ -2,13 +2,13 @@
  * Where the limits of one bot are: figures that must hold with 1,000 owners, 1,000,000 rows in the ledger and 10,000
  * proofs, each printed beside its bound; exit code 1 when one is broken. docs/scale.md has them with their reasons.
  *
- *   bun bench/scale.ts [--quick] [part …]      parts: bot, flood, queue, coins, history, week
+ *   bun bench/scale.ts [--quick] [part …]      parts: bot, flood, pages, queue, coins, history, week
  *
  * Takes 3 GB of disk and, most of it for the week, an hour; `--quick` makes everything a twentieth; `SCALE_TASKS` and
  * `SCALE_WRAPS` say how many tasks the week has, and the flood wraps.
  */
 import { startBareRelay } from './scale/bare-relay.ts';
-import { measureBigBot, measureUpkeep, startBigBot } from './scale/big-bot.ts';
+import { measureBigBot, measurePages, measureUpkeep, startBigBot } from './scale/big-bot.ts';
 import { measureCoins } from './scale/coins.ts';
 import { createFigures } from './scale/figures.ts';
 import { measureFlood } from './scale/flood.ts';
@@ -28,7 +28,7 @@ if (wants('coins')) await measureCoins(figures);
 if (wants('queue')) await measureQueue(quick ? 2_000 : 10_000, figures);
 if (wants('history')) await measureHistory({ messages: sized(300_000), ids: sized(1_000_000) }, figures);
 if (wants('week')) await simulateWeek(sized(100_000, process.env.SCALE_TASKS), figures);
-if (wants('bot') || wants('flood')) {
+if (wants('bot') || wants('flood') || wants('pages')) {
   const relay = startBareRelay();
   const big = await startBigBot(relay, {
     owners: 1_000,
@@ -36,8 +36,13 @@ if (wants('bot') || wants('flood')) {
     home: { messages: sized(300_000), runs: sized(100_000), sent: sized(43_000) },
   });
   try {
-    await measureBigBot(big, figures);
-    await measureUpkeep(big, figures);
+    if (parts.includes('pages') && !wants('bot')) {
+      await big.bot.start();
+      await measurePages(big, figures);
+    } else {
+      await measureBigBot(big, figures);
+      await measureUpkeep(big, figures);
+    }
     if (wants('flood')) await measureFlood(big, relay, sized(100_000, process.env.SCALE_WRAPS), figures);
   } finally {
     await big.cleanUp();

@@ -117,15 +117,7 @@ export async function measureBigBot(big: BigBot, figures: Figures): Promise<void
   await command('!owners', /npub/, 100);
   figures.print('Commands, by the page’s way in: HTTP, the command’s own code, HTTP');
 
-  for (const path of ['/now', '/money', '/sessions', '/owners'])
-    figures.add(
-      `page ${path}`,
-      await medianOf(9, () => page.look(path)),
-      'ms',
-      path === '/owners' ? 150 : 100,
-    );
-  figures.add('/metrics', await medianOf(9, page.metrics), 'ms', 50);
-  figures.print('The page');
+  await measurePages(big, figures);
 
   // Somebody else is answered while a million lines are written.
   const waits: number[] = [];
@@ -150,6 +142,40 @@ export async function measureBigBot(big: BigBot, figures: Figures): Promise<void
   figures.add('!ping meanwhile, slowest', Math.max(...waits), 'ms', 250);
   figures.add('memory that it took', peak - before, 'MiB', 150);
   figures.print('CSV');
+}
+
+/** Every view of the operator's page, from HTTP to HTTP. */
+export async function measurePages(big: BigBot, figures: Figures): Promise<void> {
+  const page = await big.pageOf();
+  const ledger = '/money/ledger';
+  const someone = encodeURIComponent(/npub1\w{58}/.exec(await page.look('/owners'))?.[0] ?? '');
+  const older = /href="(\/money\/ledger\?before=[^"]+)"/.exec(await page.look(ledger))?.[1] ?? ledger;
+  const views: readonly (readonly [path: string, most?: number])[] = [
+    ...(['/now', '/money', '/sessions', '/providers', '/nodes', '/relays', '/settings', '/log'] as const).map(
+      (path) => [path, 100] as const,
+    ),
+    ['/owners', 150],
+    [ledger, 100],
+    [older, 100],
+    [`${ledger}?owner=${someone}`, 100],
+    [`${ledger}?text=parser`, 100],
+    ['/money/spend', 200],
+    ['/money/spend?days=90&by=owner', 200],
+    // All million are looked through, in slices.
+    [`${ledger}?text=unheard-of`],
+    [`${ledger}?state=needs_operator`],
+  ];
+  for (const [path, most] of views) {
+    const rounds = most === undefined ? 1 : 9;
+    figures.add(
+      path.replace(someone, 'npub1…').slice(0, 60),
+      await medianOf(rounds, () => page.look(path)),
+      'ms',
+      most,
+    );
+  }
+  figures.add('/metrics', await medianOf(9, page.metrics), 'ms', 50);
+  figures.print('The page');
 }
 
 /** `!wallet check` at a million rows, and the backup; others are answered meanwhile. */

@@ -1,4 +1,4 @@
-import type { CashuWallet, LedgerEntry, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
+import type { CashuWallet, DaySpend, LedgerEntry, OperationSummary } from '@nostr-dm-agent/cashu-wallet';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { zeroSat } from '@nostr-dm-agent/kit/sat';
 import { type PublicKey, parsePublicKey } from '@nostr-dm-agent/nostr';
@@ -25,6 +25,7 @@ import type { Stores } from '../store/open-stores.ts';
 export type MoneyFactsDeps = {
   readonly money: CommandDeps['money'];
   readonly settings: Pick<Stores['settings'], 'get'>;
+  readonly owners: Pick<Stores['owners'], 'list'>;
   readonly clock: Clock;
 };
 
@@ -37,9 +38,11 @@ const evidenceShown = 20;
 
 /** The wallet, the ledger and what was spent: a member's own, all of it for an admin. */
 export const createMoneyFacts = (deps: MoneyFactsDeps): MoneySource => ({
+  hasWallet: () => deps.money.wallet.opened() !== undefined,
+  spenders: () => deps.owners.list().map(({ publicKey }) => npubEncode(publicKey)),
   view: (visitor) => view(deps, visitor),
   ledger: (visitor, query, range, signal) => ledger(deps, visitor, query, range, signal),
-  spend: (visitor, question, signal) => spend(deps, visitor, question, signal),
+  spend: (visitor, question) => spend(deps, visitor, question),
 });
 
 /** Whose rows a visitor sees; undefined: everybody's. */
@@ -179,29 +182,28 @@ const ledgerFacts = ({ id, ts, promptPrefix, nodeUrl, ...entry }: LedgerEntry): 
   ...{ budget: entry.budget, spent: entry.spent, refund: entry.refund, fee: entry.fee },
 });
 
-async function spend(
+function spend(
   { money, clock }: MoneyFactsDeps,
   visitor: Visitor,
-  { days, by }: Parameters<MoneySource['spend']>[1],
-  signal: AbortSignal,
+  { days: count, by, most }: Parameters<MoneySource['spend']>[1],
 ): ReturnType<MoneySource['spend']> {
   const wallet = money.wallet.opened();
   if (wallet === undefined) return { days: [], spent: [] };
   const today = new Date(clock.now());
-  const midnights = Array.from({ length: days + 1 }, (_, index) =>
-    new Date(today.getFullYear(), today.getMonth(), today.getDate() - days + 1 + index).getTime(),
+  const days = Array.from({ length: count }, (_, index) =>
+    new Date(today.getFullYear(), today.getMonth(), today.getDate() - count + 1 + index).getTime(),
   );
-  const question = { midnights, by, owner: ownOnly(visitor) };
-  const rows = await wallet.ledger.spendOfDays(question, signal);
-  const nameOf = (name: string | undefined, runs: number): string => {
+  const rows = wallet.ledger.spendOfDays({ days, by, most, owner: ownOnly(visitor) });
+  const nameOf = ({ name, runs, isOthers }: DaySpend): string | undefined => {
+    if (isOthers) return undefined;
     if (by === 'model') return name ?? (runs === 0 ? 'money kept at nodes' : 'default model');
     if (name === undefined) return 'the bot';
     return name === visitor.publicKey ? 'you' : ownerName(name as PublicKey);
   };
   return {
-    days: midnights.slice(0, -1).map((key) => ({ key, name: dayName(new Date(key)) })),
+    days: days.map((key) => ({ key, name: dayName(new Date(key)) })),
     spent: rows
       .filter(({ runs, spent, open }) => runs + spent + open > zeroSat)
-      .map(({ name, ...row }) => ({ ...row, name: nameOf(name, row.runs) })),
+      .map((row) => ({ day: row.day, name: nameOf(row), runs: row.runs, spent: row.spent, open: row.open })),
   };
 }

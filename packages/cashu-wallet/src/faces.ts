@@ -253,8 +253,8 @@ export type Ledger = {
     range: { readonly before?: LedgerPlace | undefined; readonly atOnce: number },
     signal: AbortSignal,
   ) => AsyncIterable<readonly LedgerEntry[]>;
-  /** The figures of `summary` for long times, letting others work in between; of days without any there are none. */
-  readonly spendOfDays: (question: SpendQuestion, signal: AbortSignal) => Promise<readonly DaySpend[]>;
+  /** The figures of `summary` by one of the two; of days without any there are none. */
+  readonly spendOfDays: (question: SpendQuestion) => readonly DaySpend[];
 };
 
 /** Who brought what into the wallet. Money that nobody is named for is everybody's. */

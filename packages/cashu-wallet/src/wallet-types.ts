@@ -300,18 +300,20 @@ export type SpendSummary = Pick<LedgerEntry, 'owner' | 'model'> & {
   readonly others?: number;
 };
 
-/** `midnights`: where each day begins (ms), and where the last one ends. */
+/** `days`: a moment of each day (ms), one after the other. `most`: as many names are told apart, others being one of them. */
 export type SpendQuestion = {
-  readonly midnights: readonly number[];
+  readonly days: readonly number[];
+  readonly most: number;
   readonly by: 'model' | 'owner';
   /** Only theirs. */
   readonly owner?: string | undefined;
 };
-/** What one model, or one owner, cost on the day that began then. */
+/** What one model, or one owner, or all `isOthers` together, cost on the day of that moment. */
 export type DaySpend = Pick<SpendSummary, 'runs' | 'spent' | 'open'> & {
   readonly day: number;
   /** undefined: no model is known, or it is nobody's. */
   readonly name: string | undefined;
+  readonly isOthers?: true;
 };
 
 /**

@@ -64,13 +64,14 @@ describe('the ledger is looked through', () => {
     }
   });
 
-  test('and summed up by day to the same figures as !spend', async () => {
-    const midnights = Array.from({ length: 41 }, (_, index) => new Date(2026, 10, 22 - 39 + index).getTime());
-    const summary = wallet.ledger.summary(midnights[0] ?? 0, 'owner 1');
-    const sums = (rows: readonly { runs: number; spent: number; open: number }[]) =>
-      (['runs', 'spent', 'open'] as const).map((of) => rows.reduce((sum, row) => sum + row[of], 0));
+  const sums = (rows: readonly { runs: number; spent: number; open: number }[]) =>
+    (['runs', 'spent', 'open'] as const).map((of) => rows.reduce((sum, row) => sum + row[of], 0));
+  const days = Array.from({ length: 40 }, (_, index) => new Date(2026, 10, 22 - 39 + index).getTime());
+
+  test('and summed up by day to the same figures as !spend', () => {
+    const summary = wallet.ledger.summary(days[0] ?? 0, 'owner 1');
     for (const by of ['model', 'owner'] as const) {
-      const rows = await wallet.ledger.spendOfDays({ midnights, by, owner: 'owner 1' }, signal);
+      const rows = wallet.ledger.spendOfDays({ days, by, owner: 'owner 1', most: 6 });
       expect(sums(rows)).toEqual(sums(summary));
       for (const { day, name } of rows)
         expect(sums(rows.filter((row) => row.day === day && row.name === name))).toEqual(
@@ -80,4 +81,29 @@ describe('the ledger is looked through', () => {
         );
     }
   });
+
+  test('the dearest by their names, the others together', () => {
+    // Four owners: nobody, and three.
+    for (const most of [1, 2, 3, 4]) {
+      const rows = wallet.ledger.spendOfDays({ days, by: 'owner', most });
+      expect(sums(rows)).toEqual(
+        sums(all.map((row) => ({ runs: 1, spent: row.spent + row.fee, open: openOf(row) }))),
+      );
+      const names = new Set(rows.map(({ name, isOthers }) => (isOthers ? 'others' : (name ?? 'nobody'))));
+      expect(names.size).toBe(most);
+      expect(names.has('others')).toBe(most < 4);
+    }
+    const [first = 0] = days;
+    expect(sums(wallet.ledger.spendOfDays({ days: [first], by: 'model', most: 9 }))).toEqual(
+      sums(
+        all
+          .filter(({ ts }) => ts < first + dayMs)
+          .map((row) => ({ runs: 1, spent: row.spent + row.fee, open: openOf(row) })),
+      ),
+    );
+    expect(wallet.ledger.spendOfDays({ days: [first - 9 * dayMs], by: 'model', most: 9 })).toEqual([]);
+  });
 });
+
+const openOf = ({ state, budget, spent, refund, fee }: LedgerEntry): number =>
+  state === 'settled' ? 0 : Math.max(0, budget - spent - refund - fee);

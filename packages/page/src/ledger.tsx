@@ -16,7 +16,7 @@ export function ledgerPages(app: Hono<PageEnv>, { source, viewerOf, page }: Insi
   app.get('/money/ledger', async (c) => {
     const viewer = viewerOf(c);
     const { visitor } = viewer;
-    if (source.money.view(visitor) === undefined) return c.html(page(viewer, <NoWallet />));
+    if (!source.money.hasWallet()) return c.html(page(viewer, <NoWallet />));
     const filter = readLedgerQuery(c.req.query());
     const before = readPlace(c.req.query('before'));
     const range = { before, atOnce: rowsOfPage + 1 };
@@ -27,13 +27,13 @@ export function ledgerPages(app: Hono<PageEnv>, { source, viewerOf, page }: Insi
     }
     const rows = found.slice(0, rowsOfPage);
     const last = found.length > rowsOfPage ? rows.at(-1) : undefined;
-    const owners = visitor.role === 'admin' ? source.owners(visitor).map(({ npub }) => npub) : undefined;
+    const owners = visitor.role === 'admin' ? source.money.spenders() : undefined;
     const older = last && { ts: last.at, id: last.id };
     return c.html(page(viewer, <Ledger rows={rows} shown={{ filter, before, older }} owners={owners} />));
   });
   app.get('/money/ledger.csv', (c) => {
     const visitor = c.get('visitor');
-    if (source.money.view(visitor) === undefined) return c.notFound();
+    if (!source.money.hasWallet()) return c.notFound();
     const filter = readLedgerQuery(c.req.query());
     const chunks = source.money.ledger(visitor, filter, { atOnce: rowsAtOnce }, c.req.raw.signal);
     return c.body(streamed(ledgerCsv(chunks)), 200, {

@@ -3,6 +3,9 @@ import type { Visitor } from './visitor.ts';
 
 /** The wallet, the ledger and what was spent; a member's own, all of it for an admin. */
 export type MoneySource = {
+  readonly hasWallet: () => boolean;
+  /** Npubs of those who may have rows in the ledger, for admins. */
+  readonly spenders: () => readonly string[];
   /** undefined: there is no wallet. */
   readonly view: (visitor: Visitor) => MoneyFacts | undefined;
   /** Rows of the ledger, newest first, so many at once; none where there is no wallet. */
@@ -12,11 +15,11 @@ export type MoneySource = {
     range: { readonly before?: LedgerPlace | undefined; readonly atOnce: number },
     signal: AbortSignal,
   ) => AsyncIterable<readonly LedgerFacts[]>;
+  /** `most`: as many names are told apart, all others being one of them. */
   readonly spend: (
     visitor: Visitor,
-    question: { readonly days: number; readonly by: 'model' | 'owner' },
-    signal: AbortSignal,
-  ) => Promise<{ readonly days: readonly DayOfSpend[]; readonly spent: readonly DaySpend[] }>;
+    question: { readonly days: number; readonly by: 'model' | 'owner'; readonly most: number },
+  ) => { readonly days: readonly DayOfSpend[]; readonly spent: readonly DaySpend[] };
 };
 
 export type MoneyFacts = {
@@ -122,7 +125,8 @@ export type DayOfSpend = { readonly key: number; readonly name: string };
 /** What one model or one owner cost on one day, fees included; `open`: budgets that are not reckoned. */
 export type DaySpend = {
   readonly day: number;
-  readonly name: string;
+  /** undefined: all others together. */
+  readonly name: string | undefined;
   readonly runs: number;
   readonly spent: Sat;
   readonly open: Sat;

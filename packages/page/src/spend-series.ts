@@ -1,7 +1,7 @@
 import type { DayOfSpend, DaySpend } from './money-source.ts';
 
 /** As many are told apart as people can tell colours apart; the rest is one. */
-const mostSeries = 6;
+export const mostSeries = 6;
 const rest = 'others';
 
 export type Series = {
@@ -13,15 +13,17 @@ export type Series = {
   readonly days: readonly number[];
 };
 
-/** The most expensive first; what is beyond the first few is summed up. */
+/** The most expensive first; what is beyond the first few is summed up, at the end. */
 export function seriesOf(days: readonly DayOfSpend[], spent: readonly DaySpend[]): readonly Series[] {
   const all = Array.from(
-    Map.groupBy(spent, ({ name }) => name),
+    Map.groupBy(spent, ({ name }) => name ?? rest),
     ([name, rows]) => seriesFrom(name, days, rows),
-  ).toSorted((a, b) => b.spent - a.spent || b.open - a.open);
+  ).toSorted(
+    (a, b) => Number(a.name === rest) - Number(b.name === rest) || b.spent - a.spent || b.open - a.open,
+  );
   if (all.length <= mostSeries) return all;
   const shown = new Set(all.slice(0, mostSeries - 1).map(({ name }) => name));
-  const others = spent.filter(({ name }) => !shown.has(name));
+  const others = spent.filter(({ name }) => !shown.has(name ?? rest));
   return [...all.slice(0, mostSeries - 1), seriesFrom(rest, days, others)];
 }
 

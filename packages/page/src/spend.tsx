@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { MoneyMenu, NoWallet } from './money-menu.tsx';
 import type { DayOfSpend } from './money-source.ts';
 import type { PageEnv } from './page-app.tsx';
-import { type Series, seriesOf } from './spend-series.ts';
+import { mostSeries, type Series, seriesOf } from './spend-series.ts';
 import type { Inside } from './view.ts';
 
 const periods = [7, 30, 90] as const;
@@ -19,13 +19,13 @@ type Question = z.infer<typeof question>;
 
 /** `/money/spend`: what was spent on each day. The plot is drawn from the table below it, by a script. */
 export function spendPages(app: Hono<PageEnv>, { source, viewerOf, page }: Inside): void {
-  app.get('/money/spend', async (c) => {
+  app.get('/money/spend', (c) => {
     const viewer = viewerOf(c);
-    if (source.money.view(viewer.visitor) === undefined) return c.html(page(viewer, <NoWallet />));
+    if (!source.money.hasWallet()) return c.html(page(viewer, <NoWallet />));
     const isAdmin = viewer.visitor.role === 'admin';
     const asked = question.parse(c.req.query());
     const given = isAdmin ? asked : { ...asked, by: 'model' as const };
-    const { days, spent } = await source.money.spend(viewer.visitor, given, c.req.raw.signal);
+    const { days, spent } = source.money.spend(viewer.visitor, { ...given, most: mostSeries });
     const series = seriesOf(days, spent);
     return c.html(page(viewer, <Spend asked={given} days={days} series={series} isAdmin={isAdmin} />));
   });

@@ -70,7 +70,9 @@ page.views.money = {
     const from = before === undefined ? 0 : money.rows.findIndex(({ id }) => id === before.id) + 1;
     for (let at = from; at < money.rows.length; at += atOnce) yield money.rows.slice(at, at + atOnce);
   },
-  spend: async (_visitor, { by }) => ({
+  hasWallet: () => true,
+  spenders: () => [],
+  spend: (_visitor, { by }) => ({
     days: [{ key: 0, name: 'Sun 22 Nov' }],
     spent: [{ day: 0, name: by === 'model' ? evil : 'you', runs: 2, spent: sat(300), open: sat(0) }],
   }),
@@ -189,6 +191,9 @@ test('the plot tells the most expensive apart, and adds up to the sat', () => {
     ...['model 9', 'model 8', 'model 7', 'model 6', 'model 5', 'others'],
   ]);
   expect(series.reduce((sum, each) => sum + each.spent, 0)).toBe((29 * 30) / 2);
+  // What comes as one already stays the last.
+  const given = [...spent.slice(0, 2), { day: 0, name: undefined, runs: 9, spent: sat(900), open: sat(0) }];
+  expect(seriesOf(days, given).map(({ name }) => name)).toEqual(['model 1', 'model 0', 'others']);
   expect(series.flatMap((each) => each.days).reduce((sum, each) => sum + each, 0)).toBe((29 * 30) / 2);
 });
 

@@ -1,6 +1,6 @@
 import { nullable } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
-import type { DaySpend, LedgerEntry, SpendSummary } from '../wallet-types.ts';
+import type { LedgerEntry, SpendSummary } from '../wallet-types.ts';
 import { satSchema } from './stored-proof.ts';
 
 export const ledgerColumns = `id, ts, provider, budget_sats AS budget, refund_sats AS refund, spent_sats AS spent, fee_sats AS fee,
@@ -21,21 +21,10 @@ export const ledgerRow: z.ZodType<LedgerEntry> = z.object({
   owner: nullable(z.string()),
 });
 
-/** The row of money kept at a node has neither session nor model; it is no run. */
-export const runsSum = 'sum(session_id IS NOT NULL OR model IS NOT NULL)';
-/** Budgets that are not reckoned. */
-export const openSum = `sum(CASE WHEN state IN ('settled', 'kept') THEN 0
-  ELSE max(0, budget_sats - spent_sats - refund_sats - fee_sats) END)`;
 export const summaryRow: z.ZodType<SpendSummary> = z.object({
   day: z.string(),
   owner: nullable(z.string()),
   model: nullable(z.string()),
-  runs: z.number(),
-  spent: satSchema,
-  open: satSchema,
-});
-export const pieceRow: z.ZodType<Omit<DaySpend, 'day'>> = z.object({
-  name: nullable(z.string()),
   runs: z.number(),
   spent: satSchema,
   open: satSchema,

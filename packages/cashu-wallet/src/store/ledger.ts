@@ -1,8 +1,9 @@
 import { addSat } from '@nostr-dm-agent/kit/sat';
 import type { Ledger } from '../faces.ts';
 import { ledgerColumns as columns, ledgerRow } from './ledger-rows.ts';
-import { searchLedger, spendOfDays } from './ledger-search.ts';
+import { searchLedger } from './ledger-search.ts';
 import { openSpendDays } from './spend-days.ts';
+import { spendOfDays } from './spend-of-days.ts';
 import { satSchema } from './stored-proof.ts';
 import type { Store } from './wallet-database.ts';
 
@@ -53,6 +54,6 @@ export function createLedger(store: Store): Ledger {
     },
     summary: (since, owner) => days.summary(since, owner, mostTold),
     search: (filter, range, signal) => searchLedger(db, filter, range, signal),
-    spendOfDays: (question, signal) => spendOfDays(db, question, signal),
+    spendOfDays: (question) => spendOfDays(db, question),
   };
 }

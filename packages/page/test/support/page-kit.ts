@@ -48,7 +48,9 @@ const noViews = (): {
   money: {
     view: () => undefined,
     ledger: async function* () {},
-    spend: async () => ({ days: [], spent: [] }),
+    hasWallet: () => false,
+    spenders: () => [],
+    spend: () => ({ days: [], spent: [] }),
   },
   sessions: {
     list: () => [],
