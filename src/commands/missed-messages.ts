@@ -6,6 +6,7 @@ import { isOlderThanHome } from '@nostr-dm-agent/nostr';
 import { withoutSealed } from '../keys/keys-in-messages.ts';
 import { formatAgo, formatDuration, lines, plural, shorten } from '../replies/format.ts';
 import type { Messenger } from '../runs/messenger.ts';
+import type { Meaning } from './meaning/meaning.ts';
 
 /** Messages that came too late to be acted on, told to each owner in one message. */
 export type MissedList = {
@@ -57,10 +58,19 @@ type Gathered = {
 const notListed = (older: readonly number[]): string =>
   `(${older.length} older ones are left out, of #${Math.min(...older)} to #${Math.max(...older)})`;
 
+/** Only tasks are run by their number. */
+function whatNow(listed: readonly { readonly seq: number; readonly isTask: boolean }[]): string {
+  const task = listed.findLast(({ isTask }) => isTask);
+  if (task === undefined) return 'Send again what you still want.';
+  const run = `!retry ${task.seq} runs that task now.`;
+  return listed.every(({ isTask }) => isTask) ? run : `${run} Send commands again.`;
+}
+
 /** A message stays `received` until it is told, so that none is lost without a word. */
 export function createMissedList(deps: {
   readonly messages: Pick<MessageLog, 'miss'>;
   readonly messenger: Messenger;
+  readonly meaningOf: (text: string) => Meaning;
   readonly atomically: (change: () => void) => void;
   /** Takes secrets out of what is quoted. */
   readonly redact: (text: string) => string;
@@ -110,7 +120,7 @@ export function createMissedList(deps: {
           `${plural(older.length + listed.length, 'message')} ${whyMissed(gathered)}, so I did not act:`,
           older.length > 0 && notListed(older),
           entries,
-          `!retry ${last.seq} runs that task now. Send commands again.`,
+          whatNow(listed.map(({ seq, text }) => ({ seq, isTask: deps.meaningOf(text).kind === 'task' }))),
         ),
       );
     });

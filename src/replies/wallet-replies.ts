@@ -169,7 +169,7 @@ export function operationText({
     case 'receive found':
       return `found ${sum} with the wallet’s words`;
     case 'receive put_back':
-      return 'a copy of the wallet’s database was put back';
+      return 'taken for an older copy of itself: mints are asked what was done since';
     case 'mint quoted':
       return open ? `top-up of ${sum}, paid and not credited yet` : `invoice for ${sum}, not paid yet`;
     case 'mint expired':

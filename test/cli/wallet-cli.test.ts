@@ -409,7 +409,7 @@ test('a backup is put back by one command: what was done since is told in a sent
   expect(again.stdout).toContain('Put back from');
   expect(again.stdout).toContain('Older money with the words of this wallet was found');
   expect(again.stdout).toContain('Balance: 300 sat.');
-  expect((await house.run(['history'])).stdout).toContain('a copy of the wallet’s database was put back');
+  expect((await house.run(['history'])).stdout).toContain('taken for an older copy of itself');
   expect(await house.run(['restore', '--from', 'nowhere.db'])).toMatchObject({
     code: 1,
     stdout: '',

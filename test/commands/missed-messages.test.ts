@@ -5,11 +5,15 @@ import { holdDatabase } from '@nostr-dm-agent/kit/testing/hold-database';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import type { EventId, RelayUrl } from '@nostr-dm-agent/nostr';
 import { createParty } from '@nostr-dm-agent/nostr/testing/forge';
+import type { Meaning } from '../../src/commands/meaning/meaning.ts';
 import { createMissedList } from '../../src/commands/missed-messages.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
 import { silent } from '../support/backend.ts';
 import { createDatabaseFile } from '../support/inbox.ts';
+
+const meaningOf = (text: string): Meaning =>
+  text.startsWith('!') ? { kind: 'code', digits: '' } : { kind: 'task', text };
 
 test('missed messages that can’t be told because the database is held are told a little later, once', async () => {
   const file = createDatabaseFile();
@@ -29,6 +33,7 @@ test('missed messages that can’t be told because the database is held are told
     },
     atomically: (change) => db.transaction(change).immediate(),
     redact: (text) => text,
+    meaningOf,
     catchupMs: 3_600_000,
     gatherMs: 10,
     clock: systemClock,
@@ -59,17 +64,23 @@ test('missed messages that can’t be told because the database is held are told
   await until(() => told.length > 0, 'they are told');
   expect(told[0]).toMatch(/^2 messages reached me .*\n#1 · .* · one\n#2 · .* · two\n!retry 2/);
   expect(told[0]?.split('\n')).toHaveLength(4);
+  expect(told[0]).toEndWith('!retry 2 runs that task now.');
   for (let n = 0; n < 40; n++) {
     const message = insert(`number ${n}`, 2000 + n);
     if (message !== undefined) missed.add(message);
   }
+  const command = insert('!queue', 3000);
+  if (command !== undefined) missed.add(command);
   await until(() => told.length > 1, 'the others being told');
   // What a phone shows: the newest, and how many there are besides.
   const lines = told[1]?.split('\n') ?? [];
   expect(lines.length).toBeLessThan(20);
-  expect(lines[0]).toStartWith('40 messages ');
-  expect(lines[1]).toMatch(/^\(28 older ones are left out, of #\d+ to #\d+\)$/);
-  expect(lines.at(-2)).toContain('number 39');
+  expect(lines[0]).toStartWith('41 messages ');
+  expect(lines[1]).toMatch(/^\(29 older ones are left out, of #\d+ to #\d+\)$/);
+  expect(lines.at(-2)).toContain('!queue');
+  // The last task, not the last message.
+  expect(lines.at(-1)).toBe('!retry 42 runs that task now. Send commands again.');
+  expect(lines.at(-3)).toMatch(/^#42 .* number 39$/);
   missed.close();
   expect([told.length, messages.open()]).toEqual([2, []]);
   db.close();
@@ -89,6 +100,7 @@ test('of a thousand that come without a pause each thousand is told at once', ()
     },
     atomically: (change) => change(),
     redact: (text) => text,
+    meaningOf,
     catchupMs: 3_600_000,
     gatherMs: 60_000,
     clock: systemClock,

@@ -51,8 +51,11 @@ test('a wallet in order: all of it is held against the mint, and a booked top-up
   const { mint, wallet } = await world();
   const { operation } = await wallet.send({ amount: sat(100) }, soon());
   wallet.handOver(operation, 'somebody');
+  const history = wallet.operations({ limit: 10 });
   const report = await wallet.check(soon());
   expect(report).toMatchObject({ ...clean, checkedTopUps: 1, spentElsewhere: 0 });
+  // What is over was over when it was: that a check has asked about it does not make it news.
+  expect(wallet.operations({ limit: 10 })).toEqual(history);
   expect(report.checkedProofs).toBeGreaterThan(3);
   const asked = mint.requests.length;
   expect(await wallet.check(soon())).toMatchObject({ ...clean, checkedTopUps: 1 });

@@ -202,7 +202,8 @@ export function createJournal({ db, atRest }: Store, clock: Clock): Journal {
       if (!from.includes(now.state)) throw new OperationStateError(id, now.state);
       db.query(
         `UPDATE operations SET state = ?1, open = ?2, data = ?3, amount = coalesce(?4, amount),
-           fee = coalesce(?5, fee), updated_at = ?6, trouble = CASE WHEN ?2 THEN trouble ELSE NULL END
+           fee = coalesce(?5, fee), trouble = CASE WHEN ?2 THEN trouble ELSE NULL END,
+           updated_at = CASE WHEN state = ?1 AND NOT open AND NOT ?2 THEN updated_at ELSE ?6 END
          WHERE id = ?7`,
       ).run(state, open ? 1 : 0, dataOf(id, rest), amount, fee, clock.now(), id);
     },
