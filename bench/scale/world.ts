@@ -21,6 +21,7 @@ import { createPaidRunStore } from '@nostr-dm-agent/routstr/books';
 import { startSandboxMint } from '@nostr-dm-agent/sandbox/mint';
 import { createOutboxMessenger } from '../../src/app/outbox-messenger.ts';
 import type { AgentResult, Backend } from '../../src/backends/backend.ts';
+import { noResults } from '../../src/files/result-files.ts';
 import { createAsks } from '../../src/runs/asks.ts';
 import type { Messenger } from '../../src/runs/messenger.ts';
 import type { Provider } from '../../src/runs/provider.ts';
@@ -202,6 +203,7 @@ function runDeps(parts: {
     asks: createAsks({ messenger, deadlineMs: 60_000, clock, log: quiet }),
     approvalsFor: async () => 'off',
     refuseRun: async () => undefined,
+    results: () => noResults,
     scheduled: () => undefined,
     lookAgain: () => undefined,
     limits: { timeoutMs: 3_600_000, idleMs: 3_600_000, holdMs: 0, progressMs: 0, settleMs: 60_000 },

@@ -1,6 +1,6 @@
 import { createGuardedFetch, isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import { after, every } from '@nostr-dm-agent/kit/timers';
-import type { EventId, MessageLog, Outbox, PublicKey, RelayUrl } from '@nostr-dm-agent/nostr';
+import type { EventId, MessageLog, Outbox, PublicKey, Recipient, RelayUrl } from '@nostr-dm-agent/nostr';
 import { createOutbox, createRelayLists, DEFAULT_INDEXERS } from '@nostr-dm-agent/nostr';
 import { createAutoReplyBrake } from '../commands/auto-reply-brake.ts';
 import type { Config } from '../config/config.ts';
@@ -9,7 +9,6 @@ import { createOutgoingFiles } from '../files/outgoing-files.ts';
 import { createFileSender } from '../files/send-files.ts';
 import { createSealer } from '../keys/seal.ts';
 import { notSentText } from '../replies/file-replies.ts';
-import type { Messenger } from '../runs/messenger.ts';
 import type { Stores } from '../store/open-stores.ts';
 import { createOutboxStore } from '../store/outbox-table.ts';
 import { createRelayListStore } from '../store/relay-lists-table.ts';
@@ -39,8 +38,10 @@ export function openMessaging(
   const outboxStore = createOutboxStore(stores.db);
   const outbox = createOutbox({ store: outboxStore, identity, relays, lists, clock, random, log });
   const brake = createAutoReplyBrake();
-  const messenger = createOutboxMessenger(outbox, stores.rests, brake.said);
-  const files = openOutgoingFiles(config, { stores, outbox, messenger }, basics);
+  const say = (to: Recipient, text: string): void => void messenger.send(to, text);
+  const files = openOutgoingFiles(config, { stores, outbox, say }, basics);
+  const outgoingFiles = config.fileServers.length === 0 ? undefined : files.outgoing;
+  const messenger = createOutboxMessenger(outbox, stores.rests, brake.said, outgoingFiles);
 
   /** Says something by itself, in the protocol that its reader wrote in last. */
   const tell = (publicKey: PublicKey, text: string): void => {
@@ -60,7 +61,7 @@ export function openMessaging(
     outbox,
     messenger,
     /** undefined: no server is set, so nothing can be sent. */
-    outgoingFiles: config.fileServers.length === 0 ? undefined : files.outgoing,
+    outgoingFiles,
     /** Begins to deliver, with what an earlier life left. Files at servers are deleted also when none is set any more. */
     start: (): void => {
       outbox.start(signal);
@@ -82,11 +83,11 @@ function openOutgoingFiles(
   {
     stores,
     outbox,
-    messenger,
+    say,
   }: {
     readonly stores: Parameters<typeof openMessaging>[1]['stores'];
     readonly outbox: Outbox;
-    readonly messenger: Messenger;
+    readonly say: (to: Recipient, text: string) => void;
   },
   { clock, log, reached, stopping: signal }: Basics,
 ) {
@@ -97,7 +98,7 @@ function openOutgoingFiles(
   const sender = createFileSender(
     {
       ...{ ...blossom, servers, keptMs, stores, sealer, outbox, reached, log },
-      giveUp: (to, not) => void messenger.send(to, notSentText(not)),
+      giveUp: (to, not) => say(to, notSentText(not)),
     },
     signal,
   );

@@ -8,6 +8,8 @@ import type { Jail, Wall } from '../backends/jail/types.ts';
 import { lacksPictures } from '../backends/picture-models.ts';
 import type { HealthWatch } from '../backends/watch-health.ts';
 import type { Config } from '../config/config.ts';
+import type { OutgoingFiles } from '../files/outgoing-files.ts';
+import { noResults, resultFiles } from '../files/result-files.ts';
 import type { ConnectionKeeper } from '../keys/connection-keeper.ts';
 import type { RoutstrKeeper } from '../money/routstr-keeper.ts';
 import { noPicturesText } from '../replies/file-replies.ts';
@@ -71,6 +73,7 @@ export function createWork(
     readonly messenger: Messenger;
     readonly tellAdmins: (text: string) => void;
     readonly hosts: AgentHosts | undefined;
+    readonly outgoingFiles: OutgoingFiles | undefined;
   },
   { clock, random, log, reached, stopping }: Basics,
 ) {
@@ -106,6 +109,7 @@ export function createWork(
       worktrees.ready(directory, signal),
     ),
     scheduled: (run) => schedules.ended(run),
+    results: resultsOf(parts),
     lookAgain: (backend, failure) => {
       const { healths } = parts;
       const doubtful = failure !== undefined && ofBackend.has(failure.kind);
@@ -119,9 +123,7 @@ export function createWork(
       progressMs: config.progressMs,
       settleMs,
     },
-    reached,
-    clock,
-    log,
+    ...{ reached, clock, log },
   };
   const queue = createRunQueue(runDeps, config.concurrency);
   const schedules = openSchedules({ ...parts, queue, currentSessions, clock, reached, log });
@@ -166,6 +168,22 @@ export function createWork(
     worktrees: { ...worktrees, ...behind },
   };
 }
+/** What is on another machine can't be read from here, and the old direct messages carry no files. */
+const resultsOf =
+  ({
+    stores,
+    outgoingFiles,
+  }: {
+    readonly stores: Pick<Stores, 'sessions'>;
+    readonly outgoingFiles: OutgoingFiles | undefined;
+  }): RunDeps['results'] =>
+  ({ session, owner, protocol }, answer, since) => {
+    const directory = stores.sessions.get(session)?.directory;
+    const isHere = directory !== undefined && !isHosted(directory);
+    if (!isHere || protocol !== 'nip17' || outgoingFiles?.isFull(owner) !== false) return noResults;
+    return resultFiles(answer, directory, since, outgoingFiles);
+  };
+
 /** Why a run must not be begun here, for its owner. */
 const refusalFor =
   (

@@ -48,7 +48,10 @@ export function createCommandAnswers(deps: AnswerDeps): CommandAnswers {
       tasks.order(message, outcome);
     } else {
       outcome.commit?.();
-      reply(message, outcome.holdsToken === true ? outcome.reply : withoutTokens(outcome.reply, '[token]'));
+      const { whole, beside = [] } = outcome;
+      const said = (text: string) => (outcome.holdsToken === true ? text : withoutTokens(text, '[token]'));
+      const file = typeof whole === 'object' ? { ...whole, text: said(whole.text) } : whole;
+      reply(message, said(outcome.reply), { whole: file, beside });
       for (const text of outcome.also ?? []) messenger.send(replyTo(message), text);
     }
   };

@@ -56,7 +56,9 @@ const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
       const found = files.filter(({ file }) => file.toLowerCase().includes(wanted));
       const exact = found.filter(({ file }) => file.toLowerCase() === wanted);
       if (found.length === 0) throw new RefusalError(noSuchChange(argument, files));
-      return diffText(exact.length > 0 ? exact : found);
+      const shown = exact.length > 0 ? exact : found;
+      const text = shown.map(({ diff }) => `${diff.trim()}\n`).join('');
+      return { reply: diffText(shown), whole: { name: 'changes.diff', text, sooner: true } };
     },
   },
   {

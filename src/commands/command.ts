@@ -2,6 +2,8 @@ import type { Sat } from '@nostr-dm-agent/kit/sat';
 import type { InboundMessage } from '@nostr-dm-agent/nostr';
 import type { Mode } from '../backends/backend.ts';
 import type { Owner } from '../config/config.ts';
+import type { PreparedFile } from '../files/outgoing-files.ts';
+import type { WholeText } from '../runs/messenger.ts';
 
 /** In the order of the help. */
 export const families = [
@@ -32,6 +34,10 @@ export type FullReply = {
   readonly reply: string;
   /** The Cashu token in the reply is meant to be there; elsewhere tokens are taken out. */
   readonly holdsToken?: true;
+  /** What comes as a file when it is too long; default: the reply, as `reply.md`. */
+  readonly whole?: WholeText | 'none';
+  /** Files that show what it says; where they can't be sent it says enough. */
+  readonly beside?: readonly PreparedFile[];
   /** Messages of their own after it. */
   readonly also?: readonly string[];
   /** Written in the transaction that stores the reply. */

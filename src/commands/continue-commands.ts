@@ -69,7 +69,8 @@ export const continueCommands = (deps: CommandDeps): readonly Command[] => [
     run: ({ owner }) => {
       const rest = deps.stores.rests.take(owner.publicKey);
       if (rest === undefined) throw new RefusalError(noRest);
-      return rest;
+      // The whole was a file already, where files can be sent.
+      return { reply: rest, whole: 'none' };
     },
   },
   {

@@ -42,7 +42,7 @@ export const getCommand = (
     if (isHosted(directory)) throw new RefusalError(hostedGetText);
     const made = await deps.worktrees.make(directory, signal);
     if (made.state !== 'ready') throw new RefusalError(notMadeText(made, name));
-    const found = readWorkspaceFile(directory, asked, MAX_FILE_BYTES);
+    const found = readWorkspaceFile(directory, asked, { maxBytes: MAX_FILE_BYTES });
     if ('problem' in found) throw new RefusalError(workspaceFileProblemText(asked, found));
     const { path, bytes } = found;
     if (bytes.length === 0) return emptyFileText(path);

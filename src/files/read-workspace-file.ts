@@ -3,11 +3,20 @@ import { errorCode } from '@nostr-dm-agent/kit/error-code';
 
 /** What keeps a file of a workspace from being read. */
 export type WorkspaceFileProblem =
-  | { readonly problem: 'outside' | 'missing' | 'link' | 'folder' | 'special' | 'unreadable' }
+  | { readonly problem: 'outside' | 'missing' | 'link' | 'folder' | 'special' | 'unreadable' | 'unwanted' }
   | { readonly problem: 'too_large'; readonly size: number };
 
 /** `path`: within the workspace, as it was found. */
 export type WorkspaceFile = { readonly path: string; readonly bytes: Uint8Array };
+
+export type WorkspaceFileWish = {
+  readonly maxBytes: number;
+  /**
+   * By what the system says of it, before it is read. `changedAt`: when it was last written, made or moved there (ms), which an
+   * agent can't set back. `links`: under so many names.
+   */
+  readonly isWanted?: (facts: { readonly changedAt: number; readonly links: number }) => boolean;
+};
 
 /**
  * Reads a file of a workspace. An agent can write whatever it likes there, also while this goes on, so no link is followed:
@@ -19,7 +28,7 @@ export type WorkspaceFile = { readonly path: string; readonly bytes: Uint8Array 
 export function readWorkspaceFile(
   workspace: string,
   path: string,
-  maxBytes: number,
+  wish: WorkspaceFileWish,
 ): WorkspaceFile | WorkspaceFileProblem {
   const within = path.startsWith(`${workspace}/`) ? path.slice(workspace.length + 1) : path;
   const names = within.split('/').filter((name) => name !== '' && name !== '.');
@@ -38,7 +47,7 @@ export function readWorkspaceFile(
       closeSync(folder);
       folder = next;
     }
-    const found = readIn(folder, name, maxBytes);
+    const found = readIn(folder, name, wish);
     return 'problem' in found ? found : { path: names.join('/'), bytes: found.bytes };
   } catch (error) {
     return { problem: problemOf(errorCode(error)) };
@@ -50,7 +59,7 @@ export function readWorkspaceFile(
 function readIn(
   folder: number,
   name: string,
-  maxBytes: number,
+  { maxBytes, isWanted = () => true }: WorkspaceFileWish,
 ): { readonly bytes: Uint8Array } | WorkspaceFileProblem {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
   const file = openSync(`/proc/self/fd/${folder}/${name}`, flags);
@@ -58,6 +67,7 @@ function readIn(
     const found = fstatSync(file);
     if (found.isDirectory()) return { problem: 'folder' };
     if (!found.isFile()) return { problem: 'special' };
+    if (!isWanted({ changedAt: found.ctimeMs, links: found.nlink })) return { problem: 'unwanted' };
     if (found.size > maxBytes) return { problem: 'too_large', size: found.size };
     const bytes = Buffer.alloc(found.size);
     let size = 0;

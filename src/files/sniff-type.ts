@@ -57,6 +57,17 @@ export function sniffType(bytes: Uint8Array): FileType {
   return isText(bytes) ? type('text/plain', 'txt', 'text') : type('application/octet-stream', 'bin');
 }
 
+const textTypes: Readonly<Record<string, string>> = {
+  ...{ md: 'text/markdown', html: 'text/html', csv: 'text/csv', diff: 'text/x-diff' },
+  ...{ json: 'application/json', svg: 'image/svg+xml' },
+};
+
+/** Of a text: what the ending of its name says. */
+export function textType(name: string): FileType {
+  const extension = /\.([a-z0-9]{1,8})$/i.exec(name)?.[1]?.toLowerCase() ?? 'txt';
+  return type(textTypes[extension] ?? 'text/plain', extension, 'text');
+}
+
 function isText(bytes: Uint8Array): boolean {
   const part = bytes.subarray(0, 64 * 1024);
   if (part.length === 0 || part.includes(0)) return false;

@@ -1,8 +1,10 @@
 import type { UploadProblem } from '../files/blossom.ts';
-import type { FileProblem } from '../files/fetch-file.ts';
+import { type FileProblem, MAX_FILE_BYTES } from '../files/fetch-file.ts';
 import type { FileFacts } from '../files/outgoing-files.ts';
 import type { WorkspaceFileProblem } from '../files/read-workspace-file.ts';
+import type { Results } from '../files/result-files.ts';
 import type { NotSent } from '../files/send-files.ts';
+import { isPicture } from '../files/sniff-type.ts';
 import { lines, plural, shorten } from './format.ts';
 
 type Kept = { readonly path: string; readonly mime: string; readonly size: number };
@@ -91,6 +93,19 @@ export const emptyFileText = (path: string): string => `${path} is empty.`;
 /** It goes out as a file. */
 export const sentText = (file: Kept): string => `${fileLine(file)} comes as a file.`;
 
+/** What an agent made and its answer names: what is no picture can't be opened everywhere, so it is named. */
+export const resultsText = ({ files, left }: Results): string =>
+  lines(
+    files
+      .filter(({ mime }) => !isPicture(mime))
+      .map(({ name, ...file }) => sentText({ ...file, path: name })),
+    left.map((file) =>
+      file.size > MAX_FILE_BYTES
+        ? `${file.path} is not sent: it is ${formatBytes(file.size)}, and 20 MiB is the most that I send.`
+        : `${file.path} (${formatBytes(file.size)}) is not sent by itself: !get ${file.path} does it.`,
+    ),
+  );
+
 export const noFileServerText = (file: Kept): string =>
   `${fileLine(file)} can’t be sent as text, and no server for files is set: BOT_BLOSSOM in the bot’s .env names some.`;
 
@@ -170,6 +185,7 @@ export function workspaceFileProblemText(asked: string, problem: WorkspaceFilePr
     case 'special':
       return `I did not open ${path}: it is no plain file.`;
     case 'unreadable':
+    case 'unwanted':
       return `I could not read ${path}: I may not, or the disk fails.`;
     case 'too_large':
       return `${path} is ${formatBytes(problem.size)}: 20 MiB is the most that I send. Ask the agent for the part that you need.`;

@@ -1,5 +1,6 @@
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { AgentFailure } from '../backends/backend.ts';
+import { noResults, type Results } from '../files/result-files.ts';
 import { restOf } from '../runs/gather-parts.ts';
 import type { Settlement } from '../runs/provider.ts';
 import type { Run, RunResult, Session } from '../runs/run.ts';
@@ -7,6 +8,7 @@ import type { ScheduledEnd } from '../schedules/schedule.ts';
 import { changesLine } from './change-replies.ts';
 import { describeConnectionFailure } from './connection-replies.ts';
 import { describeFailure, limitsLine, newGitLine } from './failure-replies.ts';
+import { resultsText } from './file-replies.ts';
 import { formatDuration, lines, plural, shorten } from './format.ts';
 import { unexplainedText } from './routstr/paid-run-replies.ts';
 import { afterwards, atItsTime } from './schedule-replies.ts';
@@ -67,6 +69,7 @@ const shortenedText =
  * The final reply of a run that is done. The foot is read also when the text is too long to be sent at once.
  * @param session named where answers of several arrive side by side
  * @param scheduled it came at its time
+ * @param made follows it
  */
 export function finalReply(
   run: Run,
@@ -74,6 +77,7 @@ export function finalReply(
   settlement: Settlement,
   session?: Pick<Session, 'id' | 'title'>,
   scheduled?: ScheduledEnd,
+  made: Results = noResults,
 ): { readonly text: string; readonly foot: string } {
   const isShortened = run.job === 'compact' && run.outcome === 'answered';
   const said = run.answer?.trim() ?? '';
@@ -88,6 +92,7 @@ export function finalReply(
     unheardText(run),
     nodeNotes(settlement),
     jailNotes(run),
+    resultsText(made),
     changesLine(run.result?.changes),
     scheduled ? afterwards(scheduled) : '',
     facts,

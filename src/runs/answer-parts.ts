@@ -25,7 +25,7 @@ export function startAnswerParts(
     try {
       let sent = before;
       stores.atomically(() => {
-        sent += messenger.send(replyToRun(run), part, '', { before, open: true }).length;
+        sent += messenger.send(replyToRun(run), part, { series: { before, open: true } }).length;
         stores.runs.tell(run.id, gathered.told() + part, sent);
       });
       gathered.sent(part, sent - before);

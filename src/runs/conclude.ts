@@ -1,3 +1,5 @@
+import { noResults } from '../files/result-files.ts';
+import { gotText } from '../replies/file-replies.ts';
 import { finalReply } from '../replies/run-replies.ts';
 import { type RunReaction, reactToRun, replyToRun } from './messenger.ts';
 import type { Settlement } from './provider.ts';
@@ -10,6 +12,9 @@ export type Ending = {
   readonly answer: string | undefined;
   readonly result: RunResult | undefined;
 };
+
+/** When it was begun (ms), and since when what changes in its workspace is its agent's doing. */
+export type Times = { readonly startedAt: number; readonly since: number };
 
 /** So long ago, an answer of another session is still on the screen. */
 const sideBySideMs = 10 * 60_000;
@@ -31,10 +36,20 @@ export function conclude(
   runId: string,
   ending: Ending,
   settlement: Settlement,
-  startedAt: number,
-  { stores, messenger, scheduled, clock }: Pick<RunDeps, 'stores' | 'messenger' | 'scheduled' | 'clock'>,
+  { startedAt, since }: Times,
+  {
+    stores,
+    messenger,
+    scheduled,
+    results,
+    clock,
+  }: Pick<RunDeps, 'stores' | 'messenger' | 'scheduled' | 'results' | 'clock'>,
 ): void {
   const endedAt = clock.now();
+  const begun = stores.runs.get(runId);
+  const { outcome, answer } = ending;
+  const made =
+    begun === undefined || outcome !== 'answered' ? noResults : results(begun, answer ?? '', since);
   stores.atomically(() => {
     const told = stores.runs.get(runId)?.told;
     stores.runs.finish(runId, { ...ending, endedAt });
@@ -45,8 +60,11 @@ export function conclude(
     if (ended === 'quiet') return;
     const to = replyToRun(run);
     const named = hasOthers(run, endedAt, stores) ? stores.sessions.get(run.session) : undefined;
-    const { text, foot } = finalReply({ ...run, told }, endedAt - startedAt, settlement, named, ended);
-    messenger.send(to, text, foot, { before: run.parts, open: false });
+    const { text, foot } = finalReply({ ...run, told }, endedAt - startedAt, settlement, named, ended, made);
+    const series = { before: run.parts, open: false };
+    const whole = { name: `answer-${run.seq}.md`, text: run.answer ?? text };
+    messenger.send(to, text, { foot, series, whole, beside: made.files });
+    for (const file of made.texts) messenger.send(to, gotText(file.path, file.text));
     reactToRun(messenger, run, reactionTo(ending.outcome));
   });
 }

@@ -88,8 +88,15 @@ async function executeIn(
   const model = provider.model === undefined ? run.model : provider.model(run.model);
   const providerNote = note === undefined ? otherModel(run, model, provider) : providerNoteText(note);
   const times = timeRun(run, clock);
+  // A work tree that is only made now is not its agent's doing.
+  let since = startedAt;
+  const refuseRun: RunDeps['refuseRun'] = async (...asked) => {
+    const refusal = await deps.refuseRun(...asked);
+    since = clock.now();
+    return refusal;
+  };
   const close = (ending: Ending, settlement: Settlement): void => {
-    conclude(run.id, ending, settlement, startedAt, deps);
+    conclude(run.id, ending, settlement, { startedAt, since }, deps);
     if (ending.outcome === 'answered') times.answered();
   };
   const early = sendEarly(
@@ -102,7 +109,7 @@ async function executeIn(
   );
   let ending: Ending;
   try {
-    ending = await work({ run, session, provider, model, log, times }, deps, signal, early);
+    ending = await work({ run, session, provider, model, log, times }, { ...deps, refuseRun }, signal, early);
   } catch (cause) {
     ending = signal.aborted
       ? { outcome: stopReasonOf(signal), answer: undefined, result: undefined }

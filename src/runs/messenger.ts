@@ -1,4 +1,5 @@
 import type { EventId, InboundMessage, PublicKey, Recipient, Series } from '@nostr-dm-agent/nostr';
+import type { PreparedFile } from '../files/outgoing-files.ts';
 import type { Run } from './run.ts';
 
 /** A message that can be reacted to. */
@@ -14,12 +15,29 @@ export type ReactionTarget = {
  */
 export type Messenger = {
   /**
-   * Of what is too long, the rest is kept for `!more lines`. `foot` stands at the end of what is sent all the same.
-   * `series`: it is a part of an answer that is sent bit by bit.
+   * Of what is too long, the rest is kept for `!more lines`, and the whole comes as a file where files can be sent.
    * @returns the messages that it became, by which their reader can refer to them
    */
-  readonly send: (to: Recipient, text: string, foot?: string, series?: Series) => readonly EventId[];
+  readonly send: (to: Recipient, text: string, options?: SendOptions) => readonly EventId[];
   readonly react: (to: Recipient, target: ReactionTarget, reaction: RunReaction) => void;
+};
+
+export type SendOptions = {
+  /** Stands at the end of what is sent, however long the text is. */
+  readonly foot?: string;
+  /** It is a part of an answer that is sent bit by bit. */
+  readonly series?: Series;
+  /** What comes as a file when the text is too long; default: the text, as `reply.md`. */
+  readonly whole?: WholeText | 'none' | undefined;
+  /** Files that follow the text. Not sent by NIP-04. */
+  readonly beside?: readonly Pick<PreparedFile, 'send'>[];
+};
+export type WholeText = {
+  /** Of the file; its ending says what it is. */
+  readonly name: string;
+  readonly text: string;
+  /** One message of it is enough as text. */
+  readonly sooner?: true;
 };
 
 /** On a task's message: it begins, it waits for its turn, it was stopped or called off, it is done, it ended without success. */

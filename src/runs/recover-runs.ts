@@ -71,4 +71,6 @@ async function settleLeftover(run: Run, deps: RunDeps): Promise<Settlement> {
 }
 
 const close = (run: Run, ending: Ending, settlement: Settlement, deps: RunDeps): void =>
-  conclude(run.id, ending, settlement, run.startedAt ?? deps.clock.now(), deps);
+  conclude(run.id, ending, settlement, timesOf(run.startedAt ?? deps.clock.now()), deps);
+
+const timesOf = (startedAt: number) => ({ startedAt, since: startedAt });

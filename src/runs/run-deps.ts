@@ -2,6 +2,7 @@ import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { ApprovalRule } from '../backends/approval.ts';
 import type { AgentFailure, Backend, BackendName } from '../backends/backend.ts';
+import type { Results } from '../files/result-files.ts';
 import type { ScheduledEnd } from '../schedules/schedule.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Asks } from './asks.ts';
@@ -37,6 +38,8 @@ export type RunDeps = {
    * undefined: it is of none.
    */
   readonly scheduled: (run: Run) => ScheduledEnd | 'quiet' | undefined;
+  /** What an answer names of what its agent made since then (ms). */
+  readonly results: (run: Run, answer: string, since: number) => Results;
   readonly limits: RunLimits;
   /** Told between two steps, when everything is on disk. Tests end the process there. */
   readonly reached: (checkpoint: TaskCheckpoint) => void;

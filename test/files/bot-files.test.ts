@@ -114,12 +114,27 @@ test('one without a word waits for the task that says what to do, and two are on
     (type) => new RegExp(`\\.dm-inbox/\\w+\\.${type}`).exec(asked.text)?.[0] ?? '',
   );
   expect(await bot.ask(`!get ${log}`)).toBe(`${log}\n\na log`);
-  expect(await bot.ask(`!get ${picture}`, /comes as a file/)).toContain('(image/png, 1 kB) comes as a file.');
-  const url = (await bot.owner.heard(/^http:/)).text;
+  const get = await bot.owner.send(`!get ${picture}`);
+  expect((await bot.owner.answer(get)).text).toContain('(image/png, 1 kB) comes as a file.');
+  const url = (await bot.owner.answer(get, /^http:/)).text;
   const body = blobs.get(new URL(url).pathname);
   // One pixel and the tag; nothing else of it is readable.
   expect(body?.length).toBe(png.length + 16);
   expect(body?.includes('IHDR')).toBe(false);
+  // The invoice that filled the wallet came as a picture, too.
+  const invoice = bot.owner.said.find(({ text }) => text.startsWith('lightning:'));
+  expect(bot.owner.said.find(({ kind, about }) => kind === 15 && about === invoice?.about)?.text).toMatch(
+    /^http:.*\.png$/,
+  );
+  // What a task makes and names follows its answer; a secret, and what stood there before, do not.
+  await bot.ask('!mode agent');
+  const make = `run cp ${picture} shot.png; cp ${picture} .env.png; printf '%%PDF-1.4' > report.pdf`;
+  const task = await bot.owner.send(`${make} then answer ![it](shot.png) report.pdf .env.png ${picture}`);
+  const made = await bot.owner.answer(task, /sat/);
+  expect(made.text).toContain('report.pdf (application/pdf, 1 kB) comes as a file.');
+  await bot.owner.answer(task, /^http:.*\.pdf$/);
+  const sent = bot.owner.said.filter(({ kind, about }) => kind === 15 && about === task);
+  expect(sent.map(({ text }) => text.slice(-4))).toEqual(['.png', '.pdf']);
   expect(await bot.ask('!get ../../.env')).toContain('I read files of the workspace alone');
 });
 

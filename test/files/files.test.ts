@@ -194,7 +194,7 @@ describe('a file of a workspace that its owner asks for', () => {
   symlinkSync('src', join(workspace, 'inner-link'));
   Bun.spawnSync(['mkfifo', join(workspace, 'pipe')]);
   afterAll(() => rmSync(root, { recursive: true, force: true }));
-  const read = (path: string, most = 1_000) => readWorkspaceFile(workspace, path, most);
+  const read = (path: string, most = 1_000) => readWorkspaceFile(workspace, path, { maxBytes: most });
 
   test('is read, however its path is written', () => {
     const file = { path: 'src/deep/a.txt', bytes: plain };

@@ -23,7 +23,7 @@ test('of an endless answer ten messages come, what is left is offered, and nothi
     return textsFor(owner, relay);
   };
 
-  messenger.send(to, words.join(' '), foot);
+  messenger.send(to, words.join(' '), { foot });
   const first = await heard();
   expect(first).toHaveLength(11);
   expect(first[10]).toMatch(
@@ -49,12 +49,57 @@ test('an answer that just fits is followed by its facts, and by no offer', async
   // So that the cut falls at every place around and in the foot.
   for (let length = 39_880; length <= 39_960; length += 16) {
     const before = textsFor(owner, relay).length;
-    createOutboxMessenger(outbox, rests).send(recipientOf(owner, []), 'word '.repeat(length / 5), foot);
+    createOutboxMessenger(outbox, rests).send(recipientOf(owner, []), 'word '.repeat(length / 5), { foot });
     expect(await outbox.flush(20_000, signal)).toBe(true);
     const said = textsFor(owner, relay).slice(before);
     expect(said.map(withoutNumber).join(' ')).toEndWith(foot);
     expect(said.at(-1)?.startsWith('…') ?? true).toBe(rests.take(owner.publicKey) !== undefined);
   }
+});
+
+test('where files can be sent the whole comes as one, too, and a diff after its beginning; never by NIP-04, nor when it is short', async () => {
+  await using net = relayWorld();
+  using world = outboxWorld();
+  const [relay, owner] = [net.relay(), newIdentity()];
+  const { outbox, db, signal } = world.live({ own: [relay.url] });
+  const rests = createRests(db);
+  const files: { readonly name: string; readonly mime: string; readonly text: string }[] = [];
+  const messenger = createOutboxMessenger(outbox, rests, undefined, {
+    isFull: () => false,
+    prepare: ({ name, bytes, type: { mime } }) => {
+      const text = Buffer.from(bytes).toString();
+      return { name, mime, size: bytes.length, send: () => void files.push({ name, mime, text }) };
+    },
+  });
+  const to = recipientOf(owner, []);
+  const long = 'word '.repeat(9_000);
+  const diff = '+ a line that was added\n'.repeat(300);
+  const whole = { name: 'changes.diff', text: diff, sooner: true } as const;
+  messenger.send(to, long, { foot });
+  messenger.send(to, `1 file\n\n${diff}`, { whole, foot });
+  expect(files.splice(0)).toEqual([
+    { name: 'reply.md', mime: 'text/markdown', text: long },
+    { name: 'changes.diff', mime: 'text/x-diff', text: diff },
+  ]);
+  expect(await outbox.flush(20_000, signal)).toBe(true);
+  const said = textsFor(owner, relay);
+  expect(said[10]).toMatch(/All of it comes as a file, reply\.md; !more lines sends the next part as text\./);
+  const [beginning = ''] = said.slice(11);
+  expect(said).toHaveLength(12);
+  expect(beginning).toStartWith('1 file\n\n+ a line');
+  expect(beginning).toMatch(/added\n\n… \d,\d{3} more characters\. All of it comes as a file, changes\.diff/);
+  expect(beginning).toEndWith(foot);
+  const shown = beginning.split('\n\n…')[0] ?? '';
+  expect(`${shown}\n${rests.take(owner.publicKey)}\n`).toBe(`1 file\n\n${diff}`);
+
+  messenger.send(to, diff.slice(0, 2_000), { whole });
+  messenger.send(to, long, { whole: 'none' });
+  messenger.send({ ...to, protocol: 'nip04' }, long);
+  messenger.send({ ...to, protocol: 'nip04' }, diff, {
+    whole,
+    beside: [{ send: () => files.push({ ...whole, mime: '' }) }],
+  });
+  expect(files).toEqual([]);
 });
 
 test('a word that no message can hold is named, and the rest arrives', async () => {

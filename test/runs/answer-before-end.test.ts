@@ -5,6 +5,7 @@ import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
 import type { ModelAnswer } from '@nostr-dm-agent/routstr';
 import type { AgentRequest, AgentResult, Backend } from '../../src/backends/backend.ts';
 import { createEarlyAnswer } from '../../src/backends/warm/early-answer.ts';
+import { noResults } from '../../src/files/result-files.ts';
 import { executeRun } from '../../src/runs/execute-run.ts';
 import { createLocalProvider } from '../../src/runs/local-provider.ts';
 import type { Provider } from '../../src/runs/provider.ts';
@@ -57,7 +58,7 @@ function oneRun(
       places: { waits: () => false, enter: (session) => ({ session, leave: () => undefined }) },
       providers: { providers: new Map(), providerFor: () => ({ provider, note: undefined }) },
       messenger: {
-        send: (_, text, foot = '') => {
+        send: (_, text, { foot = '' } = {}) => {
           said.push([text, foot].filter((part) => part !== '').join('\n'));
           return [message];
         },
@@ -68,6 +69,7 @@ function oneRun(
         approvalsFor: async () => 'off',
         refuseRun: none,
         scheduled: () => undefined,
+        results: () => noResults,
         lookAgain: () => undefined,
       },
       board: createRunBoard(),

@@ -7,6 +7,7 @@ import { parseNodeUrl } from '@nostr-dm-agent/routstr';
 import { createCommands } from '../../src/commands/all-commands.ts';
 import type { CommandDeps } from '../../src/commands/command-deps.ts';
 import type { Registry } from '../../src/commands/command-registry.ts';
+import { noResults } from '../../src/files/result-files.ts';
 import { createConnectionKeeper } from '../../src/keys/connection-keeper.ts';
 import { createSealer } from '../../src/keys/seal.ts';
 import { NoWalletError } from '../../src/money/wallet-access.ts';
@@ -97,6 +98,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
         approvalsFor: async () => 'off',
         refuseRun: async () => undefined,
         scheduled: () => undefined,
+        results: () => noResults,
         limits: { timeoutMs: 1, idleMs: 1, holdMs: 1, progressMs: 0, settleMs: 1 },
         reached: () => {},
         clock,

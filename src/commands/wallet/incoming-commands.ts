@@ -1,6 +1,9 @@
 import type { Overview, Receive, Received } from '@nostr-dm-agent/cashu-wallet';
 import { TokenRefusedError } from '@nostr-dm-agent/cashu-wallet';
-import { formatSat } from '@nostr-dm-agent/kit/sat';
+import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
+import type { PreparedFile } from '../../files/outgoing-files.ts';
+import { qrPicture } from '../../files/qr-picture.ts';
+import { sniffType } from '../../files/sniff-type.ts';
 import { balanceLine, feeText, receivedText, topUpText } from '../../replies/wallet-replies.ts';
 import { type Call, type Command, RefusalError, UsageError } from '../command.ts';
 import { tokensInText } from '../meaning/money-in-text.ts';
@@ -82,7 +85,8 @@ export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] =>
         `lightning:${invoice}`,
         ...(request === undefined ? [] : [request.text]),
       ].join('\n\n');
-      return replyAndAnnounceEnd(deps, call, reply, operation);
+      const beside = await pictureOf(invoice, amount, deps, call);
+      return { ...replyAndAnnounceEnd(deps, call, reply, operation), beside };
     },
   },
   {
@@ -115,6 +119,20 @@ export const incomingCommands = (deps: WalletCommandDeps): readonly Command[] =>
     },
   },
 ];
+
+/** An invoice as a QR code, where files can be sent: for a wallet on another phone. */
+async function pictureOf(
+  invoice: string,
+  amount: Sat,
+  { outgoingFiles }: WalletCommandDeps,
+  { message, owner }: Call,
+): Promise<readonly PreparedFile[]> {
+  if (message.protocol !== 'nip17' || outgoingFiles?.isFull(owner.publicKey) !== false) return [];
+  const bytes = await qrPicture(invoice.toUpperCase());
+  const name = `invoice-${amount}-sat.png`;
+  const file = bytes && outgoingFiles.prepare({ bytes, type: sniffType(bytes), name, way: 'said' });
+  return file === undefined ? [] : [file];
+}
 
 /** How far a phone's clock may be wrong. */
 const clockSkewMs = 600_000;

@@ -4,7 +4,7 @@ import type { RoutstrAccess } from '../../money/routstr-access.ts';
 import type { CommandDeps } from '../command-deps.ts';
 
 /** The part of `CommandDeps` that the `!wallet` family works with. */
-export type WalletCommandDeps = Pick<CommandDeps, 'clock'> & {
+export type WalletCommandDeps = Pick<CommandDeps, 'clock' | 'outgoingFiles'> & {
   readonly connections: Pick<CommandDeps['connections'], 'reveal'>;
   readonly stores: Pick<CommandDeps['stores'], 'confirmations'>;
   readonly money: Pick<Money, 'wallet' | 'shares' | 'exchange' | 'autoTopUp'> & {
