@@ -3,12 +3,12 @@
  * so that one that was cut off, put together anew or added to does not open (the STREAM construction of Hoang, Reyhanitabar,
  * Rogaway and Vizár, as age has it). The key is scrypt's of the passphrase and a salt of this file alone.
  */
-import { createHmac, randomBytes, scrypt } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
-import { promisify } from 'node:util';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { parseJson } from '@nostr-dm-agent/kit/json';
+import { type PassphraseCost, passphraseCostShape, passphraseKey } from '@nostr-dm-agent/kit/passphrase-key';
 import { z } from 'zod';
 
 export type SealedFileProblem =
@@ -42,21 +42,12 @@ const tagBytes = 16;
 const prefixBytes = 15;
 /** Of the header. */
 const mostHeader = 4096;
-/** Of trying out one passphrase, by scrypt. */
-export type Cost = { readonly n: number; readonly r: number; readonly p: number };
 /** 128 MiB, a third of a second or so. */
-const usual: Cost = { n: 1 << 17, r: 8, p: 1 };
+const usual: PassphraseCost = { n: 1 << 17, r: 8, p: 1 };
 
 const base64 = z.base64().transform((text) => new Uint8Array(Buffer.from(text, 'base64')));
 const headerSchema = z.object({
-  // RFC 7914. Bounded: a file is no reason to use up the memory.
-  n: z
-    .number()
-    .int()
-    .min(2)
-    .max(1 << 20),
-  r: z.number().int().min(1).max(16),
-  p: z.number().int().min(1).max(16),
+  ...passphraseCostShape,
   salt: base64,
   /** Of the nonces; the rest of each is the number of its chunk and whether it is the last. */
   prefix: base64.refine((bytes) => bytes.length === prefixBytes),
@@ -88,7 +79,7 @@ export async function createSealedWriter(
 ): Promise<SealedWriter> {
   const salt = randomBytes(16);
   const prefix = randomBytes(prefixBytes);
-  const key = await deriveKey(passphrase, { ...cost, salt });
+  const key = await passphraseKey(passphrase, salt, cost);
   const text = JSON.stringify({
     ...{ version, ...cost, salt: salt.toString('base64'), prefix: prefix.toString('base64') },
     check: checkOf(key).toString('base64'),
@@ -141,7 +132,7 @@ async function readerOf(path: string, file: number, passphrase: string): Promise
   if (found !== undefined && found > version) throw refuse({ kind: 'newer', found });
   const parsed = headerSchema.safeParse(parseJson(text)).data;
   if (parsed === undefined) throw refuse({ kind: 'damaged' });
-  const key = await deriveKey(passphrase, parsed);
+  const key = await passphraseKey(passphrase, parsed.salt, parsed);
   if (!checkOf(key).equals(Buffer.from(parsed.check))) throw refuse({ kind: 'wrong_passphrase' });
 
   const header = headerBytes(text);
@@ -215,19 +206,6 @@ function headerBytes(text: string): Buffer {
   length.writeUInt32BE(Buffer.byteLength(text));
   return Buffer.concat([magic, length, Buffer.from(text)]);
 }
-
-const derive = promisify<string, Uint8Array, number, object, Buffer>(scrypt);
-
-/** The same passphrase typed on another keyboard is the same. */
-const deriveKey = (
-  passphrase: string,
-  {
-    n,
-    r,
-    p,
-    salt,
-  }: { readonly n: number; readonly r: number; readonly p: number; readonly salt: Uint8Array },
-): Promise<Buffer> => derive(passphrase.normalize('NFKC'), salt, 32, { N: n, r, p, maxmem: 256 * n * r });
 
 const checkOf = (key: Uint8Array): Buffer =>
   createHmac('sha256', key).update('nostr-dm-agent backup: this passphrase').digest().subarray(0, 16);

@@ -42,7 +42,7 @@ export async function takePassphrase(
 const longestLine = 4096;
 
 /** The first line of standard input, as soon as it is there: its end may never come. @throws the signal's reason */
-export async function firstLineOfInput(signal: AbortSignal): Promise<string> {
+async function firstLineOfInput(signal: AbortSignal): Promise<string> {
   const lines = readLines(Bun.stdin.stream(), longestLine);
   const { value } = await untilAborted(lines.next(), signal);
   return value?.type === 'line' ? value.text.replace(/\r$/, '') : '';

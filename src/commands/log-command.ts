@@ -1,6 +1,6 @@
 import { type LogLevel, logLevels } from '@nostr-dm-agent/kit/log';
+import type { LogQueryFacts } from '@nostr-dm-agent/page';
 import { logText } from '../replies/log-replies.ts';
-import type { LogQuery } from '../store/log-reader.ts';
 import { parseCount } from './arguments.ts';
 import type { Command } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
@@ -25,7 +25,7 @@ export const logCommand = ({ keptLog, clock }: Pick<CommandDeps, 'keptLog' | 'cl
 });
 
 /** Each in its place, whatever is left is a text. @throws UsageError */
-function readQuery(argument: string): LogQuery & { readonly most: number } {
+function readQuery(argument: string): LogQueryFacts & { readonly most: number } {
   let left = argument;
   const take = (shape: RegExp): string | undefined => {
     const [whole, found] = shape.exec(left) ?? [];

@@ -1,10 +1,10 @@
-import type { LogEntries, LogEntry } from '../store/log-reader.ts';
+import type { LogEntryFacts, LogFacts } from '@nostr-dm-agent/page';
 import { formatAgo, lines, shorten } from './format.ts';
 
-const signs: Record<LogEntry['level'], string> = { debug: '·', info: '·', warn: '⚠', error: '✗' };
+const signs: Record<LogEntryFacts['level'], string> = { debug: '·', info: '·', warn: '⚠', error: '✗' };
 
 /** For a phone: newest last, as one reads on from there. */
-export function logText({ entries, hasMore }: LogEntries, now: number): string {
+export function logText({ entries, hasMore }: LogFacts, now: number): string {
   if (entries.length === 0)
     return hasMore ? 'Nothing like that in the last of the log.' : 'The log has nothing like that.';
   return lines(

@@ -1,27 +1,18 @@
-import { formatSat, msatToSatFloor, type Sat } from '@nostr-dm-agent/kit/sat';
+import { formatSat, msatToSatFloor } from '@nostr-dm-agent/kit/sat';
+import type { StuckFacts } from '@nostr-dm-agent/page';
 import type { PaidRunIn } from '@nostr-dm-agent/routstr';
 import { nodeName } from './provider-replies.ts';
 import { inDoubt, problemSentence } from './routstr/paid-run-replies.ts';
 
-/** A run that needs a person, in the parts that it is shown in: what is wrong, what to do, what is known. */
-export type StuckRun = {
-  readonly id: string;
-  readonly problem: string;
-  readonly inDoubt: Sat;
-  readonly task: string | undefined;
-  readonly where: string;
-  readonly operator: string | undefined;
-  readonly since: number;
-  readonly todo: readonly string[];
-  readonly amounts: readonly { readonly name: string; readonly amount: string }[];
-};
-
-/** @param operator npub of the node, if it says it @param isReaders whether its task may be shown */
+/**
+ * A run that needs a person, in the parts that it is shown in: what is wrong, what to do, what is known.
+ * @param operator npub of the node, if it says it @param isReaders whether its task may be shown
+ */
 export function stuckRun(
   run: PaidRunIn<'needs_operator'>,
   operator: string | undefined,
   isReaders: boolean,
-): StuckRun {
+): Omit<StuckFacts, 'evidence'> {
   const { body, ticket, node } = run;
   const ask = operator === undefined ? 'whoever runs the node' : 'the operator of the node on Nostr';
   return {

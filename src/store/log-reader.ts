@@ -1,27 +1,10 @@
-import { type LogLevel, type LogLine, logMark, readLogTail } from '@nostr-dm-agent/kit/log';
+import { type LogLine, logMark, readLogTail } from '@nostr-dm-agent/kit/log';
+import type { LogEntryFacts, LogFacts, LogQueryFacts } from '@nostr-dm-agent/page';
 import { logsIn } from './logs-folder.ts';
 import type { RunStore } from './runs-table.ts';
 
-export type LogQuery = {
-  /** And what is graver. */
-  readonly level?: LogLevel | undefined;
-  readonly text?: string | undefined;
-  /** The number that its owner knows a run by. */
-  readonly run?: number | undefined;
-};
-export type LogEntry = {
-  /** Unix milliseconds. */
-  readonly at: number;
-  readonly level: LogLevel;
-  readonly message: string;
-  /** By name, each in a line. */
-  readonly facts: readonly (readonly [name: string, text: string])[];
-  /** All of it as JSON, where the facts do not show everything. */
-  readonly whole: string | undefined;
-};
-export type LogEntries = { readonly entries: readonly LogEntry[]; readonly hasMore: boolean };
 /** Newest first. */
-export type LogReader = (query: LogQuery, most: number) => LogEntries;
+export type LogReader = (query: LogQueryFacts, most: number) => LogFacts;
 
 type LogReaderDeps = {
   readonly runs: Pick<RunStore, 'get' | 'numbered'>;
@@ -35,14 +18,14 @@ const longestWhole = 8_000;
 /** Reads the log that is kept in the bot's home. What was read last is remembered as long as nothing is written. */
 export function createLogReader(home: string, { runs, redact }: LogReaderDeps): LogReader {
   const folder = logsIn(home);
-  let last: { readonly asked: string; readonly found: LogEntries } | undefined;
+  let last: { readonly asked: string; readonly found: LogFacts } | undefined;
   const read: LogReader = ({ level, text, run }, most) => {
     const id = run === undefined ? undefined : runs.numbered(run)?.id;
     if (run !== undefined && id === undefined) return { entries: [], hasMore: false };
     const { lines, hasMore } = readLogTail(folder, { level, text, run: id }, most);
     return { entries: lines.map(entry), hasMore };
   };
-  const entry = ({ at, level, message, facts }: LogLine): LogEntry => {
+  const entry = ({ at, level, message, facts }: LogLine): LogEntryFacts => {
     const named = Object.entries(facts).map(([name, value]): readonly [string, string] => [
       name,
       name === 'run' && typeof value === 'string' ? String(runs.get(value)?.seq ?? value) : plain(value),

@@ -25,7 +25,7 @@ export type {
   TopUpFacts,
 } from './money-source.ts';
 export type { PageAddress, ServedPage } from './open.ts';
-export type { NodeFacts, OperatorSource } from './operator-source.ts';
+export type { LogEntryFacts, LogFacts, LogQueryFacts, NodeFacts, OperatorSource } from './operator-source.ts';
 export type { PageSessionStore, StoredPageSession } from './page-sessions.ts';
 export type { Health, HealthOfPart, PageSource, SessionsSource } from './page-source.ts';
 export type { ScheduleFacts, SchedulesSource } from './schedule-facts.ts';

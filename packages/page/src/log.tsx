@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
+import type { LogLevel } from '@nostr-dm-agent/kit/log';
 import { z } from 'zod';
-import type { LogEntryFacts, LogFacts, LogLevel, LogQueryFacts } from './operator-source.ts';
+import type { LogEntryFacts, LogFacts, LogQueryFacts } from './operator-source.ts';
 import type { Ask, View } from './view.ts';
 
 export const logView: View = {

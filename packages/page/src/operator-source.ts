@@ -1,3 +1,4 @@
+import type { LogLevel } from '@nostr-dm-agent/kit/log';
 import type { Visitor } from './visitor.ts';
 
 /** What whoever runs the bot sees of it, for admins alone. */
@@ -97,7 +98,6 @@ export type VariableFacts = {
   readonly origin: 'file' | 'environment' | 'default' | 'program';
 };
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogQueryFacts = {
   /** And what is graver. */
   readonly level?: LogLevel | undefined;

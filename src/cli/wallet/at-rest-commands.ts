@@ -1,16 +1,13 @@
 import { confirm, isCancel } from '@clack/prompts';
 import { WalletInUseError } from '@nostr-dm-agent/cashu-wallet';
 import { SealedWordsError, type WordsKey } from '@nostr-dm-agent/cashu-wallet/open';
-import { askPassphrase } from '../../setup/questions.ts';
+import { PassphraseError, takePassphrase } from '../passphrase.ts';
 import { CommandFailure } from './command-failure.ts';
 import { decryptWallet, deleteCopies, type Encrypted, encryptWallet } from './encrypt.ts';
 import { EnvLineError } from './env-line.ts';
 import type { WalletOutput } from './terminal-output.ts';
 
 export type EncryptOptions = { readonly keyring: boolean; readonly deleteCopies: boolean };
-
-/** Short ones are tried out in no time. */
-const shortest = 10;
 
 /** `wallet encrypt`. */
 export async function encrypt(output: WalletOutput, options: EncryptOptions): Promise<undefined> {
@@ -76,28 +73,15 @@ function encryptedText(
     .join('\n');
 }
 
-/** Twice at a terminal; else the first line of standard input. */
-async function newPassphrase({ remark }: WalletOutput): Promise<string> {
-  if (process.stdin.isTTY !== true) {
-    const [line = ''] = (await Bun.stdin.text()).split(/\r?\n/);
-    return longEnough(line);
+async function newPassphrase({ signal }: WalletOutput): Promise<string> {
+  const question =
+    'A passphrase for the words of the wallet (kept nowhere; the words on paper are the way round it)';
+  try {
+    return await takePassphrase({ isNew: true, question }, signal);
+  } catch (error) {
+    if (!(error instanceof PassphraseError)) throw error;
+    throw new CommandFailure('WalletUsageError', error.message, error);
   }
-  remark(
-    'A passphrase for the words of the wallet. It is kept nowhere; the words on paper are the way round it.',
-  );
-  const first = longEnough((await askPassphrase('New passphrase')) ?? '');
-  if ((await askPassphrase('Once more')) !== first) {
-    throw new CommandFailure('PassphraseError', 'These are two different ones. Nothing was changed.');
-  }
-  return first;
-}
-
-function longEnough(passphrase: string): string {
-  if ([...passphrase].length >= shortest) return passphrase;
-  throw new CommandFailure(
-    'WalletUsageError',
-    `A passphrase has at least ${shortest} characters; without a terminal it is the first line of standard input. Nothing was changed.`,
-  );
 }
 
 function fail(error: unknown, envFile: string): never {

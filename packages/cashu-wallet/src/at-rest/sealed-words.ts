@@ -2,12 +2,12 @@
  * The words of the wallet, kept in a file that a passphrase or the system's keyring opens. `CASHU_MNEMONIC` names the file
  * then (`sealed:<fingerprint>`). What seals the database follows from the words: there is no other key to lose.
  */
-import { hkdfSync, randomBytes, scrypt } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { readFileIfThere, syncToDisk, writeFileAtomically } from '@nostr-dm-agent/kit/files';
 import { parseJson } from '@nostr-dm-agent/kit/json';
+import { passphraseCostShape, passphraseKey } from '@nostr-dm-agent/kit/passphrase-key';
 import { z } from 'zod';
 import { readMnemonic } from '../crypto/seed.ts';
 import { openOnce, sealOnce } from './aead.ts';
@@ -52,18 +52,7 @@ const fileSchema = z.object({
   version: z.literal(1),
   wallet: z.string(),
   opensWith: z.discriminatedUnion('kind', [
-    z.object({
-      kind: z.literal('passphrase'),
-      // RFC 7914. Bounded: a file is no reason to use up the memory.
-      n: z
-        .number()
-        .int()
-        .min(2)
-        .max(1 << 20),
-      r: z.number().int().min(1).max(16),
-      p: z.number().int().min(1).max(16),
-      salt: base64,
-    }),
+    z.object({ kind: z.literal('passphrase'), ...passphraseCostShape, salt: base64 }),
     z.object({ kind: z.literal('keyring'), entry: z.string() }),
   ]),
   sealed: base64,
@@ -160,8 +149,6 @@ const boundTo = (fingerprint: string): string => `cashu wallet words ${fingerpri
 const openContent = ({ wallet, sealed }: WordsFile, secret: Uint8Array): string | undefined =>
   openOnce(secret, boundTo(wallet), sealed);
 
-const derive = promisify<string, Buffer, number, object, Buffer>(scrypt);
-
 async function secretFor(
   how: WordsFile['opensWith'],
   key: WordsKey,
@@ -170,9 +157,7 @@ async function secretFor(
 ): Promise<Uint8Array> {
   if (how.kind === 'passphrase') {
     if (key.kind !== 'passphrase') throw new SealedWordsError(file, 'no_passphrase');
-    const { n, r, p, salt } = how;
-    // The same passphrase typed on another keyboard is the same.
-    return derive(key.passphrase.normalize('NFKC'), salt, 32, { N: n, r, p, maxmem: 256 * n * r });
+    return passphraseKey(key.passphrase, how.salt, how);
   }
   const secret = await inKeyring(file, () => keyring.read(how.entry));
   if (secret === undefined) throw new SealedWordsError(file, 'not_in_keyring');
