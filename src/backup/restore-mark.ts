@@ -14,16 +14,26 @@ const markSchema = z.object({
   before: z.array(z.string()),
   /** Where what was in the home goes. */
   aside: z.string().optional(),
+  /** Wallets that are in place, of the backup that was made then. */
+  wallets: z
+    .array(z.object({ file: z.string(), madeAt: z.number(), carried: z.number(), unread: z.boolean() }))
+    .default([]),
+  /** Workspaces that were made. */
+  made: z.array(z.string()).default([]),
   /** What is put into the home: whatever of these names is there then came from a backup. */
   placed: z.array(z.string()),
 });
 export type RestoreMark = z.infer<typeof markSchema>;
 
+export const newMark = (before: readonly string[]): RestoreMark => ({
+  ...{ before: [...before], wallets: [], made: [], placed: [] },
+});
+
 /** Of a restoring that was cut off; undefined: there was none. */
 export function readMark(home: string): RestoreMark | undefined {
   const text = readFileIfThere(unfinishedFile(home, 'restore'));
   if (text === undefined) return undefined;
-  return markSchema.safeParse(parseJson(text)).data ?? { before: [], placed: [] };
+  return markSchema.safeParse(parseJson(text)).data ?? newMark([]);
 }
 
 export const writeMark = (home: string, mark: RestoreMark): void =>

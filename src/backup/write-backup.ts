@@ -14,13 +14,14 @@ import { sealedWordsFile, wordsOpenWith } from '@nostr-dm-agent/cashu-wallet/ope
 import { errorCode } from '@nostr-dm-agent/kit/error-code';
 import { publishNew, syncToDisk } from '@nostr-dm-agent/kit/files';
 import { acquireLock } from '@nostr-dm-agent/kit/lock';
+import type { PassphraseCost } from '@nostr-dm-agent/kit/passphrase-key';
 import { copyDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { refuseUnfinished } from '../store/lock-home.ts';
 import { copyLiveDatabase, eachAgentFile, type LeftOut, type OpenFile, piecesOf } from './agent-files.ts';
 import { mayBeKept, readBackup, writeRecord } from './backup-records.ts';
 import { inSteps, type Steps } from './in-steps.ts';
 import type { Installation } from './installation.ts';
-import { type Cost, createSealedWriter, openSealedReader, type SealedWriter } from './sealed-file.ts';
+import { createSealedWriter, openSealedReader, type SealedWriter } from './sealed-file.ts';
 
 /** A backup could not be written. Nothing is at its place, or what was there before. */
 export class BackupError extends Error {
@@ -75,7 +76,7 @@ export async function writeBackup(
     readonly signal: AbortSignal;
     readonly reached?: ((checkpoint: BackupCheckpoint) => void) | undefined;
     /** Less than usual: for tests. */
-    readonly cost?: Cost;
+    readonly cost?: PassphraseCost;
   },
 ): Promise<Backup> {
   const { home } = installation;

@@ -5,7 +5,8 @@ import { LockHeldError } from '@nostr-dm-agent/kit/lock';
 import { DatabaseTooNewError } from '@nostr-dm-agent/kit/sqlite';
 import { paidRunTables } from '@nostr-dm-agent/routstr/books';
 import type { Move } from '../backup/read-move.ts';
-import { type Restored, RestoreRefusedError, restoreBackup } from '../backup/restore-backup.ts';
+import { restoreBackup } from '../backup/restore-backup.ts';
+import { type Restored, RestoreRefusedError, RestoreStoppedError } from '../backup/restore-parts.ts';
 import { SealedFileError } from '../backup/sealed-file.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { describeConfigError } from '../config/describe-config-error.ts';
@@ -61,7 +62,7 @@ export async function restore(options: RestoreOptions): Promise<number> {
     process.stdout.write(`${restoredText(restored, Date.now())}\n`);
     return 0;
   } catch (error) {
-    const { code, text } = failure(error, directory, interrupted.signal);
+    const { code, text } = failure(error, interrupted.signal);
     process.stderr.write(`${text}\n`);
     return code;
   } finally {
@@ -71,10 +72,6 @@ export async function restore(options: RestoreOptions): Promise<number> {
 
 function restoredText(restored: Restored, now: number): string {
   const { manifest, home, envFile, wallets, kept, moves, workspaces, unmade, unmoved } = restored;
-  const carried = wallets.reduce(
-    (sum, { carried: { operations, keptTokens } }) => sum + operations + keptTokens,
-    0,
-  );
   return [
     `Restored what was backed up on ${manifest.host} ${formatAgo(now - manifest.madeAt)}: ${[home, ...wallets.map(({ file }) => file), envFile].join(', ')}.`,
     ...moves.map(({ from, to }) => `What was at ${from} is at ${to} now.`),
@@ -85,7 +82,12 @@ function restoredText(restored: Restored, now: number): string {
     ),
     ...unmoved.map((path) => `${path} could not be changed to the new places: its conversations begin anew.`),
     ...kept.map((path) => `What was there before is kept: ${path}.`),
-    carried > 0 ? 'What only the wallet that was here knew has come along.' : undefined,
+    wallets.some(({ carried }) => carried > 0)
+      ? 'What only the wallet that was here knew has come along.'
+      : undefined,
+    wallets.some(({ unread }) => unread)
+      ? 'Not all of what only the wallet that was here knew could be read: it is damaged or of another version. It is kept.'
+      : undefined,
     manifest.wordsOpenWith === 'keyring'
       ? 'The wallet’s words are sealed by a keyring of where it was. If this one does not have it, put the words themselves into CASHU_MNEMONIC.'
       : undefined,
@@ -95,11 +97,7 @@ function restoredText(restored: Restored, now: number): string {
     .join('\n');
 }
 
-function failure(
-  error: unknown,
-  home: string,
-  signal: AbortSignal,
-): { readonly code: 1 | 2; readonly text: string } {
+function failure(error: unknown, signal: AbortSignal): { readonly code: 1 | 2; readonly text: string } {
   if (signal.aborted) return { code: 1, text: 'Interrupted. Nothing was changed.' };
   if (error instanceof ConfigError) return { code: 2, text: describeConfigError(error) };
   if (error instanceof PassphraseError) return { code: 2, text: error.message };
@@ -120,9 +118,14 @@ function failure(
   if (error instanceof CopyRefusedError) {
     return { code: 1, text: `The wallet’s database in it can’t be used (${error.problem.kind}).` };
   }
-  const hint = operatorHint(error, home);
+  const stopped = error instanceof RestoreStoppedError ? error : undefined;
+  const hint = operatorHint(error, stopped?.home ?? process.cwd(), 'give this command again');
   if (hint === undefined) throw error;
-  return { code: 1, text: hint };
+  const state =
+    stopped?.begun === true
+      ? `What is in place already stays: the same command finishes it, and nothing is lost. No bot starts in ${stopped.home} before.`
+      : 'Nothing was changed.';
+  return { code: 1, text: `${hint} ${state}` };
 }
 
 function refusal({ path, problem }: RestoreRefusedError): string {

@@ -4,8 +4,13 @@ import { DatabaseTooNewError, KeepCopyError } from '@nostr-dm-agent/kit/sqlite';
 import { FencedError } from '../store/fenced-error.ts';
 import { UnfinishedHomeError } from '../store/lock-home.ts';
 
-/** What whoever runs the bot can do about the end of it, in one line; undefined: nothing, it is a fault of the program. */
-export function operatorHint(error: unknown, home: string): string | undefined {
+const startAgain = 'start again: nothing is lost';
+
+/**
+ * What whoever runs the bot can do about the end of it, in one line; undefined: nothing, it is a fault of the program.
+ * @param again what is done once it is put right, where it was not the start that ended
+ */
+export function operatorHint(error: unknown, home: string, again = startAgain): string | undefined {
   for (const cause of causes(error)) {
     if (cause instanceof LockHeldError) {
       const { path, holder } = cause;
@@ -21,21 +26,21 @@ export function operatorHint(error: unknown, home: string): string | undefined {
     if (cause instanceof UnfinishedHomeError) {
       return `a ${cause.what} was cut off in ${cause.home}. Give that command again: it finishes what it began, and nothing is lost.`;
     }
-    const hint = hintOf(cause, home);
+    const hint = hintOf(cause, home, again);
     if (hint !== undefined) return hint;
-    if (cause instanceof KeepCopyError) return `${cause.message}. Make room there, then start again.`;
+    if (cause instanceof KeepCopyError) return `${cause.message}. Make room there, then ${again}.`;
   }
   return undefined;
 }
 
-function hintOf(cause: Error, home: string): string | undefined {
+function hintOf(cause: Error, home: string, again: string): string | undefined {
   const path = 'path' in cause && typeof cause.path === 'string' ? cause.path : home;
   const code = errorCode(cause);
   switch (code) {
     case 'ENOSPC':
     case 'EDQUOT':
     case 'SQLITE_FULL':
-      return `there is no room left on the disk of ${path}. Make some, then start again: nothing is lost.`;
+      return `there is no room left on the disk of ${path}. Make some, then ${again}.`;
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
@@ -51,7 +56,7 @@ function hintOf(cause: Error, home: string): string | undefined {
       return `an address that the bot listens on is taken (${cause.message}). Stop what has it, or choose another port.`;
     case 'EMFILE':
     case 'ENFILE':
-      return 'too many files are open. Raise the limit (ulimit -n, LimitNOFILE=), then start again.';
+      return `too many files are open. Raise the limit (ulimit -n, LimitNOFILE=), then ${again}.`;
     default:
       break;
   }
@@ -59,7 +64,7 @@ function hintOf(cause: Error, home: string): string | undefined {
     return `a database in ${home} is damaged. Put it aside and put a copy back (docs/backup.md); doctor says more.`;
   }
   return code?.startsWith('SQLITE_IOERR') === true
-    ? `The disk of ${home} does not work, or is full (${code}). Look at it, then start again: nothing is lost.`
+    ? `The disk of ${home} does not work, or is full (${code}). Look at it, then ${again}.`
     : undefined;
 }
 

@@ -25,7 +25,8 @@ import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { writeRecord } from '../../src/backup/backup-records.ts';
 import { findInstallation } from '../../src/backup/installation.ts';
 import { inOrder, movedPath, movedSettings, movePathsIn } from '../../src/backup/moved-paths.ts';
-import { type RestoreRefusedError, restoreBackup } from '../../src/backup/restore-backup.ts';
+import { restoreBackup } from '../../src/backup/restore-backup.ts';
+import type { RestoreRefusedError } from '../../src/backup/restore-parts.ts';
 import { createSealedWriter, openSealedReader, type SealedFileError } from '../../src/backup/sealed-file.ts';
 import { type BackupError, writeBackup } from '../../src/backup/write-backup.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
@@ -43,6 +44,7 @@ afterEach(async () => {
   for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
 });
 
+const root = join(import.meta.dir, '../..');
 const passphrase = 'correct horse battery';
 /** Next to nothing: what is slow is not what is tested. */
 const cost = { n: 16, r: 8, p: 1 };
@@ -230,7 +232,7 @@ test('what is there already is refused, or kept beside; what its wallet alone kn
     '/.nostr-dm-agent/before-restore',
     '/.env.before-restore',
   ]);
-  expect(restored.wallets.map(({ carried }) => carried.operations)).toEqual([1]);
+  expect(restored.wallets.map(({ carried }) => carried)).toEqual([1]);
   const wallet = createWallet(machine.config, { log: quiet });
   try {
     await wallet.recover(soon());
@@ -321,22 +323,78 @@ test('a restoring that was cut off says at its end everything that was kept, als
     machine.end();
     writeFileSync(join(machine.home, 'opencode.json'), '{"of": "before"}');
     appendFileSync(join(machine.user, '.env'), '# since\n');
+    rmSync(machine.workspace, { recursive: true });
     const places = placesOf(machine.user);
     const cutOff = restoreBackup(machine.file, passphrase, places, {
       ...{ ...onto, replace: true },
       reached: (step) => {
-        if (step === `restore:${at}`) throw new Error('cut off');
+        if (step === `restore:${at}`) throw Object.assign(new Error('cut off'), { code: 'ENOSPC' });
       },
     });
-    await expect(cutOff).rejects.toThrow('cut off');
-    const { kept } = await restoreBackup(machine.file, passphrase, places, onto);
-    expect(kept).toContain(join(machine.home, 'before-restore'));
-    expect(kept).toContain(join(machine.user, '.env.before-restore'));
+    await expect(cutOff).rejects.toMatchObject({
+      name: 'RestoreStoppedError',
+      begun: true,
+      home: machine.home,
+    });
+    const { kept, workspaces } = await restoreBackup(machine.file, passphrase, places, onto);
+    expect(kept.toSorted()).toEqual(
+      [
+        join(machine.user, '.env.before-restore'),
+        join(machine.home, 'before-restore'),
+        `${walletFile(machine.config)}.before-restore`,
+      ].toSorted(),
+    );
+    expect(workspaces).toEqual([machine.workspace]);
     expect(readFileSync(join(machine.home, 'before-restore', 'opencode.json'), 'utf8')).toContain('before');
     // What the first try had put there was nobody's yet.
     expect(readdirSync(machine.home).filter((name) => name.startsWith('before'))).toEqual(['before-restore']);
     await bench.end();
   }
+});
+
+test('a disk that is full stops it, and it says that nothing was changed and what to do', async () => {
+  const machine = await startMachine();
+  writeFileSync(join(machine.store, 'large'), Buffer.alloc(4_000_000, 'x'));
+  await writeBackup(machine.installation(), machine.file, passphrase, parts);
+  machine.end();
+  const other = folder();
+  const child = Bun.spawn(
+    [
+      ...['bwrap', '--dev-bind', '/', '/', '--size', '2000000', '--tmpfs', other, '--chdir', other],
+      // Bun's own cache would be there, too.
+      ...[
+        '--setenv',
+        'HOME',
+        other,
+        '--setenv',
+        'BUN_RUNTIME_TRANSPILER_CACHE_PATH',
+        '0',
+        process.execPath,
+        '--no-env-file',
+        join(root, 'src/index.ts'),
+      ],
+      ...['restore', '--from', machine.file],
+    ],
+    { stdin: Buffer.from(`${passphrase}\n`), stdout: 'ignore', stderr: 'pipe' },
+  );
+  const said = await new Response(child.stderr).text();
+  expect([await child.exited, said]).toEqual([
+    1,
+    `there is no room left on the disk of ${join(other, '.nostr-dm-agent')}. Make some, then give this command again. Nothing was changed.\n`,
+  ]);
+});
+
+test('a wallet’s database in it that can’t be used is refused before anything is changed', async () => {
+  const machine = await startMachine();
+  machine.end();
+  const db = new Database(walletFile(machine.config));
+  db.exec('DROP TABLE spend_log');
+  db.close();
+  await writeBackup(machine.installation(), machine.file, passphrase, parts);
+  const other = folder();
+  const refused = restoreBackup(machine.file, passphrase, placesOf(other), onto);
+  await expect(refused).rejects.toMatchObject({ name: 'CopyRefusedError', problem: { kind: 'no-wallet' } });
+  expect(readdirSync(join(other, '.nostr-dm-agent'))).toEqual(['bot.lock']);
 });
 
 test('a place that can’t be written is refused before anything is changed; a workspace that can’t be made is named', async () => {
@@ -466,7 +524,7 @@ test('on a file system without hard links, such as FAT, a file is new or refused
   writeFileSync(filter, Buffer.concat(program));
   const script = `
     import { linkSync, writeFileSync } from 'node:fs';
-    import { publishNew } from '${join(import.meta.dir, '../../packages/kit/src/files.ts')}';
+    import { publishNew } from '${join(root, 'packages/kit/src/files.ts')}';
     writeFileSync('draft', 'one'); writeFileSync('second', 'two');
     let link = 'works';
     try { linkSync('draft', 'x') } catch (error) { link = error.code }

@@ -94,10 +94,12 @@ function stage(from: string, to: string, staged: string): void {
     }
   } catch (cause) {
     const code = errorCode(cause);
-    if (cause instanceof CopyRefusedError || code === undefined) throw cause;
+    if (cause instanceof CopyRefusedError || code === undefined || isFull(code)) throw cause;
     throw refuse(code === 'ENOENT' ? { kind: 'missing' } : { kind: 'unreadable', code }, cause);
   }
 }
+
+const isFull = (code: string): boolean => ['ENOSPC', 'EDQUOT', 'SQLITE_FULL'].includes(code);
 
 const isSame = (one: string, other: string): boolean => {
   const [a, b] = [statSync(one), statSync(other)];
@@ -138,7 +140,9 @@ function examine(
     }
   } catch (cause) {
     const code = errorCode(cause);
-    if (cause instanceof CopyRefusedError || code?.startsWith('SQLITE_') !== true) throw cause;
+    // A full disk is no fault of the copy's.
+    if (cause instanceof CopyRefusedError || code?.startsWith('SQLITE_') !== true || isFull(code))
+      throw cause;
     if (code.startsWith('SQLITE_NOTADB')) throw new CopyRefusedError(from, { kind: 'no-wallet' }, cause);
     throw new CopyRefusedError(from, { kind: 'damaged', detail: code }, cause);
   }
