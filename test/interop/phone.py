@@ -9,8 +9,10 @@ import hashlib
 import json
 import os
 import sys
+import urllib.error
 import urllib.request
 
+from PIL import Image
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nostr_sdk import (
     Client, EventBuilder, Filter, Keys, Kind, PublicKey, RelayUrl, ReqTarget, Tag, UnsignedEvent, UnwrappedGift,
@@ -58,6 +60,31 @@ def fetch(ask):
     return {"status": 200, "x": sha256(body), "ox": sha256(plain), "size": len(body)}
 
 
+def picture(ask):
+    """A photo as a phone takes it: lying on its side, with where and with what it was taken."""
+    image = Image.effect_noise((640, 480), 60).convert("RGB")
+    exif = image.getexif()
+    exif[0x010F], exif[0x0110], exif[0x0112] = "Secret Maker", "Secret Model", 6
+    gps = exif.get_ifd(0x8825)
+    gps[1], gps[2], gps[3], gps[4] = "N", (52.0, 31.0, 12.0), "E", (13.0, 24.0, 36.0)
+    image.save(ask["to"], quality=90, exif=exif, comment=b"a secret comment")
+    return look({"path": ask["to"]})
+
+
+def look(ask):
+    with open(ask["path"], "rb") as file:
+        data = file.read()
+    with Image.open(ask["path"]) as image:
+        exif = image.getexif()
+        return {
+            "exif": sorted(exif), "gps": len(exif.get_ifd(0x8825)), "turned": exif.get(0x0112),
+            "pixels": sha256(image.tobytes()), "secret": b"ecret" in data, "size": len(data),
+        }
+
+
+DOES = {"encrypt": encrypt, "fetch": fetch, "picture": picture, "look": look}
+
+
 async def main():
     keys = Keys.parse(sys.stdin.readline().strip())
     me = keys.public_key()
@@ -101,7 +128,7 @@ async def main():
             if ask["do"] == "send":
                 answer = await send(ask)
             else:
-                answer = await loop.run_in_executor(None, {"encrypt": encrypt, "fetch": fetch}[ask["do"]], ask)
+                answer = await loop.run_in_executor(None, DOES[ask["do"]], ask)
         except Exception as error:
             answer = {"error": repr(error)}
         tell({"of": ask["of"], **answer})
