@@ -85,7 +85,7 @@ export async function assemble(
   const { clock, log } = basics;
   const { identity, fileServers } = config;
   const { publicKey } = identity;
-  const connections = openConnections(config, deps, stores, basics);
+  const connections = openConnections(config, deps, stores, opened, basics);
   const messages = createMessageStore(stores.db, clock, connections.guard);
   const messaging = openMessaging(config, { stores, messages, indexers: deps.indexers, opened }, basics);
   const { relays, lists, outbox } = messaging;
@@ -195,13 +195,14 @@ const openConnections = (
   { identity, home, ambient }: Config,
   { protect = () => () => undefined }: AppDeps,
   stores: Pick<Stores, 'keys' | 'sessions'>,
+  { allowLoopback }: Pick<OpenRelays, 'allowLoopback'>,
   { clock, log }: Pick<Basics, 'clock' | 'log'>,
 ) =>
   createConnectionKeeper({
     store: stores.keys,
     sealer: createSealer(identity.secretKey),
     bind: (session, provider) => stores.sessions.update(session, { provider }),
-    ...{ home, ambient },
+    ...{ home, ambient, allowLoopback },
     protect,
     clock,
     log,

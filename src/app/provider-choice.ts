@@ -54,7 +54,7 @@ export function createProviderChoice(
       if (name === 'routstr' && !isPayable(backend)) {
         return { provider: withoutModelsOf(name, local), note: { why: 'backend', wanted: name, backend } };
       }
-      const provider = providers.get(name);
+      const provider = providers.get(name) ?? connections.announced(session.owner, name);
       if (provider === undefined) return { provider: local, note: { why: 'missing', wanted: name } };
       return { provider: without === undefined ? provider : withoutModelsOf(without, provider), note };
     },

@@ -68,7 +68,7 @@ async function adopt(
     return {
       reply: adoptedText(name, id, from, verdictText(name, verdict)),
       commit: () => {
-        keepKey(deps, { owner: owner.publicKey, provider: id, credential, error });
+        keepKey(deps, { owner: owner.publicKey, provider: id, kind: 'api', credential, error });
         remember(deps.stores, 'answered', [old]);
       },
     };

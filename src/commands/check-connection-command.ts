@@ -12,6 +12,7 @@ import {
 } from '../replies/connection-replies.ts';
 import { type Command, RefusalError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
+import { connectionName } from './connection-name.ts';
 
 /** `!provider check`: what a connection is worth now, without a run. */
 export const checkConnectionCommand = (deps: CommandDeps): Command => ({
@@ -24,7 +25,7 @@ export const checkConnectionCommand = (deps: CommandDeps): Command => ({
   kind: 'lasting',
   repeatable: true,
   run: async ({ owner: { publicKey }, argument }, signal) => {
-    const asked = argument.toLowerCase();
+    const asked = connectionName(deps, argument);
     const found = deps.connections.store
       .list(publicKey)
       .filter(({ status, provider }) => status !== 'revoked' && (asked === '' || provider === asked));
@@ -48,9 +49,9 @@ async function check(
   connection: Connection,
   signal: AbortSignal,
 ): Promise<{ readonly said: string; readonly commit: () => void }> {
-  const { catalogue, store, vault, verify, protect } = connections;
+  const { entryOf, store, vault, verify, protect } = connections;
   const { provider: id, credential } = connection;
-  const entry = catalogue.get(id);
+  const entry = entryOf(owner, id);
   if (connection.kind === 'oauth') return checkLogin(connections, owner, id, signal);
   if (credential === undefined || entry === undefined || !isKeyProvider(entry))
     return { said: `${id} can’t be checked.`, commit: () => undefined };

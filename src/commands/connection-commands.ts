@@ -7,6 +7,7 @@ import { checkConnectionCommand } from './check-connection-command.ts';
 import { type Command, RefusalError, UsageError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { connectCommand } from './connect-command.ts';
+import { connectionName } from './connection-name.ts';
 
 /** `!provider connect`, `!provider disconnect`, `!provider list`: each owner's own connections. */
 export const connectionCommands = (deps: CommandDeps): readonly Command[] => [
@@ -27,7 +28,7 @@ export const connectionCommands = (deps: CommandDeps): readonly Command[] => [
         .filter(isThere)
         .map(({ provider }) => provider);
       if (argument === '') throw new UsageError(`Which one? ${yours(names)}`);
-      const asked = argument.toLowerCase();
+      const asked = connectionName(deps, argument);
       if (deps.logins.cancel(publicKey, asked)) return `The login to ${asked} is given up.`;
       const id = names.find((name) => name === asked);
       if (id === undefined || !store.revoke(publicKey, id)) {

@@ -7,12 +7,13 @@ export function keepKey(
   key: {
     readonly owner: PublicKey;
     readonly provider: string;
+    readonly kind: 'api' | 'wellknown';
     readonly credential: string;
     /** What its provider said against it. */
     readonly error: string | undefined;
   },
 ): void {
   logins.cancel(key.owner, key.provider);
-  store.put({ ...key, kind: 'api' });
+  store.put(key);
   if (key.error !== undefined) store.mark(key.owner, key.provider, 'error', key.error);
 }

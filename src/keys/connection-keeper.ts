@@ -1,5 +1,6 @@
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
+import { createGuardedFetch } from '@nostr-dm-agent/kit/net';
 import { withoutTokens } from '@nostr-dm-agent/kit/token-text';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { z } from 'zod';
@@ -8,7 +9,11 @@ import { readBotConfig } from '../backends/opencode-config.ts';
 import type { ProviderNote } from '../runs/chosen-provider.ts';
 import type { Provider } from '../runs/provider.ts';
 import type { MessageGuard } from '../store/messages-table.ts';
-import { type Catalogue, createCatalogue, type KeyProvider } from './catalogue.ts';
+import { createAnnouncedConnections } from './announced/announced-connections.ts';
+import { isAnnounced } from './announced/announced-provider.ts';
+import { type AnnouncerAddress, readAnnouncer } from './announced/announcement.ts';
+import { type Found, fetchAnnouncement } from './announced/fetch-announcement.ts';
+import { type Catalogue, type Connectable, createCatalogue, type KeyProvider } from './catalogue.ts';
 import type { ConnectedProvider, Connection, ConnectionStatus, ConnectionStore } from './connection.ts';
 import { listingConfiguration } from './connection-payment.ts';
 import { createConnectionProvider, retryPauses } from './key-provider.ts';
@@ -28,6 +33,8 @@ export type ConnectionKeeperDeps = {
   readonly clock: Clock;
   /** Where logins are renewed; absent: where opencode does. */
   readonly renewalWays?: RenewalDeps['ways'];
+  /** Addresses of this machine may announce a provider (tests and the sandbox). */
+  readonly allowLoopback?: boolean;
   /** `BOT_HOME`. */
   readonly home: string;
   /** What the bot was started with, and its `.env`. */
@@ -55,6 +62,15 @@ export type ConnectionTools = {
   /** Keys that are on this host already. */
   readonly oldKeys: OldKeys;
   readonly reveal: MessageKeys['reveal'];
+  /** What is known of a provider of theirs: the catalogue's, or what its address announced. */
+  readonly entryOf: (owner: string, provider: string) => Connectable | undefined;
+  /** See `readAnnouncer`. */
+  readonly announcer: (word: string) => ReturnType<typeof readAnnouncer>;
+  /** `taken`: its name is one of the catalogue's, or of the bot's own configuration. */
+  readonly announcement: (
+    address: AnnouncerAddress,
+    signal: AbortSignal,
+  ) => Promise<Found | { readonly state: 'taken' }>;
   readonly verify: (provider: KeyProvider, key: string, signal: AbortSignal) => Promise<KeyVerdict>;
   readonly protect: ConnectionKeeperDeps['protect'];
 };
@@ -66,6 +82,8 @@ export type ConnectionKeeper = {
   readonly guard: MessageGuard;
   /** One for each provider of the catalogue that an owner can connect. */
   readonly providers: readonly Provider[];
+  /** One that an address announced to this owner; undefined: they have no such connection. */
+  readonly announced: (owner: string, provider: string) => Provider | undefined;
   /**
    * Who pays for a run of this session: a name, and why it is not the one that was meant.
    * @param chosen what the owner has chosen
@@ -85,7 +103,7 @@ export type ConnectionKeeper = {
 };
 
 export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKeeper {
-  const { store, sealer, protect, bind } = deps;
+  const { store, sealer, protect, bind, allowLoopback = false } = deps;
   const log = deps.log.child({ of: 'connections' });
   const catalogue = createCatalogue();
   const vault = createVault(sealer);
@@ -97,6 +115,10 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
   });
   const byId = new Map(catalogue.connectables.map((provider) => [provider.id, provider]));
   const isConnected = (owner: string, id: string) => store.get(owner, id)?.credential !== undefined;
+  const isKnown = (owner: string, id: string) => byId.has(id) || store.get(owner, id)?.kind === 'wellknown';
+  const announced = createAnnouncedConnections({ store, vault, renewals, protect, bind });
+  const entryOf = (owner: string, id: string): Connectable | undefined =>
+    byId.get(id) ?? announced.entryOf(owner, id);
 
   return {
     tools: {
@@ -106,10 +128,9 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
       renewals,
       oldKeys: createOldKeys(catalogue, deps.ambient),
       reveal: messageKeys.reveal,
-      verify: async (provider, key, signal) => {
-        const baseUrl = (await configuredBaseUrl(deps.home, provider)) ?? provider.api;
-        return verifyKey(provider, key, { baseUrl, timeoutMs: verifyMs, pauses: retryPauses }, signal);
-      },
+      entryOf,
+      announcer: (word) => readAnnouncer(word, allowLoopback),
+      ...createQuestions(deps.home, catalogue, allowLoopback),
       protect,
     },
     guard: {
@@ -120,16 +141,17 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
     providers: catalogue.connectables.map((entry) =>
       createConnectionProvider(entry, { store, vault, renewals, protect, bind }),
     ),
+    announced: announced.providerOf,
     providerFor: ({ owner, backend, provider: bound }, chosen) => {
       const wanted = bound ?? chosen;
       const local = (note: ProviderNote) => ({ name: 'local', without: wanted, note });
-      if (!byId.has(wanted)) return { name: wanted, note: undefined };
+      if (!isKnown(owner, wanted)) return { name: wanted, note: undefined };
       if (backend !== 'opencode') return local({ why: 'backend', wanted, backend });
       // A conversation stays with its provider; when that is broken, its owner's later choice counts.
       if (bound !== undefined && chosen !== bound && store.get(owner, bound)?.status !== 'connected') {
         const gone = !isConnected(owner, bound);
         const note: ProviderNote = { why: 'broken', wanted: bound, used: chosen, gone };
-        if (!byId.has(chosen)) return { name: chosen, without: bound, note };
+        if (!isKnown(owner, chosen)) return { name: chosen, without: bound, note };
         if (isConnected(owner, chosen)) return { name: chosen, note };
       }
       return isConnected(owner, wanted)
@@ -138,13 +160,13 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
     },
     connected: (owner) =>
       store.list(owner).flatMap(({ provider, credential }) => {
-        const entry = credential === undefined ? undefined : byId.get(provider);
+        const entry = credential === undefined ? undefined : entryOf(owner, provider);
         return entry === undefined
           ? []
           : [{ name: provider, title: entry.name, model: `${entry.id}/${entry.model}` }];
       }),
     listing: (owner, id) => {
-      const entry = byId.get(id);
+      const entry = entryOf(owner, id);
       if (entry === undefined || !isConnected(owner, id)) return undefined;
       return {
         credentials: 'provided',
@@ -152,12 +174,38 @@ export function createConnectionKeeper(deps: ConnectionKeeperDeps): ConnectionKe
         configuration: listingConfiguration(entry),
       };
     },
-    statusOf: (owner, id) => (byId.has(id) ? (store.get(owner, id)?.status ?? 'revoked') : undefined),
+    statusOf: (owner, id) => (isKnown(owner, id) ? (store.get(owner, id)?.status ?? 'revoked') : undefined),
     check: () => {
       const locked = findLocked(store, vault);
       if (locked.length > 0)
         log.warn({ connections: locked.length }, 'credentials do not open with this key of the bot');
       return locked;
+    },
+  };
+}
+
+/** What is asked of those who may know better: the addresses that announce, and the providers themselves. */
+function createQuestions(
+  home: string,
+  catalogue: Catalogue,
+  allowLoopback: boolean,
+): Pick<ConnectionTools, 'announcement' | 'verify'> {
+  const guarded = createGuardedFetch({ allowLoopback });
+  const usual = { timeoutMs: verifyMs, pauses: retryPauses };
+  return {
+    announcement: async ({ url, id }, signal) => {
+      const { bot } = await readBotConfig(home);
+      const configured = configShape.safeParse(bot).data?.provider ?? {};
+      return catalogue.get(id) !== undefined || Object.hasOwn(configured, id)
+        ? { state: 'taken' }
+        : fetchAnnouncement(url, { catalogue, allowLoopback }, signal);
+    },
+    verify: async (provider, key, signal) => {
+      // Where a stranger's word leads to.
+      if (isAnnounced(provider))
+        return verifyKey(provider, key, { ...usual, baseUrl: provider.api, fetch: guarded }, signal);
+      const baseUrl = (await configuredBaseUrl(home, provider)) ?? provider.api;
+      return verifyKey(provider, key, { ...usual, baseUrl }, signal);
     },
   };
 }

@@ -1,28 +1,39 @@
-import type { Credential } from '../backends/credential.ts';
 import type { Login, RunPayment, StandingPayment } from '../backends/payment.ts';
+import { announcedProvider, isAnnounced } from './announced/announced-provider.ts';
 import type { Connectable } from './catalogue.ts';
 import type { ConnectionStore } from './connection.ts';
 import type { Renewals } from './login-renewal.ts';
 import { SealError } from './seal.ts';
-import type { Vault } from './sealed-connections.ts';
+import { type KeptCredential, secretOf, type Vault } from './sealed-connections.ts';
+
+/** What is known of the one that a credential opens: an address's own word is kept with the key for it. */
+export const entryFor = (entry: Connectable, credential: KeptCredential): Connectable =>
+  credential.type === 'wellknown' ? announcedProvider(entry.id, credential.announced) : entry;
 
 /** How an agent is given what opens a provider. */
-export function connectionPayment(entry: Connectable) {
-  const { id, variable } = entry;
+export function connectionPayment(known: Connectable) {
   /** By a variable, where a key is all that it takes: a process has it from its start to its end. */
-  const ofRun = (credential: Credential): RunPayment =>
-    credential.type === 'api'
-      ? {
-          credentials: 'provided',
-          variables: { [variable]: credential.key },
-          configuration: listingConfiguration(entry),
-        }
-      : byLogin(credential);
+  const ofRun = (credential: KeptCredential): RunPayment => {
+    if (credential.type === 'oauth') return byLogin(credential);
+    const entry = entryFor(known, credential);
+    return {
+      credentials: 'provided',
+      variables: { [entry.variable]: secretOf(credential) },
+      configuration: listingConfiguration(entry),
+    };
+  };
   /** By opencode's own login: a server that is at work can be given another one. */
-  const byLogin = (credential: Credential): RunPayment => ({
-    ...{ credentials: 'provided', variables: {}, login: loginOf(id, credential) },
-    configuration: { enabled_providers: [id], model: `${id}/${entry.model}` },
-  });
+  const byLogin = (credential: KeptCredential): RunPayment => {
+    const entry = entryFor(known, credential);
+    const { id, model } = entry;
+    return {
+      ...{ credentials: 'provided', variables: {}, login: loginOf(id, credential) },
+      configuration: {
+        ...{ enabled_providers: [id], model: `${id}/${model}` },
+        ...(isAnnounced(entry) && { provider: { [id]: entry.settings } }),
+      },
+    };
+  };
   return { ofRun, byLogin };
 }
 
@@ -35,10 +46,11 @@ export type StandingDeps = {
 
 /** For servers, which outlive keys and tokens: each is asked for anew before a run, and given to the server that is there. */
 export function createStanding(
-  { id }: Connectable,
-  byLogin: (credential: Credential) => RunPayment,
+  known: Connectable,
+  byLogin: (credential: KeptCredential) => RunPayment,
   { store, vault, renewals, protect }: StandingDeps,
 ) {
+  const { id } = known;
   /** Servers keep their key as long as they live, so it stays out of the log as long as the bot does. */
   const handedOver = new Set<string>();
   const standing = (owner: string): StandingPayment | undefined => {
@@ -50,11 +62,12 @@ export function createStanding(
       handedOver.add(secret);
     };
     keep(secretOf(credential));
+    const entry = entryFor(known, credential);
     return {
-      payer: `${credential.type === 'api' ? 'key' : 'login'}:${id}`,
+      payer: `${payers[credential.type]}:${id}${isAnnounced(entry) ? `:${entry.stamp}` : ''}`,
       payment: () => byLogin(credential),
       isOpen: () => store.get(owner, id)?.credential !== undefined,
-      ...(credential.type === 'api' || credential.expires === 0
+      ...(credential.type !== 'oauth' || credential.expires === 0
         ? {}
         : {
             renewal: {
@@ -70,7 +83,7 @@ export function createStanding(
     };
   };
   /** undefined: it does not open with this key of the bot, which the run itself says. */
-  const opened = (owner: string, credential: string): Credential | undefined => {
+  const opened = (owner: string, credential: string): KeptCredential | undefined => {
     try {
       return vault.read(owner, id, credential);
     } catch (error) {
@@ -82,9 +95,8 @@ export function createStanding(
   return standing;
 }
 
-/** What is shown to the provider. */
-export const secretOf = (credential: Credential): string =>
-  credential.type === 'api' ? credential.key : credential.access;
+/** What a server is started anew for. */
+const payers = { api: 'key', oauth: 'login', wellknown: 'announced' } as const;
 
 /** So far off that opencode never renews it: the bot does. */
 const neverMs = 4_000_000_000_000;
@@ -93,15 +105,22 @@ const neverMs = 4_000_000_000_000;
  * What an agent is given of a login: the token of the hour. What renews it stays with the bot, also because one that two
  * agents renew at once is taken for stolen by the provider.
  */
-const loginOf = (provider: string, credential: Credential): Login => ({
+const loginOf = (provider: string, credential: KeptCredential): Login => ({
   provider,
   auth:
-    credential.type === 'api' ? credential : { ...credential, refresh: credential.access, expires: neverMs },
+    credential.type === 'oauth'
+      ? { ...credential, refresh: credential.access, expires: neverMs }
+      : { type: 'api', key: secretOf(credential) },
 });
 
 /** The agent's configuration, without anything secret: the key is in the variable that it names. */
-export const listingConfiguration = ({ id, variable, model }: Connectable) => ({
-  enabled_providers: [id],
-  model: `${id}/${model}`,
-  provider: { [id]: { options: { apiKey: `{env:${variable}}` } } },
-});
+export const listingConfiguration = (entry: Connectable) => {
+  const { id, variable, model } = entry;
+  return {
+    enabled_providers: [id],
+    model: `${id}/${model}`,
+    provider: {
+      [id]: { ...(isAnnounced(entry) ? entry.settings : {}), options: { apiKey: `{env:${variable}}` } },
+    },
+  };
+};

@@ -1,5 +1,6 @@
 import type { RunFailure } from '../runs/provider.ts';
 import type { CatalogueEntry } from './catalogue.ts';
+import type { ConnectionKind } from './connection.ts';
 
 /** What is wrong with the form of a key. */
 export type KeyFormProblem =
@@ -23,16 +24,22 @@ const prefixes: readonly (readonly [provider: string, prefix: string])[] = [
 
 const shortest = 8;
 const longest = 1000;
+/** What a command prints may be a signed token. */
+const longestPrinted = 8000;
 
 /** Looks at a key without asking anybody. `undefined`: nothing is wrong with it. */
-export function checkKeyForm(provider: Pick<CatalogueEntry, 'id'>, key: string): KeyFormProblem | undefined {
+export function checkKeyForm(
+  provider: Pick<CatalogueEntry, 'id'>,
+  key: string,
+  kind: ConnectionKind = 'api',
+): KeyFormProblem | undefined {
   if (key === '') return { kind: 'missing' };
   if (/^[<{[].*[>}\]]$/.test(key) || /^(?:key|api[-_]?key|your[-_]?key)$/i.test(key))
     return { kind: 'placeholder' };
   if (/\s/.test(key)) return { kind: 'spaces' };
   if (!/^[\x21-\x7e]+$/.test(key)) return { kind: 'characters' };
   if (key.length < shortest) return { kind: 'short' };
-  if (key.length > longest) return { kind: 'long' };
+  if (key.length > (kind === 'wellknown' ? longestPrinted : longest)) return { kind: 'long' };
   const expected = prefixes.find(([id]) => id === provider.id)?.[1];
   if (expected !== undefined && key.startsWith(expected)) return undefined;
   const other = providerOfKey(key);

@@ -8,10 +8,10 @@ import {
 import type { PreparedRun, Provider, RunFailure } from '../runs/provider.ts';
 import type { Connectable } from './catalogue.ts';
 import type { ConnectionStore } from './connection.ts';
-import { connectionPayment, createStanding, secretOf } from './connection-payment.ts';
+import { connectionPayment, createStanding } from './connection-payment.ts';
 import { isRefusedRun } from './key-form.ts';
 import type { Renewals } from './login-renewal.ts';
-import type { Vault } from './sealed-connections.ts';
+import { secretOf, type Vault } from './sealed-connections.ts';
 
 /** What opencode gives up on at once is tried again after these, when nothing was done yet (milliseconds). */
 export const retryPauses: readonly number[] = [1000, 2000, 4000];

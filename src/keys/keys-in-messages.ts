@@ -79,8 +79,10 @@ export function createMessageKeys(sealer: Sealer, isProvider: (id: string) => bo
       );
       if (mark === undefined) {
         const meant = first.replace(/^[^a-z]+/, '') === 'provider' && second === 'connect';
-        if (meant && afterProvider !== undefined && afterProvider === words[3])
-          return sealFrom(afterProvider.at);
+        const [, , to, given] = words;
+        const isGiven = given !== undefined && to !== undefined && isPlainAddress(to.word);
+        if (meant && given !== undefined && (afterProvider === given || (isGiven && mayBeKey(given.word))))
+          return sealFrom(given.at);
         // Nobody asked for it in a sentence; `!agent …` gives the agent one.
         // Broken in two by a phone, each part may be short.
         const isKey = known !== undefined && holdsAccessKey(text.slice(known.at).replace(/\s+/g, ''));
@@ -89,7 +91,7 @@ export function createMessageKeys(sealer: Sealer, isProvider: (id: string) => bo
       const connecting = wordsToConnect(first, second);
       if (connecting !== undefined) {
         const id = words[connecting];
-        const isNamed = id !== undefined && isProvider(id.word.toLowerCase());
+        const isNamed = id !== undefined && (isProvider(id.word.toLowerCase()) || isPlainAddress(id.word));
         return sealFrom(words[isNamed ? connecting + 1 : connecting]?.at);
       }
       const listed = listWords.has(first) || listWords.has(second);
@@ -107,6 +109,14 @@ const wordsIn = (text: string) =>
 /** Behind the id of a provider: long, and letters mixed with digits. */
 const mayBeKey = (word: string): boolean =>
   looksLikeKey(word) || (/^[\w.+/=:~-]{16,}$/.test(word) && /\d/.test(word) && /[a-z]/i.test(word));
+
+/** Of a provider that announces itself: a host and nothing else that could be, or hold, a key. */
+const isPlainAddress = (word: string): boolean =>
+  word.length <= 100 &&
+  !looksLikeKey(word) &&
+  (/^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?(?:\/|\/\.well-known\/opencode\/?)?$/i.test(word) ||
+    // Without digits: a key without any in small letters and dots is not made.
+    /^(?:[a-z-]+\.)+[a-z]{2,20}$/.test(word));
 
 /** How many words begin a command that was meant to connect a provider, however it is misspelt; undefined: none do. */
 function wordsToConnect(first: string, second: string): number | undefined {

@@ -3,10 +3,10 @@ import { readBody } from '@nostr-dm-agent/kit/http';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import { z } from 'zod';
-import type { Credential, OauthCredential } from '../backends/credential.ts';
+import type { OauthCredential } from '../backends/credential.ts';
 import type { ConnectionStore } from './connection.ts';
 import { SealError } from './seal.ts';
-import { sealedOtherwise, type Vault } from './sealed-connections.ts';
+import { type KeptCredential, sealedOtherwise, type Vault } from './sealed-connections.ts';
 
 /** Where a login is renewed, and as which program: opencode's own. A test compares it with the binary. */
 export const renewalWays: Readonly<Record<string, { readonly url: string; readonly clientId: string }>> = {
@@ -23,7 +23,7 @@ const longestAnswer = 64_000;
 const usualMs = 3_600_000;
 
 export type Fresh =
-  | { readonly state: 'good'; readonly credential: Credential; readonly sealed: string }
+  | { readonly state: 'good'; readonly credential: KeptCredential; readonly sealed: string }
   /** There is none; it does not open with this key of the bot. */
   | { readonly state: 'none' | 'locked' }
   /** The provider does not renew it any more, or never did. */
@@ -106,7 +106,7 @@ export function createRenewals(deps: RenewalDeps): Renewals {
     fresh: async (owner, provider, signal, always = false) => {
       const key = JSON.stringify([owner, provider]);
       const found = look(owner, provider);
-      if (found.state !== 'good' || found.credential.type === 'api') return found;
+      if (found.state !== 'good' || found.credential.type !== 'oauth') return found;
       const { credential, sealed } = found;
       const lasts = credential.expires === 0 || credential.expires - clock.now() > leastMs;
       if (lasts && !always) return found;

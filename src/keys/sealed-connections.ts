@@ -1,16 +1,25 @@
-import { type Credential, credentialShape } from '../backends/credential.ts';
+import { z } from 'zod';
+import { credentialShape } from '../backends/credential.ts';
+import { announcedShape } from './announced/announcement.ts';
 import type { Connection, ConnectionStore } from './connection.ts';
 import { type SealContext, SealError, type Sealer } from './seal.ts';
 
 /** Why a connection whose credential does not open is in state `error`. */
 export const sealedOtherwise = 'sealed with another key of the bot';
 
-/** Seals credentials for their place in the store and opens them again. What is sealed has the shape of opencode's own. */
+/** What is kept sealed: in the shape of opencode's own, or the token for what an address has announced, and that. */
+const keptShape = z.union([
+  credentialShape,
+  z.object({ type: z.literal('wellknown'), token: z.string().min(1), announced: announcedShape }),
+]);
+export type KeptCredential = z.infer<typeof keptShape>;
+
+/** Seals credentials for their place in the store and opens them again. */
 export type Vault = {
   /** @param credential a key, or what a login came to */
-  readonly seal: (owner: string, provider: string, credential: string | Credential) => string;
+  readonly seal: (owner: string, provider: string, credential: string | KeptCredential) => string;
   /** @throws SealError */
-  readonly read: (owner: string, provider: string, sealed: string) => Credential;
+  readonly read: (owner: string, provider: string, sealed: string) => KeptCredential;
   /** What is shown to the provider: the key, or the token of a login. @throws SealError */
   readonly open: (owner: string, provider: string, sealed: string) => string;
 };
@@ -19,7 +28,7 @@ const contextOf = (owner: string, provider: string): SealContext => ['connection
 
 export function createVault(sealer: Sealer): Vault {
   const read: Vault['read'] = (owner, provider, sealed) =>
-    credentialShape.parse(JSON.parse(sealer.open(sealed, contextOf(owner, provider))));
+    keptShape.parse(JSON.parse(sealer.open(sealed, contextOf(owner, provider))));
   return {
     seal: (owner, provider, credential) =>
       sealer.seal(
@@ -27,11 +36,20 @@ export function createVault(sealer: Sealer): Vault {
         contextOf(owner, provider),
       ),
     read,
-    open: (owner, provider, sealed) => {
-      const credential = read(owner, provider, sealed);
-      return credential.type === 'api' ? credential.key : credential.access;
-    },
+    open: (owner, provider, sealed) => secretOf(read(owner, provider, sealed)),
   };
+}
+
+/** What is shown to the provider. */
+export function secretOf(credential: KeptCredential): string {
+  switch (credential.type) {
+    case 'api':
+      return credential.key;
+    case 'oauth':
+      return credential.access;
+    case 'wellknown':
+      return credential.token;
+  }
 }
 
 /** At start: connections that the bot's key does not open go to state `error`; returns those that were not there yet. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readBody } from '@nostr-dm-agent/kit/http';
+import { type Fetch, readBody } from '@nostr-dm-agent/kit/http';
 import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import type { CatalogueEntry } from './catalogue.ts';
 import { isKeyRefused } from './key-form.ts';
@@ -41,6 +41,8 @@ export async function verifyKey(
   key: string,
   options: {
     readonly baseUrl: string | undefined;
+    /** A guarded one, where a stranger named the address. */
+    readonly fetch?: Fetch;
     /** Milliseconds that one answer may take. */
     readonly timeoutMs: number;
     /** Milliseconds before each further try. */
@@ -48,11 +50,11 @@ export async function verifyKey(
   },
   signal: AbortSignal,
 ): Promise<KeyVerdict> {
-  const { baseUrl, timeoutMs, pauses } = options;
+  const { baseUrl, pauses } = options;
   if (baseUrl === undefined) return { state: 'unverified', why: 'unclear' };
   const { path, headers } = (waysToAsk[provider.npm ?? ''] ?? openaiWay)(key);
   const ask = (sent: Record<string, string>) =>
-    askOnce(`${baseUrl.replace(/\/+$/, '')}${path}`, sent, timeoutMs, signal);
+    askOnce(`${baseUrl.replace(/\/+$/, '')}${path}`, sent, options, signal);
 
   let answer = await ask(headers);
   for (const pause of pauses) {
@@ -76,11 +78,11 @@ const isTransient = (status: number): boolean => status === 408 || status === 42
 async function askOnce(
   url: string,
   headers: Record<string, string>,
-  timeoutMs: number,
+  { fetch = outwardFetch, timeoutMs }: { readonly fetch?: Fetch; readonly timeoutMs: number },
   signal: AbortSignal,
 ): Promise<{ readonly status: number; readonly text: string } | undefined> {
   try {
-    const response = await outwardFetch(url, {
+    const response = await fetch(url, {
       headers: { ...headers, accept: 'application/json' },
       redirect: 'manual',
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),

@@ -6,7 +6,10 @@ import { offeredTo } from '../keys/offer-old-keys.ts';
 import type { Stores } from '../store/open-stores.ts';
 
 export type ProviderFactsDeps = Pick<Stores, 'keys' | 'owners' | 'meta'> & {
-  readonly connections: Pick<CommandDeps['connections'], 'catalogue' | 'store' | 'oldKeys'>;
+  readonly connections: Pick<
+    CommandDeps['connections'],
+    'catalogue' | 'store' | 'oldKeys' | 'entryOf' | 'announcer'
+  >;
   readonly logins: Pick<CommandDeps['logins'], 'pending'>;
   readonly providers: Pick<CommandDeps['providers'], 'chosenBy'>;
   readonly currentSessions: Pick<CommandDeps['currentSessions'], 'current'>;
@@ -42,13 +45,17 @@ export function providersFacts(
       ...connections.map((connection) => connectionFacts(deps, connection)),
     ],
     login: deps.logins.pending(publicKey),
-    found: searched(catalogue.connectables, find).map(
-      (entry): ConnectableFacts => ({
-        ...{ id: entry.id, name: entry.name, connected: isConnected.has(entry.id) },
-        takesKey: isKeyProvider(entry),
-        logsIn: hasLogin(entry),
-      }),
-    ),
+    found: [
+      ...searched(catalogue.connectables, find).map(
+        (entry): ConnectableFacts => ({
+          ...{ id: entry.id, name: entry.name, connected: isConnected.has(entry.id) },
+          takesKey: isKeyProvider(entry),
+          logsIn: hasLogin(entry),
+          announces: false,
+        }),
+      ),
+      ...announcers(deps, find, isConnected),
+    ],
     oldKeys: offeredTo({ oldKeys: deps.connections.oldKeys, stores: deps }, publicKey).map(
       ({ provider: { id, name }, from }) => ({ id, name, from }),
     ),
@@ -67,11 +74,23 @@ const routstr = ({ money }: ProviderFactsDeps, usedAt: number | undefined): Prov
 
 const connectionFacts = (
   { connections }: ProviderFactsDeps,
-  { provider, status, usedAt, error }: Connection,
+  { owner, provider, status, usedAt, error }: Connection,
 ): ProviderFacts => ({
   ...{ id: provider, status, usedAt, error, builtIn: false },
-  fact: connections.catalogue.get(provider)?.name ?? provider,
+  fact: connections.entryOf(owner, provider)?.name ?? provider,
 });
+
+/** An address is no name to be searched for: what is there may announce a provider. */
+function announcers(
+  { connections: { catalogue, announcer } }: ProviderFactsDeps,
+  find: string,
+  isConnected: ReadonlySet<string>,
+): readonly ConnectableFacts[] {
+  const address = announcer(find.trim());
+  if (address === undefined || 'refused' in address || catalogue.get(address.id) !== undefined) return [];
+  const { id } = address;
+  return [{ id, name: id, connected: isConnected.has(id), takesKey: true, logsIn: false, announces: true }];
+}
 
 const isThere = ({ status }: Connection): boolean => status !== 'revoked';
 

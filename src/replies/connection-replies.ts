@@ -49,10 +49,6 @@ export function notByKeyText({ id, name, needs, keys, model, logins }: Catalogue
   return `${name} needs ${more}, which the bot can’t take by DM. ${instead}`;
 }
 
-/** Why a URL that announces its provider (opencode's `wellknown`) is not connected. */
-export const wellKnownText =
-  'A URL that announces its provider can’t be connected by DM: opencode logs in there by running, on the host, a command that the URL names. Whoever runs the bot and trusts it can do that there (opencode auth login <url>); it is then part of provider local.';
-
 /** What is known of a key that was just connected. */
 export function verdictText(name: string, verdict: Exclude<KeyVerdict, { state: 'refused' }>): string {
   if (verdict.state === 'valid') return `${name} accepts the key.`;

@@ -148,4 +148,6 @@ export type ConnectableFacts = {
   readonly connected: boolean;
   readonly takesKey: boolean;
   readonly logsIn: boolean;
+  /** It is an address that may announce a provider: what it says is asked for first. */
+  readonly announces: boolean;
 };

@@ -36,7 +36,7 @@ const Providers = ({
     <h2 id="add">Add one</h2>
     <form method="get" action="/providers" class="does">
       <label>
-        {`One of ${facts.known}, by its name`}
+        {`One of ${facts.known}, by its name; or the address of one that announces itself`}
         <input name="find" type="search" value={find} maxlength={60} />
       </label>
       <button type="submit">Search</button>
@@ -100,14 +100,18 @@ function waysWith({ id, status, builtIn }: ProviderFacts, preferred: string, her
   return ways.filter((way) => way !== false);
 }
 
-const waysIn = ({ id, name, connected, takesKey, logsIn }: ConnectableFacts): readonly Way[] => [
+const waysIn = ({ id, name, connected, takesKey, logsIn, announces }: ConnectableFacts): readonly Way[] => [
+  ...(announces ? [{ command: `!provider connect ${id}`, label: 'See what it announces' }] : []),
   ...(logsIn && !connected ? [{ command: `!provider connect ${id}`, label: 'Log in' }] : []),
   ...(takesKey
     ? [
         {
           command: `!provider connect ${id} {}`,
           label: connected ? 'Check another key' : 'Check and connect',
-          field: { label: `Key of ${name}`, type: 'password' as const },
+          field: {
+            label: announces ? `What the command of ${name} prints` : `Key of ${name}`,
+            type: 'password' as const,
+          },
         },
       ]
     : []),
