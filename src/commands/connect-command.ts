@@ -21,9 +21,9 @@ import { offerKey, replaceWithProposed } from './offer-key.ts';
 /** `!provider connect`: a key of an owner's own. */
 export const connectCommand = (deps: CommandDeps): Command => ({
   path: 'provider connect',
-  parameters: '<id> <key>',
+  parameters: '<id|address> <key>',
   family: 'Provider',
-  summary: 'use an API key of your own with a provider that opencode knows',
+  summary: 'use an API key of your own with a provider that opencode knows, or that an address announces',
   detail:
     'The key is sealed before it is stored, opened only for your own runs, and removed from the message that brought it; delete that message in your client. A key that is there already is replaced only when you say so. Without a key: a login, where the provider has one. With an address: what it announces of a provider, and how to get a key for it.',
   examples: [
@@ -37,9 +37,11 @@ export const connectCommand = (deps: CommandDeps): Command => ({
   kind: 'lasting',
   repeatable: true,
   run: async (call, signal) => {
-    const secret = holdsSealed(call.argument);
+    let secret = holdsSealed(call.argument);
     try {
       const text = deps.connections.reveal(call.message, call.argument);
+      // A host alone was sealed as what could be a key.
+      secret &&= deps.connections.announcer(text.trim()) === undefined;
       const outcome = await connect(deps, call, text, signal);
       return secret ? { ...outcome, reply: `${outcome.reply}\n\n${deleteAdvice}` } : outcome;
     } catch (cause) {

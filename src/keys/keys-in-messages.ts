@@ -110,13 +110,11 @@ const wordsIn = (text: string) =>
 const mayBeKey = (word: string): boolean =>
   looksLikeKey(word) || (/^[\w.+/=:~-]{16,}$/.test(word) && /\d/.test(word) && /[a-z]/i.test(word));
 
-/** Of a provider that announces itself: a host and nothing else that could be, or hold, a key. */
+/** Of a provider that announces itself, and nothing else that could be, or hold, a key. A host alone could be one. */
 const isPlainAddress = (word: string): boolean =>
   word.length <= 100 &&
   !looksLikeKey(word) &&
-  (/^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?(?:\/|\/\.well-known\/opencode\/?)?$/i.test(word) ||
-    // Without digits: a key without any in small letters and dots is not made.
-    /^(?:[a-z-]+\.)+[a-z]{2,20}$/.test(word));
+  /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?(?:\/|\/\.well-known\/opencode\/?)?$/i.test(word);
 
 /** How many words begin a command that was meant to connect a provider, however it is misspelt; undefined: none do. */
 function wordsToConnect(first: string, second: string): number | undefined {

@@ -105,6 +105,10 @@ describe('an owner opens the page', () => {
         (await look(`/providers?find=${find}`)).replace(/<[^>]+>/g, ' ').replace(/\s+/g, ' ');
       expect(await lookFor('antHropic')).toMatch(/routstr not here there is no wallet.* Key of Anthropic/);
       expect(await lookFor('no such')).toContain('None of them is called so.');
+      expect(await lookFor('https://corp.example/')).toMatch(
+        /corp\.example See what it announces What the command of corp\.example prints/,
+      );
+      expect(await lookFor('http://10.0.0.1')).toContain('None of them is called so.');
       expect(await act(`!provider connect anthropic ${key}`)).toContain('Connected to Anthropic.');
       expect(await act('!provider set anthropic here')).toContain('goes on with anthropic');
       expect(await lookFor('')).toMatch(

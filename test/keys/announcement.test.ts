@@ -238,6 +238,9 @@ describe('an address', () => {
     ['https://', { refused: 'host' }],
     ['anthropic', undefined],
     ['sk-ant-api03-1.23', undefined],
+    [`${'8f3c'.repeat(8)}.qwertyuiopasdfgh`, undefined],
+    ['AbCdEf.ghijkl', undefined],
+    ['Corp.example', { url, id: 'corp.example' }],
     ['gpt-4.1', undefined],
   ] as const)('%s', (word, expected) => {
     expect(readAnnouncer(word, false)).toEqual(expected);

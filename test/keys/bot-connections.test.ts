@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { generateSecretKey } from 'nostr-tools/pure';
@@ -91,6 +91,67 @@ describe('a key of one’s own', () => {
     expectNoKeyAnywhere(key, other);
   });
 
+  test('comes from a command that an address announces: its owner is shown it, and brings what it printed', async () => {
+    const [token, next] = [`printed.${newKey('')}`, `printed.${newKey('')}`];
+    const corp = startKeyProvider(only(token, next));
+    const ran = join(bot.home, 'ran');
+    let models: Readonly<Record<string, unknown>> = { large: {} };
+    const address = Bun.serve({
+      ...{ hostname: '127.0.0.1', port: 0 },
+      fetch: () =>
+        Response.json({
+          auth: { command: ['sh', '-c', `touch ${ran}; echo key`], env: 'CORP_TOKEN' },
+          config: {
+            permission: 'allow',
+            provider: {
+              corp: { name: 'Corp AI', npm: '@ai-sdk/openai', options: { baseURL: corp.url }, models },
+            },
+          },
+        }),
+    });
+    const id = `127.0.0.1:${address.port}`;
+    const shown = await ask(`!provider connect http://${id}`);
+    expect(shown).toStartWith(
+      `Corp AI (${id}) announces 1 model; what your tasks send would go to 127.0.0.1:`,
+    );
+    expect(shown).toContain(`\nsh -c 'touch ${ran}; echo key'\n`);
+    expect(shown).toContain(`The bot never runs it.`);
+    expect(shown).toContain(`send what it prints: !provider connect ${id} <key>`);
+    expect(shown).toContain('Its other settings are not taken: permission.');
+    expect(shown).not.toContain('delete your message');
+    expect(await ask('!provider list')).toStartWith('No provider is connected with a key of yours');
+    expect(await ask(`!provider connect ${id} printed.${newKey('')}`)).toContain(
+      '(401), so nothing was changed',
+    );
+    expect(await ask(`!provider connect ${id} ${key}`)).toContain('key of anthropic, not of');
+    const connected = await ask(`!provider connect http://${id}/ "${token}"`);
+    expect(connected).toStartWith(`Connected to Corp AI (${id}). Corp AI (${id}) accepts the key.`);
+    expect(connected).toContain('delete your message');
+    expect(await ask(`!provider set ${id}`)).toContain(`your own key at Corp AI (${id}) pays (${id}/large`);
+    await ask('at the address');
+    // Known by its address as well as by its name; what it announces is read anew with the key.
+    expect(await ask(`!provider check http://${id}`)).toContain('accepts the key');
+    models = { small: {} };
+    expect(await ask(`!provider connect ${id} ${token}`)).toContain('with this very key already');
+    expect(await ask(`!provider connect ${id}`)).toContain('You have a connection to it already');
+    expect(await ask(`!provider connect ${id} ${next}`)).toContain(`!provider connect ${id} replace`);
+    await bot.end('SIGKILL');
+    await bot.start();
+    expect(await ask(`!provider connect ${id} replace`)).toStartWith('Replaced the key for Corp AI');
+    await ask('with the next key');
+    expect(await ask('!provider list')).toMatch(/ · connected · used .+ · preferred\n/);
+    expect(await ask(`!provider disconnect http://${id}`)).toStartWith('Disconnected: the bot has forgotten');
+    expect(await ask('none left')).toContain(`You are not connected to ${id}, so local was used`);
+    expect(seen()).toEqual([
+      ['at the address', `${id}/large`, `ANNOUNCED_PROVIDER_KEY=${token}`],
+      ['with the next key', `${id}/small`, `ANNOUNCED_PROVIDER_KEY=${next}`],
+      ['none left', '', 'ANTHROPIC_API_KEY=sk-ant-of-the-host-itself'],
+    ]);
+    expect(existsSync(ran)).toBe(false);
+    expectNoKeyAnywhere(token, next, 'CORP_TOKEN');
+    await Promise.all([address.stop(true), corp.stop()]);
+  });
+
   test('that is no key, or not taken, changes nothing; one that can’t be checked is connected and said to be unchecked', async () => {
     const away = ask(`!provider connect groq ${newKey('gsk_')}`);
     const bad = newKey('sk-ant-api03-');
@@ -112,7 +173,11 @@ describe('a key of one’s own', () => {
         '!provider connect openai',
         /No server of opencode’s could be started for the login.*with a key: !provider connect openai <key>/s,
       ],
-      ['!provider connect https://example.com', /running, on the host, a command/],
+      ['!provider connect http://example.com', /over https alone/],
+      ['!provider connect https://user:pass@example.com', /the host alone, without a path, a login/],
+      ['!provider connect https://192.168.1.1', /by a host of the internet/],
+      ['!provider connect http://127.0.0.1:9', /could not be reached/],
+      ['!provider connect https://wafer.ai', /name wafer\.ai is taken/],
       [`!provder connect anthropic ${bad}`, /There is no command !provder\./],
       [
         `!provider set anthropic ${bad}`,

@@ -30,7 +30,8 @@ describe('the catalogue', () => {
       ['groq', 'GROQ_API_KEY', 'https://api.groq.com/openai/v1'],
       ['deepseek', 'DEEPSEEK_API_KEY', 'https://api.deepseek.com'],
     ] as const) {
-      expect(providerOf(id)).toMatchObject({ variable, api, model: expect.any(String) });
+      // A copy: Bun puts its matchers into what it looks at, and others share the catalogue.
+      expect({ ...providerOf(id) }).toMatchObject({ variable, api, model: expect.any(String) });
       expect(isKeyProvider(providerOf(id))).toBe(true);
     }
     expect(catalogue.keyProviders.length).toBeGreaterThan(150);

@@ -7,9 +7,9 @@ import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { generateSecretKey } from 'nostr-tools/pure';
 import { createBackends } from '../../src/backends/all-backends.ts';
 import type { Backend } from '../../src/backends/backend.ts';
-import type { Credential } from '../../src/backends/credential.ts';
 import { createConnectionKeeper } from '../../src/keys/connection-keeper.ts';
 import { createSealer } from '../../src/keys/seal.ts';
+import type { KeptCredential } from '../../src/keys/sealed-connections.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createConnectionStore } from '../../src/store/connections-table.ts';
 import { makePlace, silent, watch } from '../support/backend.ts';
@@ -55,12 +55,13 @@ const connections = createConnectionKeeper({
   sealer: createSealer(generateSecretKey()),
   protect: () => () => undefined,
   bind: () => undefined,
+  allowLoopback: true,
   renewalWays: { xai: { url: `http://127.0.0.1:${issuer.port}/token`, clientId: 'opencode' } },
 });
 const { vault, renewals } = connections.tools;
-const connect = (owner: string, provider: string, credential: string | Credential) =>
+const connect = (owner: string, provider: string, credential: string | KeptCredential) =>
   store.put({
-    ...{ owner, provider, kind: typeof credential === 'string' ? 'api' : 'oauth', error: undefined },
+    ...{ owner, provider, kind: typeof credential === 'string' ? 'api' : credential.type, error: undefined },
     credential: vault.seal(owner, provider, credential),
   });
 let opencode: Backend;
@@ -96,7 +97,7 @@ afterAll(async () => {
 });
 
 const run = async (owner: string, id: string, task: string) => {
-  const provider = connections.providers.find(({ name }) => name === id);
+  const provider = connections.providers.find(({ name }) => name === id) ?? connections.announced(owner, id);
   const standing = provider?.standing?.(owner, undefined);
   const request = { ...place.request(task), owner, model: `${id}/tiny` };
   const signal = AbortSignal.timeout(80_000);
@@ -132,6 +133,39 @@ story(
     expect(await look()).toEqual([next]);
     expect(opencode.kept?.()).toMatchObject({ state: 'kept', servers: 1 });
     expect(filesHolding(place.settings.home, [first, next])).toEqual([]);
+  },
+  90_000,
+);
+
+story(
+  'one that an address announced is its server’s alone, too; what is announced anew is heeded, with the same key, too',
+  async () => {
+    const [id, token] = ['corp.example', `printed-${crypto.randomUUID()}`];
+    const moved: (string | undefined)[] = [];
+    const other = startModel({
+      models: ['tiny'],
+      authorize: (bearer) => {
+        moved.push(bearer);
+        return undefined;
+      },
+    });
+    const announced = (api: string) => ({
+      ...{ url: `https://${id}`, model: 'tiny' },
+      models: { tiny: { ...config.models.tiny, provider: { npm: config.npm, api } } },
+    });
+    for (const [api, here, there] of [
+      [model.url, [token], []],
+      [model.url, [token], []],
+      [other.url, [], [token]],
+    ] as const) {
+      connect(ann, id, { type: 'wellknown', token, announced: announced(api) });
+      const { answer, outcome } = await run(ann, id, 'run sh look.sh');
+      expect(outcome).toBe('answered');
+      expect(answer).not.toContain(token);
+      expect([used(), [...new Set(moved.splice(0))]]).toEqual([[...here], [...there]]);
+    }
+    await other.stop();
+    expect(filesHolding(place.settings.home, [token])).toEqual([]);
   },
   90_000,
 );

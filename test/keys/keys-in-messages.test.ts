@@ -25,6 +25,12 @@ test('the key that connects a provider is sealed, the provider can still be read
   expect(withoutSealed(stored)).toBe('!provider connect anthropic [key removed]');
 });
 
+test('an address that announces a provider can still be read, and is no key', () => {
+  const text = '!provider connect https://corp.example:8443/';
+  expect(hide(text)).toBe(text);
+  expect(hide(`${text} ey.${key}`)).toStartWith(`${text} sealed1.`);
+});
+
 const link = `nostr+walletconnect://${'c'.repeat(64)}?relay=wss%3A%2F%2Frelay.example&secret=${'5d'.repeat(32)}`;
 test.each([
   `!wallet autotopup ${link} 5000/day`,
@@ -74,6 +80,12 @@ test.each([
   `!porvider connnect anthropic ${key}`,
   `!connect anthropic ${key}`,
   `!prov connect anthropic ${key}`,
+  `!provider connect corp.example ${key}`,
+  `!provider connect https://corp.example ${key}`,
+  `!provider connect https://corp.example/${key}`,
+  `!provider connect https://me:${key}@corp.example`,
+  `!provider connect https://corp.example?token=${key}`,
+  `provider connect https://corp.example ${key}`,
   `!anthropic ${key}`,
   `!provider set anthropic ${key}`,
   `!provider connect anthropic "${key}"`,

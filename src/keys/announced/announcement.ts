@@ -1,6 +1,7 @@
 import { isAddress, isLoopbackHost, isOutside } from '@nostr-dm-agent/kit/net';
 import { z } from 'zod';
 import type { Catalogue } from '../catalogue.ts';
+import { looksLikeKey } from '../key-form.ts';
 
 /** The SDKs inside opencode that a key and an address are enough for. Another one opencode would fetch and run. */
 const sdks: ReadonlySet<string> = new Set(
@@ -283,7 +284,10 @@ export function readAnnouncer(
   return { url: `${url.protocol}//${id}`, id };
 }
 
+/** A word with a dot may be a key that was sent without its provider: no name server is to be asked about that. */
 const looksLikeHost = (word: string, allowLoopback: boolean): boolean =>
-  word.length <= 100 &&
-  (/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,30}[a-z](?::\d{1,5})?$/i.test(word) ||
+  word.length <= 40 &&
+  !looksLikeKey(word) &&
+  word.slice(1) === word.slice(1).toLowerCase() &&
+  (/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}(?::\d{1,5})?$/i.test(word) ||
     (allowLoopback && /^(?:127(?:\.\d{1,3}){3}|localhost):\d{1,5}$/i.test(word)));
