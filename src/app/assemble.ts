@@ -124,7 +124,7 @@ export async function assemble(
   const intake = createIntake(
     config,
     {
-      ...{ bot, stores, messages, messaging, money, work, page, redact: deps.redact },
+      ...{ bot, stores, messages, messaging, money, work, page, redact: deps.redact, gate: oneBot.gate },
       connections: connections.tools,
       logins,
       shell: createShell(jail, hosts, config.wallet !== undefined),
@@ -138,10 +138,10 @@ export async function assemble(
   keepInboxRecord(stores.meta, intake.stats, () => outbox.status().refusing, startedAt, basics);
   intake.start();
   messaging.start();
-  const acting = { ...stores, ...intake, ...work, messaging, ...deps };
+  const acting = { ...stores, ...intake, ...work, autoTopUp: money.autoTopUp, messaging, ...deps };
   const fence = watchFence(oneBot, acting, basics);
   for (const owner of stores.owners.list()) lists.warm(owner.publicKey);
-  const parts = { stores, connections, messaging, money, work, intake, takenOver };
+  const parts = { stores, connections, messaging, money, work, intake, takenOver, gate: oneBot.gate };
   const isNew = messages.createdAt >= startedAt;
   const known = isKeyKnown({ relays, identity, meta: stores.meta, isNew }, stopping.signal);
   const recovered = await untilAborted(recover(config, parts, basics, open), stopping.signal);

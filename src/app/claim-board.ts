@@ -5,6 +5,7 @@ import type { Identity, InstanceClaim, NostrEvent, PublishOutcome, Relays } from
 import { claimEvent, claimFilter, readClaim } from '@nostr-dm-agent/nostr';
 import type { OwnInstance } from '../store/instance-facts.ts';
 import type { Basics } from './basics.ts';
+import { type Asked, connectionOf, type FenceKeeper, type Word } from './fence-gate.ts';
 
 const askMs = 4_000;
 /** Once one relay has answered, the others have so long. */
@@ -13,18 +14,22 @@ const publishMs = 10_000;
 
 /** The bot's own relays, as the place where claims of its key stand. */
 export type ClaimBoard = {
-  /** The newest claim that there is, and how many relays have answered. */
-  readonly look: () => Promise<{ readonly newest: InstanceClaim | undefined; readonly answers: number }>;
+  /** The newest claim that there is, and the relays that have answered. */
+  readonly look: () => Promise<{
+    readonly newest: InstanceClaim | undefined;
+    readonly answers: readonly Word[];
+  }>;
   readonly publish: (own: OwnInstance) => Promise<readonly PublishOutcome[]>;
-  /** @param onKept what a relay keeps: once it has said all that it has, and whenever that is replaced */
+  /** @param onKept what a relay keeps: once it has said all that it has (with `word`), and whenever that is replaced */
   readonly listen: (
     onClaim: (claim: InstanceClaim) => void,
-    onKept: (newest: InstanceClaim | undefined) => void,
+    onKept: (newest: InstanceClaim | undefined, word?: Word) => void,
   ) => void;
 };
 
 export function createClaimBoard(
   { relays, identity }: { readonly relays: Relays; readonly identity: Identity },
+  asking: FenceKeeper['asking'],
   { clock, stopping: signal }: Pick<Basics, 'clock' | 'stopping'>,
 ): ClaimBoard {
   const filter = claimFilter(identity);
@@ -38,18 +43,19 @@ export function createClaimBoard(
   return {
     look: async () => {
       const found: InstanceClaim[] = [];
-      let answers = 0;
+      const answers: Word[] = [];
+      const asked = asking();
       const first = Promise.withResolvers<void>();
-      const asked = relays.own.map(async ({ url }) => {
-        const events = await relays.ask(url, [filter], askMs, signal);
+      const all = relays.own.map(async (relay) => {
+        const events = await relays.ask(relay.url, [filter], askMs, signal);
         if (events === undefined) return;
-        answers += 1;
+        answers.push({ relay: relay.url, connection: connectionOf(relay), asked });
         found.push(...events.map(read).filter((claim) => claim !== undefined));
         first.resolve();
       });
       const soon = first.promise.then(() => sleep(othersMs, undefined, { ref: false }));
-      await Promise.race([Promise.all(asked), soon]);
-      return { newest: found.toSorted(newestFirst)[0], answers };
+      await Promise.race([Promise.all(all), soon]);
+      return { newest: found.toSorted(newestFirst)[0], answers: [...answers] };
     },
     publish: ({ instance, generation, claimedAt }) => {
       const claim = { instance, generation, at: claimedAt ?? clock.now(), host: hostname() };
@@ -60,7 +66,9 @@ export function createClaimBoard(
       for (const relay of relays.own) {
         let newest: InstanceClaim | undefined;
         let hasSaidAll = false;
+        let asked: Asked | undefined;
         const filters = () => {
+          asked = asking();
           newest = undefined;
           hasSaidAll = false;
           return [filter];
@@ -74,7 +82,7 @@ export function createClaimBoard(
         };
         const onEose = (): void => {
           hasSaidAll = true;
-          onKept(newest);
+          onKept(newest, asked && { relay: relay.url, connection: connectionOf(relay), asked });
         };
         relay.subscribe({ lesser: true, filters, onEvent, onEose }, signal);
       }

@@ -23,6 +23,7 @@ import { actsSince } from '../store/instance-facts.ts';
 import type { Stores } from '../store/open-stores.ts';
 import { createVoiceNotes } from '../voice/voice-notes.ts';
 import type { Basics } from './basics.ts';
+import type { FenceGate } from './fence-gate.ts';
 import type { Messaging } from './messaging.ts';
 import { guardOwnKey } from './own-key.ts';
 import type { Work } from './work.ts';
@@ -48,6 +49,7 @@ export function createIntake(
     readonly logins: CommandDeps['logins'];
     readonly money: Money;
     readonly work: Work;
+    readonly gate: FenceGate;
     readonly shell: CommandDeps['shell'];
     readonly page: CommandDeps['page'];
     readonly keptLog: CommandDeps['keptLog'];
@@ -58,7 +60,7 @@ export function createIntake(
   basics: Basics,
 ) {
   const { clock, log, stopping } = basics;
-  const { stores, messages, money, work, redact } = parts;
+  const { stores, messages, money, work, redact, gate } = parts;
   const { messenger, tell, brake, outgoingFiles } = parts.messaging;
   const { owners, invites, confirmations } = stores;
   const { queue, currentSessions, asks } = work;
@@ -91,7 +93,7 @@ export function createIntake(
     confirmations,
     asks,
     tasks,
-    signOfLife: work.warm,
+    ...{ signOfLife: work.warm, mayBegin: gate.isOpen },
     admission,
     messages,
     messenger,
@@ -143,6 +145,7 @@ export function createIntake(
   };
   const fromPage = createActFromPage({
     ...{ registry, messenger, redact, commandTimeoutMs, relay, randomBytes, clock, log },
+    mayBegin: async (signal) => gate.isOpen() || gate.sure(signal),
     atomically: stores.atomically,
   });
   return { start, stats: inbox.stats, dispatcher, fromPage };

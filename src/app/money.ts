@@ -17,6 +17,7 @@ import type { Provider } from '../runs/provider.ts';
 import { actsSince } from '../store/instance-facts.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
+import type { FenceGate } from './fence-gate.ts';
 import type { Messaging } from './messaging.ts';
 
 /**
@@ -92,11 +93,14 @@ export function createMoney(
     shares,
     autoTopUp,
     exchange: () => exchangeRate(config.currency, routstr.knownModels()),
-    /** Takes payments for requests, if there is a wallet. After its recovery. */
-    takePayments: (): void => {
+    /**
+     * Takes payments for requests, if there is a wallet, and has it filled. After its recovery.
+     * @param mayBegin whether an owner's wallet may be asked to pay
+     */
+    takePayments: (mayBegin: FenceGate['sure']): void => {
       const opened = wallet.opened();
       if (opened !== undefined) requests.open(opened);
-      if (opened !== undefined) autoTopUp.start();
+      if (opened !== undefined) autoTopUp.start(mayBegin);
     },
     /** Opens the wallet and what is paid from it; undefined: there is none. */
     open: async (): Promise<Provider | undefined> => {

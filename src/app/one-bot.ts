@@ -20,6 +20,7 @@ import {
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
 import { createClaimBoard, newestFirst } from './claim-board.ts';
+import { createFenceGate, type FenceGate } from './fence-gate.ts';
 
 /** How this one has come to be the one that acts. */
 export type TakenOver = {
@@ -33,8 +34,8 @@ export type TakenOver = {
 export type OneBot = {
   /** undefined: it goes on as what it was. @throws FencedError */
   readonly standing: () => Promise<TakenOver | undefined>;
-  /** A relay has said what there is. Until then no message is acted on. */
-  readonly heard: Promise<void>;
+  /** What is begun, is begun while this is open. */
+  readonly gate: FenceGate;
   /** From now on a newer claim is told of, once. */
   readonly watch: (onFenced: (claim: InstanceClaim) => void) => void;
 };
@@ -53,16 +54,17 @@ type Parts = {
 
 export function createOneBot({ stores: { db, meta }, ...parts }: Parts, basics: Basics): OneBot {
   const { clock, random, log, stopping: signal } = basics;
-  const { promise: heard, resolve: hear } = Promise.withResolvers<void>();
-  const board = createClaimBoard(parts, basics);
+  const gate = createFenceGate({ relays: parts.relays.own, look: () => lookAgain() }, basics);
+  const board = createClaimBoard(parts, gate.asking, basics);
   const keep = (own: OwnInstance): void => db.transaction(() => writeInstance(meta, own)).immediate();
-  noteMachine(meta);
-  if (parts.told) meta.set(claimDue, 'told');
+  noteDue(meta, parts.told);
+  let fencedBy: InstanceClaim | undefined;
+  let tellFenced: ((claim: InstanceClaim) => void) | undefined;
 
   /** undefined: no relay has taken it, nor refused it for good. */
   const tryToClaim = async (reason: ClaimReason): Promise<TakenOver | undefined> => {
     const { newest, answers } = await board.look();
-    if (answers === 0) return undefined;
+    if (answers.length === 0) return undefined;
     const generation = Math.max(newest?.generation ?? 0, readInstance(meta).generation) + 1;
     const own = { instance: crypto.randomUUID(), generation, claimedAt: clock.now() };
     keep(own);
@@ -72,7 +74,7 @@ export function createOneBot({ stores: { db, meta }, ...parts }: Parts, basics: 
       return undefined;
     await parts.onClaimed(signal);
     beginAsSuccessor(db, meta, clock.now());
-    hear();
+    gate.hear(answers);
     log.warn(
       { reason, generation, kept, before: newest?.host },
       'this bot has claimed its key: an older one stops',
@@ -90,36 +92,56 @@ export function createOneBot({ stores: { db, meta }, ...parts }: Parts, basics: 
     }
   };
 
+  /** A new home, or one of before there were claims: where there is another one, both are told (watchOwnKey). */
+  const adopt = (newest: InstanceClaim | undefined): void => {
+    if (readInstance(meta).generation > 0) return;
+    const claimedAt = newest === undefined ? clock.now() : undefined;
+    keep({ instance: crypto.randomUUID(), generation: newest?.generation ?? 1, claimedAt });
+  };
   /** As it was, unless somebody newer is there. */
   const goOn = async (): Promise<undefined> => {
     const { newest, answers } = await board.look();
+    if (newest !== undefined && isFencedBy(readInstance(meta), newest)) throw new FencedError(newest);
+    if (answers.length > 0) adopt(newest);
+    gate.hear(answers);
+  };
+  const noteClaim = (found: InstanceClaim): void => {
+    if (fencedBy !== undefined || !isFencedBy(readInstance(meta), found)) return;
+    fencedBy = found;
+    gate.close();
+    tellFenced?.(found);
+  };
+  /** A relay has lost it, or was away, or is new; or it keeps the one of two claims that has to give way. */
+  const putRight = (kept: InstanceClaim | undefined): void => {
     const own = readInstance(meta);
-    if (newest !== undefined && isFencedBy(own, newest)) throw new FencedError(newest);
-    if (answers > 0) hear();
-    if (own.generation > 0 || answers === 0) return;
-    // A new home, or one of before there were claims: where there is another one, both are told (watchOwnKey).
-    const claimedAt = newest === undefined ? clock.now() : undefined;
-    keep({ instance: crypto.randomUUID(), generation: newest?.generation ?? 1, claimedAt });
+    if (fencedBy === undefined && isNewerThan(own, kept)) void board.publish(own);
+  };
+  /** After a gap. */
+  const lookAgain = async (): Promise<void> => {
+    const { newest, answers } = await board.look();
+    if (newest !== undefined) noteClaim(newest);
+    if (answers.length === 0 || fencedBy !== undefined) return;
+    adopt(newest);
+    putRight(newest);
+    gate.hear(answers);
   };
 
   const reason = dueClaim(meta);
   const begun = reason === undefined ? goOn() : claim(reason);
   // Whoever waits for it hears of it; it may be found before anybody does.
-  begun.catch(() => undefined);
+  begun.then(gate.stand, () => undefined);
   return {
     standing: () => begun,
-    heard,
+    gate,
     watch: (onFenced) => {
-      let fenced = false;
-      const onClaim = (found: InstanceClaim): void => {
-        if (fenced || !isFencedBy(readInstance(meta), found)) return;
-        fenced = true;
-        onFenced(found);
-      };
-      board.listen(onClaim, (kept) => {
-        // A relay that has lost it, or was away, or is new; or that keeps the one of two claims that has to give way.
-        if (!fenced && isNewerThan(readInstance(meta), kept)) void board.publish(readInstance(meta));
-        hear();
+      tellFenced = onFenced;
+      if (fencedBy !== undefined) onFenced(fencedBy);
+      board.listen(noteClaim, (kept, word) => {
+        putRight(kept);
+        if (word === undefined) return;
+        // Started while none answered: what it is, all of them say together.
+        if (readInstance(meta).generation === 0) gate.isOpen();
+        else gate.hear([word]);
       });
     },
   };
@@ -139,8 +161,9 @@ export function isFencedBy(own: OwnInstance, claim: InstanceClaim): boolean {
   return newestFirst(claim, { ...own, at: own.claimedAt, host: '' }) < 0;
 }
 
-/** A home that was copied to another machine by hand is not the only one, perhaps. */
-function noteMachine(meta: Stores['meta']): void {
+/** Whether it has to claim: told to, or copied to another machine by hand, and perhaps not the only one. */
+function noteDue(meta: Stores['meta'], told: boolean): void {
+  if (told) meta.set(claimDue, 'told');
   const id = readFileIfThere('/etc/machine-id')?.trim() ?? '';
   // In a container there is none, or a new one each time.
   if (id === '') return;

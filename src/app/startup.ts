@@ -16,6 +16,7 @@ import { recoveryLines } from '../replies/wallet-news.ts';
 import { endLeftovers, recoverRuns } from '../runs/recover-runs.ts';
 import type { Stores } from '../store/open-stores.ts';
 import type { Basics } from './basics.ts';
+import type { FenceGate } from './fence-gate.ts';
 import type { Intake } from './intake.ts';
 import type { Messaging } from './messaging.ts';
 import type { createMoney } from './money.ts';
@@ -30,12 +31,13 @@ export type StartupParts = {
   readonly work: Work;
   readonly intake: Intake;
   readonly takenOver: TakenOver | undefined;
+  readonly gate: FenceGate;
 };
 
 /** Settles what an earlier life left open, money first, and returns what there is to tell about it. */
 export async function recover(
   config: Config,
-  { stores, money, work, takenOver }: StartupParts,
+  { stores, money, work, takenOver, gate }: StartupParts,
   { log, stopping }: Basics,
   open: AsyncDisposableStack,
 ) {
@@ -47,7 +49,7 @@ export async function recover(
   // An agent that is still alive is still spending.
   const processes = await ended;
   const walletRecovery = await money.wallet.recover();
-  money.takePayments();
+  money.takePayments(gate.sure);
   const wallet = money.wallet.opened();
   if (wallet !== undefined) {
     const { serveWalletSocket, walletSocketPath } = await import('@nostr-dm-agent/cashu-wallet/remote');
@@ -71,7 +73,7 @@ export async function recover(
 /** Begins to work, and tells admins, and those whose keys can't be opened. */
 export function begin(
   config: Config,
-  { stores, connections, messaging, money, work, takenOver }: StartupParts,
+  { stores, connections, messaging, money, work, takenOver, gate }: StartupParts,
   recovered: Awaited<ReturnType<typeof recover>>,
   bot: {
     readonly version: string;
@@ -88,7 +90,7 @@ export function begin(
   }
   for (const { publicKey } of stores.owners.list())
     offerOldKeys(publicKey, connections.tools.oldKeys, stores, messaging);
-  work.queue.start();
+  work.queue.start(gate.isOpen);
   const lacksWallet = work.providers.lacksWallet();
   if (lacksWallet) {
     log.warn({ needed: 'CASHU_MNEMONIC' }, 'provider routstr is set, but there is no wallet');

@@ -34,6 +34,8 @@ export type DispatchDeps = {
   readonly openFiles?: (
     acting: Pick<IncomingFilesDeps, 'goOn' | 'answer' | 'show' | 'isTooLate'>,
   ) => IncomingFiles;
+  /** Whether anything may be begun now; what comes while nothing may waits for `goOn`. Absent: it always may. */
+  readonly mayBegin?: () => boolean;
   readonly messages: MessageLog;
   readonly messenger: Messenger;
   readonly stores: Pick<Stores, 'owners' | 'atomically'>;

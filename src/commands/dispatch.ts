@@ -7,6 +7,7 @@ import { createFileActions } from './act-on-files.ts';
 import { createReactionActions } from './act-on-reaction.ts';
 import { createTextActions } from './act-on-text.ts';
 import type { DispatchDeps } from './dispatch-deps.ts';
+import { holdMessages } from './held-messages.ts';
 import { createMissedList, isLate } from './missed-messages.ts';
 import { ordersIn } from './orders.ts';
 import { createReply } from './reply.ts';
@@ -22,6 +23,8 @@ export type Dispatcher = {
    * no message from before it is acted on.
    */
   readonly start: (keyIsKnown?: boolean) => void;
+  /** Acts on what had to wait because nothing might be begun. What an earlier life had begun is none of that. */
+  readonly goOn: () => void;
   /** Waits for commands under way to be answered. */
   readonly close: () => Promise<void>;
 };
@@ -30,9 +33,10 @@ export type Dispatcher = {
 const busyPauseMs = 1000;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { meaningOf, match, tasks, admission, triggers, messages, messenger, limits, clock, log } = deps;
+  const { meaningOf, match, tasks, admission, triggers, messenger, limits, clock, log } = deps;
   const { owners, atomically } = deps.stores;
-  const withLimits = { ...deps, ...limits, atomically };
+  const { messages, hold, release } = holdMessages(deps.messages, deps.mayBegin ?? (() => true));
+  const withLimits = { ...deps, ...limits, messages, atomically };
   const commands = createCommandRunner(withLimits);
   const missed = createMissedList(withLimits);
   const reply = createReply(messenger);
@@ -44,10 +48,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const isTooLate = (message: StoredMessage): boolean =>
     isLate(message, { now: clock.now(), upSince, graceMs, ...limits });
 
-  const ownerOf = ({ sender: publicKey }: StoredMessage): Owner | undefined => {
-    const role = owners.roleOf(publicKey);
-    return role && { publicKey, role };
-  };
+  const ownerOf = (message: StoredMessage): Owner | undefined => ownerAmong(owners, message);
   /** Acts on a message in one transaction with everything that comes of it. */
   const once = (message: StoredMessage, act: () => void): void =>
     atomically(() => {
@@ -60,12 +61,11 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const owner = ownerOf(message);
     if (owner === undefined) {
       const trigger = triggers?.of(message.sender);
-      if (trigger !== undefined) {
-        once(message, () => triggers?.act(trigger, message, isTooLate(message)));
-        return;
-      }
-      // Their code lets them in; or they were removed after their message was stored: a stranger gets silence.
-      once(message, () => admission.admit(message));
+      once(message, () => {
+        if (trigger !== undefined) triggers?.act(trigger, message, isTooLate(message));
+        // Their code lets them in; or they were removed after their message was stored: a stranger gets silence.
+        else admission.admit(message);
+      });
       return;
     }
     if (files.take(message)) return;
@@ -80,13 +80,20 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     else once(message, () => reply(message, noAddressText));
   };
 
-  const texts = createTextActions({ ...deps, once, commands, missed, isTooLate });
+  const texts = createTextActions({ ...deps, messages, once, commands, missed, isTooLate });
   const reactions = createReactionActions(deps);
   const files = createFileActions({ ...deps, ownerOf, once, reply, isTooLate, texts });
 
   /** What an earlier life of the bot had begun. */
   const resume = (message: StoredMessage): void =>
     commands.resume(message, ownerOf(message), ordersIn(meaningOf(message.text), match));
+
+  const take = (message: StoredMessage): void => {
+    // What it needs is not even made ready.
+    if (hold(message)) return;
+    if (ownerOf(message) !== undefined) deps.signOfLife?.(message.sender);
+    guarded(message, act);
+  };
 
   const guarded = (message: StoredMessage, work: (message: StoredMessage) => void): void => {
     try {
@@ -101,16 +108,16 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 
   return {
     accept: (message) => {
-      if (!started) return;
-      if (ownerOf(message) !== undefined) deps.signOfLife?.(message.sender);
-      guarded(message, act);
+      if (started) take(message);
+    },
+    goOn: () => {
+      if (started) release().forEach(take);
     },
     start: (keyIsKnown = false) => {
       started = true;
       graceMs = keyIsKnown ? 0 : undefined;
-      for (const { state, ...message } of messages.open()) {
+      for (const { state, ...message } of messages.open())
         guarded(message, state === 'acting' ? resume : act);
-      }
       files.start();
     },
     close: async () => {
@@ -121,4 +128,12 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       await commands.close();
     },
   };
+}
+
+function ownerAmong(
+  owners: DispatchDeps['stores']['owners'],
+  { sender: publicKey }: StoredMessage,
+): Owner | undefined {
+  const role = owners.roleOf(publicKey);
+  return role && { publicKey, role };
 }

@@ -138,8 +138,11 @@ export type AutoTopUp = {
   readonly isOne: (operation: string) => boolean;
   /** Since the start, by how they ended or what the wallet said. */
   readonly counts: () => ReadonlyMap<string, number>;
-  /** From now on. After the wallet's recovery. */
-  readonly start: () => void;
+  /**
+   * From now on. After the wallet's recovery.
+   * @param mayBegin asked before an invoice is asked for, and before a wallet is asked to pay one: false, and it waits for the next look
+   */
+  readonly start: (mayBegin?: (signal: AbortSignal) => Promise<boolean>) => void;
   /** Does what is due; resolves when there is nothing more to be done for now. */
   readonly look: () => Promise<void>;
   readonly close: () => Promise<void>;
@@ -177,6 +180,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
   const log = deps.around.log.child({ of: 'automatic top-ups' });
   const background = createBackground(log);
   const { signal } = background;
+  let mayBegin = async (_signal: AbortSignal): Promise<boolean> => true;
   const counted = new Map<string, number>();
   const count = (what: string) => counted.set(what, (counted.get(what) ?? 0) + 1);
   const usedToday = (): Sat => store.usedSince(midnight(clock.now()));
@@ -325,6 +329,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     entry: AutoTopUpEntry,
   ): Promise<void> => {
     const { operation } = entry;
+    if (!(await mayBegin(signal))) return;
     store.markAsked(operation);
     reached('autotopup:asking');
     const ending = new AbortController();
@@ -388,7 +393,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     if (!mayAsk || !isWithin || now > entry.expiresAt - leastLeftMs) return;
     // It counts against the cap already; whether it is wanted and its time has come is the same question as for a new one.
     const { kind } = plan(wallet, { ...found.source, cap: addSat(found.source.cap, used) });
-    if (kind !== 'top-up') return;
+    if (kind !== 'top-up' || !(await mayBegin(signal))) return;
     const encryption = await encryptionOf(found);
     if (encryption === undefined) return;
     const made = signed(found.connection, encryption, entry.invoice);
@@ -426,7 +431,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
         store.note({ ...source, told });
       });
     }
-    if (due.kind !== 'top-up') return;
+    if (due.kind !== 'top-up' || !(await mayBegin(signal))) return;
     const encryption = await encryptionOf(found);
     if (encryption === undefined) return;
     const { amount } = due;
@@ -540,7 +545,8 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     },
     isOne: (operation) => store.find(operation) !== undefined,
     counts: () => counted,
-    start: () => {
+    start: (may = mayBegin) => {
+      mayBegin = may;
       isStarted = true;
       void look();
       background.repeat('looking after automatic top-ups', everyMs, look);

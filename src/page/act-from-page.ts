@@ -4,7 +4,7 @@ import type { EventId, StoredMessage } from '@nostr-dm-agent/nostr';
 import type { PageSource, Visitor } from '@nostr-dm-agent/page';
 import { type AnswerDeps, createCommandAnswers, mayUse } from '../commands/answer-command.ts';
 import type { Registry } from '../commands/command-registry.ts';
-import { tasksByMessage } from '../replies/page-replies.ts';
+import { notTheOneToAct, tasksByMessage } from '../replies/page-replies.ts';
 import type { Messenger } from '../runs/messenger.ts';
 
 export type ActDeps = Omit<AnswerDeps, 'tasks'> & {
@@ -12,7 +12,15 @@ export type ActDeps = Omit<AnswerDeps, 'tasks'> & {
   /** Where an owner is answered who has named no relays. */
   readonly relay: StoredMessage['relay'] | undefined;
   readonly randomBytes: (count: number) => Uint8Array;
+  /** Whether this bot is the one to act; may ask first. @throws the signal's reason */
+  readonly mayBegin: (signal: AbortSignal) => Promise<boolean>;
 };
+
+/** Those that look, or end something: they do no harm where two bots with one key do them. */
+const harmless: ReadonlySet<string> = new Set([
+  ...['stop', 'queue', 'queue drop', 'no', 'schedule', 'schedule drop', 'now'],
+  ...['status', 'doctor', 'log', 'settings', 'hosts', 'help', 'ping', 'version'],
+]);
 
 /**
  * The page's buttons: each is a command, done by the same code and under the same rules as one that came by message; its
@@ -25,7 +33,10 @@ export function createActFromPage(deps: ActDeps): {
 } {
   const ending = new AbortController();
   const underWay = new Set<Promise<unknown>>();
-  const act: PageSource['act'] = (visitor, { command, about }, signal) => {
+  const act: PageSource['act'] = async (visitor, { command, about }, signal) => {
+    const match = deps.registry.match(command);
+    if (!(match.found && harmless.has(match.command.path)) && !(await deps.mayBegin(signal)))
+      return [notTheOneToAct];
     const said: string[] = [];
     const messenger: Messenger = {
       send: (to, text, ...more) => {
@@ -38,7 +49,6 @@ export function createActFromPage(deps: ActDeps): {
     const tasks = { order: () => void said.push(tasksByMessage) };
     const answers = createCommandAnswers({ ...deps, messenger, tasks });
     const message = messageOf(visitor, command, about, deps);
-    const match = deps.registry.match(command);
     const work = async (): Promise<readonly string[]> => {
       if (match.found && match.command.kind === 'lasting' && mayUse(match.command, visitor)) {
         const call = { owner: visitor, message, argument: match.argument, resumed: false };

@@ -19,4 +19,8 @@ export const pageLink = (link: string): string => {
   );
 };
 
+/** It can't be known whether another copy of the bot acts. */
+export const notTheOneToAct =
+  'Not done: none of my relays tells me whether I am still the one with this key that is to act, and two copies of me must not both do it. It works as soon as one of them answers (“Relays” shows why not); stopping tasks works now.';
+
 export const tasksByMessage = 'Tasks are sent to the bot by message; the page does commands.';

@@ -35,8 +35,11 @@ export type RunQueue = {
   readonly dropAll: (owner: PublicKey) => number;
   /** What tasks wait for may be there. */
   readonly look: () => void;
-  /** Begins to take tasks; before that they are only stored. */
-  readonly start: () => void;
+  /**
+   * Begins to take tasks; before that they are only stored.
+   * @param mayBegin asked before each: false, and it waits for the next `look`
+   */
+  readonly start: (mayBegin?: () => boolean) => void;
   /** Takes no more tasks and ends those that run; resolves when they are settled and answered. */
   readonly close: () => Promise<void>;
 };
@@ -52,6 +55,7 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
     { readonly session: string; readonly controller: AbortController; done: Promise<void> }
   >();
   let taking = false;
+  let mayBegin = (): boolean => true;
   let kicked = false;
 
   const kick = () => {
@@ -75,7 +79,7 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
     const busy = new Set([...running.values()].map(({ session }) => session));
     while (running.size < concurrency) {
       const run = runs.next([...busy]);
-      if (run === undefined) return;
+      if (run === undefined || !mayBegin()) return;
       if (waits(run.session)) {
         busy.add(run.session);
         continue;
@@ -142,7 +146,8 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
       return dropped;
     },
     look: kick,
-    start: () => {
+    start: (may = mayBegin) => {
+      mayBegin = may;
       taking = true;
       kick();
     },

@@ -33,8 +33,11 @@ const mostWaiting = 5;
  * leaves the time due, one after it leaves a task in the stored queue or a message in the outbox.
  */
 export type Scheduler = {
-  /** Begins; what was missed meanwhile is told. Until `signal` ends it. */
-  readonly start: (signal: AbortSignal) => void;
+  /**
+   * Begins; what was missed meanwhile is told. Until `signal` ends it.
+   * @param mayBegin asked when something is due: false, and it waits for the next look
+   */
+  readonly start: (signal: AbortSignal, mayBegin?: () => boolean) => void;
   /** Looks at the clock now, and does what is due. */
   readonly look: () => void;
   /** Something was scheduled, or taken back: when the next time comes may have changed. */
@@ -70,6 +73,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   const { schedules } = stores;
   let cancel: Cancel | undefined;
   let until: AbortSignal | undefined;
+  let mayBegin = (): boolean => true;
 
   /** @param met what was due until then has been looked at: where it still is, a fault or another program keeps it from being met */
   const arm = (met = 0, leastMs = 0): void => {
@@ -86,7 +90,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     const lookedAt = clock.now();
     let leastMs = 0;
     try {
-      meetAll(deps);
+      meetAll(deps, mayBegin);
     } catch (cause) {
       if (!isBusy(cause)) throw cause;
       leastMs = busyPauseMs;
@@ -99,8 +103,9 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   };
 
   return {
-    start: (signal) => {
+    start: (signal, may = mayBegin) => {
       until = signal;
+      mayBegin = may;
       // A fault here is the timer's to tell: nothing else depends on it.
       cancel = after(0, { name: 'schedules', log, signal }, look);
     },
@@ -127,8 +132,9 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
 }
 
 /** Everything whose time has come, an owner's in one transaction: what they missed is one message. */
-function meetAll(deps: SchedulerDeps): void {
+function meetAll(deps: SchedulerDeps, mayBegin: () => boolean): void {
   const due = deps.stores.schedules.due(deps.clock.now());
+  if (due.length === 0 || !mayBegin()) return;
   for (const [, theirs] of Map.groupBy(due, ({ owner }) => owner)) {
     deps.reached('schedule:due');
     deps.stores.atomically(() => meetThose(deps, theirs));

@@ -1,13 +1,15 @@
 /* One bot at a time: who is put back from a backup acts, who was there before stops whenever it hears of it; every sat is there. */
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { balanceFromWords, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
 import { findInstallation } from '../../src/backup/installation.ts';
 import { restoreBackup } from '../../src/backup/restore-backup.ts';
 import { writeBackup } from '../../src/backup/write-backup.ts';
+import { startTestBot } from '../support/bot.ts';
 import { bunCache } from '../support/bun-cache.ts';
 import { type PaidBot, settled, startPaidBot } from '../support/paid-bot.ts';
 import { startSandboxHouse } from '../support/paid-house.ts';
@@ -127,4 +129,39 @@ test('a bot is put back elsewhere while it runs: the old one stops, the new one 
   expect(readySat(await a.ask('!wallet balance', /ready/))).toBe(
     await balanceFromWords(house.mint, a.words, 60),
   );
+});
+
+test('a bot stands still while another one takes over, a time comes and a message: it begins neither, and stops', async () => {
+  const relay = startSandboxRelay();
+  ends.push(relay.stop);
+  const bot = await startTestBot({ relay });
+  ends.push(bot.cleanUp);
+  const { owner } = bot;
+  const machine = openMachine();
+  const theirs = {
+    ...bot.env,
+    BOT_HOME: join(machine.directory, 'home'),
+    BOT_WORKSPACE: `app=${mkdtempSync(join(machine.user, 'app-'))}`,
+  };
+  const settings = Object.entries(theirs).map(([name, value]) => `${name}="${value}"\n`);
+  writeFileSync(join(machine.directory, '.env'), settings.join(''), { mode: 0o600 });
+
+  await owner.answer(await owner.send('!in 4s its time comes'), /once, today/);
+  const dueAt = Date.now() + 4_000;
+  // As when a lid is closed: its connections are gone when it wakes up, and it knows of nothing.
+  process.kill(bot.pid(), 'SIGSTOP');
+  relay.dropAll();
+  const heir = await machine.start('--take-over');
+  expect(heir.exitCode, machine.log()).toBeNull();
+  await owner.heard(/^Ready[\s\S]*I was told to take over/);
+  // Of the second in which it took over nobody knows who was there.
+  const since = Math.floor(Date.now() / 1000);
+  await until(() => Math.floor(Date.now() / 1000) > since && Date.now() > dueAt, 'its time has come');
+  await owner.answer(await owner.send('do this once'), /did: do this once/);
+  process.kill(bot.pid(), 'SIGCONT');
+  await until(bot.hasEnded, 'it has ended');
+  expect(await bot.end('SIGKILL')).toBe(2);
+  await owner.heard(/^I stop here on .*another copy of me took over/);
+  expect(bot.tasksDone()).toEqual([]);
+  expect(owner.texts().filter((text) => text.includes('did: '))).toHaveLength(1);
 });

@@ -47,6 +47,39 @@ for (const [name, answers] of paying) {
   });
 }
 
+test.concurrent('while it is not known whether another bot is to act no wallet is asked to pay, whatever was begun', async () => {
+  let known = true;
+  const story = await bench.story({
+    at: 'autotopup:journalled',
+    wallet: (_, pay) => {
+      pay();
+      return [paid];
+    },
+  });
+  await story.first.look();
+  expect(story.store.open()).toMatchObject({ asked: false });
+  known = false;
+  const next = story.open();
+  next.start(async () => known);
+  await next.look();
+  expect([story.fake.requests.length, story.payments.length, story.kinds()]).toEqual([0, 0, []]);
+  known = true;
+  await next.look();
+  await next.look();
+  expect([story.fake.requests.length, story.payments.length, story.kinds()]).toEqual([1, 1, ['paid']]);
+});
+
+test.concurrent('while it is not known whether another bot is to act no invoice is asked for', async () => {
+  const story = await bench.story({ wallet: () => [paid], threshold: 1, at: 'autotopup:quoted' });
+  await story.first.close();
+  const before = story.own.operations({ limit: 10 }).length;
+  const next = story.open();
+  next.start(async () => false);
+  await next.look();
+  expect(story.own.operations({ limit: 10 })).toHaveLength(before);
+  expect(story.fake.requests).toHaveLength(0);
+});
+
 const refusing = [
   ...['QUOTA_EXCEEDED', 'INSUFFICIENT_BALANCE', 'RATE_LIMITED'].map((code) => [code, 'again'] as const),
   ...['RESTRICTED', 'UNAUTHORIZED', 'NOT_IMPLEMENTED'].map((code) => [code, 'stops'] as const),

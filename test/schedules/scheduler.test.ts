@@ -99,7 +99,7 @@ function world(begin = '2026-10-23T12:00:00Z') {
     },
     now: () => now,
     look: () => scheduler.look(),
-    start: (signal: AbortSignal) => scheduler.start(signal),
+    start: (signal: AbortSignal, mayBegin?: () => boolean) => scheduler.start(signal, mayBegin),
     /** Another bot with the key had acted until now: this one was made of a copy. */
     takesOver: () => beginAsSuccessor(db, stores.meta, now),
     fill: (full: boolean) => {
@@ -185,6 +185,30 @@ describe('a task at its time', () => {
     it.fill(false);
     it.look();
     expect(it.waiting()).toEqual(['look at the build']);
+    ending.abort();
+  });
+
+  test('waits while it is not known whether another bot is to act, and is then done or told by the rule for late ones', () => {
+    const it = world();
+    const ending = new AbortController();
+    let known = false;
+    let asked = 0;
+    it.start(ending.signal, () => {
+      asked += 1;
+      return known;
+    });
+    it.look();
+    // Nothing is due: nobody is asked.
+    expect(asked).toBe(0);
+    it.add('in 20m look at the build');
+    it.add('in 20m stretch', 'reminder');
+    it.wait(25 * minute);
+    it.look();
+    expect([asked, it.waiting(), it.said]).toEqual([1, [], []]);
+    known = true;
+    it.look();
+    expect(it.waiting()).toEqual(['look at the build']);
+    expect(it.said).toHaveLength(1);
     ending.abort();
   });
 
