@@ -121,3 +121,22 @@ test('a button of the page does nothing then but look, and end what is under way
   bot.may(true);
   expect(await press('!mode ask')).not.toContain('Not done');
 });
+
+test('a task that waits in the queue is begun when something may be', async () => {
+  const { queue, stores, currentSessions } = depsWithoutWallet();
+  stores.owners.put(owner, 'admin', owner);
+  const choice = { workspace: 'app', backend: 'opencode', mode: 'agent', model: undefined } as const;
+  const session = currentSessions.beginBeside(owner, { ...choice, title: 'x' });
+  let may = false;
+  queue.start(() => may);
+  const { id } = queue.enqueue({
+    ...{ owner, session, message: 'b'.repeat(64) as EventId, messageKind: 14, protocol: 'nip17' },
+    ...{ fallbackRelays: [relay], task: 'look', mode: 'agent', model: undefined, budget: undefined },
+  });
+  await Bun.sleep(20);
+  expect(stores.runs.get(id)?.state).toBe('queued');
+  may = true;
+  queue.look();
+  while (stores.runs.get(id)?.state === 'queued') await Bun.sleep(5);
+  await queue.close();
+});
