@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { Money } from '../money/money.ts';
 import { messageOf, plural } from '../replies/format.ts';
 import { balanceText } from '../replies/wallet-replies.ts';
+import { autoTopUpFindings } from './check-auto-top-up.ts';
 import { lookAtBackends } from './check-backends.ts';
 import { checkClock } from './check-clock.ts';
 import { checkFiles } from './check-files.ts';
@@ -53,6 +54,7 @@ export async function checkRunning(parts: RunningParts, signal: AbortSignal): Pr
     ['mints', wallet === undefined ? nothing : checkMints(wallet, signal)],
     ['node', checkNode({ wallet, node: money.nodes.current() }, signal)],
     ['voice notes', checkSpeech(config, signal)],
+    ['automatic top-ups', ownersWallet(money, clock, signal)],
   ];
   const found = checks.map(([subject, check]) =>
     check.catch((cause: unknown): readonly Finding[] => [
@@ -84,6 +86,9 @@ async function ownRelays(bot: BotFacts, clock: Clock, signal: AbortSignal): Prom
   });
   return oneIsEnough(await Promise.all(findings));
 }
+
+const ownersWallet = async ({ autoTopUp }: Money, clock: Clock, signal: AbortSignal) =>
+  autoTopUpFindings(await autoTopUp.examine(signal), clock.now());
 
 async function inbox(bot: BotFacts): Promise<readonly Finding[]> {
   const { refusing, undeliverable } = bot.outbox();

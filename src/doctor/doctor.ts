@@ -1,5 +1,6 @@
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import type { Config } from '../config/config.ts';
+import { checkAutoTopUp } from './check-auto-top-up.ts';
 import { checkBackends } from './check-backends.ts';
 import { checkClock } from './check-clock.ts';
 import { checkFiles } from './check-files.ts';
@@ -37,6 +38,7 @@ export async function runDoctor(
     checkWallet(config, log, signal),
     checkNode(config, signal),
     checkSpeech(config, signal),
+    checkAutoTopUp(config, log, signal),
   ];
   const findings: Finding[] = [];
   for (const check of checks) {

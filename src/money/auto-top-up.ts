@@ -60,6 +60,8 @@ import {
   worthOf,
 } from './auto-top-up-plan.ts';
 import { createBackground } from './background.ts';
+import { type AutoTopUpExam, examineSource } from './examine-auto-top-up.ts';
+import { type ConnectionCheck, lookAtConnection } from './look-at-connection.ts';
 import type { WalletAccess } from './wallet-access.ts';
 
 const everyMs = 60_000;
@@ -115,15 +117,14 @@ export type AutoTopUpState = Pick<
   readonly last: AutoTopUpEntry | undefined;
 };
 
-/** What a connection is good for, before it is kept. `silent`: the wallet did not answer; it may be asleep. */
-export type ConnectionCheck = 'good' | 'silent' | 'relay-away' | 'cannot-pay' | 'unauthorized';
-
 export type AutoTopUp = {
   readonly state: () => AutoTopUpState | undefined;
   /** @throws WalletConnectionError */
   readonly read: (text: string) => WalletConnection;
   /** Asks the wallet what it is; moves nothing. */
   readonly check: (connection: WalletConnection, signal: AbortSignal) => Promise<ConnectionCheck>;
+  /** The same of the one that is kept, and what it has to spend; undefined: there is none. */
+  readonly examine: (signal: AbortSignal) => Promise<AutoTopUpExam | undefined>;
   /** To be part of a transaction. */
   readonly set: (owner: PublicKey, connection: WalletConnection, cap: Sat) => void;
   /** Another cap, from now on. */
@@ -510,14 +511,13 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     read: (text) => parseWalletConnection(text, deps),
     check: async (connection, until) => {
       deps.around.protect(Buffer.from(connection.identity.secretKey).toString('hex'));
-      const abilities = await askAbilities({ connection, relays }, infoMs, until);
-      if (abilities === undefined) return 'relay-away';
-      if (abilities.methods?.includes('pay_invoice') === false) return 'cannot-pay';
-      const at = { encryption: abilities.encryption, at: unixSeconds(clock), ttl: infoMs / 1000 };
-      const request = walletRequest(connection, { method: 'get_info', params: {} }, at);
-      const answer = await askWallet({ connection, relays }, request, infoMs, until);
-      if (answer.kind === 'silent') return 'silent';
-      return answer.kind === 'refused' && answer.code === 'UNAUTHORIZED' ? 'unauthorized' : 'good';
+      return (await lookAtConnection({ connection, relays, clock, waitMs: infoMs }, until)).found;
+    },
+    examine: async (until) => {
+      const source = store.source();
+      return (
+        source && examineSource(source, deps.wallet.threshold(), { ...deps, clock, waitMs: infoMs }, until)
+      );
     },
     set: (owner, connection, cap) => {
       const sealed = sealer.seal(formatWalletConnection(connection), connectionSeal(owner));

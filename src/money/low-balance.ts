@@ -12,12 +12,15 @@ export type LowBalance = {
   readonly suggested: Sat;
 };
 
+/** Of `!wallet alert`. */
+export const alertThreshold = (meta: Pick<Meta, 'get'>): Sat => {
+  const stored = meta.get('wallet_alert');
+  return stored === undefined ? defaultThreshold : sat(Number(stored));
+};
+
 /** Notices when the wallet runs low: once each time; a wallet that never had as much has not fallen. */
 export function createLowBalanceWatch(meta: Meta, atomically: (change: () => void) => void) {
-  const threshold = (): Sat => {
-    const stored = meta.get('wallet_alert');
-    return stored === undefined ? defaultThreshold : sat(Number(stored));
-  };
+  const threshold = (): Sat => alertThreshold(meta);
   return {
     threshold,
     setThreshold: (amount: Sat): void => meta.set('wallet_alert', String(amount)),

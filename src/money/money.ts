@@ -13,7 +13,7 @@ export type Money = {
   readonly shares: Shares;
   readonly autoTopUp: Pick<
     AutoTopUp,
-    'state' | 'read' | 'check' | 'set' | 'setCap' | 'off' | 'isOne' | 'counts'
+    'state' | 'read' | 'check' | 'examine' | 'set' | 'setCap' | 'off' | 'isOne' | 'counts'
   >;
   /** undefined: sats are not explained in money. */
   readonly exchange: () => ExchangeRate | undefined;

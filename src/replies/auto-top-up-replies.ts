@@ -1,6 +1,7 @@
 import { formatSat, type Sat } from '@nostr-dm-agent/kit/sat';
 import { hostOf, type PublicKey, type RelayUrl, type WalletConnectionError } from '@nostr-dm-agent/nostr';
-import type { AutoTopUpNews, AutoTopUpState, ConnectionCheck } from '../money/auto-top-up.ts';
+import type { AutoTopUpNews, AutoTopUpState } from '../money/auto-top-up.ts';
+import type { ConnectionCheck } from '../money/look-at-connection.ts';
 import type { AutoTopUpEntry } from '../store/auto-top-up-table.ts';
 import { formatAgo, formatDuration, lines } from './format.ts';
 import { ownerName } from './owner-name.ts';
@@ -102,7 +103,8 @@ export function entryText({ amount, state, answer, asked }: AutoTopUpEntry): str
 
 const anew = 'then send !wallet autotopup with the connection again';
 
-function stoppedText(why: string): string {
+/** Why no more are made, and what to do. */
+export function stoppedText(why: string): string {
   switch (why) {
     case 'locked':
       return `The connection was sealed with another key of the bot: make a new one in your wallet, ${anew}.`;

@@ -1,11 +1,20 @@
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, onTestFinished, setDefaultTimeout, test } from 'bun:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { MintError, UnfinishedOperationError, UnknownOperationError } from '@nostr-dm-agent/cashu-wallet';
 import { type Sat, sat } from '@nostr-dm-agent/kit/sat';
-import { generateSecretKey } from '@nostr-dm-agent/nostr';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import { generateSecretKey, publicKeyOf } from '@nostr-dm-agent/nostr';
 import type { FakeAnswer } from '@nostr-dm-agent/nostr/testing/fake-wallet';
-import { planTopUp } from '../../src/money/auto-top-up-plan.ts';
+import { autoTopUpFindings, checkAutoTopUp } from '../../src/doctor/check-auto-top-up.ts';
+import { createSealer } from '../../src/keys/seal.ts';
+import { connectionSeal, planTopUp } from '../../src/money/auto-top-up-plan.ts';
 import { autoTopUpNewsText } from '../../src/replies/auto-top-up-replies.ts';
+import { createAutoTopUpStore } from '../../src/store/auto-top-up-table.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createAutoTopUpBench, owner } from '../support/auto-top-up-world.ts';
+import { silent } from '../support/backend.ts';
 
 setDefaultTimeout(60_000);
 const bench = createAutoTopUpBench();
@@ -158,6 +167,98 @@ test.concurrent('a wallet that sleeps is not asked twice; what it pays when it w
     expect(story.kinds()).toContain('paid');
     expect(story.news.find(({ kind }) => kind === 'paid')).toMatchObject({ late: true });
   }
+});
+
+/** What it says to `get_info`, `get_budget` and `get_balance` → what doctor finds. */
+const examined: readonly (readonly [
+  string,
+  Readonly<Record<string, FakeAnswer | undefined>>,
+  string,
+  string,
+])[] = [
+  [
+    'knows no budgets',
+    { get_info: { result: { methods: ['pay_invoice'] } } },
+    'ok',
+    'may pay; a top-up takes 1,000 sat',
+  ],
+  [
+    'has a budget with enough',
+    { get_info: {}, get_budget: { result: { used_budget: 1_000, total_budget: 2_001_999 } } },
+    'ok',
+    'may pay, 2,000 sat of its budget are left',
+  ],
+  [
+    'has a budget that is used up',
+    {
+      get_info: {},
+      get_budget: { result: { used_budget: 9e5, total_budget: 1e6, renews_at: 4_000_000_000 } },
+    },
+    'warning',
+    '100 sat are left, and a top-up takes 1,000 sat → raise it in that wallet, or wait',
+  ],
+  [
+    'holds little',
+    { get_info: {}, get_balance: { result: { balance: 999_999 } } },
+    'warning',
+    'holds too little',
+  ],
+  [
+    'answers nonsense',
+    {
+      get_info: { result: 'x' },
+      get_budget: { result: { total_budget: '\u202e' } },
+      get_balance: { result: { balance: -1 } },
+    },
+    'ok',
+    'may pay;',
+  ],
+  ['may not pay', { get_info: { result: { methods: ['get_info'] } } }, 'broken', 'pay_invoice'],
+  ['knows it no more', { get_info: says('UNAUTHORIZED') }, 'broken', 'does not know that connection'],
+  ['sleeps', {}, 'warning', 'awake'],
+];
+for (const [name, answers, state, words] of examined) {
+  test.concurrent(`doctor looks at an owner's wallet that ${name}; nothing is moved, no secret told`, async () => {
+    const story = await bench.story({
+      threshold: 0,
+      wallet: ({ method }) => {
+        const answer = answers[method];
+        return answer === undefined ? (answers.get_info ? [says('NOT_IMPLEMENTED')] : []) : [answer];
+      },
+    });
+    const exam = await story.first.examine(AbortSignal.timeout(20_000));
+    const found = autoTopUpFindings(exam && { ...exam, amount: sat(1000) }, Date.now());
+    expect(found).toHaveLength(1);
+    expect(`${found[0]?.state} ${found[0]?.fact} → ${found[0]?.remedy}`).toContain(words);
+    expect(found[0]?.state).toBe(state as 'ok');
+    expect(JSON.stringify([exam, found])).not.toContain(/secret=(\w+)/.exec(story.fake.uri)?.[1] ?? '');
+    expect(story.payments).toEqual([]);
+  });
+}
+test('doctor on a terminal opens the connection with the bot’s key, and says when another has sealed it', async () => {
+  const story = await bench.story({ threshold: 0, wallet: () => [{ result: { methods: ['pay_invoice'] } }] });
+  const home = mkdtempSync(join(tmpdir(), 'nostr-dm-agent-test-'));
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  const db = openDatabase(join(home, 'bot.db'), botMigrations);
+  const identity = (secretKey: Uint8Array) => ({ secretKey, publicKey: publicKeyOf(secretKey) });
+  const [key, other] = [generateSecretKey(), generateSecretKey()];
+  const look = (secretKey: Uint8Array) =>
+    checkAutoTopUp(
+      { home: home, identity: identity(secretKey), relays: [bench.relay.url] },
+      silent,
+      AbortSignal.timeout(20_000),
+    );
+  expect(await look(key)).toEqual([]);
+  const { relays } = story.first.read(story.fake.uri);
+  const connection = createSealer(key).seal(story.fake.uri, connectionSeal(owner));
+  createAutoTopUpStore(db).setSource({ owner, connection, relays: [...relays], cap: sat(5000), setAt: 0 });
+  db.close();
+  expect(await look(key)).toMatchObject([
+    { state: 'ok', fact: expect.stringContaining('a top-up takes 2,000 sat') },
+  ]);
+  expect(await look(other)).toMatchObject([
+    { state: 'broken', remedy: expect.stringContaining('another key of the bot') },
+  ]);
 });
 
 const checkpoints = ['quoted', 'journalled', 'asking', 'answered', 'taken', 'ended'];

@@ -151,6 +151,7 @@ export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType
         state: () => undefined,
         read: none,
         check: none,
+        examine: async () => undefined,
         set: none,
         setCap: none,
         off: none,
