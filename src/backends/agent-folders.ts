@@ -8,7 +8,7 @@ import type { Jail } from './jail/types.ts';
 /** What the backends take from the bot's configuration. */
 export type BackendSettings = Pick<
   Config,
-  'home' | 'agents' | 'opencodeBin' | 'cursorBin' | 'trustWorkspace' | 'ambient'
+  'home' | 'agents' | 'opencodeBin' | 'cursorBin' | 'trustWorkspace' | 'ambient' | 'fileServers'
 >;
 
 export type BackendDeps = {

@@ -180,6 +180,12 @@ const withProviders = (config: Json, serves: (id: string, provider: unknown) => 
   return { ...rest, ...Object.fromEntries(models), provider: Object.fromEntries(kept) };
 };
 
+/** Without a prompt of its own an agent has opencode's, which is not to be replaced. */
+const withHandOver = ({ prompt }: Json): Json =>
+  typeof prompt !== 'string' ? {} : { prompt: `${prompt}\n\n${handOver}` };
+const handOver =
+  'Where a file that you made is itself what the reader wants (a picture, a PDF, a report), put a line `FILE: path` for it into your last message: it is sent along.';
+
 /**
  * The configuration of one run, to be handed over as `OPENCODE_CONFIG_CONTENT`, which beats the user's and the
  * workspace's files. Automatic compaction stays on, so that a long session goes on; where it never ends (a provider
@@ -196,6 +202,8 @@ export const composeConfig = (options: {
   readonly environment: Readonly<Record<string, string>>;
   readonly instructions: readonly string[];
   readonly trustWorkspace: boolean;
+  /** What its answer names can be sent as a file (`src/files/named-files.ts`). */
+  readonly handsOver: boolean;
 }): Json => {
   const { payment, modes, environment } = options;
   const paying = payment.credentials === 'provided' ? payingProviders(payment, options.model) : undefined;
@@ -212,7 +220,8 @@ export const composeConfig = (options: {
   const agentOf = (mode: Mode): Json => {
     const shippedAgent = isObject(shippedAgents[mode]) ? shippedAgents[mode] : {};
     const agent = mergeConfig(shippedAgent, isObject(agents[mode]) ? agents[mode] : {});
-    return { ...agent, mode: 'primary', disable: false };
+    const told = options.handsOver && mode === 'agent' ? withHandOver(agent) : {};
+    return { ...agent, ...told, mode: 'primary', disable: false };
   };
   const instructions = Array.isArray(merged.instructions) ? merged.instructions : [];
   return {

@@ -182,6 +182,7 @@ export const createLauncher = (settings: BackendSettings, deps: BackendDeps) => 
     const configuration = composeConfig({
       ...configurations,
       ...{ payment, modes, model: invocation.model, environment, trustWorkspace, instructions },
+      handsOver: settings.fileServers.length > 0,
     });
     const fallback = own ? (configuration.model ?? user.model) : configuration.model;
     const endpoints: readonly Endpoint[] = [configuration, ...(own ? user.files : [])].flatMap((config) =>

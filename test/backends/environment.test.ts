@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { opencodeEnvironment } from '../../src/backends/agent-environment.ts';
 import type { RunPayment } from '../../src/backends/backend.ts';
 import { jailEnvironment } from '../../src/backends/jail/environment.ts';
@@ -176,7 +177,12 @@ test('the owner’s configuration may have comments; one that is broken is named
   await expect(reading).rejects.toThrow('in line 2');
 });
 
-const compose = async (payment: RunPayment, environment = {}, instructions: readonly string[] = []) =>
+const compose = async (
+  payment: RunPayment,
+  environment = {},
+  instructions: readonly string[] = [],
+  other: Partial<Parameters<typeof composeConfig>[0]> = {},
+) =>
   composeConfig({
     ...(await readBotConfig(place.settings.home)),
     ...{
@@ -186,8 +192,19 @@ const compose = async (payment: RunPayment, environment = {}, instructions: read
       environment,
       instructions,
       trustWorkspace: false,
+      ...{ handsOver: false, ...other },
     },
   });
+
+test('the agent is told how to hand over a file where files can be sent, and only the one that can make some', async () => {
+  const prompts = async (handsOver: boolean) => {
+    const { agent } = await compose(paid, {}, [], { handsOver, modes: ['agent', 'ask'] });
+    const { data } = z.record(z.string(), z.object({ prompt: z.string() })).safeParse(agent);
+    return [data?.agent?.prompt.includes('FILE: '), data?.ask?.prompt.includes('FILE: ')];
+  };
+  expect(await prompts(true)).toEqual([true, false]);
+  expect(await prompts(false)).toEqual([false, false]);
+});
 
 test('only the paying provider may serve a paid run', async () => {
   const config = await compose(paid, {}, ['/workspace/AGENTS.md']);

@@ -68,7 +68,7 @@ test('what an answer names: declared lines and pictures first, then what is no t
     ['The FILE: a.md is a file. file: b.md', []],
     ['100%.png', ['100%.png']],
     ['a.png '.repeat(100_000), ['a.png']],
-    [`${'['.repeat(50_000)}\n${'!['.repeat(4_000)}\n${'`'.repeat(7_000)}x.png\`\nb.png`, ['b.png']],
+    [`${'['.repeat(50_000)}\n${'!['.repeat(4_000)}\n-${'`'.repeat(7_000)}x.png\`\nb.png`, ['x.png', 'b.png']],
   ] as const)
     expect([answer.slice(0, 80), named(answer).slice(0, 5)]).toEqual([answer.slice(0, 80), [...files]]);
   expect(named(Array.from({ length: 900 }, (_, i) => `${i}.png`).join(' '))).toHaveLength(40);

@@ -35,6 +35,7 @@ export const makePlace = (overrides: Partial<BackendSettings> = {}) => {
     opencodeBin: undefined,
     cursorBin: undefined,
     trustWorkspace: false,
+    fileServers: [],
     ambient: {
       ...{ PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: user },
       ...{ OPENCODE_DISABLE_MODELS_FETCH: '1', OPENCODE_MODELS_PATH: catalogue },

@@ -73,7 +73,8 @@ const begin = async (place: string, given: unknown): Promise<Work> => {
   });
   const settings: BackendSettings = {
     ...{ home, ambient, trustWorkspace: told.trustWorkspace, opencodeBin: process.execPath },
-    ...{ agents: [], cursorBin: undefined },
+    // What is made here can't be sent from here.
+    ...{ agents: [], cursorBin: undefined, fileServers: [] },
   };
   const backend = createOpencode(settings, { log, jail, warm: { ...told.warm, only: true } });
   // Those of a life whose end nobody saw: its program first, which would start others.
