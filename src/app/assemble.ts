@@ -88,7 +88,7 @@ export async function assemble(
   const connections = openConnections(config, deps, stores, opened, basics);
   const messages = createMessageStore(stores.db, clock, connections.guard);
   const messaging = openMessaging(config, { stores, messages, indexers: deps.indexers, opened }, basics);
-  const { relays, lists, outbox } = messaging;
+  const { relays, lists, outbox, indexers } = messaging;
   // Before any money is looked at, or a message.
   const takenOver = await waitToAct(oneBot, { messaging, meta: stores.meta }, basics);
   const money = createMoney(config, { stores, messaging, protect: deps.protect }, basics, open);
@@ -149,8 +149,8 @@ export async function assemble(
   await Promise.race([wall.done, sleep(wallPatienceMs, undefined, { ref: false })]);
   begin(config, parts, recovered, { version, isNew, wall: wall.found() }, basics);
   fence.act(await known);
-  const announced = { identity, relays, profile: profileOf(config), indexers: messaging.indexers };
-  void keepAnnounced({ ...announced, fileServers, clock, log, random: basics.random }, stopping.signal);
+  const announced = { identity, relays, profile: profileOf(config), indexers, fileServers };
+  void keepAnnounced({ ...announced, ...basics, turn: oneBot.gate.untilSure }, stopping.signal);
   open.defer(intake.fromPage.close);
   open.defer(() => page?.close());
   const tools = { connections: connections.tools, logins, backends, home: config.home };

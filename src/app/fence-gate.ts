@@ -23,6 +23,8 @@ export type FenceGate = {
   readonly isSure: () => boolean;
   /** {@link isSure}, asking first where that is needed. @throws the signal's reason */
   readonly sure: (signal: AbortSignal) => Promise<boolean>;
+  /** Resolves once {@link isSure}. @throws the signal's reason */
+  readonly untilSure: (signal: AbortSignal) => Promise<void>;
   /** Called whenever it has opened, and when a relay has said what `isSure` was in want of; not at once. */
   readonly onOpen: (listener: () => void) => void;
 };
@@ -75,6 +77,7 @@ export function createFenceGate(
   const { relays, monotonic = () => performance.now() } = parts;
   const timer = { name: 'the fence', log, signal: stopping };
   const listeners: (() => void)[] = [];
+  let opening = Promise.withResolvers<void>();
   /** On which connection each has told what it keeps. */
   const said = new Map<RelayUrl, number>();
   let freshAt = Number.NEGATIVE_INFINITY;
@@ -127,6 +130,8 @@ export function createFenceGate(
   };
   const tell = (): void => {
     wanted = false;
+    opening.resolve();
+    opening = Promise.withResolvers();
     // Each looks again for itself: there may be a gap before it does.
     for (const listener of listeners) after(0, timer, listener);
   };
@@ -153,6 +158,9 @@ export function createFenceGate(
       await untilAborted(look(), signal);
       beat();
       return isFresh();
+    },
+    untilSure: async (signal) => {
+      while (!isSure()) await untilAborted(opening.promise, signal);
     },
     onOpen: (listener) => void listeners.push(listener),
     asking: () => {

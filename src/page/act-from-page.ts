@@ -16,9 +16,9 @@ export type ActDeps = Omit<AnswerDeps, 'tasks'> & {
   readonly mayBegin: (signal: AbortSignal) => Promise<boolean>;
 };
 
-/** Those that look, or end something: they do no harm where two bots with one key do them. */
+/** Those that only look, or end something, whatever is said after them: they do no harm where two bots with one key do them. */
 const harmless: ReadonlySet<string> = new Set([
-  ...['stop', 'queue', 'queue drop', 'no', 'schedule', 'schedule drop', 'now'],
+  ...['stop', 'no', 'queue', 'queue drop', 'schedule drop'],
   ...['status', 'doctor', 'log', 'settings', 'hosts', 'help', 'ping', 'version'],
 ]);
 

@@ -93,7 +93,9 @@ describe('the fence closes again', () => {
     expect(bot.gate.isSure()).toBe(false);
     expect(await bot.gate.sure(AbortSignal.timeout(30_000))).toBe(false);
     const before = bot.opened();
+    const sure = bot.gate.untilSure(AbortSignal.timeout(60_000));
     relay.faults.swallow.delete('REQ');
+    await sure;
     await until(() => bot.opened() > before, 'it has opened');
     expect([bot.gate.isOpen(), bot.gate.isSure(), bot.fencedBy.length]).toEqual([true, true, 0]);
   });

@@ -32,12 +32,12 @@ function announcer(
 }
 
 /** The same, kept announced until the end. */
-function keep({ options }: ReturnType<typeof announcer>) {
+function keep({ options }: ReturnType<typeof announcer>, turn = async (): Promise<void> => undefined) {
   const ending = new AbortController();
   let ended = false;
   const quick = { baseMs: 50, maxMs: 200 };
   const done = keepAnnounced(
-    { ...options, timeoutMs: 1_000, random: seededRandom(1), retry: quick, again: quick },
+    { ...options, timeoutMs: 1_000, random: seededRandom(1), retry: quick, again: quick, turn },
     ending.signal,
   ).then(() => {
     ended = true;
@@ -104,6 +104,19 @@ describe('a bot that nobody knows yet', () => {
     await until(() => tried > 0, 'the first attempt');
     const relay = net.relay({ port });
     await until(() => stored(relay, 10050) !== undefined, 'the list');
+    expect(kept.ended()).toBe(false);
+  });
+
+  test('puts nothing anywhere while another bot with its key may be the one to be found', async () => {
+    await using net = relayWorld();
+    using world = outboxWorld();
+    const relay = net.relay();
+    const turn = Promise.withResolvers<void>();
+    await using kept = keep(announcer(world, [relay.url]), () => turn.promise);
+    await until(() => relay.connections() > 0, 'it is connected');
+    expect(relay.store.all()).toEqual([]);
+    turn.resolve();
+    await until(() => relay.store.all().length === 3, 'it is announced');
     expect(kept.ended()).toBe(false);
   });
 

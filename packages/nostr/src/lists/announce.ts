@@ -70,12 +70,18 @@ const RETRY: BackoffLimits = { baseMs: 30_000, maxMs: 60 * 60_000 };
 
 /** Announces, and again with growing pauses until it is complete. Never rejects; ends when the signal aborts. */
 export async function announceUntilComplete(
-  options: AnnounceOptions & { readonly random: () => number; readonly retry?: BackoffLimits },
+  options: AnnounceOptions & {
+    readonly random: () => number;
+    readonly retry?: BackoffLimits;
+    /** Waited for before each time: another bot with this key, at other relays, may be the one to be found. */
+    readonly turn?: (signal: AbortSignal) => Promise<void>;
+  },
   signal: AbortSignal,
 ): Promise<AnnounceResult | undefined> {
   const { log, random, retry = RETRY } = options;
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
+      await options.turn?.(signal);
       const result = await announce(options, signal);
       if (result.complete) return result;
       log.info({ announcements: result.announcements }, 'profile and relay lists are not announced yet');
