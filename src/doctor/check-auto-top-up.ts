@@ -10,7 +10,7 @@ import type { Config } from '../config/config.ts';
 import { createSealer } from '../keys/seal.ts';
 import { type AutoTopUpExam, examineSource } from '../money/examine-auto-top-up.ts';
 import { alertThreshold } from '../money/low-balance.ts';
-import { connectionCheckText, stoppedText } from '../replies/auto-top-up-replies.ts';
+import { connectionCheckText, whyStoppedText } from '../replies/auto-top-up-replies.ts';
 import { formatDuration, messageOf } from '../replies/format.ts';
 import { createAutoTopUpStore } from '../store/auto-top-up-table.ts';
 import { createMeta } from '../store/meta-table.ts';
@@ -60,11 +60,11 @@ export function autoTopUpFindings(exam: AutoTopUpExam | undefined, now: number):
   const hosts = [...new Set(relays.map(hostOf))].join(', ');
   if (found === 'locked')
     return [
-      { subject, state: 'broken', fact: 'the connection can’t be opened', remedy: stoppedText('locked') },
+      { subject, state: 'broken', fact: 'the connection can’t be opened', remedy: whyStoppedText('locked') },
     ];
   if (stopped !== undefined)
     return [
-      { subject, state: 'broken', fact: 'they are stopped', remedy: `${stoppedText(stopped)} ${byHand}` },
+      { subject, state: 'broken', fact: 'they are stopped', remedy: `${whyStoppedText(stopped)} ${byHand}` },
     ];
   if (found !== 'good')
     return [

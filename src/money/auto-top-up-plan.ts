@@ -56,6 +56,11 @@ export function worthOf(answer: string | undefined): Worth {
   return later.has(answer) ? 'later' : never.has(answer) ? 'never' : 'unclear';
 }
 
+/** After an invoice has ended a payment of it may still be on its way. */
+const graceMs = 60_000;
+/** Until then (Unix ms) an invoice that ends at a moment can be paid, and no other is asked for: both could be. */
+export const payableUntil = (expiresAt: number): number => expiresAt + graceMs;
+
 /** As it is kept. A code is a wallet's own text: short, of the letters that codes have, and none of our words. */
 export function keptAnswer(answer: WalletAnswer): string {
   if (answer.kind === 'done') return 'paid';

@@ -55,6 +55,7 @@ import {
   midnight,
   nextMidnight,
   pauseAfter,
+  payableUntil,
   planTopUp,
   type Worth,
   worthOf,
@@ -74,8 +75,6 @@ const defaultWaits = {
   /** What a wallet says is paid reaches the mint within so long. */
   arrivalMs: 20_000,
 };
-/** After an invoice has ended a payment of it may still be on its way. */
-const graceMs = 60_000;
 /** With less left an invoice is not asked for any more. */
 const leastLeftMs = 2 * 60_000;
 /** For so long a mint is asked that does not say whether a payment came; after that, another day's cap counts. */
@@ -290,7 +289,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
       isSure = false;
     }
     // Nobody can pay it any more.
-    const isOver = clock.now() > entry.expiresAt + (isSure ? graceMs : goneMs);
+    const isOver = clock.now() > (isSure ? payableUntil(entry.expiresAt) : entry.expiresAt + goneMs);
     if (!isOver) return isSure ? 'unpaid' : 'unsure';
     count('expired');
     atomically(() => {
@@ -359,7 +358,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
 
   /** Tells of an answer after which the mint has not got the money. */
   const judge = (source: AutoTopUpSource, { amount, expiresAt }: AutoTopUpEntry, code: string): void => {
-    const until = expiresAt + graceMs;
+    const until = payableUntil(expiresAt);
     const worth = worthOf(code);
     if (worth === 'never') {
       fail(source, { kind: 'refused', code, amount, again: undefined }, { key: code, stop: code });

@@ -10,7 +10,7 @@ import type { FakeAnswer } from '@nostr-dm-agent/nostr/testing/fake-wallet';
 import { autoTopUpFindings, checkAutoTopUp } from '../../src/doctor/check-auto-top-up.ts';
 import { createSealer } from '../../src/keys/seal.ts';
 import { connectionSeal, planTopUp } from '../../src/money/auto-top-up-plan.ts';
-import { autoTopUpNewsText } from '../../src/replies/auto-top-up-replies.ts';
+import { autoTopUpNewsText, autoTopUpStateText } from '../../src/replies/auto-top-up-replies.ts';
 import { createAutoTopUpStore } from '../../src/store/auto-top-up-table.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createAutoTopUpBench, owner } from '../support/auto-top-up-world.ts';
@@ -547,8 +547,39 @@ test('each piece of news is a clear sentence, without a secret', () => {
   expect(said.map((news) => autoTopUpNewsText(news, 0))).toEqual([
     '⚡ 2,000 sat taken from your wallet. Today 2,000 sat of 5,000 sat.',
     'Your wallet did not pay 2,000 sat: the budget of the connection there is used up: raise it, or wait until it is renewed. It is asked again in 10 min. !wallet topup fills the wallet by hand.',
-    'No automatic top-up (UNAUTHORIZED). Your wallet does not know the connection any more: make a new one there, then send !wallet autotopup with the connection again. !wallet topup fills the wallet by hand.',
-    'Your wallet did not answer about 2,000 sat: wake it up, or look whether the connection is still there. Nothing is lost: if it pays within 10 min the money arrives, and nothing else is asked of it till then. !wallet topup fills the wallet by hand.',
-    'Your wallet says that paying 2,000 sat failed (PAYMENT_FAILED). That is not certain, so nothing else is asked of it for 10 min; if it pays after all, the money arrives. !wallet topup fills the wallet by hand.',
+    'Your wallet said no: it does not know the connection any more. No automatic top-ups any more. Make a new one in your wallet, then send !wallet autotopup with the connection again. !wallet topup fills the wallet by hand.',
+    'Your wallet did not answer about 2,000 sat: wake it up, or look whether the connection is still there. Nothing is lost: its invoice can still be paid for 10 min, and then the money arrives. Till then no other is asked for, because both could be paid. !wallet topup fills the wallet by hand.',
+    'Your wallet says that it did not pay 2,000 sat: the payment failed: no way to the mint was found, or it took too long. That is not certain: its invoice can still be paid for 10 min, so no other is asked for till then (both could be paid). If it pays after all, the money arrives. !wallet topup fills the wallet by hand.',
   ]);
+});
+
+test('how it stands names what is waited for, until when, and the way by hand; no code stands alone', async () => {
+  const story = await bench.story({ wallet: () => [says('INTERNAL')] });
+  await story.first.look();
+  const state = story.first.state();
+  const last = state?.last;
+  if (state === undefined || last === undefined) throw new Error('nothing was begun');
+  const told = (answer: string, more: object = {}) => {
+    const shown = { ...state, told: `${answer} Sun Nov 29 2026`, ...more };
+    const at = last.expiresAt - 9 * minute;
+    return autoTopUpStateText(
+      { ...shown, nextAt: at + minute, last: { ...last, answer } },
+      owner,
+      sat(500),
+      at,
+    );
+  };
+  const waits = 'can still be paid for 10 min; till then no other is asked for, because both could be paid.';
+  for (const answer of ['silent', 'paid', 'INTERNAL', 'PAYMENT_FAILED']) {
+    expect(told(answer)).toContain(waits);
+    expect(told(answer)).not.toContain('Tried again');
+  }
+  for (const answer of ['QUOTA_EXCEEDED', 'INSUFFICIENT_BALANCE', 'RATE_LIMITED'])
+    expect(told(answer)).toContain('Tried again in 1 min. !wallet topup');
+  for (const answer of ['RESTRICTED', 'UNAUTHORIZED', 'NOT_IMPLEMENTED', 'UNSUPPORTED_ENCRYPTION'])
+    expect(told(answer, { stopped: answer })).not.toContain('till then');
+  for (const answer of ['silent', 'paid', 'INTERNAL', 'QUOTA_EXCEEDED', 'RESTRICTED', 'OTHER', 'EXPIRED'])
+    expect(told(answer, { stopped: answer === 'RESTRICTED' ? answer : undefined })).not.toMatch(/[A-Z]{2,}/);
+  expect(told('SOLAR_FLARE')).toContain('it says “SOLAR_FLARE”');
+  expect(told('A\u202e\n“B”'.repeat(30))).toMatch(/it says “[AB]+…”/);
 });
