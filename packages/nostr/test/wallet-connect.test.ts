@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout, test } from 'bun:test';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
-import { generateSecretKey, publicKeyOf } from '../src/event.ts';
-import type { RelayUrl } from '../src/nostr-types.ts';
+import { generateSecretKey, publicKeyOf, signEvent } from '../src/event.ts';
+import type { EventTemplate, RelayUrl } from '../src/nostr-types.ts';
 import { createRelays } from '../src/relay/pool.ts';
 import { askAbilities, askWallet, walletRequest } from '../src/wallet-connect/client.ts';
 import {
@@ -10,6 +10,7 @@ import {
   parseWalletConnection,
   WalletConnectionError,
 } from '../src/wallet-connect/connection.ts';
+import * as nip44 from '../src/wrap/nip44.ts';
 import { type FakeAnswer, startFakeWallet } from './support/fake-wallet.ts';
 import { never, nowS, quickTimings, signAsBot, silentLogger } from './support/relay-client.ts';
 import { refusingUrl, relayWorld } from './support/relay-world.ts';
@@ -174,4 +175,100 @@ test.concurrent('one relay of two that is away costs nothing; when all are, nobo
   const none = { ...world, connection: { ...world.connection, relays: [away] } };
   expect(await askAbilities(none, 500, never())).toBeUndefined();
   expect(await askWallet(none, request, 500, never())).toEqual({ kind: 'silent', delivered: false });
+});
+
+test.concurrent('a relay that says whatever it likes makes no answer, and its flood is let go', async () => {
+  const walletKey = generateSecretKey();
+  const clientKey = generateSecretKey();
+  const [walletPk, clientPk] = [publicKeyOf(walletKey), publicKeyOf(clientKey)];
+  const at = nowS();
+  const answerTo = (id: string, said: object, over: Partial<EventTemplate> = {}, by = walletKey) =>
+    signEvent(
+      {
+        ...{ kind: 23_195, created_at: at },
+        content: nip44.encrypt(JSON.stringify(said), nip44.conversationKey(walletKey, clientPk)),
+        tags: [
+          ['p', clientPk],
+          ['e', id],
+        ],
+        ...over,
+      },
+      by,
+    );
+  const paidSaid = { result_type: 'pay_invoice', result: { preimage: 'ab'.repeat(32) } };
+  const forgeries = (id: string): readonly unknown[] => {
+    const real = answerTo(id, paidSaid);
+    return [
+      // To another request, of another kind, of another key under the wallet's name, changed after it was signed.
+      answerTo('f'.repeat(64), paidSaid),
+      answerTo(id, paidSaid, { kind: 23_196 }),
+      answerTo(id, paidSaid, {}, clientKey),
+      { ...answerTo(id, paidSaid, {}, clientKey), pubkey: walletPk },
+      { ...real, sig: `${'00'.repeat(32)}${real.sig.slice(64)}` },
+      { ...real, content: nip44.encrypt('{}', nip44.conversationKey(walletKey, clientPk)) },
+      { ...real, tags: [['e', id], ['x'.repeat(100)]] },
+      // Larger than any answer.
+      answerTo(id, { ...paidSaid, more: 'x'.repeat(60_000) }),
+      answerTo(id, paidSaid, { content: 'A'.repeat(900_000) }),
+      answerTo(id, paidSaid, { content: '?iv=' }),
+      { kind: 'x' },
+      [],
+      null,
+    ];
+  };
+  let [asked, flooded] = ['', 0];
+  const relay = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: (request, server) => (server.upgrade(request, { data: undefined }) ? undefined : new Response()),
+    websocket: {
+      message: (socket, text) => {
+        const [type, first, filter] = JSON.parse(String(text));
+        if (type === 'EVENT') {
+          asked = first.id;
+          socket.send(JSON.stringify(['OK', asked, true, '']));
+          return;
+        }
+        if (type !== 'REQ') return;
+        if (filter.kinds[0] === 13_194) {
+          // It was never signed by the wallet: a downgrade, or what it can.
+          const forged = signEvent(
+            { kind: 13_194, created_at: at, content: 'get_info', tags: [] },
+            clientKey,
+          );
+          socket.send(JSON.stringify(['EVENT', first, forged]));
+          socket.send(JSON.stringify(['EVENT', first, { ...forged, pubkey: walletPk }]));
+        } else {
+          const [id] = filter['#e'];
+          const all = forgeries(id).map((event) => JSON.stringify(['EVENT', first, event]));
+          for (let round = 0; round < 8; round++)
+            for (const each of all) {
+              socket.send(each);
+              flooded += each.length;
+            }
+          socket.send('x'.repeat(3_000_000));
+        }
+        socket.send(JSON.stringify(['EOSE', first]));
+      },
+    },
+  });
+  const relays = createRelays({
+    ...{ own: [], sign: signAsBot, clock: systemClock, random: seededRandom(1), log: silentLogger },
+    ...{ timings: quickTimings, idleMs: 50 },
+    locate: async (url: RelayUrl) => [{ url, headers: {}, tls: undefined }] as const,
+  });
+  const uri = `nostr+walletconnect://${walletPk}?relay=ws://127.0.0.1:${relay.port}&secret=${Buffer.from(clientKey).toString('hex')}`;
+  const connection = parseWalletConnection(uri, { allowLoopback: true });
+  expect(await askAbilities({ connection, relays }, 5_000, never())).toEqual({
+    encryption: 'nip04',
+    methods: undefined,
+  });
+  const request = walletRequest(connection, pay, { encryption: 'nip44_v2', at, ttl: 60 });
+  expect(await askWallet({ connection, relays }, request, 1_500, never())).toEqual({
+    kind: 'silent',
+    delivered: true,
+  });
+  expect([asked, flooded > 5_000_000]).toEqual([request.id, true]);
+  relays.close();
+  await relay.stop(true);
 });
