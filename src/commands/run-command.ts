@@ -18,7 +18,9 @@ export type CommandRunner = {
   readonly close: () => Promise<void>;
 };
 
-export type CommandRunnerDeps = AnswerDeps & { readonly messages: Pick<MessageLog, 'begin' | 'finish'> };
+export type CommandRunnerDeps = AnswerDeps & {
+  readonly messages: Pick<MessageLog, 'begin' | 'finish' | 'answered' | 'answeredOf'>;
+};
 
 export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
   const { messages, messenger, atomically, redact, log } = deps;
@@ -32,15 +34,23 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
     if (note !== undefined) reply(message, redact(note));
     messages.finish(message.seq);
   };
-  /** One after the other, each answered by itself. */
-  const follow = (message: StoredMessage, owner: Owner, orders: Orders, resumed: boolean): void => {
+  /** One after the other, each answered by itself, in one transaction with the word that it is: none is answered twice. */
+  const follow = (
+    message: StoredMessage,
+    owner: Owner,
+    orders: Orders,
+    from: number,
+    resumed: boolean,
+  ): void => {
     const work = async () => {
       for (const [index, match] of orders.commands.entries()) {
+        if (index < from) continue;
         const then = () => {
           if (index === orders.commands.length - 1) finish(message, orders);
+          else messages.answered(message.seq, index + 1);
         };
         if (isLasting(match) && mayUse(match.command, owner)) {
-          const call: Call = { owner, message, argument: match.argument, resumed };
+          const call: Call = { owner, message, argument: match.argument, resumed: resumed && index === from };
           const outcome = await answers.outcomeOf(call, match.command, ending.signal);
           // The bot is being stopped: the message stays `acting`.
           if (outcome === undefined) return;
@@ -60,7 +70,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
       if (first === undefined) return;
       const waits = isLasting(first) && mayUse(first.command, owner);
       if (others.length > 0 || waits) {
-        if (messages.begin(message.seq)) follow(message, owner, orders, false);
+        if (messages.begin(message.seq)) follow(message, owner, orders, 0, false);
         return;
       }
       atomically(() => {
@@ -69,10 +79,12 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
       });
     },
     resume: (message, owner, orders) => {
-      const repeatable = (match: Match): boolean =>
-        isLasting(match) && match.command.repeatable && owner !== undefined && mayUse(match.command, owner);
-      if (owner !== undefined && orders?.commands.every(repeatable)) {
-        follow(message, owner, orders, true);
+      // What waits for nothing outside was done with its answer, or not at all; what came after it was not begun.
+      const from = messages.answeredOf(message.seq);
+      const next = orders?.commands[from];
+      const mayFollow = next !== undefined && (!isLasting(next) || next.command.repeatable);
+      if (owner !== undefined && orders !== undefined && mayFollow) {
+        follow(message, owner, orders, from, true);
         return;
       }
       atomically(() => {

@@ -414,4 +414,9 @@ export const botMigrations: readonly Migration[] = [
       CREATE INDEX outgoing_files_due ON outgoing_files (next_at);
       CREATE INDEX outgoing_files_to ON outgoing_files (recipient);
     `),
+  (db) =>
+    db.exec(`
+      -- Of several commands in one message so many are answered, while it is acted on.
+      ALTER TABLE messages ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;
+    `),
 ];

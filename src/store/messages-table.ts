@@ -78,6 +78,12 @@ function createMessageLog(db: Database, guard: MessageGuard): MessageLog {
     db,
     "UPDATE messages SET state = 'done' WHERE seq = ? AND state IN ('received', 'acting')",
   );
+  const answered = change(db, 'UPDATE messages SET answered = ? WHERE seq = ?');
+  const answeredOf = select(
+    db,
+    'SELECT answered FROM messages WHERE seq = ?',
+    z.object({ answered: z.int() }),
+  );
   const miss = change(db, "UPDATE messages SET state = 'missed' WHERE seq = ? AND state = 'received'");
   const stored = select(db, 'SELECT text FROM messages WHERE seq = ?', z.object({ text: z.string() }));
   const rewrite = change(db, 'UPDATE messages SET text = ? WHERE seq = ?');
@@ -105,6 +111,8 @@ function createMessageLog(db: Database, guard: MessageGuard): MessageLog {
   };
   return {
     begin: (seq) => begin(seq) === 1,
+    answered: (seq, count) => void answered(count, seq),
+    answeredOf: (seq) => answeredOf.one(seq)?.answered ?? 0,
     finish: (seq) => {
       finish(seq);
       forgetSecrets(seq, true);

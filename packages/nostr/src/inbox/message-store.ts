@@ -43,6 +43,9 @@ type OpenMessage = StoredMessage & { readonly state: 'received' | 'acting' };
 export type MessageLog = {
   /** received → acting. False when that is not its state: then nobody may act on it. */
   readonly begin: (seq: number) => boolean;
+  /** Of what it asks for so much is answered; while it is acted on. */
+  readonly answered: (seq: number, count: number) => void;
+  readonly answeredOf: (seq: number) => number;
   /** → done. */
   readonly finish: (seq: number) => void;
   /** received → missed: too old to be acted on. */
