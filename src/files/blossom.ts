@@ -8,6 +8,7 @@ import { z } from 'zod';
 const uploadMs = 25_000;
 const slowestBytesPerMs = 50;
 const deleteMs = 15_000;
+const lookMs = 10_000;
 /** Of an answer, and of what is quoted of it. */
 const mostAnswer = 64 * 1024;
 const mostReason = 160;
@@ -18,7 +19,7 @@ const maybeTaken: ReadonlySet<number> = new Set([408, 409, 425, 429]);
 /** Why a server did not take a file. `sure`: nothing of it is there. */
 export type UploadProblem = { readonly server: string; readonly sure: boolean } & (
   | { readonly problem: 'status'; readonly status: number; readonly reason: string }
-  | { readonly problem: 'unreachable' | 'slow' | 'private' | 'not_that' | 'answer' }
+  | { readonly problem: 'unreachable' | 'slow' | 'private' | 'not_that' | 'missing' | 'answer' }
 );
 
 export type BlossomDeps = {
@@ -99,7 +100,38 @@ export async function putBlob(
 export const passes = (problem: UploadProblem): boolean =>
   problem.problem === 'status'
     ? problem.status >= 500 || [408, 425, 429].includes(problem.status)
-    : problem.problem === 'unreachable' || problem.problem === 'slow';
+    : ['unreachable', 'slow', 'missing'].includes(problem.problem);
+
+/**
+ * Looks where its reader will whether a server has what it says that it took, or something of another size. One that says
+ * nothing that is plain is believed.
+ *
+ * @throws the signal's reason
+ */
+export async function lookAfterBlob(
+  server: string,
+  { url, size }: { readonly url: string; readonly size: number },
+  deps: Pick<BlossomDeps, 'fetch'>,
+  signal: AbortSignal,
+): Promise<UploadProblem | undefined> {
+  try {
+    const response = await deps.fetch(server)(url, {
+      method: 'HEAD',
+      headers: { 'accept-encoding': 'identity' },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(lookMs)]),
+    });
+    await response.body?.cancel();
+    if ([404, 410].includes(response.status)) return { server, problem: 'missing', sure: false };
+    const found = response.status === 200 ? response.headers.get('content-length') : null;
+    const isOther = found !== null && Number(found) > 0 && Number(found) !== size;
+    return isOther && !response.headers.has('content-encoding')
+      ? { server, problem: 'not_that', sure: false }
+      : undefined;
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
 
 /** Takes a blob away again (BUD-12). @returns false: it may be there still. @throws the signal's reason */
 export async function deleteBlob(

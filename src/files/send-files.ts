@@ -6,7 +6,7 @@ import type { Outbox, PublicKey, Recipient } from '@nostr-dm-agent/nostr';
 import type { Sealer } from '../keys/seal.ts';
 import type { OutgoingFileStore, StoredFile } from '../store/outgoing-files-table.ts';
 import type { UploadStore } from '../store/uploads-table.ts';
-import { type BlossomDeps, passes, putBlob, type UploadProblem } from './blossom.ts';
+import { type BlossomDeps, lookAfterBlob, passes, putBlob, type UploadProblem } from './blossom.ts';
 import { type FileFacts, messageOf, openFacts } from './outgoing-files.ts';
 
 /** Why a file is not sent any more. */
@@ -121,12 +121,13 @@ async function sendOne(file: StoredFile, deps: SendFilesDeps, signal: AbortSigna
   for (const server of servers) {
     const isFirst = await whenFree(() => uploads.begin(server, sha256, clock.now() + unsentMs), signal);
     reached('file:uploading');
-    const put = await putBlob(server, { body, sha256 }, deps, signal);
+    const message = messageOf(server, sha256, facts, body.length);
+    const put = await uploaded(server, { body, sha256, at: message.url }, deps, signal);
     if (!('problem' in put)) {
       reached('file:uploaded');
       await settle(() => {
         uploads.sent(server, sha256, clock.now() + deps.keptMs);
-        deps.outbox.sendFile(to, messageOf(server, sha256, facts, body.length));
+        deps.outbox.sendFile(to, message);
       });
       reached('file:sent');
       return;
@@ -139,6 +140,18 @@ async function sendOne(file: StoredFile, deps: SendFilesDeps, signal: AbortSigna
   const pauseMs = problems.some(passes) ? pauses[file.attempts] : undefined;
   if (pauseMs === undefined) await settle(() => deps.giveUp(to, { why: 'servers', file: facts, problems }));
   else await whenFree(() => outgoing.later(seq, clock.now() + pauseMs), signal);
+}
+
+/** It is there, where its reader will look for it. */
+async function uploaded(
+  server: string,
+  blob: Parameters<typeof putBlob>[1] & { readonly at: string },
+  deps: BlossomDeps,
+  signal: AbortSignal,
+): ReturnType<typeof putBlob> {
+  const put = await putBlob(server, blob, deps, signal);
+  if ('problem' in put) return put;
+  return (await lookAfterBlob(server, { url: blob.at, size: blob.body.length }, deps, signal)) ?? put;
 }
 
 /** undefined: it can't be opened any more. */

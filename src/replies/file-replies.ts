@@ -152,6 +152,8 @@ function uploadProblemText(problem: UploadProblem): string {
       return 'is in a private network';
     case 'not_that':
       return 'has changed it';
+    case 'missing':
+      return 'says that it took it, and does not have it';
     case 'answer':
       return 'answers nothing that can be read';
   }

@@ -158,7 +158,11 @@ const serve = () =>
         blobs.set(sha256, body);
         return Response.json({ url: 'https://evil.example/x', sha256 }, { status: 201 });
       }
-      const sha256 = pathname.slice(1);
+      const sha256 = pathname.slice(1, 65);
+      if (request.method === 'HEAD') {
+        const there = blobs.get(sha256);
+        return there === undefined ? new Response(null, { status: 404 }) : new Response(there);
+      }
       if (denied || !authorized(request, 'delete', sha256)) return new Response('', { status: 403 });
       return new Response(null, { status: blobs.delete(sha256) ? 204 : 404 });
     },
@@ -333,6 +337,19 @@ test('whatever a server answers, the next is tried, and its owner reads what eac
     queue();
     await work([at(server), at(other)]);
     expect(sent.splice(0)[0]?.url).toStartWith(at(other));
+  }
+  for (const [stored, words] of [
+    [undefined, 'does not have it'],
+    [Buffer.from('smaller'), 'has changed it'],
+  ] as const) {
+    fault = ({ headers }) => {
+      const sha256 = headers.get('x-sha-256') ?? '';
+      if (stored !== undefined) blobs.set(sha256, stored);
+      return Response.json({ sha256 });
+    };
+    queue();
+    await work([at(server)], 6);
+    expect(told.splice(0)[0]).toContain(words);
   }
   fault = undefined;
   queue();

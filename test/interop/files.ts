@@ -8,8 +8,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { until } from '@nostr-dm-agent/kit/testing/until';
+import type { Fault } from './blossom-server.ts';
 import type { Manner } from './files-phone.ts';
 import { type FilesWorld, startFilesWorld } from './files-world.ts';
 
@@ -120,4 +122,141 @@ test('!get brings 5 MB, byte for byte; the server has other bytes', async () => 
   expect(got).toMatchObject({ status: 200, isAsSaid: true, ox: sha256(large), size: 5_000_016 });
   expect(world.first.has()).toContain(got.x ?? '');
   expect(world.first.has()).not.toContain(sha256(large));
+}, 120_000);
+
+/** What a server does with a file that the bot fetches, and what its owner reads; nothing is run. */
+const inFaults: readonly (readonly [string, Fault, RegExp])[] = [
+  ...[400, 401, 402, 403, 404, 410, 413, 415, 429, 500, 503].map(
+    (status) =>
+      [
+        `${status}`,
+        () => new Response('<h1>no</h1>', { status, headers: { 'x-cashu': 'creqA', 'x-reason': 'no way' } }),
+        new RegExp(`the server answers ${status}`),
+      ] as const,
+  ),
+  ['other bytes', () => new Response('something else'), /is not what was sent/],
+  [
+    'a picture that it has made smaller',
+    () => new Response(readFileSync(photo).subarray(0, 5_000)),
+    /is not what was sent/,
+  ],
+  ['a page to log in', () => new Response('<html>log in</html>'), /is not what was sent/],
+  ['nothing', () => new Response(''), /is not what was sent/],
+  [
+    'a redirect into a private network',
+    () => Response.redirect('http://10.0.0.1/x', 302),
+    /leads into a private network/,
+  ],
+  [
+    'a redirect in a circle',
+    (request) => Response.redirect(request.url, 307),
+    /could not open|leads into a private network/,
+  ],
+  [
+    'no end',
+    () => new Response(new ReadableStream({ pull: (sink) => sink.enqueue(new Uint8Array(1 << 20)) })),
+    /larger than 20 MiB/,
+  ],
+  [
+    'a small answer that unpacks to much',
+    () => new Response(Bun.gzipSync(new Uint8Array(64 << 20)), { headers: { 'content-encoding': 'gzip' } }),
+    /larger than 20 MiB/,
+  ],
+];
+test.each(inFaults)(
+  'a server that answers the bot with %s',
+  async (_, fault, sentence) => {
+    const { near, phone, house } = world;
+    const [calls, before, since] = [house.modelCalls(), world.inbox(), phone.heard.length];
+    const sealed = await phone.prepare(large);
+    near.state.fault = fault;
+    await phone.announce(sealed, `${near.url}/${sealed.x}`, 'answer: never');
+    const text = await phone.hears(sentence, since);
+    near.state.fault = undefined;
+    expect(text).toContain('The task beside it was not begun: send both again.');
+    expect(world.inbox()).toEqual(before);
+    expect(house.modelCalls()).toBe(calls);
+  },
+  120_000,
+);
+
+/** Answers as no HTTP library does. */
+const rawServer = (answer: (asked: number) => readonly [head: string, body: Uint8Array]) => {
+  let asked = 0;
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => {
+      const [head, body] = answer(asked++);
+      socket.write(`HTTP/1.1 ${head}\r\n\r\n`);
+      socket.end(body);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  return { server, asked: () => asked };
+};
+const urlOf = ({ server }: ReturnType<typeof rawServer>): string => {
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+};
+
+test('a server that breaks off is asked again: what comes is whole, or nothing', async () => {
+  const { phone, house } = world;
+  const sealed = await phone.prepare(photo);
+  const body = readFileSync(sealed.path);
+  const half = body.subarray(0, body.length >> 1);
+  const whole = `200 OK\r\ncontent-length: ${body.length}`;
+  for (const head of [whole, '200 OK\r\ntransfer-encoding: chunked']) {
+    // Chunked, it is no end, as the half is no chunk.
+    const once = rawServer((asked) => (asked === 0 ? [head, half] : [whole, body]));
+    const { text, calls } = await told(
+      () => phone.announce(sealed, `${urlOf(once)}/x`, 'answer: it came'),
+      /came|open/,
+    );
+    expect([text, once.asked(), calls]).toEqual([expect.stringContaining('it came'), 2, 1]);
+    once.server.close();
+  }
+  const calls = house.modelCalls();
+  const always = rawServer(() => [whole, half]);
+  const { text } = await told(
+    () => phone.announce(sealed, `${urlOf(always)}/x`, 'answer: never'),
+    /open that file/,
+  );
+  expect(text).toContain('can’t be reached, or broke off');
+  expect(always.asked()).toBe(3);
+  always.server.close();
+  // It says that there is less than it sends, and its sender that there is more.
+  const less = rawServer(() => [`200 OK\r\ncontent-length: ${half.length}`, body]);
+  expect(
+    (await told(() => phone.announce(sealed, `${urlOf(less)}/x`, 'answer: never'), /open/)).text,
+  ).toContain('not what was sent');
+  less.server.close();
+  expect(house.modelCalls()).toBe(calls);
+}, 120_000);
+
+test('a server that never says anything costs a minute, and no more', async () => {
+  const { phone, near } = world;
+  const sealed = await phone.prepare(photo);
+  near.state.fault = () => new Promise<Response>(() => undefined);
+  const begun = performance.now();
+  const { text } = await told(() => phone.announce(sealed, `${near.url}/${sealed.x}`, undefined), /too slow/);
+  near.state.fault = undefined;
+  expect(text).toContain('it was not here after a minute');
+  expect(performance.now() - begun).toBeGreaterThan(59_000);
+}, 120_000);
+
+test('what is sent as another key’s, or changed on the way, is not taken for the file', async () => {
+  const { phone, near } = world;
+  const [one, other] = [await phone.prepare(photo), await phone.prepare(photo)];
+  for (const { path } of [one, other]) await phone.upload(path, near.url);
+  const url = `${near.url}/${one.x}`;
+  const wrong: readonly (readonly [Parameters<typeof phone.announce>[0], Manner, RegExp])[] = [
+    [{ ...one, key: other.key }, {}, /could not decrypt/],
+    [{ ...one, nonce: other.nonce }, { sums: false }, /could not decrypt/],
+    [{ ...one, ox: other.x }, {}, /decrypted, it is not what its sender says/],
+    [{ ...one, x: other.x }, {}, /is not what was sent/],
+  ];
+  for (const [sealed, manner, sentence] of wrong)
+    expect((await told(() => phone.announce(sealed, url, undefined, manner), /open|decrypt/)).text).toMatch(
+      sentence,
+    );
 }, 120_000);
