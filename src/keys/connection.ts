@@ -13,7 +13,7 @@ export type ConnectionStatus = (typeof connectionStatuses)[number];
 /** An owner's own access to a provider. Times are Unix milliseconds. */
 export type Connection = {
   readonly owner: string;
-  /** Id of the provider in opencode's catalogue. */
+  /** Id of the provider in opencode's catalogue, or the host that announced it. */
   readonly provider: string;
   readonly kind: ConnectionKind;
   /** Sealed for `['connection', owner, provider]`; undefined once it is revoked. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { stranger } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
+import { only, startKeyProvider } from '../support/key-providers.ts';
 import type { Tab } from './support/chromium.ts';
 import { type PageWorld, said } from './support/page-world.ts';
 
@@ -234,6 +235,34 @@ export function flows(world: () => PageWorld): void {
       await page.getByLabel(/by its name/).fill('no such name');
       await press('Search');
       await page.getByText('None of them is called so.').waitFor();
+      // An address that announces its provider: what it says, its key, and out again.
+      const key = `printed.${crypto.randomUUID()}`;
+      const corp = startKeyProvider(only(key));
+      const address = Bun.serve({
+        ...{ hostname: '127.0.0.1', port: 0 },
+        fetch: () =>
+          Response.json({
+            auth: { command: ['corp', '<b>login</b>'], env: 'CORP_TOKEN' },
+            config: {
+              provider: {
+                corp: { npm: '@ai-sdk/openai', options: { baseURL: corp.url }, models: { m: {} } },
+              },
+            },
+          }),
+      });
+      const id = `127.0.0.1:${address.port}`;
+      await page.getByLabel(/by its name/).fill(`http://${id}/`);
+      await press('Search');
+      expect(await answerTo(() => press('See what it announces'))).toContain("corp '<b>login</b>'");
+      await page.getByLabel(`What the command of ${id} prints`).fill(key);
+      expect(await answerTo(() => press('Check and connect'))).toContain(`Connected to ${id}.`);
+      expect(await page.locator('html').innerHTML()).not.toContain(key);
+      await open('Providers');
+      const card = page.locator('.card', { hasText: id });
+      expect(await answerTo(() => card.getByRole('button', { name: 'Disconnect' }).click())).toContain(
+        'forgotten',
+      );
+      await Promise.all([address.stop(true), corp.stop()]);
 
       await open('Settings');
       const mode = page.locator('details', { hasText: 'How tasks are worked on' });

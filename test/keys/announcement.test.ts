@@ -1,4 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import { systemClock } from '@nostr-dm-agent/kit/clock';
+import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+import { generateSecretKey } from 'nostr-tools/pure';
 import { endpointsOf } from '../../src/backends/jail/endpoints.ts';
 import { announcedProvider } from '../../src/keys/announced/announced-provider.ts';
 import {
@@ -8,8 +12,13 @@ import {
 } from '../../src/keys/announced/announcement.ts';
 import { fetchAnnouncement } from '../../src/keys/announced/fetch-announcement.ts';
 import { createCatalogue } from '../../src/keys/catalogue.ts';
+import { createConnectionKeeper } from '../../src/keys/connection-keeper.ts';
 import { listingConfiguration } from '../../src/keys/connection-payment.ts';
+import { createSealer } from '../../src/keys/seal.ts';
 import { announcementText } from '../../src/replies/announced-replies.ts';
+import { botMigrations } from '../../src/store/bot-schema.ts';
+import { createConnectionStore } from '../../src/store/connections-table.ts';
+import { silent } from '../support/backend.ts';
 
 const catalogue = createCatalogue();
 const url = 'https://corp.example';
@@ -249,6 +258,61 @@ describe('an address', () => {
     const id = '127.0.0.1:8080';
     for (const word of [id, `http://${id}/`])
       expect(readAnnouncer(word, true)).toEqual({ url: `http://${id}`, id });
+  });
+});
+
+describe('a connection to it', () => {
+  const [ann, bob] = ['a'.repeat(64) as PublicKey, 'b'.repeat(64) as PublicKey];
+  const db = openDatabase(':memory:', botMigrations);
+  afterAll(() => db.close());
+  const store = createConnectionStore(db, systemClock);
+  const keeperWith = (secretKey: Uint8Array) =>
+    createConnectionKeeper({
+      ...{ store, sealer: createSealer(secretKey), clock: systemClock, home: '/nowhere', ambient: {} },
+      ...{ protect: () => () => undefined, bind: () => undefined, log: silent },
+    });
+
+  test('is its owner’s alone, and says so when it does not open with this key of the bot', async () => {
+    const key = generateSecretKey();
+    const keeper = keeperWith(key);
+    const { vault } = keeper.tools;
+    const { announced } = goodOf(read({ auth, config: { provider: { corp } } }));
+    const credential = vault.seal(ann, 'corp.example', { type: 'wellknown', token: 'printed', announced });
+    store.put({ owner: ann, provider: 'corp.example', kind: 'wellknown', error: undefined, credential });
+    const session = { backend: 'opencode', provider: undefined } as const;
+    const ticket = { runId: 'r', sessionId: 's', model: undefined, task: '' };
+    const signal = AbortSignal.timeout(10_000);
+
+    expect(keeper.providerFor({ ...session, owner: ann }, 'corp.example')).toEqual({
+      name: 'corp.example',
+      note: undefined,
+    });
+    const provider = keeper.announced(ann, 'corp.example');
+    expect(keeper.announced(ann, 'corp.example')).toBe(provider);
+    expect(provider?.model?.('anthropic/claude')).toBe('corp.example/large');
+    expect(await provider?.prepareRun({ ...ticket, owner: ann }, signal)).toMatchObject({
+      payment: { variables: { ANNOUNCED_PROVIDER_KEY: 'printed' } },
+    });
+    expect(keeper.announced(bob, 'corp.example')).toBeUndefined();
+    expect(keeper.connected(bob)).toEqual([]);
+    expect(await provider?.prepareRun({ ...ticket, owner: bob }, signal)).toMatchObject({ state: 'refused' });
+
+    const other = keeperWith(generateSecretKey());
+    expect(other.check()).toHaveLength(1);
+    expect(other.statusOf(ann, 'corp.example')).toBe('error');
+    const locked = other.announced(ann, 'corp.example');
+    expect(locked?.standing?.(ann, undefined)).toBeUndefined();
+    expect(await locked?.prepareRun({ ...ticket, owner: ann }, signal)).toMatchObject({
+      state: 'refused',
+      reason: expect.stringContaining('!provider connect corp.example <key>'),
+    });
+
+    store.revoke(ann, 'corp.example');
+    expect(keeper.announced(ann, 'corp.example')).toBeUndefined();
+    expect(keeper.providerFor({ ...session, owner: ann }, 'corp.example')).toMatchObject({
+      name: 'local',
+      note: { why: 'not-connected' },
+    });
   });
 });
 

@@ -27,14 +27,14 @@ export function createAnnouncedConnections(deps: ConnectionProviderDeps) {
     /** The same as long as its credential is; a run keeps the one that it began with. */
     providerOf: (owner: string, id: string): Provider | undefined => {
       const key = `${owner} ${id}`;
-      const entry = entryOf(owner, id);
       const credential = store.get(owner, id)?.credential;
+      const there = made.get(key);
+      if (there !== undefined && there.credential === credential) return there.provider;
+      const entry = entryOf(owner, id);
       if (entry === undefined || credential === undefined) {
         made.delete(key);
         return undefined;
       }
-      const there = made.get(key);
-      if (there?.credential === credential) return there.provider;
       const provider = createConnectionProvider(entry, deps);
       made.set(key, { credential, provider });
       return provider;
