@@ -7,15 +7,11 @@ import { ConfigError } from '../config/config-error.ts';
 import { describeConfigError } from '../config/describe-config-error.ts';
 import { packageFolder } from '../config/workspace-rules.ts';
 import { plural } from '../replies/format.ts';
+import { serviceName } from '../setup/service-unit.ts';
 import { CheckoutError, openCheckout, type Target } from '../upgrade/checkout.ts';
-import { findService, type RunningService } from '../upgrade/running-service.ts';
-import {
-  lockInstallation,
-  type Resumed,
-  resumeUpgrade,
-  UpgradeFailedError,
-  upgradeInstall,
-} from '../upgrade/upgrade-install.ts';
+import { ServiceError } from '../upgrade/running-service.ts';
+import { type Resumed, UpgradeFailedError } from '../upgrade/upgrade-install.ts';
+import { type UpgradeOutcome, upgradeRunning } from '../upgrade/upgrade-running.ts';
 import { operatorHint } from './start-failure.ts';
 
 // Everything is loaded before the files of this program are replaced: nothing here is loaded when it is needed.
@@ -27,6 +23,9 @@ export type UpgradeOptions = {
   readonly envFile?: string;
 };
 
+/** A bot that can't start ends well within it. */
+const steadyMs = 15_000;
+
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 /** `upgrade`: the newest version, its databases with it, or everything as it was. @returns the exit code: 0, 1 failed, 2 wrong usage or configuration */
@@ -36,7 +35,6 @@ export async function upgrade(options: UpgradeOptions): Promise<number> {
   const onInterrupt = (): void => interrupted.abort();
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   const directory = process.cwd();
-  let service: RunningService | undefined;
   try {
     const installation = findInstallation(process.env, directory, options.envFile);
     const checkout = await openCheckout(resolve(directory, options.folder ?? packageFolder), signal);
@@ -44,46 +42,49 @@ export async function upgrade(options: UpgradeOptions): Promise<number> {
       say(newsText(await checkout.findTarget(options.to)));
       return 0;
     }
-    const parts = { installation, checkout, signal };
-    const locked = await lockedAfter(
-      async () => {
-        service = await findService(signal);
-        return service?.stop();
+    const outcome = await upgradeRunning({
+      ...{ installation, checkout, signal, to: options.to, steadyMs },
+      news: {
+        target: (target) => say(newsText(target)),
+        resumed: (resumed) => say(resumedText[resumed]),
+        started: ({ name }, started) =>
+          say(started ? `${name} runs again.` : `${name} could not be started: start it.`),
       },
-      () => lockInstallation(installation),
-    );
-    try {
-      say(resumedText[await resumeUpgrade(parts)]);
-      await checkout.requireClean();
-      const target = await checkout.findTarget(options.to);
-      say(newsText(target));
-      if (target.commit === (await checkout.head())) return 0;
-      await upgradeInstall(target.commit, parts);
-    } finally {
-      locked.release();
-    }
-    say(service === undefined ? 'Done. Now start it.' : 'Done.');
-    return 0;
+    });
+    return tellOutcome(outcome);
   } catch (error) {
     process.stderr.write(`${failureText(error, directory, signal)}\n`);
     return error instanceof ConfigError ? 2 : 1;
   } finally {
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
-    // Whatever became of it, what ran before runs again.
-    const again = await service?.start();
-    if (again !== undefined)
-      say(again ? `${service?.name} runs again.` : `${service?.name} could not be started: start it.`);
   }
 }
 
-/** Locks, once what runs here as a service is stopped. */
-async function lockedAfter<T>(stop: () => Promise<boolean | undefined>, lock: () => T): Promise<T> {
-  try {
-    return lock();
-  } catch (error) {
-    if (!(error instanceof LockHeldError || error instanceof WalletInUseError)) throw error;
-    if ((await stop()) !== true) throw error;
-    return lock();
+/** @returns the exit code */
+function tellOutcome(outcome: UpgradeOutcome): 0 | 1 {
+  switch (outcome.kind) {
+    case 'newest':
+      return 0;
+    case 'upgraded':
+      say(
+        {
+          none: 'Done. Now start it.',
+          up: 'Done: it stays up.',
+          down: 'Done. The service does not stay up, as before: its log says why.',
+        }[outcome.service ?? 'none'],
+      );
+      return outcome.service === 'down' ? 1 : 0;
+    case 'undone':
+    case 'kept': {
+      const { name, kind } = outcome.service;
+      const log = `journalctl ${kind === 'user' ? '--user ' : ''}-u ${name} -n 50`;
+      const state =
+        outcome.kind === 'undone'
+          ? 'Code, packages and databases are as they were.'
+          : 'But something was done in its databases meanwhile, and money is not rolled back: it stays.';
+      process.stderr.write(`The new version did not stay up as a service (${log}). ${state}\n`);
+      return 1;
+    }
   }
 }
 
@@ -115,6 +116,10 @@ function failureText(error: unknown, directory: string, signal: AbortSignal): st
   if (signal.aborted) return 'Interrupted. Everything is as it was.';
   if (error instanceof LockHeldError || error instanceof WalletInUseError) {
     return 'The bot, or another command, works here. Stop it (systemctl --user stop nostr-dm-agent), then upgrade. Nothing was changed.';
+  }
+  if (error instanceof ServiceError) {
+    const by = error.kind === 'user' ? 'systemctl --user' : 'sudo systemctl';
+    return `The bot runs as a service that this user can’t stop, or that does not end. Stop it (${by} stop ${serviceName}), upgrade, and start it. Nothing was changed.`;
   }
   if (error instanceof KeepCopyError) return `${error.message}. Make room there.`;
   const hint = operatorHint(error, directory);

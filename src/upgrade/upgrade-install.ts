@@ -72,13 +72,24 @@ export function lockInstallation(installation: Installation): { readonly release
   };
 }
 
+/** An installation at its new version, which can be given up still. */
+export type Upgraded = {
+  /** It is the one from now on. */
+  readonly keep: () => void;
+  /**
+   * By who has the installation locked again: as it was before, unless something has moved in the databases that were changed.
+   * @throws CheckoutError
+   */
+  readonly takeBack: () => Promise<Exclude<Resumed, 'nothing'>>;
+};
+
 /**
  * Brings an installation to another commit: copies of its databases, the code, its packages, a trial on copies by the new version,
  * then the databases themselves. Whatever fails, all of it is as it was before. By who has it locked.
  *
  * @throws UpgradeFailedError, CheckoutError
  */
-export async function upgradeInstall(to: string, parts: UpgradeParts): Promise<void> {
+export async function upgradeInstall(to: string, parts: UpgradeParts): Promise<Upgraded> {
   const { installation, checkout, reached = () => undefined } = parts;
   const { home } = installation;
   const databases = databasesOf(installation);
@@ -107,23 +118,36 @@ export async function upgradeInstall(to: string, parts: UpgradeParts): Promise<v
     await checkWith(databases, before, 'databases', parts);
     reached('upgrade:migrated');
   } catch (error) {
-    // Also when it was interrupted: the way back takes the time that it needs.
-    const untilBack = AbortSignal.timeout(installMs);
-    const again = await openCheckout(checkout.folder, untilBack);
-    await wayBack(journal, { installation, checkout: again, signal: untilBack });
+    await wayBack(journal, await untilBack(parts));
     throw error;
   }
-  finish(journal, home);
+  allowStart(home);
   reached('upgrade:done');
+  return {
+    keep: () => forgetCopies(journal),
+    takeBack: async () => {
+      note(journal, home);
+      return resumeFrom(journal, await untilBack(parts));
+    },
+  };
+}
+
+/** Also when it was interrupted: the way back takes the time that it needs. */
+async function untilBack({ installation, checkout }: UpgradeParts): Promise<UpgradeParts> {
+  const signal = AbortSignal.timeout(installMs);
+  return { installation, checkout: await openCheckout(checkout.folder, signal), signal };
 }
 
 const note = (journal: Journal, home: string): void =>
   writeFileAtomically(unfinishedFile(home, 'upgrade'), JSON.stringify(journal), 0o600);
 
-/** Done, or undone: copies of what nobody has changed since are of no use (each migration has kept its own). */
-function finish({ copies }: Journal, home: string): void {
+function allowStart(home: string): void {
   rmSync(unfinishedFile(home, 'upgrade'), { force: true });
   syncToDisk(home);
+}
+
+/** Of no use once it is done or undone: each migration has kept its own. */
+function forgetCopies({ copies }: Journal): void {
   for (const { copy } of copies) rmSync(copy, { force: true });
 }
 
@@ -178,11 +202,15 @@ export async function resumeUpgrade(parts: UpgradeParts): Promise<Resumed> {
   const { home } = parts.installation;
   const text = readFileIfThere(unfinishedFile(home, 'upgrade'));
   if (text === undefined) return 'nothing';
-  const journal = journalSchema.parse(parseJson(text));
+  return resumeFrom(journalSchema.parse(parseJson(text)), parts);
+}
+
+async function resumeFrom(journal: Journal, parts: UpgradeParts): Promise<Exclude<Resumed, 'nothing'>> {
   if (journal.databases && !journal.undo && hasMoved(journal)) {
     await parts.checkout.moveTo(journal.to);
     await install(parts);
-    rmSync(unfinishedFile(home, 'upgrade'));
+    allowStart(parts.installation.home);
+    forgetCopies(journal);
     return 'kept';
   }
   await wayBack(journal, parts);
@@ -211,7 +239,8 @@ async function wayBack(journal: Journal, parts: UpgradeParts): Promise<void> {
   }
   await parts.checkout.moveTo(journal.from);
   await install(parts);
-  finish(journal, home);
+  allowStart(home);
+  forgetCopies(journal);
 }
 
 /** Not of the version any more that the copy is of; damaged counts, too. */

@@ -23,6 +23,8 @@ const versions = {
   'loses a sat': `
     const child = Bun.spawnSync([process.execPath, ${JSON.stringify(program)}, ...process.argv.slice(2)]);
     process.stdout.write(child.stdout.toString().replace(/"ready":(\\d+)/, (_, n) => '"ready":' + (n - 1)));`,
+  /** Looks after databases, and then... */
+  'does not stay up': `await import(${JSON.stringify(program)});`,
   'does not start': 'throw new Error("no such module");',
 } as const;
 export type Version = keyof typeof versions;
@@ -44,7 +46,7 @@ export function openUpgradeWorld() {
   writeFileSync(join(origin, 'package.json'), '{ "name": "it", "dependencies": {} }\n');
   writeFileSync(join(origin, '.gitignore'), 'node_modules\n.env\n');
   const publish = (version: Version): string => {
-    writeFileSync(join(origin, 'src/index.ts'), `${versions[version]}\n`);
+    writeFileSync(join(origin, 'src/index.ts'), `// ${version}\n${versions[version]}\n`);
     git(origin, 'add', '-A');
     git(origin, 'commit', '--quiet', '-m', `version: ${version}`);
     return git(origin, 'rev-parse', 'HEAD');

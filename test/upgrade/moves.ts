@@ -14,6 +14,7 @@ import { findInstallation } from '../../src/backup/installation.ts';
 import { restoreBackup } from '../../src/backup/restore-backup.ts';
 import { writeBackup } from '../../src/backup/write-backup.ts';
 import { bunCache } from '../support/bun-cache.ts';
+import { putFakeSystemctl } from '../support/fake-systemctl.ts';
 import { settled, startPaidBot } from '../support/paid-bot.ts';
 import { startSandboxHouse } from '../support/paid-house.ts';
 import { readySat } from '../support/wallet-bot.ts';
@@ -117,6 +118,62 @@ try {
   await task('say it a third time');
   must('and the conversation goes on', remembers('aubergine'));
   await checked('after the way back');
+
+  // As a service: `systemctl` is a script here that starts and stops it.
+  await bot.end('SIGTERM');
+  git('reset', '--quiet', '--hard', newest);
+  const program = join(install, 'src/index.ts');
+  const systemd = putFakeSystemctl(
+    join(bot.directory, 'bin'),
+    program,
+    `cd '${bot.directory}'; setsid '${process.execPath}' '${program}' start >>service.log 2>&1 </dev/null & echo $! >'${bot.directory}/bin/pid'; echo active`,
+    'kill "$(cat pid)"; while kill -0 "$(cat pid)" 2>/dev/null; do sleep 0.1; done; rm pid',
+  );
+  ends.push(() => systemd.run('stop'), systemd.end);
+  const serviceEnv = { ...inProcess, PATH: process.env.PATH ?? '' };
+  const serviceUpgrade = async () => {
+    const command = [process.execPath, join(root, 'src/index.ts'), 'upgrade', '--folder', install];
+    const ran = Bun.spawn(command, { cwd: bot.directory, env: serviceEnv, stdout: 'pipe', stderr: 'pipe' });
+    const said = await Promise.all([new Response(ran.stdout).text(), new Response(ran.stderr).text()]);
+    return { code: await ran.exited, said: said.join('').trim() };
+  };
+  const publish = (name: string, path: string, change: (text: string) => string): void => {
+    git('reset', '--quiet', '--hard', newest);
+    writeFileSync(join(install, path), change(readFileSync(join(install, path), 'utf8')));
+    git('commit', '--quiet', '-am', name);
+    git('push', '--quiet', '--force', 'origin', 'HEAD');
+    git('reset', '--quiet', '--hard', newest);
+  };
+  systemd.run('start', serviceEnv);
+  await task('say the word fennel');
+  publish('a version with another comment', 'README.md', (text) => `${text}\n`);
+  systemd.calls();
+  const served = await serviceUpgrade();
+  must(
+    `as a service it is stopped and started: ${systemd.calls().join(', ')}`,
+    served.code === 0 && git('rev-parse', 'HEAD') !== newest && /stays up/.test(served.said),
+    served.said,
+  );
+  await task('say it with the new version');
+  must('and the conversation goes on', remembers('fennel'));
+  publish('a version that does not start', 'src/cli/start.ts', (text) =>
+    text.replace("await import('../app/app.ts');", "await import('../app/none.ts');"),
+  );
+  systemd.run('stop');
+  systemd.run('start', serviceEnv);
+  systemd.calls();
+  const back = await serviceUpgrade();
+  must(
+    `one that does not stay up is taken back: ${systemd.calls().join(', ')}`,
+    back.code === 1 && git('rev-parse', 'HEAD') === newest && /as they were/.test(back.said),
+    back.said,
+  );
+  await task('say it with the old version');
+  must('and the conversation goes on', remembers('fennel'));
+  await checked('after both');
+  systemd.run('stop');
+  systemd.end();
+  await bot.start();
 
   const file = join(bot.directory, 'it.backup');
   const installation = findInstallation(inProcess, bot.directory, undefined);

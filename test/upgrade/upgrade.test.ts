@@ -1,14 +1,17 @@
 /* An installation is brought to a new version with its databases, or is as it was before: whatever fails, whenever it dies. */
 import { Database } from 'bun:sqlite';
-import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { lockHome } from '../../src/store/lock-home.ts';
 import { type CheckoutError, openCheckout } from '../../src/upgrade/checkout.ts';
+import { findService } from '../../src/upgrade/running-service.ts';
 import { contentOf as figuresOf, versionsOf } from '../../src/upgrade/self-check.ts';
 import { lockInstallation, resumeUpgrade, upgradeInstall } from '../../src/upgrade/upgrade-install.ts';
+import { upgradeRunning } from '../../src/upgrade/upgrade-running.ts';
 import { runCommand } from '../support/command.ts';
+import { putFakeSystemctl } from '../support/fake-systemctl.ts';
 import { contentOf } from '../support/old-home.ts';
 import { openUpgradeWorld, type UpgradeWorld, type Version } from '../support/upgrade-world.ts';
 
@@ -81,6 +84,10 @@ test('what can’t be upgraded says why, and nothing is changed', async () => {
       return (error as CheckoutError).problem.kind;
     }
   };
+  const lock = lockHome(join(world.home.directory, 'home'));
+  const busy = await runCommand(['upgrade', '--folder', world.folder], { directory: world.folder });
+  lock.release();
+  expect([busy.code, busy.stderr]).toEqual([1, expect.stringContaining('Stop it')]);
   expect(await problem('no-such')).toBe('unknown_ref');
   writeFileSync(join(world.folder, 'src/index.ts'), '// mine\n');
   expect(await problem()).toBe('dirty');
@@ -100,10 +107,6 @@ test('what can’t be upgraded says why, and nothing is changed', async () => {
   expect(
     await openCheckout(join(world.folder, 'src'), soon()).catch((error: CheckoutError) => error.problem.kind),
   ).toBe('no_checkout');
-  const lock = lockHome(join(world.home.directory, 'home'));
-  const busy = await runCommand(['upgrade', '--folder', world.folder], { directory: world.folder });
-  lock.release();
-  expect([busy.code, busy.stderr]).toEqual([1, expect.stringContaining('Stop it')]);
 });
 
 test('one that was cut off is taken back, unless something has moved in its databases since', async () => {
@@ -142,4 +145,72 @@ test('one that was cut off is taken back, unless something has moved in its data
   expect(await resumeUpgrade(parts)).toBe('kept');
   expect([world.head(), versionsOf(bot)]).toEqual([commit, version]);
   expect(existsSync(join(parts.installation.home, 'upgrade.json'))).toBe(false);
+});
+
+describe('as a service', () => {
+  const stop = '--user --no-ask-password --quiet stop nostr-dm-agent.service';
+  const start = '--user --no-ask-password --quiet start nostr-dm-agent.service';
+  const before = () => files().map((file) => contentOf(file));
+  let systemd: ReturnType<typeof putFakeSystemctl>;
+  /** @param first what a version that does not stay up does before it fails */
+  const serve = (program = join(world.folder, 'src/index.ts'), first = ':') => {
+    const fails = `if grep -q 'does not stay up' '${join(world.folder, 'src/index.ts')}'; then ${first}; echo failed`;
+    systemd = putFakeSystemctl(join(world.home.directory, 'bin'), program, `${fails}; else echo active; fi`);
+  };
+  afterEach(() => systemd.end());
+  /** What became of it, what `systemctl` was told to do, and whether there is the old version or the new one. */
+  const upgrade = async () => {
+    const told: unknown[] = [];
+    const outcome = await upgradeRunning({
+      ...{ ...(await partsOf()), to: undefined, steadyMs: 1 },
+      news: {
+        target: () => undefined,
+        resumed: () => undefined,
+        started: (_, started) => told.push(started),
+      },
+    }).catch((error: Error) => ({ kind: error.name, service: undefined }));
+    const { kind, service } = outcome as { kind: string; service?: unknown };
+    const is = world.head() === world.installed ? 'old' : 'new';
+    return [kind, typeof service === 'string' ? service : undefined, systemd.calls(), told, is];
+  };
+
+  test('it is stopped only when there is something new, and runs again with that, or with what there was', async () => {
+    serve();
+    expect(await upgrade()).toEqual(['newest', undefined, [], [], 'old']);
+    world.publish('does not start');
+    expect(await upgrade()).toEqual(['UpgradeFailedError', undefined, [stop, start], [true], 'old']);
+    world.publish('good');
+    systemd.deaf(true);
+    expect(await upgrade()).toEqual(['ServiceError', undefined, [stop], [], 'old']);
+    systemd.deaf(false);
+    expect(await upgrade()).toEqual(['upgraded', 'up', [stop, start], [true], 'new']);
+    expectTidy();
+  });
+
+  test('a version that does not stay up is taken back, with its databases', async () => {
+    serve();
+    const content = before();
+    world.publish('does not stay up');
+    const all = [stop, start, stop, start];
+    expect(await upgrade()).toEqual(['undone', undefined, all, [true, true], 'old']);
+    expect(before()).toEqual(content);
+    expectTidy();
+    // It did not stay up before either: the new one is no worse.
+    systemd.set('activating');
+    expect(await upgrade()).toEqual(['upgraded', 'down', [stop, start], [true], 'new']);
+    expectTidy();
+  });
+
+  test('but not once something was done in them; and a service of another installation is left alone', async () => {
+    const [bot = ''] = files();
+    const work = `new Database("${bot}").exec("DELETE FROM outbox WHERE seq = (SELECT max(seq) FROM outbox)")`;
+    serve(undefined, `'${process.execPath}' -e 'import { Database } from "bun:sqlite"; ${work}'`);
+    world.publish('does not stay up');
+    const all = [stop, start, stop, start];
+    expect(await upgrade()).toEqual(['kept', undefined, all, [true, true], 'new']);
+    expectTidy();
+    systemd.end();
+    serve('/elsewhere/src/index.ts');
+    expect(await findService(world.folder, soon())).toBeUndefined();
+  });
 });
