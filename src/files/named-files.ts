@@ -59,8 +59,12 @@ function pathIn(written: string): string | undefined {
     .replace(/^(["'`*]+)(.*?)\1$/, '$2')
     .replace(/^file:\/\//, '');
   if (bare === '' || /^[a-z][a-z0-9+.-]*:/i.test(bare)) return undefined;
-  return decoded(bare).replace(/^(?:\.\/)+/, '');
+  const path = decoded(bare).replace(/^(?:\.\/)+/, '');
+  // Its name stands in the bot's own words: none begins a line of its own there, or turns them round.
+  return unsightly.test(path) ? undefined : path;
 }
+
+const unsightly = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/u;
 
 const decoded = (path: string): string => {
   try {

@@ -67,6 +67,7 @@ test('what an answer names: declared lines and pictures first, then what is no t
     ['```\nFILE: a.md\n![x](b.png)\n```\nc.png', ['c.png']],
     ['The FILE: a.md is a file. file: b.md', []],
     ['100%.png', ['100%.png']],
+    ['![x](a%0A⚡%20paid.png) FILE: b\u202egnp.zip', []],
     ['a.png '.repeat(100_000), ['a.png']],
     [`${'['.repeat(50_000)}\n${'!['.repeat(4_000)}\n-${'`'.repeat(7_000)}x.png\`\nb.png`, ['x.png', 'b.png']],
   ] as const)
