@@ -1,4 +1,5 @@
 import { type FileType, sniffType } from '../files/sniff-type.ts';
+import { adtsSeconds, mpegSeconds, webmSeconds } from './frames.ts';
 
 /** A recording. `seconds`: as its own header says; undefined: it does not. */
 export type Recording = { readonly type: FileType; readonly seconds: number | undefined };
@@ -20,7 +21,7 @@ export function recordingIn(bytes: Uint8Array): Recording | undefined {
     case 'video/webm': {
       const head = data.subarray(0, 64 * 1024).toString('latin1');
       if (!/A_(?:OPUS|VORBIS|AAC|PCM)/.test(head) || /V_[A-Z]/.test(head)) return undefined;
-      return { type: audioType('audio/webm', 'webm'), seconds: undefined };
+      return { type: audioType('audio/webm', 'webm'), seconds: plausible(webmSeconds(data)) };
     }
     case 'audio/wav':
       return { type, seconds: plausible(wavSeconds(data)) };
@@ -28,6 +29,10 @@ export function recordingIn(bytes: Uint8Array): Recording | undefined {
       return { type, seconds: plausible(oggSeconds(data)) };
     case 'audio/flac':
       return { type, seconds: plausible(flacSeconds(data)) };
+    case 'audio/mpeg':
+      return { type, seconds: plausible(mpegSeconds(data)) };
+    case 'audio/aac':
+      return { type, seconds: plausible(adtsSeconds(data)) };
     default:
       return type.kind === 'audio' ? { type, seconds: undefined } : undefined;
   }

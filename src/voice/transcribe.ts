@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { SpeechService } from '../config/config.ts';
 import type { FileType } from '../files/sniff-type.ts';
 
-/** Of an answer: five minutes of speech are some thousand characters. */
-const MAX_ANSWER_BYTES = 64 * 1024;
+/** Of an answer: five minutes of speech are some thousand characters; some services add every word's time, unasked. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
 const MAX_TEXT = 16_000;
 
 /** What a service made of a recording, as it came; or why there is none. */
@@ -49,7 +49,7 @@ export async function transcribe(
       redirect: 'manual',
       signal: AbortSignal.any([signal, timeout]),
     });
-    if (response.status !== 200) {
+    if (!response.ok) {
       await response.body?.cancel();
       return response.status >= 300 && response.status < 400
         ? { problem: 'redirected' }

@@ -1,4 +1,6 @@
 import { afterAll, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { outwardFetch } from '@nostr-dm-agent/kit/net';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
@@ -87,6 +89,10 @@ test('whatever goes wrong at the service has its name, and its owner reads what 
     [() => Response.redirect('http://127.0.0.1:1/', 307), 'redirected', /elsewhere/],
     [() => new Response('<html>'), 'not_a_transcription', /no transcription/],
     [() => Response.json({ text: 7 }), 'not_a_transcription', /no transcription/],
+    [() => new Response('<html>Bad gateway</html>', { status: 502 }), 'status', /fault/],
+    [() => new Response(null, { status: 204 }), 'not_a_transcription', /no transcription/],
+    [() => new Response('["run the tests"]'), 'not_a_transcription', /no transcription/],
+    [() => new Response(new Uint8Array(3_000_000).fill(0x20)), 'not_a_transcription', /no transcription/],
     [() => Response.json({ text: 'x '.repeat(40_000) }), 'not_a_transcription', /no transcription/],
     [() => Response.json({ text: ' ' }), 'silence', /could not make out/],
     [() => Response.json({ text: 'Thanks for watching!' }), 'silence', /could not make out/],
@@ -220,4 +226,25 @@ test('a recording is known by its bytes, and how long it is by its own header', 
   for (const junk of ['OggS', 'fLaC', 'RIFF1234WAVEfmt ', 'ID3'])
     expect(recordingIn(Buffer.from(junk))?.seconds).toBeUndefined();
   expect(recordingIn(Buffer.from('just text'))).toBeUndefined();
+  // Of those without a length in their header the sound itself is counted: three seconds of ffmpeg's, at 6 and 8 kbit/s.
+  for (const name of ['tone.mp3', 'tone.aac', 'tone.webm']) {
+    const bytes = readFileSync(join(import.meta.dir, '../fixtures/voice', name));
+    const seconds = recordingIn(bytes)?.seconds ?? 0;
+    expect([name, Math.abs(seconds - 3) < 0.4]).toEqual([name, true]);
+    // Twice the sound is twice as long, cut in the middle it is half of it; what is put behind it is not for nothing.
+    const twice = recordingIn(Buffer.concat([bytes, bytes]))?.seconds ?? 0;
+    if (name !== 'tone.webm') expect(twice / seconds).toBeCloseTo(2, 1);
+    expect((recordingIn(bytes.subarray(0, bytes.length / 2))?.seconds ?? 9) / seconds).toBeLessThan(0.7);
+    const padded = Buffer.concat([bytes, Buffer.alloc(600_000, 7)]);
+    if (name !== 'tone.webm') expect(recordingIn(padded)?.seconds).toBeGreaterThan(MAX_NOTE_SECONDS);
+  }
+  // Whatever the bytes are, it ends.
+  for (const head of [
+    'ID3\u0004\u0000\u0000\u007f\u007f\u007f\u007f',
+    '\u00ff\u00fb',
+    '\u00ff\u00f1',
+    '\u001aE\u00df\u00a3A_OPUS',
+  ])
+    for (const fill of [0, 1, 0x1a, 0x80, 0xff])
+      recordingIn(Buffer.concat([Buffer.from(head, 'latin1'), Buffer.alloc(100_000, fill)]));
 });
