@@ -23,7 +23,7 @@ export const connectCommand = (deps: CommandDeps): Command => ({
   path: 'provider connect',
   parameters: '<id|address> <key>',
   family: 'Provider',
-  summary: 'use an API key of your own with a provider that opencode knows, or that an address announces',
+  summary: 'use an API key of your own with a provider, or one that announces itself',
   detail:
     'The key is sealed before it is stored, opened only for your own runs, and removed from the message that brought it; delete that message in your client. A key that is there already is replaced only when you say so. Without a key: a login, where the provider has one. With an address: what it announces of a provider, and how to get a key for it.',
   examples: [
