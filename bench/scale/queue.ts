@@ -5,8 +5,8 @@ import type { Call } from '../../src/commands/command.ts';
 import { queueCommands } from '../../src/commands/queue-commands.ts';
 import { depsWithoutWallet } from '../../test/support/commands.ts';
 import { startBareRelay } from './bare-relay.ts';
-import { type Figures, medianOf, seeded, taking } from './figures.ts';
-import { createWorld, orderOf } from './world.ts';
+import { type Figures, median, medianOf, seeded, taking } from './figures.ts';
+import { createWorld, orderOf, type World } from './world.ts';
 
 /** A queue in which thousands wait: no step may take longer because of those that wait. */
 export async function measureQueue(count: number, figures: Figures): Promise<void> {
@@ -86,12 +86,55 @@ export async function measureQueue(count: number, figures: Figures): Promise<voi
       `${(early / late).toFixed(2)} times`,
     );
     for (const who of owners) world.queue.dropAll(who);
+    await measureAway(world, count, owner, relay.url, figures);
     figures.print(`A queue of ${count}`);
   } finally {
     for (const run of world.working()) world.end(run);
     await world.close();
     await relay.stop();
   }
+}
+
+/** So many wait for agent hosts that are away, each in a session of its own, in ten workspaces; others go on. */
+async function measureAway(
+  world: World,
+  count: number,
+  owner: PublicKey,
+  relay: Parameters<typeof orderOf>[3],
+  figures: Figures,
+): Promise<void> {
+  const add = (id: string, directory: string, number: number) => {
+    world.stores.sessions.insert({
+      ...{ id, owner, workspace: directory, directory, backend: 'opencode', mode: 'agent', title: 't' },
+      ...{ model: undefined, approvals: undefined, provider: undefined, backendSession: 'ses_1' },
+      ...{ createdAt: 0, usedAt: 0 },
+    });
+    world.queue.enqueue(orderOf(owner, id, (count + number).toString(16).padStart(64, 'a'), relay));
+  };
+  const endAll = async () => {
+    while (world.queue.counts().begun > 0) {
+      for (const run of world.working()) world.end(run);
+      await Bun.sleep(1);
+    }
+  };
+  await endAll();
+  world.stores.atomically(() => {
+    for (let n = 0; n < count; n += 1) add(`away ${n}`, `away:/app${n % 10}`, n);
+  });
+  const first = await taking(() => new Promise((done) => setTimeout(done, 0)));
+  figures.add(`the first look at ${count} that wait for hosts`, first, 'ms', 500);
+  const turns: number[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    turns.push(
+      await taking(async () => {
+        add(`here ${n}`, '/app', count + n);
+        while (world.working().length === 0) await Bun.sleep(0);
+      }),
+    );
+    await endAll();
+  }
+  figures.add('a task for this machine begins behind them', median(turns), 'ms', 100);
+  world.queue.dropAll(owner);
 }
 
 const callOf = (publicKey: PublicKey, argument: string): Call => ({

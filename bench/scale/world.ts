@@ -195,7 +195,10 @@ function runDeps(parts: {
   return {
     ...{ stores, messenger, clock, log: quiet, board: createRunBoard(), reached: () => {} },
     backends: new Map([['opencode', backend]]),
-    places: { waits: () => false, enter: (session) => ({ session, leave: () => undefined }) },
+    places: {
+      waits: ({ directory }) => directory.startsWith('away:'),
+      enter: (session) => ({ session, leave: () => undefined }),
+    },
     providers: {
       providers: new Map([[provider.name, provider]]),
       providerFor: () => ({ provider, note: undefined }),

@@ -1,9 +1,9 @@
 import { after } from '@nostr-dm-agent/kit/timers';
 import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
-import type { QueueCounts } from '../store/runs-table.ts';
+import { placeKey, type QueueCounts } from '../store/runs-table.ts';
 import { executeRun } from './execute-run.ts';
 import { reactToRun } from './messenger.ts';
-import type { Run, RunOrder, StopReason } from './run.ts';
+import type { Run, RunOrder, Session, StopReason } from './run.ts';
 import type { RunDeps } from './run-deps.ts';
 
 /** Tasks of one session run one after another; different sessions side by side, up to `concurrency`. */
@@ -68,24 +68,24 @@ export function createRunQueue(deps: RunDeps, concurrency: number): RunQueue {
     });
   };
 
-  /** Where it would work is away. */
+  /** By their keys, places that were away at the last look, and a session in each: thousands may wait for one. */
+  const away = new Map<string, Session>();
   const waits = (id: string): boolean => {
     const session = deps.stores.sessions.get(id);
-    return session !== undefined && deps.places.waits(session);
+    if (session === undefined || !deps.places.waits(session)) return false;
+    away.set(placeKey(session), session);
+    return true;
   };
 
   const take = () => {
     if (!taking || running.size >= concurrency) return;
+    for (const [key, session] of away) if (!deps.places.waits(session)) away.delete(key);
     const busy = new Set([...running.values()].map(({ session }) => session));
     while (running.size < concurrency) {
-      const run = runs.next([...busy]);
+      const run = runs.next([...busy], [...away.keys()]);
       if (run === undefined || !mayBegin()) return;
-      if (waits(run.session)) {
-        busy.add(run.session);
-        continue;
-      }
       busy.add(run.session);
-      begin(run);
+      if (!waits(run.session)) begin(run);
     }
   };
 

@@ -12,6 +12,7 @@ import {
   type RunResult,
   runOutcomes,
   runStates,
+  type Session,
 } from '../runs/run.ts';
 import { eventIdColumn, publicKeyColumn, relayUrlColumn } from './nostr-columns.ts';
 
@@ -90,8 +91,8 @@ export type RunStore = {
   readonly waiting: (limit: number, owner?: PublicKey, offset?: number) => readonly Run[];
   /** The one of this number, if it waits and is this owner's. */
   readonly waitingNumbered: (owner: PublicKey, seq: number) => Run | undefined;
-  /** The first that waits and is of none of these sessions. */
-  readonly next: (busySessions: readonly string[]) => Run | undefined;
+  /** The first that waits and is of none of these sessions, nor of one in these places (`placeKey`). */
+  readonly next: (busySessions: readonly string[], away: readonly string[]) => Run | undefined;
   /** How many of a session are not done, of those before `seq`. */
   readonly openIn: (session: string, seq?: number) => number;
   /** Whether one of a session is under way. */
@@ -155,6 +156,15 @@ type OpenRuns = Pick<
   | 'dropWaiting'
 >;
 
+/** What says where a session works: all with the same wait for the same. */
+export const placeKey = ({
+  directory,
+  workspace,
+  backendSession,
+}: Pick<Session, 'directory' | 'workspace' | 'backendSession'>): string =>
+  [directory, workspace, backendSession === undefined ? 0 : 1].join('\n');
+const placeKeyColumn = 'directory || char(10) || workspace || char(10) || (backend_session IS NOT NULL)';
+
 /** What is asked of the queue. Each statement says `state <> 'done'`, so that the indexes of what waits are used. */
 function openRuns(db: Database): OpenRuns {
   const open = "FROM runs WHERE state <> 'done'";
@@ -172,6 +182,13 @@ function openRuns(db: Database): OpenRuns {
   const next = select(
     db,
     `SELECT * ${open} AND state = 'queued' AND session NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT 1`,
+    row,
+  );
+  const nextElsewhere = select(
+    db,
+    `SELECT runs.* FROM runs INDEXED BY runs_open_in_order CROSS JOIN sessions ON sessions.id = runs.session
+       WHERE state <> 'done' AND state = 'queued' AND session NOT IN (SELECT value FROM json_each(?))
+       AND ${placeKeyColumn} NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT 1`,
     row,
   );
   const numbered = select(db, `SELECT * ${open} AND owner = ? AND seq = ? AND state = 'queued'`, row);
@@ -200,7 +217,10 @@ function openRuns(db: Database): OpenRuns {
     waiting: (limit, owner, offset = 0) =>
       owner === undefined ? waitingAll.all(limit, offset) : waitingOf.all(owner, limit, offset),
     waitingNumbered: (owner, seq) => numbered.one(owner, seq),
-    next: (busySessions) => next.one(JSON.stringify(busySessions)),
+    next: (busySessions, away) =>
+      away.length === 0
+        ? next.one(JSON.stringify(busySessions))
+        : nextElsewhere.one(JSON.stringify(busySessions), JSON.stringify(away)),
     openIn: (session, seq = Number.MAX_SAFE_INTEGER) => inSession.one(session, seq)?.n ?? 0,
     hasBegunIn: (session) => begunIn.one(session) !== undefined,
     hasOpenBeside: (owner, session) => beside.one(owner, session) !== undefined,
