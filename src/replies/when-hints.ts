@@ -1,3 +1,5 @@
+import { meantBy } from '../schedules/misspelt.ts';
+
 /** What to type instead of what people type on phones, and the grammar of times does not read. The first that fits. */
 const hints: readonly (readonly [RegExp, string])[] = [
   [
@@ -25,7 +27,6 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^\D{0,40}\b(?:mornings?|afternoons?|evenings?|nights?|lunch(?:time)?|breakfast|dinner|dawn|dusk|sunrise|sunset|eod|end of (?:the )?day|later|soon)\b|\b\d{1,2}(?:[:.]\d\d)? (?:in the|at) (?:morning|afternoon|evening|night)\b/i,
     'Write the hour itself: daily 8:00, today 18:00, tomorrow 9:00, tonight 9pm.',
   ],
-  [/^\D{0,20}\b(?:tmrw?|tmw|tomo|2moro|2mrw|2morrow)\b/i, 'Write tomorrow 9:00.'],
   [
     /^\s*(?:in\s+)?(?:a (?:few|couple|while|bit)|some|several)\b/i,
     'Say how long in digits: in 20m, in 2h, in 3d.',
@@ -66,40 +67,14 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-const words = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'].concat(
-  ...['tomorrow', 'tonight', 'weekdays', 'weekends', 'daily', 'hourly', 'monthly', 'noon', 'midnight'],
-);
-
 /** What may have been meant, of a time that could not be read. */
 export function whenHint(typed: string): string | undefined {
-  const known = new Set([...words, 'weekday', 'weekend', 'today']);
-  const first =
-    typed
-      .toLowerCase()
-      .match(/\p{L}+/gu)
-      ?.slice(0, 4) ?? [];
-  for (const word of first) {
-    const meant = known.has(word) ? undefined : words.find((each) => isTypo(word, each));
+  const words = typed.match(/[\p{L}\d]+/gu) ?? [];
+  // In front, or at the end.
+  for (const word of [...words.slice(0, 4), ...words.slice(-4)]) {
+    const meant = meantBy(word);
     if (meant !== undefined)
-      return `Did you mean ${meant}? Like: ${meant} 9:00.`.replace(
-        / Like: (?:noon|midnight|hourly) 9:00\./,
-        '',
-      );
+      return `Did you mean ${meant}? Like: ${meant === 'monthly' ? 'monthly 1' : meant}${meant === 'hourly' ? '' : ' 9:00'}.`;
   }
   return hints.find(([way]) => way.test(typed))?.[1];
-}
-
-/** One letter too many, too few, another one, or two that changed places, in a word that is long enough for it. */
-function isTypo(typed: string, word: string): boolean {
-  if (typed.length < 5 || Math.abs(typed.length - word.length) > 1 || typed === `${word}s`) return false;
-  let from = 0;
-  while (from < word.length && typed[from] === word[from]) from += 1;
-  const [rest, meant] = [typed.slice(from), word.slice(from)];
-  const swapped = `${rest[1] ?? ''}${rest[0] ?? ''}${rest.slice(2)}`;
-  return (
-    rest.slice(1) === meant ||
-    rest === meant.slice(1) ||
-    rest.slice(1) === meant.slice(1) ||
-    swapped === meant
-  );
 }

@@ -1,3 +1,4 @@
+import { meantBy } from './misspelt.ts';
 import { type Token, tokensOf } from './tokens.ts';
 import { clock, dayOfWeek, days, monthDay } from './words.ts';
 import { zoneNamed } from './zone.ts';
@@ -29,7 +30,7 @@ const always: readonly RegExp[] = [
   /^(?:(?:on|at) the (?:half[- ]?)?hour\b|(?:at|@) ?:\d)/i,
   /^(?:twice\b|\d+ ?(?:x|times)\b)/i,
   /^on (?:the )?\d{1,2}(?:st|nd|rd|th)\b/i,
-  /^(?:next|this|last) (?:week|month|year)\b/i,
+  /^(?:next|this|last) (?:week|weekend|month|quarter|year)\b/i,
   // Of the names of zones, those that are words or names of their own only as they are written.
   /^\(?(?:utc|gmt)\b/i,
   /^\(?(?:Z|CES?T|WES?T|EES?T|[ECMP][SD]T|ET|PT|BST|IST|JST|AE[SD]T|MSK|SAST)\b/,
@@ -49,6 +50,8 @@ export function goesOn(text: string, end: number, once: boolean): boolean {
   const [joint = ''] = /^\s*(?:,|\.|\/|&|\+|and\b)?\s*/i.exec(rest) ?? [];
   const after = rest.slice(joint.length).replace(/\s+/g, ' ');
   if (after === '') return false;
+  const named = /^(?:(?:on|at|this|next|every|each)\s+)?([\p{L}\d]+)/iu.exec(after)?.[1] ?? '';
+  if (meantBy(named) !== undefined) return true;
   if (always.some((way) => way.test(after)) || (once && again.test(after))) return true;
   if (joint.trim() === 'and' && /^an? (?:half|quarter)\b/i.test(after)) return true;
   return (

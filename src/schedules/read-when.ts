@@ -1,6 +1,7 @@
 import { Cron } from 'croner';
 import { countsSomething, goesOn } from './goes-on.ts';
 import { isWhen, type Problem, productions, type Setting } from './grammar.ts';
+import { meantBy } from './misspelt.ts';
 import { tokensOf } from './tokens.ts';
 import { nextTime, type When } from './when.ts';
 
@@ -42,8 +43,14 @@ export function readWhen(text: string, setting: Setting, lead: readonly string[]
 }
 
 /** Words before a time that make it another one, or that of something else: `tickets for friday 9:00`, `tomorrow evening at 8`. */
-const makesItAnother =
-  /(?:\b(?:and|or|from|between|to|for|of|by|not|until|till|before|after|morning|afternoon|evening|night)|&|\d(?:st|nd|rd|th))$/i;
+const makesItAnother = [
+  /(?:\b(?:and|or|from|between|to|for|of|by|not|until|till|before|after|morning|afternoon|evening|night)|&|\d(?:st|nd|rd|th))$/i,
+  /\b(?:weekly|fortnightly|bi-?weekly|monthly|quarterly|yearly|annually|christmas|xmas|easter|halloween|thanksgiving|birthday|eve|new year.?s?(?: day)?)$/i,
+  /\b(?:next|this|coming|following|every|each|per|an?|\d+)\s+(?:days?|weeks?|weekends?|months?|quarters?|years?)$/i,
+  /\d[/.]\d{1,2}\.?$/,
+];
+const isAnother = (rest: string): boolean =>
+  makesItAnother.some((way) => way.test(rest)) || meantBy(/[\p{L}\d]+$/u.exec(rest)?.[0] ?? '') !== undefined;
 
 /** The time at the end of a text, and what stands before it: `call Anna at 18:00`. `unclear`: it names more than one. */
 export function readWhenLast(text: string, setting: Setting): ReadWhen {
@@ -53,7 +60,7 @@ export function readWhenLast(text: string, setting: Setting): ReadWhen {
     if (read.state === 'unknown') continue;
     const rest = text.slice(0, start).trim();
     if (read.state !== 'read') return read;
-    if (read.rest !== '' || makesItAnother.test(rest)) return { state: 'unclear' };
+    if (read.rest !== '' || isAnother(rest)) return { state: 'unclear' };
     return { ...read, rest };
   }
   return { state: 'unknown' };

@@ -47,7 +47,10 @@ export const clock: Reader<Clock> = (tokens, at) => {
   const said = half !== undefined ? 'half' : minute !== undefined ? 'minutes' : 'nothing';
   const isSmall = hour.value > 0 && hour.value < 6 && text(tokens, at).length === 1;
   const vague = isSmall && (said === 'nothing' || (said === 'minutes' && mark === '.'));
-  const sure = pastOClock(tokens, next);
+  const sure = pastOClock(
+    tokens,
+    said === 'minutes' ? skip(tokens, next, ['h', 'hrs', 'hours', 'uhr']) : next,
+  );
   // `18h` may be a time, and so many hours.
   const exact = !vague && (said !== 'nothing' || sure > next);
   return { value: { ...value, exact, vague, said }, next: sure };

@@ -43,6 +43,7 @@ const read: readonly (readonly [string, string])[] = [
   ['!every monday at 9 tests of all modules', 'Mon 09:00, from Mon 26 Oct 09:00 | tests of all modules'],
   ['!every monday 9 status report', 'Mon 09:00, from Mon 26 Oct 09:00 | status report'],
   ['!every other day 9 water', 'every 2 days 09:00, from Sat 24 Oct 09:00 | water'],
+  ['!at 21:00 h look', 'once today 21:00 | look'],
   ['!every day at midnight x', 'daily 00:00, from Sat 24 Oct 00:00 | x'],
   ['!in half an hour look', 'once today 14:30 | look'],
   ['!in 2h. Check the build', 'once today 16:00 | Check the build'],
@@ -83,6 +84,10 @@ const refused: readonly (readonly [string, keyof typeof whenProblems, string])[]
   ['!every morning at 8 x', 'unknown', 'daily 8:00'],
   ['!at eod x', 'unknown', 'today 18:00'],
   ['!at tmrw 9am x', 'unknown', 'tomorrow 9:00'],
+  ['!at 9am tmrw x', 'unclear', 'tomorrow 9:00'],
+  ['!at 9am on wednsday x', 'unclear', 'wednesday 9:00'],
+  ['!remind call mum tmrw at 9am', 'unclear', 'tomorrow 9:00'],
+  ['!remind gym wednsday 9:00', 'unknown', 'wednesday 9:00'],
   ['!at tomorow 9am x', 'unknown', 'tomorrow 9:00'],
   ['!every wednsday 9:00 x', 'unknown', 'wednesday 9:00'],
   ['!every Tuseday 9 x', 'unknown', 'tuesday 9:00'],
@@ -119,6 +124,12 @@ describe('a time typed on a phone', () => {
     const again = /^[\d:]+$/.test(instead) ? `!every daily ${instead}` : `!schedule ${instead}`;
     const way = /^\d+\w*m$/.test(instead) ? `!in ${instead} x` : `${again} x`;
     expect(reading(way).read.state).toBe('read');
+  });
+  test.each([
+    ...['gym next week at 9am', 'pay rent monthly at 9am', 'look back in 2 months at 9am'],
+    ...['pay on 5/5 at 9am', 'cake on my birthday at 9am', 'sing on christmas eve at 6pm'],
+  ])('%p names a day that is not read: none is taken in its place', (text) => {
+    expect(['unclear', 'unknown']).toContain(reading(`!remind ${text}`).read.state);
   });
   test('after midnight, tonight is the night that it is', () => {
     const night = Date.parse('2026-10-22T22:30:00Z');
