@@ -1,8 +1,15 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unixSeconds } from '@nostr-dm-agent/kit/clock';
-import type { Identity, InstanceClaim, NostrEvent, PublishOutcome, Relays } from '@nostr-dm-agent/nostr';
-import { claimEvent, claimFilter, readClaim } from '@nostr-dm-agent/nostr';
+import type {
+  Identity,
+  InstanceClaim,
+  NostrEvent,
+  PublishOutcome,
+  Relay,
+  Relays,
+} from '@nostr-dm-agent/nostr';
+import { claimEvent, claimFilter, RelayError, readClaim } from '@nostr-dm-agent/nostr';
 import type { OwnInstance } from '../store/instance-facts.ts';
 import type { Basics } from './basics.ts';
 import { type Asked, connectionOf, type FenceKeeper, type Word } from './fence-gate.ts';
@@ -40,6 +47,15 @@ export function createClaimBoard(
     if (claim !== undefined) lastSeenAt = Math.max(lastSeenAt, event.created_at);
     return claim;
   };
+  /** undefined: the relay can't be asked now. */
+  const eventsOf = async (relay: Relay): Promise<readonly NostrEvent[] | undefined> => {
+    try {
+      return await relay.query([filter], askMs, signal);
+    } catch (error) {
+      if (!(error instanceof RelayError)) throw error;
+      return servesNone(error) ? [] : undefined;
+    }
+  };
   return {
     look: async () => {
       const found: InstanceClaim[] = [];
@@ -47,7 +63,7 @@ export function createClaimBoard(
       const asked = asking();
       const first = Promise.withResolvers<void>();
       const all = relays.own.map(async (relay) => {
-        const events = await relays.ask(relay.url, [filter], askMs, signal);
+        const events = await eventsOf(relay);
         if (events === undefined) return;
         answers.push({ relay: relay.url, connection: connectionOf(relay), asked });
         found.push(...events.map(read).filter((claim) => claim !== undefined));
@@ -93,3 +109,10 @@ export function createClaimBoard(
 /** The later of two that claimed the same generation at once stays. */
 export const newestFirst = (a: InstanceClaim, b: InstanceClaim): number =>
   b.generation - a.generation || b.at - a.at || (a.instance < b.instance ? 1 : -1);
+
+/**
+ * Whether a relay has said that it serves no claims, whatever it keeps: it fences nobody, and nobody has to wait for its word. What it
+ * may do a moment later (a limit, AUTH) is no such word.
+ */
+export const servesNone = ({ reason, detail }: RelayError): boolean =>
+  reason === 'refused' && /^(?:blocked|restricted|invalid|unsupported)\b/i.test(detail);

@@ -124,6 +124,8 @@ export function createFenceGate(
       if (isKnown() && !wanted) break;
       await look();
       if (isKnown() && !wanted) break;
+      if (attempt === 3)
+        log.warn({}, 'no relay tells whether this bot is still the one to act; what is to be begun waits');
       await pause(backoffMs(attempt, retry, random), stopping);
     }
     reopening = false;

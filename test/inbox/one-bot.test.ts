@@ -3,9 +3,10 @@ import { type Clock, systemClock, unixSeconds } from '@nostr-dm-agent/kit/clock'
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { claimEvent, type InstanceClaim, type RelayUrl } from '@nostr-dm-agent/nostr';
+import { claimEvent, type InstanceClaim, RelayError, type RelayUrl } from '@nostr-dm-agent/nostr';
 import { silentLogger } from '@nostr-dm-agent/nostr/testing/relay-client';
 import { loopback, refusingUrl, relayWorld, reservePort } from '@nostr-dm-agent/nostr/testing/relay-world';
+import { servesNone } from '../../src/app/claim-board.ts';
 import { connectionOf, createFenceGate } from '../../src/app/fence-gate.ts';
 import { createOneBot } from '../../src/app/one-bot.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
@@ -205,5 +206,30 @@ describe('the fence closes again', () => {
     relay.inject(claimEvent(late, world.identity, unixSeconds(systemClock) + 1));
     await until(() => bot.fencedBy.length > 0, 'it hears of the other one');
     expect(bot.gate.isOpen()).toBe(false);
+  });
+
+  test('a relay that serves no claims keeps nobody from acting, before a gap and after it', async () => {
+    await using net = relayWorld();
+    using world = outboxWorld();
+    const relay = net.relay({ faults: { refuseKinds: new Set([30_078]) } });
+    const sleep = slept();
+    const bot = claimant(world, [relay.url], mine, sleep.clock);
+    await isOpen(bot);
+    sleep.for(60_000);
+    expect(bot.gate.isOpen()).toBe(false);
+    await isOpen(bot);
+  });
+
+  test.each([
+    ['refused', 'blocked: kind 30078 is not served here', true],
+    ['refused', 'restricted: not for you', true],
+    ['refused', 'unsupported: tag filter', true],
+    ['refused', 'rate-limited: slow down', false],
+    ['refused', 'error: try again', false],
+    ['refused', 'auth-required: who are you', false],
+    ['timeout', 'blocked: no EOSE', false],
+    ['unreachable', '', false],
+  ] as const)('asked for claims, %s (%s): it has none to tell, for good: %p', (reason, detail, expected) => {
+    expect(servesNone(new RelayError(refusingUrl, reason, detail))).toBe(expected);
   });
 });
