@@ -419,4 +419,9 @@ export const botMigrations: readonly Migration[] = [
       -- Of several commands in one message so many are answered, while it is acted on.
       ALTER TABLE messages ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;
     `),
+  (db) =>
+    db.exec(`
+      -- In the order of their numbers: what was reported last is found without sorting all of them.
+      CREATE INDEX runs_of_schedule ON runs (schedule) WHERE schedule IS NOT NULL;
+    `),
 ];
