@@ -122,6 +122,7 @@ export function createIntake(
     store: messages,
     isOwner: (author) => isOwner(author) || triggers.of(author) !== undefined,
     strangers: admission.strangers,
+    actsSince: () => actsSince(stores.meta),
     onMessage: (message) => {
       dispatcher.accept(message);
       if (isOwner(message.sender)) refused.noteClock(message);
@@ -134,9 +135,7 @@ export function createIntake(
       monotonic,
       signal: stopping,
     }),
-    identity,
-    clock,
-    log,
+    ...{ identity, clock, log },
   });
   const start = () => {
     inbox.start(stopping);

@@ -158,7 +158,7 @@ export function createMessageStore(
     if (isForgotten(message.id)) return undefined;
     const hidden = guard.hide(message);
     const text = state === 'missed' ? guard.forget(hidden, false) : hidden;
-    const { references, files, aheadSeconds: _, ...same } = { ...message, text };
+    const { references, files, aheadSeconds: _, isDatedNow: __, ...same } = { ...message, text };
     const lists = { refs: JSON.stringify(references), files: files && JSON.stringify(files) };
     const added = add.one({ ...same, ...lists, receivedAt, state });
     return added && { ...message, text, seq: added.seq, receivedAt };

@@ -196,3 +196,37 @@ test('after the signal nothing is handed on, and nothing is subscribed', async (
   for (let round = 0; round < 20; round += 1) await new Promise((resolve) => setImmediate(resolve));
   expect([running.texts(), running.inbox.stats().failed]).toEqual([[], 0]);
 });
+
+test('what says nothing of its time is not taken for new by a copy of the home, nor by a fresh one; what came since is', async () => {
+  const now = nowSeconds();
+  const undated = { rumor: { id: undefined, created_at: undefined } };
+  const before = [
+    forge(owner, bot.publicKey, 'pay undated', undated),
+    forge(owner, bot.publicKey, 'pay ahead', { rumor: { created_at: now + 60 * 24 * 3600 } }),
+    forgeLegacy(owner, bot.publicKey, 'pay by the old protocol', { created_at: now + 3600 }),
+  ];
+  for (const taken of [true, false]) {
+    const relay = createScriptedRelay('one');
+    for (const event of before) relay.deliver(event);
+    const { path, remove } = createDatabaseFile();
+    cleanups.push(remove);
+    const takenOverAt = taken ? Date.now() : 0;
+    if (taken) start({ path, relays: [], clock: { now: () => takenOverAt - 3_600_000 } }).stop();
+    const running = start({ path, relays: [relay], actsSince: () => takenOverAt });
+    relay.deliver(forge(owner, bot.publicKey, 'new undated', undated));
+    await settled(running, [relay]);
+    const earlier = Math.floor(Math.max(takenOverAt, running.store.createdAt) / 1000) - 1;
+    const isNew = ({ createdAt }: { createdAt: number }) => createdAt > earlier;
+    const found = running.received.filter(({ text }) => !text.startsWith('marker '));
+    const old = found.filter(({ createdAt }) => createdAt === earlier).map(({ text }) => text);
+    expect(old.toSorted()).toEqual(['pay ahead', 'pay by the old protocol', 'pay undated']);
+    expect(found.filter(isNew).map(({ text }) => text)).toEqual(['new undated']);
+    // Read once to its end: what it stored since, while the bot was away, is new.
+    running.store.setCaughtUp([relay.url], Date.now());
+    relay.disconnect();
+    relay.deliver(forge(owner, bot.publicKey, 'while it was away', undated));
+    relay.connect();
+    await until(() => running.texts().includes('while it was away'), 'it comes');
+    expect(running.received.filter(isNew).map(({ text }) => text)).toContain('while it was away');
+  }
+});

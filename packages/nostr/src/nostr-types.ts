@@ -53,6 +53,8 @@ export type InboundMessage = {
   readonly createdAt: number;
   /** How far the sender's clock is ahead, when that is worth telling. Not stored. */
   readonly aheadSeconds?: number;
+  /** It has no date, or one that lies ahead: `createdAt` is when it came, each time that it comes. Not stored. */
+  readonly isDatedNow?: true;
   /** Relay that delivered it first: the answer goes there when the sender has announced no DM relays. */
   readonly relay: RelayUrl;
 };

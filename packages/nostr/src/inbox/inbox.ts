@@ -41,6 +41,8 @@ export type InboxOptions = {
   readonly onRefused?: (refusal: Refusal) => void;
   /** Called when a message could not be stored, as on a full disk. Comes again each time it is delivered. */
   readonly onUnstored?: (message: InboundMessage, error: unknown) => void;
+  /** Nothing that was written before is acted on (Unix ms); absent: only the home's own age counts. */
+  readonly actsSince?: () => number;
   /** Called when somebody else who has the bot's key wrote something, at that time (Unix seconds). */
   readonly onOwnCopy?: (writtenAt: number) => void;
 };
@@ -60,6 +62,7 @@ export function createInbox(options: InboxOptions): Inbox {
     ...{ seen, store, limits, counts, log, onMessage: options.onMessage },
     onRefused: options.onRefused ?? (() => {}),
     onOwnCopy: options.onOwnCopy ?? (() => {}),
+    actsSince: options.actsSince ?? (() => 0),
     onUnstored: options.onUnstored ?? (() => {}),
     unwrap: createUnwrap(options),
   });

@@ -21,6 +21,8 @@ type IntakeOptions = {
   readonly onRefused: (refusal: Refusal) => void;
   /** A message could not be stored: nothing of it will be on disk until the relay is asked for it again. */
   readonly onUnstored: (message: InboundMessage, error: unknown) => void;
+  /** Nothing that was written before is acted on (Unix ms): another home of the bot may have. */
+  readonly actsSince: () => number;
   /** Somebody who has the bot's key wrote something, at that time (Unix seconds). */
   readonly onOwnCopy: (writtenAt: number) => void;
 };
@@ -86,7 +88,9 @@ export function createIntake(options: IntakeOptions): Intake {
     }
   };
 
-  const accept = ({ lane, wrapId, urgency, message }: Held) => {
+  const accept = (one: Held) => {
+    const { lane, wrapId, urgency } = one;
+    const message = dated(one, options);
     // What comes only now, however old, is for those who act on messages: its sender waits for a word.
     const isHistory = urgency === 'backlog' && isOlderThanHome(message, store.createdAt);
     let stored: StoredMessage | undefined;
@@ -144,6 +148,20 @@ export function createIntake(options: IntakeOptions): Intake {
     release: held.release,
     drop: held.clear,
   };
+}
+
+/**
+ * What a relay had stored before this home has read it once, and what says nothing of its time, may have been acted on by an
+ * earlier home, or one that this is a copy of: it is from before.
+ */
+function dated(
+  { lane, urgency, message }: Held,
+  { store, actsSince }: Pick<IntakeOptions, 'store' | 'actsSince'>,
+): InboundMessage {
+  if (urgency !== 'backlog' || !message.isDatedNow) return message;
+  const homeAt = Math.max(store.createdAt, actsSince());
+  if ((store.caughtUpAt(lane.relay.url) ?? 0) >= homeAt) return message;
+  return { ...message, createdAt: Math.floor(homeAt / 1000) - 1 };
 }
 
 /** What it costs to look at junk: a large one as much as many small ones. */

@@ -216,11 +216,14 @@ function openDeletion(event: NostrEvent, sender: PublicKey, { relay, now }: Circ
 function datedAt(
   statedAt: number | undefined,
   now: number,
-): Pick<InboundMessage, 'createdAt' | 'aheadSeconds'> {
+): Pick<InboundMessage, 'createdAt' | 'aheadSeconds' | 'isDatedNow'> {
+  if (statedAt !== undefined && statedAt <= now) return { createdAt: statedAt };
   const ahead = (statedAt ?? now) - now;
-  return ahead > TOLD_AHEAD_SECONDS
-    ? { createdAt: now, aheadSeconds: ahead }
-    : { createdAt: Math.min(statedAt ?? now, now) };
+  return {
+    createdAt: now,
+    isDatedNow: true,
+    ...(ahead > TOLD_AHEAD_SECONDS ? { aheadSeconds: ahead } : {}),
+  };
 }
 
 /** Decrypts NIP-44 and parses JSON; `undefined` when either fails. Boxed, because `null` is JSON as well. */
