@@ -281,6 +281,21 @@ test('killed while a server takes it, the same bytes are sent again, and its rea
   blobs.clear();
 });
 
+test('on disk it is encrypted and what opens it sealed; what was changed there is told once, and not sent', async () => {
+  const { db } = stores;
+  for (const damage of ["body = x'00'", "facts = 'sealed1.AAAA'"]) {
+    queue('quarterly-figures.bin');
+    const stored = JSON.stringify(db.query('SELECT facts, hex(body) FROM outgoing_files').all());
+    expect(stored).not.toContain('quarterly');
+    expect(stored).not.toContain(`${bytes.toString('hex')}`);
+    db.run(`UPDATE outgoing_files SET ${damage}`);
+    await work();
+    await work();
+    expect(told.splice(0)).toEqual([expect.stringContaining('can’t be read any more. !get <path>')]);
+    expect([sent.length, blobs.size]).toEqual([0, 0]);
+  }
+});
+
 test('what a server may have taken all the same is deleted there when another has it', async () => {
   for (const [status, stays] of [
     ...([408, 409, 425, 429, 500] as const).map((code) => [code, true] as const),
