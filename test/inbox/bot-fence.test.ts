@@ -146,8 +146,8 @@ test('a bot stands still while another one takes over, a time comes and a messag
   const settings = Object.entries(theirs).map(([name, value]) => `${name}="${value}"\n`);
   writeFileSync(join(machine.directory, '.env'), settings.join(''), { mode: 0o600 });
 
-  await owner.answer(await owner.send('!in 4s its time comes'), /once, today/);
-  const dueAt = Date.now() + 4_000;
+  await owner.answer(await owner.send('!in 6s its time comes'), /once/);
+  const dueAt = Date.now() + 6_000;
   // As when a lid is closed: its connections are gone when it wakes up, and it knows of nothing.
   process.kill(bot.pid(), 'SIGSTOP');
   relay.dropAll();

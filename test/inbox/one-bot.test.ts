@@ -101,14 +101,12 @@ describe('the fence closes again', () => {
     expect([bot.gate.isOpen(), bot.gate.isSure(), bot.fencedBy.length]).toEqual([true, true, 0]);
   });
 
-  test('a gap in which the clock is set back is one, too; a short wait is none', async () => {
+  test('a gap in which the clock is set back is one, too', async () => {
     await using net = relayWorld();
     using world = outboxWorld();
     const sleep = slept();
     const bot = claimant(world, [net.relay().url], mine, sleep.clock);
     await isOpen(bot);
-    sleep.for(500);
-    expect(bot.gate.isOpen()).toBe(true);
     sleep.for(-60_000);
     expect(bot.gate.isOpen()).toBe(false);
     await isOpen(bot);
@@ -123,7 +121,7 @@ describe('the fence closes again', () => {
     await isOpen(bot);
     const opened = bot.opened();
     // Not sent to whoever subscribed: as if the connection had swallowed it.
-    relay.store.add(claimEvent({ ...late, generation: 3 }, world.identity, unixSeconds(systemClock) + 1));
+    relay.store.add(claimEvent({ ...late, generation: 3 }, world.identity, unixSeconds(systemClock) + 60));
     sleep.for(60_000);
     expect(bot.gate.isOpen()).toBe(false);
     await until(() => bot.fencedBy.length > 0, 'it has heard of the other one');
