@@ -120,7 +120,8 @@ export type BlossomServer = Awaited<ReturnType<typeof startBlossomServer>>;
 /** What stands between the bot and a server: it passes on what it is asked, unless it is to do something else. */
 export type Fault = (
   request: Request,
-  pass: () => Promise<Response>,
+  /** @param changed headers, instead of the bot's */
+  pass: (changed?: Readonly<Record<string, string>>) => Promise<Response>,
 ) => Response | undefined | Promise<Response | undefined>;
 
 export function startBlossomFront(server: BlossomServer) {
@@ -133,8 +134,11 @@ export function startBlossomFront(server: BlossomServer) {
       const body = request.method === 'PUT' ? await request.arrayBuffer() : undefined;
       const headers = new Headers(request.headers);
       headers.delete('host');
-      const pass = () =>
-        fetch(`${server.url}${pathname}`, { method: request.method, headers, ...(body && { body }) });
+      const pass = (changed = {}) =>
+        fetch(`${server.url}${pathname}`, {
+          ...{ method: request.method, headers: { ...Object.fromEntries(headers), ...changed } },
+          ...(body && { body }),
+        });
       return (await state.fault?.(request, pass)) ?? pass();
     },
   });
