@@ -78,7 +78,8 @@ describe('the fence closes again', () => {
       },
     };
   };
-  const isOpen = (bot: ReturnType<typeof claimant>) => until(() => bot.gate.isOpen(), 'the fence is open');
+  const isOpen = (bot: ReturnType<typeof claimant>) =>
+    until(() => bot.gate.isOpen() && bot.opened() > 0, 'the fence is open, and told of');
 
   test('after a gap nothing begins before a relay has said, asked anew, that nobody has taken over', async () => {
     await using net = relayWorld();
