@@ -22,8 +22,9 @@ import { createTurns } from './turns.ts';
 export const keptForMs = 60 * 60_000;
 /** How long a task that is on its way to its file, or the other way round, is waited for. */
 const gatherMs = 4_000;
-/** Files that are fetched at a time: each may take memory. */
+/** Files that are fetched at a time, and files of one owner that are taken: each may take memory. */
 const mostAtOnce = 3;
+const mostOfOne = 2;
 
 /**
  * Files that owners send. A message stays stored until its files are in the inbox of the workspace, or until its owner was
@@ -83,6 +84,13 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
   const underWay = new Map<number, { readonly owner: PublicKey; readonly done: Promise<void> }>();
   const asking = new Map<PublicKey, () => void>();
   const inTurn = createTurns(mostAtOnce);
+  /** A transcription service that hangs holds up the files of whoever spoke, and nobody else's. */
+  const turnsOf = new Map<PublicKey, typeof inTurn>();
+  const inOwnTurn = (owner: PublicKey): typeof inTurn => {
+    const turns = turnsOf.get(owner) ?? createTurns(mostOfOne);
+    turnsOf.set(owner, turns);
+    return turns;
+  };
 
   const askLater = (owner: PublicKey): void => {
     asking.get(owner)?.();
@@ -124,7 +132,7 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
     const { name, directory } = deps.currentSessions.choices(owner).workspace;
     if (isHosted(directory) && !deps.voice.isOn) return { problem: hostedInboxText };
     deps.reached('shared:fetching');
-    const fetched = await fetchFile(file, deps.fetch, ending.signal);
+    const fetched = await inTurn(() => fetchFile(file, deps.fetch, ending.signal));
     deps.reached('shared:fetched');
     if ('problem' in fetched) return { problem: fileProblemText(fetched) };
     const heard = said === undefined ? await hear(message, fetched, place) : known;
@@ -158,7 +166,9 @@ export function createIncomingFiles(deps: IncomingFilesDeps): IncomingFiles {
       deps.goOn(message, message.text, true);
       return;
     }
-    const all = await Promise.all(files.map((file, place) => inTurn(() => take(message, file, place))));
+    const all = await Promise.all(
+      files.map((file, place) => inOwnTurn(sender)(() => take(message, file, place))),
+    );
     deps.reached('shared:taken');
     const caption = captionOf(message);
     const problems = [...new Set(all.flatMap(({ problem }) => problem ?? []))];
