@@ -1,6 +1,7 @@
 import { sat } from '@nostr-dm-agent/kit/sat';
 import type { PublicKey } from '@nostr-dm-agent/nostr';
-import { formatDuration, lines, plural, shorten } from '../replies/format.ts';
+import { shortTask } from '../replies/file-replies.ts';
+import { formatDuration, lines, plural } from '../replies/format.ts';
 import type { Run } from '../runs/run.ts';
 import { parseChoice, parseCount } from './arguments.ts';
 import { notABudget, splitBudget } from './budget-suffix.ts';
@@ -49,7 +50,7 @@ export const queueCommands = (deps: CommandDeps): readonly Command[] => [
         throw new RefusalError('That task has begun already: !stop ends it.');
       const left = waiting - 1;
       return lines(
-        `Dropped: ${shorten(run.task, 80)}`,
+        `Dropped: ${shortTask(run.task)}`,
         left === 0 ? 'Nothing else waits.' : `${plural(left, 'task')} still waiting.`,
       );
     },
@@ -103,7 +104,7 @@ const stopCommand = (deps: CommandDeps): Command => ({
       running.find(({ message }) => call.message.references.includes(message)) ??
       running.find((candidate) => candidate.session === session) ??
       running[0];
-    if (run !== undefined && deps.queue.stop(run.id)) return `Stopping: ${shorten(run.task, 80)}`;
+    if (run !== undefined && deps.queue.stop(run.id)) return `Stopping: ${shortTask(run.task)}`;
     const rest = waiting === 0 ? '' : ` ${plural(waiting, 'task')} waiting: see !queue.`;
     const code = deps.stores.confirmations.waiting(call.owner.publicKey)
       ? ' Nothing was paid either: a code that is not sent runs out by itself.'
@@ -115,7 +116,7 @@ const stopCommand = (deps: CommandDeps): Command => ({
 /** This one, and no other: by the time the word comes it may be over. */
 function stopNumbered({ queue }: CommandDeps, owner: PublicKey, number: number): string {
   const run = queue.list(0, owner).find(({ seq }) => seq === number);
-  if (run !== undefined && queue.stop(run.id)) return `Stopping: ${shorten(run.task, 80)}`;
+  if (run !== undefined && queue.stop(run.id)) return `Stopping: ${shortTask(run.task)}`;
   throw new RefusalError(`No task #${number} of yours is running; see !queue.`);
 }
 
@@ -147,7 +148,7 @@ function queueText(deps: CommandDeps, { owner: { publicKey } }: Call): string {
   return lines(
     running.map((run) => runningLine(run, waitsForMoney(run), deps.clock.now())),
     waiting > 0 && `Waiting, ${plural(waiting, 'task')}:`,
-    shown.map((run, index) => `${index + 1}. ${shorten(run.task, 80)}`),
+    shown.map((run, index) => `${index + 1}. ${shortTask(run.task)}`),
     waiting > shown.length &&
       `… and ${plural(waiting - shown.length, 'more task')}, up to number ${waiting}.`,
     ways.filter((way) => way !== '').join(' '),
@@ -156,7 +157,7 @@ function queueText(deps: CommandDeps, { owner: { publicKey } }: Call): string {
 
 function runningLine(run: Run, held: boolean, now: number): string {
   const since = run.startedAt === undefined ? '' : `, ${formatDuration(now - run.startedAt)}`;
-  return `${held ? 'Waits for money' : 'Running'}${since}: ${shorten(run.task, 80)}`;
+  return `${held ? 'Waits for money' : 'Running'}${since}: ${shortTask(run.task)}`;
 }
 
 /** @throws RefusalError when there is none, or it is not done yet */

@@ -1,5 +1,6 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { hostedPlace } from '../backends/hosts/place.ts';
+import { shortTask } from '../replies/file-replies.ts';
 import { formatAgo, lines, shorten } from '../replies/format.ts';
 import { describeRunFailure } from '../replies/run-replies.ts';
 import type { Run, Session } from '../runs/run.ts';
@@ -204,5 +205,5 @@ function historyEntry(run: Run, now: number): string {
       : run.result?.failure === undefined
         ? `(${run.outcome ?? run.state})`
         : shorten(describeRunFailure(run, run.result.failure, undefined), 200);
-  return `You, ${formatAgo(now - run.queuedAt)}: ${shorten(run.task, 200)}\nAgent: ${answer}`;
+  return `You, ${formatAgo(now - run.queuedAt)}: ${shortTask(run.task, 200)}\nAgent: ${answer}`;
 }

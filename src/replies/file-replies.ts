@@ -68,6 +68,9 @@ export const filesNote = (files: readonly Kept[]): string =>
 /** A task as its owner wrote it. */
 export const withoutFilesNote = (task: string): string => task.split(filesFollow, 1)[0] ?? task;
 
+/** One line of it, to be known by. */
+export const shortTask = (task: string, limit = 80): string => shorten(withoutFilesNote(task), limit);
+
 /** The model can't be shown a picture. @param others that can */
 export const noPicturesText = (model: string, others: readonly string[]): string =>
   lines(

@@ -8,7 +8,7 @@ import type { ScheduledEnd } from '../schedules/schedule.ts';
 import { changesLine } from './change-replies.ts';
 import { describeConnectionFailure } from './connection-replies.ts';
 import { describeFailure, limitsLine, newGitLine } from './failure-replies.ts';
-import { resultsText } from './file-replies.ts';
+import { resultsText, shortTask } from './file-replies.ts';
 import { formatDuration, lines, plural, shorten } from './format.ts';
 import { unexplainedText } from './routstr/paid-run-replies.ts';
 import { afterwards, atItsTime } from './schedule-replies.ts';
@@ -183,13 +183,13 @@ function ending(run: Run, settlement: Settlement): string {
       );
     case 'interrupted':
       return sentences(
-        `Interrupted: the bot was stopped while this ran: “${shorten(run.task, 80)}”.`,
+        `Interrupted: the bot was stopped while this ran: “${shortTask(run.task)}”.`,
         soFar(run.result),
         waysOn(run),
         moneyOf(run, settlement),
       );
     case 'missed':
-      return `Not run, the bot was away too long: “${shorten(run.task, 80)}”. !retry runs it now.`;
+      return `Not run, the bot was away too long: “${shortTask(run.task)}”. !retry runs it now.`;
     case 'refused':
     case 'dropped':
     case undefined:

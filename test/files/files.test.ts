@@ -22,6 +22,7 @@ import { expectsFile } from '../../src/files/incoming-files.ts';
 import { InboxFolderError, keepFile } from '../../src/files/keep-file.ts';
 import { readWorkspaceFile } from '../../src/files/read-workspace-file.ts';
 import { isPicture, sniffType } from '../../src/files/sniff-type.ts';
+import { filesNote, shortTask } from '../../src/replies/file-replies.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
 
@@ -63,6 +64,12 @@ describe('an encrypted file', () => {
       expect(decryptFile(body, { key, nonce: 'x' })).toBeUndefined();
     expect(decryptFile(Buffer.alloc(3), { key: '00'.repeat(32), nonce: '00'.repeat(12) })).toBeUndefined();
   });
+});
+
+test('a task is shown as its owner wrote it, whatever came with it', () => {
+  const note = filesNote([{ path: '.dm-inbox/a.png', mime: 'image/png', size: 5_000 }]);
+  expect(note).toContain('- .dm-inbox/a.png (image/png, 5 kB)');
+  expect(shortTask(`make the header\nlike this${note}`)).toBe('make the header like this');
 });
 
 test('what a file is, is read from its own first bytes', () => {
