@@ -1,20 +1,15 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unixSeconds } from '@nostr-dm-agent/kit/clock';
-import type {
-  Identity,
-  InstanceClaim,
-  NostrEvent,
-  PublishOutcome,
-  Relay,
-  Relays,
-} from '@nostr-dm-agent/nostr';
+import type { Identity, InstanceClaim, NostrEvent, PublishOutcome, Relay } from '@nostr-dm-agent/nostr';
 import { claimEvent, claimFilter, RelayError, readClaim } from '@nostr-dm-agent/nostr';
 import type { OwnInstance } from '../store/instance-facts.ts';
 import type { Basics } from './basics.ts';
 import { type Asked, connectionOf, type FenceKeeper, type Word } from './fence-gate.ts';
 
 const askMs = 4_000;
+/** As long as a relay's word is fresh: who needs longer is of no use to what begins by itself. */
+const longestAskMs = 10_000;
 /** Once one relay has answered, the others have so long. */
 const othersMs = 500;
 const publishMs = 10_000;
@@ -35,22 +30,35 @@ export type ClaimBoard = {
 };
 
 export function createClaimBoard(
-  { relays, identity }: { readonly relays: Relays; readonly identity: Identity },
+  {
+    relays,
+    identity,
+  }: {
+    readonly relays: {
+      readonly own: readonly Pick<Relay, 'url' | 'status' | 'query' | 'publish' | 'subscribe'>[];
+    };
+    readonly identity: Identity;
+  },
   asking: FenceKeeper['asking'],
   { clock, stopping: signal }: Pick<Basics, 'clock' | 'stopping'>,
 ): ClaimBoard {
   const filter = claimFilter(identity);
   /** Unix seconds: relays keep the newest, by whichever clock it was written. */
   let lastSeenAt = 0;
+  /** The next look's: where relays are slow, giving up as soon as before would be asking forever. */
+  let patienceMs = askMs;
   const read = (event: NostrEvent): InstanceClaim | undefined => {
     const claim = readClaim(event, identity);
     if (claim !== undefined) lastSeenAt = Math.max(lastSeenAt, event.created_at);
     return claim;
   };
   /** undefined: the relay can't be asked now. */
-  const eventsOf = async (relay: Relay): Promise<readonly NostrEvent[] | undefined> => {
+  const eventsOf = async (
+    relay: Pick<Relay, 'query'>,
+    timeoutMs: number,
+  ): Promise<readonly NostrEvent[] | undefined> => {
     try {
-      return await relay.query([filter], askMs, signal);
+      return await relay.query([filter], timeoutMs, signal);
     } catch (error) {
       if (!(error instanceof RelayError)) throw error;
       return servesNone(error) ? [] : undefined;
@@ -61,9 +69,10 @@ export function createClaimBoard(
       const found: InstanceClaim[] = [];
       const answers: Word[] = [];
       const asked = asking();
+      const timeoutMs = patienceMs;
       const first = Promise.withResolvers<void>();
       const all = relays.own.map(async (relay) => {
-        const events = await eventsOf(relay);
+        const events = await eventsOf(relay, timeoutMs);
         if (events === undefined) return;
         answers.push({ relay: relay.url, connection: connectionOf(relay), asked });
         found.push(...events.map(read).filter((claim) => claim !== undefined));
@@ -71,6 +80,7 @@ export function createClaimBoard(
       });
       const soon = first.promise.then(() => sleep(othersMs, undefined, { ref: false }));
       await Promise.race([Promise.all(all), soon]);
+      if (answers.length === 0) patienceMs = longestAskMs;
       return { newest: found.toSorted(newestFirst)[0], answers: [...answers] };
     },
     publish: ({ instance, generation, claimedAt }) => {

@@ -150,6 +150,11 @@ describe('a sealed file', () => {
         ]),
       '{"kind":"damaged"}',
     ],
+    [
+      'whose header asks for what scrypt can’t do',
+      () => Buffer.from(whole.toString('latin1').replace(/"n":\d/, '"n":9'), 'latin1'),
+      '{"kind":"damaged"}',
+    ],
     ['of something else', () => Buffer.from('SQLite format 3'), '{"kind":"not_ours"}'],
     ['that is empty', () => Buffer.alloc(0), '{"kind":"not_ours"}'],
   ])('%s', async (_, bytes, expected) => expect(await read(bytes())).toBe(expected));

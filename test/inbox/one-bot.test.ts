@@ -6,7 +6,7 @@ import { until } from '@nostr-dm-agent/kit/testing/until';
 import { claimEvent, type InstanceClaim, RelayError, type RelayUrl } from '@nostr-dm-agent/nostr';
 import { silentLogger } from '@nostr-dm-agent/nostr/testing/relay-client';
 import { loopback, refusingUrl, relayWorld, reservePort } from '@nostr-dm-agent/nostr/testing/relay-world';
-import { servesNone } from '../../src/app/claim-board.ts';
+import { createClaimBoard, servesNone } from '../../src/app/claim-board.ts';
 import { connectionOf, createFenceGate } from '../../src/app/fence-gate.ts';
 import { createOneBot } from '../../src/app/one-bot.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
@@ -120,6 +120,7 @@ describe('the fence closes again', () => {
     const sleep = slept();
     const bot = claimant(world, [relay.url], mine, sleep.clock);
     await isOpen(bot);
+    await until(() => bot.opened() > 0, 'that is told');
     const opened = bot.opened();
     // Not sent to whoever subscribed: as if the connection had swallowed it.
     relay.store.add(claimEvent({ ...late, generation: 3 }, world.identity, unixSeconds(systemClock) + 60));
@@ -217,6 +218,27 @@ describe('the fence closes again', () => {
     sleep.for(60_000);
     expect(bot.gate.isOpen()).toBe(false);
     await isOpen(bot);
+  });
+
+  test('where every relay takes longer than they are given first, they are given longer', async () => {
+    using world = outboxWorld();
+    const relay = {
+      url: refusingUrl,
+      status: () => ({ url: refusingUrl, state: 'open', since: 1, lastError: undefined, feeds: [] }) as const,
+      query: async (_filters: unknown, timeoutMs: number) => {
+        if (timeoutMs <= 6_000) throw new RelayError(refusingUrl, 'timeout', '');
+        return [claimEvent(late, world.identity, 1)];
+      },
+      publish: () => Promise.reject(new RangeError('nothing is published here')),
+      subscribe: () => new RangeError('nobody listens here'),
+    };
+    const board = createClaimBoard(
+      { relays: { own: [relay] }, identity: world.identity },
+      () => ({ gaps: 0, at: 0 }),
+      { clock: systemClock, stopping: AbortSignal.timeout(10_000) },
+    );
+    expect(await board.look()).toMatchObject({ newest: undefined, answers: [] });
+    expect(await board.look()).toMatchObject({ newest: late, answers: [{ relay: refusingUrl }] });
   });
 
   test.each([

@@ -11,7 +11,9 @@ export const passphraseCostShape = {
     .number()
     .int()
     .min(2)
-    .max(1 << 20),
+    .max(1 << 20)
+    // Others than powers of two there are none of, and scrypt throws.
+    .refine((n) => Math.log2(n) % 1 === 0),
   r: z.number().int().min(1).max(16),
   p: z.number().int().min(1).max(16),
 };
