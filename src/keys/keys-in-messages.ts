@@ -126,7 +126,7 @@ function wordsToConnect(first: string, second: string): number | undefined {
 
 /** What stands before the connection to a wallet in the one command that asks for it, however it is written; no other command. */
 const asksForConnection =
-  /^\s*[!！]\s*(?:wallet\s+)?auto[\s-]*top[\s-]*up\b(?:(?!\n\s*[!！])[\s\S])*(?<=[\s<("'`])$/i;
+  /^\s*[!！]\s*(?:wallet\s+)?auto[\s-]*top[\s-]*up\b(?:(?!\n[ \t]*[!！])[\s\S])*(?<=[\s<("'`])$/i;
 
 /** The word that answers whether a key shall be replaced. */
 const isNoSecret = /^(?:replace)?$/i;

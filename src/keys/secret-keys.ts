@@ -1,4 +1,4 @@
-import { validateMnemonic } from '@scure/bip39';
+import { createHash } from 'node:crypto';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 
 /**
@@ -12,7 +12,7 @@ const CONNECTION = /nostr\+?walletconnect:(?:\/\/)?\S+(?:\s+(?:[&?]\S+|secret=\S
 
 const removed = '[secret key removed]';
 const mnemonicLengths = [24, 21, 18, 15, 12];
-const mnemonicWords = new Set(wordlist);
+const mnemonicNumbers = new Map(wordlist.map((word, number) => [word, number] as const));
 
 /** Its secret, where the rest of it was broken off. */
 const CONNECTION_SECRET = /(?<![a-z])secret=\s*(?:[0-9a-f]\s*){63}[0-9a-f](?![0-9a-f])/gi;
@@ -33,23 +33,49 @@ export const withoutSecretKeys = (text: string): string =>
 export const holdsSecretKey = (text: string): boolean =>
   text.includes(removed) || withoutSecretKeys(text) !== text;
 
-/** Words in a row whose checksum is right: people do not write so by chance. */
+/**
+ * Words in a row whose checksum is right: people do not write so by chance. Of several such rows that overlap (half of 24 words
+ * may be right by chance) all goes.
+ */
 function withoutMnemonics(text: string): string {
   const words = Array.from(text.matchAll(/[\p{L}]+/gu), ({ 0: word, index }) => ({
-    word: word.toLowerCase(),
+    number: mnemonicNumbers.get(word.toLowerCase()),
     start: index,
     end: index + word.length,
   }));
-  for (let from = 0, run = 0; from < words.length; from++) {
-    run = mnemonicWords.has(words[from]?.word ?? '') ? run + 1 : 0;
-    for (const length of mnemonicLengths) {
-      if (run < length) continue;
-      const found = words.slice(from + 1 - length, from + 1);
-      const [first, last] = [found[0], found.at(-1)];
-      if (first === undefined || last === undefined) continue;
-      if (!validateMnemonic(found.map(({ word }) => word).join(' '), wordlist)) continue;
-      return withoutMnemonics(text.slice(0, first.start) + removed + text.slice(last.end));
+  const numbers = words.map(({ number = -1 }) => number);
+  const rows: { from: number; to: number }[] = [];
+  for (let to = 0, run = 0; to < words.length; to++) {
+    run = numbers[to] === -1 ? 0 : run + 1;
+    const length = mnemonicLengths.find((each) => run >= each && isMnemonic(numbers, to + 1 - each, each));
+    if (length === undefined) continue;
+    let from = to + 1 - length;
+    for (let last = rows.at(-1); last !== undefined && last.to >= from; last = rows.at(-1)) {
+      from = Math.min(from, last.from);
+      rows.pop();
     }
+    rows.push({ from, to });
   }
-  return text;
+  let clean = '';
+  let at = 0;
+  for (const { from, to } of rows) {
+    clean += text.slice(at, words[from]?.start ?? at) + removed;
+    at = words[to]?.end ?? at;
+  }
+  return clean + text.slice(at);
+}
+
+/** BIP39: 11 bits a word, of which the last are the beginning of the hash of those before. A text may have thousands of rows. */
+function isMnemonic(numbers: readonly number[], from: number, length: number): boolean {
+  const bytes = new Uint8Array(33);
+  let [bits, count, size] = [0, 0, 0];
+  for (let at = from; at < from + length; at++) {
+    bits = (bits << 11) | (numbers[at] ?? 0);
+    count += 11;
+    for (; count >= 8; count -= 8) bytes[size++] = bits >>> (count - 8);
+    bits &= (1 << count) - 1;
+  }
+  const entropy = (length / 3) * 4;
+  const sum = createHash('sha256').update(bytes.subarray(0, entropy)).digest()[0] ?? 0;
+  return sum >>> (8 - length / 3) === (size > entropy ? bytes[entropy] : bits);
 }

@@ -624,3 +624,10 @@ test('what was deleted before it came is not done; the same words again are', as
   expect((await chat.send('fix the bug')).isTask).toBe(true);
   await chat.close();
 });
+
+test('a text as long as one can be is read in a moment, and none is too deep', () => {
+  const { meaningOf } = openChat();
+  for (const part of ['"', '\n', ' ', '!', 'please ', `${'cashuA'.padEnd(30, 'a')} `])
+    for (const before of ['', '!ask ', 'x'])
+      expect(meaningOf(`${before}${part.repeat(128_000 / part.length)} !!`).kind).not.toBe('secret');
+});

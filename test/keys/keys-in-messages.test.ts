@@ -1,5 +1,7 @@
 import { expect, test } from 'bun:test';
 import type { EventId, PublicKey } from '@nostr-dm-agent/nostr';
+import { generateMnemonic } from '@scure/bip39';
+import { wordlist } from '@scure/bip39/wordlists/english.js';
 import fc from 'fast-check';
 import { generateSecretKey } from 'nostr-tools/pure';
 import { createCatalogue } from '../../src/keys/catalogue.ts';
@@ -186,4 +188,20 @@ test('a token is stored as it came, whatever its letters happen to spell', () =>
   for (const text of [...around, `https://wallet.example/#token=${token}`]) expect(hide(text)).toBe(text);
   // Beside one, a key is a key.
   expect(hide(`${token} and my key is ${key}, use it`)).not.toContain(key);
+});
+
+test('the words of a wallet are taken out whole, of every length, and words that are none stay', () => {
+  for (const bits of [128, 160, 192, 224, 256])
+    for (let time = 0; time < 20; time++) {
+      const words = generateMnemonic(wordlist, bits);
+      const left = hide(`!ask the ${words.replaceAll(' ', time % 2 ? ', ' : ' ')} -`);
+      expect(left).toBe('!ask the [secret key removed] -');
+    }
+  const none = `${'zoo '.repeat(11)}zoo`;
+  expect(hide(`!ask the ${none} -`)).toBe(`!ask the ${none} -`);
+});
+
+test('a message as long as one can be is looked through while others wait for it', () => {
+  for (const part of ['secret=', 'zoo ', '\n', ' ', 'secret= a '])
+    expect(hide(`!wallet autotopup${part.repeat(128_000 / part.length)}${link}`)).not.toContain('5d5d');
 });

@@ -246,6 +246,9 @@ test.concurrent('a relay that says whatever it likes makes no answer, and its fl
               socket.send(each);
               flooded += each.length;
             }
+          // More than anybody looks through.
+          for (let more = 0; more < 100; more++) socket.send(all[0] ?? '');
+          socket.send(JSON.stringify(['EVENT', first, answerTo(id, paidSaid)]));
           socket.send('x'.repeat(3_000_000));
         }
         socket.send(JSON.stringify(['EOSE', first]));

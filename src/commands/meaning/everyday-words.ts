@@ -147,18 +147,20 @@ const BEFORE = new RegExp(
   'u',
 );
 const AFTER = new RegExp(
-  `[\\s,]+(?:${PLEASE}|thanks|thank you|thx|ty|danke|merci|gracias|now|right now|asap|bot)$`,
+  `(?<![\\s,])[\\s,]+(?:${PLEASE}|thanks|thank you|thx|ty|danke|merci|gracias|now|right now|asap|bot)$`,
   'u',
 );
-const EMOTICON_AFTER = new RegExp(`\\s+${EMOTICON}$`, 'u');
+const EMOTICON_AFTER = new RegExp(`(?<!\\s)\\s+${EMOTICON}$`, 'u');
 const EMOJI =
   /^(?:\s|\p{Extended_Pictographic}|\p{Emoji_Modifier}|[\ufe0e\ufe0f])+|(?:\s|\p{Extended_Pictographic}|\p{Emoji_Modifier}|[\ufe0e\ufe0f])+$/gu;
 
 /** Without the politeness and the emoji at both ends, as long as something is left. */
 export function withoutCourtesy(text: string): string {
+  // What is longer is no bare word, and each round reads all of it.
+  if (text.length > 500) return text;
   const next = [EMOJI, EMOTICON_AFTER, BEFORE, AFTER]
     .map((beside) => text.replace(beside, ''))
-    .map((each) => each.replace(/[\s.,;:!?…！。]+$/u, '').trim())
+    .map((each) => each.replace(/(?<![\s.,;:!?…！。])[\s.,;:!?…！。]+$/u, '').trim())
     .find((each) => each !== '' && each.length < text.length);
   return next === undefined ? text : withoutCourtesy(next);
 }

@@ -10,6 +10,8 @@ const CONTINUATION = /^(?:[ \t]*\r?\n[ \t>]*| {1,2})([\w+/-]+={0,2})/;
 const LEAST = 20;
 /** So many lines are looked at for one token. */
 const MOST_LINES = 400;
+/** So many tokens are taken out of one text. */
+const MOST_TOKENS = 100;
 
 /** Where a text holds a token; `end` exclusive, in UTF-16 units. */
 export type TokenInText = { readonly token: string; readonly start: number; readonly end: number };
@@ -27,7 +29,7 @@ export function tokensInText(text: string, isWhole: (token: string) => boolean):
     const covered = found.at(-1);
     if (covered !== undefined && start < covered.end) continue;
     const token = tokenAt(text, start, isWhole);
-    if (token !== undefined) found.push(token);
+    if (token !== undefined && found.push(token) === MOST_TOKENS) break;
   }
   return found;
 }

@@ -7,8 +7,8 @@ const INVISIBLE =
 /** A mention that a client writes before the words (NIP-27), of whomever. */
 const MENTION = /^(?:(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,})[,:;]?\s*/iu;
 
-/** The same behind the words. */
-const MENTION_AFTER = /[\s,;:]+(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,}[.!?]*$/iu;
+/** The same behind the words. It begins where its blanks do: a text may have thousands of them. */
+const MENTION_AFTER = /(?<![\s,;:])[\s,;:]+(?:nostr:)?@?(?:npub|nprofile)1[02-9ac-hj-np-z]{20,}[.!?]*$/iu;
 export const withoutMentionAfter = (text: string): string => text.replace(MENTION_AFTER, '');
 
 /** A key, a note or a relay of Nostr's and nothing else. */
@@ -48,12 +48,16 @@ export const visible = (text: string): string =>
 const SIGNATURE =
   /\n\s*(?:--[ \t]*\n[\s\S]{0,200}|(?:sent (?:from|with|via|using)|gesendet (?:von|mit)|envoyé (?:de|depuis)|enviado desde|get outlook for) [^\n]{1,60})$/iu;
 
+const longestSignature = 400;
+const withoutSignature = (text: string): string =>
+  text.slice(0, -longestSignature) + text.slice(-longestSignature).replace(SIGNATURE, '');
+
 /**
  * What somebody wrote below what they quoted (`> …`), after whom they mentioned and above their phone's signature; all of it
  * when nothing else is there.
  */
 export function ownWords(all: string): string {
-  const text = all.trimEnd().replace(SIGNATURE, '');
+  const text = withoutSignature(all.trimEnd());
   const lines = text.split('\n');
   const first = lines.findIndex((line) => line.trim() !== '' && !/^\s*>/.test(line));
   let words = (first === -1 ? text : lines.slice(first).join('\n')).trim();
@@ -63,15 +67,20 @@ export function ownWords(all: string): string {
 
 /** Without the quotes, backticks or stars that stand round all of it. */
 export function unwrapped(text: string): string {
-  const body = text.trim();
-  for (const [open, close] of WRAPPERS) {
-    if (body.length <= open.length + close.length) continue;
-    if (body.startsWith(open) && body.endsWith(close)) {
-      return unwrapped(body.slice(open.length, body.length - close.length));
-    }
+  let body = text.trim();
+  for (let depth = 0; depth < deepestWrap; depth++) {
+    const around = WRAPPERS.find(
+      ([open, close]) =>
+        body.length > open.length + close.length && body.startsWith(open) && body.endsWith(close),
+    );
+    if (around === undefined) break;
+    const [open, close] = around;
+    body = body.slice(open.length, body.length - close.length).trim();
   }
   return body;
 }
+/** Deeper is no quoting any more. */
+const deepestWrap = 12;
 
 /** How a mark is written that is no plain one, and how it is spoken to a phone. */
 const OTHER_MARKS =
@@ -89,4 +98,5 @@ export const withPlainMark = (text: string): string =>
     .replace(/^(!\p{L}+)@\w+/u, '$1');
 
 /** Without the full stop, question mark or comma that ends a sentence. */
-export const withoutFinalPunctuation = (text: string): string => text.replace(/[\s.,;:!?*…！。]+$/u, '');
+export const withoutFinalPunctuation = (text: string): string =>
+  text.replace(/(?<![\s.,;:!?*…！。])[\s.,;:!?*…！。]+$/u, '');

@@ -19,6 +19,8 @@ const REQUEST = 23_194;
 const ANSWER = 23_195;
 const MOST_CONTENT = 64 * 1024;
 const MOST_MESSAGE = 200;
+/** Of one relay: to look at each costs as much as a relay likes. */
+const MOST_LOOKED_AT = 100;
 /** A relay that has not said by then that it listens for the answer gets the request all the same. */
 const listeningMs = 3_000;
 
@@ -120,12 +122,14 @@ export async function askWallet(
   const filter: Filter = { kinds: [ANSWER], authors: [connection.wallet], '#e': [request.id] };
   let delivered = false;
 
-  const onEvent = (event: NostrEvent): void => {
-    const answer = readAnswer(connection, request, event);
-    if (answer !== undefined) heard.resolve(answer);
-  };
-  const askAt = (url: RelayUrl): Promise<PublishOutcome> =>
-    relays.borrow(url, async (relay) => {
+  const askAt = (url: RelayUrl): Promise<PublishOutcome> => {
+    let looked = 0;
+    const onEvent = (event: NostrEvent): void => {
+      looked += 1;
+      const answer = looked > MOST_LOOKED_AT ? undefined : readAnswer(connection, request, event);
+      if (answer !== undefined) heard.resolve(answer);
+    };
+    return relays.borrow(url, async (relay) => {
       await listening(relay, filter, onEvent, until);
       const outcome = await relay.publish(request, timeoutMs, until);
       if (outcome.result === 'accepted') delivered = true;
@@ -133,6 +137,7 @@ export async function askWallet(
       if (outcome.result !== 'refused') await pause(timeoutMs, until);
       return outcome;
     });
+  };
   const everywhere = Promise.all(connection.relays.map(askAt)).then((outcomes): WalletAnswer | undefined =>
     outcomes.every(({ result }) => result === 'refused') ? { kind: 'silent', delivered } : undefined,
   );
