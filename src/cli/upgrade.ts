@@ -104,8 +104,13 @@ const resumedText: Record<Resumed, string> = {
 
 function failureText(error: unknown, directory: string, signal: AbortSignal): string {
   if (error instanceof ConfigError) return describeConfigError(error);
+  const isBack = !(error instanceof UpgradeFailedError && error.step === 'way_back');
+  // What it was in the middle of has failed by that.
+  if (signal.aborted && isBack) return 'Interrupted. Everything is as it was.';
   if (error instanceof CheckoutError) return checkoutText(error);
   if (error instanceof UpgradeFailedError) {
+    if (error.step === 'way_back')
+      return `The new version is not used, and what was there could not be put back whole. No bot starts here before it is: give this command again.\n${error.said}`;
     const step = {
       install: 'its packages could not be installed',
       rehearsal: 'it failed on copies of the databases',
@@ -113,7 +118,6 @@ function failureText(error: unknown, directory: string, signal: AbortSignal): st
     }[error.step];
     return `The new version is not used: ${step}. Code, packages and databases are as they were.\n${error.said}`;
   }
-  if (signal.aborted) return 'Interrupted. Everything is as it was.';
   if (error instanceof LockHeldError || error instanceof WalletInUseError) {
     return 'The bot, or another command, works here. Stop it (systemctl --user stop nostr-dm-agent), then upgrade. Nothing was changed.';
   }

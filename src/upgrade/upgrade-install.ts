@@ -9,14 +9,15 @@ import { copyDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { z } from 'zod';
 import type { Installation } from '../backup/installation.ts';
 import { lockAnyHome, unfinishedFile } from '../store/lock-home.ts';
-import { type Checkout, openCheckout } from './checkout.ts';
+import { type Checkout, CheckoutError, openCheckout } from './checkout.ts';
 import { run } from './run-program.ts';
 import { type Content, contentOf, contentSchema, type Databases, marksOf, versionsOf } from './self-check.ts';
 
-/** The new version was not put in place: what there was is there again. */
+/** The new version was not put in place: what there was is there again, but for `way_back`. */
 export class UpgradeFailedError extends Error {
   override readonly name = 'UpgradeFailedError';
-  readonly step: 'install' | 'rehearsal' | 'databases';
+  /** `way_back`: what there was could not be put back either. No bot begins before the same command has done that. */
+  readonly step: 'install' | 'rehearsal' | 'databases' | 'way_back';
   readonly said: string;
   constructor(step: UpgradeFailedError['step'], said: string, cause?: unknown) {
     super(`the new version failed (${step})`, { cause });
@@ -234,13 +235,23 @@ const hasMoved = ({ copies }: Journal): boolean =>
 async function wayBack(journal: Journal, parts: UpgradeParts): Promise<void> {
   const { home } = parts.installation;
   note({ ...journal, undo: true }, home);
-  if (journal.databases) {
-    for (const { path, copy } of journal.copies) if (isMigrated(path, copy)) putCopyBack(copy, path);
+  try {
+    if (journal.databases) {
+      for (const { path, copy } of journal.copies) if (isMigrated(path, copy)) putCopyBack(copy, path);
+    }
+    await parts.checkout.moveTo(journal.from);
+    await install(parts);
+  } catch (cause) {
+    throw new UpgradeFailedError('way_back', saidBy(cause), cause);
   }
-  await parts.checkout.moveTo(journal.from);
-  await install(parts);
   allowStart(home);
   forgetCopies(journal);
+}
+
+function saidBy(error: unknown): string {
+  if (error instanceof UpgradeFailedError) return error.said;
+  if (error instanceof CheckoutError && error.problem.kind === 'git') return error.problem.said;
+  return error instanceof Error ? error.message : '';
 }
 
 /** Not of the version any more that the copy is of; damaged counts, too. */

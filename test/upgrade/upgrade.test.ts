@@ -1,7 +1,7 @@
 /* An installation is brought to a new version with its databases, or is as it was before: whatever fails, whenever it dies. */
 import { Database } from 'bun:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { lockHome } from '../../src/store/lock-home.ts';
@@ -69,6 +69,28 @@ test.each<[Version, string]>([
   expect(failed).toMatchObject({ name: 'UpgradeFailedError', step });
   expect(world.head()).toBe(world.installed);
   expect(files().map((file) => contentOf(file))).toEqual(before);
+  expectTidy();
+});
+
+test('where what there was can’t be put back, that is said: no bot begins before the same command has done it', async () => {
+  const before = files().map((file) => contentOf(file));
+  const commit = world.publish('good');
+  const parts = await partsOf();
+  await parts.checkout.findTarget(undefined);
+  const lock = join(world.folder, '.git/index.lock');
+  const reached = (checkpoint: string): void => {
+    if (checkpoint !== 'upgrade:code') return;
+    writeFileSync(lock, '');
+    throw new RangeError('it fails here');
+  };
+  const failed = await upgradeInstall(commit, { ...parts, reached }).catch((error: unknown) => error);
+  expect(failed).toMatchObject({ step: 'way_back', said: expect.stringContaining('index.lock') });
+  expect(() => lockHome(parts.installation.home)).toThrow('upgrade was cut off');
+  const again = await runCommand(['upgrade', '--folder', world.folder], { directory: world.folder });
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('No bot starts here')]);
+  rmSync(lock);
+  expect(await resumeUpgrade(parts)).toBe('undone');
+  expect([world.head(), ...files().map((file) => contentOf(file))]).toEqual([world.installed, ...before]);
   expectTidy();
 });
 
