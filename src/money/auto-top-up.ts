@@ -322,6 +322,11 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     return { request: walletRequest(connection, call, at), requestUntil: clock.now() + requestMs };
   };
 
+  /** Relays were waited for: whoever has said `off` meanwhile, or another cap, was told that nothing is asked. */
+  const isWanted = ({ connection }: AutoTopUpSource): boolean => {
+    const now = connected()?.source;
+    return now?.connection === connection && now.stopped === undefined && usedToday() <= now.cap;
+  };
   /** Publishes the request of the open row, and waits for what comes first: the money, or the wallet's word. */
   const ask = async (
     wallet: CashuWallet,
@@ -329,7 +334,7 @@ export function createAutoTopUp(deps: AutoTopUpDeps): AutoTopUp {
     entry: AutoTopUpEntry,
   ): Promise<void> => {
     const { operation } = entry;
-    if (!(await mayBegin(signal))) return;
+    if (!(await mayBegin(signal)) || !isWanted(source)) return;
     store.markAsked(operation);
     reached('autotopup:asking');
     const ending = new AbortController();

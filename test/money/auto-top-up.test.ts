@@ -20,6 +20,7 @@ setDefaultTimeout(60_000);
 const bench = createAutoTopUpBench();
 afterAll(() => bench.end());
 
+type TopUpStory = Awaited<ReturnType<typeof bench.story>>;
 const minute = 60_000;
 const hour = 60 * minute;
 const paid: FakeAnswer = { result: { preimage: '00'.repeat(32) } };
@@ -79,6 +80,28 @@ test.concurrent('while it is not known whether another bot is to act no wallet i
   await next.look();
   expect([story.fake.requests.length, story.payments.length, story.kinds()]).toEqual([1, 1, ['paid']]);
 });
+
+for (const [what, change] of [
+  ['off is said', (story: TopUpStory) => void story.first.off()],
+  ['the cap is lowered', (story: TopUpStory) => story.first.setCap(sat(999))],
+  ['its owner is no admin any more', (story: TopUpStory) => story.demote()],
+] as const) {
+  test.concurrent(`${what} at the last moment, while relays are waited for: no wallet is asked to pay`, async () => {
+    const story = await bench.story({ at: 'autotopup:journalled', wallet: () => [paid] });
+    await story.first.look();
+    const next = story.open();
+    let asked = 0;
+    next.start(async () => {
+      asked += 1;
+      if (asked === 2) change(story);
+      return true;
+    });
+    await next.look();
+    await next.look();
+    expect([asked >= 2, story.fake.requests.length]).toEqual([true, 0]);
+    expect(story.store.open()).toMatchObject({ asked: false });
+  });
+}
 
 test.concurrent('while it is not known whether another bot is to act no invoice is asked for', async () => {
   const story = await bench.story({ wallet: () => [paid], threshold: 1, at: 'autotopup:quoted' });
