@@ -52,16 +52,16 @@ export function createClaimBoard(
     if (claim !== undefined) lastSeenAt = Math.max(lastSeenAt, event.created_at);
     return claim;
   };
-  /** undefined: the relay can't be asked now. */
+  /** `none`: the relay serves no claims; undefined: it can't be asked now. */
   const eventsOf = async (
     relay: Pick<Relay, 'query'>,
     timeoutMs: number,
-  ): Promise<readonly NostrEvent[] | undefined> => {
+  ): Promise<readonly NostrEvent[] | 'none' | undefined> => {
     try {
       return await relay.query([filter], timeoutMs, signal);
     } catch (error) {
       if (!(error instanceof RelayError)) throw error;
-      return servesNone(error) ? [] : undefined;
+      return servesNone(error) ? 'none' : undefined;
     }
   };
   return {
@@ -75,6 +75,8 @@ export function createClaimBoard(
         const events = await eventsOf(relay, timeoutMs);
         if (events === undefined) return;
         answers.push({ relay: relay.url, connection: connectionOf(relay), asked });
+        // Those that may know more are given their whole time.
+        if (events === 'none') return;
         found.push(...events.map(read).filter((claim) => claim !== undefined));
         first.resolve();
       });

@@ -3,7 +3,13 @@ import { type Clock, systemClock, unixSeconds } from '@nostr-dm-agent/kit/clock'
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import { seededRandom } from '@nostr-dm-agent/kit/testing/seeded-random';
 import { until } from '@nostr-dm-agent/kit/testing/until';
-import { claimEvent, type InstanceClaim, RelayError, type RelayUrl } from '@nostr-dm-agent/nostr';
+import {
+  claimEvent,
+  type InstanceClaim,
+  type NostrEvent,
+  RelayError,
+  type RelayUrl,
+} from '@nostr-dm-agent/nostr';
 import { silentLogger } from '@nostr-dm-agent/nostr/testing/relay-client';
 import { loopback, refusingUrl, relayWorld, reservePort } from '@nostr-dm-agent/nostr/testing/relay-world';
 import { createClaimBoard, servesNone } from '../../src/app/claim-board.ts';
@@ -220,25 +226,45 @@ describe('the fence closes again', () => {
     await isOpen(bot);
   });
 
+  /** A relay that is open and answers a look like that. */
+  const answering = (url: RelayUrl, query: (timeoutMs: number) => Promise<NostrEvent[]>) => ({
+    url,
+    status: () => ({ url, state: 'open', since: 1, lastError: undefined, feeds: [] }) as const,
+    query: (_filters: unknown, timeoutMs: number) => query(timeoutMs),
+    publish: () => Promise.reject(new RangeError('nothing is published here')),
+    subscribe: () => new RangeError('nobody listens here'),
+  });
+  const boardOf = (
+    { identity }: ReturnType<typeof outboxWorld>,
+    own: Parameters<typeof createClaimBoard>[0]['relays']['own'],
+  ) =>
+    createClaimBoard({ relays: { own }, identity }, () => ({ gaps: 0, at: 0 }), {
+      clock: systemClock,
+      stopping: AbortSignal.timeout(10_000),
+    });
+
   test('where every relay takes longer than they are given first, they are given longer', async () => {
     using world = outboxWorld();
-    const relay = {
-      url: refusingUrl,
-      status: () => ({ url: refusingUrl, state: 'open', since: 1, lastError: undefined, feeds: [] }) as const,
-      query: async (_filters: unknown, timeoutMs: number) => {
-        if (timeoutMs <= 6_000) throw new RelayError(refusingUrl, 'timeout', '');
-        return [claimEvent(late, world.identity, 1)];
-      },
-      publish: () => Promise.reject(new RangeError('nothing is published here')),
-      subscribe: () => new RangeError('nobody listens here'),
-    };
-    const board = createClaimBoard(
-      { relays: { own: [relay] }, identity: world.identity },
-      () => ({ gaps: 0, at: 0 }),
-      { clock: systemClock, stopping: AbortSignal.timeout(10_000) },
-    );
+    const slow = answering(refusingUrl, async (timeoutMs) => {
+      if (timeoutMs <= 6_000) throw new RelayError(refusingUrl, 'timeout', '');
+      return [claimEvent(late, world.identity, 1)];
+    });
+    const board = boardOf(world, [slow]);
     expect(await board.look()).toMatchObject({ newest: undefined, answers: [] });
     expect(await board.look()).toMatchObject({ newest: late, answers: [{ relay: refusingUrl }] });
+  });
+
+  test('that a relay serves no claims is no reason to wait less for one that does', async () => {
+    using world = outboxWorld();
+    const deaf = answering(refusingUrl, async () => {
+      throw new RelayError(refusingUrl, 'refused', 'blocked: kind 30078');
+    });
+    const knowing = answering(loopback(1), async () => {
+      // Longer than others are waited for once one has told its claims.
+      await Bun.sleep(900);
+      return [claimEvent(late, world.identity, 1)];
+    });
+    expect((await boardOf(world, [deaf, knowing]).look()).newest).toMatchObject(late);
   });
 
   test.each([
