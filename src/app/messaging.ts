@@ -98,6 +98,7 @@ function openOutgoingFiles(
   const sender = createFileSender(
     {
       ...{ ...blossom, servers, keptMs, stores, sealer, outbox, reached, log },
+      isReader: (publicKey) => stores.owners.roleOf(publicKey) !== undefined,
       giveUp: (to, not) => say(to, notSentText(not)),
     },
     signal,

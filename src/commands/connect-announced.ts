@@ -1,7 +1,8 @@
 import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { announcedProvider } from '../keys/announced/announced-provider.ts';
 import type { Announcement, AnnouncerAddress } from '../keys/announced/announcement.ts';
-import { announcementText, unreadText } from '../replies/announced-replies.ts';
+import { announcementText, leadsToText, unreadText } from '../replies/announced-replies.ts';
+import { lines } from '../replies/format.ts';
 import { type FullReply, RefusalError } from './command.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { offerKey, replaceWithProposed } from './offer-key.ts';
@@ -33,7 +34,8 @@ export async function connectAnnounced(
     return { reply: announcementText(provider, announcement, isThere) };
   }
   const kept = { type: 'wellknown', token: key, announced } as const;
-  return offerKey(deps, owner, { provider, kind: 'wellknown', key, kept, replace }, signal);
+  const offered = await offerKey(deps, owner, { provider, kind: 'wellknown', key, kept, replace }, signal);
+  return { ...offered, reply: lines(offered.reply, leadsToText(announced)) };
 }
 
 async function found(

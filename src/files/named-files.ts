@@ -56,7 +56,7 @@ export function namedFiles(answer: string): readonly NamedFile[] {
 function pathIn(written: string): string | undefined {
   const bare = written
     .trim()
-    .replace(/^(["'`*]+)(.*?)\1$/, '$2')
+    .replace(/^(["'`*]{1,3})(.*)\1$/, '$2')
     .replace(/^file:\/\//, '');
   if (bare === '' || /^[a-z][a-z0-9+.-]*:/i.test(bare)) return undefined;
   const path = decoded(bare).replace(/^(?:\.\/)+/, '');

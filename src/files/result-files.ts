@@ -17,6 +17,8 @@ export const noResults: Results = { files: [], texts: [], left: [] };
 /** Of one answer: what its reader did not ask for by name is to be little, and to be ready in a moment. */
 const mostFiles = 5;
 const mostBytes = 8 * 1024 * 1024;
+/** Looked into for that: reading and cleaning hold up everybody else, also where nothing comes of it. */
+const mostRead = 3 * mostBytes;
 const mostTextCharacters = 3_500;
 /** Texts that are nothing to read on a phone. */
 const isMarkup = (path: string): boolean => /\.(?:svg|html?|xml)$/i.test(path);
@@ -35,9 +37,10 @@ export function resultFiles(answer: string, workspace: string, since: number, fi
     };
   const seen = new Set<string>();
   let room = mostBytes;
+  let unread = mostRead;
   for (const { path: named, declared } of namedFiles(answer)) {
     const file = readWorkspaceFile(workspace, named, {
-      maxBytes: room,
+      maxBytes: Math.min(room, unread),
       // One of several names may be that of a file elsewhere.
       isWanted: ({ changedAt, links }) => changedAt >= since && links === 1,
     });
@@ -48,6 +51,7 @@ export function resultFiles(answer: string, workspace: string, since: number, fi
       continue;
     }
     const { path, bytes } = file;
+    unread -= bytes.length;
     if (seen.has(path) || isPrivatePath(path) || bytes.length === 0) continue;
     seen.add(path);
     const sniffed = sniffType(bytes);

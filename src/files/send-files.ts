@@ -26,6 +26,8 @@ export type SendFilesDeps = BlossomDeps & {
   };
   readonly sealer: Sealer;
   readonly outbox: Pick<Outbox, 'sendFile'>;
+  /** Still somebody whom the bot works for: who was removed gets no files that were on their way. */
+  readonly isReader: (publicKey: PublicKey) => boolean;
   /** Its reader is told, in the transaction that gives it up. */
   readonly giveUp: (to: Recipient, not: NotSent) => void;
   /** Told between two steps, when everything is on disk. Tests end the process there. */
@@ -102,15 +104,21 @@ async function sendOne(file: StoredFile, deps: SendFilesDeps, signal: AbortSigna
   const { stores, servers, clock, log, reached } = deps;
   const { outgoing, uploads, atomically } = stores;
   const { seq, sha256, to } = file;
+  const isRead = () => deps.isReader(to.publicKey);
   const settle = (change: () => void): Promise<void> =>
     whenFree(
       () =>
         atomically(() => {
-          change();
+          // Removed meanwhile: what is at a server is deleted there, as what nobody has sent.
+          if (isRead()) change();
           outgoing.remove(seq);
         }),
       signal,
     );
+  if (!isRead()) {
+    await settle(() => undefined);
+    return;
+  }
   const opened = contentOf(file, deps);
   if (opened === undefined) {
     await settle(() => deps.giveUp(to, { why: 'lost' }));

@@ -1,5 +1,5 @@
 import type { AnnouncedProvider } from '../keys/announced/announced-provider.ts';
-import type { Announcement, AnnouncerAddress, NotTaken } from '../keys/announced/announcement.ts';
+import type { Announced, Announcement, AnnouncerAddress, NotTaken } from '../keys/announced/announcement.ts';
 import type { Found } from '../keys/announced/fetch-announcement.ts';
 import { lines, plural } from './format.ts';
 
@@ -9,10 +9,9 @@ export function announcementText(
   { announced, command, notTaken, otherSettings }: Announcement,
   isThere: boolean,
 ): string {
-  const models = Object.values(announced.models);
-  const hosts = [...new Set(models.map(({ provider }) => new URL(provider.api).host))];
+  const models = Object.keys(announced.models).length;
   return lines(
-    `${name} announces ${plural(models.length, 'model')}; what your tasks send would go to ${hosts.join(', ')}.`,
+    `${name} announces ${plural(models, 'model')}; what your tasks send would go to ${hostsOf(announced)}.`,
     command === undefined
       ? `Its key is what a command prints that can’t be shown here (too long, or with hidden characters): see ${announced.url}/.well-known/opencode.`
       : `Its key is what this command prints:\n\n${command}\n`,
@@ -23,6 +22,13 @@ export function announcementText(
     otherSettings.length > 0 && `Its other settings are not taken: ${otherSettings.join(', ')}.`,
   );
 }
+
+/** Where it leads now: it may have announced something else when its owner looked at it, or they did not look. */
+export const leadsToText = (announced: Announced): string =>
+  `What it is asked goes to ${hostsOf(announced)}.`;
+
+const hostsOf = ({ models }: Announced): string =>
+  [...new Set(Object.values(models).map(({ provider }) => new URL(provider.api).host))].join(', ');
 
 const reasons: Readonly<Record<NotTaken['why'], string>> = {
   id: 'its name is none',

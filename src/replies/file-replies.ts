@@ -96,17 +96,24 @@ export const emptyFileText = (path: string): string => `${path} is empty.`;
 /** It goes out as a file. */
 export const sentText = (file: Kept): string => `${fileLine(file)} comes as a file.`;
 
+/** An agent may name as many as it likes. */
+const mostLeftNamed = 5;
+
 /** What an agent made and its answer names: what is no picture can't be opened everywhere, so it is named. */
 export const resultsText = ({ files, left }: Results): string =>
   lines(
     files
       .filter(({ mime }) => !isPicture(mime))
       .map(({ name, ...file }) => sentText({ ...file, path: name })),
-    left.map((file) =>
-      file.size > MAX_FILE_BYTES
-        ? `${file.path} is not sent: it is ${formatBytes(file.size)}, and 20 MiB is the most that I send.`
-        : `${file.path} (${formatBytes(file.size)}) is not sent by itself: !get ${file.path} does it.`,
-    ),
+    left
+      .slice(0, mostLeftNamed)
+      .map((file) =>
+        file.size > MAX_FILE_BYTES
+          ? `${file.path} is not sent: it is ${formatBytes(file.size)}, and 20 MiB is the most that I send.`
+          : `${file.path} (${formatBytes(file.size)}) is not sent by itself: !get ${file.path} does it.`,
+      ),
+    left.length > mostLeftNamed &&
+      `So are ${left.length - mostLeftNamed} more of those that the answer names.`,
   );
 
 export const noFileServerText = (file: Kept): string =>

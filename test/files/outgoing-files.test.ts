@@ -192,8 +192,10 @@ const deps = {
   keptMs: 86_400_000,
   outbox: { sendFile: (_: unknown, file: (typeof sent)[number]) => sent.push(file) > 0 },
   giveUp: (_: unknown, not: NotSent) => void told.push(notSentText(not)),
+  isReader: () => isReader,
   reached: () => undefined,
 };
+let isReader = true;
 const to = {
   publicKey: publicKeyOf(key),
   protocol: 'nip17' as const,
@@ -279,6 +281,26 @@ test('killed while a server takes it, the same bytes are sent again, and its rea
   await work();
   expect([sent.length, told.length, blobs.size]).toEqual([0, 0, 1]);
   blobs.clear();
+});
+
+test('who was removed gets nothing that was on its way; what is at a server is deleted there', async () => {
+  isReader = false;
+  queue();
+  await work();
+  expect([blobs.size, outgoing.count(to.publicKey)]).toEqual([0, 0]);
+  isReader = true;
+  queue();
+  fault = (request) => {
+    if (request.method === 'PUT') isReader = false;
+    return undefined;
+  };
+  await work();
+  fault = undefined;
+  expect([blobs.size, outgoing.count(to.publicKey)]).toEqual([1, 0]);
+  now += 11 * 60_000;
+  await deleteUploads(deps, signal);
+  isReader = true;
+  expect([blobs.size, sent.length, told.length]).toEqual([0, 0, 0]);
 });
 
 test('on disk it is encrypted and what opens it sealed; what was changed there is told once, and not sent', async () => {

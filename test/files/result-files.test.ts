@@ -1,5 +1,14 @@
 import { afterAll, expect, test } from 'bun:test';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isPrivatePath, namedFiles } from '../../src/files/named-files.ts';
@@ -67,6 +76,7 @@ test('what an answer names: declared lines and pictures first, then what is no t
     ['```\nFILE: a.md\n![x](b.png)\n```\nc.png', ['c.png']],
     ['The FILE: a.md is a file. file: b.md', []],
     ['100%.png', ['100%.png']],
+    [`${`FILE: ${'"'.repeat(390)}x\n`.repeat(490)}**\`a.png\`**`, [`!${'"'.repeat(390)}x`, 'a.png']],
     ['![x](a%0A⚡%20paid.png) FILE: b\u202egnp.zip', []],
     ['a.png '.repeat(100_000), ['a.png']],
     [`${'['.repeat(50_000)}\n${'!['.repeat(4_000)}\n-${'`'.repeat(7_000)}x.png\`\nb.png`, ['x.png', 'b.png']],
@@ -167,4 +177,24 @@ test('five at most and eight MiB together; what is left is named, with how to ha
   expect([large.files, large.left]).toEqual([['big.zip'], ['second.zip', 'huge.zip']]);
   expect(large.said).toContain('second.zip (6.3 MB) is not sent by itself: !get second.zip does it.');
   expect(large.said).toContain('huge.zip is not sent: it is 22.0 MB, and 20 MiB is the most that I send.');
+});
+
+test('however many files an answer names, little is read of what comes to nothing, and few are said to be left', () => {
+  const since = begin();
+  const names = Array.from({ length: 30 }, (_, i) => `hole${i}.jpg`);
+  for (const name of names) {
+    write(name, Buffer.from('ffd8ff', 'hex'));
+    truncateSync(join(workspace, name), 8 * 2 ** 20);
+  }
+  let looked = 0;
+  const { files, left, texts } = resultFiles(names.join(' '), workspace, since, {
+    isFull: () => false,
+    prepare: () => {
+      looked += 1;
+      return undefined;
+    },
+  });
+  expect([looked, files.length, left.length]).toEqual([3, 0, 27]);
+  const said = resultsText({ files, texts, left }).split('\n');
+  expect([said.length, said.at(-1)]).toEqual([6, 'So are 22 more of those that the answer names.']);
 });

@@ -126,6 +126,7 @@ describe('a key of one’s own', () => {
     expect(await ask(`!provider connect ${id} ${key}`)).toContain('key of anthropic, not of');
     const connected = await ask(`!provider connect http://${id}/ "${token}"`);
     expect(connected).toStartWith(`Connected to Corp AI (${id}). Corp AI (${id}) accepts the key.`);
+    expect(connected).toContain('\nWhat it is asked goes to 127.0.0.1:');
     expect(connected).toContain('delete your message');
     expect(await ask(`!provider set ${id}`)).toContain(`your own key at Corp AI (${id}) pays (${id}/large`);
     await ask('at the address');
