@@ -88,6 +88,9 @@ function restoredText(restored: Restored, now: number): string {
     wallets.some(({ unread }) => unread)
       ? 'Not all of what only the wallet that was here knew could be read: it is damaged or of another version. It is kept.'
       : undefined,
+    manifest.wordsOpenWith === 'passphrase'
+      ? 'The wallet is sealed with a passphrase of its own, which was not in the backup: the bot asks for it on a terminal, or takes it from the file that CASHU_PASSPHRASE_FILE names. Put that where it says.'
+      : undefined,
     manifest.wordsOpenWith === 'keyring'
       ? 'The wallet’s words are sealed by a keyring of where it was. If this one does not have it, put the words themselves into CASHU_MNEMONIC.'
       : undefined,

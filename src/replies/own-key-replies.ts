@@ -28,10 +28,11 @@ export function takenOverText({ reason, from, kept }: TakenOver): string {
   }[reason];
   return lines(
     `${why}. What was said before is listed and not acted on, the queue of then is not run, and the mints are asked what was done since.`,
-    from &&
-      `The one on ${from.host} stops when it hears of it. What it alone knows (tokens that nobody has claimed, runs under way there) stays in its wallet.`,
+    kept && from && `The one on ${from.host} stops when it hears of it.`,
     !kept &&
-      'No relay of mine keeps the word that says so: make sure yourself that no other copy of me is running.',
+      `No relay of mine keeps the word that says so, so no other copy of me stops by itself${from ? ` (the last one that is known was on ${from.host})` : ''}: make sure that none is running. Two of me do each task twice.`,
+    from &&
+      'What the other one alone knows (tokens that nobody has claimed, runs under way there) stays in its wallet.',
   );
 }
 

@@ -1,8 +1,7 @@
 /* One bot at a time: who is put back from a backup acts, who was there before stops whenever it hears of it; every sat is there. */
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { balanceFromWords, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { until } from '@nostr-dm-agent/kit/testing/until';
 import { startSandboxRelay } from '@nostr-dm-agent/sandbox/relay';
@@ -10,13 +9,12 @@ import { findInstallation } from '../../src/backup/installation.ts';
 import { restoreBackup } from '../../src/backup/restore-backup.ts';
 import { writeBackup } from '../../src/backup/write-backup.ts';
 import { startTestBot } from '../support/bot.ts';
-import { bunCache } from '../support/bun-cache.ts';
+import { openMachine as openMachineWith } from '../support/machine.ts';
 import { type PaidBot, settled, startPaidBot } from '../support/paid-bot.ts';
 import { startSandboxHouse } from '../support/paid-house.ts';
 import { readySat } from '../support/wallet-bot.ts';
 
 setDefaultTimeout(60_000);
-const root = resolve(import.meta.dir, '../..');
 const cost = { n: 16, r: 8, p: 1 };
 
 const ends: (() => unknown)[] = [];
@@ -24,43 +22,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-/** A machine with a bot on it, or one that a backup is put on; its bot is started as an operator does it. */
-function openMachine(directory = mkdtempSync(join(tmpdir(), 'other-machine-'))) {
-  const user = join(directory, 'user');
-  mkdirSync(user, { recursive: true });
-  let log = '';
-  const spawn = (...options: string[]) => {
-    const child = Bun.spawn([process.execPath, join(root, 'src/index.ts'), 'start', ...options], {
-      ...{ cwd: directory, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
-      env: { PATH: process.env.PATH ?? '', HOME: user, LANG: 'C.UTF-8', ...bunCache },
-    });
-    for (const stream of [child.stdout, child.stderr]) {
-      void (async () => {
-        for await (const chunk of stream) log += new TextDecoder().decode(chunk);
-      })();
-    }
-    ends.push(async () => {
-      child.kill('SIGKILL');
-      await child.exited;
-    });
-    return child;
-  };
-  ends.push(() => rmSync(directory, { recursive: true, force: true }));
-  return {
-    ...{ directory, user, spawn },
-    log: () => log,
-    start: async (...options: string[]) => {
-      const child = spawn(...options);
-      const begun = log.length;
-      await until(
-        () => log.slice(begun).includes('"ready"') || child.exitCode !== null,
-        `it is ready: ${log}`,
-        60_000,
-      );
-      return child;
-    },
-  };
-}
+const openMachine = (directory?: string) => openMachineWith(ends, directory);
 
 /** The backup of a running bot. */
 async function backUp({ bot }: PaidBot): Promise<string> {
@@ -86,13 +48,13 @@ const restoreOn = (file: string, { directory, user }: ReturnType<typeof openMach
 test('a bot is put back elsewhere while it runs: the old one stops, the new one goes on, to the sat; and back again', async () => {
   const house = startSandboxHouse({ feePpk: 0 });
   ends.push(house.stop);
-  const a = await startPaidBot(house, { opencode: 'paying', funds: 5000, budget: 500, envFile: true });
+  const a = await startPaidBot(house, { opencode: 'paying', funds: 5000, budget: 1000, envFile: true });
   ends.push(a.cleanUp);
   const { owner } = a;
-  await owner.answer(await owner.send('before the backup'), /sat/);
+  await owner.answer(await owner.send('before the backup'), /— agent/);
   const file = await backUp(a);
   // The machine goes on: its wallet changes, and so do its conversations.
-  await owner.answer(await owner.send('after the backup'), /sat/);
+  await owner.answer(await owner.send('after the backup'), /— agent/);
   await settled(a, 30_000);
 
   const machine = openMachine();
@@ -106,11 +68,17 @@ test('a bot is put back elsewhere while it runs: the old one stops, the new one 
   await owner.heard(/^Ready[\s\S]*I was put back from a backup/);
   // What the old one did is not done again.
   await owner.heard(/from before I was set up here[\s\S]*after the backup/);
-  await owner.answer(await owner.send('at the new place'), /sat/);
+  await owner.answer(await owner.send('at the new place'), /— agent/);
   await a.ask('!wallet check', /add up|proven|prove/i);
   const balance = readySat(await a.ask('!wallet balance', /ready/));
   expect(balance).toBe(await balanceFromWords(house.mint, a.words, 60));
-  expect(balance).toBe(5000 - house.books().node.spentMsat / 1000);
+  // What is less than a sat of each of the three runs stays at the node, which counts thousandths.
+  const spent = house.books().node.spentMsat / 1000;
+  expect([spent > 0, Math.ceil(5000 - balance - spent) <= 3, balance + spent <= 5000]).toEqual([
+    true,
+    true,
+    true,
+  ]);
 
   // It comes back, and hears of it at its relay: once told is enough.
   await expect(a.bot.start()).rejects.toThrow(/ended with 2/);
@@ -123,7 +91,7 @@ test('a bot is put back elsewhere while it runs: the old one stops, the new one 
   // Of the second in which it took over nobody knows who was there.
   const since = Math.floor(Date.now() / 1000);
   await until(() => Math.floor(Date.now() / 1000) > since, 'the next second');
-  await a.ask('at the old place', /sat/);
+  await a.ask('at the old place', /— agent/);
   expect(again.exitCode).toBeNull();
   await a.ask('!wallet check', /add up|proven|prove/i);
   expect(readySat(await a.ask('!wallet balance', /ready/))).toBe(

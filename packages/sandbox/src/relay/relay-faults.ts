@@ -13,6 +13,8 @@ export type RelayFaults = {
   lateChallenge: boolean;
   /** Every EVENT gets OK false with this reason. */
   refuseEvents: string | undefined;
+  /** An EVENT of these kinds is blocked, for good. */
+  readonly blockKinds: Set<number>;
   /** This many EVENTs cut the connection instead of being answered. */
   dropOnEvent: number;
   /** An EVENT of more bytes gets OK false, cuts the connection, or is dropped: with a NOTICE, or without a word. */
@@ -37,6 +39,7 @@ export const noFaults = (): RelayFaults => ({
   refuseAuth: false,
   lateChallenge: false,
   refuseEvents: undefined,
+  blockKinds: new Set(),
   dropOnEvent: 0,
   refuseBytes: Number.POSITIVE_INFINITY,
   endBytes: Number.POSITIVE_INFINITY,

@@ -91,6 +91,7 @@ export function startSandboxRelay(options: SandboxRelayOptions = {}): SandboxRel
   /** Why an event is not taken, as the message of its OK. */
   const refusal = ({ authenticated }: RelayClient, event: NostrEvent): string | undefined => {
     if (faults.refuseEvents !== undefined) return faults.refuseEvents;
+    if (faults.blockKinds.has(event.kind)) return `blocked: kind ${event.kind} is not kept here`;
     if (!verifyEvent(event)) return 'invalid: bad id or signature';
     if (auth === 'all' && authenticated.size === 0) return 'auth-required: to write';
     const isProtected = event.tags.some(([name]) => name === '-');
