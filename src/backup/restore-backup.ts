@@ -17,6 +17,7 @@ import type { Move } from './read-move.ts';
 import {
   type Plan,
   type Prepared,
+  type RestoreCheckpoint,
   type Restored,
   type RestoreParts,
   type RestorePlaces,
@@ -43,7 +44,11 @@ export async function restoreBackup(
   places: RestorePlaces,
   parts: RestoreParts,
 ): Promise<Restored> {
-  const reached = parts.reached ?? (() => undefined);
+  let at: RestoreCheckpoint | undefined;
+  const reached = (checkpoint: RestoreCheckpoint): void => {
+    at = checkpoint;
+    parts.reached?.(checkpoint);
+  };
   const reader = await openSealedReader(from, passphrase);
   let plan: Plan | undefined;
   let staging: Staging | undefined;
@@ -62,8 +67,13 @@ export async function restoreBackup(
   } catch (cause) {
     const isOfSystem = errorCode(cause) !== undefined || cause instanceof KeepCopyError;
     if (plan === undefined || !isOfSystem) throw cause;
-    const { home } = plan;
-    throw new RestoreStoppedError(home, existsSync(unfinishedFile(home, 'restore')), cause);
+    const { home, walletDirectory } = plan;
+    const folders: Partial<Record<RestoreCheckpoint, string>> = {
+      'restore:marked': walletDirectory,
+      'restore:home': dirname(places.envFile),
+    };
+    const place = (at && folders[at]) ?? home;
+    throw new RestoreStoppedError(home, existsSync(unfinishedFile(home, 'restore')), cause, place);
   } finally {
     reader.close();
     if (staging !== undefined) {

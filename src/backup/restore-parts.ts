@@ -23,10 +23,13 @@ export class RestoreStoppedError extends Error {
   readonly home: string;
   /** Something is in place already, so that no bot begins in that home before the rest is; else nothing was changed. */
   readonly begun: boolean;
-  constructor(home: string, begun: boolean, cause: unknown) {
+  /** The folder that was being written to. */
+  readonly place: string;
+  constructor(home: string, begun: boolean, cause: unknown, place = home) {
     super(`restoring to ${home} did not come to its end`, { cause });
     this.home = home;
     this.begun = begun;
+    this.place = place;
   }
 }
 

@@ -20,6 +20,8 @@ export type SealedFileProblem =
   | { readonly kind: 'wrong_passphrase' }
   /** Its end is missing. */
   | { readonly kind: 'cut_off' }
+  /** Its last piece does not open: a part of that is missing, or another, or there is more of it. Which one can't be told. */
+  | { readonly kind: 'end_damaged' }
   /** Something in it is not as it was written. */
   | { readonly kind: 'damaged' };
 
@@ -146,9 +148,8 @@ async function readerOf(path: string, file: number, passphrase: string): Promise
     const plain = openChunk(key, header, parsed.prefix, number, last, sealed);
     if (plain === undefined) {
       const isWhole = last && openChunk(key, header, parsed.prefix, number, false, sealed) !== undefined;
-      throw refuse({
-        kind: isWhole || sealed.length < tagBytes || (last && cutMidway(sealed)) ? 'cut_off' : 'damaged',
-      });
+      const isCut = isWhole || sealed.length < tagBytes;
+      throw refuse({ kind: isCut ? 'cut_off' : last ? 'end_damaged' : 'damaged' });
     }
     at += sealed.length;
     number += 1n;
@@ -172,9 +173,6 @@ async function readerOf(path: string, file: number, passphrase: string): Promise
     close: () => closeSync(file),
   };
 }
-
-/** A last piece that does not open is most likely one of which a part is missing. */
-const cutMidway = (sealed: Uint8Array): boolean => sealed.length < chunkBytes + tagBytes;
 
 function openChunk(
   key: Uint8Array,

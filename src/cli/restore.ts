@@ -122,7 +122,7 @@ function failure(error: unknown, signal: AbortSignal): { readonly code: 1 | 2; r
     return { code: 1, text: `The wallet’s database in it can’t be used (${error.problem.kind}).` };
   }
   const stopped = error instanceof RestoreStoppedError ? error : undefined;
-  const hint = operatorHint(error, stopped?.home ?? process.cwd(), 'give this command again');
+  const hint = operatorHint(error, stopped?.place ?? process.cwd(), 'give this command again');
   if (hint === undefined) throw error;
   const state =
     stopped?.begun === true
@@ -159,6 +159,8 @@ function fileSentence({ file, problem }: SealedFileError): string {
       return 'That is not its passphrase. Nothing was changed.';
     case 'cut_off':
       return `${file} ends too early: a part of it is missing. Nothing was changed. Copy it once more.`;
+    case 'end_damaged':
+      return `The end of ${file} is not as it was written: cut off, damaged, or somebody has changed it. Nothing was changed. Copy it once more.`;
     case 'damaged':
       return `${file} is not as it was written: damaged, or somebody has changed it. Nothing was changed.`;
   }

@@ -40,7 +40,7 @@ function hintOf(cause: Error, home: string, again: string): string | undefined {
     case 'ENOSPC':
     case 'EDQUOT':
     case 'SQLITE_FULL':
-      return `there is no room left on the disk of ${path}. Make some, then ${again}.`;
+      return `there is no room left on the disk of ${'dest' in cause && typeof cause.dest === 'string' ? cause.dest : path}. Make some, then ${again}.`;
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

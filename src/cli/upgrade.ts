@@ -47,6 +47,7 @@ export async function upgrade(options: UpgradeOptions): Promise<number> {
       news: {
         target: (target) => say(newsText(target)),
         resumed: (resumed) => say(resumedText[resumed]),
+        begins: () => say('Nobody works here: the databases are copied first.'),
         started: ({ name }, started) =>
           say(started ? `${name} runs again.` : `${name} could not be started: start it.`),
       },
@@ -96,8 +97,7 @@ const newsText = ({ name, commit, news }: Target): string =>
         ...news.slice(0, 10).map((line) => `  ${line}`),
       ].join('\n');
 
-const resumedText: Record<Resumed, string> = {
-  nothing: 'Nobody works here: the databases are copied first.',
+const resumedText: Record<Exclude<Resumed, 'nothing'>, string> = {
   undone: 'An upgrade that was cut off was taken back. Once more:',
   kept: 'An upgrade that was cut off stays: something was done in its databases since, and money is not rolled back.',
 };

@@ -17,7 +17,7 @@ export function withHelp(commands: readonly Command[]): Registry {
     run: ({ owner, argument }) => {
       const own = forRole(registry, owner.role);
       if (argument === '') return overview(own);
-      return argument.toLowerCase() === 'all' ? everything(own) : detailOf(registry, argument);
+      return argument.toLowerCase() === 'all' ? everything(own) : detailOf(registry, own, argument);
     },
   };
   const registry: Registry = createRegistry([...commands, help], aliases);
@@ -63,13 +63,13 @@ function namesOf(commands: readonly Command[]): string {
     .join(', ');
 }
 
-function detailOf(registry: Registry, asked: string): string {
+function detailOf(registry: Registry, own: readonly Command[], asked: string): string {
   const match = registry.match(asked);
   const family = families.find((name) => name.toLowerCase() === asked.trim().toLowerCase());
   if (!match.found && family !== undefined) {
     return [family, ...registry.commands.filter((each) => each.family === family).map(explained)].join('\n');
   }
-  if (!match.found) return unknownCommand(match.asked, match.nearest);
+  if (!match.found) return about(own, asked) ?? unknownCommand(match.asked, match.nearest);
   const { command } = match;
   const related = registry.commands.filter(
     (other) =>
@@ -86,6 +86,24 @@ function detailOf(registry: Registry, asked: string): string {
     related.length > 0 && ['', 'See also:', ...related.map(explained)],
   );
 }
+
+/** So many lines can be read on a phone. */
+const mostFound = 12;
+
+/** The commands in whose own words, or in what they do, each word of a topic stands, be it one or many of it. */
+function about(commands: readonly Command[], topic: string): string | undefined {
+  const asked = wordsOf(topic);
+  const found = commands.filter(({ path, summary }) => {
+    const said = new Set(wordsOf(`${path} ${summary}`));
+    return asked.every((word) => word.length > 2 && said.has(word));
+  });
+  if (asked.length === 0 || found.length === 0) return undefined;
+  const left = found.length - mostFound;
+  return lines(found.slice(0, mostFound).map(explained), left > 0 && `… and ${left} more: !help all.`);
+}
+
+const wordsOf = (text: string): readonly string[] =>
+  (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => word.replace(/(?<=..)s$/, ''));
 
 /** The answer to a command that there is not. @param asked its first word, or two where the first is that of others */
 export function unknownCommand(asked: string, nearest: Command | undefined): string {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Identity } from '@nostr-dm-agent/nostr';
@@ -92,7 +93,7 @@ export async function loadConfig(
   }
 
   const env = parsed.data;
-  const words = await wordsOf(env, options.askPassphrase);
+  const words = await wordsOf(env, options);
   return freeze({
     identity: Object.freeze(key.identity),
     owners: freeze(owners.map(freeze)),
@@ -201,9 +202,12 @@ type EnvironmentValues = z.output<ReturnType<typeof environmentSchema>>;
 /** The words, asked for where they are sealed. Only once nothing else is wrong: nobody types a passphrase for nothing. */
 async function wordsOf(
   { CASHU_MNEMONIC: given, CASHU_WALLET_DIR, CASHU_PASSPHRASE_FILE }: EnvironmentValues,
-  ask: LoadConfigOptions['askPassphrase'],
+  { askPassphrase: ask, onNotice }: LoadConfigOptions,
 ): Promise<string | undefined> {
   if (given === undefined || !areSealed(given)) return given;
+  const about = CASHU_PASSPHRASE_FILE && statSync(CASHU_PASSPHRASE_FILE, { throwIfNoEntry: false });
+  if (about && (about.mode & 0o004) !== 0)
+    onNotice?.(`${CASHU_PASSPHRASE_FILE} can be read by other users: chmod 400 ${CASHU_PASSPHRASE_FILE}`);
   const unsealed = await unsealWords({
     ...{ reference: given, directory: CASHU_WALLET_DIR, passphraseFile: CASHU_PASSPHRASE_FILE, ask },
   });

@@ -21,7 +21,10 @@ export type UpgradeOutcome =
 /** What is told on the way. */
 export type UpgradeNews = {
   readonly target: (target: Target) => void;
-  readonly resumed: (resumed: Resumed) => void;
+  /** What became of one that was cut off. */
+  readonly resumed: (resumed: Exclude<Resumed, 'nothing'>) => void;
+  /** There is something new, and nothing in its way. */
+  readonly begins: () => void;
   /** The service that was stopped was told to start again. */
   readonly started: (service: RunningService, started: boolean) => void;
 };
@@ -106,9 +109,12 @@ async function whileLocked<T>({ installation }: RunningUpgrade, work: () => Prom
 /** undefined: it is the newest. */
 async function toTarget(parts: RunningUpgrade) {
   const { checkout, news } = parts;
-  news.resumed(await resumeUpgrade(parts));
+  const resumed = await resumeUpgrade(parts);
+  if (resumed !== 'nothing') news.resumed(resumed);
   await checkout.requireClean();
   const target = await checkout.findTarget(parts.to);
   news.target(target);
-  return target.commit === (await checkout.head()) ? undefined : upgradeInstall(target.commit, parts);
+  if (target.commit === (await checkout.head())) return undefined;
+  news.begins();
+  return upgradeInstall(target.commit, parts);
 }

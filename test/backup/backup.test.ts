@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createWallet, walletFile } from '@nostr-dm-agent/cashu-wallet/open';
 import { createBench, fund, newWords, quiet, soon } from '@nostr-dm-agent/cashu-wallet/testing/wallet-kit';
 import { sat } from '@nostr-dm-agent/kit/sat';
@@ -126,7 +126,14 @@ describe('a sealed file', () => {
   const start = () => whole.subarray(0, header());
   test.each<[string, () => Uint8Array, string]>([
     ['as it was written', () => whole, 'whole'],
-    ['cut off in the middle', () => whole.subarray(0, 100_000), '{"kind":"cut_off"}'],
+    ['cut off in the middle', () => whole.subarray(0, 100_000), '{"kind":"end_damaged"}'],
+    ['without its last byte', () => whole.subarray(0, -1), '{"kind":"end_damaged"}'],
+    [
+      'of which the last byte is another',
+      () => Buffer.concat([whole.subarray(0, -1), Buffer.of((whole.at(-1) ?? 0) ^ 1)]),
+      '{"kind":"end_damaged"}',
+    ],
+    ['with one byte more', () => Buffer.concat([whole, Buffer.of(0)]), '{"kind":"end_damaged"}'],
     ['cut off where a chunk ends', () => whole.subarray(0, header() + chunk), '{"kind":"cut_off"}'],
     ['cut off after its header', () => start(), '{"kind":"cut_off"}'],
     [
@@ -322,7 +329,7 @@ test('on the command line: the passphrase by stdin or a file, never an argument;
 });
 
 test('a restoring that was cut off says at its end everything that was kept, also by the first try', async () => {
-  for (const at of ['aside', 'home', 'settings']) {
+  for (const at of ['marked', 'aside', 'home', 'settings']) {
     const machine = await startMachine();
     await writeBackup(machine.installation(), machine.file, passphrase, parts);
     machine.end();
@@ -340,6 +347,8 @@ test('a restoring that was cut off says at its end everything that was kept, als
       name: 'RestoreStoppedError',
       begun: true,
       home: machine.home,
+      // The wallet and the settings may lie on disks of their own.
+      place: { marked: dirname(walletFile(machine.config)), home: machine.user }[at] ?? machine.home,
     });
     const { kept, workspaces } = await restoreBackup(machine.file, passphrase, places, onto);
     expect(kept.toSorted()).toEqual(

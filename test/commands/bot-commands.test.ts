@@ -34,6 +34,10 @@ describe('an owner commands the bot from a phone', () => {
     const one = await ask(bot, '!help queue drop');
     expect(one).toStartWith('!queue drop <n|all>');
     expect(one).toContain('Examples:');
+    const about = await ask(bot, '!help files');
+    expect(about).toContain('!get <path> – send a file of the workspace');
+    expect(about).not.toContain('!stop');
+    expect(await ask(bot, '!help xyzzyplugh')).toStartWith('There is no command !xyzzyplugh.');
   });
 
   test('a mistyped command is answered with the nearest one, and nothing is run', async () => {

@@ -374,6 +374,23 @@ describe('the .env file', () => {
     expect(notices).toEqual([`${path} can be read by other users (mode 644): chmod 600 ${path}`]);
   });
 
+  test('a passphrase file that others can read is told, where the words are sealed', async () => {
+    const path = join(directory, 'open-passphrase');
+    writeFileSync(path, 'the passphrase\n');
+    const notices: string[] = [];
+    const load = (mode: number, words: string) => {
+      chmodSync(path, mode);
+      const given = { ...required, CASHU_MNEMONIC: words, CASHU_PASSPHRASE_FILE: path };
+      return loadConfig(given, directory, {
+        envFile: null,
+        onNotice: (notice) => void notices.push(notice),
+      }).catch(() => undefined);
+    };
+    await load(0o644, 'sealed:0123456789abcdef');
+    await load(0o400, 'sealed:0123456789abcdef');
+    expect(notices).toEqual([`${path} can be read by other users: chmod 400 ${path}`]);
+  });
+
   test("that can't be read is a problem, not a crash", async () => {
     const error = await loadConfig(required, directory, { envFile: join(directory, 'site') }).catch(
       (reason: unknown) => reason,

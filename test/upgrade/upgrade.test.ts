@@ -188,6 +188,7 @@ describe('as a service', () => {
       news: {
         target: () => undefined,
         resumed: () => undefined,
+        begins: () => undefined,
         started: (_, started) => told.push(started),
       },
     }).catch((error: Error) => ({ kind: error.name, service: undefined }));
