@@ -36,7 +36,8 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { meaningOf, match, tasks, admission, triggers, messenger, limits, clock, log } = deps;
   const { owners, atomically } = deps.stores;
   const { messages, hold, release } = holdMessages(deps.messages, deps.mayBegin ?? (() => true));
-  const withLimits = { ...deps, ...limits, messages, atomically };
+  const ownerOf = (message: StoredMessage): Owner | undefined => ownerAmong(owners, message);
+  const withLimits = { ...deps, ...limits, messages, ownerOf, atomically };
   const commands = createCommandRunner(withLimits);
   const missed = createMissedList(withLimits);
   const reply = createReply(messenger);
@@ -48,7 +49,6 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const isTooLate = (message: StoredMessage): boolean =>
     isLate(message, { now: clock.now(), upSince, graceMs, ...limits });
 
-  const ownerOf = (message: StoredMessage): Owner | undefined => ownerAmong(owners, message);
   /** Acts on a message in one transaction with everything that comes of it. */
   const once = (message: StoredMessage, act: () => void): void =>
     atomically(() => {

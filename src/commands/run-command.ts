@@ -20,10 +20,12 @@ export type CommandRunner = {
 
 export type CommandRunnerDeps = AnswerDeps & {
   readonly messages: Pick<MessageLog, 'begin' | 'finish' | 'answered' | 'answeredOf'>;
+  /** What its sender is now: what comes later in a message is for whom they are then. */
+  readonly ownerOf: (message: StoredMessage) => Owner | undefined;
 };
 
 export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
-  const { messages, messenger, atomically, redact, log } = deps;
+  const { messages, messenger, ownerOf, atomically, redact, log } = deps;
   const answers = createCommandAnswers(deps);
   const reply = createReply(messenger);
   const ending = new AbortController();
@@ -35,16 +37,16 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
     messages.finish(message.seq);
   };
   /** One after the other, each answered by itself, in one transaction with the word that it is: none is answered twice. */
-  const follow = (
-    message: StoredMessage,
-    owner: Owner,
-    orders: Orders,
-    from: number,
-    resumed: boolean,
-  ): void => {
+  const follow = (message: StoredMessage, orders: Orders, from: number, resumed: boolean): void => {
     const work = async () => {
       for (const [index, match] of orders.commands.entries()) {
         if (index < from) continue;
+        const owner = ownerOf(message);
+        if (owner === undefined) {
+          // Removed by what came before, or meanwhile: a stranger gets silence.
+          await whenFree(() => messages.finish(message.seq), ending.signal);
+          return;
+        }
         const then = () => {
           if (index === orders.commands.length - 1) finish(message, orders);
           else messages.answered(message.seq, index + 1);
@@ -70,7 +72,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
       if (first === undefined) return;
       const waits = isLasting(first) && mayUse(first.command, owner);
       if (others.length > 0 || waits) {
-        if (messages.begin(message.seq)) follow(message, owner, orders, 0, false);
+        if (messages.begin(message.seq)) follow(message, orders, 0, false);
         return;
       }
       atomically(() => {
@@ -84,7 +86,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
       const next = orders?.commands[from];
       const mayFollow = next !== undefined && (!isLasting(next) || next.command.repeatable);
       if (owner !== undefined && orders !== undefined && mayFollow) {
-        follow(message, owner, orders, from, true);
+        follow(message, orders, from, true);
         return;
       }
       atomically(() => {

@@ -5,16 +5,22 @@ import { until } from '@nostr-dm-agent/kit/testing/until';
 import { type EventId, generateSecretKey, parseRelayUrl, publicKeyOf } from '@nostr-dm-agent/nostr';
 import type { Command } from '../../src/commands/command.ts';
 import { createCommandRunner } from '../../src/commands/run-command.ts';
+import type { Owner } from '../../src/config/config.ts';
 import { botMigrations } from '../../src/store/bot-schema.ts';
 import { createMessageStore } from '../../src/store/messages-table.ts';
 import { silent } from '../support/backend.ts';
 
 const sender = publicKeyOf(generateSecretKey());
-const owner = { publicKey: sender, role: 'admin' } as const;
+const owner: Owner = { publicKey: sender, role: 'admin' };
 const never = new Promise<never>(() => undefined);
 
 /** Three commands in one message; `one` and `three` wait for nothing outside when `immediate`. The bot ends in the second. */
-async function cutOff(kinds: { readonly immediate: boolean; readonly secondRepeatable: boolean }) {
+async function cutOff(kinds: {
+  readonly immediate: boolean;
+  readonly secondRepeatable: boolean;
+  /** What their sender is when the third is due. */
+  readonly atLast?: Owner | undefined;
+}) {
   const db = openDatabase(':memory:', botMigrations);
   const messages = createMessageStore(db, systemClock);
   const stored = messages.insert(
@@ -30,7 +36,8 @@ async function cutOff(kinds: { readonly immediate: boolean; readonly secondRepea
   const said: string[] = [];
   let life = 1;
   const command = (path: string, lasting: boolean, repeatable = true): Command => ({
-    ...{ path, family: 'Bot', summary: '', role: 'member' },
+    ...{ path, family: 'Bot', summary: '' },
+    ...(path === 'three' ? { role: 'admin', instead: 'Ask an admin.' } : { role: 'member' }),
     ...(lasting
       ? {
           kind: 'lasting',
@@ -61,6 +68,7 @@ async function cutOff(kinds: { readonly immediate: boolean; readonly secondRepea
   const runner = () =>
     createCommandRunner({
       messages,
+      ownerOf: () => (begun.includes('two again') && 'atLast' in kinds ? kinds.atLast : owner),
       tasks: { order: () => undefined },
       messenger: {
         send: (_, text) => {
@@ -97,4 +105,16 @@ test('one of them that is not to be repeated is told, and nothing is done twice'
   const { begun, said } = await cutOff({ immediate: true, secondRepeatable: false });
   expect(begun).toEqual(['one', 'two']);
   expect([said[0], said.length]).toEqual(['one', 2]);
+});
+
+test('what comes later in a message is for whom its sender is by then', async () => {
+  const kinds = { immediate: false, secondRepeatable: true };
+  const removed = await cutOff({ ...kinds, atLast: undefined });
+  expect([removed.begun, removed.said]).toEqual([
+    ['one', 'two', 'two again'],
+    ['one', 'two'],
+  ]);
+  const lowered = await cutOff({ ...kinds, atLast: { publicKey: sender, role: 'member' } });
+  expect(lowered.begun).toEqual(['one', 'two', 'two again']);
+  expect(lowered.said[2]).toContain('admin');
 });
