@@ -1,4 +1,5 @@
-import { noResults } from '../files/result-files.ts';
+import { isBusy } from '@nostr-dm-agent/kit/sqlite';
+import { noResults, type Results } from '../files/result-files.ts';
 import { gotText } from '../replies/file-replies.ts';
 import { finalReply } from '../replies/run-replies.ts';
 import { type RunReaction, reactToRun, replyToRun } from './messenger.ts';
@@ -43,13 +44,23 @@ export function conclude(
     scheduled,
     results,
     clock,
-  }: Pick<RunDeps, 'stores' | 'messenger' | 'scheduled' | 'results' | 'clock'>,
+    log,
+  }: Pick<RunDeps, 'stores' | 'messenger' | 'scheduled' | 'results' | 'clock' | 'log'>,
 ): void {
   const endedAt = clock.now();
   const begun = stores.runs.get(runId);
   const { outcome, answer } = ending;
-  const made =
-    begun === undefined || outcome !== 'answered' ? noResults : results(begun, answer ?? '', since);
+  const madeBy = (made: Run): Results => {
+    try {
+      return results(made, answer ?? '', since);
+    } catch (cause) {
+      if (isBusy(cause)) throw cause;
+      // No answer is lost for its files.
+      log.error({ cause, run: runId }, 'what a run made could not be looked for');
+      return noResults;
+    }
+  };
+  const made = begun === undefined || outcome !== 'answered' ? noResults : madeBy(begun);
   stores.atomically(() => {
     const told = stores.runs.get(runId)?.told;
     stores.runs.finish(runId, { ...ending, endedAt });

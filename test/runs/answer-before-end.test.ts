@@ -69,7 +69,10 @@ function oneRun(
         approvalsFor: async () => 'off',
         refuseRun: none,
         scheduled: () => undefined,
-        results: () => noResults,
+        results: () => {
+          if (!canLook) throw new Error('the disk fails');
+          return noResults;
+        },
         lookAgain: () => undefined,
       },
       board: createRunBoard(),
@@ -80,6 +83,7 @@ function oneRun(
   );
   return { said, done, state: () => stores.runs.get('run') };
 }
+let canLook = true;
 const answered = /^Forty-two\.\n[\s\S]*— agent · .* · 1 step · 3 of 100 sat$/;
 
 test('an answer is sent when its agent has said its last word, once, and what is known later is kept', async () => {
@@ -100,6 +104,15 @@ test('an answer is sent when its agent has said its last word, once, and what is
   expect(said).toHaveLength(3);
   expect(state()?.result?.tokens.input).toBe(1_000);
   expect(state()?.endedAt).toBeGreaterThan(0);
+});
+
+test('an answer is not lost for the files that it names', async () => {
+  canLook = false;
+  const { said, done, state } = oneRun(async () => plain);
+  await done;
+  canLook = true;
+  expect(said).toEqual(['👀', expect.stringMatching(answered), '✅']);
+  expect(state()).toMatchObject({ state: 'done', outcome: 'answered' });
 });
 
 test('an agent that goes on after it is heard to its end', async () => {

@@ -128,10 +128,15 @@ async function pictureOf(
   { message, owner }: Call,
 ): Promise<readonly PreparedFile[]> {
   if (message.protocol !== 'nip17' || outgoingFiles?.isFull(owner.publicKey) !== false) return [];
-  const bytes = await qrPicture(invoice.toUpperCase());
-  const name = `invoice-${amount}-sat.png`;
-  const file = bytes && outgoingFiles.prepare({ bytes, type: sniffType(bytes), name, way: 'said' });
-  return file === undefined ? [] : [file];
+  try {
+    const bytes = await qrPicture(invoice.toUpperCase());
+    const name = `invoice-${amount}-sat.png`;
+    const file = bytes && outgoingFiles.prepare({ bytes, type: sniffType(bytes), name, way: 'said' });
+    return file === undefined ? [] : [file];
+  } catch {
+    // The invoice is asked for already, and stands in the text: its reader gets that, whatever became of the picture.
+    return [];
+  }
 }
 
 /** How far a phone's clock may be wrong. */
