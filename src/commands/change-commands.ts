@@ -17,6 +17,7 @@ import {
   todosText,
   toldNow,
   undoneText,
+  untoldSince,
 } from '../replies/change-replies.ts';
 import type { Run, Session } from '../runs/run.ts';
 import { type Call, type Command, RefusalError, UsageError } from './command.ts';
@@ -49,6 +50,7 @@ const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
       const { session, desk, place } = deskOf(deps, owner.publicKey);
       await isIdle(deps, session, signal);
       const run = lastWith(deps, session, ({ result }) => result?.prompt !== undefined);
+      refuseUntold(deps, session, run);
       if (run === undefined) throw new RefusalError(nothingToDiff);
       const files = granted(await desk.diff(place, run.prompts, signal), '!diff');
       if (files.length === 0) return nothingChanged(run.task);
@@ -74,6 +76,7 @@ const workspaceCommands = (deps: ChangeDeps): readonly Command[] => [
       const { session, desk, place } = deskOf(deps, owner.publicKey);
       await idle(deps, session, signal);
       const run = lastWith(deps, session, hasChanged);
+      refuseUntold(deps, session, run);
       if (run === undefined) throw new RefusalError(nothingToUndo);
       alone(deps, session, run);
       const { files } = granted(await desk.undo(place, run.prompts, signal), '!undo');
@@ -179,6 +182,27 @@ const hasChanged = ({ mode, result }: Run): boolean =>
   result?.prompt !== undefined &&
   (result.changes?.state !== 'known' || result.changes.files.length > 0);
 
+/** A task that was worked on in a process of its own, which keeps no record of what was there before. */
+const isUntold = ({ state, job, mode, undoneAt, result }: Run): boolean =>
+  state === 'done' &&
+  job === 'task' &&
+  mode === 'agent' &&
+  undoneAt === undefined &&
+  result !== undefined &&
+  result.prompt === undefined &&
+  result.steps > 0;
+
+/**
+ * What such a task did lies upon what was done before it: that is no longer the last, nor can it be taken back alone.
+ * @throws RefusalError when there is one since `run`
+ */
+function refuseUntold({ stores }: ChangeDeps, session: Session, run: Run | undefined): void {
+  const untold = stores.runs
+    .ofSession(session.id, lookedBack)
+    .find((each) => each.seq > (run?.seq ?? 0) && isUntold(each));
+  if (untold !== undefined) throw new RefusalError(untoldSince(untold.task));
+}
+
 /** A run and those of its session after it that stand. */
 const promptedSince = ({ stores }: ChangeDeps, session: Session, { seq }: Run): readonly Run[] =>
   stores.runs
@@ -188,10 +212,10 @@ const promptedSince = ({ stores }: ChangeDeps, session: Session, { seq }: Run): 
 /** The runs that were taken back since the last one that stands. */
 function undoneLast({ stores }: ChangeDeps, session: Session): readonly Run[] {
   const latest = stores.runs.ofSession(session.id, lookedBack).filter(({ state }) => state === 'done');
-  const newest = latest.findIndex(({ result }) => result?.prompt !== undefined);
+  const newest = latest.findIndex((run) => isUntold(run) || run.result?.prompt !== undefined);
   const from = latest.slice(Math.max(0, newest));
   const stands = from.findIndex(
-    ({ undoneAt, result }) => undoneAt === undefined && result?.prompt !== undefined,
+    (run) => isUntold(run) || (run.undoneAt === undefined && run.result?.prompt !== undefined),
   );
   return from.slice(0, stands === -1 ? from.length : stands).filter(({ undoneAt }) => undoneAt !== undefined);
 }

@@ -81,6 +81,8 @@ export const nothingChanged = (task: string): string =>
 export const nothingToDiff = 'No task of this session has changed anything that could be shown.';
 export const nothingToUndo =
   'There is nothing to take back: no task of this session changed anything, or it is taken back already.';
+export const untoldSince = (task: string): string =>
+  `“${shorten(task, 60)}” ran where nothing remembers what was there before it, so what it changed can be neither shown nor taken back. Ask the agent to do that.`;
 export const sharedSince = (task: string): string =>
   `Another task has worked in this workspace since (“${shorten(task, 60)}”): taking this back would take back its work, too. Ask the agent to undo what you mean.`;
 export const mergedSince =

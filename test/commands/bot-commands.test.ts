@@ -128,6 +128,11 @@ describe('an owner commands the bot from a phone', () => {
     expect(await ask(bot, 'why?', /did/)).toContain('did: why?');
   });
 
+  test('what a task without a server of its own did is neither shown nor taken back', async () => {
+    for (const command of ['!diff', '!undo'])
+      expect(await ask(bot, command)).toContain('“why?” ran where nothing remembers what was there');
+  });
+
   test('a file is answered with a sentence', async () => {
     const id = await bot.owner.send('https://files.example/x', { kind: 15 });
     expect((await bot.owner.answer(id)).text).toContain('could not open that file');
