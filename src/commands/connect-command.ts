@@ -37,11 +37,9 @@ export const connectCommand = (deps: CommandDeps): Command => ({
   kind: 'lasting',
   repeatable: true,
   run: async (call, signal) => {
-    let secret = holdsSealed(call.argument);
+    const secret = holdsSealed(call.argument);
     try {
       const text = deps.connections.reveal(call.message, call.argument);
-      // A host alone was sealed as what could be a key.
-      secret &&= deps.connections.announcer(text.trim()) === undefined;
       const outcome = await connect(deps, call, text, signal);
       return secret ? { ...outcome, reply: `${outcome.reply}\n\n${deleteAdvice}` } : outcome;
     } catch (cause) {

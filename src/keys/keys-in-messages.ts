@@ -1,6 +1,7 @@
 import type { InboundMessage } from '@nostr-dm-agent/nostr';
 import { distance } from 'fastest-levenshtein';
 import { holdsAccessKey, moneySpans, withoutAccessKeys } from './access-keys.ts';
+import { looksLikeHost } from './announced/announcement.ts';
 import { looksLikeKey } from './key-form.ts';
 import { type SealContext, type Sealer, sealedPattern } from './seal.ts';
 import { connectionStart, withoutSecretKeys } from './secret-keys.ts';
@@ -110,11 +111,12 @@ const wordsIn = (text: string) =>
 const mayBeKey = (word: string): boolean =>
   looksLikeKey(word) || (/^[\w.+/=:~-]{16,}$/.test(word) && /\d/.test(word) && /[a-z]/i.test(word));
 
-/** Of a provider that announces itself, and nothing else that could be, or hold, a key. A host alone could be one. */
+/** Of a provider that announces itself, and nothing else that could be, or hold, a key. A host is asked of a name server anyway. */
 const isPlainAddress = (word: string): boolean =>
   word.length <= 100 &&
   !looksLikeKey(word) &&
-  /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?(?:\/|\/\.well-known\/opencode\/?)?$/i.test(word);
+  (looksLikeHost(word, true) ||
+    /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?(?:\/|\/\.well-known\/opencode\/?)?$/i.test(word));
 
 /** How many words begin a command that was meant to connect a provider, however it is misspelt; undefined: none do. */
 function wordsToConnect(first: string, second: string): number | undefined {

@@ -110,7 +110,7 @@ describe('a key of one’s own', () => {
         }),
     });
     const id = `127.0.0.1:${address.port}`;
-    const shown = await ask(`!provider connect http://${id}`);
+    const shown = await ask(`!provider connect ${id}`);
     expect(shown).toStartWith(
       `Corp AI (${id}) announces 1 model; what your tasks send would go to 127.0.0.1:`,
     );

@@ -285,7 +285,7 @@ export function readAnnouncer(
 }
 
 /** A word with a dot may be a key that was sent without its provider: no name server is to be asked about that. */
-const looksLikeHost = (word: string, allowLoopback: boolean): boolean =>
+export const looksLikeHost = (word: string, allowLoopback: boolean): boolean =>
   word.length <= 40 &&
   !looksLikeKey(word) &&
   word.slice(1) === word.slice(1).toLowerCase() &&
