@@ -220,12 +220,14 @@ function found(deps: CommandDeps, { owner }: Call, typed: string): Schedule {
 
 function listed(deps: CommandDeps, owner: PublicKey): string {
   const all = deps.stores.schedules.of(owner);
-  if (all.length === 0) return noSchedules;
+  const [first] = all;
+  if (first === undefined) return noSchedules;
   const now = deps.clock.now();
   const zone = zoneOf(deps, owner);
   const change = clockChangeAhead(all, zone, now);
   return scheduleList(
     all.map((schedule) => scheduleLine(schedule, now)),
+    first.id,
     zone,
     change,
     now,

@@ -78,6 +78,9 @@ export function scheduledText(
 const timesOf = (when: When, zone: string, now: number, nextAt: number | undefined): string => {
   const words = describeWhen(when, zone, now);
   if (when.kind === 'asked') return words;
+  // Every two hours is the same everywhere; its next time is one on a clock.
+  if (when.kind === 'span' && nextAt !== undefined)
+    return `${words} · next ${formatTime(nextAt, zone, now)} ${zone}`;
   return when.kind === 'once' || nextAt === undefined
     ? `${words} ${zone}`
     : `${words} ${zone} · next ${formatTime(nextAt, zone, now)}`;
@@ -174,15 +177,18 @@ export const clockChangeText = (
 ): string =>
   `Clocks go ${minutes > 0 ? 'forward' : 'back'} on ${formatTime(at, zone, now)} (${zone}): times of day stay what they are on the clock.`;
 
-/** @param change when the clocks change, where that is soon */
+/**
+ * @param example the number of one of them
+ * @param change when the clocks change, where that is soon
+ */
 export const scheduleList = (
   all: readonly string[],
+  example: number,
   zone: string,
   change: { readonly at: number; readonly minutes: number } | undefined,
   now: number,
 ): string => {
-  const ways: Lines =
-    'Pause, resume, run now or end one: !schedule pause 3 · !schedule resume 3 · !schedule run 3 · !schedule drop 3.';
+  const ways: Lines = `Pause, resume, run now or end one: !schedule pause ${example} · !schedule resume ${example} · !schedule run ${example} · !schedule drop ${example}.`;
   return lines(all, change !== undefined && clockChangeText(change, zone, now), ways);
 };
 

@@ -30,7 +30,9 @@ test('an owner schedules, is told what was understood, and hears what came of it
   expect((await ask('!timezone new york')).text).toMatch(
     /^America\/New_York: it is .*1 schedule of yours follows\.$/,
   );
-  expect((await ask('!schedule')).text).toMatch(/^#1 weekdays 08:00 · next .* 08:00\n {3}run the tests/);
+  expect((await ask('!schedule')).text).toMatch(
+    /^#1 weekdays 08:00 · next .* 08:00\n {3}run the tests[\s\S]*pause 1 ·/,
+  );
   expect((await ask('!status')).text).toMatch(/^Scheduled: 1, next \w{3} \d+ \w{3}( \d{4})? 08:00$/m);
   expect((await ask('!at friday')).text).toContain('no time of day');
   expect((await ask('!every now and then look')).text).toContain('Like these: !every weekdays 8:00');
@@ -43,6 +45,10 @@ test('an owner schedules, is told what was understood, and hears what came of it
   expect((await ask('!schedule run 1')).text).toContain('in the queue');
   await bot.owner.heard(/^⏰ #1 — did: run the tests/);
   expect((await ask('!schedule drop 1')).text).toContain('#1 is ended');
+  expect((await ask('!every 2h look')).text).toMatch(
+    /^#2 · every 2 h · next .*:\d\d America\/New_York · ask/,
+  );
+  expect((await ask('!schedule drop 2')).text).toContain('#2 is ended');
   expect((await ask('!schedule')).text).toStartWith('Nothing is scheduled.');
 });
 
