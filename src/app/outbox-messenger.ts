@@ -63,7 +63,10 @@ export function createOutboxMessenger(
   /** Its beginning, where the whole of it comes as a file. */
   const sendBeginning = (to: Recipient, text: string, { foot = '', whole }: SendOptions) => {
     const lineEnd = text.lastIndexOf('\n', beginningCharacters);
-    const end = lineEnd > 0 ? lineEnd : beginningCharacters;
+    // A single line may be endless; no character is cut in two.
+    const isInside = /[\ud800-\udbff]/.test(text.charAt(beginningCharacters - 1));
+    const within = beginningCharacters - (isInside ? 1 : 0);
+    const end = lineEnd > beginningCharacters / 2 ? lineEnd : within;
     const rest = text.slice(end).trim();
     rests.keep(to.publicKey, rest);
     const parts = [text.slice(0, end), restNotice(rest.length, sendFile(to, text, whole)), foot];

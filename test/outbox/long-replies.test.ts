@@ -92,6 +92,14 @@ test('where files can be sent the whole comes as one, too, and a diff after its 
   const shown = beginning.split('\n\n…')[0] ?? '';
   expect(`${shown}\n${rests.take(owner.publicKey)}\n`).toBe(`1 file\n\n${diff}`);
 
+  // One endless line is cut, though not within a character.
+  for (const head of ['1 file\n\n+', '1 file\n\n++']) {
+    messenger.send(to, head + '😀'.repeat(4_000), { whole });
+    const rest = rests.take(owner.publicKey) ?? '';
+    expect([rest.isWellFormed(), Math.round(rest.length / 100)]).toEqual([true, 48]);
+  }
+  files.splice(0);
+
   messenger.send(to, diff.slice(0, 2_000), { whole });
   messenger.send(to, long, { whole: 'none' });
   messenger.send({ ...to, protocol: 'nip04' }, long);
