@@ -247,7 +247,7 @@ function readCurrency(text: string, report: Report): string {
 }
 
 /** Origins of Blossom servers. Names the host alone: an address may hold a password. */
-const readFileServers = (text: string, report: Report): readonly string[] => [
+export const readFileServers = (text: string, report: Report): readonly string[] => [
   ...new Set(
     listOf(text).map((entry, index) => {
       const url = URL.parse(entry);

@@ -5,6 +5,7 @@ import { createWallet } from '@nostr-dm-agent/cashu-wallet/open';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import type { Logger } from '@nostr-dm-agent/kit/log';
 import { createLogger, createRedactor, keepLog, type LogDestination } from '@nostr-dm-agent/kit/log';
+import { isLoopbackHost } from '@nostr-dm-agent/kit/net';
 import { formatSat, sat } from '@nostr-dm-agent/kit/sat';
 import type { Identity, RelayUrl } from '@nostr-dm-agent/nostr';
 import { connectRelay, generateSecretKey, publicKeyOf, signEvent } from '@nostr-dm-agent/nostr';
@@ -20,6 +21,7 @@ import { createAgentJail } from '../backends/agent-jail.ts';
 import { approvalRules } from '../backends/approval.ts';
 import { readAgentPrograms } from '../config/agent-programs.ts';
 import type { Config } from '../config/config.ts';
+import { readFileServers } from '../config/env-schema.ts';
 import { sandboxWallLine } from '../replies/wall-replies.ts';
 import { logsIn } from '../store/logs-folder.ts';
 import { chatByLines, chatOnTerminal } from './chat.ts';
@@ -193,6 +195,12 @@ type Places = {
   readonly wallet: WalletConfig;
 };
 
+/** Those of this machine: a bot's own `.env` may lie in the folder, and nothing of the sandbox goes elsewhere. */
+const serversHere = (text: string): readonly string[] =>
+  readFileServers(text, () => undefined).filter((server) =>
+    isLoopbackHost(URL.parse(server)?.hostname ?? ''),
+  );
+
 /** What `loadConfig` would make, with nothing of the real user in it. */
 function configOf(
   { bot, owner, relay, home, node, wallet }: Places,
@@ -237,7 +245,7 @@ function configOf(
     proxy: undefined,
     currency: environment.BOT_CURRENCY?.toUpperCase(),
     lud16: undefined,
-    fileServers: [],
+    fileServers: serversHere(environment.BOT_BLOSSOM ?? ''),
     fileKeptMs: 14 * 86_400_000,
     speech: undefined,
     wallet,
