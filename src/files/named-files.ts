@@ -1,3 +1,6 @@
+import { holdsAccessKey, moneySpans } from '../keys/access-keys.ts';
+import { holdsSecretKey, holdsWrittenKey } from '../keys/secret-keys.ts';
+
 /** A file that an answer names. `declared`: as what its reader is to get, so that a text is meant, too. */
 export type NamedFile = { readonly path: string; readonly declared: boolean };
 
@@ -82,8 +85,19 @@ const secretName =
 export const isPrivatePath = (path: string): boolean =>
   path.split('/').some((name) => name.startsWith('.') || name === 'node_modules' || secretName.test(name));
 
-const secretText = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY|nsec1[02-9ac-hj-np-z]{50}|cashu[AB][A-Za-z0-9_-]{40}/;
+/** Words of a wallet are looked for in so much: longer texts are read by nobody, and each word costs. */
+const mostOfWords = 128 * 1024;
 
-/** Whether a file holds what its owner would not want to be sent by itself, whatever its name. */
-export const holdsSecret = (bytes: Uint8Array): boolean =>
-  secretText.test(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'));
+/**
+ * Whether a file holds what its owner would not want to be sent by itself, whatever its name: what is kept out of messages as they
+ * are stored, and money.
+ */
+export function holdsSecret(bytes: Uint8Array): boolean {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  return (
+    holdsWrittenKey(text) ||
+    holdsAccessKey(text) ||
+    moneySpans(text).length > 0 ||
+    (text.length <= mostOfWords && holdsSecretKey(text))
+  );
+}

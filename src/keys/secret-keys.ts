@@ -33,6 +33,10 @@ export const withoutSecretKeys = (text: string): string =>
 export const holdsSecretKey = (text: string): boolean =>
   text.includes(removed) || withoutSecretKeys(text) !== text;
 
+/** Whether one stands there that is not words: in time that grows with the text, whatever it is. */
+export const holdsWrittenKey = (text: string): boolean =>
+  [NOSTR, EXTENDED, CONNECTION].some((each) => text.search(each) !== -1);
+
 /**
  * Words in a row whose checksum is right: people do not write so by chance. Of several such rows that overlap (half of 24 words
  * may be right by chance) all goes.

@@ -114,7 +114,7 @@ test('what a run made and named is sent: pictures, other files with a sentence, 
   write('out/report.pdf', pdf);
   write('notes.md', '# Notes\n');
   write('chart.svg', '<svg/>');
-  write('long.md', 'word '.repeat(2_000));
+  write('long.md', 'lorem '.repeat(2_000));
   write('src/a.ts', 'const a = 1;\n');
   const answer = `See ![it](shot.png), ${workspace}/out/report.pdf, shot.png, logo.png and \`src/a.ts\`.\nFILE: notes.md\nFILE: chart.svg\nFILE: long.md`;
   expect(of(answer, since)).toEqual({
@@ -123,7 +123,7 @@ test('what a run made and named is sent: pictures, other files with a sentence, 
     left: [],
     said: [
       'chart.svg (image/svg+xml, 1 kB) comes as a file.',
-      'long.md (text/markdown, 10 kB) comes as a file.',
+      'long.md (text/markdown, 12 kB) comes as a file.',
       'out/report.pdf (application/pdf, 1 kB) comes as a file.',
     ].join('\n'),
   });
@@ -141,6 +141,9 @@ test('nothing from elsewhere, and nothing secret, whatever an agent writes into 
   linkSync(outside, join(workspace, 'hard.png'));
   write('key.txt', '-----BEGIN OPENSSH PRIVATE KEY-----\n');
   write('money.pdf', `%PDF-1.4 \0cashuB${'o2Ft'.repeat(20)}`);
+  write('env.txt', 'OPENAI=sk-proj-a1b2c3d4e5f6g7h8i9j0k1l2\n');
+  write('nwc.md', 'nostr+walletconnect://aa?relay=wss://r.example&secret=bb\n');
+  write('words.md', `${'abandon '.repeat(11)}about\n`);
   mkdirSync(join(workspace, 'folder.png'));
   const names = [
     '../outside.png',
@@ -153,6 +156,9 @@ test('nothing from elsewhere, and nothing secret, whatever an agent writes into 
     '.hidden/b.png',
     'tls.key',
     'key.txt',
+    'env.txt',
+    'nwc.md',
+    'words.md',
     'money.pdf',
     'folder.png',
     'sub/../../outside.png',
