@@ -1,3 +1,5 @@
+import type { PublicKey } from '@nostr-dm-agent/nostr';
+
 /** How a provider was connected, as opencode names it: an API key, a login by OAuth, a URL that announces its provider. */
 export const connectionKinds = ['api', 'oauth', 'wellknown'] as const;
 export type ConnectionKind = (typeof connectionKinds)[number];
@@ -36,7 +38,10 @@ export type ConnectionStore = {
   readonly all: () => readonly Connection[];
   /** Connects, in place of what was there. */
   readonly put: (
-    connection: Pick<Connection, 'owner' | 'provider' | 'kind' | 'error'> & { readonly credential: string },
+    connection: Pick<Connection, 'provider' | 'kind' | 'error'> & {
+      readonly owner: PublicKey;
+      readonly credential: string;
+    },
   ) => void;
   /** Keeps a credential until its owner says that it shall take the place of the one there is. */
   readonly propose: (owner: string, provider: string, credential: string) => void;

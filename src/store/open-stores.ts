@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
 import type { Config } from '../config/config.ts';
+import type { ConnectionStore } from '../keys/connection.ts';
 import { createAutoTopUpStore } from './auto-top-up-table.ts';
 import { createAwaitedStore } from './awaited-table.ts';
 import { botMigrations } from './bot-schema.ts';
@@ -49,13 +50,14 @@ export function storesIn(
   owners: Config['owners'],
   { clock, random }: { readonly clock: Clock; readonly random: () => number },
 ) {
+  const known = createOwners(db, owners, clock);
   return {
     db,
     /** One transaction over the whole of it. */
     atomically: (change: () => void): void => db.transaction(change).immediate(),
-    owners: createOwners(db, owners, clock),
+    owners: known,
     invites: createInviteStore(db, clock),
-    keys: createConnectionStore(db, clock),
+    keys: ofOwnersAlone(createConnectionStore(db, clock), known),
     settings: createSettingsStore(db),
     sessions: createSessionStore(db),
     worktrees: createWorktreeStore(db),
@@ -77,3 +79,14 @@ export function storesIn(
   };
 }
 export type Stores = ReturnType<typeof storesIn>;
+
+/** A key is looked at by its provider, and a login waits, before they are kept: of who was removed meanwhile none is. */
+const ofOwnersAlone = (
+  keys: ConnectionStore,
+  owners: Pick<ReturnType<typeof createOwners>, 'roleOf'>,
+): ConnectionStore => ({
+  ...keys,
+  put: (key) => {
+    if (owners.roleOf(key.owner) !== undefined) keys.put(key);
+  },
+});

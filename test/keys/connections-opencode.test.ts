@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { generateSecretKey } from 'nostr-tools/pure';
 import type { RunPayment } from '../../src/backends/backend.ts';
@@ -20,7 +21,7 @@ import { newKey, sendElsewhere } from '../support/key-providers.ts';
 const corpToken = `corp-${crypto.randomUUID()}`;
 const keys = { anthropic: newKey('sk-ant-api03-'), openrouter: newKey('sk-or-v1-'), groq: newKey('gsk_') };
 type Id = keyof typeof keys;
-const owner = 'a'.repeat(64);
+const owner = 'a'.repeat(64) as PublicKey;
 const refusal = () =>
   Response.json({ error: { type: 'authentication_error', message: 'invalid key' } }, { status: 401 });
 

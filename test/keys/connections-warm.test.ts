@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '@nostr-dm-agent/kit/clock';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import { startModel } from '@nostr-dm-agent/sandbox/model';
 import { generateSecretKey } from 'nostr-tools/pure';
 import { createBackends } from '../../src/backends/all-backends.ts';
@@ -23,7 +24,7 @@ if (missing !== undefined) test('the jail can be built', () => expect(process.en
 const story = test.if(missing === undefined);
 
 const place = makePlace();
-const ann = 'a'.repeat(64);
+const ann = 'a'.repeat(64) as PublicKey;
 /** Which credential each call came with. */
 const shown: (string | undefined)[] = [];
 const model = startModel({
@@ -59,7 +60,7 @@ const connections = createConnectionKeeper({
   renewalWays: { xai: { url: `http://127.0.0.1:${issuer.port}/token`, clientId: 'opencode' } },
 });
 const { vault, renewals } = connections.tools;
-const connect = (owner: string, provider: string, credential: string | KeptCredential) =>
+const connect = (owner: PublicKey, provider: string, credential: string | KeptCredential) =>
   store.put({
     ...{ owner, provider, kind: typeof credential === 'string' ? 'api' : credential.type, error: undefined },
     credential: vault.seal(owner, provider, credential),

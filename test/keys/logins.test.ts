@@ -76,7 +76,7 @@ test('a key that comes while a login waits for a code is no code, and takes the 
   const owner = parsePublicKey('a'.repeat(64));
   const codes: string[] = [];
   const given: string[] = [];
-  const deps = depsWithoutWallet();
+  const deps = depsWithoutWallet([{ publicKey: owner, role: 'member' }]);
   const connect = connectCommand({
     ...deps,
     connections: { ...deps.connections, verify: async () => ({ state: 'valid' }) },

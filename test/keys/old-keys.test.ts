@@ -63,22 +63,15 @@ describe('keys on the host', () => {
 
 test('they are offered once, to whoever runs the host, and never the key itself', () => {
   const [admin, other] = ['a', 'b'].map((digit) => digit.repeat(64) as PublicKey) as [PublicKey, PublicKey];
-  const { stores } = depsWithoutWallet();
+  const { stores } = depsWithoutWallet([{ publicKey: admin, role: 'admin' }]);
   stores.owners.put(other, 'admin', admin);
-  const owners = {
-    ...stores.owners,
-    find: (key: PublicKey) =>
-      key === admin
-        ? ({ publicKey: admin, role: 'admin', source: 'environment' } as const)
-        : stores.owners.find(key),
-  };
   const secret = 'sk-or-v1-secret';
   const oldKeys = createOldKeys(catalogue, {
     HOME: home(),
     OPENROUTER_API_KEY: secret,
     GROQ_API_KEY: 'gsk_secret',
   });
-  const deps = { oldKeys, stores: { ...stores, owners } };
+  const deps = { oldKeys, stores };
   const offered = offeredTo(deps, admin);
   expect(offered.map(({ provider }) => provider.id).sort()).toEqual(['groq', 'openrouter']);
   expect(offeredTo(deps, other)).toEqual([]);
@@ -100,19 +93,14 @@ test('they are offered once, to whoever runs the host, and never the key itself'
 
 test('a yes connects it sealed and leaves what is there; another admin, and a member, have no say', async () => {
   const admin = 'a'.repeat(64) as PublicKey;
-  const deps = depsWithoutWallet();
+  const deps = depsWithoutWallet([{ publicKey: admin, role: 'admin' }]);
   const ambient = { HOME: home(), GROQ_API_KEY: 'gsk_0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdef' };
-  const owners = {
-    ...deps.stores.owners,
-    find: (key: PublicKey) =>
-      key === admin ? ({ publicKey: admin, role: 'admin', source: 'environment' } as const) : undefined,
-  };
   const connections = {
     ...deps.connections,
     oldKeys: createOldKeys(catalogue, ambient),
     verify: async () => ({ state: 'unverified', why: 'unreachable' }) as const,
   };
-  const command = adoptCommand({ ...deps, stores: { ...deps.stores, owners }, connections });
+  const command = adoptCommand({ ...deps, connections });
   const adopt = async (publicKey: PublicKey, argument: string) => {
     if (command.kind !== 'lasting') throw new Error('not lasting');
     const call = {

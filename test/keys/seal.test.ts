@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import { hkdfSync } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { openDatabase } from '@nostr-dm-agent/kit/sqlite';
+import type { PublicKey } from '@nostr-dm-agent/nostr';
 import fc from 'fast-check';
 import { generateSecretKey } from 'nostr-tools/pure';
 import { createSealer, SealError, sealedPattern } from '../../src/keys/seal.ts';
@@ -84,7 +85,7 @@ test('another seal mends what was locked, and nothing that a provider refused', 
   const db = openDatabase(':memory:', botMigrations);
   const store = createConnectionStore(db, { now: Date.now });
   const [before, after] = [createSealer(generateSecretKey()), createSealer(generateSecretKey())];
-  const owner = 'a'.repeat(64);
+  const owner = 'a'.repeat(64) as PublicKey;
   for (const provider of ['groq', 'openai', 'xai']) {
     const credential = createVault(before).seal(owner, provider, `the key for ${provider}`);
     store.put({ owner, provider, kind: 'api', credential, error: undefined });

@@ -41,11 +41,16 @@ const countedRandom = () => {
   };
 };
 
-/** A bot without a wallet, on an empty database, that runs nothing: what its commands work with. */
-export function depsWithoutWallet(): CommandDeps & { readonly stores: ReturnType<typeof storesIn> } {
+/**
+ * A bot without a wallet, on an empty database, that runs nothing: what its commands work with.
+ * @param owners those of `BOT_OWNERS`
+ */
+export function depsWithoutWallet(
+  owners: Parameters<typeof storesIn>[1] = [],
+): CommandDeps & { readonly stores: ReturnType<typeof storesIn> } {
   const clock = systemClock;
   const random = countedRandom();
-  const stores = storesIn(openDatabase(':memory:', botMigrations), [], { clock, random });
+  const stores = storesIn(openDatabase(':memory:', botMigrations), owners, { clock, random });
   const { sessions, settings } = stores;
   const workspaces = [
     { name: 'app', directory: '/app' },
