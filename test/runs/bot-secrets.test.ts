@@ -125,8 +125,12 @@ async function startLooking(): Promise<{
         place.content.includes(`PWD=${world.bot.workspace}\0`) &&
         place.content.includes('\0ROUTSTR_API_KEY='),
     );
-  await until(() => own() !== undefined, 'the run has its key in its environment');
-  const mine = own();
+  // Looked at once: a moment later it may have ended, and the next one may not have come so far.
+  let mine: Place | undefined;
+  await until(() => {
+    mine = own();
+    return mine !== undefined;
+  }, 'the run has its key in its environment');
   const entries = (mine?.content.toString() ?? '').split('\0').map((entry): [string, string] => {
     const at = entry.indexOf('=');
     return [entry.slice(0, at), entry.slice(at + 1)];
